@@ -1,4 +1,4 @@
-// One terminal attached to one session: output to the terminal, keys and sizes from it, until the end or a detach.
+// A terminal attached to a session: output to the terminal, keys and sizes from it, until the end or a detach.
 
 import { constants, userInfo } from 'node:os';
 import type { AttachmentEvent, Binnacle, Session } from '@binnacle/client';

@@ -1,4 +1,4 @@
-// How a chat puts into words what happens: one line each. Pure; knows no terminal.
+// Texts for chat events, one line each. Pure.
 
 import { optionKind, optionLabel, visibleLine, visibleText } from '@binnacle/client';
 import type {
@@ -17,7 +17,7 @@ import { hardRows } from '../output/cells.ts';
 import type { Style } from '../output/style.ts';
 import { harmless } from './text.ts';
 
-/** `user`: who we are, so that others are named. */
+/** Returns the displayed name of an author. `user`: the current user, who is shown as "you". */
 export const nameOf = (by: Author, user: string): string =>
   by.user === user ? 'you' : harmless(by.name) || by.user || 'somebody';
 
@@ -44,10 +44,10 @@ const KEYS: Readonly<Record<ApprovalOption['kind'], string>> = {
   deny_always: 'd',
 };
 
-/** For those whose letter is taken. */
+/** Keys for options whose letter is taken. */
 const SPARE_KEYS = '1234567890bcefghijk';
 
-/** The key for each option: a letter by what it does, another one where two do the same. */
+/** Assigns a key to each option: a letter by its kind, another key if the letter is taken. */
 export function approvalKeys({ options }: Approval): ReadonlyMap<string, ApprovalOption> {
   const keys = new Map<string, ApprovalOption>();
   options.forEach((option, at) => {
@@ -58,37 +58,34 @@ export function approvalKeys({ options }: Approval): ReadonlyMap<string, Approva
   return keys;
 }
 
-/** What the keys do, in our own words: short, and nothing that an agent wrote. */
+/** Lists the keys in fixed words: short, and without text from the agent. */
 export const keyList = (approval: Approval): string =>
   [...approvalKeys(approval)].map(([key, option]) => `[${key}] ${optionKind(option)}`).join('  ');
 
-/** Before each line of what an agent wrote, and before what did not fit into that: it cannot pose as a line of ours. */
+/** Prefixes of lines from the agent, and of their continuation rows: such a line cannot imitate a line of the chat. */
 const LINE = '│ ';
 const MORE = '┊ ';
 
-/**
- * What is asked for, in rows of at most `width` cells: all of it, however long, and nothing of it left out. Nobody may agree
- * to what was not shown.
- */
+/** Formats a request in rows of at most `width` cells, in full: no person may agree to what was not shown. */
 export function approvalLines(approval: Approval, look: Style, width: number = Number.POSITIVE_INFINITY): string[] {
   const title = block(visibleLine(approval.title), '? ', MORE, width).map((row) => look.yellow(row));
   const isTold = approval.detail !== '' && approval.detail !== approval.title;
   return isTold ? [...title, ...block(visibleText(approval.detail), `  ${LINE}`, `  ${MORE}`, width)] : title;
 }
 
-/** The same, with the keys to answer with. `height`: rows of the screen. */
+/** Formats a request with its answer keys. `height`: rows of the screen. */
 export function approvalRows(approval: Approval, look: Style, width: number, height: number): string[] {
   const rows = approvalLines(approval, look, width);
   const options = [...approvalKeys(approval)].flatMap(([key, option]) =>
     block(optionLabel(option), `  [${key}] `, `  ${MORE}`, width),
   );
-  // The line that is typed has a row, too.
+  // Includes the row of the typed line.
   const isLong = rows.length + options.length + 1 > height;
   const hint = isLong ? [look.yellow(`  ↑ ${rows.length} rows, which begin above: read them from there.`)] : [];
   return [...rows, ...hint, ...options];
 }
 
-/** Lines behind a sign of ours, and behind another one where they go on in a row of their own. */
+/** Prefixes each line, and its continuation rows with another prefix. */
 function block(text: string, first: string, more: string, width: number): string[] {
   const room = Math.max(8, width - Math.max(first.length, more.length));
   return text.split('\n').flatMap((line) => hardRows(line, room).map((row, at) => (at === 0 ? first : more) + row));
@@ -103,13 +100,13 @@ export function answerLine(approval: Approval | undefined, answer: ApprovalAnswe
   return look.dim(`  ${label} (${nameOf(answer.by, user)}${why})`);
 }
 
-/** What plugins have to offer, below what is ours. */
+/** Formats the commands of plugins for /help. */
 export const commandLines = (commands: readonly CommandInfo[]): string[] =>
   commands.map(({ name, description, plugin }) =>
     `${`/${name}`.padEnd(19)}${visibleLine(description)} (plugin ${visibleLine(plugin)})`.slice(0, 500),
   );
 
-/** Nothing for a run that came to its end. */
+/** Returns the line for the end of a run; undefined for a normal end. */
 export function endLine(end: RunEnd, user: string, look: Style): string | undefined {
   if (end.state === 'final') return end.stopReason === undefined ? undefined : stopReasonLine(end.stopReason, look);
   if (end.state === 'error') {
@@ -128,7 +125,7 @@ export function endLine(end: RunEnd, user: string, look: Style): string | undefi
   return look.yellow(`[${words}]`);
 }
 
-/** What went wrong, and what helps. */
+/** Formats a failure: the message and the hint. */
 export function failureText({
   message,
   hint,
@@ -141,14 +138,17 @@ export function failureText({
   return hint === undefined ? sentence : `${sentence} ${harmless(hint)}`;
 }
 
-/** `end_turn` and its like are no news. */
+/** Returns a line for the stop reason; undefined for `end_turn` and similar normal ends. */
 function stopReasonLine(reason: string, look: Style): string | undefined {
   return ['end_turn', 'stop', 'completed', 'success', ''].includes(reason)
     ? undefined
     : look.dim(`[ended: ${harmless(reason)}]`);
 }
 
-/** What became of a message that was sent. `waiting`: how many messages wait, this one included. Undefined: its run began. */
+/**
+ * Describes the result of a sent message. `waiting`: number of waiting messages, including this one. Undefined: its run
+ * began.
+ */
 export function receiptLine(receipt: SendReceipt, asked: SteerMode, waiting: number): string | undefined {
   if (receipt.aborted !== undefined) {
     return receipt.aborted.length === 0 ? 'there was nothing to stop' : 'stopped';
@@ -174,7 +174,7 @@ export function queueLines(queue: readonly MessageInfo[], user: string): string[
   });
 }
 
-/** The beginning of a message, where the whole would be too much. */
+/** Truncates a message to its beginning. */
 export function beginning(text: string): string {
   const line = harmless(text);
   return line.length <= 60 ? line : `${line.slice(0, 59)}…`;

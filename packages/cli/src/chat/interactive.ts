@@ -1,4 +1,4 @@
-// A chat in a terminal: what is typed goes to the agent or is a command; what the agent does is shown as it happens.
+// Interactive chat: typed lines go to the agent or are slash commands; the agent's activity is shown live.
 
 import { createInterface, type Interface } from 'node:readline';
 import {
@@ -29,15 +29,15 @@ import { ChatView } from './view.ts';
 
 export interface TalkOptions {
   readonly steer: SteerMode;
-  /** Messages of before that are shown. */
+  /** Number of earlier messages to show. */
   readonly history: number;
-  /** Of each run. Default: the agent's. */
+  /** Timeout of each run. Default: the agent's. */
   readonly timeoutMs?: number | undefined;
 }
 
-/** Ctrl-C within this time of the one before leaves, ms. */
+/** Maximum ms between two Ctrl-C that leave the chat. */
 const TWICE_MS = 3_000;
-/** A key that was on its way when the question came is no answer to it, ms. */
+/** Delay before keys answer a question, ms: an earlier key press is not an answer (race with the question). */
 const GUARD_MS = 600;
 
 export async function talk(client: Binnacle, info: ConversationInfo, options: TalkOptions): Promise<number> {
@@ -47,7 +47,7 @@ export async function talk(client: Binnacle, info: ConversationInfo, options: Ta
   const first = await feed.next();
   if (first.done === true || first.value.type !== 'following') return EXIT.ok;
   const { info: now, position } = first.value;
-  // The answer of the run under way is told by the feed, from its beginning.
+  // The feed replays the output of the active run from its beginning, so the history omits it.
   const page = await conversation.history({ limit: Math.max(1, options.history) });
   const messages = page.messages.filter(({ role, run }) => role === 'user' || run === null || run !== now.run?.id);
   const shown = options.history === 0 ? [] : messages;
@@ -82,21 +82,21 @@ class Talk {
   readonly #cleanup: (() => void)[];
   readonly #left: Promise<void>;
   #leave: () => void;
-  /** What slash commands act on. */
+  /** State that slash commands act on. */
   readonly #session: ChatSession;
   #isAway: boolean;
-  /** When Ctrl-C was pressed last for what is under way now, ms; and when a question was shown. */
+  /** Time of the last Ctrl-C for the current work, ms; and time when the current question was shown. */
   #interruptedAt: number;
   #askedAt: number;
   #asking: Approval | undefined;
   readonly #hasBeenAnswered: Set<string>;
-  /** Messages that were sent, and nobody knows yet what became of them. */
+  /** Sent messages without a receipt yet. */
   readonly #unheard: Set<Reply>;
-  /** Of messages that Ctrl-C was pressed for before their runs began. */
+  /** Ids of messages that Ctrl-C cancelled before their runs began. */
   readonly #isStopping: Set<string>;
-  /** Of plugins, as they are typed; as of the start, or of the last /help. */
+  /** Commands of plugins for completion; as of the start, or of the last /help. */
   #commands: readonly string[];
-  /** The next key says whether the conversation is to be deleted. */
+  /** True while the next key decides whether the conversation is deleted. */
   #isDeleting: boolean;
   #isGone: boolean;
   #isOver: boolean;
@@ -121,7 +121,7 @@ class Talk {
       output: process.stdout,
       terminal: true,
       historySize: 200,
-      // One or nothing: a list of candidates would be written over the rows that change.
+      // Completes a single candidate or nothing: a list would overwrite the rows that change.
       completer: (line: string) => {
         const hits = [...COMPLETIONS, ...this.#commands].filter((command) => command.startsWith(line));
         return [hits.length === 1 && line.startsWith('/') ? hits : [], line];
@@ -162,12 +162,12 @@ class Talk {
     this.#isOver = false;
   }
 
-  /** Until it is left, or the conversation is deleted. */
+  /** Runs until the user leaves, or the conversation is deleted. */
   async run(feed: ConversationFeed, info: ConversationInfo): Promise<void> {
     this.#listen();
-    // An earlier gateway knows of none.
+    // An older gateway does not know this request.
     this.#learnCommands().catch(() => undefined);
-    await this.#terminal.write(Buffer.from('\x1b[?2004h')); // pastes come marked; `leave` puts it back
+    await this.#terminal.write(Buffer.from('\x1b[?2004h')); // enables bracketed paste; `leave` resets it
     this.#readline.setPrompt(this.#prompt());
     this.#readline.prompt();
     const title = harmless(info.title);
@@ -206,7 +206,7 @@ class Talk {
     if (step.type !== 'events') return;
     for (const event of step.events) {
       if (event.type === 'approval_answered') this.#hasBeenAnswered.delete(event.id);
-      // Another run: to press Ctrl-C is to stop it, not to press it twice.
+      // A new run: the next Ctrl-C stops it, and is not the second of two.
       if (event.type === 'run_started' && !this.#isStopping.has(event.run.id)) this.#forgetInterrupt();
     }
   }
@@ -235,7 +235,7 @@ class Talk {
     this.#changed();
   }
 
-  /** Of what waits for an answer, the first that was not answered here. */
+  /** Shows the first pending request that was not answered here. */
   #changed(): void {
     const next = this.#view.state.approvals.find(({ id }) => !this.#hasBeenAnswered.has(id));
     if (next?.id !== this.#asking?.id) this.#askedAt = performance.now();
@@ -288,7 +288,7 @@ class Talk {
       this.#decide(false);
       return;
     }
-    // Node lets both be set together (https://nodejs.org/api/readline.html#rlline); its types do not.
+    // Node documents setting both (https://nodejs.org/api/readline.html#rlline); its types do not allow it.
     const typed: { line: string; cursor: number } = this.#readline;
     typed.line = typed.line.slice(0, typed.cursor) + text + typed.line.slice(typed.cursor);
     typed.cursor += text.length;
@@ -318,7 +318,7 @@ class Talk {
         this.#try(() => reply.abort());
       }
     } else {
-      // What was typed is let go of, as shells do.
+      // Clears the typed line, as shells do.
       this.#readline.write(null, { ctrl: true, name: 'u' });
       this.#view.say('Ctrl-C again leaves');
     }
@@ -382,7 +382,7 @@ class Talk {
     this.#view.items(past.items);
   }
 
-  /** What fails is said, and nothing else of it. */
+  /** Runs `act` and shows only its failure. */
   #try(act: () => Promise<unknown>): void {
     act().catch((error: unknown) => {
       if (this.#isOver || (error instanceof BinnacleError && error.code === 'client_closed')) return;

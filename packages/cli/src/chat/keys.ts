@@ -1,32 +1,32 @@
-// The keys of a chat on their way to readline: pastes in one line, single keys that answer. Knows no conversation.
+// Keys on their way to readline: turns pastes into one line, and single keys into answers.
 
 import { PassThrough } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 
 const PASTE_BEGINS = '\x1b[200~';
 const PASTE_ENDS = '\x1b[201~';
-/** A line break in what was pasted, as it is shown in the line; a line break of its own would send the line. */
+/** Symbol for a pasted line break in the edited line; a real line break would send the line. */
 export const LINE_BREAK = '⏎';
 const CTRL_E = '\x05';
 const ESC = '\x1b';
 const CONTROLS = /\p{Cc}/gu;
-/** One key that is a sequence, one that is a control, and characters that are text. */
+/** Matches a key that is a sequence, a control, or a run of text. */
 const PARTS = new RegExp(`${ESC}${ESC}?(?:\\[[\\d;]*[@-~]?|O[A-Za-z]?|[^]?)|\\p{Cc}|\\P{Cc}+`, 'gu');
 
 export interface ChatKeys {
-  /** True: the key is taken, and is no part of the line. */
+  /** Returns true if the key is consumed and not part of the line. */
   taken(key: string): boolean;
   /**
-   * Puts text where the cursor is. Given to readline as several characters at once it would be written without a look at
-   * where the row ends, and behind the cursor's line instead of at the cursor.
+   * Inserts text at the cursor. readline would write several characters at once without wrapping the row, and at the
+   * end of the line instead of at the cursor.
    */
   insert(text: string): void;
-  /** Enter is about to be handed on, with the cursor at the end of the line. */
+  /** Called before Enter is passed on, with the cursor at the end of the line. */
   entering(): void;
 }
 
 export class ChatInput {
-  /** What readline reads. */
+  /** Input stream of readline. */
   readonly stream: PassThrough;
   readonly #keys: ChatKeys;
   readonly #decoder: StringDecoder;
@@ -53,7 +53,7 @@ export class ChatInput {
         this.#isPasting = !this.#isPasting;
         continue;
       }
-      // The beginning of a mark may be at the end; a lone Escape is not held, so that it is a key.
+      // The text may end with the beginning of a mark; a lone Escape is not held back, so that it acts as a key.
       const tail = [...mark].findIndex((_, cut) => cut > 0 && text.endsWith(mark.slice(0, mark.length - cut)));
       const kept = tail < 0 ? 0 : mark.length - tail;
       const isHeld = kept > 1 || (kept === 1 && this.#isPasting);
@@ -89,7 +89,7 @@ export class ChatInput {
     }
   }
 
-  /** At once: what is looked at next is what readline made of it. */
+  /** Emits synchronously: the caller then reads the state of readline. */
   #emit(text: string): void {
     this.stream.emit('data', Buffer.from(text));
   }

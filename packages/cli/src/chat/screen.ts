@@ -1,9 +1,9 @@
-// The terminal of a chat: what was said scrolls up, what still changes stays below it, and the line that is typed is last.
+// Screen of a chat: finished rows scroll up, changing rows stay below them, and the edited line is last.
 
 import type { Interface } from 'node:readline';
 import { cellsOf } from '../output/cells.ts';
 
-/** What it needs of readline. */
+/** The part of readline that the screen needs. */
 export type Prompt = Pick<Interface, 'getCursorPos' | 'prompt' | 'setPrompt'>;
 
 export class Screen {
@@ -21,12 +21,12 @@ export class Screen {
     this.#isOpen = true;
   }
 
-  /** Cells of a row. One is left free: terminals differ in what they do behind the last one. */
+  /** Cells of a row. The last one is left free: terminals differ in the handling of a full row. */
   get width(): number {
     return Math.max(20, this.#columns - 1);
   }
 
-  /** Rows of it. */
+  /** Rows of the terminal. */
   get height(): number {
     return Math.max(5, this.#out.rows ?? 24);
   }
@@ -36,7 +36,7 @@ export class Screen {
     if (this.#isOpen) this.#prompt.prompt(true);
   }
 
-  /** Rows that stay, above those that change. Each has room in one row; colours do not count. */
+  /** Prints permanent rows above the changing rows. Each must fit into one row; colours do not count. */
   print(rows: readonly string[], live: readonly string[] = this.#live): void {
     if (rows.length === 0 && same(live, this.#live)) return;
     if (!this.#isOpen) {
@@ -46,18 +46,18 @@ export class Screen {
     const below = this.#prompt.getCursorPos().rows;
     const up = below + this.#rowsOf(this.#live);
     const lines = [...rows, ...live].map((row) => `${row}\n`).join('');
-    // readline goes up from where it believes the cursor to be: as many rows as it has left below.
+    // readline moves up from its assumed cursor row: leave as many rows below.
     this.#out.write(`\r${up > 0 ? `\x1b[${up}A` : ''}\x1b[J${lines}${'\n'.repeat(below)}`);
     this.#live = live;
     this.#prompt.prompt(true);
   }
 
-  /** Enter is about to be pressed, with the cursor at the end of the line. */
+  /** Called before Enter is passed on, with the cursor at the end of the line. */
   entering(): void {
     this.#typedRows = this.#prompt.getCursorPos().rows + 1;
   }
 
-  /** Enter was pressed: instead of where it was typed, the line stays above the rows that change, as `rows`. */
+  /** Replaces the entered line by `rows` above the changing rows. */
   entered(rows: readonly string[]): void {
     const up = this.#typedRows + this.#rowsOf(this.#live);
     this.#typedRows = 0;
@@ -66,7 +66,7 @@ export class Screen {
     this.#prompt.prompt();
   }
 
-  /** Takes the prompt away; what is printed now comes as it is. */
+  /** Removes the prompt; later output is printed unchanged. */
   close(): void {
     if (!this.#isOpen) return;
     const below = this.#prompt.getCursorPos().rows;
@@ -75,12 +75,12 @@ export class Screen {
     this.#live = [];
   }
 
-  /** A row that was cut to a wider terminal takes several now. */
+  /** Counts rows: a row cut to a wider terminal takes several rows now. */
   #rowsOf(rows: readonly string[]): number {
     return rows.reduce((sum, row) => sum + Math.max(1, Math.ceil(cellsOf(row.replace(SGR, '')) / this.#columns)), 0);
   }
 
-  /** A terminal that was never given a size says 0. */
+  /** A terminal without a size reports 0. */
   get #columns(): number {
     return this.#out.columns > 0 ? this.#out.columns : 80;
   }

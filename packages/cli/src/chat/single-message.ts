@@ -1,4 +1,5 @@
-// One message and its answer, for scripts: the answer on stdout, everything else on stderr, the end as an exit code.
+// A single message and its answer, for scripts: the answer on stdout, everything else on stderr, the end as an exit
+// code.
 
 import { constants } from 'node:os';
 import type { Conversation, Reply } from '@binnacle/client';
@@ -19,19 +20,19 @@ import { answerLine, approvalLines, endLine, receiptLine, toolLine } from './for
 import { HarmlessText, harmless } from './text.ts';
 import { Waiting } from './wait-notice.ts';
 
-/** As a shell has it for what Ctrl-C ended. */
+/** Exit code after Ctrl-C, as in shells. */
 export const EXIT_ABORTED = 130;
 
 export interface OnceOptions {
   readonly steer: SteerMode;
   readonly json: boolean;
-  /** Of the run. Default: the agent's. */
+  /** Timeout of the run. Default: the agent's. */
   readonly timeoutMs?: number | undefined;
 }
 
 type Print = (event: ConversationEvent) => Promise<void>;
 
-/** Resolves with the exit code: 0 final, 1 error, 130 aborted or taken back. */
+/** Sends the message. Resolves with the exit code: 0 final, 1 error, 130 aborted or cancelled. */
 export async function once(conversation: Conversation, text: string, options: OnceOptions): Promise<number> {
   const { steer, timeoutMs } = options;
   const reply = conversation.send(text, { steer, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
@@ -58,21 +59,24 @@ export async function once(conversation: Conversation, text: string, options: On
   }
 }
 
-/** Of a terminal, which would break what is longer into rows that pose as others. A file has room. */
+/**
+ * Returns the width of the terminal, which would break longer lines into rows that imitate other lines. A file has no
+ * limit.
+ */
 const columns = (): number =>
   process.stderr.isTTY ? Math.max(20, process.stderr.columns - 1) : Number.POSITIVE_INFINITY;
 
 const asJson: Print = (event) => writeTo(process.stdout, Buffer.from(`${JSON.stringify(event)}\n`));
 
 /**
- * Prints an answer as it comes. Text that an agent takes back stays in a pipe as it does on a screen: the whole answer
- * follows in lines of its own, and stderr says so. The final text alone is in `final` of `--json`.
+ * Prints an answer as it arrives. Text that an agent replaces stays in a pipe as on a screen: the whole answer follows
+ * on new lines, and stderr reports that. Only `final` of `--json` has the final text alone.
  */
 function asText(key: string): Print {
   const look = style(process.stderr);
   const isLive = process.stdout.isTTY === true;
   const write = (text: string): Promise<void> => writeTo(process.stdout, Buffer.from(text));
-  // A pipe gets the bytes as they are: only a terminal is to be protected.
+  // A pipe gets the exact bytes: only a terminal needs protection.
   const cleaner = (): Pick<HarmlessText, 'push' | 'end'> => (isLive ? new HarmlessText() : PLAIN);
   let text = cleaner();
   let said = '';
@@ -83,7 +87,7 @@ function asText(key: string): Print {
     await write(shown);
   };
   const aside = (line: string): void => {
-    // A pipe is no screen: what stands on stderr breaks no line of it.
+    // In a pipe, messages on stderr do not break a line.
     if (isLive && isInLine) process.stdout.write('\n');
     if (isLive) isInLine = false;
     process.stderr.write(`${line}\n`);
@@ -152,8 +156,8 @@ const PLAIN: Pick<HarmlessText, 'push' | 'end'> = { push: (text) => text, end: (
 const say = (text: string): boolean => process.stderr.write(`[binnacle: ${harmless(text)}]\n`);
 
 /**
- * Ctrl-C ends the run, whose end ends us; a second one ends us, and the run goes on. Whoever else ends us (SIGTERM, a
- * terminal that is closed) did not ask for the end of the run.
+ * Handles signals. Ctrl-C aborts the run, whose end ends this command; a second Ctrl-C ends only this command. SIGTERM
+ * and a closed terminal end this command, but do not request the end of the run.
  */
 function onSignals(reply: Reply): () => void {
   let interrupts = 0;

@@ -1,4 +1,4 @@
-// Commands that a person types in a chat: what each is called, what /help says of it, and what it does. Pure.
+// Slash commands of a chat: name, help and behavior of each. Pure.
 
 import type { Conversation } from '@binnacle/client';
 import type { CommandInfo, SteerMode } from '@binnacle/protocol';
@@ -7,33 +7,33 @@ import { LINE_BREAK } from './keys.ts';
 import type { ChatView } from './view.ts';
 import { readSharing, sharingWords } from './visibility.ts';
 
-/** What a command acts on. */
+/** State that a command acts on. */
 export interface ChatSession {
   readonly conversation: Conversation;
   readonly view: ChatView;
-  /** What becomes of messages while the agent works. */
+  /** Handling of messages while the agent works. */
   steer: SteerMode;
   /** Runs `act` and shows its failure. */
   attempt(act: () => Promise<unknown>): void;
-  /** Shows the last messages; how many, as typed. */
+  /** Shows the last messages; `count` as typed. */
   showHistory(count: string | undefined): Promise<void>;
-  /** Commands of plugins, asked for anew. */
+  /** Requests the commands of plugins again. */
   learnCommands(): Promise<readonly CommandInfo[]>;
-  /** Has the next key say whether the conversation is deleted. */
+  /** Makes the next key decide whether the conversation is deleted. */
   askToDelete(): void;
   leave(): void;
 }
 
-/** What was typed: the whole line, and the words behind the name. */
+/** Typed input: the whole line, and the words after the name. */
 interface Typed {
   readonly line: string;
   readonly words: readonly string[];
 }
 
 interface SlashCommand {
-  /** Arguments as /help shows them; one in brackets may be left out. */
+  /** Arguments as /help shows them; an argument in brackets is optional. */
   readonly args?: string;
-  /** Text of /help. A command without one is another name of the command before it. */
+  /** Text of /help. A command without a text is an alias of the command before it. */
   readonly about?: string;
   run(chat: ChatSession, typed: Typed): void;
 }
@@ -135,7 +135,7 @@ const HELP: readonly string[] = [
   "Other commands are the agent's own, and // before one of these sends it, too. Ctrl-C stops the run, twice leaves.",
 ];
 
-/** What Tab completes: the names, with a space where an argument has to follow. */
+/** Candidates for Tab: the names, with a space if an argument must follow. */
 export const COMPLETIONS: readonly string[] = Object.entries(COMMANDS).flatMap(([name, { args = '[]', about }]) =>
   about === undefined ? [] : [args.startsWith('[') ? name : `${name} `],
 );
@@ -148,5 +148,5 @@ export function runSlashCommand(chat: ChatSession, line: string): boolean {
   return command !== undefined;
 }
 
-/** The text behind the name of a command. */
+/** Returns the text after the name of a command. */
 const argumentsOf = (line: string): string => line.replace(/^\S+\s*/, '').replaceAll(LINE_BREAK, ' ');

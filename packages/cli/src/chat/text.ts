@@ -1,15 +1,15 @@
-// What an agent says, on its way to a terminal: made harmless, measured, and broken into rows. Knows no terminal.
+// Sanitizing, measuring and wrapping of agent text for a terminal.
 
 import { cellsOf, segmenter } from '../output/cells.ts';
 import { Escapes } from '../output/escapes.ts';
 import { printable } from '../output/style.ts';
 
-/** Marks that change the direction of what follows them, and line ends that only some know: text may pose as other text. */
+/** Direction marks and the byte order mark, with which text can imitate other text. */
 const ORDERING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu;
 
 /**
- * Text without what would act on a terminal, however it was cut into pieces. A sequence reaches to the end of its line at
- * most: what looks like one and is none must not swallow the rest of an answer.
+ * Removes everything that would act on a terminal, independent of chunk boundaries. A sequence extends to the end of
+ * its line at most: a false start of a sequence must not swallow the rest of an answer.
  */
 export class HarmlessText {
   readonly #escapes = new Escapes();
@@ -19,7 +19,7 @@ export class HarmlessText {
     return rest.reduce((shown, line) => `${shown}${this.end()}\n${this.#line(line)}`, this.#line(first));
   }
 
-  /** What was held for a sequence that never ended, to be seen. */
+  /** Returns the text of a sequence that never ended, in printable form. */
   end(): string {
     return this.#escapes
       .end()
@@ -38,29 +38,29 @@ export class HarmlessText {
   }
 }
 
-/** One row of it, for titles and names. */
+/** Sanitizes text into one row, for titles and names. */
 export const harmless = (text: string): string => {
   const whole = new HarmlessText();
   return (whole.push(text) + whole.end()).replace(/\s+/gu, ' ').trim();
 };
 
-/** Breaks text into rows as it comes, between words where it can. */
+/** Wraps text into rows as it arrives, between words where possible. */
 export class Rows {
   readonly #width: () => number;
   #row: string;
 
-  /** `width`: cells of a row, asked each time. */
+  /** `width`: returns the cells of a row; called each time. */
   constructor(width: () => number) {
     this.#width = width;
     this.#row = '';
   }
 
-  /** The row that is not complete. */
+  /** Row that is still incomplete. */
   get open(): string {
     return this.#row;
   }
 
-  /** The rows that are complete now. */
+  /** Adds text and returns the completed rows. */
   push(text: string): string[] {
     const rows: string[] = [];
     const [first = '', ...rest] = text.split('\n');
@@ -73,7 +73,7 @@ export class Rows {
     return rows;
   }
 
-  /** The last row, if there is one. */
+  /** Returns the last row, if any. */
   end(): string[] {
     const rows = this.#row === '' ? [] : [this.#row];
     this.#row = '';

@@ -1,4 +1,4 @@
-// What a chat shows of its conversation, as it happens: rows that stay, and rows that still change. Knows no keys.
+// View of a conversation: converts its events into permanent rows and changing rows.
 
 import {
   type ConversationItem,
@@ -31,17 +31,17 @@ export class ChatView {
   readonly #user: string;
   readonly #rows: Rows;
   #state: ConversationState;
-  /** Messages that were typed here, which are on the screen already. */
+  /** Ids of messages typed here, which are already on the screen. */
   readonly #typed: Set<string>;
-  /** What is written now; null between texts. */
+  /** Kind of the current text; null between texts. */
   #stream: 'said' | 'thought' | null;
   #text: HarmlessText;
-  /** Of the run under way, as it was told. */
+  /** Text of the active run so far. */
   #said: string;
   readonly #tools: Map<string, string>;
   readonly #asked: Map<string, Approval>;
   readonly #waiting: Map<string, MessageInfo>;
-  /** Of those, the ones that something else was before. */
+  /** Ids of waiting messages that had other work before them. */
   readonly #behind: Set<string>;
   #isWorking: boolean;
 
@@ -66,7 +66,7 @@ export class ChatView {
     return this.#state;
   }
 
-  /** Shows what is there: the history, and what waits. */
+  /** Shows the initial state: the history, and the waiting messages and requests. */
   begin(): void {
     this.items(this.#state.items);
     const { queue } = this.#state;
@@ -79,7 +79,7 @@ export class ChatView {
     for (const item of items) this.#item(item);
   }
 
-  /** A message that was typed here is on its way. */
+  /** Records that a message typed here was sent. */
   typed(id: string): void {
     this.#typed.add(id);
   }
@@ -88,7 +88,7 @@ export class ChatView {
     return this.#user;
   }
 
-  /** A line of ours, not of the conversation. `command`: what helps. */
+  /** Shows a message of the chat program. `command`: a helpful command. */
   say(text: string, command?: string): void {
     this.lines([this.#look.dim(`[${text}${command === undefined ? '' : `; ${command}`}]`)]);
   }
@@ -97,7 +97,7 @@ export class ChatView {
     this.lines([this.#look.red(`[${failureText(error)}]`)]);
   }
 
-  /** Lines of ours, above the row that is being written. */
+  /** Shows lines of the chat program above the row that is being written. */
   lines(lines: readonly string[]): void {
     this.#screen.print(
       lines.flatMap((row) => this.#fitted(row)),
@@ -105,7 +105,7 @@ export class ChatView {
     );
   }
 
-  /** What was typed, as it stays. */
+  /** Returns the rows of an entered line. */
   echo(text: string): string[] {
     return this.#block(this.#look.bold('> '), 2, text);
   }
@@ -180,7 +180,7 @@ export class ChatView {
         if (event.visibility !== undefined) this.say(`now ${sharingWords(event.visibility)}`);
         return;
       default:
-        return; // of a later version
+        return; // from a later version
     }
   }
 
@@ -233,7 +233,7 @@ export class ChatView {
     }
   }
 
-  /** Drivers tell a plan as a list of steps, each with its status. */
+  /** Shows a plan. Drivers send it as a list of steps with their status. */
   #plan(data: unknown): void {
     const steps: unknown = typeof data === 'object' && data !== null && 'entries' in data ? data.entries : data;
     if (!Array.isArray(steps)) return;
@@ -266,7 +266,7 @@ export class ChatView {
           : { state: type, ...(event.stopReason === undefined ? {} : { stopReason: event.stopReason }) };
     const isEmpty = type === 'final' && event.text === '';
     const line = endLine(end, this.#user, this.#look) ?? (isEmpty ? this.#look.dim(EMPTY) : undefined);
-    // Calls that were not told to be over are over with their run.
+    // Tool calls without an end event end with their run.
     const open = [...this.#tools.values()];
     this.#tools.clear();
     this.#said = '';
@@ -314,7 +314,7 @@ export class ChatView {
 
   #write(stream: 'said' | 'thought', text: string): void {
     if (this.#stream !== stream) this.#endText();
-    // A text that begins needs no empty rows before it: it has a row of its own.
+    // Leading empty lines are removed: a new text starts on its own row.
     const more = this.#stream === null ? text.replace(/^\n+/, '') : text;
     if (more === '') return;
     this.#stream = stream;
@@ -322,7 +322,7 @@ export class ChatView {
     this.#screen.print(this.#painted(rows), this.#live());
   }
 
-  /** What comes next is something else. */
+  /** Ends the current text before other output. */
   #endText(): void {
     if (this.#stream === null) return;
     const rows = [...this.#rows.push(this.#text.end()), ...this.#rows.end()];
@@ -341,7 +341,7 @@ export class ChatView {
     this.#screen.print(isOver ? [this.#cut(line)] : [], this.#live());
   }
 
-  /** The row that is being written, then the calls that run. */
+  /** Returns the changing rows: the row being written, then the active tool calls. */
   #live(): string[] {
     const open = this.#stream === null || this.#rows.open === '' ? [] : this.#painted([this.#rows.open]);
     return [...open, ...[...this.#tools.values()].slice(-8).map((line) => this.#cut(line))];
@@ -355,14 +355,14 @@ export class ChatView {
     );
   }
 
-  /** Text in rows, behind a prefix of so many cells. */
+  /** Formats text in rows after a prefix. `indent`: cells of the continuation rows. */
   #block(prefix: string, indent: number, text: string): string[] {
     const whole = new HarmlessText();
     const lines = wrapped(whole.push(text) + whole.end(), this.#screen.width - (indent || 12));
     return lines.map((line, at) => (at === 0 ? prefix : ' '.repeat(indent)) + line);
   }
 
-  /** In as many rows as it needs, each in the colour of the whole. */
+  /** Wraps a row to the width, each part in the colour of the whole. */
   #fitted(row: string): string[] {
     const plain = row.replace(SGR, '');
     if (cellsOf(plain) <= this.#screen.width) return [row];
@@ -370,7 +370,7 @@ export class ChatView {
     return wrapped(inner, this.#screen.width).map((line) => on + line + off);
   }
 
-  /** Colours do not count; what is cut loses them. */
+  /** Truncates a row to the width. Colours do not count; a truncated row loses them. */
   #cut(row: string): string {
     const plain = row.replace(SGR, '');
     const cut = cutTo(plain, this.#screen.width);

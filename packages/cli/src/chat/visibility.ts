@@ -1,9 +1,9 @@
-// Who may see a conversation, as it is typed and as it is told. Pure.
+// Visibility of a conversation, parsed and formatted. Pure.
 
 import type { Visibility } from '@binnacle/protocol';
 import { harmless } from './text.ts';
 
-/** `nobody`, `everyone`, or users, with spaces or commas between; undefined where nothing is named. */
+/** Parses `nobody`, `everyone`, or user names separated by spaces or commas; undefined without a name. */
 export function readSharing(text: string): Visibility | undefined {
   const names = text.split(/[\s,]+/).filter((name) => name !== '');
   const [first, ...others] = names;

@@ -1,13 +1,13 @@
-// Says now and then that a command still waits, so that its silence is not taken for its end. Knows no conversation.
+// Reports periodically that a command still waits, so that its silence is not mistaken for its end.
 
-/** After so long without a sign, ms, and then again each minute. */
+/** Delay before the first notice, ms; then one notice per minute. */
 const FIRST_MS = 10_000;
 const AGAIN_MS = 60_000;
 
 export class Waiting {
   readonly #say: (text: string) => void;
   #what: string;
-  /** Milliseconds since something was heard. */
+  /** Milliseconds without news. */
   #silentMs: number;
   #timer: NodeJS.Timeout | undefined;
 
@@ -18,14 +18,14 @@ export class Waiting {
     this.heard('still waits for the gateway');
   }
 
-  /** Something came. `what`: what is waited for now. */
+  /** Restarts the clock on news. `what`: the next thing to wait for. */
   heard(what: string): void {
     this.#what = what;
     this.#silentMs = 0;
     this.#wait(FIRST_MS);
   }
 
-  /** Corrects what is waited for; nothing came. */
+  /** Corrects the description of the wait, without restarting the clock. */
   about(what: string): void {
     this.#what = what;
   }

@@ -1,20 +1,20 @@
-// What `binnacle emit` says of itself, on stderr: each kind of trouble once, with what helps at this command line, and at
-// the end what did not arrive. Knows no program and no gateway.
+// Messages of `binnacle emit` on stderr: each kind of problem once, with a hint for this command line, and finally the
+// undelivered output.
 
 import { writeSync } from 'node:fs';
 import type { EmitDiagnostic, EmitStats } from '@binnacle/emit';
 import { hintOf, messageOf } from '../output/failure.ts';
 
 export interface EmitSetting {
-  /** As given on the command line. */
+  /** Options as given on the command line. */
   readonly session: string | undefined;
   readonly bufferDir: string | undefined;
   readonly flushMs: number;
-  /** What is waited for: `the program`, or `stdin`. */
+  /** Source that the command waits for: `the program`, or `stdin`. */
   readonly what: string;
 }
 
-/** The id was used before. */
+/** Codes that mean that the session id was used before. */
 const USED = new Set(['session_taken', 'session_exited', 'session_gone', 'stale_epoch']);
 
 export class EmitWords {
@@ -26,10 +26,10 @@ export class EmitWords {
     this.#said = new Set();
   }
 
-  /** One line for each kind. */
+  /** Prints at most one line per kind. */
   warn(diagnostic: EmitDiagnostic): void {
     const { kind, code, message, session } = diagnostic;
-    // What an earlier run left in the directory may be refused as well: that says nothing of this one.
+    // A refusal of an earlier run's events in the directory says nothing about this run.
     const key = this.#isOwn(diagnostic) ? `${kind} of this run` : kind;
     if (this.#said.has(key)) return;
     this.#said.add(key);
@@ -38,7 +38,7 @@ export class EmitWords {
     say(`${message}${code === undefined ? '' : ` [${code}]`}${about}${hint === undefined ? '' : ` ${hint}`}`);
   }
 
-  /** Nothing will ever be sent. That it cannot be is not said a second time. */
+  /** Reports that nothing can ever be sent. The kind `unreachable` is then not reported in addition. */
   wrongPlace(error: unknown): void {
     const hint = hintOf(error);
     say(`${messageOf(error)}${hint === undefined ? '' : ` ${hint}`}`);
@@ -49,7 +49,7 @@ export class EmitWords {
     say(`stdin cannot be read: ${error.message}`);
   }
 
-  /** The last line. What the emitter itself would say when the process ends is said with it. */
+  /** Prints the last line, which includes the emitter's own final message. */
   end({ buffered, bufferedBytes, bufferedSessions, lostBytes }: EmitStats): void {
     const { bufferDir } = this.#setting;
     const kept = bufferDir === undefined ? '' : `; they are kept in ${bufferDir}`;
@@ -87,6 +87,6 @@ function say(line: string): void {
   try {
     writeSync(2, `binnacle emit: ${line}\n`);
   } catch {
-    // Nobody reads it.
+    // stderr has no reader.
   }
 }

@@ -1,11 +1,11 @@
-// Writes to our own stdout or stderr what another program wrote, at the pace of whoever reads it. Node's streams block
-// the whole process while a pipe is full; here signals and the network go on meanwhile. Knows no program.
+// Writes another program's output to stdout or stderr, with back-pressure from the reader. Node's streams block the
+// whole process while a pipe is full; this writer leaves signals and the network running.
 
 import { write } from 'node:fs';
 
-/** What may wait before the source is to stop. */
+/** Maximum bytes queued before the source must stop. */
 const HIGH_BYTES = 64 * 1024;
-/** A pipe that somebody else has made non-blocking, and that is full just now. */
+/** Delay before a retry (EAGAIN): another program has made the pipe non-blocking, and the pipe is full. */
 const FULL_MS = 2;
 
 export class PassingOn {
@@ -25,7 +25,9 @@ export class PassingOn {
     this.#waiting = [];
   }
 
-  /** False: wait for `drained` before the next. When nobody reads any more, all of it is taken and goes nowhere. */
+  /**
+   * Writes. Returns false if the source must wait for `drained`. Without a reader all bytes are accepted and discarded.
+   */
   write(bytes: Buffer): boolean {
     if (this.#isBroken) return true;
     this.#queue.push(bytes);
@@ -34,7 +36,7 @@ export class PassingOn {
     return this.#queued < HIGH_BYTES;
   }
 
-  /** All of it is written, or nobody reads it. */
+  /** Resolves when all bytes are written, or discarded without a reader. */
   async drained(): Promise<void> {
     if (this.#queued > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }

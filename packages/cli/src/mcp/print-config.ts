@@ -1,11 +1,11 @@
-// How agents are told of `binnacle mcp`: what to type, or to put into their settings. Nothing in it needs a PATH, and no
-// variable but those that are printed: agents start their servers with few.
+// Instructions for adding `binnacle mcp` to agents: commands and settings. They need no PATH and no variables except
+// the printed ones: agents start their servers with few variables.
 
 import { realpathSync } from 'node:fs';
 import { defaultDataDir } from '@binnacle/server/data-directory';
 import { dataDir } from '../gateway/address.ts';
 
-/** In the place of a token: that is not printed. */
+/** Placeholder for the token, which is not printed. */
 const TOKEN = 'TOKEN';
 
 export interface McpCommand {
@@ -14,12 +14,12 @@ export interface McpCommand {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** `script`: what `node` runs. `data`: as it was given, where it was. */
+/** Builds the command. `script`: the script that `node` runs. `data`: the given --data. */
 export function mcpCommand(script: string, data: string | undefined, env: NodeJS.ProcessEnv = process.env): McpCommand {
-  // As `findGateway` chooses.
+  // Same precedence as in `findGateway`.
   const url = data === undefined ? nonEmpty(env.BINNACLE_URL) : undefined;
   const dir = dataDir(data, env);
-  /** Without being told. */
+  /** True if the command finds the gateway without options. */
   const isFound = url !== undefined || (data === undefined && dir === defaultDataDir({}));
   const variables = {
     ...(url === undefined ? {} : { BINNACLE_URL: url }),
@@ -27,7 +27,7 @@ export function mcpCommand(script: string, data: string | undefined, env: NodeJS
   };
   return {
     command: process.execPath,
-    // A link in a folder of links may be made anew by the next install.
+    // Resolved, because an install may replace a link.
     args: [realpathSync(script), 'mcp', ...(isFound ? [] : ['--data', dir])],
     ...(Object.keys(variables).length === 0 ? {} : { env: variables }),
   };

@@ -1,5 +1,6 @@
-// The resources that an agent with a handshake follows over `binnacle mcp`: each by a stream of the era without one,
-// which is begun again when the gateway was restarted. Nothing is lost in between: the agent is told to read again.
+// Resources that an agent with a handshake follows through `binnacle mcp`: each by a stream of the era without a
+// handshake, which is restarted after a restart of the gateway. No update is lost in between: the agent is notified to
+// read again.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BinnacleError } from '@binnacle/protocol';
@@ -20,7 +21,7 @@ interface RefusedWire {
   readonly data?: unknown;
 }
 
-/** An error of the protocol that is the answer to a request. */
+/** A protocol error that is the response to a request. */
 export class Refused extends Error {
   readonly error: RefusedWire;
 
@@ -31,7 +32,7 @@ export class Refused extends Error {
 }
 
 export interface FollowsParts {
-  /** The messages of one stream. Throws what keeps it from coming. */
+  /** Yields the messages of one stream. Throws if the stream cannot be opened. */
   listen(message: Json, signal: AbortSignal): AsyncIterable<unknown>;
   updated(uri: string): void;
   log(level: Level, words: string): void;
@@ -47,7 +48,10 @@ export class Follows {
     this.#parts = parts;
   }
 
-  /** The result of a request that is answered here; undefined for others. Throws `Refused`, and what listening throws. */
+  /**
+   * Returns the result of a request that is handled here; undefined for others. Throws `Refused`, and the errors of
+   * `listen`.
+   */
   async answer(method: unknown, { uri, level }: Json): Promise<Json | undefined> {
     if (method === 'resources/subscribe' && typeof uri === 'string') await this.#follow(uri);
     else if (method === 'resources/unsubscribe' && typeof uri === 'string') this.#leave(uri);
@@ -80,7 +84,7 @@ export class Follows {
     void this.#keep(uri, stream, controller);
   }
 
-  /** For as long as it is followed, over any number of streams. Never throws. */
+  /** Keeps following over any number of streams, with back-off between them. Never throws. */
   async #keep(uri: string, first: AsyncGenerator<void>, { signal }: AbortController): Promise<void> {
     let stream = first;
     for (let pause = FIRST_RETRY_MS; !signal.aborted; pause = Math.min(pause * 2, MAX_RETRY_MS)) {
@@ -98,7 +102,10 @@ export class Follows {
     }
   }
 
-  /** Follows one stream: yields when the stream has begun. `again`: news may have come that nobody was told of. */
+  /**
+   * Follows one stream: yields when the stream has begun. `again`: updates may have been missed, so the agent is
+   * notified.
+   */
   async *#listen(uri: string, signal: AbortSignal, again = false): AsyncGenerator<void> {
     this.#count += 1;
     const message = {

@@ -1,17 +1,17 @@
-// How many cells of a terminal a text takes, and cutting it to a width.
+// Width of text in terminal cells, and truncation to a width.
 
 const NOTHING = /^[\p{Mn}\p{Me}\p{Cf}]$/u;
-/** Scripts and signs beyond Latin, Greek, Cyrillic and their neighbours that take one cell all the same. */
+/** Ranges beyond Latin, Greek, Cyrillic and their neighbours whose characters take one cell. */
 const NARROW = [
   [0x1e00, 0x20ff],
   [0x2100, 0x22ff],
   [0x2500, 0x25a0],
 ] as const;
 
-/** Cuts text into what a person sees as one sign. */
+/** Splits text into graphemes, the units that a person sees as one character. */
 export const segmenter = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 
-/** Cells of a terminal that a text takes, or more: terminals differ, and too few would break the picture. */
+/** Counts the cells of a text, rounded up: terminals differ, and too low a count would break the layout. */
 export function cellsOf(text: string): number {
   let cells = 0;
   for (const char of text) {
@@ -24,7 +24,7 @@ export function cellsOf(text: string): number {
   return cells;
 }
 
-/** Cuts a text to the width of one row, with an ellipsis where something is cut off. */
+/** Truncates a text to the width of one row, with an ellipsis. */
 export function cutTo(text: string, width: number): string {
   if (cellsOf(text) <= width) return text;
   let kept = '';
@@ -35,7 +35,7 @@ export function cutTo(text: string, width: number): string {
   return `${kept}…`;
 }
 
-/** A line in rows, cut wherever one is full: every character of it is in one of them. At least one row. */
+/** Splits a line into full rows, without word wrap: every character is in exactly one row. Returns at least one row. */
 export function hardRows(line: string, width: number): string[] {
   const rows: string[] = [];
   let row = '';

@@ -1,4 +1,4 @@
-// Cuts terminal output into text and escape sequences, however it was split into chunks. Knows no terminal and no session.
+// Tokenizer of terminal output: splits text and escape sequences, independent of chunk boundaries.
 
 /**
  * `text`: printable bytes, UTF-8 as it came. `control`: one C0 or C1 control. `csi`: ESC [ … final byte.
@@ -9,13 +9,15 @@ export type TokenKind = 'text' | 'control' | 'csi' | 'string' | 'escape';
 export interface Token {
   readonly kind: TokenKind;
   readonly bytes: Uint8Array;
-  /** This token goes on with the string of the token before it. */
+  /** True if this token continues the string of the token before it. */
   readonly continues?: true;
 }
 
-/** Maximum bytes held. A longer string comes in several tokens; any other sequence of that length is broken off. */
+/** Maximum bytes held. A longer string is split into several tokens; any other sequence of that length is truncated. */
 export const MAX_SEQUENCE_BYTES = 64 * 1024;
-/** Maximum bytes of one string (an inline image). Behind them a stray ESC ] stops taking output for its content. */
+/**
+ * Maximum bytes of one string (an inline image). After that, a stray ESC ] no longer swallows output as its content.
+ */
 export const MAX_STRING_BYTES = 16 * 1024 * 1024;
 
 const ESC = 0x1b;
@@ -23,7 +25,7 @@ const BEL = 0x07;
 const CAN = 0x18;
 const SUB = 0x1a;
 const STRING_STARTERS = new Set([0x5d, 0x50, 0x58, 0x5e, 0x5f]); // ] P X ^ _
-/** The second byte of C1 controls in UTF-8 (after 0xC2) that begin something: DCS, SOS, CSI, OSC, PM, APC. */
+/** Second bytes of C1 controls in UTF-8 (after 0xC2) that begin a sequence: DCS, SOS, CSI, OSC, PM, APC. */
 const C1_CSI = 0x9b;
 const C1_STRINGS = new Set([0x90, 0x98, 0x9d, 0x9e, 0x9f]);
 
@@ -32,10 +34,10 @@ type State = 'ground' | 'c2' | 'esc' | 'intermediate' | 'csi' | 'string' | 'stri
 export class Escapes {
   #state: State = 'ground';
   #held: number[] = [];
-  /** Bytes of the current string that were given out already. */
+  /** Bytes of the current string that were already emitted. */
   #givenOut = 0;
 
-  /** The tokens that are complete with this chunk; an incomplete one is held. */
+  /** Returns the tokens that this chunk completes; an incomplete token is held. */
   feed(chunk: Uint8Array): Token[] {
     const tokens: Token[] = [];
     let textFrom = 0;
@@ -66,7 +68,7 @@ export class Escapes {
     return tokens;
   }
 
-  /** What is held when no more comes. */
+  /** Returns the held bytes at the end of input. */
   end(): Token[] {
     const tokens: Token[] = [];
     if (this.#held.length > 0) this.#let('escape', tokens);
@@ -74,7 +76,7 @@ export class Escapes {
     return tokens;
   }
 
-  /** Takes one byte inside of a sequence; true if it must be looked at again from the ground. */
+  /** Processes one byte inside a sequence. Returns true if the byte must be processed again in the ground state. */
   #step(byte: number, tokens: Token[]): boolean {
     if (this.#held.length >= MAX_SEQUENCE_BYTES) {
       if (this.#state === 'string' && this.#givenOut < MAX_STRING_BYTES) this.#giveOut(tokens);
@@ -113,7 +115,7 @@ export class Escapes {
           this.#let('string', tokens);
           return false;
         }
-        // Any other ESC ends the string and begins something new.
+        // Any other ESC ends the string and begins a new sequence.
         this.#held.pop();
         this.#let('string', tokens);
         this.#held = [ESC];
@@ -152,7 +154,7 @@ export class Escapes {
 
   #final(byte: number, from: number, kind: TokenKind, tokens: Token[]): boolean {
     if (byte === ESC || byte > 0x7f) {
-      this.#let('escape', tokens); // broken off
+      this.#let('escape', tokens); // truncated
       return true;
     }
     this.#held.push(byte);
@@ -168,7 +170,7 @@ export class Escapes {
     this.#state = 'ground';
   }
 
-  /** Gives out what is held of a string that is longer than may be held. */
+  /** Emits the held part of a string that exceeds the limit. */
   #giveOut(tokens: Token[]): void {
     const bytes = Uint8Array.from(this.#held);
     tokens.push({ kind: 'string', bytes, ...(this.#givenOut > 0 && { continues: true }) });
@@ -177,14 +179,14 @@ export class Escapes {
   }
 }
 
-/** Terminals execute a control (and ignore DEL) inside of a sequence, and the sequence goes on. */
+/** Terminals execute a control (and ignore DEL) inside a sequence, and the sequence continues. */
 const isInside = (byte: number): boolean => byte < 0x20 || byte === 0x7f;
 
-/** The sequence as terminals take it, without the controls inside, one character a byte. */
+/** Returns the sequence as terminals interpret it, without the controls inside, one character per byte. */
 export const sequenceText = (token: Token): string =>
   latin1(token.bytes.filter((byte, at) => at === 0 || !isInside(byte)));
 
-/** The part of a CSI between its beginning and its final byte, and the final byte. */
+/** Returns the parameters of a CSI and its final byte. */
 export function csiParts(token: Token): { readonly parameters: string; readonly final: string } {
   const text = sequenceText(token);
   return { parameters: text.slice(2, -1), final: text.slice(-1) }; // two bytes in front: ESC [ or C2 9B
@@ -193,8 +195,8 @@ export function csiParts(token: Token): { readonly parameters: string; readonly 
 const TERMINATORS = ['\x07', '\x1b\\', '\xc2\x9c'];
 
 /**
- * The content of a string sequence and its kind: `]` OSC, `P` DCS, `X` SOS, `^` PM, `_` APC. As terminals take it, which
- * ignore controls in front of the kind and inside of the content.
+ * Returns the content of a string sequence and its kind: `]` OSC, `P` DCS, `X` SOS, `^` PM, `_` APC. Like terminals,
+ * ignores controls before the kind and inside the content.
  */
 export function stringParts(token: Token): { readonly starter: string; readonly content: string } {
   const whole = latin1(token.bytes);

@@ -1,9 +1,11 @@
-// How a command fails: its exit code, and what a person is told. Knows no command.
+// Failures of commands: exit codes and messages.
 
 import { BinnacleError, type Code } from '@binnacle/protocol';
 import { printable } from './style.ts';
 
-/** Exit codes of our own. `run`, `exec` and `attach` end with the program's code otherwise (128 + n for a signal). */
+/**
+ * Exit codes of this program. `run`, `exec` and `attach` otherwise exit with the program's code (128 + n for a signal).
+ */
 export const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3, refused: 4, noSession: 5, noProgram: 127 } as const;
 
 export const EXIT_HELP = `
@@ -11,7 +13,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 gateway not reachable, 4 refused 
 run, exec and attach end with the code of the program instead: 128 + n if signal n ended it, 127 if there is no such program.
 Environment: BINNACLE_URL and BINNACLE_TOKEN name a gateway, BINNACLE_DATA a data directory, BINNACLE_DEBUG=1 shows stacks.`;
 
-/** A failure of the command line itself. What a gateway refuses is a BinnacleError. */
+/** A failure of the command line itself. Refusals of a gateway are BinnacleErrors. */
 export class Failure extends Error {
   override readonly name = 'Failure';
   readonly exitCode: number;
@@ -49,9 +51,9 @@ export function exitCodeOf(error: unknown): number {
   return isUnreachable(error) ? EXIT.unreachable : EXIT.failed;
 }
 
-/** What goes to stderr: the message, then the hint on a line of its own. */
+/** Formats an error for stderr: the message, then the hint on a line of its own. */
 export function describe(error: unknown, debug: boolean): string {
-  // Names of files, programs and people are in it, and may not move the cursor.
+  // Sanitized: the text can contain names of files, programs and people, which must not move the cursor.
   const lines = [`binnacle: ${harmless(messageOf(error))}`];
   const hint = hintOf(error);
   if (hint !== undefined) lines.push(`  ${harmless(hint)}`);
@@ -75,7 +77,7 @@ export function hintOf(error: unknown): string | undefined {
   return isUnreachable(error) ? 'Start it with: binnacle serve' : undefined;
 }
 
-/** A gateway's hints name its addresses; here there are commands for them. */
+/** Replacements in hints: a gateway's hints name HTTP addresses; these are the commands for them. */
 const IN_COMMANDS: readonly (readonly [string, string])[] = [
   ['GET /v1/agents', 'binnacle agents'],
   [
@@ -85,12 +87,12 @@ const IN_COMMANDS: readonly (readonly [string, string])[] = [
   ['GET /v1/sessions.', 'binnacle ls.'],
   ['with ?tail=.', 'with tail --bytes.'],
 ];
-/** Programs find them in the details; people are told the number. */
+/** Names of details in hints that are replaced by their numbers. Programs read the details themselves. */
 const OFFSETS = ['oldestOffset', 'headOffset'];
 
 const UNREACHABLE = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT']);
 
-/** fetch() and ws hide the code of the system call one to three causes deep. */
+/** Returns true for a connection failure. fetch() and ws hide the code of the system call one to three causes deep. */
 function isUnreachable(error: unknown): boolean {
   let at = error;
   for (let depth = 0; depth < 4 && at instanceof Error; depth++) {

@@ -1,6 +1,6 @@
-// How far a transfer has come, for a person who waits: a line on stderr that is drawn over. Knows no transfer.
+// Progress of a transfer for a person: a line on stderr that is redrawn.
 
-/** What is over sooner needs no such line. */
+/** Delay before the first line: a shorter transfer needs none. */
 const FIRST_MS = 1000;
 const EVERY_MS = 200;
 const UNITS = ['B', 'KiB', 'MiB', 'GiB'] as const;
@@ -12,7 +12,7 @@ export class Progress {
   #drawnAt: number;
   #isDrawn = false;
 
-  /** `isBusy`: what is transferred goes to the same terminal. */
+  /** `isBusy`: the transferred data goes to the same terminal. */
   constructor(what: string, isBusy: boolean) {
     this.#what = what;
     this.#isShown = process.stderr.isTTY === true && !isBusy;

@@ -1,4 +1,4 @@
-// Colours and tables for people. Knows no command.
+// Colours and tables for people.
 
 import { cellsOf, cutTo } from './cells.ts';
 
@@ -11,7 +11,7 @@ export interface Style {
   readonly cyan: (text: string) => string;
 }
 
-/** Plain where the stream is no terminal, or NO_COLOR is set (https://no-color.org). */
+/** Creates a style. Plain if the stream is not a terminal, or NO_COLOR is set (https://no-color.org). */
 export function style(stream: { readonly isTTY?: boolean }, env: NodeJS.ProcessEnv = process.env): Style {
   const plain = stream.isTTY !== true || (env.NO_COLOR !== undefined && env.NO_COLOR !== '') || env.TERM === 'dumb';
   const paint = (on: number, off: number) => (text: string) => (plain ? text : `\x1b[${on}m${text}\x1b[${off}m`);
@@ -25,33 +25,38 @@ export function style(stream: { readonly isTTY?: boolean }, env: NodeJS.ProcessE
   };
 }
 
-/** Acts, has no ink, or turns the direction: controls, fillers, blank braille, notes without a head, private letters. */
+/**
+ * Characters that act, are invisible, or change the direction: controls, fillers, blank braille, notes without a head,
+ * private-use characters.
+ */
 const UNSEEN = /(?!\ufe0f)[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800\ufffc\u{13441}\u{13442}\u{1d159}]/gu;
-/** A sign that a picture has colours, where no picture stands before. */
+/** Variation selector for emoji colour without an emoji before it. */
 const IDLE_COLOUR = /(?<![\p{Extended_Pictographic}0-9#*])\ufe0f/gu;
-/** Marks without a letter to stand on, and more on one letter than any script has: they cover the lines around. */
+/**
+ * Combining marks without a base letter, and more marks on a letter than any script has: they cover neighbouring lines.
+ */
 const LOOSE_MARKS = /(?<=^|[^\p{L}\p{M}\p{N}\p{S}])\p{M}+|(?<=\p{M}{4})\p{M}+/gu;
 const BLANK = /^\p{Zs}+$/u;
 
 /**
- * One line of a list, for text that comes from programs and people: nothing moves the cursor, poses as another line, is
- * blank, or covers its neighbours. A `·` stands for what is not shown.
+ * Sanitizes untrusted text for one line: no cursor movement, no imitation of another line, not blank, no covering of
+ * neighbours. A `·` replaces each hidden character.
  *
  * @example printable('a\u202eb') // 'a·b'
  */
 export function printable(text: string): string {
-  if (/^[!-~](?:[ -~]*[!-~])?$/.test(text)) return text; // nearly all
+  if (/^[!-~](?:[ -~]*[!-~])?$/.test(text)) return text; // fast path for nearly all texts
   const seen = text.replace(UNSEEN, '·').replace(IDLE_COLOUR, '·').replace(LOOSE_MARKS, '·');
   return BLANK.test(seen) ? seen.replace(/\p{Zs}/gu, '·') : seen;
 }
 
-/** Returns how many cells a line may have: in a pipe any number, because a program reads all of it. */
+/** Returns the maximum cells of a line: unlimited in a pipe, because a program reads all of it. */
 export const widthOf = ({ isTTY, columns }: { readonly isTTY?: boolean; readonly columns?: number }): number =>
   isTTY === true ? (columns ?? 120) : Number.POSITIVE_INFINITY;
 
 /**
- * Columns by the widest cell, two spaces between; the last one is cut at `width` columns. A cell with letters that are
- * written from right to left is isolated, so that the columns around keep their places.
+ * Formats columns by the widest cell, two spaces apart; the last column is truncated at `width` columns. A cell with
+ * right-to-left letters is isolated, so that the other columns keep their places.
  */
 export function table(rows: readonly (readonly string[])[], width: number): string {
   const columns = rows.reduce((most, row) => Math.max(most, row.length), 0);
@@ -71,5 +76,5 @@ const cells = (text: string): number => cellsOf(text.replace(SGR, ''));
 const cut = (text: string, width: number): string => (cells(text) <= width ? text : cutTo(text, width));
 
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
-/** First strong isolate, and its end: both without a width. */
+/** Wraps a cell in a first strong isolate and its end, both without a width. */
 const isolated = (cell: string): string => (RIGHT_TO_LEFT.test(cell) ? `\u2068${cell}\u2069` : cell);

@@ -1,5 +1,5 @@
-// `binnacle plugin dev`: has the plugin of a folder in the gateway that runs, installs it again after each change, and shows
-// what it prints. What it asks for more than was agreed to is asked about.
+// `binnacle plugin dev`: installs the plugin of a folder in the running gateway, again after each change, and shows its
+// log. Asks for consent only to additional permissions.
 
 import { resolve } from 'node:path';
 import type { Binnacle } from '@binnacle/client';
@@ -19,13 +19,14 @@ export async function developPlugin(folder: string, options: PluginInstallOption
     await changes.look();
     const first = await client.plugins.preview(path);
     const { id } = first;
-    // Also one that is broken: what others installed is not for us to remove.
+    // Includes broken plugins: a plugin that was installed before must not be removed.
     const wasThere = (await client.plugins.list()).some((one) => one.id === id);
     const stop = new AbortController();
     const end = (): void => stop.abort();
-    // A second Ctrl-C ends it without more ado. A terminal that is closed says so twice: its shell, and the kernel.
+    // A second Ctrl-C ends the command at once. A closed terminal raises SIGHUP twice: from its shell, and from the
+    // kernel.
     process.once('SIGINT', end).once('SIGTERM', end).on('SIGHUP', end);
-    // Whose terminal is gone has nobody to tell anything, and the plugin is to be removed all the same.
+    // Without a terminal there is no one to report to, but the plugin must still be removed.
     process.stdout.removeAllListeners('error').on('error', end);
     process.stderr.on('error', end);
     try {
@@ -44,7 +45,7 @@ export async function developPlugin(folder: string, options: PluginInstallOption
           () => true,
           () => false,
         );
-        // Where the person said no, it never was there.
+        // Fails if the person refused the install.
         if (isGone) process.stderr.write(`${id} is removed again.\n`);
       }
       process.off('SIGINT', end).off('SIGTERM', end).off('SIGHUP', end);
@@ -72,17 +73,17 @@ async function again(
       }
       if (await takeUp(client, path, preview, options)) digest = preview.digest;
     } catch (error) {
-      // Ctrl-C, where the answer to a question was due.
+      // Ctrl-C during a question.
       if (error instanceof Failure && error.exitCode === INTERRUPTED) throw error;
-      // It was saved again meanwhile: that is the next change.
+      // The folder changed again meanwhile: that is the next change.
       if (error instanceof BinnacleError && error.code === 'plugin_changed') continue;
-      // A file that is half written, a line that does not parse: the next change may mend it.
+      // A half-written file or a syntax error: the next change may fix it.
       process.stderr.write(printableLines(describe(error, false)));
     }
   }
 }
 
-/** Nobody is asked twice about the same. False: the person does not want it. */
+/** Installs the plugin, and asks for consent only to new requests. Returns false if the person refuses. */
 async function takeUp(
   client: Binnacle,
   path: string,

@@ -1,17 +1,17 @@
-// Whether anything in a folder has changed since somebody looked, also files that an editor replaces. Looks at the files
-// again and again: what the kernel tells of a folder misses those. Knows no plugin.
+// Detects changes in a folder by polling, including files that an editor replaces: the kernel's notifications for a
+// folder miss those.
 
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const EVERY_MS = 300;
-/** Of a large folder: most of the time is left to others. */
+/** Minimum pause as a multiple of the scan time: a large folder must not occupy the machine. */
 const REST = 4;
-/** Looks at the same state before it counts: an editor writes a file in several steps, and several files at once. */
+/** Equal scans before a change counts: an editor writes a file in several steps, and several files at once. */
 const SETTLED = 2;
-/** Something that is written without end is no reason to wait without end. */
+/** Maximum scans before a change counts anyway: continuous writes must not delay it for ever (starvation). */
 const MAX_UNSETTLED = 10;
-/** As of a plugin that can be installed. */
+/** Limits of an installable plugin. */
 const MAX_FILES = 10_000;
 const MAX_DEPTH = 32;
 const IGNORED = /^(?:\.|node_modules$)/;
@@ -19,7 +19,7 @@ const IGNORED = /^(?:\.|node_modules$)/;
 export class FolderChanges {
   readonly #dir: string;
   readonly #everyMs: number;
-  /** Undefined: nobody has looked yet. */
+  /** State at the last look; undefined before the first look. */
   #seen: string | undefined;
 
   constructor(dir: string, everyMs = EVERY_MS) {
@@ -27,12 +27,12 @@ export class FolderChanges {
     this.#everyMs = everyMs;
   }
 
-  /** What is there now is known. To be called before it is read: what changes behind that is a change. */
+  /** Records the current state. Call before reading the folder: later changes then count as changes. */
   async look(): Promise<void> {
     this.#seen = await stampOf(this.#dir);
   }
 
-  /** Settles when it is another one than was seen last, and counts that as seen. False: it is over. */
+  /** Resolves when the state differs from the recorded one, and records it. False: aborted. */
   async next(signal: AbortSignal): Promise<boolean> {
     let before = this.#seen;
     let same = 0;
@@ -54,18 +54,18 @@ export class FolderChanges {
   }
 }
 
-/** Of each file its place, what it is, and when it was written: a file that takes the place of another has another number. */
+/** Returns path, identity and times of each file: a replacement has another inode number. */
 async function stampOf(root: string): Promise<string> {
   const found: string[] = [];
   const visit = async (below: string, depth: number): Promise<void> => {
-    // What is gone in this moment is seen as gone at the next look.
+    // A file that disappears now is noticed at the next scan.
     const entries = await readdir(join(root, below), { withFileTypes: true }).catch(() => []);
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       if (IGNORED.test(entry.name) || found.length >= MAX_FILES) continue;
       const path = join(below, entry.name);
       const stat = await lstat(join(root, path), { bigint: true }).catch(() => undefined);
       if (stat === undefined) continue;
-      // Of a folder only that it is there: what is ignored in it changes its times.
+      // Only the existence of a folder counts: ignored files in it change its times.
       const facts = entry.isDirectory() ? [] : [stat.ino, stat.size, stat.mode, stat.mtimeNs, stat.ctimeNs];
       found.push([path, ...facts].join(' '));
       if (entry.isDirectory() && depth < MAX_DEPTH) await visit(path, depth + 1);

@@ -1,4 +1,4 @@
-// Plugins and what they may do, in words for people. All that a plugin says of itself is made harmless here. Pure.
+// Texts about plugins and their permissions. All text from a plugin is sanitized here. Pure.
 
 import type {
   PluginGrantValue,
@@ -10,11 +10,11 @@ import type {
 } from '@binnacle/protocol';
 import { printable, type Style } from '../output/style.ts';
 
-/** Undefined: the whole permission, or nothing of it. */
+/** Returns the items of a value; undefined for the whole permission or none of it. */
 export const itemsOf = (value: PluginGrantValue): readonly string[] | undefined =>
   typeof value === 'boolean' ? undefined : Object.values(value).flat();
 
-/** What of a permission, behind its sentence: `: git, rg`. */
+/** Formats the extent of a permission, to follow its sentence: `: git, rg`. */
 function scopeOf({ asked, limits }: PluginPermission): string {
   const items = itemsOf(asked);
   if (items !== undefined) return `: ${items.map(printable).join(', ')}`;
@@ -28,7 +28,7 @@ function standingOf({ granted, missing, narrowed }: PluginPermission): string {
   return items === '' ? '' : ` (granted for ${items})`;
 }
 
-/** Two lines for each permission that it asks for: what that lets it do, and why it says that it needs it. */
+/** Formats each requested permission in two lines: what it allows, and the plugin's reason. */
 export function askedLines(permissions: readonly PluginPermission[], isNew: readonly string[], look: Style): string[] {
   return permissions
     .filter(({ asked }) => asked !== false)
@@ -43,7 +43,7 @@ export function askedLines(permissions: readonly PluginPermission[], isNew: read
     });
 }
 
-/** The commands that grant what it lacks. */
+/** Lists the commands that grant the missing permissions. */
 export const grantCommands = (id: string, permissions: readonly PluginPermission[]): string[] =>
   permissions.filter(({ missing }) => missing !== false).map((one) => grantCommand(id, one.permission, one.missing));
 
@@ -57,7 +57,7 @@ export function grantCommand(id: string, permission: string, value: PluginGrantV
   return ['binnacle plugin grant', printable(id), printable(permission), ...items].join(' ');
 }
 
-/** For a shell: an item may be `*`, or what a shell would take for its own. */
+/** Quotes an item for a shell, because it may be `*` or contain shell syntax. */
 export const quoted = (text: string): string =>
   /^[\w@%+=:,./-]+$/.test(text) ? text : `'${printable(text).replaceAll("'", "'\\''")}'`;
 
@@ -80,7 +80,7 @@ const KINDS: Record<PluginOffer['kind'], string> = {
   job: 'job',
 };
 
-/** `2 tools, hook` */
+/** Summarizes offers: `2 tools, hook` */
 export function offersInShort(offers: readonly PluginOffer[]): string {
   const counts = new Map<string, number>();
   for (const { kind } of offers) counts.set(KINDS[kind], (counts.get(KINDS[kind]) ?? 0) + 1);

@@ -1,4 +1,4 @@
-// Values of permissions, as the config file says them: put together and taken apart. Pure.
+// Arithmetic on permission values in the format of the config file. Pure.
 
 import type { PluginGrantValue } from '@binnacle/protocol';
 import {
@@ -15,11 +15,11 @@ import {
 import { usage } from '../output/failure.ts';
 import { itemsOf } from './format.ts';
 
-/** All of both. */
+/** Returns the union of two values. */
 export const joined = (name: PermissionName, one: PluginGrantValue, other: PluginGrantValue): PluginGrantValue =>
   spellGrant(name, together(name, grantOf(name, one), grantOf(name, other)));
 
-/** What of `wanted` is more than `has`; false: nothing. */
+/** Returns the part of `wanted` beyond `has`; false for nothing. */
 export function beyond(name: PermissionName, has: PluginGrantValue, wanted: PluginGrantValue): PluginGrantValue {
   const more = wider(name, grantOf(name, has), grantOf(name, wanted));
   return more === undefined ? false : spellGrant(name, more);
@@ -30,7 +30,7 @@ function grantOf(name: PermissionName, value: PluginGrantValue): Grant {
   return 'wrong' in read ? DENIED : read.grant;
 }
 
-/** Without those items; false where none is left. */
+/** Removes items; false if no item is left. */
 export function without(value: PluginGrantValue, items: readonly string[]): PluginGrantValue {
   if (typeof value === 'boolean') return value;
   const [key = ''] = Object.keys(value);
@@ -38,13 +38,13 @@ export function without(value: PluginGrantValue, items: readonly string[]): Plug
   return left.length === 0 ? false : { [key]: left };
 }
 
-/** Throws a usage error that names those that there are. */
+/** Checks the name of a permission. Throws a usage error that lists the permissions. */
 export function permissionNamed(text: string): PermissionName {
   if (isPermission(text)) return text;
   throw usage(`There is no permission "${text}".`, `One of: ${PERMISSION_NAMES.join(', ')}`);
 }
 
-/** Items as the config file spells them; none: the whole permission. */
+/** Converts items to the format of the config file; no items mean the whole permission. */
 export function valueSaid(name: PermissionName, items: readonly string[]): PluginGrantValue {
   const read = readGrant(name, items.length === 0 ? true : items);
   if ('wrong' in read) {

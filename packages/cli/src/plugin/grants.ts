@@ -1,4 +1,4 @@
-// `binnacle plugin grant` and `revoke`: permissions of a plugin, whole or by their items. The gateway writes them into the
+// `binnacle plugin grant` and `revoke`: permissions of a plugin, whole or by item. The gateway writes them to the
 // config file.
 
 import type { PluginGrantValue, PluginInfo } from '@binnacle/protocol';
@@ -41,7 +41,7 @@ export async function grantPermission(
   });
 }
 
-/** What a person should know before they go on; empty: it is what the plugin asks for, and has a limit. */
+/** Returns warnings before a grant; empty if the plugin requests exactly this and it has a limit. */
 function doubtsOf(
   plugin: string,
   name: PermissionName,
@@ -63,7 +63,7 @@ function doubtsOf(
         : `It asks for less: ${grantCommand(plugin, name, asked)}`,
     ];
   }
-  // Whoever asks for all of it cannot know which of it there is here.
+  // A plugin that requests all of a permission cannot know the items that exist here.
   const unasked = asked === true ? [] : (itemsOf(beyond(name, asked, more)) ?? []);
   if (unasked.length === 0) return [];
   const items = (itemsOf(asked) ?? []).map(printable).join(', ');
@@ -96,7 +96,7 @@ export async function revokePermission(
 const grantedIn = ({ permissions }: PluginInfo, name: string): PluginGrantValue =>
   permissions.find(({ permission }) => permission === name)?.granted ?? false;
 
-/** In force as the gateway says, not as was asked. */
+/** Prints the grant as the gateway reports it, not as it was requested. */
 function tell(info: PluginInfo, name: string, options: ClientCommandOptions): number {
   if (options.json === true) process.stdout.write(`${JSON.stringify(info)}\n`);
   else {

@@ -1,5 +1,5 @@
-// `binnacle plugin install`: shows what a plugin asks for, asks the person, installs and grants. What was shown is what is
-// installed.
+// `binnacle plugin install`: shows the requests of a plugin, asks for consent, installs and grants. The installed
+// version is exactly the shown one.
 
 import { resolve } from 'node:path';
 import type { Binnacle } from '@binnacle/client';
@@ -12,7 +12,7 @@ import { askedLines, grantCommands, problemLines, stateOf } from './format.ts';
 
 export interface PluginInstallOptions extends ClientCommandOptions {
   readonly yes?: boolean;
-  /** False: --no-grant. */
+  /** False with --no-grant. */
   readonly grant?: boolean;
   /** Inheritance from a plugin with the same id that came from another folder. Default: the person is asked. */
   readonly inherit?: Inherit;
@@ -22,14 +22,17 @@ type Inherit = 'all' | 'nothing';
 
 interface Agreed {
   readonly granted: Readonly<Record<string, PluginGrantValue>>;
-  /** Undefined: nobody had to be asked. */
+  /** Undefined if there was nothing to ask. */
   readonly inherit: Inherit | undefined;
 }
 
-/** Consent of the person; undefined: not even to the install. */
+/** Consent of the person; undefined if the install is refused. */
 type Consent = Agreed | undefined;
 
-/** Also one that waits for settings: there is nothing wrong with it, and nobody can give them before it is installed. */
+/**
+ * Successful states. Includes a plugin that lacks settings: nothing is wrong with it, and settings cannot be given
+ * before the install.
+ */
 const AS_IT_SHOULD: ReadonlySet<PluginState> = new Set(['running', 'off', 'unset']);
 
 export async function installPlugin(folder: string, options: PluginInstallOptions): Promise<number> {
@@ -50,7 +53,7 @@ export async function installPlugin(folder: string, options: PluginInstallOption
   });
 }
 
-/** Throws where nobody can be asked and nothing was said. */
+/** Asks for consent. Throws if no person can be asked and no option decides. */
 export async function agree(preview: PluginPreview, options: PluginInstallOptions): Promise<Consent> {
   const inherit = await inheritance(preview, options);
   if (inherit === 'neither') return undefined;
@@ -81,7 +84,10 @@ async function grants(
   return /^c(hoose)?$/.test(answer) ? await choose(wanted) : undefined;
 }
 
-/** `neither`: the person does not want it at all. --yes is no answer: it is said without knowing who was here before. */
+/**
+ * Decides the inheritance. `neither`: the person refuses the install. --yes is no answer: it is given without knowledge
+ * of the earlier plugin.
+ */
 async function inheritance(
   { inherits }: PluginPreview,
   options: PluginInstallOptions,

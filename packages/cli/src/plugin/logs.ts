@@ -1,4 +1,4 @@
-// `binnacle plugin logs` and `audit`: what a plugin printed, and what it was allowed and denied.
+// `binnacle plugin logs` and `audit`: the output of a plugin, and its allowed and denied actions.
 
 import type { Binnacle } from '@binnacle/client';
 import type { PluginLogLine } from '@binnacle/protocol';
@@ -31,7 +31,7 @@ export async function pluginLogs(id: string, options: PluginLogOptions): Promise
   return EXIT.ok;
 }
 
-/** Until it is aborted, or the plugin is gone. */
+/** Follows a log until the signal aborts or the plugin is removed. */
 export async function followLog(
   client: Binnacle,
   id: string,

@@ -1,4 +1,4 @@
-// `binnacle plugin ls`: the plugins as a table with what each lacks, or one of them with all that is known of it.
+// `binnacle plugin ls`: lists the plugins and their missing permissions, or shows one plugin in full.
 
 import type { PluginInfo } from '@binnacle/protocol';
 import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
@@ -41,7 +41,7 @@ function listText(plugins: readonly PluginInfo[], look: Style): string {
   ]);
   const notes = plugins.flatMap((one) => [
     ...(one.problem === null ? [] : problemLines(one.problem).map((line) => `${printable(one.id)}: ${line}`)),
-    // What it could do without is told where one asks about it.
+    // Only needed permissions; the detailed view also lists optional ones.
     ...grantCommands(
       one.id,
       one.permissions.filter(({ needed }) => needed),

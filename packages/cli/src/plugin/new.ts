@@ -1,4 +1,4 @@
-// `binnacle plugin new`: a folder with a plugin that works, to begin with. Asks no gateway.
+// `binnacle plugin new`: creates a folder with a working plugin. Needs no gateway.
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -27,7 +27,10 @@ export function newPlugin(folder: string, { kind, ts = false }: PluginNewOptions
   return EXIT.ok;
 }
 
-/** In dist/ of what was installed; in a checkout where they are written, from the bundle and from the sources. */
+/**
+ * Reads the types: in dist/ of an installation; in a checkout from their source, relative to the bundle or to the
+ * sources.
+ */
 function apiTypes(): string {
   const places = ['plugin.d.ts', '../../plugin/src/index.ts', '../../../plugin/src/index.ts'];
   const found = places.map((place) => fileURLToPath(new URL(place, import.meta.url))).find((path) => existsSync(path));
@@ -56,7 +59,7 @@ function namesIn(dir: string): string[] {
   }
 }
 
-/** Nobody else may write there, whatever the umask: it would be refused at the install. */
+/** Writes files that only the owner may write, whatever the umask: others would be refused at the install. */
 function write(dir: string, files: Readonly<Record<string, string>>): void {
   mkdirSync(dir, { recursive: true, mode: 0o755 });
   for (const [path, text] of Object.entries(files)) {

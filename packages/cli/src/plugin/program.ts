@@ -1,4 +1,4 @@
-// The commands below `binnacle plugin`, and their options. Loads each only when it is called.
+// The commands below `binnacle plugin` and their options. Loads each only when it is called.
 
 import { type Command, Option } from 'commander';
 import type { ClientCommandOptions } from '../gateway/connect.ts';
@@ -11,7 +11,7 @@ import type { PluginTestOptions } from './test.ts';
 
 export interface PluginProgramParts {
   readonly exit: (code: number) => void;
-  /** A command that talks with a gateway. */
+  /** Creates a command that talks to a gateway. */
   clientCommand(parent: Command, nameAndArguments: string, description: string): Command;
   readonly collect: (value: string, before: readonly string[]) => readonly string[];
 }

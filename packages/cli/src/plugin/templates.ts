@@ -1,4 +1,4 @@
-// The plugins that `binnacle plugin new` begins with: of each kind one that works, in JavaScript or TypeScript. Pure.
+// Templates of `binnacle plugin new`: a working plugin of each kind, in JavaScript or TypeScript. Pure.
 
 import { MANIFEST_FILE } from '@binnacle/server/plugin-manifest';
 import { VERSION } from '../version.ts';
@@ -8,13 +8,13 @@ export type PluginKind = (typeof PLUGIN_KINDS)[number];
 
 export const isPluginKind = (text: string): text is PluginKind => (PLUGIN_KINDS as readonly string[]).includes(text);
 
-/** As all *.d.ts, left out at the install. */
+/** Types file; like all *.d.ts it is left out of the install. */
 const TYPES_FILE = 'plugin.d.ts';
 
 interface Template {
   readonly description: string;
   readonly permissions: Readonly<Record<string, object>>;
-  /** The body of the entry: the same in both languages. */
+  /** Body of the entry, the same in both languages. */
   readonly body: string;
   readonly tryIt: string;
 }
@@ -71,7 +71,7 @@ const TEMPLATES: Record<PluginKind, (id: string) => Template> = {
   }),
 };
 
-/** Files by their path. `types`: of the API, for one in TypeScript. */
+/** Returns the files by path. `types`: the API's types, for a plugin in TypeScript. */
 export function templateOf(kind: PluginKind, id: string, types: string | undefined): Record<string, string> {
   const isTyped = types !== undefined;
   const template = TEMPLATES[kind](id);
@@ -94,8 +94,8 @@ function entryOf({ description, body }: Template, isTyped: boolean): string {
 }
 
 /**
- * Types are taken away at the install, and nothing is compiled: the compiler is there to check, and is told so. The types of
- * the API are brought along: no registry has to have them.
+ * Returns the TypeScript files. The install strips types and compiles nothing, so the compiler is configured to check
+ * only. The API's types are included, so that no registry is needed.
  */
 function typedFiles(id: string, types: string): Record<string, string> {
   const compilerOptions = {

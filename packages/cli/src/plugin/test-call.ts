@@ -1,5 +1,5 @@
-// One call of what a plugin under test offers, by the parts of the gateway that would make it: what they refuse is refused
-// here, in the same words. Knows no gateway.
+// A single call of an offer of a plugin under test, through the gateway's own code: refusals are the same, with the
+// same messages.
 
 import { BinnacleError } from '@binnacle/protocol';
 import {
@@ -23,7 +23,7 @@ export const CALLED = ['tool', 'hook', 'command', 'job', 'route'] as const;
 
 export interface TestCall {
   readonly kind: (typeof CALLED)[number];
-  /** Of a route: its method and path, as `GET /tides/dover?day=1`. */
+  /** Name of the offer; for a route its method and path, such as `GET /tides/dover?day=1`. */
   readonly name: string;
   readonly input: unknown;
 }
@@ -32,7 +32,7 @@ export interface Called {
   readonly plugin: string;
   readonly offers: readonly Offer[];
   invoke(method: string, params: unknown, deadlineMs: number): Promise<unknown>;
-  /** What is wrong with an answer, also where the gateway would go on. */
+  /** Reports a fault in a response, even if a gateway would continue. */
   fault(text: string): void;
 }
 
@@ -50,7 +50,7 @@ const RouteInput = z.looseObject({
   caller: z.string().optional(),
 });
 
-/** Throws what the gateway would throw, and a usage error where there is no such thing. */
+/** Calls the offer. Throws the gateway's errors, and a usage error for an unknown offer. */
 export async function callOne(called: Called, call: TestCall): Promise<unknown> {
   const { plugin } = called;
   const offers = offersOf(called);
@@ -91,7 +91,7 @@ async function callHook(called: Called, offers: Offers, call: TestCall): Promise
     await hook.invoke(event, deadlineMs);
     return 'done';
   }
-  // A failure of it is told to the log alone, where it is one that the gateway goes on after.
+  // A hook failure that the gateway would survive only goes to the log, so it is captured there.
   const told = ({ err }: { readonly err?: unknown }): void =>
     called.fault(err instanceof Error ? err.message : String(err));
   try {
@@ -133,7 +133,7 @@ async function callRoute(called: Called, offers: Offers, call: TestCall): Promis
   return { status: response.status, headers: Object.fromEntries(response.headers), body: await response.text() };
 }
 
-/** All of them, as if all were granted: what is not asked for is told elsewhere. */
+/** Returns all offers as if all were granted: missing requests are reported elsewhere. */
 function offersOf({ plugin, offers, invoke, fault }: Called): Offers {
   return {
     inForce: (kind) =>

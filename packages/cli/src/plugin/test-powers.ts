@@ -1,19 +1,19 @@
-// What a plugin under test asks for, answered without a gateway: judged by the same gate, and done only where a person said
-// so. What it keeps, it keeps until the end of the test.
+// Powers of a plugin under test, without a gateway: checked by the same gate, and executed only if the user asked for
+// that. Stored values last until the end of the test.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { type Asking, Fetches, PluginPrograms, type Power, type Powers } from '@binnacle/server/plugin-host';
 import type { PermissionName } from '@binnacle/server/plugin-manifest';
 import { z } from 'zod';
 
-/** They reach beyond the test. */
+/** Permissions with effects beyond the test. */
 export const REAL = ['net', 'runCommandWithTimeout'] as const satisfies readonly PermissionName[];
 export type Real = (typeof REAL)[number];
 
 const Storage = z.looseObject({ op: z.string(), key: z.string().optional(), prefix: z.string().optional() });
 const Channel = z.looseObject({ channel: z.string() });
 
-/** `tell`: one line, of what was not done. */
+/** Creates the powers. `tell` receives one line for each action that was not executed. */
 export function standIns(real: readonly Real[], tell: (line: string) => void): Powers {
   const kept = new Map<string, unknown>();
   const programs = new PluginPrograms({
@@ -73,7 +73,7 @@ export function standIns(real: readonly Real[], tell: (line: string) => void): P
   };
 }
 
-/** There are no sessions and no conversations here. */
+/** Answers reads: a test has no sessions and no conversations. */
 function nothing(name: 'readSessions' | 'readConversations', params: unknown, { gate }: Asking): unknown {
   const { op } = z.looseObject({ op: z.string() }).parse(params);
   gate.allow(name, {});

@@ -104,7 +104,7 @@ export class Steer extends TerminalSteer {
     this.session.signal('SIGINT').catch((thrown: unknown) => this.fail(thrown));
   }
 
-  /** Kills the program. A signal goes to the foreground job, so a shell receives only the second one. */
+  /** Kills the program. A signal goes to the foreground job, so a shell is killed only in the second round. */
   async kill(isRunning: () => boolean): Promise<void> {
     for (let round = 0; round < KILL_ROUNDS && isRunning(); round += 1) {
       try {

@@ -40,7 +40,7 @@ export const isAsking = (info: ConversationInfo): boolean => doing(info) === 'as
 export const countWaiting = (sessions: readonly SessionInfo[], conversations: readonly ConversationInfo[]): number =>
   sessions.filter(isWaiting).length + conversations.filter(isAsking).length;
 
-/** Ranks approvals before questions, and newer rows before older ones. */
+/** Ranks approvals before questions; the stable sort keeps the newest first among equals. */
 const urgency = (row: Row): number =>
   row.kind === 'conversation' || row.info.activity?.state === 'waiting_approval' ? 0 : 1;
 

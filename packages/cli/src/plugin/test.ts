@@ -1,5 +1,5 @@
-// `binnacle plugin test`: looks at a folder as an install would, and loads it behind the walls that it would have, with what
-// its manifest asks for. Needs no gateway, and changes nothing.
+// `binnacle plugin test`: validates a folder like an install, and loads the plugin in its sandbox with the permissions
+// that its manifest requests. Needs no gateway, and changes nothing.
 
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -45,7 +45,7 @@ export interface PluginTestOptions {
   readonly json?: boolean;
 }
 
-/** As a script reads it. */
+/** Result of a test, in the form of --json. */
 interface Report {
   id: string;
   version: string;
@@ -53,12 +53,12 @@ interface Report {
   startMs: number | null;
   memoryBytes: number | null;
   offers: readonly { readonly method: string; readonly permission: PermissionName; readonly inForce: boolean }[];
-  /** What was denied while it was loaded and called. */
+  /** Actions that were denied during the load and the call. */
   denied: readonly string[];
-  /** What to write into the manifest for it. */
+  /** Lines to add to the manifest for the denied actions. */
   hints: readonly string[];
   answer?: unknown;
-  /** What is wrong; empty: it would work. */
+  /** Problems; empty if the plugin would work. */
   problems: string[];
 }
 
@@ -82,7 +82,7 @@ export async function testPlugin(folder: string, options: PluginTestOptions): Pr
   }
 }
 
-/** One process, from its start to its end. */
+/** The test of a plugin in one process, from its start to its end. */
 class Test {
   readonly #staged: Staged;
   readonly #sandbox: Sandbox;
@@ -131,7 +131,7 @@ class Test {
       this.#lookAtOffers(gate, report);
       if (call !== undefined) report.answer = await this.#call(host, call, report);
     } catch (error) {
-      // Why it ended is told already where it did.
+      // The reason for a failed start may already be reported by `stopped`.
       if (!(error instanceof BinnacleError)) throw error;
       const isUnset = error.code === 'bad_plugin_config' && this.#config === undefined;
       const hint = isUnset ? ' Pass its settings with --config.' : '';
@@ -206,7 +206,7 @@ class Test {
       offers: this.#offers,
       invoke: (method: string, params: unknown, deadlineMs: number) => host.invoke(method, params, deadlineMs),
       fault: (text: string) => {
-        // The first says it; what follows from it is no other one.
+        // Deduplicated: the first report names the fault, and a consequence of it is not another problem.
         if (!report.problems.some((one) => one.includes(text) || text.includes(one))) report.problems.push(text);
       },
     };
@@ -214,7 +214,7 @@ class Test {
   }
 }
 
-/** At most one thing is called. */
+/** Returns the call; a test makes at most one. */
 function callOf(options: PluginTestOptions): TestCall | undefined {
   const asked = CALLED.flatMap((kind) => {
     const name = options[kind];

@@ -20,7 +20,7 @@ const SEVERITY: Readonly<Record<LoggingLevel, number>> = {
   ...{ debug: 0, info: 1, notice: 2, warning: 3, error: 4, critical: 5, alert: 6, emergency: 7 },
 };
 
-/** One client with a handshake. */
+/** State of a client with a handshake. */
 export class McpConnection {
   readonly subscriber: Subscriber;
   level: LoggingLevel = 'info';

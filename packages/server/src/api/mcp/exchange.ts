@@ -1,4 +1,4 @@
-// One protocol request of either era, and its complete response. Loaded on the first request: the protocol package and
+// A protocol request of either era, and its complete response. Loaded on the first request: the protocol package and
 // its schemas use memory that a gateway without agents saves.
 
 import type { ServerResponse } from 'node:http';

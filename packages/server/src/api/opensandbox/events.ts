@@ -1,6 +1,6 @@
-// One command or run as events of the sandbox daemon, read from the session's log. Valid server-sent events: `data:` is
-// the daemon's JSON, `id:` is the gateway's position after the event, so a client can continue from there on the
-// gateway's own routes.
+// Events of a command or run in the sandbox daemon's format, read from the session's log. Valid server-sent events:
+// `data:` is the daemon's JSON, `id:` is the gateway's position after the event, so a client can continue from there on
+// the gateway's own routes.
 
 import type { ServerResponse } from 'node:http';
 import { BinnacleError, formatPosition, isOutput, type OutputKind, type Position } from '@binnacle/protocol';

@@ -45,7 +45,7 @@ const FORMS: Readonly<Record<ExportFormat, { readonly type: string; readonly ext
   markdown: { type: 'text/markdown; charset=utf-8', extension: 'md' },
 };
 const WrittenVersion = z.enum(CAST_VERSIONS.map(String) as ['2', '3']).transform((text) => Number(text) as CastVersion);
-/** Seconds; nobody watches a pause longer than a day. */
+/** Maximum pause in seconds: no viewer waits longer than a day. */
 const IdleLimit = z
   .string()
   .regex(/^\d{1,5}(\.\d{1,3})?$/, 'seconds')

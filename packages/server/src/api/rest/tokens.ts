@@ -12,7 +12,7 @@ export interface TokenRoutesOptions {
 
 const ScopeName = z.enum([...SCOPES]);
 const Name = z.string().trim().min(1).max(100);
-/** One second to ten years. A token with a longer life should have no expiry. */
+/** Lifetime of a token: one second to ten years. A token with a longer life should have no expiry. */
 const Ttl = z
   .number()
   .int()

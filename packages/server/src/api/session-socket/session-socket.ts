@@ -1,4 +1,4 @@
-// One session on one WebSocket, as its only writer or as a viewer: GET /ws/session/:id?since=&pty=1 of the sandbox
+// WebSocket to a single session, for its only writer or a viewer: GET /ws/session/:id?since=&pty=1 of the sandbox
 // daemon. session-wire.ts has the frame formats; api/opensandbox/pty-socket.ts is another dialect.
 
 import type { IncomingMessage } from 'node:http';
@@ -100,7 +100,7 @@ function encodingIn(query: URLSearchParams): Encoding {
   throw new BinnacleError('bad_request', { message: 'encoding is text or base64.' });
 }
 
-/** Checks the handshake first, so that a failing handshake takes the lease from nobody. Throws `bad_request`. */
+/** Checks the handshake first, so that a failing handshake takes no lease. Throws `bad_request`. */
 export function checkHandshake(request: IncomingMessage): void {
   const { 'sec-websocket-key': key = '', 'sec-websocket-version': version } = request.headers;
   if (/^[+/0-9A-Za-z]{22}==$/.test(key) && (version === '13' || version === '8')) return;
@@ -343,8 +343,8 @@ export class SessionSocket implements Sink, Watched {
       });
     }
     const { name } = this.#principal;
-    // The lease expired while its user was idle, and nobody took it since (a take-over would have closed this socket):
-    // any client may write now.
+    // The lease expired while its user was idle, and no client took it since (a take-over would have closed this
+    // socket): any client may write now.
     const isFree = this.#session.helm.info === null;
     return this.#lease === undefined || isFree ? { name } : { name, lease: this.#lease.lease };
   }

@@ -1,4 +1,4 @@
-// One conversation on one connection, on any transport: a pump over its log, with throttled deltas.
+// Feed of one conversation for a connection, on any transport: a pump over its log, with throttled deltas.
 
 import {
   type ConversationEvent,

@@ -28,9 +28,7 @@ export interface RunQuery {
   readonly follow: boolean;
 }
 
-/**
- * One streaming response. `takeOver` is called last, so that every error can be returned before the response starts.
- */
+/** A streaming response. `takeOver` is called last, so that every error can be returned before the response starts. */
 export interface RunAnswer {
   /** The sessions that the caller may see. */
   readonly seen: SeenSessions;

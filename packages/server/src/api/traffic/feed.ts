@@ -1,5 +1,5 @@
-// One session for one subscription of /ws/pty-traffic: a pump over its log. Turns entries into messages, one at a time,
-// with back-pressure.
+// Feed of one session for a subscription of /ws/pty-traffic: a pump over its log. Turns entries into messages, one at a
+// time, with back-pressure.
 
 import {
   isOutput,

@@ -1,4 +1,4 @@
-// One viewer of /ws/pty-traffic: its subscriptions and messages. The only writer to its socket.
+// WebSocket of one viewer of /ws/pty-traffic: its subscriptions and messages. The only writer to its socket.
 
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';

@@ -1,4 +1,4 @@
-// One session on one multiplexed connection: a pump and its frames.
+// Subscription to one session on a multiplexed connection: a pump and its frames.
 
 import type { Position } from '@binnacle/protocol';
 import { formatPosition, type SessionInfo } from '@binnacle/protocol';

@@ -1,4 +1,4 @@
-// One viewer on the multiplexed WebSocket: parses and executes its frames. The only writer to its socket.
+// The multiplexed WebSocket of one viewer: parses and executes its frames. The only writer to its socket.
 
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';

@@ -48,8 +48,8 @@ export class Anchors {
   }
 
   /**
-   * Sets an anchor at the end. For use after all others went away with their lines, as when a smaller width splits lines
-   * into more rows.
+   * Sets an anchor at the end. For use after all others went away with their lines, as when a smaller width splits
+   * lines into more rows.
    */
   again(): Anchor | undefined {
     if (this.end !== undefined) this.mark(this.end);

@@ -53,7 +53,10 @@ export const SESSION_SCOPES: Readonly<Record<ClientFrame['type'], Scope>> = {
 
 export type Encoding = 'text' | 'base64';
 
-/** JSON in both directions: the format of the sandbox daemon, with the offset in every frame that has output. */
+/**
+ * JSON in both directions: the format of the sandbox daemon as seed 003 has it, with the offset in every frame that has
+ * output.
+ */
 export class JsonWire implements Wire {
   readonly #text = new TextCutter();
   readonly #encoding: Encoding;

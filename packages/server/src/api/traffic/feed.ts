@@ -54,7 +54,7 @@ export interface FeedOutlet {
 export interface FeedParts {
   readonly session: Session;
   readonly from: TextPosition;
-  /** True if no earlier connection has seen the session: the feed begins with the command. */
+  /** True if nothing about the session was sent before: the feed then begins with the command. */
   readonly isNew: boolean;
   readonly encoding: 'text' | 'base64';
   readonly outlet: FeedOutlet;

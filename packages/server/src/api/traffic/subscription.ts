@@ -339,7 +339,7 @@ export class TrafficSubscription {
     const session = this.#seen.get(id);
     if (from === 'start') return { session, at: { at: await positionOf(session.log, 'start'), held: new Map() } };
     const { at, held } = parseTextPosition(from.position);
-    // The client may have learned of newer output from another connection: the local head can be older.
+    // The client may know of newer output than the local head shows.
     if (at.place > session.log.head.place) await session.refresh();
     return { session, at: { at: await positionOf(session.log, placeOf(from.position)), held } };
   }

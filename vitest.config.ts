@@ -12,8 +12,11 @@ const soak = process.env.BINNACLE_SOAK === '1';
 const live = process.env.BINNACLE_ALL === '1';
 
 const ALL = ['packages/*/{src,test}/**/*.test.ts', 'test/**/*.test.ts'];
-/** A process of their own for each file: they change what a process has once, or count what it holds. */
-const ISOLATED: string[] = [];
+/**
+ * Files with a process of their own. Without it a worker ended in each of two whole runs, in files that start the binary;
+ * why is not known yet.
+ */
+const ISOLATED = ['test/**/*.test.ts', 'packages/cli/**/*.test.ts'];
 const LIVE = ['test/live/**/*.test.ts'];
 const SOAK = ['test/soak/**/*.test.ts'];
 /** Tests that cannot be made small: for `npm run test:all` alone. */

@@ -24,6 +24,7 @@ import {
   writeOutputHeader,
 } from '@binnacle/protocol';
 import { WebSocket, WebSocketServer } from 'ws';
+import { until as untilWithin } from '../../../test/support/until.ts';
 
 interface LogEntry {
   readonly kind: Kind;
@@ -463,3 +464,9 @@ export function outputFrame(
   frame.set(bytes, OUTPUT_HEADER_BYTES);
   return frame;
 }
+
+/** Maximum wait per condition of a client's test, in ms: both ends are in this process. */
+const WAIT_MS = 5_000;
+
+/** Waits for a condition as `until` of the kit does, with the shorter limit of these tests. */
+export const until = (what: string, holds: () => boolean): Promise<void> => untilWithin(what, holds, WAIT_MS);

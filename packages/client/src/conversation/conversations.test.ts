@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { until } from '../../../../test/support/until.ts';
 import { type TestConversation, TestConversations } from '../../test/test-conversations.ts';
+import { until } from '../../test/test-gateway.ts';
 import { Binnacle } from '../client.ts';
 import type { ConversationChange, ConversationWatch } from './watch.ts';
 

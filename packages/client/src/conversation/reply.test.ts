@@ -2,8 +2,8 @@ import type { BinnacleError, ConversationEvent } from '@binnacle/protocol';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { until } from '../../../../test/support/until.ts';
 import { type TestConversation, TestConversations, textIn } from '../../test/test-conversations.ts';
+import { until } from '../../test/test-gateway.ts';
 import { Binnacle } from '../client.ts';
 import type { Conversation } from './conversation.ts';
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { until } from '../../../../test/support/until.ts';
+import { until } from '../../test/test-gateway.ts';
 import { type TestRun, TestRuns } from '../../test/test-runs.ts';
 import { Binnacle } from '../client.ts';
 import type { ClientOptions } from '../transport/options.ts';

@@ -1,8 +1,7 @@
 import { BinnacleError } from '@binnacle/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { until } from '../../../../test/support/until.ts';
-import { TestGateway, type TestSession } from '../../test/test-gateway.ts';
+import { TestGateway, type TestSession, until } from '../../test/test-gateway.ts';
 import { Binnacle } from '../client.ts';
 
 let gateway: TestGateway;

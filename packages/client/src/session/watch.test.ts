@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { until } from '../../../../test/support/until.ts';
-import { TestGateway } from '../../test/test-gateway.ts';
+import { TestGateway, until } from '../../test/test-gateway.ts';
 import { Binnacle } from '../client.ts';
 import { KnownSessions } from './session-list.ts';
 import type { Watch, WatchEvent } from './watch.ts';

@@ -1,8 +1,7 @@
 import type { BinnacleError } from '@binnacle/protocol';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { until } from '../../../../../test/support/until.ts';
-import { TestGateway, type TestSession } from '../../../test/test-gateway.ts';
+import { TestGateway, type TestSession, until } from '../../../test/test-gateway.ts';
 import { Binnacle } from '../../client.ts';
 import { TerminalSteer } from './steer.ts';
 

@@ -276,7 +276,7 @@ describe('a request that a plugin wants sent', () => {
     });
     const { ask } = net([`127.0.0.1:${port}`]);
     expect(await ask('net', { url: `http://127.0.0.1:${port}/` })).toBe('answer_too_large');
-    await until('it is cut', () => isOver);
+    await until('it is cut', () => isOver, 8000);
     expect(sent).toBeLessThan(50 * 1024 * 1024);
   });
 
@@ -308,7 +308,7 @@ describe('a request that a plugin wants sent', () => {
     const began = performance.now();
     expect(await ask('net', { url: `http://127.0.0.1:${port}/` })).toBe('plugin_timeout');
     expect(performance.now() - began).toBeLessThan(2000);
-    await until('the connection is gone', () => closed === 1);
+    await until('the connection is gone', () => closed === 1, 8000);
   });
 
   it('whose name is looked up for ever is over at the deadline', async () => {
@@ -342,7 +342,7 @@ describe('a request that a plugin wants sent', () => {
     stop.abort();
     expect(await second).toBe('plugin_stopped');
     for (const count of [1, 2, 3]) {
-      await until('the next is looked up', () => looked.length === count);
+      await until('the next is looked up', () => looked.length === count, 8000);
       answer[count - 1]?.();
     }
     expect(await Promise.all([first, third, theirs])).toEqual(Array(3).fill('fetch_failed'));
@@ -380,10 +380,10 @@ describe('a request that a plugin wants sent', () => {
     const { ask } = net([`127.0.0.1:${port}`]);
     const stop = new AbortController();
     const answer = ask('net', { url: `http://127.0.0.1:${port}/` }, stop.signal);
-    await until('it is there', () => connections() === 1);
+    await until('it is there', () => connections() === 1, 8000);
     stop.abort();
     expect(await answer).toBe('plugin_stopped');
-    await until('the connection is gone', () => closed === 1);
+    await until('the connection is gone', () => closed === 1, 8000);
     expect(await ask('net', { url: `http://127.0.0.1:${port}/` }, stop.signal)).toBe('plugin_stopped');
     expect(connections()).toBe(1);
   });

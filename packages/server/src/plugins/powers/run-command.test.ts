@@ -48,7 +48,11 @@ const run = async (params: object): Promise<Result> => (await all().ask('runComm
 const isAlive = (pid: number): boolean => readProcess(pid)?.isZombie === false;
 const pidIn = (file: string): number => Number(readFileSync(join(dir, file), 'utf8'));
 async function pidOf(file: string): Promise<number> {
-  await until(`${file} is written`, () => existsSync(join(dir, file)) && readFileSync(join(dir, file), 'utf8') !== '');
+  await until(
+    `${file} is written`,
+    () => existsSync(join(dir, file)) && readFileSync(join(dir, file), 'utf8') !== '',
+    8000,
+  );
   return pidIn(file);
 }
 

@@ -132,7 +132,7 @@ export function bundles() {
   return entries.filter((entry) => Object.values(entry.input).every((path) => existsSync(path)));
 }
 
-/** What package.json of the server exports as a bundle, by the name of the bundle. */
+/** Returns the bundles that package.json of the server exports, by name. */
 function entryPoints() {
   const folder = join(server, 'src/entry-points');
   const names = readdirSync(folder).filter((name) => !/\.(test|fixture)\.ts$/.test(name));

@@ -75,7 +75,7 @@ function rowOf(file, layers) {
   return undefined;
 }
 
-/** What is against the layers in one import, in words; undefined when nothing is. */
+/** Describes how one import breaks the layers; undefined if it does not. */
 function againstLayers(item, to, name) {
   const layers = LAYER_OF[name];
   if (layers === undefined || isTest(item.file) || isTest(to)) return undefined;

@@ -1,6 +1,6 @@
-// What documents and comments point to exists: relative links and their #anchors in every *.md, and paths that begin at
-// the root of the repository (`packages/…`, `docs/…`) in documents, comments, scripts and settings. A shorter path or a
-// bare name of a source file (`log/page.ts`) is the end of the path of some file. Reads files as text.
+// Checks that targets in documents and comments exist: relative links and their #anchors in every *.md, and paths that
+// begin at the root of the repository (`packages/…`, `docs/…`) in documents, comments, scripts and settings. A shorter
+// path or a bare name of a source file (`log/page.ts`) is the end of the path of some file. Reads files as text.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, extname, join, posix } from 'node:path';
@@ -13,7 +13,7 @@ const PATH = new RegExp(
   `(?<![\\w/.@$~{}*-])(?:${ROOTS.map((name) => name.replace('.', '\\.')).join('|')})/[\\w.@*{},/<>$…-]*`,
   'g',
 );
-/** What a script makes: it is not in the repository. */
+/** Files that a script makes, which are not in the repository. */
 const BUILT = /(?:^|\/)(?:dist|assets|node_modules)(?:\/|$)|^docs\/api(?:\/|$)/;
 /** Marks of a pattern or of a placeholder: the part of the path before them must exist. */
 const PATTERN = /[*{}<>$…,]/;

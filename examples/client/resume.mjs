@@ -18,7 +18,7 @@ try {
   if (error.code !== 'ENOENT') throw error;
 }
 const out = openSync(file, saved.length === 0 ? 'w' : 'r+');
-ftruncateSync(out, saved.length); // What was written behind the position that was saved last comes again.
+ftruncateSync(out, saved.length); // Output after the last saved position arrives again.
 
 const binnacle = openClient();
 binnacle.on('state', ({ kind }) => console.error(`── ${kind}`)); // connecting, open, and after a kill: waiting, connecting, open

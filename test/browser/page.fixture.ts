@@ -1,4 +1,4 @@
-// What test/support/page.ts has, as it was called before the kit. Goes when the last test has moved.
+// Earlier names of test/support/page.ts. Remove this file with the last test that uses them.
 
 import type { Browser } from 'playwright-core';
 import type { TestContext } from 'vitest';

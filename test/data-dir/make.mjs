@@ -131,7 +131,7 @@ await ask('DELETE', `/v1/sessions/${gone.id}`);
 const { session: recording } = await post('/v1/recordings', RECORDING);
 const execd = await post('/pty', { command: 'echo never', cwd: work });
 
-// What runs elsewhere.
+// Sessions that run elsewhere.
 const ingest = await post('/v1/tokens', { name: 'emitter', scope: 'ingest', user: 'ci' });
 await post(
   '/v1/pty-traffic/emit',
@@ -181,7 +181,7 @@ await post(`${ofOpen}/messages`, { id: 'o1', text: '/ask sail' }, asAda);
 await until('it asks', async () => (await get(ofOpen)).approvals.length === 1);
 await post(`${ofOpen}/messages`, { id: 'o2', text: 'waits behind it' }, asAda);
 
-// Who may come in, and what they are told.
+// Tokens, shares and notifications.
 const viewer = await post('/v1/tokens', { name: 'wall', scope: 'view' });
 const revoked = await post('/v1/tokens', { name: 'lost phone', scope: 'view' });
 await ask('DELETE', `/v1/tokens/${revoked.id}`);
@@ -249,7 +249,7 @@ writeFileSync(
   `${JSON.stringify(
     {
       madeAt: Date.now(),
-      // Of this data directory alone: nothing else knows them.
+      // Secrets of this data directory alone.
       secrets: {
         ...{ admin, viewer: viewer.token, ada: ada.token, ingest: ingest.token, revoked: revoked.token },
         ...{ cookie, key: login.json.key },
@@ -267,7 +267,7 @@ writeFileSync(
 
 child.kill('SIGKILL');
 await once(child, 'exit');
-// What says where it was made: the program that agents' hooks call, which each start writes anew, and bash's own variables.
+// Paths of the machine: the program that agents' hooks call, which each start rewrites, and variables of bash.
 const texts = readdirSync(data, { recursive: true }).filter((name) => /(^hook|\/shell\/state)$/.test(name));
 for (const name of texts) {
   const text = readFileSync(join(data, name), 'utf8');
@@ -281,7 +281,7 @@ const tar = spawnSync('tar', [
   ...['--sort=name', '--owner=0', '--group=0', '--numeric-owner', '--exclude=*.sock', '-C', data, '-czf', archive, '.'],
 ]);
 if (tar.status !== 0) throw new Error(String(tar.stderr));
-// What outlives the gateway by design.
+// Processes that outlive the gateway by design.
 for (const pid of pidsOf(data)) process.kill(pid, 'SIGKILL');
 rmSync(ROOT, { recursive: true, force: true });
 console.log(`${archive}: ${statSync(archive).size} bytes`);

@@ -25,7 +25,7 @@ interface Example {
   readonly child: ChildProcess;
   /** Resolves when it has ended, with all that it printed. */
   readonly ended: Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>;
-  /** What it has printed on stderr so far. */
+  /** Output on stderr so far. */
   stderr(): string;
 }
 

@@ -1,4 +1,4 @@
-// What is packed, installed into an empty folder as a user would: it needs the registry and half a minute.
+// Installs the packed packages into an empty folder, as a user does: this needs the registry and half a minute.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';

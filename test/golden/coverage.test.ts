@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 import { compareWithGolden } from './compare.fixture.ts';
 import { type Json, openTranscript } from './transcript.fixture.ts';
 
-/** Of the sockets, the names that /asyncapi.json has for them. */
+/** Names of the sockets in /asyncapi.json. */
 const SOCKETS: readonly (readonly [RegExp, string])[] = [
   [/^\/v1\/ws$/, 'gateway'],
   [/^\/ws\/session\//, 'session'],

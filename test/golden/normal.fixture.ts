@@ -40,9 +40,9 @@ const SECRET = /\bb[a-z]_[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])/g;
 const UUID = /\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g;
 const OWN_USER = /\btoken-[0-9a-f]{8}-[0-9a-f]{8}\b/g;
 const POSITION = /\b([0-9a-z]{10,16})\.[0-9a-z]{1,9}\.([0-9a-z]{1,9})\b/g;
-/** Of a run that a client of OpenSandbox began: the id of the session, and its own. */
+/** Id of a run that an OpenSandbox client started: the session's id, then the run's own. */
 const RUN_ID = /\b([0-9a-f]{8}-[0-9a-f-]{27})\.([A-Za-z0-9_-]{16})(?![A-Za-z0-9_-])/g;
-/** Of an emitted event. */
+/** Id of an emitted event. */
 const EVENT_ID = /^2[0-9a-z]{10}$/;
 const ISO_TIME = /\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g;
 
@@ -105,7 +105,7 @@ export class Normal {
 
   #number(value: number, key: string): unknown {
     if (isTime(value)) return '<time>';
-    // What is left of a time that has begun.
+    // Remaining time of a running period.
     if (key === 'expiresInMs') return `<up to ${Math.ceil(value / 60_000) * 60_000}>`;
     return this.#chance.has(key) ? '<number>' : value;
   }

@@ -258,6 +258,6 @@ const kindsOf = (text: string): unknown => [
 const timeline = ({ points, marks, ...rest }: Json): unknown => ({
   ...rest,
   bytes: points.reduce((sum: number, { bytes }: Json) => sum + bytes, 0),
-  // Where the output was when that was noticed is chance.
+  // The offset at which the wait was detected varies.
   marks: marks.map((mark: Json) => (mark.kind === 'waiting' ? { ...mark, offset: '<number>' } : mark)),
 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { it } from 'vitest';
 import { isNotDrawn, type Json, openTranscript, type Transcript } from './transcript.fixture.ts';
 
-/** Of /v1/ws: what has an order of its own. */
+/** Returns the lane of a /v1/ws frame; each lane has its own order. */
 function laneOf(frame: Json): string | undefined {
   if (Buffer.isBuffer(frame)) return `log ${uuidOf(frame)}`;
   const { t, ref, session, conversation, info, notice } = frame;
@@ -16,7 +16,7 @@ function laneOf(frame: Json): string | undefined {
     case 'end':
       return `log ${session}`;
     case 'entry':
-      // Where input stands among the output is chance.
+      // The order of input among output varies.
       return frame.kind === 'input' ? `typed ${session}` : `log ${session}`;
     case 'following':
     case 'events':

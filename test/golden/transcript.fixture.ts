@@ -1,5 +1,5 @@
 // Speaks to a gateway in this process and writes down both sides: requests and answers, frames, events of streams.
-// What comes in pieces of chance is put together, so that the same conversation gives the same text every time.
+// Joins output that arrives in varying pieces, so that the same conversation gives the same text every time.
 
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -44,7 +44,7 @@ export interface Reply {
 /** For `again`: a screen that was not drawn whole. */
 export const isNotDrawn = ({ text }: Reply): boolean => /screen_timeout|"exact":false/.test(text);
 
-/** Of the connection, not of what we say. */
+/** Headers of the connection, not of the gateway's answer. */
 const NOT_OURS = new Set(['date', 'connection', 'keep-alive', 'transfer-encoding', 'content-length', 'etag']);
 /** On every answer. */
 const ALWAYS = new Set([
@@ -212,7 +212,7 @@ export class Transcript {
     return socket;
   }
 
-  /** What it says, with names in place of what is of chance. */
+  /** The transcript, with names in place of values that vary. */
   get text(): string {
     return this.#lines.map((line) => `${JSON.stringify(this.normal.value(line))}\n`).join('');
   }
@@ -425,11 +425,11 @@ function together(a: Json, b: Json): Json | undefined {
   if (a.binary !== undefined && b.binary !== undefined) {
     return a.binary.kind === b.binary.kind && a.session === b.session ? { ...a, text: a.text + b.text } : undefined;
   }
-  // Of /ws/session/:id.
+  // Events of /ws/session/:id.
   if (['stdout', 'stderr', 'replay'].includes(a.type) && typeof a.data === 'string' && has(a, b, ['type'])) {
     return { ...b, data: a.data + b.data };
   }
-  // Of /ws/pty-traffic.
+  // Events of /ws/pty-traffic.
   if (a.type === 'pty_event' && b.type === 'pty_event' && isOutput(a.event) && isOutput(b.event)) {
     if (!has(a.event, b.event, ['session', 'stream']) || a.id !== b.id) return undefined;
     const { response } = a.event;
@@ -470,7 +470,7 @@ export function eventsOf(text: string): object[] {
     return { ...(event === undefined ? {} : { event }), ...(id === undefined ? {} : { id }), data: shown };
   });
   const isInput = ({ event }: Json): boolean => event === 'input';
-  // Where input stands among output is chance.
+  // The order of input among output varies.
   const inputs = events
     .filter(isInput)
     .map((one) => ({ ...one, id: '<behind>', data: { ...one.data, offset: '<number>' } }));

@@ -28,10 +28,10 @@ export interface Schema {
 
 /** An address with a method, or a WebSocket. */
 export interface Row {
-  /** As the documents spell the address: `POST /v1/sessions/{id}/input`, `WEBSOCKET /v1/ws`. */
+  /** Method and path as the documents spell them: `POST /v1/sessions/{id}/input`, `WEBSOCKET /v1/ws`. */
   readonly name: string;
   readonly method: string;
-  /** As the documents spell it, with `{id}`. */
+  /** Path as the documents spell it, with `{id}`. */
   readonly path: string;
   readonly isSocket: boolean;
   readonly isDescribed: boolean;
@@ -46,7 +46,7 @@ export interface Row {
   readonly params: Readonly<Record<string, Schema>>;
   readonly query: Readonly<Record<string, Parameter>>;
   readonly headers: Readonly<Record<string, Parameter>>;
-  /** Of JSON, or `bytes`. */
+  /** Schema of a JSON body, or `bytes`. */
   readonly body: Schema | 'bytes' | undefined;
 }
 

@@ -1,4 +1,4 @@
-// What every socket refuses of what clients send, made from the frames of /asyncapi.json: unknown and ill-formed frames,
+// Tests what every socket refuses, generated from the frames of /asyncapi.json: unknown and ill-formed frames,
 // scopes that are too narrow, guests of share links, and what is not there.
 
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -18,7 +18,7 @@ beforeAll(async () => {
   other = (await gateway.create({ argv: ['/bin/cat'], mode: 'pipe' })).id;
 });
 
-/** What the schema of a frame cannot say: one of two fields, names that mean something. */
+/** Rules that the schema of a frame cannot express: one of two fields, names with a meaning. */
 const FITTING: Readonly<Record<string, object>> = { input: { text: 'x' }, signal: { signal: 'SIGCONT' } };
 
 /** Fields of which one excludes, or wants, another. */
@@ -42,7 +42,7 @@ function variants(row: FrameRow, more: object): readonly Record<string, unknown>
       return { ...rest, ...fields };
     }),
     ...Object.entries(row.schema.properties ?? {}).flatMap(([name, schema]) => {
-      // What goes together is above.
+      // Combinations of fields are above.
       if (name in base && schema.enum === undefined) return [];
       if (row.name === 'input' && ['base64', 'client', 'n'].includes(name)) return [];
       const values = schema.enum ?? (required.includes(name) ? [] : [sampleOf(schema, contract.resolve)]);
@@ -88,7 +88,7 @@ async function answersTo(
 const NONE = ['', 'no JSON', '{', '5', 'null', '[]', '{}', `"ping"`];
 
 const codeOf = (answer: Frame | undefined): string | undefined => (answer?.error?.code ?? answer?.code)?.toLowerCase();
-/** As each socket says it. */
+/** Code of each socket for a message that is no frame. */
 const NOT_A_FRAME: Readonly<Record<string, readonly string[]>> = {
   '/v1/ws': ['protocol_error'],
   '/ws/pty-traffic': ['protocol_error'],
@@ -212,7 +212,7 @@ describe('every frame that the document names', () => {
 /** The code for a frame that names what is not there, or is not shown; undefined where it names nothing, or stops something. */
 function missing({ name, schema }: FrameRow): string | undefined {
   if (name === 'unsubscribe' || name === 'unfollow' || name === 'look') return undefined;
-  // Who does not follow a session is told no more about it, whatever it is.
+  // A client without a subscription learns no more about a session.
   if (name === 'watch_watchers') return 'not_subscribed';
   if (schema.properties?.conversation !== undefined) return 'conversation_not_found';
   return schema.properties?.session === undefined ? undefined : 'session_not_found';

@@ -1,4 +1,4 @@
-// What guests of share links are refused, and what is not there: every address for every kind of link, from the documents.
+// Tests what guests of share links are refused: every address for every kind of link, from the documents.
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ interface Guest {
   readonly token: string;
 }
 const guests: Guest[] = [];
-/** What is there, what is there for others, and what never was. */
+/** Ids of the shared target, of another one, and of one that never existed. */
 const ids = { session: ['', '', '00000000-0000-7000-8000-000000000000'], conversation: ['', '', 'agent:echo:never'] };
 
 beforeAll(async () => {
@@ -45,7 +45,7 @@ beforeAll(async () => {
   }
 });
 
-/** What guests reach (PROTOCOL.md, section 18). A route that joins them joins the list there and here as well. */
+/** Routes that guests reach (PROTOCOL.md, section 18). A route that joins them joins the list there and here as well. */
 const REACHED: Readonly<Record<string, readonly string[]>> = {
   self: ['GET /v1/me', 'GET /v1/shared', 'WEBSOCKET /v1/ws'],
   session: [
@@ -133,7 +133,7 @@ describe('a guest of a share link', () => {
         const refused = isForbidden
           ? { status: 403, codes: ['forbidden'] }
           : { status: 404, codes: [`${kind}_not_found`] };
-        // Of its own target it is refused nothing here; of the other kind, everything.
+        // A guest reaches its own target, and nothing of the other kind.
         const hidden = ids[kind].slice(kind === target ? 1 : 0);
         return hidden.map((id) => ({ ...asked(row, id), token, name: `${row.name} (${name}, ${id})`, ...refused }));
       });

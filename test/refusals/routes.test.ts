@@ -1,4 +1,4 @@
-// What every address refuses, made from the gateway's own list of addresses and the documents that it publishes: a new
+// Tests what every address refuses, generated from the gateway's list of addresses and its published documents: a new
 // route is in these cases without a word here, or fails them by its name.
 
 import { SCOPES, type Scope } from '@binnacle/protocol';
@@ -115,7 +115,7 @@ const withQuery = (path: string, name: string, value: string): string => {
   query.set(name, value);
   return `${base}?${query}`;
 };
-/** What OpenSandbox has and we do not (docs/opensandbox.md). */
+/** Routes of OpenSandbox that the gateway does not have (docs/opensandbox.md). */
 const NOT_OFFERED = { status: 501, codes: ['not_supported'] };
 const JSON_TYPE = { 'content-type': 'application/json' };
 
@@ -191,7 +191,7 @@ describe('every address, by the list of the gateway itself', () => {
     for (const scope of SCOPES) ownTokens.set(scope, (await own.tokenOf(scope)).token);
     const faults: string[] = [];
     for (const row of ownContract.rows) {
-      // What ends here would be the token.
+      // This route would end the token of the test.
       if (row.scope === undefined || row.name === 'POST /v1/logout') continue;
       // No JSON: nothing is started for it.
       const sent = { ...valid(row), ...(row.isSocket || row.method === 'GET' ? {} : json('{')) };

@@ -14,7 +14,7 @@ export interface Sent {
   readonly isUpgrade?: boolean;
 }
 
-/** What a refusal says, whatever shape the address says it in. */
+/** A refusal, independent of the shape that the address uses. */
 export interface Refusal {
   readonly status: number;
   /** Undefined where the answer is none of the shapes of the protocol. */

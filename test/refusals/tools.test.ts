@@ -1,4 +1,4 @@
-// What every tool of MCP refuses, made from the list of tools that the gateway gives to agents, and their scopes in PROTOCOL.md.
+// Tests what every MCP tool refuses, generated from the gateway's list of tools and their scopes in PROTOCOL.md.
 
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -42,7 +42,7 @@ async function call(name: string, args: unknown, token?: string): Promise<Answer
 }
 
 const same = (schema: Schema): Schema => schema;
-/** What the schema of a tool cannot say: one of two fields, names that mean something. */
+/** Rules that the schema of a tool cannot express: one of two fields, names with a meaning. */
 const FITTING: Readonly<Record<string, object>> = { bash_input: { text: 'x' }, bash_signal: { signal: 'SIGINT' } };
 const sample = ({ name, inputSchema }: ToolRow): Record<string, unknown> => ({
   ...(sampleOf(inputSchema, same) as object),
@@ -82,7 +82,7 @@ it('every tool refuses fields that are missing, of another kind, over their limi
       { value: [], why: 'a list' },
     ];
     for (const { value, why } of wrong) {
-      // As if it were left out (PROTOCOL.md, section 15).
+      // Null counts as left out (PROTOCOL.md, section 15).
       if (/that is null$/.test(why)) continue;
       // One key counts as a list of one.
       if (why === 'keys that is "text"') continue;

@@ -142,7 +142,7 @@ describe('outlives-us: a copy of a data directory in use', () => {
     const pid = Number(readFileSync(told, 'utf8'));
     try {
       const copied = copyOf(original);
-      // As when the runner has ended since, and the copy has its folder still, or never had it.
+      // The same state as after the end of the runner: the copy has no runner folder.
       rmSync(join(copied, 'runners'), { recursive: true });
       stopCounting('stop');
       await original.closed(id);

@@ -1,4 +1,4 @@
-// What a test does with a gateway, wherever it runs: requests, sockets, clients, sessions.
+// Access to a gateway, in this process or in its own: requests, sockets, clients, sessions.
 
 import { type Binnacle, connect } from '@binnacle/client';
 import type { SessionInfo } from '@binnacle/protocol';
@@ -52,7 +52,7 @@ export abstract class GatewayAccess {
     return client;
   }
 
-  /** As `fetch`, with the token of the admin. */
+  /** Calls `fetch` with the admin token. */
   fetch(path: string, init: RequestInit = {}): Promise<Response> {
     return fetch(this.url + path, { ...init, headers: { authorization: `Bearer ${this.token}`, ...init.headers } });
   }

@@ -42,7 +42,7 @@ export interface GatewayProcessSpec extends GatewaySpec {
 }
 
 export interface Holding {
-  /** What keeps the loop alive or is watched by it, by kind: timers, sockets … */
+  /** Active resources of the event loop by kind: timers, sockets … */
   readonly resources: Readonly<Record<string, number>>;
   /** After a collection. */
   readonly heapBytes: number;
@@ -124,7 +124,7 @@ export class GatewayProcess extends GatewayAccess {
     return this.start();
   }
 
-  /** What it holds, after a collection. */
+  /** Counts active resources and memory after a garbage collection. */
   async holding(): Promise<Holding> {
     const child = this.#child;
     if (child === undefined) throw new Error('The gateway does not run.');

@@ -55,7 +55,7 @@ export class Gateway extends GatewayAccess {
     this.#token = this.#running.adminToken;
   }
 
-  /** As a person stops it: programs go on. */
+  /** Stops the gateway as a person does: programs go on. */
   async stop(): Promise<void> {
     const running = this.#running;
     this.#running = undefined;

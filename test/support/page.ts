@@ -10,7 +10,7 @@ import { until } from './until.ts';
 export interface OpenPage {
   readonly context: BrowserContext;
   readonly page: Page;
-  /** What went wrong in the page since it opened: errors, refusals by its Content-Security-Policy, failed scripts. */
+  /** Faults of the page since it opened: errors, refusals by its Content-Security-Policy, failed scripts. */
   readonly complaints: readonly string[];
   /** The addresses of all WebSockets that it opened. */
   readonly sockets: readonly string[];
@@ -72,7 +72,7 @@ export async function openPage(
   return opened;
 }
 
-/** What a page showed when a test failed. */
+/** Writes a picture of the page when a test fails. */
 export async function tell(page: Page, test: string): Promise<void> {
   const folder = process.env.BINNACLE_SHOTS;
   const file = `${test.replace(/\W+/g, '-').slice(0, 80)}.png`;
@@ -146,7 +146,7 @@ async function scrollToEnd(page: Page, key: string, see?: (screen: string[]) => 
   let before = '';
   for (;;) {
     await page.keyboard.press(key);
-    // What was scrolled is drawn in the next frame, which is over when the one after it begins.
+    // A scroll is drawn in the next frame, which has ended when the frame after it begins.
     await page.evaluate(
       () => new Promise<void>((done) => requestAnimationFrame(() => requestAnimationFrame(() => done()))),
     );

@@ -1,4 +1,4 @@
-// What the kit opens is closed by itself: after the test that opened it, or after the file if a `beforeAll` opened it.
+// Closes everything that the kit opens: after the test that opened it, or after the file if a `beforeAll` opened it.
 
 import { afterAll, afterEach, beforeEach, type TestContext } from 'vitest';
 

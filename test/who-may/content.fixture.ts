@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** What a file holds; nothing of a journal that has gone since it was listed. */
+/** Reads a file; returns nothing for a journal that was removed after it was listed. */
 export function contentOf(path: string): Buffer {
   try {
     return readFileSync(path);

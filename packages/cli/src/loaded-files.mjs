@@ -10,7 +10,7 @@ export async function load(url, context, next) {
 }`;
 register(`data:text/javascript,${encodeURIComponent(hooks)}`);
 
-// What is loaded by require() passes no hook.
+// Modules loaded by require() pass no hook.
 const { _load: load } = Module;
 Module._load = function loadAndTell(request, parent, isMain) {
   if (!Module.isBuiltin(request)) {

@@ -1,4 +1,4 @@
-// What a command loads. The bundles say in their source maps what is in each of their files.
+// Tests the files that a command loads. The source map of a bundle names the sources of each file.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -27,7 +27,7 @@ export function shellText([program = '', option = '', text, ...rest]: readonly s
   return isShell(program) && /^-[il]*c$/.test(option) && rest.length === 0 ? text : undefined;
 }
 
-/** What is run, as a person would type it: of a shell that is given a text, the text. */
+/** Returns the command as a person would type it; for `sh -c TEXT`, the text. */
 export function commandOf({ argv, foreign }: Pick<SessionInfo, 'argv' | 'foreign'>): string {
   if (foreign !== null) return argv.join(' ');
   return shellText(argv) ?? argv.map(quoted).join(' ');

@@ -61,7 +61,7 @@ export class Traffic {
 
 /** Returns one page of hits, newest first. Throws `bad_query`, `search_timeout`, `index_unavailable`. */
 export async function search(http: Http, q: string, options: SearchOptions = {}): Promise<SearchResult> {
-  // As text it would be searched for: "[object Object]" matches nothing.
+  // An object would become the query "[object Object]", which matches nothing.
   if (typeof q !== 'string') throw new TypeError('q is a string; the rest goes into the second argument.');
   const { signal, ...query } = options;
   return await http.json({

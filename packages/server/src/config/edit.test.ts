@@ -151,7 +151,7 @@ describe('an edit of the config file', () => {
     const config = openConfig();
     writeFileSync(path, `${COMMENTED}}`);
     expect(await codeOf(config.edit(MODEL, 'new'))).toBe('bad_config');
-    // What is to go is in force still: it has not gone.
+    // The removed setting is still in force: the file was not written.
     expect(await codeOf(config.edit(MODEL, undefined))).toBe('bad_config');
     expect(text()).toBe(`${COMMENTED}}`);
     expect(modelOf(config)).toBe('old');

@@ -109,7 +109,7 @@ export interface Route {
   readonly groupScope: GroupScope;
   readonly sessionKey: string;
   readonly mainSessionKey: string;
-  /** Where "the last route" of the conversation is stored: at the main key, or at its own. */
+  /** Key that stores "the last route" of the conversation: the main key, or its own. */
   readonly lastRoutePolicy: 'main' | 'session';
   readonly matchedBy: MatchedBy;
 }

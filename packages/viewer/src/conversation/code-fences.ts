@@ -5,7 +5,7 @@ export type Piece =
   /** `open`: the closing fence is missing (so far). */
   | { readonly kind: 'code'; readonly language: string; readonly text: string; readonly open: boolean };
 
-// As in CommonMark: three or more characters, at most three spaces before them; the info string after backticks
+// Fence of CommonMark: three or more characters, at most three spaces before them; the info string after backticks
 // contains no backtick.
 const OPENING = /^ {0,3}(?:(`{3,})([^`]*)|(~{3,})(.*))$/;
 

@@ -1,5 +1,4 @@
-// What comes out of an emulator in a page, sorted: what a person types, where they point, what the emulator answers by
-// itself. Knows no session; xterm.js is passed in.
+// Sorts the data that xterm.js emits: typed keys, mouse reports, and automatic replies of the emulator.
 
 import type { IDisposable, Terminal } from '@xterm/xterm';
 import { Gestures } from './input-kind.ts';

@@ -66,7 +66,7 @@ export class Effects implements Out {
 
   tool(call: ToolCall): void {
     const last = this.#list.at(-1);
-    // Of several reports in one read the last counts, as long as the status is the same.
+    // The last of several reports in one read counts, as long as the status is the same.
     if (last?.kind === 'tool' && last.call.id === call.id && last.call.status === call.status) {
       this.#list[this.#list.length - 1] = { kind: 'tool', call };
       this.#told();

@@ -105,8 +105,8 @@ export class Gateway {
     return (await (await this.fetch(`/v1/sessions/${id}`)).json()) as SessionFacts;
   }
 
-  async closed(id: string, withinMs = 300_000): Promise<void> {
-    await until('the session closes', async () => (await this.info(id)).state === 'closed', withinMs);
+  async closed(id: string, timeoutMs = 300_000): Promise<void> {
+    await until('the session closes', async () => (await this.info(id)).state === 'closed', timeoutMs);
   }
 
   async remove(id: string): Promise<void> {

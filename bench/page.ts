@@ -60,7 +60,7 @@ interface Probe {
   longest: number;
   isReady: boolean;
   text(): string;
-  until(mark: string, withinMs: number): Promise<number>;
+  until(mark: string, timeoutMs: number): Promise<number>;
   type(): Promise<number>;
 }
 const GLOBAL = 'probe';
@@ -131,7 +131,7 @@ export class TerminalPage {
 
   /** ms from each key event to its glyph; the terminal has the focus. */
   async type(keys: number): Promise<number[]> {
-    const took: number[] = [];
+    const durations: number[] = [];
     for (let at = 0; at < keys; at += 1) {
       const seen = this.page.evaluate(() => {
         const { probe } = globalThis as WithProbe;
@@ -140,9 +140,9 @@ export class TerminalPage {
       });
       await this.page.waitForFunction(() => (globalThis as WithProbe).probe.isReady);
       await this.page.keyboard.press('abcdefghijklmnopqrstuvwxyz'[at % 26] ?? 'a');
-      took.push(await seen);
+      durations.push(await seen);
     }
-    return took;
+    return durations;
   }
 
   async close(): Promise<void> {

@@ -40,8 +40,8 @@ export function findPeers(root: string, scratch: string): Peers {
 }
 
 function find(variable: string, name: string): string | undefined {
-  const given = process.env[variable];
-  if (given !== undefined && given !== '') return given;
+  const override = process.env[variable];
+  if (override !== undefined && override !== '') return override;
   return (process.env.PATH ?? '')
     .split(delimiter)
     .map((dir) => join(dir, name))

@@ -62,11 +62,11 @@ export const sleep = (ms: number): Promise<void> => new Promise((resolve) => set
 export async function until(
   name: string,
   condition: () => boolean | Promise<boolean>,
-  withinMs = 60_000,
+  timeoutMs = 60_000,
 ): Promise<void> {
-  const deadline = performance.now() + withinMs;
+  const deadline = performance.now() + timeoutMs;
   while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`Waited ${withinMs} ms in vain until ${name}.`);
+    if (performance.now() > deadline) throw new Error(`Waited ${timeoutMs} ms in vain until ${name}.`);
     await sleep(2);
   }
 }

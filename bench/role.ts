@@ -3,7 +3,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { end } from './processes.ts';
 
-export interface Told {
+export interface RoleMessage {
   readonly t: string;
 }
 
@@ -16,7 +16,7 @@ export class Role<Report> {
 
   constructor(name: string, spec: unknown, execArgv: readonly string[] = []) {
     this.#child = fork(process.argv[1] ?? '', ['--role', name, JSON.stringify(spec)], { execArgv: [...execArgv] });
-    this.#child.on('message', (message) => this.#hear(message as Told & { value?: unknown }));
+    this.#child.on('message', (message) => this.#hear(message as RoleMessage & { value?: unknown }));
     this.#child.on('exit', (code) => this.#fail(new Error(`The ${name} process ended with ${code}.`)));
   }
 
@@ -60,7 +60,7 @@ export class Role<Report> {
     await end(this.#child, 'SIGKILL');
   }
 
-  #hear({ t, value }: Told & { value?: unknown }): void {
+  #hear({ t, value }: RoleMessage & { value?: unknown }): void {
     if (t === 'failed') {
       this.#fail(new Error(String(value)));
       return;
@@ -78,11 +78,11 @@ export class Role<Report> {
 }
 
 /** Used inside of a role. */
-export function tell(t: string, value?: unknown): void {
+export function sendToBench(t: string, value?: unknown): void {
   process.send?.({ t, value });
 }
 
-export function onTold(handlers: Readonly<Record<string, () => void>>): void {
-  process.on('message', (message) => handlers[(message as Told).t]?.());
+export function onBenchMessage(handlers: Readonly<Record<string, () => void>>): void {
+  process.on('message', (message) => handlers[(message as RoleMessage).t]?.());
   process.on('disconnect', () => process.exit(0));
 }

@@ -20,8 +20,8 @@ function gateway(args) {
   let timer;
   let stopping = false;
   const startOne = () => {
-    const given = ['serve', '--json', '--port', GATEWAY_PORT, '--origin', PAGE, ...args];
-    const started = spawn(bin('binnacle'), given, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+    const command = ['serve', '--json', '--port', GATEWAY_PORT, '--origin', PAGE, ...args];
+    const started = spawn(bin('binnacle'), command, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
     child = started;
     createInterface({ input: started.stdout }).on('line', (line) => announce(line));
     started.once('exit', () => {

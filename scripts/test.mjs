@@ -65,7 +65,7 @@ async function vitest(args, env) {
   const left = readdirSync(temporary).filter((name) => !isOfVitest(name));
   if (left.length > 0) console.log(`Left in the temporary directory (${left.length}): ${left.sort().join(' ')}`);
   rmSync(scratch, { recursive: true, force: true });
-  if (env.BINNACLE_ALL === undefined && env.BINNACLE_SOAK === undefined) tellLong(counted.tests);
+  if (env.BINNACLE_ALL === undefined && env.BINNACLE_SOAK === undefined) reportLong(counted.tests);
   return { code, ...counted };
 }
 
@@ -79,7 +79,7 @@ const npmOf = (home) => ({
 const isOfVitest = (name) => /^[\w-]{21}$/.test(name);
 
 /** Prints the tests that took longer than a test should. */
-function tellLong(tests) {
+function reportLong(tests) {
   const long = tests.filter(({ ms }) => ms > LONG_MS).sort((a, b) => b.ms - a.ms);
   if (long.length === 0) return;
   console.log(`${long.length} tests took longer than ${LONG_MS / 1000} s:`);

@@ -53,21 +53,21 @@ export async function delta(bench: Bench): Promise<readonly Row[]> {
 /** 200 conversations whose agents all talk, each followed by five connections, at the default pace. */
 export async function streams(bench: Bench): Promise<readonly Row[]> {
   const [talking, each] = bench.quick ? [20, 5] : [200, 5];
-  const words = bench.quick ? 50 : 400;
-  const model = new Role<undefined>('talking-model', { words, everyMs: 50 });
+  const wordCount = bench.quick ? 50 : 400;
+  const model = new Role<undefined>('talking-model', { wordCount, everyMs: 50 });
   const { port } = (await model.ready()) as { readonly port: number };
   const agent = { driver: 'openai', url: `http://127.0.0.1:${port}/v1`, model: 'mock' };
   const gateway = await Gateway.start(bench.scratch, ['--config', configFile(bench, agent)]);
   const keys = await conversations(gateway, talking);
-  const spec = { ...gateway.target(''), conversations: keys, perConversation: each, words };
+  const spec = { ...gateway.target(''), conversations: keys, perConversation: each, wordCount };
   const viewers = new Role<Heard>('listeners', spec);
   await viewers.ready();
   const cpuBefore = cpuMs([gateway.pid]);
   const startedAt = performance.now();
   await Promise.all(keys.map((key) => send(gateway, key)));
   const heard = await viewers.done();
-  const took = performance.now() - startedAt;
-  const busy = (cpuMs([gateway.pid]) - cpuBefore) / took;
+  const durationMs = performance.now() - startedAt;
+  const busy = (cpuMs([gateway.pid]) - cpuBefore) / durationMs;
   const memory = rssKb(gateway.pid) / 1024;
   await viewers.end();
   await model.end();

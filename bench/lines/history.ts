@@ -200,11 +200,11 @@ function readWithDd(paths: readonly string[]): number {
   let bytes = 0;
   for (const path of paths) {
     // LC_ALL: the number's decimal point is the locale's.
-    const told = execFileSync('sh', ['-c', 'dd if="$1" of=/dev/null bs=1M 2>&1', 'sh', path], {
+    const output = execFileSync('sh', ['-c', 'dd if="$1" of=/dev/null bs=1M 2>&1', 'sh', path], {
       env: { ...process.env, LC_ALL: 'C' },
       encoding: 'utf8',
     });
-    const found = /(\d+) bytes .* copied, ([\d.e-]+) s/.exec(told);
+    const found = /(\d+) bytes .* copied, ([\d.e-]+) s/.exec(output);
     bytes += Number(found?.[1] ?? 0);
     ms += Number(found?.[2] ?? 0) * 1000;
   }

@@ -143,10 +143,10 @@ function keep(into: Measured, { ms, longestMs, peakKb }: Awaited<ReturnType<Term
   into.peakMb.push(peakKb / KIB);
 }
 
-function keepKeys(into: Measured, took: number[]): void {
-  took.sort((a, b) => a - b);
-  into.keyP50.push(percentile(took, 0.5));
-  into.keyP99.push(percentile(took, 0.99));
+function keepKeys(into: Measured, durations: number[]): void {
+  durations.sort((a, b) => a - b);
+  into.keyP50.push(percentile(durations, 0.5));
+  into.keyP99.push(percentile(durations, 0.99));
 }
 
 /** The login of a browser, which pages of other profiles are given. */

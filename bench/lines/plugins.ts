@@ -67,7 +67,7 @@ const both = (values: readonly number[], unit: (value: number) => string): strin
 async function calls(bench: Bench, launch: Launch, level: string): Promise<readonly Row[]> {
   const count = bench.quick ? 2000 : 20_000;
   const host = await launch('calls');
-  const took: Record<'echo' | 'ask', number[]> = { echo: [], ask: [] };
+  const durations: Record<'echo' | 'ask', number[]> = { echo: [], ask: [] };
   for (const method of ['echo', 'ask'] as const) {
     for (let i = -1000; i < count; i++) {
       const startedAt = performance.now();
@@ -76,25 +76,25 @@ async function calls(bench: Bench, launch: Launch, level: string): Promise<reado
         { n: i, text: 'a hundred bytes or so, as in most calls that a plugin makes or gets' },
         10_000,
       );
-      if (i >= 0) took[method].push(performance.now() - startedAt);
+      if (i >= 0) durations[method].push(performance.now() - startedAt);
     }
   }
   await host.stop();
-  bench.note(`plugins: echo ${both(took.echo, us)}, ask ${both(took.ask, us)}`);
+  bench.note(`plugins: echo ${both(durations.echo, us)}, ask ${both(durations.ask, us)}`);
   const row = { goal: 'plugins', other: '', ratio: '' };
   const p50 = percentile(
-    [...took.echo].sort((a, b) => a - b),
+    [...durations.echo].sort((a, b) => a - b),
     0.5,
   );
   return [
     {
       ...row,
       what: `${level}: a call to the plugin and its answer`,
-      ours: both(took.echo, us),
+      ours: both(durations.echo, us),
       aim: 'p50 <= 200 us',
       holds: p50 <= 0.2,
     },
-    { ...row, what: `${level}: one in which it asks us something`, ours: both(took.ask, us), aim: '' },
+    { ...row, what: `${level}: one in which it asks us something`, ours: both(durations.ask, us), aim: '' },
   ];
 }
 
@@ -108,7 +108,7 @@ async function starts(
 ): Promise<readonly Row[]> {
   const times = bench.quick ? 5 : 30;
   const restricted: Sandbox = { ...sandbox, bwrap: { works: false, why: 'the bench' } };
-  const took = { ours: [] as number[], restricted: [] as number[], bare: [] as number[] };
+  const durations = { ours: [] as number[], restricted: [] as number[], bare: [] as number[] };
   for (let i = 0; i < times; i++) {
     for (const [kind, on] of [
       ['ours', sandbox],
@@ -116,25 +116,25 @@ async function starts(
     ] as const) {
       const startedAt = performance.now();
       const host = await launch(`start-${kind}`, on);
-      took[kind].push(performance.now() - startedAt);
+      durations[kind].push(performance.now() - startedAt);
       await host.stop();
     }
     const startedAt = performance.now();
     const bare = spawn(process.execPath, [join(dir, 'bare.mjs')], { stdio: ['ignore', 'pipe', 'ignore'] });
     await once(bare.stdout, 'data');
-    took.bare.push(performance.now() - startedAt);
+    durations.bare.push(performance.now() - startedAt);
     await end(bare, 'SIGKILL');
   }
   bench.note(
-    `plugins: start ${both(took.ours, ms)}, restricted ${both(took.restricted, ms)}, bare ${both(took.bare, ms)}`,
+    `plugins: start ${both(durations.ours, ms)}, restricted ${both(durations.restricted, ms)}, bare ${both(durations.bare, ms)}`,
   );
-  const ratio = ratios(took.ours, took.bare);
-  const other = `node ${both(took.bare, ms)}`;
+  const ratio = ratios(durations.ours, durations.bare);
+  const other = `node ${both(durations.bare, ms)}`;
   return [
     {
       goal: 'plugins',
       what: `${level}: launch to the loaded entry`,
-      ours: both(took.ours, ms),
+      ours: both(durations.ours, ms),
       other,
       ratio: ranged(ratio),
       aim: '<= 2.5',
@@ -143,9 +143,9 @@ async function starts(
     {
       goal: 'plugins',
       what: 'restricted: the same',
-      ours: both(took.restricted, ms),
+      ours: both(durations.restricted, ms),
       other,
-      ratio: ranged(ratios(took.restricted, took.bare)),
+      ratio: ranged(ratios(durations.restricted, durations.bare)),
       aim: '',
     },
   ];

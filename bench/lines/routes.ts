@@ -27,7 +27,7 @@ export async function routes(bench: Bench): Promise<readonly Row[]> {
     }
     for (const [name, way] of [
       ['router', 'router'],
-      ['kept', 'config kept'],
+      ['cached', 'config kept'],
       ['shallow', '{...config} each time'],
     ] as const) {
       rows.push(...rowsOf(`${WHAT[shape]}: ${way}`, name, found));

@@ -31,30 +31,30 @@ export async function runs(bench: Bench): Promise<readonly Row[]> {
     pty: () => stream(gateway, agent, `/v1/sessions/${pty}/runs`, { command: 'true' }, 'event: end'),
   };
   type Way = keyof typeof ways;
-  const took: Record<Way, number[]> = { bare: [], command: [], pipe: [], pty: [] };
+  const durations: Record<Way, number[]> = { bare: [], command: [], pipe: [], pty: [] };
   for (let i = -5; i < times; i++) {
     for (const way of Object.keys(ways) as Way[]) {
       const startedAt = performance.now();
       await ways[way]();
-      if (i >= 0) took[way].push(performance.now() - startedAt);
+      if (i >= 0) durations[way].push(performance.now() - startedAt);
     }
     // What /command leaves to be looked at counts as a session.
     if (i % 50 === 0) await removeEnded(gateway);
   }
   agent.destroy();
   await gateway.close();
-  for (const way of Object.keys(ways) as Way[]) bench.note(`runs ${way}: ${both(took[way])}`);
-  const bare = percentile(sorted(took.bare), 0.5);
-  const row = (way: Exclude<Way, 'bare'>, what: string, within: number): Row => {
-    const more = percentile(sorted(took[way]), 0.5) - bare;
+  for (const way of Object.keys(ways) as Way[]) bench.note(`runs ${way}: ${both(durations[way])}`);
+  const bare = percentile(sorted(durations.bare), 0.5);
+  const row = (way: Exclude<Way, 'bare'>, what: string, limitMs: number): Row => {
+    const more = percentile(sorted(durations[way]), 0.5) - bare;
     return {
       goal: 'run',
       what: `${what}: request to the end of the answer (n = ${times})`,
-      ours: both(took[way]),
-      other: `bash -c true of child_process: ${both(took.bare)}`,
+      ours: both(durations[way]),
+      other: `bash -c true of child_process: ${both(durations.bare)}`,
       ratio: `${more >= 0 ? '+' : ''}${more.toFixed(2)} ms`,
-      aim: `<= +${within} ms (upstream: more than +${UPSTREAM_EXTRA_MS} ms)`,
-      holds: more <= within,
+      aim: `<= +${limitMs} ms (upstream: more than +${UPSTREAM_EXTRA_MS} ms)`,
+      holds: more <= limitMs,
     };
   };
   return [
@@ -69,7 +69,7 @@ function stream(gateway: Gateway, agent: Agent, path: string, body: object, last
   const target = gateway.target('');
   const token = target.kind === 'binnacle' ? target.token : '';
   return new Promise((resolve, reject) => {
-    const asked = request(
+    const creation = request(
       {
         agent,
         host: '127.0.0.1',
@@ -94,8 +94,8 @@ function stream(gateway: Gateway, agent: Agent, path: string, body: object, last
         });
       },
     );
-    asked.on('error', reject);
-    asked.end(JSON.stringify(body));
+    creation.on('error', reject);
+    creation.end(JSON.stringify(body));
   });
 }
 
@@ -106,7 +106,7 @@ async function removeEnded(gateway: Gateway): Promise<void> {
   for (const { id, running } of sessions) if (!running) await gateway.remove(id);
 }
 
-interface Standing {
+interface Residue {
   readonly processes: number;
   readonly descriptors: number;
   readonly threads: number;
@@ -120,16 +120,16 @@ export async function left(bench: Bench): Promise<readonly Row[]> {
   const round = async (count: number) => {
     for (let i = 0; i < count; i += 10) await Promise.all(Array.from({ length: 10 }, (_, k) => use(gateway, i + k)));
     // Runners that host nothing are kept for the next ones; all that sessions had must be gone.
-    await until('programs are gone', () => standing(gateway).processes <= 1 + gateway.runners.length);
+    await until('programs are gone', () => residueOf(gateway).processes <= 1 + gateway.runners.length);
   };
   // Until what is kept for reuse (connections, pages, compiled code, V8's heap) has its size: 800 sessions on Node 20.
   await round(times * 2);
-  const before = standing(gateway);
+  const before = residueOf(gateway);
   await round(times);
-  const after = standing(gateway);
+  const after = residueOf(gateway);
   await gateway.close();
   bench.note(`left: before ${JSON.stringify(before)}, after ${JSON.stringify(after)}`);
-  const more = (key: keyof Standing) => after[key] - before[key];
+  const more = (key: keyof Residue) => after[key] - before[key];
   return [
     {
       goal: 'left',
@@ -165,7 +165,7 @@ async function use(gateway: Gateway, n: number): Promise<void> {
 }
 
 /** Of the gateway, its runners and all that descends from them. */
-function standing(gateway: Gateway): Standing {
+function residueOf(gateway: Gateway): Residue {
   const pids = [gateway.pid, ...gateway.runners];
   const sum = (each: (pid: number) => number) => pids.reduce((total, pid) => total + each(pid), 0);
   return {

@@ -36,8 +36,8 @@ export async function screen(bench: Bench): Promise<readonly Row[]> {
   }
   times.sort((a, b) => a - b);
   const whole = await readWhole(gateway, id);
-  const looked = await lookBack(gateway, id, bench.quick ? 30 : 100);
-  bench.note(`screen at an offset: ${looked.exact} of ${looked.screens.length} exact, ${looked.points} points`);
+  const scan = await scanHistory(gateway, id, bench.quick ? 30 : 100);
+  bench.note(`screen at an offset: ${scan.exact} of ${scan.screens.length} exact, ${scan.points} points`);
   await gateway.close();
   const p50 = percentile(times, 0.5);
   const p99 = percentile(times, 0.99);
@@ -64,26 +64,26 @@ export async function screen(bench: Bench): Promise<readonly Row[]> {
     {
       goal: 'screen',
       what: 'what it showed at a random offset, p50 / p99',
-      ours: `${digits(percentile(looked.screens, 0.5))} / ${digits(percentile(looked.screens, 0.99))} ms`,
-      other: `${looked.exact} of ${looked.screens.length} exact`,
+      ours: `${digits(percentile(scan.screens, 0.5))} / ${digits(percentile(scan.screens, 0.99))} ms`,
+      other: `${scan.exact} of ${scan.screens.length} exact`,
       ratio: '',
       aim: '< 1500 ms',
-      holds: percentile(looked.screens, 0.99) < 1500,
+      holds: percentile(scan.screens, 0.99) < 1500,
     },
     {
       goal: 'screen',
       what: 'its timeline of 400 points, p50 / p99',
-      ours: `${digits(percentile(looked.timelines, 0.5))} / ${digits(percentile(looked.timelines, 0.99))} ms`,
+      ours: `${digits(percentile(scan.timelines, 0.5))} / ${digits(percentile(scan.timelines, 0.99))} ms`,
       other: `reading and drawing all of it ${digits(whole)} ms`,
-      ratio: digits(percentile(looked.timelines, 0.5) / whole),
+      ratio: digits(percentile(scan.timelines, 0.5) / whole),
       aim: '< 300 ms',
-      holds: percentile(looked.timelines, 0.99) < 300,
+      holds: percentile(scan.timelines, 0.99) < 300,
     },
   ];
 }
 
 /** As a viewer with a scrubber does: one after the other, anywhere. */
-async function lookBack(gateway: Gateway, id: string, count: number) {
+async function scanHistory(gateway: Gateway, id: string, count: number) {
   const info = (await (await gateway.fetch(`/v1/sessions/${id}`)).json()) as { outputOffset: number };
   const [screens, timelines]: [number[], number[]] = [[], []];
   let exact = 0;

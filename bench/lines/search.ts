@@ -11,7 +11,7 @@ import { digits, percentile, type Row } from '../table.ts';
 
 const LONGEST_STALL_MS = 20;
 const IDLE_MS = 3000;
-const KEPT_EVENTS = 1000;
+const RETAINED_EVENTS = 1000;
 
 class Served {
   readonly #role: Role<never>;
@@ -166,16 +166,16 @@ export async function retention(bench: Bench): Promise<readonly Row[]> {
       dir,
       bytes: 0,
       events: 0,
-      options: { logLevel: 'error', maxEvents: KEPT_EVENTS },
+      options: { logLevel: 'error', maxEvents: RETAINED_EVENTS },
     });
     let longestAnswer = 0;
     await until(
       'the rest is gone',
       async () => {
-        const asked = performance.now();
+        const requestedAt = performance.now();
         await second.get('/v1/pty-traffic?limit=10');
-        longestAnswer = Math.max(longestAnswer, performance.now() - asked);
-        return (await second.metric('binnacle_traffic_events')) === KEPT_EVENTS;
+        longestAnswer = Math.max(longestAnswer, performance.now() - requestedAt);
+        return (await second.metric('binnacle_traffic_events')) === RETAINED_EVENTS;
       },
       600_000,
     );
@@ -187,7 +187,7 @@ export async function retention(bench: Bench): Promise<readonly Row[]> {
     return [
       {
         goal: 'retention',
-        what: `${events - KEPT_EVENTS} events taken out in ${digits(seconds)} s; longest stall of the event loop`,
+        what: `${events - RETAINED_EVENTS} events taken out in ${digits(seconds)} s; longest stall of the event loop`,
         ours: `${digits(longest)} ms (p99 ${digits(p99)}); longest query meanwhile ${digits(longestAnswer)} ms`,
         other: `idle: ${digits(idle)} ms; one DELETE, on the loop: ${digits(blocking)} ms`,
         ratio: digits(longest / blocking),
@@ -206,8 +206,10 @@ function deleteAtOnce(dir: string): number {
   const db = openDatabase(path);
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
   const began = performance.now();
-  db.prepare('DELETE FROM events WHERE id NOT IN (SELECT id FROM events ORDER BY id DESC LIMIT ?)').run(KEPT_EVENTS);
-  const took = performance.now() - began;
+  db.prepare('DELETE FROM events WHERE id NOT IN (SELECT id FROM events ORDER BY id DESC LIMIT ?)').run(
+    RETAINED_EVENTS,
+  );
+  const durationMs = performance.now() - began;
   db.close();
-  return took;
+  return durationMs;
 }

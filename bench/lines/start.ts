@@ -25,10 +25,10 @@ export async function start(bench: Bench): Promise<readonly Row[]> {
   for (const mode of ['pty', 'pipe'] as const) {
     const gateway = await Gateway.start(bench.scratch);
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-    const took: number[] = [];
+    const durations: number[] = [];
     for (let i = -10; i < times; i++) {
       const { id, ms: each } = await create(gateway, agent, mode);
-      if (i >= 0) took.push(each);
+      if (i >= 0) durations.push(each);
       await gateway.remove(id);
     }
     agent.destroy();
@@ -36,13 +36,13 @@ export async function start(bench: Bench): Promise<readonly Row[]> {
     rows.push({
       goal: 'start',
       what: `${mode} session, warm runner: request to answer`,
-      ours: both(took),
+      ours: both(durations),
       other: '',
       ratio: '',
       aim: '<= 10 ms',
-      holds: p(took, 0.5) <= 10 && p(took, 0.99) <= 10,
+      holds: p(durations, 0.5) <= 10 && p(durations, 0.99) <= 10,
     });
-    bench.note(`start ${mode}: ${both(took)}`);
+    bench.note(`start ${mode}: ${both(durations)}`);
   }
   return rows;
 }
@@ -52,7 +52,7 @@ function create(gateway: Gateway, agent: Agent, mode: 'pty' | 'pipe'): Promise<{
   const token = target.kind === 'binnacle' ? target.token : '';
   return new Promise((resolve, reject) => {
     const startedAt = performance.now();
-    const asked = request(
+    const creation = request(
       {
         agent,
         host: '127.0.0.1',
@@ -68,13 +68,13 @@ function create(gateway: Gateway, agent: Agent, mode: 'pty' | 'pipe'): Promise<{
           text += part;
         });
         response.on('end', () => {
-          const took = performance.now() - startedAt;
-          resolve({ id: (JSON.parse(text) as { id: string }).id, ms: took });
+          const durationMs = performance.now() - startedAt;
+          resolve({ id: (JSON.parse(text) as { id: string }).id, ms: durationMs });
         });
       },
     );
-    asked.on('error', reject);
-    asked.end(JSON.stringify({ argv: ['sleep', '1000'], mode }));
+    creation.on('error', reject);
+    creation.end(JSON.stringify({ argv: ['sleep', '1000'], mode }));
   });
 }
 
@@ -128,7 +128,7 @@ async function firstByte(gateway: Gateway, id: string, offset: number): Promise<
     offsets: [offset],
     bytes: 1,
   });
-  const took = (await viewer.hear('first')) as number;
+  const durationMs = (await viewer.hear('first')) as number;
   await viewer.end();
-  return took;
+  return durationMs;
 }

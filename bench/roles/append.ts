@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { GroupSync } from '../../packages/server/src/log/group-sync.ts';
 import { SegmentWriter } from '../../packages/server/src/log/segment-writer.ts';
-import { onTold, tell } from '../role.ts';
+import { onBenchMessage, sendToBench } from '../role.ts';
 
 export interface AppendSpec {
   readonly store: 'segments' | 'writev' | 'sqlite';
@@ -38,7 +38,7 @@ const SYNC_MS = 50;
 const turn = promisify(setImmediate);
 
 export async function main(spec: AppendSpec): Promise<void> {
-  onTold({});
+  onBenchMessage({});
   mkdirSync(spec.dir, { recursive: true });
   const store = { segments, writev: vectors, sqlite }[spec.store](spec.dir);
   const record = Buffer.alloc(spec.recordBytes, 'r');
@@ -58,7 +58,7 @@ export async function main(spec: AppendSpec): Promise<void> {
   const ms = performance.now() - startedAt;
   loop.disable();
   await store.close();
-  tell('done', {
+  sendToBench('done', {
     ms,
     usEach: (inside * 1000) / (spec.bytes / spec.recordBytes),
     loopP99Ms: loop.percentile(99) / 1e6,

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { createServer, type Socket } from 'node:net';
-import { onTold, tell } from '../role.ts';
+import { onBenchMessage, sendToBench } from '../role.ts';
 
 /** A frame of 64 KiB: larger ones are not faster. */
 const PAYLOAD = 64 * 1024;
@@ -28,8 +28,8 @@ export function main({ bytes }: { bytes: number }): void {
       if (isOpen) pump();
     });
   });
-  server.listen(0, '127.0.0.1', () => tell('ready', (server.address() as { port: number }).port));
-  onTold({
+  server.listen(0, '127.0.0.1', () => sendToBench('ready', (server.address() as { port: number }).port));
+  onBenchMessage({
     go: () => {
       isOpen = true;
       for (const pump of pumps) pump();

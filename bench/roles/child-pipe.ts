@@ -1,7 +1,7 @@
 // Role: the bare reader that pipe lines are compared with. A child of Node, its output counted and thrown away.
 
 import { spawn } from 'node:child_process';
-import { onTold, tell } from '../role.ts';
+import { onBenchMessage, sendToBench } from '../role.ts';
 
 export function main({ command }: { command: string }): void {
   const child = spawn('sh', ['-c', command], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -13,7 +13,7 @@ export function main({ command }: { command: string }): void {
     if (bytes === 0) firstAt = lastAt;
     bytes += data.length;
   });
-  child.on('spawn', () => tell('ready'));
-  child.on('close', () => tell('done', { bytes, ms: lastAt - firstAt }));
-  onTold({});
+  child.on('spawn', () => sendToBench('ready'));
+  child.on('close', () => sendToBench('done', { bytes, ms: lastAt - firstAt }));
+  onBenchMessage({});
 }

@@ -1,7 +1,7 @@
 // Role: a parent that reads a program by a pipe and looks at the time that each word carries.
 
 import { spawn } from 'node:child_process';
-import { onTold, tell } from '../role.ts';
+import { onBenchMessage, sendToBench } from '../role.ts';
 
 export function main({ command }: { command: readonly [string, ...string[]] }): void {
   const [program, ...args] = command;
@@ -11,6 +11,6 @@ export function main({ command }: { command: readonly [string, ...string[]] }): 
     const now = process.hrtime.bigint();
     for (const [, at] of data.toString().matchAll(/@(\d+) /g)) latenciesMs.push(Number(now - BigInt(at ?? 0)) / 1e6);
   });
-  child.on('close', () => tell('done', { latenciesMs, missing: 0, wrong: 0 }));
-  onTold({});
+  child.on('close', () => sendToBench('done', { latenciesMs, missing: 0, wrong: 0 }));
+  onBenchMessage({});
 }

@@ -1,6 +1,6 @@
 // Role: somebody who types. Sends a key, waits for its echo, notes how long that took.
 
-import { onTold, tell } from '../role.ts';
+import { onBenchMessage, sendToBench } from '../role.ts';
 import { clientFrame, FastWs, jsonFrame } from '../ws.ts';
 import type { Target } from './viewer.ts';
 
@@ -37,7 +37,7 @@ export function main({ target, keys, pauseMs }: EchoSpec): void {
     if (sent > WARM_UP) us.push((performance.now() - sentAt) * 1000);
     sentAt = 0;
     if (us.length < keys) setTimeout(type, pauseMs);
-    else tell('done', { us } satisfies EchoReport);
+    else sendToBench('done', { us } satisfies EchoReport);
   };
   const ws = new FastWs({
     port: target.port,
@@ -46,20 +46,20 @@ export function main({ target, keys, pauseMs }: EchoSpec): void {
     onOpen: () => {
       if (isOurs) return;
       ws.send(clientFrame(2, Buffer.from('{"AuthToken":"","columns":80,"rows":24}')));
-      tell('ready');
+      sendToBench('ready');
     },
     onText: (text) => {
       const frame = JSON.parse(text) as { t: string; time?: number; error?: { code: string } };
       if (frame.t === 'hello' && isOurs) ws.send(jsonFrame({ t: 'subscribe', session: target.session, from: 'now' }));
-      else if (frame.t === 'subscribed') tell('ready');
+      else if (frame.t === 'subscribed') sendToBench('ready');
       else if (frame.t === 'ping') ws.send(jsonFrame({ t: 'pong', time: frame.time }));
-      else if (frame.t === 'error') tell('failed', frame.error?.code);
+      else if (frame.t === 'error') sendToBench('failed', frame.error?.code);
     },
     onBinary: (data, from, to, at) => {
       if (at === 0) opcodeIsOutput = isOurs || data[from] === 48;
       if (opcodeIsOutput && to > from) echoed();
     },
-    onClose: (why) => tell('failed', why),
+    onClose: (why) => sendToBench('failed', why),
   });
-  onTold({ go: type });
+  onBenchMessage({ go: type });
 }

@@ -2,7 +2,7 @@
 
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
-import { onTold, tell } from '../role.ts';
+import { onBenchMessage, sendToBench } from '../role.ts';
 
 export interface EmittersSpec {
   readonly port: number;
@@ -36,23 +36,23 @@ const FILL = 'binnacle ';
 
 export async function main(spec: EmittersSpec): Promise<void> {
   let go = (): void => undefined;
-  const told = new Promise<void>((resolve) => {
+  const started = new Promise<void>((resolve) => {
     go = resolve;
   });
-  onTold({ go: () => go() });
+  onBenchMessage({ go: () => go() });
   const emitters = Array.from({ length: spec.producers }, (_, n) => new OneEmitter(spec, n));
   // One event each: what is measured is how a session goes on, not how it begins.
   for (const emitter of emitters) await emitter.send(1);
-  tell(
+  sendToBench(
     'ready',
     emitters.map(({ session }) => session),
   );
-  await told;
+  await started;
   const startedAt = performance.now();
   await Promise.all(emitters.map((emitter) => emitter.sendAll()));
   const ms = performance.now() - startedAt;
   const events = spec.producers * spec.batches * spec.batch;
-  tell('done', {
+  sendToBench('done', {
     ms,
     events,
     bytes: events * spec.chunkBytes,

@@ -2,7 +2,7 @@
 
 import type { ConversationEvent } from '@binnacle/protocol';
 import { WebSocket } from 'ws';
-import { onTold, tell } from '../role.ts';
+import { onBenchMessage, sendToBench } from '../role.ts';
 
 export interface Heard {
   readonly latenciesMs: readonly number[];
@@ -19,7 +19,7 @@ interface Spec {
   readonly perConversation: number;
   readonly deltaIntervalMs?: number;
   /** Of each run; default: not counted. */
-  readonly words?: number;
+  readonly wordCount?: number;
 }
 
 const latenciesMs: number[] = [];
@@ -31,19 +31,23 @@ export async function main(spec: Spec): Promise<void> {
   let left = keys.length;
   const done = (): void => {
     left -= 1;
-    if (left === 0) tell('done', { latenciesMs, missing, wrong } satisfies Heard);
+    if (left === 0) sendToBench('done', { latenciesMs, missing, wrong } satisfies Heard);
   };
   // Not all at once: the handshakes of a thousand are not what is measured.
   for (let i = 0; i < keys.length; i += 50) {
     await Promise.all(keys.slice(i, i + 50).map((key) => follow(spec, key, done)));
   }
-  tell('ready');
-  onTold({});
+  sendToBench('ready');
+  onBenchMessage({});
 }
 
-function follow({ port, token, deltaIntervalMs, words }: Spec, conversation: string, done: () => void): Promise<void> {
+function follow(
+  { port, token, deltaIntervalMs, wordCount }: Spec,
+  conversation: string,
+  done: () => void,
+): Promise<void> {
   const socket = new WebSocket(`ws://127.0.0.1:${port}/v1/ws`, { headers: { authorization: `Bearer ${token}` } });
-  let said = '';
+  let text = '';
   return new Promise((resolve, reject) => {
     socket.on('error', reject);
     socket.on('message', (data) => {
@@ -55,11 +59,11 @@ function follow({ port, token, deltaIntervalMs, words }: Spec, conversation: str
       else if (frame.t === 'error') reject(new Error(String(data)));
       for (const event of frame.events ?? []) {
         if (event.type === 'delta') {
-          said += event.text;
+          text += event.text;
           for (const [, at] of event.text.matchAll(/@(\d+) /g)) latenciesMs.push(Number(now - BigInt(at ?? 0)) / 1e6);
         } else if (event.type === 'final' || event.type === 'error') {
-          if (event.text !== said) wrong += 1;
-          if (words !== undefined) missing += words - (said.match(/@/g)?.length ?? 0);
+          if (event.text !== text) wrong += 1;
+          if (wordCount !== undefined) missing += wordCount - (text.match(/@/g)?.length ?? 0);
           socket.close();
           done();
         }

@@ -1,7 +1,7 @@
 // Role: node-pty's own spawn, for what it loses and, where no compiler is, as the bare reader of a PTY.
 
 import { spawn } from '@lydell/node-pty';
-import { onTold, tell } from '../role.ts';
+import { onBenchMessage, sendToBench } from '../role.ts';
 
 export interface NodePtySpec {
   readonly runs: readonly { readonly path: string; readonly bytes: number; readonly times: number }[];
@@ -21,7 +21,7 @@ export interface NodePtyReport {
 }
 
 export async function main({ runs, command }: NodePtySpec): Promise<void> {
-  onTold({});
+  onBenchMessage({});
   const losses = [];
   for (const { path, bytes, times } of runs) {
     let short = 0;
@@ -33,9 +33,9 @@ export async function main({ runs, command }: NodePtySpec): Promise<void> {
     }
     losses.push({ bytes, runs: times, short, most });
   }
-  tell('ready');
+  sendToBench('ready');
   const timed = command === undefined ? { bytes: 0, ms: 0 } : await read('sh', ['-c', command]);
-  tell('done', { losses, ...timed } satisfies NodePtyReport);
+  sendToBench('done', { losses, ...timed } satisfies NodePtyReport);
 }
 
 function read(file: string, args: string[]): Promise<{ bytes: number; ms: number }> {

@@ -7,7 +7,7 @@ import {
   type RoutingConfig,
   resolveAgentRoute,
 } from '../../packages/server/src/routing/index.ts';
-import { tell } from '../role.ts';
+import { sendToBench } from '../role.ts';
 
 /**
  * `peers`: a binding for each person. `roles`: all in one guild, a role each. `wildcards`: every peer of a guild, a guild
@@ -26,8 +26,8 @@ export interface RoutesSpec {
 /** Of each repetition, in routes a second. */
 export interface RoutesReport {
   readonly router: readonly number[];
-  /** `resolveAgentRoute` with a config that is kept. */
-  readonly kept: readonly number[];
+  /** `resolveAgentRoute` with a config that is cached. */
+  readonly cached: readonly number[];
   /** With `{...cfg}` each time. */
   readonly shallow: readonly number[];
   /** With a deep clone each time; the cloning is not counted. */
@@ -47,7 +47,7 @@ export function main({ shape, bindings, reps, messages }: RoutesSpec): void {
   const cfg = asReceived(configOf(shape, bindings));
   const router = createRouter(cfg);
   const scan = linearScan(cfg);
-  const found = { router: [], kept: [], shallow: [], deep: [], cloning: [], scan: [] } as Record<
+  const found = { router: [], cached: [], shallow: [], deep: [], cloning: [], scan: [] } as Record<
     keyof RoutesReport,
     number[]
   >;
@@ -57,7 +57,7 @@ export function main({ shape, bindings, reps, messages }: RoutesSpec): void {
   for (let rep = -1; rep < reps; rep++) {
     const one = {
       router: rate(inputs(messages), (input) => router.resolve(input).sessionKey),
-      kept: rate(
+      cached: rate(
         inputs(messages).map((input) => ({ cfg, ...input })),
         (input) => resolveAgentRoute(input).sessionKey,
       ),
@@ -70,7 +70,7 @@ export function main({ shape, bindings, reps, messages }: RoutesSpec): void {
     };
     if (rep >= 0) for (const [name, value] of Object.entries(one)) found[name as keyof RoutesReport].push(value);
   }
-  tell('done', found satisfies RoutesReport);
+  sendToBench('done', found satisfies RoutesReport);
 }
 
 /** In ms of processor time: what others do on the machine meanwhile does not count, collecting our garbage does. */

@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
-import { onTold, tell } from '../role.ts';
+import { onBenchMessage, sendToBench } from '../role.ts';
 
 export interface RowsSpec {
   readonly store: 'sqlite' | 'files';
@@ -20,10 +20,10 @@ export interface RowsReport {
 }
 
 export async function main(spec: RowsSpec): Promise<void> {
-  onTold({});
+  onBenchMessage({});
   mkdirSync(spec.dir, { recursive: true });
   const ms = await { sqlite, files }[spec.store](spec);
-  tell('done', { ms } satisfies RowsReport);
+  sendToBench('done', { ms } satisfies RowsReport);
 }
 
 /** WAL, synchronous NORMAL, one transaction for each batch. */

@@ -10,7 +10,7 @@ import { prepareDataDir } from '../../packages/server/src/data-dir/data-dir.ts';
 import type { Gateway, GatewayOptions } from '../../packages/server/src/gateway/options.ts';
 import { SegmentWriter } from '../../packages/server/src/log/segment-writer.ts';
 import { Catalogue } from '../../packages/server/src/store/store.ts';
-import { onTold, tell } from '../role.ts';
+import { onBenchMessage, sendToBench } from '../role.ts';
 
 export interface SearchSpec {
   readonly dir: string;
@@ -45,17 +45,17 @@ export async function main(spec: SearchSpec): Promise<void> {
   const gateway = await startGateway({ dataDir: spec.dir, port: 0, ...spec.options });
   const delay = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();
-  onTold({
+  onBenchMessage({
     stall: () => {
       // What the timer itself waits for counts as delay.
       const stall: Stall = { longest: delay.max / 1e6 - 1, p99: delay.percentile(99) / 1e6 - 1 };
       delay.reset();
-      tell('stall', stall);
+      sendToBench('stall', stall);
     },
-    close: () => void gateway.close().then(() => tell('closed')),
+    close: () => void gateway.close().then(() => sendToBench('closed')),
   });
   const opened: Opened = { url: gateway.url, token: gateway.adminToken };
-  tell('open', opened);
+  sendToBench('open', opened);
 }
 
 async function write({ dir, bytes, events }: SearchSpec): Promise<void> {
@@ -107,8 +107,8 @@ export const wordOf = (rank: number): string => `w${(rank * 7919).toString(36)}`
 function lines(bytes: number): Buffer {
   const parts: string[] = [];
   for (let length = 0; length < bytes; ) {
-    const words = Array.from({ length: 9 }, () => wordOf(Math.floor(WORD_COUNT ** Math.random())));
-    const line = `\x1b[32m${new Date().toISOString()}\x1b[0m ${words.join(' ')} ${Math.floor(Math.random() * 1e6)}\r\n`;
+    const parts = Array.from({ length: 9 }, () => wordOf(Math.floor(WORD_COUNT ** Math.random())));
+    const line = `\x1b[32m${new Date().toISOString()}\x1b[0m ${parts.join(' ')} ${Math.floor(Math.random() * 1e6)}\r\n`;
     parts.push(line);
     length += line.length;
   }

@@ -1,7 +1,7 @@
 // Role: any number of viewers of one program, of ours or of a peer. Counts, checks that nothing is missing, measures lag.
 
 import { crc32 } from 'node:zlib';
-import { onTold, tell } from '../role.ts';
+import { onBenchMessage, sendToBench } from '../role.ts';
 import { clientFrame, FastWs, jsonFrame } from '../ws.ts';
 
 export type Target =
@@ -176,7 +176,7 @@ class OneViewer {
   #count(bytes: number, now: number): void {
     if (this.firstAt === 0) {
       this.firstAt = now;
-      if (this.#index === 0) tell('first', now - this.#madeAt);
+      if (this.#index === 0) sendToBench('first', now - this.#madeAt);
     }
     this.lastAt = now;
     this.bytes += bytes;
@@ -227,31 +227,31 @@ export function main(spec: ViewerSpec): void {
     lagMs: some.flatMap((viewer) => viewer.lag),
     why: [...new Set(some.map((viewer) => viewer.why))],
   });
-  let healthyTold = false;
+  let isHealthyReported = false;
   for (let i = 0; i < spec.viewers; i++) {
     const viewer = new OneViewer(
       spec,
       i,
       () => {
         ready += 1;
-        if (ready === spec.viewers) tell('ready');
+        if (ready === spec.viewers) sendToBench('ready');
       },
       () => {
         done += 1;
-        if (ready < spec.viewers && viewer.why !== 'enough' && viewer.why !== 'end') tell('failed', viewer.why);
-        if (!healthyTold && viewers.length === spec.viewers && isHealthyDone()) {
-          healthyTold = true;
-          tell('done', report(viewers.filter((one) => !one.isStalled)));
+        if (ready < spec.viewers && viewer.why !== 'enough' && viewer.why !== 'end') sendToBench('failed', viewer.why);
+        if (!isHealthyReported && viewers.length === spec.viewers && isHealthyDone()) {
+          isHealthyReported = true;
+          sendToBench('done', report(viewers.filter((one) => !one.isStalled)));
         }
-        if (done === spec.viewers) tell('all', report(viewers));
+        if (done === spec.viewers) sendToBench('all', report(viewers));
       },
     );
     viewers.push(viewer);
   }
-  onTold({
+  onBenchMessage({
     resume: () => {
       for (const viewer of viewers) if (viewer.isStalled) viewer.resume();
     },
-    now: () => tell('now', report(viewers.filter((one) => !one.isStalled))),
+    now: () => sendToBench('now', report(viewers.filter((one) => !one.isStalled))),
   });
 }

@@ -1,12 +1,12 @@
-// Tells a person that an agent waits for them: on the page, on the phone by ntfy, on the desktop.
+// Notifies a person that an agent waits for them: on the page, on the phone by ntfy, on the desktop.
 
 /**
  * @typedef {{ ntfyUrl: string, topic: string, token: string, desktop: boolean, details: boolean, sessions: boolean }} Config
  * @typedef {{ title: string, text: string }} Notice
  */
 
-/** For services that take a moment; nobody waits for a hook that is told. */
-const WITHIN = { deadlineMs: 5000 };
+/** For services that take a moment; no caller waits for these hooks. */
+const HOOK_OPTIONS = { deadlineMs: 5000 };
 
 /** @type {import('@binnacle/plugin').Plugin<Config>} */
 export default (api) => {
@@ -18,7 +18,7 @@ export default (api) => {
   if (desktop) ways.push((notice) => showOnDesktop(api, notice));
 
   /** One way that fails keeps none of the others. @param {Notice} notice */
-  const tell = async (notice) => {
+  const notifyAll = async (notice) => {
     for (const result of await Promise.allSettled(ways.map((way) => way(notice)))) {
       if (result.status === 'rejected') console.error(result.reason.message);
     }
@@ -27,12 +27,12 @@ export default (api) => {
   api.hook(
     'agentWaits',
     async ({ title, detail }) => {
-      await tell({
+      await notifyAll({
         title: 'An agent waits for you',
         text: details && detail !== title ? `${title}\n${detail}` : title,
       });
     },
-    WITHIN,
+    HOOK_OPTIONS,
   );
 
   if (!sessions) return;
@@ -40,9 +40,12 @@ export default (api) => {
     'sessionEnd',
     async ({ name, exitCode, signal }) => {
       if (exitCode === null && signal === null) return;
-      await tell({ title: `${name} has ended`, text: signal === null ? `Exit code ${exitCode}` : `Signal ${signal}` });
+      await notifyAll({
+        title: `${name} has ended`,
+        text: signal === null ? `Exit code ${exitCode}` : `Signal ${signal}`,
+      });
     },
-    WITHIN,
+    HOOK_OPTIONS,
   );
 };
 

@@ -44,8 +44,8 @@ const plugin: Plugin<Config> = (api) => {
 };
 
 /** Takes as long for a signature that is nearly right as for one that is not at all. */
-function isSame(given: string, expected: string): boolean {
-  const [left, right] = [Buffer.from(given), Buffer.from(expected)];
+function isSame(signature: string, expected: string): boolean {
+  const [left, right] = [Buffer.from(signature), Buffer.from(expected)];
   return left.length === right.length && timingSafeEqual(left, right);
 }
 

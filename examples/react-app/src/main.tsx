@@ -22,7 +22,7 @@ function App() {
     void known.then(setIn);
   }, []);
   if (isIn === undefined) return null;
-  return isIn ? <Deck /> : <Login onIn={() => setIn(true)} />;
+  return isIn ? <SessionsPage /> : <Login onIn={() => setIn(true)} />;
 }
 
 function Login({ onIn }: { readonly onIn: () => void }) {
@@ -44,7 +44,7 @@ function Login({ onIn }: { readonly onIn: () => void }) {
   );
 }
 
-function Deck() {
+function SessionsPage() {
   const { sessions, state, error } = useSessions();
   const [chosen, setChosen] = useState<string>();
   const binnacle = useBinnacle();

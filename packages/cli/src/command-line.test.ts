@@ -7,7 +7,7 @@ import { toSpec } from './commands/run.ts';
 import { pick } from './gateway/connect.ts';
 import { formatDuration, parseBytes, parseDuration } from './input/quantities.ts';
 import { describe as describeFailure, EXIT, exitCodeOf, Failure } from './output/failure.ts';
-import { printable, style, table } from './output/style.ts';
+import { printable, styleFor, table } from './output/style.ts';
 import { makeProgram } from './program.ts';
 import { VERSION } from './version.ts';
 
@@ -135,7 +135,7 @@ describe('quantities', () => {
 });
 
 describe('lists', () => {
-  const plain = style({ isTTY: false });
+  const plain = styleFor({ isTTY: false });
 
   it('show how a session ended', () => {
     const text = sessionTable(
@@ -216,9 +216,9 @@ describe('lists', () => {
   });
 
   it('have no colours where NO_COLOR is set or there is no terminal', () => {
-    expect(style({ isTTY: true }, { NO_COLOR: '1' }).red('x')).toBe('x');
+    expect(styleFor({ isTTY: true }, { NO_COLOR: '1' }).red('x')).toBe('x');
     expect(plain.red('x')).toBe('x');
-    expect(style({ isTTY: true }, {}).red('x')).toBe('\x1b[31mx\x1b[39m');
+    expect(styleFor({ isTTY: true }, {}).red('x')).toBe('\x1b[31mx\x1b[39m');
   });
 });
 

@@ -12,7 +12,7 @@ register(`data:text/javascript,${encodeURIComponent(hooks)}`);
 
 // Modules loaded by require() pass no hook.
 const { _load: load } = Module;
-Module._load = function loadAndTell(request, parent, isMain) {
+Module._load = function loadAndLog(request, parent, isMain) {
   if (!Module.isBuiltin(request)) {
     appendFileSync(process.env.LOADED_FILES, `${Module._resolveFilename(request, parent, isMain)}\n`);
   }

@@ -107,8 +107,8 @@ Exit code 1 where nothing was found. To jump to a hit: binnacle tail SESSION --s
 For example: binnacle search 'connection refused'
              binnacle search -- error -warning`,
     )
-    .action(async (words: string[], options: SearchCommandOptions) =>
-      exit(await (await import('./commands/search.ts')).search(words, options)),
+    .action(async (terms: string[], options: SearchCommandOptions) =>
+      exit(await (await import('./commands/search.ts')).search(terms, options)),
     );
 
   addRecordings(program, exit);

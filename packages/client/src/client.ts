@@ -345,9 +345,9 @@ export class Binnacle {
    */
   async login(ticket: string): Promise<boolean> {
     const { key } = await this.http.json<{ key: string }>({ method: 'POST', path: '/v1/login', body: { ticket } });
-    const isKept = this.settings.key.set(key);
+    const isStored = this.settings.key.set(key);
     this.connection.restart();
-    return isKept;
+    return isStored;
   }
 
   /** Ends the login of this browser, on all its pages. */

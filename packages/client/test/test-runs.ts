@@ -176,14 +176,14 @@ export class TestRuns {
   }
 
   private wait(run: TestRun, ms: number, response: ServerResponse): void {
-    const look = (): void => {
+    const check = (): void => {
       if (ms > 0 && run.info.state !== 'ended') return;
-      this.waiting.delete(look);
+      this.waiting.delete(check);
       json(response, run.info);
     };
-    this.waiting.add(look);
-    response.on('close', () => this.waiting.delete(look));
-    look();
+    this.waiting.add(check);
+    response.on('close', () => this.waiting.delete(check));
+    check();
   }
 
   private stream(run: TestRun, { query }: Seen, response: ServerResponse): void {

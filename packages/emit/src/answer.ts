@@ -66,7 +66,7 @@ export function verdictOf(reply: Reply, count: number): Verdict {
   if (refusal !== undefined && count === 1 && OF_EVENTS.has(code))
     return { kind: 'events', events: [ofRefusal(refusal)] };
   if (status === 429 || refusal?.code === 'disk_full' || (status === 503 && reply.retryAfterMs !== null))
-    return { kind: 'busy', code, retryAfterMs: reply.retryAfterMs ?? toldIn(refusal) };
+    return { kind: 'busy', code, retryAfterMs: reply.retryAfterMs ?? pauseIn(refusal) };
   if (status >= 500 || status === 408) return { kind: 'failed', message };
   if (refusal?.retryable === true) return { kind: 'failed', message };
   if ([400, 409, 410, 413, 422, 431].includes(status)) return { kind: 'smaller', code, message, hint };
@@ -105,7 +105,7 @@ function refusalIn(body: unknown): Refusal | undefined {
 }
 
 /** Returns the pause that the body names, for a header that a proxy has removed. */
-function toldIn(refusal: Refusal | undefined): number | null {
+function pauseIn(refusal: Refusal | undefined): number | null {
   const ms = refusal?.details.retryAfterMs;
   return typeof ms === 'number' && ms >= 0 && ms <= 300_000 ? ms : null;
 }

@@ -6,7 +6,7 @@ import { writeSync } from 'node:fs';
 export type EmitDiagnosticKind =
   /** The gateway cannot be reached, or fails. It is tried again. */
   | 'unreachable'
-  /** The gateway refuses whatever we send: token, scope, address. It is tried again, seldom. */
+  /** The gateway refuses whatever we send: token, scope, address. It is tried again every 30 s at most. */
   | 'not_allowed'
   /** A session was refused for good. Others go on. */
   | 'session_refused'
@@ -43,20 +43,20 @@ export interface EmitDiagnostic {
 
 export class Diagnostics {
   private readonly listener: ((diagnostic: EmitDiagnostic) => void) | undefined;
-  private readonly told: Set<string>;
+  private readonly reported: Set<string>;
 
   constructor(listener: ((diagnostic: EmitDiagnostic) => void) | undefined) {
     this.listener = listener;
-    this.told = new Set();
+    this.reported = new Set();
   }
 
   /** Never throws: a broken stderr or listener is no reason to end the program that emits. */
-  tell(diagnostic: EmitDiagnostic): void {
+  report(diagnostic: EmitDiagnostic): void {
     // Each session that is given up is news to a listener; on stderr a thousand of them would be noise.
     const isSession = diagnostic.kind === 'session_refused' && this.listener !== undefined;
     const key = `${diagnostic.kind} ${diagnostic.code ?? ''}`;
-    if (!isSession && this.told.has(key)) return;
-    this.told.add(key);
+    if (!isSession && this.reported.has(key)) return;
+    this.reported.add(key);
     try {
       if (this.listener !== undefined) this.listener(diagnostic);
       else writeSync(2, `${lineOf(diagnostic)}\n`);

@@ -29,7 +29,7 @@ let dir: string;
 let gateway: EmitGateway;
 let emitters: Emitter[];
 let children: ChildProcess[];
-let told: EmitDiagnostic[];
+let diagnostics: EmitDiagnostic[];
 
 beforeAll(async () => {
   base = mkdtempSync(join(tmpdir(), 'binnacle-emit-'));
@@ -49,7 +49,7 @@ beforeEach(async () => {
   gateway = await EmitGateway.start();
   emitters = [];
   children = [];
-  told = [];
+  diagnostics = [];
 });
 afterEach(async () => {
   for (const child of children) child.kill('SIGKILL');
@@ -63,7 +63,7 @@ function emitterWith(options: Partial<EmitterOptions> = {}): Emitter {
     token: 't',
     buffer: { dir },
     retry: { baseMs: 5, capMs: 50 },
-    onDiagnostic: (diagnostic) => told.push(diagnostic),
+    onDiagnostic: (diagnostic) => diagnostics.push(diagnostic),
     ...options,
   });
   emitters.push(emitter);
@@ -110,7 +110,7 @@ describe('a buffer on disk', () => {
     expect(gateway.sessions.get('build')?.epoch).toBe(1);
     expect(gateway.events('build').map(({ seq }) => seq)).toEqual([...Array(31).keys(), 0, 1]);
     expect(after.stats).toMatchObject({ adopted: 31, stored: 33, refused: 0 });
-    expect(told.filter(({ kind }) => kind !== 'unreachable')).toEqual([]);
+    expect(diagnostics.filter(({ kind }) => kind !== 'unreachable')).toEqual([]);
     expect(lives()).toHaveLength(1);
   });
 
@@ -195,7 +195,7 @@ describe('a buffer on disk', () => {
     await gateway.listen();
     expect(await emitterWith().flush()).toMatchObject({ events: 0 });
     expect(gateway.output(session.id)).toBe('0,1,2,3,4,5,6,7,8,');
-    expect(told.map(({ kind }) => kind)).not.toContain('damaged');
+    expect(diagnostics.map(({ kind }) => kind)).not.toContain('damaged');
   });
 
   it('says so where a record in the middle is damaged, and sends what stands before it', async () => {
@@ -211,7 +211,7 @@ describe('a buffer on disk', () => {
     await gateway.listen();
     expect(await emitterWith().flush()).toMatchObject({ events: 0 });
     expect(gateway.output(session.id)).toBe('number 0,number 1,number 2,number 3,number 4,');
-    expect(told.map(({ kind }) => kind)).toContain('damaged');
+    expect(diagnostics.map(({ kind }) => kind)).toContain('damaged');
   });
 
   it('takes any bytes for what they are: a segment of garbage is no crash', () => {
@@ -233,7 +233,7 @@ describe('a buffer on disk', () => {
     session.output('x');
     expect(await emitter.flush()).toEqual({ events: 0, bytes: 0, isKept: false });
     expect(gateway.output(session.id)).toBe('x');
-    expect(told.map(({ kind }) => kind)).toEqual(['disk']);
+    expect(diagnostics.map(({ kind }) => kind)).toEqual(['disk']);
   });
 
   // A FIFO that is opened holds up its reader for ever, so a process of its own opens it.
@@ -286,7 +286,9 @@ describe('a buffer on disk', () => {
     session.output('x');
     expect(await emitter.flush()).toMatchObject({ events: 0 });
     expect(gateway.sessions.get(session.id)?.epoch).toBe(own.epoch + 1);
-    expect(told.map(({ kind, message }) => [kind, message.includes('9007199254740991')])).toEqual([['damaged', true]]);
+    expect(diagnostics.map(({ kind, message }) => [kind, message.includes('9007199254740991')])).toEqual([
+      ['damaged', true],
+    ]);
     expect(lives()).toContain('9007199254740991');
   });
 

@@ -10,12 +10,12 @@ import { createEmitter, type EmitDiagnostic, type Emitter, type EmitterOptions }
 
 let gateway: EmitGateway;
 let emitters: Emitter[];
-let told: EmitDiagnostic[];
+let diagnostics: EmitDiagnostic[];
 
 beforeEach(async () => {
   gateway = await EmitGateway.start();
   emitters = [];
-  told = [];
+  diagnostics = [];
 });
 afterEach(async () => {
   for (const emitter of emitters) await emitter.close(0);
@@ -28,13 +28,13 @@ function emitterWith(options: Partial<EmitterOptions> = {}): Emitter {
     token: 'bn_of_the_test',
     source: 'test',
     retry: { baseMs: 5, capMs: 50 },
-    onDiagnostic: (diagnostic) => told.push(diagnostic),
+    onDiagnostic: (diagnostic) => diagnostics.push(diagnostic),
     ...options,
   });
   emitters.push(emitter);
   return emitter;
 }
-const kinds = (): string[] => told.map(({ kind, code }) => (code === undefined ? kind : `${kind} ${code}`));
+const kinds = (): string[] => diagnostics.map(({ kind, code }) => (code === undefined ? kind : `${kind} ${code}`));
 
 describe('what is emitted', () => {
   it('arrives once, in order, with its command, streams, exit code and end', async () => {
@@ -64,7 +64,7 @@ describe('what is emitted', () => {
     ]);
     expect(gateway.tokens).toEqual(new Set(['Bearer bn_of_the_test']));
     expect(emitter.stats).toMatchObject({ offered: 5, stored: 5, sent: 5, duplicates: 0, buffered: 0, lostBytes: 0 });
-    expect(told).toEqual([]);
+    expect(diagnostics).toEqual([]);
   });
 
   it('goes to the stream that its session names, which the opening event tells', async () => {
@@ -261,7 +261,7 @@ describe('a gateway that fails', () => {
       expect(gateway.events('bad')).toHaveLength(1);
       expect(gateway.events('good')).toHaveLength(22);
       expect(kinds()).toEqual([`session_refused ${code}`]);
-      expect(told[0]?.hint).not.toBe('');
+      expect(diagnostics[0]?.hint).not.toBe('');
       expect(emitter.stats).toMatchObject({ offered: 45, stored: 23, refused: 22, lostBytes: 24, dropped: 0 });
     });
   }

@@ -11,8 +11,8 @@ import { BufferedSession, type EmittedSession, isGoodId } from './session.ts';
 import { type EmitStats, newTally, type Tally, type Undelivered } from './tally.ts';
 import { Channel, type Life, Waiting } from './waiting.ts';
 
-/** How often we look for what other processes left that have ended since. */
-const LOOK_MS = 30_000;
+/** Milliseconds between scans for events that ended processes left. */
+const SCAN_INTERVAL_MS = 30_000;
 /** Names of ended sessions that are remembered, so that none is begun a second time. */
 const REMEMBERED = 10_000;
 
@@ -29,9 +29,9 @@ export interface Emitter {
    * Sends what waits, for at most `withinMs` milliseconds (default: `flushMs`), and resolves with what is left. Never
    * throws.
    */
-  flush(withinMs?: number): Promise<Undelivered>;
+  flush(timeoutMs?: number): Promise<Undelivered>;
   /** Flushes and stops. What is left is lost, unless it is on disk. */
-  close(withinMs?: number): Promise<Undelivered>;
+  close(timeoutMs?: number): Promise<Undelivered>;
 }
 
 /**
@@ -100,7 +100,7 @@ class BufferedEmitter implements Emitter {
         ? []
         : [
             setInterval(() => this.lives?.beat(Date.now()), HEARTBEAT_MS).unref(),
-            setInterval(() => this.adopt(), LOOK_MS).unref(),
+            setInterval(() => this.adopt(), SCAN_INTERVAL_MS).unref(),
           ];
     this.adopt();
   }
@@ -111,20 +111,20 @@ class BufferedEmitter implements Emitter {
   }
 
   session(options: SessionOptions = {}): EmittedSession {
-    const { id: wanted, ...fields } = options;
-    if (wanted !== undefined && !isGoodId(wanted))
-      this.diagnostics.tell({
+    const { id: requestedId, ...fields } = options;
+    if (requestedId !== undefined && !isGoodId(requestedId))
+      this.diagnostics.report({
         kind: 'clipped',
-        message: `${JSON.stringify(String(wanted).slice(0, 80))} cannot be the id of a session: another is used.`,
+        message: `${JSON.stringify(String(requestedId).slice(0, 80))} cannot be the id of a session: another is used.`,
       });
-    const id = isGoodId(wanted) ? wanted : randomUUID();
+    const id = isGoodId(requestedId) ? requestedId : randomUUID();
     const known = this.open.get(id);
     if (known !== undefined) return known;
     const channel = new Channel(id, this.own);
     if (this.endedIds.has(id) || this.isClosed) {
       // Its numbers would begin at 0 again, and the gateway would take all of it for sent twice.
       channel.isGivenUp = true;
-      this.diagnostics.tell({
+      this.diagnostics.report({
         kind: 'session_refused',
         message: this.isClosed ? 'The emitter is closed.' : 'A session of that id has ended.',
         code: this.isClosed ? 'client_closed' : 'session_exited',
@@ -138,7 +138,7 @@ class BufferedEmitter implements Emitter {
         tally: this.tally,
         channel,
         wake: () => this.sender.wake(),
-        ended: () => this.ended(id, wanted === id),
+        ended: () => this.ended(id, requestedId === id),
       },
       {
         ...fields,
@@ -150,14 +150,14 @@ class BufferedEmitter implements Emitter {
     return session;
   }
 
-  async flush(withinMs: number = this.settings.flushMs): Promise<Undelivered> {
-    if (!this.isClosed && this.waiting.events > 0) await this.sender.drain(performance.now() + withinMs);
+  async flush(timeoutMs: number = this.settings.flushMs): Promise<Undelivered> {
+    if (!this.isClosed && this.waiting.events > 0) await this.sender.drain(performance.now() + timeoutMs);
     return this.left();
   }
 
-  async close(withinMs: number = this.settings.flushMs): Promise<Undelivered> {
+  async close(timeoutMs: number = this.settings.flushMs): Promise<Undelivered> {
     if (this.isClosed) return this.left();
-    await this.flush(withinMs);
+    await this.flush(timeoutMs);
     if (this.isClosed) return this.left();
     this.isClosed = true;
     const left = this.left();
@@ -186,10 +186,10 @@ class BufferedEmitter implements Emitter {
     if (dir === undefined) return null;
     try {
       const lives = new Lives(dir, producer, Date.now());
-      this.tellStrange(dir, lives.strange);
+      this.reportStrange(dir, lives.strange);
       return lives;
     } catch (error) {
-      this.tellDisk(error);
+      this.reportDisk(error);
       return null;
     }
   }
@@ -207,7 +207,7 @@ class BufferedEmitter implements Emitter {
         this.folders.set(folder.epoch, folder);
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error);
-        this.diagnostics.tell({ kind: 'damaged', message: `What an earlier process left cannot be read (${why}).` });
+        this.diagnostics.report({ kind: 'damaged', message: `What an earlier process left cannot be read (${why}).` });
       }
     }
     this.forget();
@@ -218,7 +218,7 @@ class BufferedEmitter implements Emitter {
     try {
       return lives.left((epoch) => this.waiting.has(epoch));
     } catch (error) {
-      this.tellDisk(error);
+      this.reportDisk(error);
       return [];
     }
   }
@@ -232,15 +232,15 @@ class BufferedEmitter implements Emitter {
     }
   }
 
-  private tellStrange(dir: string, [name]: readonly string[]): void {
+  private reportStrange(dir: string, [name]: readonly string[]): void {
     if (name === undefined) return;
     const message = `The folder ${join(dir, name)} is no buffer of an earlier process, whose numbers are lower: it is left alone.`;
-    this.diagnostics.tell({ kind: 'damaged', message, hint: 'Remove it.' });
+    this.diagnostics.report({ kind: 'damaged', message, hint: 'Remove it.' });
   }
 
-  private tellDisk(error: unknown): void {
+  private reportDisk(error: unknown): void {
     const why = error instanceof Error ? error.message : String(error);
-    this.diagnostics.tell({ kind: 'disk', message: `The buffer on disk cannot be used (${why}); memory is.` });
+    this.diagnostics.report({ kind: 'disk', message: `The buffer on disk cannot be used (${why}); memory is.` });
   }
 
   private sayWhatIsLeft(): void {
@@ -249,7 +249,7 @@ class BufferedEmitter implements Emitter {
     const { sessions } = this.waiting;
     const what = `${bytes} bytes of output of ${sessions} ${sessions === 1 ? 'session' : 'sessions'}`;
     const fate = this.lives === null ? 'lost' : 'kept on disk for the next start';
-    this.diagnostics.tell({
+    this.diagnostics.report({
       kind: 'left',
       message: `The process ends, and ${what} are not delivered: ${fate}.`,
     });

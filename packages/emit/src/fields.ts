@@ -37,14 +37,14 @@ export const STREAMS = ['tty', 'stdout', 'stderr'] as const;
 type Loose = { -readonly [K in keyof Head]?: unknown };
 
 /** The same within the limits. `clipped` is called with what was cut or left out. */
-export function within(head: { readonly [K in keyof Head]?: unknown }, clipped: (what: string) => void): Head {
+export function clippedHead(head: { readonly [K in keyof Head]?: unknown }, clipped: (what: string) => void): Head {
   const text = (what: keyof Head, cut: (text: string) => string): void => {
     const value = head[what];
     if (value === undefined) return;
-    const given = String(value);
-    const kept = cut(given);
-    if (kept !== given) clipped(what);
-    made[what] = kept;
+    const whole = String(value);
+    const clippedText = cut(whole);
+    if (clippedText !== whole) clipped(what);
+    made[what] = clippedText;
   };
   const made: Loose = {};
   text('command', (value) => cutBytes(value, COMMAND_BYTES));
@@ -63,7 +63,7 @@ export function within(head: { readonly [K in keyof Head]?: unknown }, clipped: 
     made.cols = head.cols;
     made.rows = head.rows;
   } else if (head.cols !== undefined || head.rows !== undefined) clipped('cols and rows');
-  if (Object.keys(head.labels ?? {}).length > 0) made.labels = labelsWithin(head.labels, clipped);
+  if (Object.keys(head.labels ?? {}).length > 0) made.labels = clippedLabels(head.labels, clipped);
   return made as Head;
 
   function keep(what: keyof Head, isGood: (value: unknown) => boolean): void {
@@ -74,18 +74,18 @@ export function within(head: { readonly [K in keyof Head]?: unknown }, clipped: 
   }
 }
 
-function labelsWithin(given: unknown, clipped: (what: string) => void): Record<string, string> {
-  const entries = Object.entries((given ?? {}) as Record<string, unknown>);
-  const kept = entries.slice(0, LABELS).map(([key, value]): [string, string] => {
+function clippedLabels(labels: unknown, clipped: (what: string) => void): Record<string, string> {
+  const entries = Object.entries((labels ?? {}) as Record<string, unknown>);
+  const clippedEntries = entries.slice(0, LABELS).map(([key, value]): [string, string] => {
     const text = String(value);
     return [inOneLine(key, KEY_CHARACTERS), inOneLine(text, VALUE_CHARACTERS)];
   });
   if (
-    kept.length < entries.length ||
-    kept.some(([key, value], n) => key !== entries[n]?.[0] || value !== entries[n]?.[1])
+    clippedEntries.length < entries.length ||
+    clippedEntries.some(([key, value], n) => key !== entries[n]?.[0] || value !== entries[n]?.[1])
   )
     clipped('labels');
-  return Object.fromEntries(kept.filter(([key]) => key !== ''));
+  return Object.fromEntries(clippedEntries.filter(([key]) => key !== ''));
 }
 
 const isSize = (value: unknown): value is number =>

@@ -54,13 +54,13 @@ export class Lives {
   /** Folders that are named like lives and cannot be any. They are left alone. */
   readonly strange: readonly string[];
 
-  /** `given`: a producer id that was chosen by a person. Throws what the file system throws. */
-  constructor(dir: string, given: string | undefined, now: number) {
+  /** `chosenProducer`: a producer id that a person chose. Throws what the file system throws. */
+  constructor(dir: string, chosenProducer: string | undefined, now: number) {
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     this.dir = dir;
     this.strange = readdirSync(dir).filter((name) => LIFE.test(name) && !isLife(name));
-    const producer = given ?? keptId(join(dir, 'producer'));
-    this.own = this.begin(producer, given === undefined ? 0 : now);
+    const producer = chosenProducer ?? storedId(join(dir, 'producer'));
+    this.own = this.begin(producer, chosenProducer === undefined ? 0 : now);
   }
 
   /** Directories of processes that have ended, oldest first, without those in `known`. */
@@ -144,12 +144,12 @@ export class Lives {
 const isLife = (name: string): boolean => LIFE.test(name) && Number(name) <= MAX_EPOCH;
 
 /** Two processes that begin at once agree: a link is made by one of them only. */
-function keptId(path: string): string {
+function storedId(path: string): string {
   const made = `${path}.${randomUUID()}`;
   writeFileSync(made, randomUUID(), { mode: 0o600 });
   try {
-    const kept = readId(path);
-    if (kept !== undefined) return kept;
+    const stored = readId(path);
+    if (stored !== undefined) return stored;
     // Not readable as an id: after a power loss it may be empty.
     const found = statSync(path, { throwIfNoEntry: false });
     if (found?.isFile() === false) throw new Error(`${path} is no regular file.`);

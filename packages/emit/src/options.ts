@@ -101,8 +101,8 @@ export function settingsOf(options: EmitterOptions): Settings {
   if (producer !== undefined && !PRODUCER.test(producer))
     throw new TypeError('producer takes 1 to 128 of A-Z, a-z, 0-9 and . _ : @ + = , ~ -.');
   return {
-    url: asked(options.url),
-    token: asked(options.token),
+    url: getterOf(options.url),
+    token: getterOf(options.token),
     producer,
     source: options.source ?? 'node',
     labels: options.labels ?? {},
@@ -118,10 +118,10 @@ export function settingsOf(options: EmitterOptions): Settings {
   };
 }
 
-const asked = (value: Changing): (() => string | undefined) => (typeof value === 'string' ? () => value : value);
+const getterOf = (value: Changing): (() => string | undefined) => (typeof value === 'string' ? () => value : value);
 
-function whole(name: string, given: number | undefined, otherwise: number, min: number, max: number): number {
-  const value = given ?? otherwise;
+function whole(name: string, option: number | undefined, otherwise: number, min: number, max: number): number {
+  const value = option ?? otherwise;
   if (!Number.isSafeInteger(value) || value < min || value > max)
     throw new TypeError(`${name} takes a whole number from ${min} to ${max}.`);
   return value;

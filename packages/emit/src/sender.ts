@@ -32,7 +32,7 @@ export class Sender {
   /** No request before this time. */
   private holdUntil: number;
   /** Whether the gateway requested the pause. Then a hurry changes nothing. */
-  private isTold: boolean;
+  private isPauseRequested: boolean;
   private failures: number;
   /** Smaller than the setting while we look for an event that cannot be read. */
   private mostEvents: number;
@@ -48,7 +48,7 @@ export class Sender {
     this.timer = null;
     this.dueAt = Number.POSITIVE_INFINITY;
     this.holdUntil = 0;
-    this.isTold = false;
+    this.isPauseRequested = false;
     this.failures = 0;
     this.mostEvents = parts.settings.batchEvents;
     this.withoutTime = false;
@@ -64,22 +64,22 @@ export class Sender {
   /** Resolves when nothing waits any more, or when no try will follow before `deadline`; at the latest then. */
   async drain(deadline: number): Promise<void> {
     this.isHurried = true;
-    if (!this.isTold) this.holdUntil = Math.min(this.holdUntil, performance.now());
+    if (!this.isPauseRequested) this.holdUntil = Math.min(this.holdUntil, performance.now());
     this.schedule(0);
     await new Promise<void>((resolve) => {
       // The one timer that keeps the process alive.
       const timer = setTimeout(done, Math.max(0, deadline - performance.now()));
       const { watchers } = this;
-      const look = (): void => {
+      const check = (): void => {
         if (this.parts.waiting.events === 0 || (!this.isSending && this.holdUntil > deadline)) done();
       };
       function done(): void {
         clearTimeout(timer);
-        watchers.delete(look);
+        watchers.delete(check);
         resolve();
       }
-      watchers.add(look);
-      look();
+      watchers.add(check);
+      check();
     });
     this.isHurried = this.watchers.size > 0;
   }
@@ -119,7 +119,7 @@ export class Sender {
   /** A fault of ours: as bad as a gateway that is away, and no worse. */
   private failed(error: unknown): void {
     this.isSending = false;
-    this.parts.diagnostics.tell({ kind: 'unreachable', message: `Sending failed: ${messageOf(error)}` });
+    this.parts.diagnostics.report({ kind: 'unreachable', message: `Sending failed: ${messageOf(error)}` });
     this.hold(Math.max(1000, this.backoff()), null);
     this.schedule(0);
   }
@@ -152,7 +152,7 @@ export class Sender {
     if (this.isClosed) return;
     this.take(batch, verdict, retryAfterMs);
     this.parts.settled();
-    for (const look of [...this.watchers]) look();
+    for (const check of [...this.watchers]) check();
     if (waiting.events === 0) return;
     const isPlenty = batch.isFull || this.isHurried || waiting.isPlenty(this.limits());
     this.schedule(isPlenty ? 0 : this.parts.settings.lingerMs);
@@ -163,7 +163,7 @@ export class Sender {
     if (verdict.kind === 'events') {
       if (verdict.events.some(({ kind }) => kind === 'done')) {
         this.failures = 0;
-        this.isTold = false;
+        this.isPauseRequested = false;
       }
       this.mostEvents = Math.min(this.parts.settings.batchEvents, this.mostEvents * 2);
       this.takeEvents(batch, verdict.events, retryAfterMs);
@@ -172,7 +172,7 @@ export class Sender {
     tally.retries += 1;
     switch (verdict.kind) {
       case 'failed':
-        diagnostics.tell({
+        diagnostics.report({
           kind: 'unreachable',
           message: `The gateway does not take events: ${verdict.message}`,
           hint: 'It is tried again.',
@@ -183,7 +183,7 @@ export class Sender {
         this.hold(this.backoff(), verdict.retryAfterMs);
         return;
       case 'not_allowed':
-        diagnostics.tell({ ...verdict, message: `The gateway refuses events: ${verdict.message}` });
+        diagnostics.report({ ...verdict, message: `The gateway refuses events: ${verdict.message}` });
         this.hold(0, Math.max(NOT_ALLOWED_MS * (0.5 + Math.random() / 2), retryAfterMs ?? 0));
         return;
       case 'smaller': {
@@ -213,7 +213,7 @@ export class Sender {
       else {
         tally.duplicates += 1;
         if (!picked.wasTried)
-          diagnostics.tell({
+          diagnostics.report({
             kind: 'unexpected_duplicate',
             message: 'The gateway says that it has an event which was never sent: two sessions may have one id.',
             session: channel.id,
@@ -242,7 +242,7 @@ export class Sender {
         if (this.withoutTime)
           this.giveUp(channel, { code: 'bad_time', message: 'It has no time.', hint: verdict.hint });
         this.withoutTime = true;
-        diagnostics.tell({
+        diagnostics.report({
           kind: 'clock',
           message: 'The gateway does not believe our clock: events go without a time.',
           hint: verdict.hint,
@@ -278,7 +278,7 @@ export class Sender {
   private giveUp(channel: Channel, why: { code: string; message: string; hint: string }): void {
     const { waiting, diagnostics } = this.parts;
     waiting.giveUp(channel);
-    diagnostics.tell({
+    diagnostics.report({
       kind: 'session_refused',
       message: `A session is given up: ${why.message}`,
       code: why.code,
@@ -287,10 +287,11 @@ export class Sender {
     });
   }
 
-  private hold(ms: number, toldMs: number | null): void {
-    this.isTold = toldMs !== null;
+  private hold(ms: number, requestedMs: number | null): void {
+    this.isPauseRequested = requestedMs !== null;
     // Jitter on the requested pause, so that not all emitters come back at once.
-    this.holdUntil = performance.now() + (toldMs === null ? ms : toldMs + Math.random() * Math.min(1000, toldMs / 10));
+    this.holdUntil =
+      performance.now() + (requestedMs === null ? ms : requestedMs + Math.random() * Math.min(1000, requestedMs / 10));
   }
 
   private backoff(): number {

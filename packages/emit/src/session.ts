@@ -2,7 +2,7 @@
 
 import { isEmittedId } from '@binnacle/protocol';
 import type { Diagnostics } from './diagnostics.ts';
-import { type EmittedFields, type Head, STREAMS, within } from './fields.ts';
+import { clippedHead, type EmittedFields, type Head, STREAMS } from './fields.ts';
 import type { Tally } from './tally.ts';
 import type { Channel, Waiting } from './waiting.ts';
 
@@ -62,7 +62,7 @@ export class BufferedSession implements EmittedSession {
     this.lost = 0;
     this.hasEnded = false;
     this.safely(() => {
-      this.untold = within(first, (what) => this.clipped(what));
+      this.untold = clippedHead(first, (what) => this.clipped(what));
       // At once, so that a program that says nothing is seen as well.
       this.put({ timestamp: Date.now() }, NOTHING);
     });
@@ -83,7 +83,7 @@ export class BufferedSession implements EmittedSession {
   event(fields: EmittedFields): void {
     this.safely(() => {
       const { response, ...rest } = fields;
-      const head = within({ timestamp: Date.now(), ...rest }, (what) => this.clipped(what));
+      const head = clippedHead({ timestamp: Date.now(), ...rest }, (what) => this.clipped(what));
       const bytes = bytesOf(response ?? NOTHING);
       // The first of several events carries the command, the last one the end, behind all output.
       let part = bytes.length > EVENT_BYTES ? without(head, HOW_IT_ENDED) : head;
@@ -110,7 +110,7 @@ export class BufferedSession implements EmittedSession {
       tally.offered += 1;
       tally.dropped += 1;
       tally.lostBytes += output.length;
-      diagnostics.tell({
+      diagnostics.report({
         kind: 'after_end',
         message: 'Something came for a session that has ended, or of an emitter that is closed.',
         session: this.id,
@@ -139,7 +139,7 @@ export class BufferedSession implements EmittedSession {
       tally.dropped += 1;
       tally.lostBytes += output.length;
       this.lost += output.length;
-      diagnostics.tell({
+      diagnostics.report({
         kind: 'buffer_full',
         message: 'The buffer is full: output is dropped until the gateway takes events again.',
         hint: 'Viewers see how much is missing. A larger buffer: buffer.bytes.',
@@ -152,7 +152,7 @@ export class BufferedSession implements EmittedSession {
   }
 
   private clipped(what: string): void {
-    this.parts.diagnostics.tell({
+    this.parts.diagnostics.report({
       kind: 'clipped',
       message: `${what} is over a limit of the protocol: it was cut or left out.`,
       session: this.id,
@@ -166,7 +166,7 @@ export class BufferedSession implements EmittedSession {
     } catch (error) {
       this.parts.tally.dropped += 1;
       this.parts.tally.offered += 1;
-      this.parts.diagnostics.tell({
+      this.parts.diagnostics.report({
         kind: 'clipped',
         message: `Something could not be emitted: ${error instanceof Error ? error.message : String(error)}`,
         session: this.id,

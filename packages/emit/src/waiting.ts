@@ -127,16 +127,16 @@ export class Waiting {
     if (this.used + cost > most) return false;
     const seq = channel.nextSeq;
     const place = this.keep(channel, seq, head, output);
-    const isKept = place !== null;
+    const isOnDisk = place !== null;
     const pending: Pending = {
       seq,
       size: 0,
       cost: 0,
       tried: false,
       isOpen: kind === 'output' && place === null,
-      head: isKept ? null : head,
+      head: isOnDisk ? null : head,
       // A copy: the caller may use its buffer again.
-      bytes: isKept || output.length === 0 ? NOTHING : Buffer.from(output),
+      bytes: isOnDisk || output.length === 0 ? NOTHING : Buffer.from(output),
       place,
     };
     this.add(channel, pending, output.length, cost);
@@ -151,7 +151,7 @@ export class Waiting {
     const { events, damagedBytes } = journal.recover();
     if (damagedBytes > 0) {
       this.tally.lostBytes += damagedBytes;
-      this.diagnostics.tell({
+      this.diagnostics.report({
         kind: 'damaged',
         message: `${damagedBytes} bytes of the buffer on disk do not match their checksum.`,
       });
@@ -296,7 +296,7 @@ export class Waiting {
     try {
       return journal.append({ id: channel.id, seq, head, output });
     } catch (error) {
-      this.diagnostics.tell({
+      this.diagnostics.report({
         kind: 'disk',
         message: `The buffer on disk fails (${(error as Error).message}); memory is used.`,
       });
@@ -321,7 +321,7 @@ export class Waiting {
       if (read === undefined) {
         // Its number must not be missing: the event says that its output is.
         if (pending.size > 0) this.tally.lostBytes += pending.size;
-        this.diagnostics.tell({ kind: 'damaged', message: 'A part of the buffer on disk cannot be read back.' });
+        this.diagnostics.report({ kind: 'damaged', message: 'A part of the buffer on disk cannot be read back.' });
         head = pending.size > 0 ? { lost_bytes: pending.size } : {};
       } else {
         head = read.head;

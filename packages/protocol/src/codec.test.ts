@@ -43,8 +43,8 @@ const codeOf = (act: () => unknown): string | undefined => {
 describe('output frames', () => {
   it('come back as they were written, also from the middle of a larger buffer', () => {
     fc.assert(
-      fc.property(id, kind, count, count, fc.uint8Array({ maxLength: 200 }), fc.nat(40), (...given) => {
-        const [session, kind, offset, place, bytes, before] = given;
+      fc.property(id, kind, count, count, fc.uint8Array({ maxLength: 200 }), fc.nat(40), (...values) => {
+        const [session, kind, offset, place, bytes, before] = values;
         const data = encode({ session, kind: kind as 'tty', offset, place, bytes });
         const larger = new Uint8Array(before + data.length + 7).fill(0xee);
         larger.set(data, before);

@@ -66,7 +66,7 @@ describe('BinnacleError', () => {
 });
 
 describe('what is thrown by others', () => {
-  const thrown = (more: object): Error => Object.assign(new Error('thrown'), more);
+  const failure = (more: object): Error => Object.assign(new Error('thrown'), more);
 
   it.each([
     ['disk_full', { code: 'ENOSPC' }],
@@ -80,7 +80,7 @@ describe('what is thrown by others', () => {
     ['internal', { errcode: 266 }],
     ['internal', {}],
   ])('is %s for %j', (code, more) => {
-    expect(BinnacleError.of(thrown(more)).code).toBe(code);
+    expect(BinnacleError.of(failure(more)).code).toBe(code);
   });
 
   it('is itself where it is one of ours, and internal where it is no error', () => {

@@ -648,10 +648,10 @@ export class BinnacleError extends Error {
    * console.log(BinnacleError.of(full).toWire().code); // 'disk_full'
    * ```
    */
-  static of(thrown: unknown): BinnacleError {
-    if (thrown instanceof BinnacleError) return thrown;
-    const code = isDiskFull(thrown) ? 'disk_full' : isDamagedDatabase(thrown) ? 'catalogue_damaged' : 'internal';
-    return new BinnacleError(code, { cause: thrown });
+  static of(error: unknown): BinnacleError {
+    if (error instanceof BinnacleError) return error;
+    const code = isDiskFull(error) ? 'disk_full' : isDamagedDatabase(error) ? 'catalogue_damaged' : 'internal';
+    return new BinnacleError(code, { cause: error });
   }
 
   /** Returns the error of a failure that came over the wire. An unknown code becomes `internal`. */

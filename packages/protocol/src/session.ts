@@ -34,8 +34,8 @@ export type Scope = 'view' | 'input' | 'create' | 'admin' | 'ingest';
 export const SCOPES: readonly Scope[] = ['view', 'input', 'create', 'admin', 'ingest'];
 const LADDER: readonly Scope[] = ['view', 'input', 'create', 'admin'];
 /** Returns whether a scope contains another. `admin` contains `ingest`. */
-export const allows = (held: Scope, needed: Scope): boolean =>
-  held === needed || (needed === 'ingest' ? held === 'admin' : LADDER.indexOf(held) > LADDER.indexOf(needed));
+export const allows = (granted: Scope, needed: Scope): boolean =>
+  granted === needed || (needed === 'ingest' ? granted === 'admin' : LADDER.indexOf(granted) > LADDER.indexOf(needed));
 
 /** Request to create a session. */
 export interface CreateSession {

@@ -44,7 +44,7 @@ const KEY_HINT = 'Write ctrl-\\, or a sequence such as "ctrl-p ctrl-q", or none.
 /** Searches typed input for the keys, and holds back the beginning of a sequence until it is decided. */
 export class DetachKeys {
   readonly #keys: readonly (readonly string[])[] | undefined;
-  #held = '';
+  #pending = '';
 
   constructor(keys: readonly (readonly string[])[] | undefined) {
     this.#keys = keys;
@@ -52,22 +52,22 @@ export class DetachKeys {
 
   push(chunk: Uint8Array): Typed {
     if (this.#keys === undefined) return { bytes: chunk, detached: false };
-    const text = this.#held + Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString('latin1');
+    const text = this.#pending + Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString('latin1');
     for (let at = 0; at < text.length; at++) {
       const found = match(text.slice(at), this.#keys);
       if (found === 'no') continue;
-      this.#held = found === 'partly' ? text.slice(at) : '';
+      this.#pending = found === 'partly' ? text.slice(at) : '';
       return { bytes: Buffer.from(text.slice(0, at), 'latin1'), detached: found === 'yes' };
     }
-    this.#held = '';
+    this.#pending = '';
     return { bytes: Buffer.from(text, 'latin1'), detached: false };
   }
 
-  /** Returns the held bytes at the end of input. */
+  /** Returns the pending bytes at the end of input. */
   end(): Uint8Array {
-    const held = this.#held;
-    this.#held = '';
-    return Buffer.from(held, 'latin1');
+    const pending = this.#pending;
+    this.#pending = '';
+    return Buffer.from(pending, 'latin1');
   }
 }
 

@@ -14,7 +14,7 @@ export interface ViewOptions {
   readonly from: From;
   /** Output before this offset is history: it is shown without its side effects. */
   readonly replayUntil: number;
-  readonly helm: 'none' | 'acquire' | 'take';
+  readonly lease: 'none' | 'acquire' | 'take';
   /** Detach keys from `parseKeys`; undefined for none. */
   readonly keys: readonly (readonly string[])[] | undefined;
   /** True if the end of stdin ends the program's input. */
@@ -40,7 +40,7 @@ export async function view(client: Binnacle, info: SessionInfo, options: ViewOpt
     const where = `${hasEnded(info) ? 'ran' : 'runs'} elsewhere (${printable(info.foreign.source)})`;
     process.stderr.write(`[binnacle: ${printable(info.name) || info.id} ${where}; only watching]\n`);
   }
-  const steers = !hasEnded(info) && (await mayWrite(session, info, options.helm));
+  const steers = !hasEnded(info) && (await mayWrite(session, info, options.lease));
   // On pipes only the local terminal edits lines and makes Ctrl-C a signal, so it stays in its normal mode.
   const terminal = new Terminal({ raw: info.mode === 'pty' });
   const stopNotices = [
@@ -98,15 +98,15 @@ const hasEnded = (info: SessionInfo): boolean => info.exitedAt !== null || info.
  * Returns true if this terminal may write. A shell that takes runs is shared: a permanent lease would block every run,
  * so each key is a write of its own.
  */
-async function mayWrite(session: Session, info: SessionInfo, helm: ViewOptions['helm']): Promise<boolean> {
-  if (helm === 'none') return false;
-  return (info.runs !== null && helm === 'acquire') || (await takeHelm(session, helm));
+async function mayWrite(session: Session, info: SessionInfo, lease: ViewOptions['lease']): Promise<boolean> {
+  if (lease === 'none') return false;
+  return (info.runs !== null && lease === 'acquire') || (await acquireLease(session, lease));
 }
 
 /**
  * Acquires the lease. Returns false, with a message on stderr, if another client has the lease: watching still works.
  */
-async function takeHelm(session: Session, how: 'acquire' | 'take'): Promise<boolean> {
+async function acquireLease(session: Session, how: 'acquire' | 'take'): Promise<boolean> {
   try {
     await session.lease[how]({ holder: holderName() });
     return true;

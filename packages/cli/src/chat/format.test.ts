@@ -3,7 +3,7 @@ import type { Approval, ApprovalAnswer, Author, MessageInfo, SendReceipt, ToolCa
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cellsOf } from '../output/cells.ts';
-import { style } from '../output/style.ts';
+import { styleFor } from '../output/style.ts';
 import {
   answerLine,
   approvalKeys,
@@ -17,7 +17,7 @@ import {
   toolLine,
 } from './format.ts';
 
-const look = style({ isTTY: false });
+const style = styleFor({ isTTY: false });
 const ada: Author = { user: 'ada', name: 'Ada' };
 const option = (id: string, kind: Approval['options'][number]['kind'], label = id) => ({ id, kind, label });
 const approval = (options: Approval['options'], detail = ''): Approval => ({
@@ -61,11 +61,11 @@ describe('the words of a chat', () => {
   });
 
   const NO_END = Number.POSITIVE_INFINITY;
-  const shown = (asked: Approval, width = NO_END, height = NO_END) => approvalRows(asked, look, width, height);
+  const shown = (request: Approval, width = NO_END, height = NO_END) => approvalRows(request, style, width, height);
 
   it('show all that is asked about, however long, and say so where it is longer than the screen', () => {
     const detail = Array.from({ length: 50 }, (_, at) => `line ${at}\x1b[1A`).join('\n');
-    expect(approvalLines(approval([], detail), look)).toHaveLength(51);
+    expect(approvalLines(approval([], detail), style)).toHaveLength(51);
     const rows = shown(approval([option('1', 'allow_once', 'Allow')], detail), 80, 24);
     expect(rows).toHaveLength(53);
     expect(rows.slice(-3)).toEqual([
@@ -87,14 +87,14 @@ describe('the words of a chat', () => {
     expect(shown({ ...approval([]), title: text })).toEqual([`? ${visible}`]);
     expect(shown(approval([option('1', 'allow_once', text)]))[1]).toBe(`  [y] Allow once: “${visible}”`);
     expect(
-      answerLine(approval([option('1', 'allow_once', text)]), { option: '1', by: ada, reason: 'answered' }, '', look),
+      answerLine(approval([option('1', 'allow_once', text)]), { option: '1', by: ada, reason: 'answered' }, '', style),
     ).toContain(visible);
-    expect(toolLine({ id: 't', title: text, kind: 'execute', status: 'running' }, look)).toBe(`▸ ${visible}`);
+    expect(toolLine({ id: 't', title: text, kind: 'execute', status: 'running' }, style)).toBe(`▸ ${visible}`);
   });
 
   it('let nothing that is asked pose as a line of ours: neither by a line feed nor by its length', () => {
-    const asked = approval([option('1', 'allow_always', 'Deny')], `${'x'.repeat(40)}\n\n  [n] Deny`);
-    expect(shown(asked, 30)).toEqual([
+    const request = approval([option('1', 'allow_always', 'Deny')], `${'x'.repeat(40)}\n\n  [n] Deny`);
+    expect(shown(request, 30)).toEqual([
       '? Run rm -rf x',
       `  │ ${'x'.repeat(26)}`,
       `  ┊ ${'x'.repeat(14)}`,
@@ -109,7 +109,7 @@ describe('the words of a chat', () => {
     fc.assert(
       fc.property(fc.array(char, { maxLength: 80 }), fc.integer({ min: 12, max: 40 }), (chars, width) => {
         const detail = `${chars.join('')}.`;
-        const [, ...rows] = approvalLines({ ...approval([]), title: 't', detail }, look, width);
+        const [, ...rows] = approvalLines({ ...approval([]), title: 't', detail }, style, width);
         for (const row of rows) expect(cellsOf(row)).toBeLessThanOrEqual(width);
         const text = rows.map((row) => (row.startsWith('  │ ') ? '\n' : '') + row.slice(4)).join('');
         expect(text).toBe(`\n${visibleText(detail)}`);
@@ -118,9 +118,14 @@ describe('the words of a chat', () => {
   });
 
   it('say who answered, or that nobody did', () => {
-    const asked = approval([option('yes', 'allow_once', 'Allow')]);
+    const request = approval([option('yes', 'allow_once', 'Allow')]);
     const say = (reason: ApprovalAnswer['reason'], user = 'ada', why?: string) =>
-      answerLine(asked, { option: 'yes', by: ada, reason, ...(why === undefined ? {} : { why }) }, user, look).trim();
+      answerLine(
+        request,
+        { option: 'yes', by: ada, reason, ...(why === undefined ? {} : { why }) },
+        user,
+        style,
+      ).trim();
     expect(say('answered')).toBe('Allow (you)');
     expect(say('answered', 'bob')).toBe('Allow (Ada)');
     expect(say('timed_out')).toBe('Allow: nobody answered in time');
@@ -130,17 +135,19 @@ describe('the words of a chat', () => {
 
   it('tell a tool call in one line, with what it changes and where to watch it', () => {
     const tool: ToolCall = { id: 't', title: 'Edit\nit', kind: 'edit', status: 'running' };
-    expect(toolLine(tool, look)).toBe('▸ Edit⟨LF⟩it');
+    expect(toolLine(tool, style)).toBe('▸ Edit⟨LF⟩it');
     const diffs = [{ path: 'a.ts', before: null, after: '' }];
-    expect(toolLine({ ...tool, status: 'done', diffs }, look)).toBe('✓ Edit⟨LF⟩it (a.ts)');
-    expect(toolLine({ ...tool, title: '', status: 'failed', session: 's1' }, look)).toBe('✗ edit (binnacle attach s1)');
+    expect(toolLine({ ...tool, status: 'done', diffs }, style)).toBe('✓ Edit⟨LF⟩it (a.ts)');
+    expect(toolLine({ ...tool, title: '', status: 'failed', session: 's1' }, style)).toBe(
+      '✗ edit (binnacle attach s1)',
+    );
   });
 
   it('say how a run ended, where that is news', () => {
-    expect(endLine({ state: 'final', stopReason: 'end_turn' }, 'ada', look)).toBeUndefined();
-    expect(endLine({ state: 'final', stopReason: 'max_tokens' }, 'ada', look)).toBe('[ended: max_tokens]');
-    expect(endLine({ state: 'aborted', via: 'run', by: ada }, 'ada', look)).toBe('[stopped by you]');
-    expect(endLine({ state: 'aborted', via: 'interrupt', by: ada }, 'bob', look)).toBe('[interrupted by Ada]');
+    expect(endLine({ state: 'final', stopReason: 'end_turn' }, 'ada', style)).toBeUndefined();
+    expect(endLine({ state: 'final', stopReason: 'max_tokens' }, 'ada', style)).toBe('[ended: max_tokens]');
+    expect(endLine({ state: 'aborted', via: 'run', by: ada }, 'ada', style)).toBe('[stopped by you]');
+    expect(endLine({ state: 'aborted', via: 'interrupt', by: ada }, 'bob', style)).toBe('[interrupted by Ada]');
     expect(failureText({ message: 'No.', hint: 'Do.' })).toBe('No. Do.');
     expect(failureText({ message: 'no' })).toBe('no.');
   });

@@ -21,12 +21,12 @@ import { harmless } from './text.ts';
 export const nameOf = (by: Author, user: string): string =>
   by.user === user ? 'you' : harmless(by.name) || by.user || 'somebody';
 
-export function toolLine(tool: ToolCall, look: Style): string {
+export function toolLine(tool: ToolCall, style: Style): string {
   const mark = {
-    pending: look.dim('·'),
-    running: look.yellow('▸'),
-    done: look.green('✓'),
-    failed: look.red('✗'),
+    pending: style.dim('·'),
+    running: style.yellow('▸'),
+    done: style.green('✓'),
+    failed: style.red('✗'),
   }[tool.status];
   const changed = (tool.diffs ?? []).map(({ path }) => visibleLine(path)).join(', ');
   const title = visibleLine(tool.title) || tool.kind;
@@ -34,7 +34,7 @@ export function toolLine(tool: ToolCall, look: Style): string {
     title.includes(changed) ? '' : changed,
     tool.session === undefined ? '' : `binnacle attach ${tool.session}`,
   ].filter((text) => text !== '');
-  return `${mark} ${title}${more.length === 0 ? '' : look.dim(` (${more.join('; ')})`)}`;
+  return `${mark} ${title}${more.length === 0 ? '' : style.dim(` (${more.join('; ')})`)}`;
 }
 
 const KEYS: Readonly<Record<ApprovalOption['kind'], string>> = {
@@ -67,21 +67,21 @@ const LINE = '│ ';
 const MORE = '┊ ';
 
 /** Formats a request in rows of at most `width` cells, in full: no person may agree to what was not shown. */
-export function approvalLines(approval: Approval, look: Style, width: number = Number.POSITIVE_INFINITY): string[] {
-  const title = block(visibleLine(approval.title), '? ', MORE, width).map((row) => look.yellow(row));
-  const isTold = approval.detail !== '' && approval.detail !== approval.title;
-  return isTold ? [...title, ...block(visibleText(approval.detail), `  ${LINE}`, `  ${MORE}`, width)] : title;
+export function approvalLines(approval: Approval, style: Style, width: number = Number.POSITIVE_INFINITY): string[] {
+  const title = block(visibleLine(approval.title), '? ', MORE, width).map((row) => style.yellow(row));
+  const hasDetail = approval.detail !== '' && approval.detail !== approval.title;
+  return hasDetail ? [...title, ...block(visibleText(approval.detail), `  ${LINE}`, `  ${MORE}`, width)] : title;
 }
 
 /** Formats a request with its answer keys. `height`: rows of the screen. */
-export function approvalRows(approval: Approval, look: Style, width: number, height: number): string[] {
-  const rows = approvalLines(approval, look, width);
+export function approvalRows(approval: Approval, style: Style, width: number, height: number): string[] {
+  const rows = approvalLines(approval, style, width);
   const options = [...approvalKeys(approval)].flatMap(([key, option]) =>
     block(optionLabel(option), `  [${key}] `, `  ${MORE}`, width),
   );
   // Includes the row of the typed line.
   const isLong = rows.length + options.length + 1 > height;
-  const hint = isLong ? [look.yellow(`  ↑ ${rows.length} rows, which begin above: read them from there.`)] : [];
+  const hint = isLong ? [style.yellow(`  ↑ ${rows.length} rows, which begin above: read them from there.`)] : [];
   return [...rows, ...hint, ...options];
 }
 
@@ -91,13 +91,13 @@ function block(text: string, first: string, more: string, width: number): string
   return text.split('\n').flatMap((line) => hardRows(line, room).map((row, at) => (at === 0 ? first : more) + row));
 }
 
-export function answerLine(approval: Approval | undefined, answer: ApprovalAnswer, user: string, look: Style): string {
+export function answerLine(approval: Approval | undefined, answer: ApprovalAnswer, user: string, style: Style): string {
   const option = approval?.options.find(({ id }) => id === answer.option);
   const label = option === undefined ? visibleLine(answer.option) : optionLabel(option);
-  if (answer.reason === 'timed_out') return look.dim(`  ${label}: nobody answered in time`);
-  if (answer.reason === 'run_ended') return look.dim('  not answered: the run is over');
+  if (answer.reason === 'timed_out') return style.dim(`  ${label}: nobody answered in time`);
+  if (answer.reason === 'run_ended') return style.dim('  not answered: the run is over');
   const why = answer.why === undefined ? '' : `: ${beginning(answer.why)}`;
-  return look.dim(`  ${label} (${nameOf(answer.by, user)}${why})`);
+  return style.dim(`  ${label} (${nameOf(answer.by, user)}${why})`);
 }
 
 /** Formats the commands of plugins for /help. */
@@ -107,13 +107,13 @@ export const commandLines = (commands: readonly CommandInfo[]): string[] =>
   );
 
 /** Returns the line for the end of a run; undefined for a normal end. */
-export function endLine(end: RunEnd, user: string, look: Style): string | undefined {
-  if (end.state === 'final') return end.stopReason === undefined ? undefined : stopReasonLine(end.stopReason, look);
+export function endLine(end: RunEnd, user: string, style: Style): string | undefined {
+  if (end.state === 'final') return end.stopReason === undefined ? undefined : stopReasonLine(end.stopReason, style);
   if (end.state === 'error') {
-    return look.red(`[${failureText(end.error)}]`);
+    return style.red(`[${failureText(end.error)}]`);
   }
   const who = nameOf(end.by, user);
-  const words = {
+  const texts = {
     run: `stopped by ${who}`,
     conversation: `stopped by ${who}`,
     stop_text: `stopped by ${who}`,
@@ -122,7 +122,7 @@ export function endLine(end: RunEnd, user: string, look: Style): string | undefi
     interrupt: `interrupted by ${who}`,
     deleted: 'stopped: the conversation was deleted',
   }[end.via];
-  return look.yellow(`[${words}]`);
+  return style.yellow(`[${texts}]`);
 }
 
 /** Formats a failure: the message and the hint. */
@@ -139,17 +139,17 @@ export function failureText({
 }
 
 /** Returns a line for the stop reason; undefined for `end_turn` and similar normal ends. */
-function stopReasonLine(reason: string, look: Style): string | undefined {
+function stopReasonLine(reason: string, style: Style): string | undefined {
   return ['end_turn', 'stop', 'completed', 'success', ''].includes(reason)
     ? undefined
-    : look.dim(`[ended: ${harmless(reason)}]`);
+    : style.dim(`[ended: ${harmless(reason)}]`);
 }
 
 /**
  * Describes the result of a sent message. `waiting`: number of waiting messages, including this one. Undefined: its run
  * began.
  */
-export function receiptLine(receipt: SendReceipt, asked: SteerMode, waiting: number): string | undefined {
+export function receiptLine(receipt: SendReceipt, requestedMode: SteerMode, waiting: number): string | undefined {
   if (receipt.aborted !== undefined) {
     return receipt.aborted.length === 0 ? 'there was nothing to stop' : 'stopped';
   }
@@ -160,7 +160,7 @@ export function receiptLine(receipt: SendReceipt, asked: SteerMode, waiting: num
     return message.state === 'delivered' ? 'the agent has it' : 'accepted; the agent is given it in this turn';
   }
   if (run === null || run.state !== 'queued') return undefined;
-  const instead = asked === 'queue' ? '' : ` (this agent cannot ${asked})`;
+  const instead = requestedMode === 'queue' ? '' : ` (this agent cannot ${requestedMode})`;
   const place = waiting > 1 ? `, number ${waiting} in the queue` : '';
   return `waits for its turn${place}${instead}`;
 }

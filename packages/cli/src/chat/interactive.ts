@@ -18,7 +18,7 @@ import {
   type SteerMode,
 } from '@binnacle/protocol';
 import { EXIT } from '../output/failure.ts';
-import { style } from '../output/style.ts';
+import { styleFor } from '../output/style.ts';
 import { Terminal } from '../terminal/terminal.ts';
 import { approvalKeys, keyList, receiptLine } from './format.ts';
 import { ChatInput, LINE_BREAK } from './keys.ts';
@@ -57,7 +57,7 @@ export async function talk(client: Binnacle, info: ConversationInfo, options: Ta
     client,
     conversation,
     terminal,
-    (screen) => new ChatView(screen, style(process.stdout), user, state),
+    (screen) => new ChatView(screen, styleFor(process.stdout), user, state),
     options,
   );
   try {
@@ -87,8 +87,8 @@ class Talk {
   #isAway: boolean;
   /** Time of the last Ctrl-C for the current work, ms; and time when the current question was shown. */
   #interruptedAt: number;
-  #askedAt: number;
-  #asking: Approval | undefined;
+  #promptedAt: number;
+  #shownApproval: Approval | undefined;
   readonly #hasBeenAnswered: Set<string>;
   /** Sent messages without a receipt yet. */
   readonly #unheard: Set<Reply>;
@@ -98,7 +98,7 @@ class Talk {
   #commands: readonly string[];
   /** True while the next key decides whether the conversation is deleted. */
   #isDeleting: boolean;
-  #isGone: boolean;
+  #isDeleted: boolean;
   #isOver: boolean;
 
   constructor(
@@ -141,7 +141,7 @@ class Talk {
       view: this.#view,
       steer: options.steer,
       attempt: (act) => this.#try(act),
-      showHistory: (count) => this.#lookBack(count),
+      showHistory: (count) => this.#showHistory(count),
       learnCommands: () => this.#learnCommands(),
       askToDelete: () => {
         this.#isDeleting = true;
@@ -151,14 +151,14 @@ class Talk {
     };
     this.#isAway = false;
     this.#interruptedAt = Number.NEGATIVE_INFINITY;
-    this.#askedAt = Number.NEGATIVE_INFINITY;
-    this.#asking = undefined;
+    this.#promptedAt = Number.NEGATIVE_INFINITY;
+    this.#shownApproval = undefined;
     this.#hasBeenAnswered = new Set();
     this.#unheard = new Set();
     this.#isStopping = new Set();
     this.#commands = [];
     this.#isDeleting = false;
-    this.#isGone = false;
+    this.#isDeleted = false;
     this.#isOver = false;
   }
 
@@ -184,7 +184,7 @@ class Talk {
     this.#isOver = true;
     this.#screen.close();
     this.#readline.close();
-    if (this.#isGone) return;
+    if (this.#isDeleted) return;
     const { run, info, queue } = this.#view.state;
     const goesOn = run !== null ? 'it goes on; ' : queue.length > 0 ? 'what waits is done; ' : '';
     process.stderr.write(`[binnacle: ${goesOn}back with: binnacle chat '${info.key}']\n`);
@@ -196,13 +196,13 @@ class Talk {
       this.#view.step(step);
       this.#changed();
       if (step.type === 'deleted') {
-        this.#isGone = true;
+        this.#isDeleted = true;
         this.#view.say('the conversation was deleted');
-      } else this.#told(step);
+      } else this.#onStep(step);
     }
   }
 
-  #told(step: ConversationStep): void {
+  #onStep(step: ConversationStep): void {
     if (step.type !== 'events') return;
     for (const event of step.events) {
       if (event.type === 'approval_answered') this.#hasBeenAnswered.delete(event.id);
@@ -238,18 +238,18 @@ class Talk {
   /** Shows the first pending request that was not answered here. */
   #changed(): void {
     const next = this.#view.state.approvals.find(({ id }) => !this.#hasBeenAnswered.has(id));
-    if (next?.id !== this.#asking?.id) this.#askedAt = performance.now();
-    this.#asking = next;
+    if (next?.id !== this.#shownApproval?.id) this.#promptedAt = performance.now();
+    this.#shownApproval = next;
     const prompt = this.#prompt();
     if (prompt !== this.#readline.getPrompt()) this.#screen.setPrompt(prompt);
   }
 
   #prompt(): string {
-    const look = style(process.stdout);
-    if (this.#isDeleting) return look.red('delete it, with all that was said? [y] yes  [n] no > ');
-    if (this.#isAway) return look.dim('offline > ');
-    if (this.#asking !== undefined) return `${look.yellow(keyList(this.#asking))} > `;
-    return this.#view.state.run === null ? '> ' : look.dim('working > ');
+    const style = styleFor(process.stdout);
+    if (this.#isDeleting) return style.red('delete it, with all that was said? [y] yes  [n] no > ');
+    if (this.#isAway) return style.dim('offline > ');
+    if (this.#shownApproval !== undefined) return `${style.yellow(keyList(this.#shownApproval))} > `;
+    return this.#view.state.run === null ? '> ' : style.dim('working > ');
   }
 
   #onKey(key: string): boolean {
@@ -257,10 +257,10 @@ class Talk {
       this.#decide(key === 'y');
       return true;
     }
-    const approval = this.#asking;
+    const approval = this.#shownApproval;
     if (approval === undefined || this.#readline.line !== '' || [...key].length !== 1) return false;
     const option = approvalKeys(approval).get(key);
-    if (option === undefined || performance.now() - this.#askedAt < GUARD_MS) return false;
+    if (option === undefined || performance.now() - this.#promptedAt < GUARD_MS) return false;
     this.#hasBeenAnswered.add(approval.id);
     this.#changed();
     this.#try(async () => {
@@ -366,7 +366,7 @@ class Talk {
     return commands;
   }
 
-  async #lookBack(count: string | undefined): Promise<void> {
+  async #showHistory(count: string | undefined): Promise<void> {
     const limit = count === undefined ? Math.max(20, this.#history) : Number(count);
     if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
       this.#view.say('/history takes a number from 1 to 1000');

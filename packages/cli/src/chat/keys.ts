@@ -31,19 +31,19 @@ export class ChatInput {
   readonly #keys: ChatKeys;
   readonly #decoder: StringDecoder;
   #isPasting: boolean;
-  #held: string;
+  #pending: string;
 
   constructor(keys: ChatKeys) {
     this.stream = new PassThrough();
     this.#keys = keys;
     this.#decoder = new StringDecoder('utf8');
     this.#isPasting = false;
-    this.#held = '';
+    this.#pending = '';
   }
 
   push(bytes: Uint8Array): void {
-    let text = this.#held + this.#decoder.write(Buffer.from(bytes));
-    this.#held = '';
+    let text = this.#pending + this.#decoder.write(Buffer.from(bytes));
+    this.#pending = '';
     while (text !== '') {
       const mark = this.#isPasting ? PASTE_ENDS : PASTE_BEGINS;
       const at = text.indexOf(mark);
@@ -55,10 +55,10 @@ export class ChatInput {
       }
       // The text may end with the beginning of a mark; a lone Escape is not held back, so that it acts as a key.
       const tail = [...mark].findIndex((_, cut) => cut > 0 && text.endsWith(mark.slice(0, mark.length - cut)));
-      const kept = tail < 0 ? 0 : mark.length - tail;
-      const isHeld = kept > 1 || (kept === 1 && this.#isPasting);
-      this.#held = isHeld ? text.slice(-kept) : '';
-      this.#piece(isHeld ? text.slice(0, -kept) : text);
+      const matched = tail < 0 ? 0 : mark.length - tail;
+      const isPending = matched > 1 || (matched === 1 && this.#isPasting);
+      this.#pending = isPending ? text.slice(-matched) : '';
+      this.#piece(isPending ? text.slice(0, -matched) : text);
       return;
     }
   }

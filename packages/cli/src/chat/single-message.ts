@@ -14,7 +14,7 @@ import {
   waitWords,
 } from '@binnacle/protocol';
 import { EXIT } from '../output/failure.ts';
-import { style } from '../output/style.ts';
+import { styleFor } from '../output/style.ts';
 import { writeTo } from '../terminal/terminal.ts';
 import { answerLine, approvalLines, endLine, receiptLine, toolLine } from './format.ts';
 import { HarmlessText, harmless } from './text.ts';
@@ -73,13 +73,13 @@ const asJson: Print = (event) => writeTo(process.stdout, Buffer.from(`${JSON.str
  * on new lines, and stderr reports that. Only `final` of `--json` has the final text alone.
  */
 function asText(key: string): Print {
-  const look = style(process.stderr);
+  const style = styleFor(process.stderr);
   const isLive = process.stdout.isTTY === true;
   const write = (text: string): Promise<void> => writeTo(process.stdout, Buffer.from(text));
   // A pipe gets the exact bytes: only a terminal needs protection.
   const cleaner = (): Pick<HarmlessText, 'push' | 'end'> => (isLive ? new HarmlessText() : PLAIN);
   let text = cleaner();
-  let said = '';
+  let answerText = '';
   let isInLine = false;
   const show = async (more: string): Promise<void> => {
     const shown = text.push(more);
@@ -93,8 +93,8 @@ function asText(key: string): Print {
     process.stderr.write(`${line}\n`);
   };
   const delta = async (more: string, replace: boolean): Promise<void> => {
-    const before = said;
-    said = replace ? more : before + more;
+    const before = answerText;
+    answerText = replace ? more : before + more;
     if (!replace) await show(more);
     else if (more.startsWith(before)) await show(more.slice(before.length));
     else {
@@ -110,7 +110,7 @@ function asText(key: string): Print {
         if (event.stream === 'said') await delta(event.text, event.replace === true);
         return;
       case 'tool':
-        aside(toolLine(event.tool, look));
+        aside(toolLine(event.tool, style));
         return;
       case 'silent':
         say(silenceWords(event));
@@ -121,21 +121,21 @@ function asText(key: string): Print {
         return;
       }
       case 'approval':
-        for (const row of approvalLines(event.approval, look, columns())) aside(row);
+        for (const row of approvalLines(event.approval, style, columns())) aside(row);
         say(`it waits for an answer: binnacle chat '${key}'`);
         return;
       case 'approval_answered':
-        aside(answerLine(undefined, event.answer, '', look));
+        aside(answerLine(undefined, event.answer, '', style));
         return;
       case 'final':
       case 'error':
       case 'aborted': {
-        if (event.text !== said) await delta(event.text, true);
+        if (event.text !== answerText) await delta(event.text, true);
         await show(text.end());
         if (isInLine) await write('\n');
         isInLine = false;
         if (event.type === 'final' && event.text === '') say('it ended without a word');
-        const line = endWords(event);
+        const line = endText(event);
         if (line !== undefined) aside(line);
         return;
       }
@@ -144,10 +144,10 @@ function asText(key: string): Print {
     }
   };
 
-  function endWords(event: EndEvent): string | undefined {
+  function endText(event: EndEvent): string | undefined {
     if (event.type === 'final') return undefined;
-    if (event.type === 'error') return endLine({ state: 'error', error: event.error }, '', look);
-    return endLine({ state: 'aborted', via: event.via, by: event.by }, '', look);
+    if (event.type === 'error') return endLine({ state: 'error', error: event.error }, '', style);
+    return endLine({ state: 'aborted', via: event.via, by: event.by }, '', style);
   }
 }
 
@@ -161,17 +161,21 @@ const say = (text: string): boolean => process.stderr.write(`[binnacle: ${harmle
  */
 function onSignals(reply: Reply): () => void {
   let interrupts = 0;
-  let isKept = false;
+  let isAccepted = false;
   reply.receipt.then(
     () => {
-      isKept = true;
+      isAccepted = true;
     },
     () => undefined,
   );
   const leave = (signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): void => {
     process.stderr.on('error', () => undefined); // the terminal may be gone
     const back = `binnacle chat '${reply.conversation}'`;
-    say(isKept ? `it goes on; back with: ${back}` : `it is not known whether the message was sent; look with: ${back}`);
+    say(
+      isAccepted
+        ? `it goes on; back with: ${back}`
+        : `it is not known whether the message was sent; look with: ${back}`,
+    );
     process.exit(128 + constants.signals[signal]);
   };
   const listeners = (['SIGINT', 'SIGTERM', 'SIGHUP'] as const).map((signal) => {

@@ -5,7 +5,7 @@ import type { CommandInfo, SteerMode } from '@binnacle/protocol';
 import { commandLines, queueLines } from './format.ts';
 import { LINE_BREAK } from './keys.ts';
 import type { ChatView } from './view.ts';
-import { readSharing, sharingWords } from './visibility.ts';
+import { readSharing, sharingText } from './visibility.ts';
 
 /** State that a command acts on. */
 export interface ChatSession {
@@ -24,10 +24,10 @@ export interface ChatSession {
   leave(): void;
 }
 
-/** Typed input: the whole line, and the words after the name. */
+/** Typed input: the whole line, and the arguments after the name. */
 interface Typed {
   readonly line: string;
-  readonly words: readonly string[];
+  readonly args: readonly string[];
 }
 
 interface SlashCommand {
@@ -54,23 +54,23 @@ const COMMANDS: Readonly<Record<string, SlashCommand>> = {
   '/edit': {
     args: 'N TEXT',
     about: 'change a message that waits',
-    run: ({ conversation, view, attempt }, { line, words }) => {
-      const message = view.state.queue[Number(words[0]) - 1];
+    run: ({ conversation, view, attempt }, { line, args }) => {
+      const message = view.state.queue[Number(args[0]) - 1];
       const text = line.replace(/^\S+\s+\S+\s*/, '').replaceAll(LINE_BREAK, '\n');
       if (message === undefined) view.say('/edit takes the number of a message that waits', '/queue');
       else if (text === '') view.say('/edit takes a number and the new text');
       else
         attempt(async () => {
           await conversation.edit(message.id, text);
-          view.say(`number ${words[0]} is changed`);
+          view.say(`number ${args[0]} is changed`);
         });
     },
   },
   '/cancel': {
     args: 'N',
     about: 'take it back',
-    run: ({ conversation, view, attempt }, { words }) => {
-      const message = view.state.queue[Number(words[0]) - 1];
+    run: ({ conversation, view, attempt }, { args }) => {
+      const message = view.state.queue[Number(args[0]) - 1];
       if (message === undefined) view.say('/cancel takes the number of a message that waits', '/queue');
       else attempt(() => conversation.cancel(message.id));
     },
@@ -78,9 +78,9 @@ const COMMANDS: Readonly<Record<string, SlashCommand>> = {
   '/steer': {
     args: 'MODE',
     about: 'what becomes of messages while it works: queue, inject or interrupt',
-    run: (chat, { words }) => {
+    run: (chat, { args }) => {
       const { view } = chat;
-      const [mode = ''] = words;
+      const [mode = ''] = args;
       if (mode !== 'queue' && mode !== 'inject' && mode !== 'interrupt') {
         view.say(`messages while it works: ${chat.steer}; /steer takes queue, inject or interrupt`);
         return;
@@ -93,7 +93,7 @@ const COMMANDS: Readonly<Record<string, SlashCommand>> = {
   '/history': {
     args: '[N]',
     about: 'the last messages',
-    run: ({ attempt, showHistory }, { words }) => attempt(() => showHistory(words[0])),
+    run: ({ attempt, showHistory }, { args }) => attempt(() => showHistory(args[0])),
   },
   '/title': {
     args: 'TEXT',
@@ -110,7 +110,7 @@ const COMMANDS: Readonly<Record<string, SlashCommand>> = {
     run: ({ conversation, view, attempt }, { line }) => {
       const visibility = readSharing(argumentsOf(line));
       if (visibility !== undefined) attempt(() => conversation.update({ visibility }));
-      else view.say(sharingWords(view.state.info.visibility), '/share takes users, everyone or nobody');
+      else view.say(sharingText(view.state.info.visibility), '/share takes users, everyone or nobody');
     },
   },
   '/delete': { about: 'remove it, with all that was said', run: ({ askToDelete }) => askToDelete() },
@@ -142,9 +142,9 @@ export const COMPLETIONS: readonly string[] = Object.entries(COMMANDS).flatMap((
 
 /** Runs the command that a line names. Returns false for any other line: agents have commands of their own. */
 export function runSlashCommand(chat: ChatSession, line: string): boolean {
-  const [name = '', ...words] = line.split(/\s+/);
+  const [name = '', ...args] = line.split(/\s+/);
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  command?.run(chat, { line, words });
+  command?.run(chat, { line, args });
   return command !== undefined;
 }
 

@@ -28,10 +28,10 @@ export class HarmlessText {
   }
 
   #line(text: string): string {
-    const kept = this.#escapes
+    const textTokens = this.#escapes
       .feed(Buffer.from(text))
       .filter(({ kind, bytes }) => kind === 'text' || (kind === 'control' && bytes[0] === 0x09));
-    return Buffer.concat(kept.map(({ bytes }) => bytes))
+    return Buffer.concat(textTokens.map(({ bytes }) => bytes))
       .toString()
       .replace(ORDERING, '')
       .replaceAll('\t', '    ');
@@ -89,10 +89,10 @@ export class Rows {
         continue;
       }
       const space = row.lastIndexOf(' ');
-      const isBetweenWords = segment !== ' ' && space > 0 && row.slice(0, space).trim() !== '';
-      rows.push(isBetweenWords ? row.slice(0, space) : row);
+      const breaksAtSpace = segment !== ' ' && space > 0 && row.slice(0, space).trim() !== '';
+      rows.push(breaksAtSpace ? row.slice(0, space) : row);
       if (segment === ' ') row = '';
-      else row = (isBetweenWords ? row.slice(space + 1) : '') + segment;
+      else row = (breaksAtSpace ? row.slice(space + 1) : '') + segment;
     }
     this.#row = row;
   }

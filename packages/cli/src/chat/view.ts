@@ -21,13 +21,13 @@ import type { Style } from '../output/style.ts';
 import { answerLine, approvalRows, beginning, endLine, failureText, nameOf, toolLine } from './format.ts';
 import type { Screen } from './screen.ts';
 import { HarmlessText, harmless, Rows } from './text.ts';
-import { sharingWords } from './visibility.ts';
+import { sharingText } from './visibility.ts';
 
 const EMPTY = '[it ended without a word]';
 
 export class ChatView {
   readonly #screen: Pick<Screen, 'print' | 'width' | 'height'>;
-  readonly #look: Style;
+  readonly #style: Style;
   readonly #user: string;
   readonly #rows: Rows;
   #state: ConversationState;
@@ -37,26 +37,31 @@ export class ChatView {
   #stream: 'said' | 'thought' | null;
   #text: HarmlessText;
   /** Text of the active run so far. */
-  #said: string;
+  #answerText: string;
   readonly #tools: Map<string, string>;
-  readonly #asked: Map<string, Approval>;
+  readonly #approvals: Map<string, Approval>;
   readonly #waiting: Map<string, MessageInfo>;
   /** Ids of waiting messages that had other work before them. */
   readonly #behind: Set<string>;
   #isWorking: boolean;
 
-  constructor(screen: Pick<Screen, 'print' | 'width' | 'height'>, look: Style, user: string, state: ConversationState) {
+  constructor(
+    screen: Pick<Screen, 'print' | 'width' | 'height'>,
+    style: Style,
+    user: string,
+    state: ConversationState,
+  ) {
     this.#screen = screen;
-    this.#look = look;
+    this.#style = style;
     this.#user = user;
     this.#rows = new Rows(() => screen.width);
     this.#state = state;
     this.#typed = new Set();
     this.#stream = null;
     this.#text = new HarmlessText();
-    this.#said = '';
+    this.#answerText = '';
     this.#tools = new Map();
-    this.#asked = new Map();
+    this.#approvals = new Map();
     this.#waiting = new Map(state.queue.map((message) => [message.id, message]));
     this.#behind = new Set(this.#waiting.keys());
     this.#isWorking = state.run !== null;
@@ -90,11 +95,11 @@ export class ChatView {
 
   /** Shows a message of the chat program. `command`: a helpful command. */
   say(text: string, command?: string): void {
-    this.lines([this.#look.dim(`[${text}${command === undefined ? '' : `; ${command}`}]`)]);
+    this.lines([this.#style.dim(`[${text}${command === undefined ? '' : `; ${command}`}]`)]);
   }
 
   fail(error: { readonly message: string; readonly hint?: string | undefined }): void {
-    this.lines([this.#look.red(`[${failureText(error)}]`)]);
+    this.lines([this.#style.red(`[${failureText(error)}]`)]);
   }
 
   /** Shows lines of the chat program above the row that is being written. */
@@ -107,7 +112,7 @@ export class ChatView {
 
   /** Returns the rows of an entered line. */
   echo(text: string): string[] {
-    return this.#block(this.#look.bold('> '), 2, text);
+    return this.#block(this.#style.bold('> '), 2, text);
   }
 
   step(step: ConversationStep): void {
@@ -139,7 +144,7 @@ export class ChatView {
         this.#delivered(event.id, event.run);
         return;
       case 'run_started':
-        this.#said = '';
+        this.#answerText = '';
         this.#isWorking = true;
         if (event.run.command !== undefined) {
           const { plugin, name } = event.run.command;
@@ -147,12 +152,12 @@ export class ChatView {
         }
         return;
       case 'delta':
-        if (event.stream === 'said') this.#saidDelta(event.text, event.replace === true);
+        if (event.stream === 'said') this.#answerDelta(event.text, event.replace === true);
         else this.#write('thought', event.text);
         return;
       case 'tool':
         this.#endText();
-        this.#tool(event.tool.id, toolLine(event.tool, this.#look), /done|failed/.test(event.tool.status));
+        this.#tool(event.tool.id, toolLine(event.tool, this.#style), /done|failed/.test(event.tool.status));
         return;
       case 'agent':
         this.#agent(event.name, event.data);
@@ -164,8 +169,8 @@ export class ChatView {
         this.#approval(event.approval);
         return;
       case 'approval_answered':
-        this.#print([answerLine(this.#asked.get(event.id), event.answer, this.#user, this.#look)]);
-        this.#asked.delete(event.id);
+        this.#print([answerLine(this.#approvals.get(event.id), event.answer, this.#user, this.#style)]);
+        this.#approvals.delete(event.id);
         return;
       case 'final':
       case 'error':
@@ -173,11 +178,11 @@ export class ChatView {
         this.#end(event);
         return;
       case 'note':
-        this.#print(this.#block(this.#look.dim(`${this.#name(event)} notes: `), 0, event.text));
+        this.#print(this.#block(this.#style.dim(`${this.#name(event)} notes: `), 0, event.text));
         return;
       case 'changed':
         if (event.title !== undefined) this.say(`now called ${harmless(event.title)}`);
-        if (event.visibility !== undefined) this.say(`now ${sharingWords(event.visibility)}`);
+        if (event.visibility !== undefined) this.say(`now ${sharingText(event.visibility)}`);
         return;
       default:
         return; // from a later version
@@ -211,9 +216,9 @@ export class ChatView {
     this.#typed.delete(id);
   }
 
-  #saidDelta(text: string, replace: boolean): void {
-    const before = this.#said;
-    this.#said = replace ? text : before + text;
+  #answerDelta(text: string, replace: boolean): void {
+    const before = this.#answerText;
+    this.#answerText = replace ? text : before + text;
     if (!replace) this.#write('said', text);
     else if (text.startsWith(before)) this.#write('said', text.slice(before.length));
     else {
@@ -243,19 +248,19 @@ export class ChatView {
       const status = 'status' in step ? String(step.status) : '';
       if (typeof text !== 'string') return [];
       const mark = /complete|done/i.test(status) ? '☑' : /progress|running/i.test(status) ? '▸' : '☐';
-      return [this.#look.dim(`  ${mark} ${harmless(text)}`)];
+      return [this.#style.dim(`  ${mark} ${harmless(text)}`)];
     });
     this.#print(lines);
   }
 
   #approval(approval: Approval): void {
-    if (this.#asked.has(approval.id)) return;
-    this.#asked.set(approval.id, approval);
-    this.#print(approvalRows(approval, this.#look, this.#screen.width, this.#screen.height));
+    if (this.#approvals.has(approval.id)) return;
+    this.#approvals.set(approval.id, approval);
+    this.#print(approvalRows(approval, this.#style, this.#screen.width, this.#screen.height));
   }
 
   #end(event: EndEvent): void {
-    if (event.text !== this.#said && event.text !== '') this.#saidDelta(event.text, true);
+    if (event.text !== this.#answerText && event.text !== '') this.#answerDelta(event.text, true);
     this.#endText();
     const { type } = event;
     const end: RunEnd =
@@ -265,11 +270,11 @@ export class ChatView {
           ? { state: type, via: event.via, by: event.by }
           : { state: type, ...(event.stopReason === undefined ? {} : { stopReason: event.stopReason }) };
     const isEmpty = type === 'final' && event.text === '';
-    const line = endLine(end, this.#user, this.#look) ?? (isEmpty ? this.#look.dim(EMPTY) : undefined);
+    const line = endLine(end, this.#user, this.#style) ?? (isEmpty ? this.#style.dim(EMPTY) : undefined);
     // Tool calls without an end event end with their run.
     const open = [...this.#tools.values()];
     this.#tools.clear();
-    this.#said = '';
+    this.#answerText = '';
     this.#isWorking = false;
     this.#screen.print([...open.map((tool) => this.#cut(tool)), ...(line === undefined ? [] : [line]), ''], []);
   }
@@ -280,27 +285,28 @@ export class ChatView {
         const { by, text, state } = item.message;
         const isOurs = by.user === this.#user;
         const name = isOurs ? '> ' : `${nameOf(by, this.#user)}> `;
-        const rows = this.#block(this.#look.bold(name), isOurs ? 2 : 0, text);
-        this.#print(state === 'cancelled' ? [...rows, this.#look.dim('[not sent to the agent]')] : rows);
+        const rows = this.#block(this.#style.bold(name), isOurs ? 2 : 0, text);
+        this.#print(state === 'cancelled' ? [...rows, this.#style.dim('[not sent to the agent]')] : rows);
         return;
       }
       case 'answer': {
-        this.#said = item.text;
+        this.#answerText = item.text;
         for (const part of item.parts) {
           if (part.kind === 'said' || part.kind === 'thought') this.#write(part.kind, part.text);
-          if (part.kind === 'tool') this.#tool(part.tool.id, toolLine(part.tool, this.#look), item.state !== 'running');
+          if (part.kind === 'tool')
+            this.#tool(part.tool.id, toolLine(part.tool, this.#style), item.state !== 'running');
         }
         if (item.state === 'running') return;
         this.#endText();
-        const line = item.end === null ? undefined : endLine(item.end, this.#user, this.#look);
+        const line = item.end === null ? undefined : endLine(item.end, this.#user, this.#style);
         const short = item.state === 'error' ? 'it ended with an error' : 'it was stopped';
-        const empty = item.state === 'final' && item.text === '' ? this.#look.dim(EMPTY) : undefined;
-        const told = line ?? (item.end !== null || item.state === 'final' ? empty : this.#look.dim(`[${short}]`));
-        this.#print(told === undefined ? [''] : [told, '']);
+        const empty = item.state === 'final' && item.text === '' ? this.#style.dim(EMPTY) : undefined;
+        const lastLine = line ?? (item.end !== null || item.state === 'final' ? empty : this.#style.dim(`[${short}]`));
+        this.#print(lastLine === undefined ? [''] : [lastLine, '']);
         return;
       }
       case 'note':
-        this.#print(this.#block(this.#look.dim(`${this.#name(item)} notes: `), 0, item.text));
+        this.#print(this.#block(this.#style.dim(`${this.#name(item)} notes: `), 0, item.text));
         return;
       case 'gap':
         this.say('what was here is not kept any more');
@@ -332,7 +338,7 @@ export class ChatView {
   }
 
   #painted(rows: readonly string[]): string[] {
-    return this.#stream === 'thought' ? rows.map(this.#look.dim) : [...rows];
+    return this.#stream === 'thought' ? rows.map(this.#style.dim) : [...rows];
   }
 
   #tool(id: string, line: string, isOver: boolean): void {

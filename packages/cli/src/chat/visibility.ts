@@ -13,7 +13,7 @@ export function readSharing(text: string): Visibility | undefined {
   return { kind: 'shared', with: [...new Set(names)] };
 }
 
-export function sharingWords(visibility: Visibility): string {
+export function sharingText(visibility: Visibility): string {
   if (visibility.kind === 'private') return 'shared with nobody';
   if (visibility.kind === 'everyone') return 'shared with everyone on this gateway';
   return `shared with ${visibility.with.map(harmless).join(', ') || 'nobody'}`;

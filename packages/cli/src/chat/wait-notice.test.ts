@@ -6,29 +6,29 @@ afterEach(() => void vi.useRealTimers());
 
 describe('a command that waits', () => {
   it('says so after ten seconds, then each minute, and counts from what it heard last', () => {
-    const said: string[] = [];
-    const waiting = new Waiting((text) => void said.push(text));
+    const notices: string[] = [];
+    const waiting = new Waiting((text) => void notices.push(text));
     vi.advanceTimersByTime(9_000);
     waiting.heard('still waits for the answer');
     vi.advanceTimersByTime(9_999);
-    expect(said).toEqual([]);
+    expect(notices).toEqual([]);
     vi.advanceTimersByTime(1);
-    expect(said).toEqual(['still waits for the answer, nothing new for 10 s']);
+    expect(notices).toEqual(['still waits for the answer, nothing new for 10 s']);
     vi.advanceTimersByTime(120_000);
-    expect(said.slice(1)).toEqual([
+    expect(notices.slice(1)).toEqual([
       'still waits for the answer, nothing new for 1 min',
       'still waits for the answer, nothing new for 2 min',
     ]);
     waiting.heard('still waits for approval');
     vi.advanceTimersByTime(10_000);
-    expect(said).toHaveLength(4);
-    expect(said.at(-1)).toBe('still waits for approval, nothing new for 10 s');
+    expect(notices).toHaveLength(4);
+    expect(notices.at(-1)).toBe('still waits for approval, nothing new for 10 s');
   });
 
   it('is silent once it has ended', () => {
-    const said: string[] = [];
-    new Waiting((text) => void said.push(text)).end();
+    const notices: string[] = [];
+    new Waiting((text) => void notices.push(text)).end();
     vi.advanceTimersByTime(600_000);
-    expect(said).toEqual([]);
+    expect(notices).toEqual([]);
   });
 });

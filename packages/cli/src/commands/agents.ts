@@ -3,21 +3,21 @@
 import type { AgentInfo } from '@binnacle/protocol';
 import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
 import { EXIT } from '../output/failure.ts';
-import { printable, type Style, style, table, widthOf } from '../output/style.ts';
+import { printable, type Style, styleFor, table, widthOf } from '../output/style.ts';
 
 export async function agents(options: ClientCommandOptions): Promise<number> {
   const all = await withClient(options, (client) => client.conversations.agents());
   if (options.json === true) process.stdout.write(`${JSON.stringify({ agents: all })}\n`);
-  else process.stdout.write(agentTable(all, style(process.stdout)));
+  else process.stdout.write(agentTable(all, styleFor(process.stdout)));
   return EXIT.ok;
 }
 
-export function agentTable(all: readonly AgentInfo[], look: Style): string {
-  const head = ['ID', 'DRIVER', 'DEFAULT', 'WHILE IT WORKS', 'ASKS'].map(look.dim);
+export function agentTable(all: readonly AgentInfo[], style: Style): string {
+  const head = ['ID', 'DRIVER', 'DEFAULT', 'WHILE IT WORKS', 'ASKS'].map(style.dim);
   const rows = all.map(({ id, driver, isDefault, steer, approvals }) => [
     printable(id),
     printable(driver),
-    isDefault ? look.green('yes') : '-',
+    isDefault ? style.green('yes') : '-',
     steer.join(', '),
     approvals ? 'yes' : '-',
   ]);

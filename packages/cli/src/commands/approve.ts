@@ -5,7 +5,7 @@ import type { Approval, ApprovalOption } from '@binnacle/protocol';
 import { approvalRows } from '../chat/format.ts';
 import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
 import { EXIT, Failure, usage } from '../output/failure.ts';
-import { type Style, style } from '../output/style.ts';
+import { type Style, styleFor } from '../output/style.ts';
 import { find } from './chat.ts';
 
 export interface ApproveOptions extends ClientCommandOptions {
@@ -14,15 +14,15 @@ export interface ApproveOptions extends ClientCommandOptions {
 }
 
 /** Answers a request; without an option lists the pending requests. */
-export async function approve(wanted: string, option: string | undefined, options: ApproveOptions): Promise<number> {
+export async function approve(keyOrName: string, option: string | undefined, options: ApproveOptions): Promise<number> {
   return await withClient(options, async (client) => {
-    const { key, approvals } = await find(client, wanted);
-    const asked = approvals.filter(({ id }) => options.request === undefined || id === options.request);
+    const { key, approvals } = await find(client, keyOrName);
+    const pending = approvals.filter(({ id }) => options.request === undefined || id === options.request);
     if (option === undefined) {
-      tell(asked, options.json === true);
+      printApprovals(pending, options.json === true);
       return EXIT.ok;
     }
-    const approval = theOnly(asked);
+    const approval = theOnly(pending);
     const answer = await client.conversation(key).answer(approval.id, optionOf(approval, option).id);
     if (options.json === true) process.stdout.write(`${JSON.stringify({ id: approval.id, answer })}\n`);
     else process.stderr.write(`Answered ${visibleLine(answer.option)}: ${visibleLine(approval.title)}\n`);
@@ -30,19 +30,19 @@ export async function approve(wanted: string, option: string | undefined, option
   });
 }
 
-function tell(approvals: readonly Approval[], asJson: boolean): void {
+function printApprovals(approvals: readonly Approval[], asJson: boolean): void {
   if (asJson) process.stdout.write(`${JSON.stringify({ approvals })}\n`);
   else if (approvals.length === 0) process.stderr.write('Nothing waits for approval.\n');
-  else for (const approval of approvals) process.stdout.write(requestText(approval, style(process.stdout)));
+  else for (const approval of approvals) process.stdout.write(requestText(approval, styleFor(process.stdout)));
 }
 
 /** Formats the whole request: no person may agree to what was not shown. */
-function requestText(approval: Approval, look: Style): string {
+function requestText(approval: Approval, style: Style): string {
   const columns = process.stdout.isTTY ? Math.max(20, process.stdout.columns - 1) : Number.POSITIVE_INFINITY;
   const lines = [
-    ...approvalRows({ ...approval, options: [] }, look, columns, Number.POSITIVE_INFINITY),
+    ...approvalRows({ ...approval, options: [] }, style, columns, Number.POSITIVE_INFINITY),
     `  request ${visibleLine(approval.id)}, to be answered with one of:`,
-    ...approval.options.map((option) => `    ${visibleLine(option.id)}  ${look.dim(optionLabel(option))}`),
+    ...approval.options.map((option) => `    ${visibleLine(option.id)}  ${style.dim(optionLabel(option))}`),
   ];
   return `${lines.join('\n')}\n`;
 }
@@ -56,13 +56,13 @@ function theOnly(approvals: readonly Approval[]): Approval {
 }
 
 /** Finds an option by its id, or by its kind (`allow_once`) if only one has that kind. */
-function optionOf({ options }: Approval, wanted: string): ApprovalOption {
-  const exact = options.find(({ id }) => id === wanted);
-  const [only, ...others] = options.filter(({ kind }) => kind === wanted);
+function optionOf({ options }: Approval, idOrKind: string): ApprovalOption {
+  const exact = options.find(({ id }) => id === idOrKind);
+  const [only, ...others] = options.filter(({ kind }) => kind === idOrKind);
   const found = exact ?? (others.length === 0 ? only : undefined);
   if (found !== undefined) return found;
   throw usage(
-    `The request has no option "${visibleLine(wanted)}".`,
+    `The request has no option "${visibleLine(idOrKind)}".`,
     `One of: ${options.map(({ id }) => visibleLine(id)).join(', ')}`,
   );
 }

@@ -14,15 +14,15 @@ export interface AttachOptions extends ClientCommandOptions {
 /** Maximum replay: the screen and some pages before it. More would only push out what the terminal shows now. */
 const REPLAY_BYTES = 256 * 1024;
 
-export async function attach(wanted: string, options: AttachOptions): Promise<number> {
+export async function attach(idOrName: string, options: AttachOptions): Promise<number> {
   const keys = parseKeys(options.detachKeys);
   return await withClient(options, async (client) => {
-    const info = await findSession(client, wanted);
+    const info = await findSession(client, idOrName);
     return await view(client, info, {
       from: replayFrom(info),
       replayUntil: info.outputOffset,
       // A foreign session has no lease here; `view` reports that.
-      helm: options.readOnly === true || info.foreign !== null ? 'none' : options.take === true ? 'take' : 'acquire',
+      lease: options.readOnly === true || info.foreign !== null ? 'none' : options.take === true ? 'take' : 'acquire',
       keys,
       closesStdin: false,
     });

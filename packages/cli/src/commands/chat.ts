@@ -7,7 +7,7 @@ import { harmless } from '../chat/text.ts';
 import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
 import { formatDuration, parseCount, parseTimeout } from '../input/quantities.ts';
 import { EXIT, Failure, usage } from '../output/failure.ts';
-import { type Style, style, table, widthOf } from '../output/style.ts';
+import { type Style, styleFor, table, widthOf } from '../output/style.ts';
 
 export interface ChatOptions extends ClientCommandOptions {
   readonly agent?: string;
@@ -23,7 +23,7 @@ export interface ChatOptions extends ClientCommandOptions {
 /** Name of the conversation if none is given. */
 const DEFAULT_NAME = 'main';
 /** Maximum conversations in a list whose last run is fetched. */
-const ASKED_FOR_END = 50;
+const MAX_END_QUERIES = 50;
 /** Maximum bytes of stdin as a message; the gateway reports its own, lower limit. */
 const MAX_STDIN_BYTES = 16 * 1024 * 1024;
 
@@ -56,16 +56,20 @@ async function open(client: Binnacle, key: string | undefined, options: ChatOpti
 }
 
 /** Finds a conversation by its key, or by a unique suffix of its key. */
-export async function find(client: Binnacle, wanted: string): Promise<ConversationInfo> {
-  if (isConversationKey(wanted)) return await client.conversations.get(wanted);
-  const found = (await client.conversations.all()).filter(({ key }) => key.endsWith(`:${wanted}`));
+export async function find(client: Binnacle, keyOrName: string): Promise<ConversationInfo> {
+  if (isConversationKey(keyOrName)) return await client.conversations.get(keyOrName);
+  const found = (await client.conversations.all()).filter(({ key }) => key.endsWith(`:${keyOrName}`));
   const [only, ...others] = found;
   if (only === undefined) {
-    throw new Failure(EXIT.noSession, `There is no conversation "${wanted}".`, 'List them with: binnacle chat --list');
+    throw new Failure(
+      EXIT.noSession,
+      `There is no conversation "${keyOrName}".`,
+      'List them with: binnacle chat --list',
+    );
   }
   if (others.length === 0) return only;
   throw usage(
-    `"${wanted}" means ${found.length} conversations.`,
+    `"${keyOrName}" means ${found.length} conversations.`,
     `One of: ${found.map(({ key: one }) => one).join(', ')}`,
   );
 }
@@ -77,43 +81,43 @@ async function list(options: ChatOptions): Promise<number> {
   });
   if (options.json === true) process.stdout.write(`${JSON.stringify({ conversations })}\n`);
   else if (conversations.length > 0) {
-    process.stdout.write(conversationTable(conversations, Date.now(), style(process.stdout), failed));
+    process.stdout.write(conversationTable(conversations, Date.now(), styleFor(process.stdout), failed));
   } else process.stderr.write('No conversations. Begin one with: binnacle chat\n');
   return EXIT.ok;
 }
 
 /** Returns the keys of conversations whose last run failed. Only for the latest ones: the list lacks that state. */
 async function failedAmong(client: Binnacle, all: readonly ConversationInfo[]): Promise<ReadonlySet<string>> {
-  const idle = all.filter(({ run }) => run === null).slice(0, ASKED_FOR_END);
-  const looks = idle.map(async ({ key }) => {
+  const idle = all.filter(({ run }) => run === null).slice(0, MAX_END_QUERIES);
+  const queries = idle.map(async ({ key }) => {
     const { messages } = await client.conversation(key).history({ limit: 1 });
     return messages.at(-1)?.ended === 'error' ? [key] : [];
   });
   // A conversation may be deleted meanwhile.
-  const found = await Promise.all(looks.map((look) => look.catch(() => [])));
+  const found = await Promise.all(queries.map((query) => query.catch(() => [])));
   return new Set(found.flat());
 }
 
 export function conversationTable(
   conversations: readonly ConversationInfo[],
   now: number,
-  look: Style,
+  style: Style,
   failed: ReadonlySet<string> = new Set(),
 ): string {
-  const head = ['KEY', 'STATE', 'AGE', 'TITLE'].map(look.dim);
+  const head = ['KEY', 'STATE', 'AGE', 'TITLE'].map(style.dim);
   const rows = conversations.map((info) => [
     harmless(info.key),
-    stateOf(info, failed.has(info.key), look),
+    stateOf(info, failed.has(info.key), style),
     formatDuration(now - info.updatedAt),
     harmless(info.title),
   ]);
   return table([head, ...rows], widthOf(process.stdout));
 }
 
-function stateOf({ approvals, run }: ConversationInfo, isFailed: boolean, look: Style): string {
-  if (approvals.length > 0) return look.yellow('asks');
-  if (run !== null) return look.green('works');
-  return isFailed ? look.red('failed') : look.dim('idle');
+function stateOf({ approvals, run }: ConversationInfo, isFailed: boolean, style: Style): string {
+  if (approvals.length > 0) return style.yellow('asks');
+  if (run !== null) return style.green('works');
+  return isFailed ? style.red('failed') : style.dim('idle');
 }
 
 async function readStdin(): Promise<string> {

@@ -20,12 +20,12 @@ export async function completion(program: Command, shell: string): Promise<numbe
 
 /** Prints the suggestions for the words after `--`, including the gateway's sessions and plugins. */
 export async function complete(program: Command, args: readonly string[]): Promise<void> {
-  const words = args[0] === '--' ? args.slice(1) : args;
+  const typed = args[0] === '--' ? args.slice(1) : args;
   const suggestions = tab(program);
-  const wantsSession = program.commands.find((command) => command.name() === words[0])?.registeredArguments[0];
-  if (wantsSession?.name() === 'session' && words.length >= 2) {
+  const wantsSession = program.commands.find((command) => command.name() === typed[0])?.registeredArguments[0];
+  if (wantsSession?.name() === 'session' && typed.length >= 2) {
     const sessions = await knownSessions();
-    const argument = suggestions.commands.get(words[0] ?? '')?.arguments.get('session');
+    const argument = suggestions.commands.get(typed[0] ?? '')?.arguments.get('session');
     if (argument !== undefined) {
       argument.handler = (offer) => {
         for (const session of sessions) {
@@ -35,7 +35,7 @@ export async function complete(program: Command, args: readonly string[]): Promi
       };
     }
   }
-  const below = words[0] === 'plugin' ? suggestions.commands.get(`plugin ${words[1] ?? ''}`)?.arguments : undefined;
+  const below = typed[0] === 'plugin' ? suggestions.commands.get(`plugin ${typed[1] ?? ''}`)?.arguments : undefined;
   const plugin = below?.get('plugin');
   if (plugin !== undefined) {
     const plugins = await knownPlugins();
@@ -50,7 +50,7 @@ export async function complete(program: Command, args: readonly string[]): Promi
       for (const [name, { sentence }] of Object.entries(PERMISSIONS)) offer(name, sentence);
     };
   }
-  suggestions.parse([...words]);
+  suggestions.parse([...typed]);
 }
 
 async function knownPlugins(): Promise<readonly PluginInfo[]> {

@@ -3,10 +3,10 @@
 
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { type ConfigCheck, lookAtConfig, problemLine, unstartable } from '../doctor/config-check.ts';
+import { type ConfigCheck, inspectConfig, problemLine, unstartable } from '../doctor/config-check.ts';
 import { dataDir } from '../gateway/address.ts';
 import { EXIT } from '../output/failure.ts';
-import { printable, type Style, style } from '../output/style.ts';
+import { printable, type Style, styleFor } from '../output/style.ts';
 
 export interface ConfigCheckOptions {
   readonly data?: string;
@@ -16,20 +16,20 @@ export interface ConfigCheckOptions {
 /** Returns exit code 1 for any problem, even if a gateway would accept the file. */
 export async function checkConfig(file: string | undefined, options: ConfigCheckOptions): Promise<number> {
   const path = resolve(file ?? join(dataDir(options.data), 'config.jsonc'));
-  const check = lookAtConfig(path, file !== undefined, unstartable);
+  const check = inspectConfig(path, file !== undefined, unstartable);
   if (options.json === true) process.stdout.write(`${JSON.stringify(check)}\n`);
-  else process.stdout.write(checkText(check, style(process.stdout)));
+  else process.stdout.write(checkText(check, styleFor(process.stdout)));
   return check.problems.length === 0 ? EXIT.ok : EXIT.failed;
 }
 
-function checkText({ path, holds, problems }: ConfigCheck, look: Style): string {
+function checkText({ path, holds, problems }: ConfigCheck, style: Style): string {
   const where = printable(path);
   if (problems.length === 0) {
     return existsSync(path) ? 'No problems.\n' : `No problems: there is no ${where}, and one agent, main, echoes.\n`;
   }
   const lines = problems.map((problem) => `  ${problemLine(problem)}`);
   const verdict = holds
-    ? look.yellow('A gateway takes it up; what is named here does not work, or is passed over.')
-    : look.red('A gateway refuses this file.');
+    ? style.yellow('A gateway takes it up; what is named here does not work, or is passed over.')
+    : style.red('A gateway refuses this file.');
   return `${[where, ...lines, verdict].join('\n')}\n`;
 }

@@ -4,7 +4,7 @@
 import { CHECKS, type Finding } from '../doctor/checks.ts';
 import { dataDir } from '../gateway/address.ts';
 import { EXIT } from '../output/failure.ts';
-import { style } from '../output/style.ts';
+import { styleFor } from '../output/style.ts';
 
 export interface DoctorOptions {
   readonly data?: string;
@@ -20,7 +20,7 @@ export async function doctor(options: DoctorOptions): Promise<number> {
   }
   const dir = dataDir(options.data);
   const findings: (Finding & { readonly name: string })[] = [];
-  for (const [name, check] of Object.entries(CHECKS)) findings.push({ name, ...(await look(check, dir)) });
+  for (const [name, check] of Object.entries(CHECKS)) findings.push({ name, ...(await runCheck(check, dir)) });
   const failed = findings.filter(({ state }) => state === 'fail').length;
   if (options.json === true) process.stdout.write(`${JSON.stringify({ ok: failed === 0, data: dir, findings })}\n`);
   else process.stdout.write(report(findings));
@@ -28,7 +28,7 @@ export async function doctor(options: DoctorOptions): Promise<number> {
 }
 
 /** Runs a check; a check that throws is a finding, too. */
-async function look(check: (dir: string) => Finding | Promise<Finding>, dir: string): Promise<Finding> {
+async function runCheck(check: (dir: string) => Finding | Promise<Finding>, dir: string): Promise<Finding> {
   try {
     return await check(dir);
   } catch (error) {
@@ -40,7 +40,7 @@ const hintOf = (error: unknown): string | undefined =>
   error instanceof Error && 'hint' in error && typeof error.hint === 'string' ? error.hint : undefined;
 
 function report(findings: readonly (Finding & { readonly name: string })[]): string {
-  const { green, yellow, red, dim } = style(process.stdout);
+  const { green, yellow, red, dim } = styleFor(process.stdout);
   const marks = { ok: green('ok  '), warn: yellow('warn'), fail: red('fail') };
   return findings
     .map(({ name, state, detail, hint }) => {

@@ -10,7 +10,7 @@ import type { Readable } from 'node:stream';
 import { createEmitter, type EmittedSession, type Emitter, type EmitterOptions } from '@binnacle/emit';
 import { isEmittedId } from '@binnacle/protocol';
 import { Fifos, type OpenFifo } from '@binnacle/server/fifos';
-import { EmitWords } from '../emit/format.ts';
+import { EmitMessages } from '../emit/format.ts';
 import { PassingOn } from '../emit/pass-through.ts';
 import { namedGateway } from '../gateway/address.ts';
 import type { ClientCommandOptions } from '../gateway/connect.ts';
@@ -61,31 +61,31 @@ export async function emit(command: readonly string[], options: EmitOptions): Pr
   const flushMs = parseTimeout(options.flushMs);
   const sessionOptions = sessionOf(command, options);
   const what = command.length === 0 ? 'stdin' : 'the program';
-  const words = new EmitWords({ session: id, bufferDir, flushMs, what });
+  const messages = new EmitMessages({ session: id, bufferDir, flushMs, what });
   const place = new ProvenPlace(() => namedGateway(options.data));
   await place.check();
-  const emitter = emitterOf(options, flushMs, words, place);
-  const waitMs = isPlaceGood(options.data, words) ? flushMs : 0;
-  if (command.length === 0) return await tee(emitter, emitter.session(sessionOptions), waitMs, words);
+  const emitter = emitterOf(options, flushMs, messages, place);
+  const waitMs = isPlaceGood(options.data, messages) ? flushMs : 0;
+  if (command.length === 0) return await tee(emitter, emitter.session(sessionOptions), waitMs, messages);
   const wrapped = await start(command);
   const session = emitter.session(sessionOptions);
   const interrupted = forwardTo(wrapped.child);
   const { exitCode, signal } = await wrapped.run((stream, bytes) => session.output(bytes, { stream }));
   session.end({ exitCode, signal });
   const code = signal === null ? (exitCode ?? EXIT.failed) : 128 + constants.signals[signal];
-  interrupted(() => finish(emitter, code, words));
+  interrupted(() => finish(emitter, code, messages));
   await emitter.close(waitMs);
-  return finish(emitter, code, words);
+  return finish(emitter, code, messages);
 }
 
 /** Ends the process explicitly: a process that holds stdin open must not keep this command alive. */
-function finish(emitter: Emitter, code: number, words: EmitWords): never {
-  words.end(emitter.stats);
+function finish(emitter: Emitter, code: number, messages: EmitMessages): never {
+  messages.end(emitter.stats);
   process.exit(code);
 }
 
 /** Checks the address of the gateway. Returns false and reports an address that can never work. */
-function isPlaceGood(data: string | undefined, words: EmitWords): boolean {
+function isPlaceGood(data: string | undefined, messages: EmitMessages): boolean {
   try {
     const { url } = namedGateway(data);
     if (/^https?:\/\//i.test(url) && URL.canParse(url)) return true;
@@ -93,7 +93,7 @@ function isPlaceGood(data: string | undefined, words: EmitWords): boolean {
   } catch (error) {
     // A gateway that does not run now may start later.
     if (error instanceof Failure && error.exitCode === EXIT.unreachable) return true;
-    words.wrongPlace(error);
+    messages.wrongPlace(error);
     return false;
   }
 }
@@ -118,7 +118,7 @@ function sessionOf(command: readonly string[], options: EmitOptions) {
 /** Quotes a word for display, as a user would type it. */
 const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
-function emitterOf(options: EmitOptions, flushMs: number, words: EmitWords, place: ProvenPlace): Emitter {
+function emitterOf(options: EmitOptions, flushMs: number, messages: EmitMessages, place: ProvenPlace): Emitter {
   const { bufferDir, buffer } = options;
   const settings: EmitterOptions = {
     // Read for each request, so that a gateway is found that starts later or restarts on another port.
@@ -129,7 +129,7 @@ function emitterOf(options: EmitOptions, flushMs: number, words: EmitWords, plac
       ...(buffer === undefined ? {} : { bytes: bufferBytes(buffer) }),
       ...(bufferDir === undefined ? {} : { dir: bufferDir }),
     },
-    onDiagnostic: (diagnostic) => words.warn(diagnostic),
+    onDiagnostic: (diagnostic) => messages.warn(diagnostic),
   };
   try {
     return createEmitter(settings);
@@ -146,7 +146,7 @@ function bufferBytes(text: string): number {
 }
 
 /** Implements CMD | binnacle emit */
-async function tee(emitter: Emitter, session: EmittedSession, waitMs: number, words: EmitWords): Promise<number> {
+async function tee(emitter: Emitter, session: EmittedSession, waitMs: number, messages: EmitMessages): Promise<number> {
   let code: number = EXIT.ok;
   let signals = 0;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -163,12 +163,12 @@ async function tee(emitter: Emitter, session: EmittedSession, waitMs: number, wo
   const out = new PassingOn(1);
   const wrong = await readAll(process.stdin, out, (bytes) => session.output(bytes));
   if (wrong !== undefined) {
-    words.wrongStdin(wrong);
+    messages.wrongStdin(wrong);
     code = EXIT.failed;
   }
   session.end();
   await emitter.close(waitMs);
-  return finish(emitter, code, words);
+  return finish(emitter, code, messages);
 }
 
 interface Wrapped {

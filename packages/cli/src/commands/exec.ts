@@ -19,11 +19,11 @@ export interface ExecOptions extends ClientCommandOptions {
 
 export async function exec(
   session: string | undefined,
-  words: readonly string[],
+  args: readonly string[],
   options: ExecOptions,
 ): Promise<number> {
   // With --new no session is named: that argument is the first word of the command.
-  const all = options.new === true && session !== undefined ? [session, ...words] : words;
+  const all = options.new === true && session !== undefined ? [session, ...args] : args;
   if (options.new !== true && session === undefined) throw usage('Name a session, or give --new.');
   if (all.length === 0) throw usage('There is no command.', 'Put it behind --, e.g. binnacle exec build -- make -j4');
   if (options.new === true && options.detach === true) {
@@ -47,8 +47,8 @@ export async function exec(
 /**
  * Converts words to shell text. A single word is shell text; several are a program and its arguments, and are quoted.
  */
-export const shellText = (words: readonly string[]): string =>
-  words.length === 1 ? (words[0] ?? '') : words.map(quoted).join(' ');
+export const shellText = (args: readonly string[]): string =>
+  args.length === 1 ? (args[0] ?? '') : args.map(quoted).join(' ');
 
 const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
@@ -108,11 +108,11 @@ function asJson(): Print {
 
 /** Returns the exit code. The code of a lost run is unknown: none is invented. */
 function exitCodeOf({ outcome, exitCode }: RunInfo): number {
-  if (outcome !== null && outcome !== 'exited') say(WORDS[outcome]);
+  if (outcome !== null && outcome !== 'exited') say(OUTCOME_TEXTS[outcome]);
   return exitCode ?? EXIT.failed;
 }
 
-const WORDS = {
+const OUTCOME_TEXTS = {
   timed_out: 'it took longer than --timeout, and was ended',
   cancelled: 'it was cancelled',
   session_ended: 'its session ended before it did',

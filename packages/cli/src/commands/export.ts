@@ -45,7 +45,7 @@ const LF = 0x0a;
 const INTERRUPTED = 130;
 
 export async function exportSession(named: string | undefined, options: ExportOptions): Promise<number> {
-  const { wanted, version } = castOf(named, options);
+  const { idOrName, version } = castOf(named, options);
   const format = formatOf(options);
   const target = options.output === undefined || options.output === '-' ? new Stdout() : FileTarget.open(options);
   const progress = new Progress('exported', target.isTerminal);
@@ -62,7 +62,7 @@ export async function exportSession(named: string | undefined, options: ExportOp
   process.on('SIGINT', stop);
   try {
     await withClient(options, async (client) => {
-      const chunks = await chunksOf(client, wanted, { format, version }, options, interrupt.signal);
+      const chunks = await chunksOf(client, idOrName, { format, version }, options, interrupt.signal);
       await (options.follow === true ? copyLines : copy)(chunks, target, progress, interrupt.signal);
     });
     await target.finish();
@@ -78,18 +78,18 @@ export async function exportSession(named: string | undefined, options: ExportOp
 
 async function chunksOf(
   client: Binnacle,
-  wanted: string,
+  idOrName: string,
   { format, version }: { readonly format: ExportFormat | undefined; readonly version: 2 | 3 | undefined },
   options: ExportOptions,
   signal: AbortSignal,
 ): Promise<AsyncGenerator<Uint8Array>> {
   const { input = false, follow = false } = options;
-  if (isConversationKey(wanted)) {
+  if (isConversationKey(idOrName)) {
     if (format === 'cast' || format === 'text')
       throw usage(`A conversation cannot be exported as ${format}.`, 'Pass --markdown or --jsonl.');
-    return client.recordings.exportConversation(wanted, format);
+    return client.recordings.exportConversation(idOrName, format);
   }
-  const { id } = await findSession(client, wanted);
+  const { id } = await findSession(client, idOrName);
   const idleLimit = idleLimitOf(options.idleLimit);
   return client.recordings.export(id, {
     ...{ input, follow, signal },
@@ -105,14 +105,14 @@ async function chunksOf(
 function castOf(
   named: string | undefined,
   { cast }: ExportOptions,
-): { readonly wanted: string; readonly version: 2 | 3 | undefined } {
+): { readonly idOrName: string; readonly version: 2 | 3 | undefined } {
   const isVersion = named !== undefined && (cast === '2' || cast === '3');
   if (typeof cast === 'string' && !isVersion && named !== undefined) {
     throw usage(`asciicast has no version "${cast}" that is written.`, 'Pass --cast 2 or --cast 3.');
   }
-  const wanted = named ?? (typeof cast === 'string' ? cast : undefined);
-  if (wanted === undefined) throw usage('No session is named.', 'For example: binnacle export build -o build.cast');
-  return { wanted, version: isVersion ? (Number(cast) as 2 | 3) : undefined };
+  const idOrName = named ?? (typeof cast === 'string' ? cast : undefined);
+  if (idOrName === undefined) throw usage('No session is named.', 'For example: binnacle export build -o build.cast');
+  return { idOrName, version: isVersion ? (Number(cast) as 2 | 3) : undefined };
 }
 
 /** Returns the format; undefined for the default of a session or conversation. */

@@ -17,7 +17,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { HOOKED_AGENTS, type HookedAgent, type HookFile, hookFileOf } from '@binnacle/server/agent-hooks';
 import { askYes, canAsk } from '../input/prompt.ts';
 import { EXIT, Failure, usage } from '../output/failure.ts';
-import { printable, style } from '../output/style.ts';
+import { printable, styleFor } from '../output/style.ts';
 
 export interface HooksOptions {
   readonly print?: boolean;
@@ -59,12 +59,12 @@ export function hooksStatus(options: HooksOptions): number {
   });
   if (options.json === true) process.stdout.write(`${JSON.stringify(rows)}\n`);
   else {
-    const look = style(process.stdout);
+    const style = styleFor(process.stdout);
     for (const { agent, found, user, project } of rows) {
       const where = `user: ${user}, this project: ${project}`;
       const isOn = user === 'installed' || project === 'installed';
-      const note = found ? '' : look.dim('  (not found on this machine)');
-      process.stdout.write(`${agent.padEnd(9)} ${isOn ? look.green(where) : where}${note}\n`);
+      const note = found ? '' : style.dim('  (not found on this machine)');
+      process.stdout.write(`${agent.padEnd(9)} ${isOn ? style.green(where) : where}${note}\n`);
     }
   }
   return EXIT.ok;
@@ -174,7 +174,7 @@ function write({ file: { path }, after }: Change): void {
 
 /** Formats the removed and the added lines, without the unchanged lines around them. */
 function differenceOf({ file, before, after = '' }: Change): string {
-  const look = style(process.stderr);
+  const style = styleFor(process.stderr);
   const old = before.split('\n');
   const next = after.split('\n');
   let head = 0;
@@ -183,9 +183,9 @@ function differenceOf({ file, before, after = '' }: Change): string {
   const least = Math.min(old.length, next.length) - head;
   while (tail < least && old[old.length - 1 - tail] === next[next.length - 1 - tail]) tail += 1;
   const lines = [
-    look.bold(printable(file.path)),
-    ...old.slice(head, old.length - tail).map((line) => look.red(`- ${printable(line)}`)),
-    ...next.slice(head, next.length - tail).map((line) => look.green(`+ ${printable(line)}`)),
+    style.bold(printable(file.path)),
+    ...old.slice(head, old.length - tail).map((line) => style.red(`- ${printable(line)}`)),
+    ...next.slice(head, next.length - tail).map((line) => style.green(`+ ${printable(line)}`)),
   ];
   return `${lines.join('\n')}\n`;
 }

@@ -45,8 +45,8 @@ export function notesOf({ recording, session }: ImportedRecording): readonly str
     [timesMended, `${counted(timesMended, 'time')} that went backwards, mended`],
     [isCut ? 1 : 0, 'the last line was not whole, and was left out'],
   ] as const;
-  const said = notes.filter(([count]) => count > 0).map(([, note]) => note);
-  return [`${counted(events, 'event')} as "${printable(session.name)}"`, ...said];
+  const remarks = notes.filter(([count]) => count > 0).map(([, note]) => note);
+  return [`${counted(events, 'event')} as "${printable(session.name)}"`, ...remarks];
 }
 
 const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;

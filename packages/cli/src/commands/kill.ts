@@ -4,11 +4,11 @@ import { type ClientCommandOptions, findSession, withClient } from '../gateway/c
 import { EXIT } from '../output/failure.ts';
 import { printable } from '../output/style.ts';
 
-export async function kill(wanted: readonly string[], options: ClientCommandOptions): Promise<number> {
+export async function kill(idsOrNames: readonly string[], options: ClientCommandOptions): Promise<number> {
   await withClient(options, async (client) => {
     // Looked up first, so that a typo in one name deletes no session.
     const sessions = [];
-    for (const one of wanted) sessions.push(await findSession(client, one));
+    for (const one of idsOrNames) sessions.push(await findSession(client, one));
     for (const session of sessions) {
       await client.sessions.delete(session.id);
       process.stderr.write(`Deleted ${printable(session.name) || session.id}.\n`);

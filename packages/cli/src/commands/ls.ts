@@ -4,7 +4,7 @@ import { commandOf, type SessionActivity, type SessionInfo, type SessionQuery } 
 import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
 import { formatDuration } from '../input/quantities.ts';
 import { EXIT } from '../output/failure.ts';
-import { printable, type Style, style, table, widthOf } from '../output/style.ts';
+import { printable, type Style, styleFor, table, widthOf } from '../output/style.ts';
 
 /** Maximum characters of a waiting session's text in the table. */
 const MAX_TEXT = 40;
@@ -25,29 +25,29 @@ export async function ls(options: LsOptions): Promise<number> {
   const all = await withClient(options, (client) => client.sessions.all(query));
   const sessions = waitingFirst(options.running === true ? all.filter((session) => session.running) : all);
   if (options.json === true) process.stdout.write(`${JSON.stringify({ sessions })}\n`);
-  else if (sessions.length > 0) process.stdout.write(sessionTable(sessions, Date.now(), style(process.stdout)));
-  else process.stderr.write(`${noneWords(options)}\n`);
+  else if (sessions.length > 0) process.stdout.write(sessionTable(sessions, Date.now(), styleFor(process.stdout)));
+  else process.stderr.write(`${noneText(options)}\n`);
   return EXIT.ok;
 }
 
-function noneWords({ waiting, label }: LsOptions): string {
+function noneText({ waiting, label }: LsOptions): string {
   if (label !== undefined) return `No session with the label ${label}.`;
   return waiting === true ? 'Nothing waits for you.' : 'No sessions. Start one with: binnacle run';
 }
 
-export function sessionTable(sessions: readonly SessionInfo[], now: number, look: Style): string {
+export function sessionTable(sessions: readonly SessionInfo[], now: number, style: Style): string {
   const shortId = shortIds(sessions);
-  const isAsked = sessions.some((session) => textOf(session) !== '');
-  const head = ['ID', 'STATE', 'NAME', 'AGE', 'HELM', ...(isAsked ? ['WAITS FOR'] : []), 'COMMAND'].map(look.dim);
+  const hasWaitTexts = sessions.some((session) => textOf(session) !== '');
+  const head = ['ID', 'STATE', 'NAME', 'AGE', 'HELM', ...(hasWaitTexts ? ['WAITS FOR'] : []), 'COMMAND'].map(style.dim);
   const rows = sessions.map((session) => [
     shortId(session),
-    state(session, look),
+    state(session, style),
     printable(session.name) || '-',
     formatDuration(now - session.createdAt),
     session.foreign === null
       ? printable(session.lease?.holder ?? '-')
-      : look.dim(`at ${printable(session.foreign.source)}`),
-    ...(isAsked ? [clipped(printable(textOf(session)))] : []),
+      : style.dim(`at ${printable(session.foreign.source)}`),
+    ...(hasWaitTexts ? [clipped(printable(textOf(session)))] : []),
     printable(commandOf(session)),
   ]);
   return table([head, ...rows], widthOf(process.stdout));
@@ -63,22 +63,22 @@ const waitingFirst = (sessions: readonly SessionInfo[]): SessionInfo[] => [
   ...sessions.filter((session) => !isWaiting(session)),
 ];
 
-const ACTIVITY: Readonly<Record<SessionActivity['state'], (look: Style) => string>> = {
-  waiting_approval: (look) => look.yellow('approval?'),
-  waiting_input: (look) => look.yellow('waiting'),
-  working: (look) => look.green('working'),
-  idle: (look) => look.green('idle'),
+const ACTIVITY: Readonly<Record<SessionActivity['state'], (style: Style) => string>> = {
+  waiting_approval: (style) => style.yellow('approval?'),
+  waiting_input: (style) => style.yellow('waiting'),
+  working: (style) => style.green('working'),
+  idle: (style) => style.green('idle'),
 };
 
 /** Formats the activity of a running session, or the exit status of an ended one. */
-function state(session: SessionInfo, look: Style): string {
-  if (session.stalled !== null) return look.yellow('disk full');
+function state(session: SessionInfo, style: Style): string {
+  if (session.stalled !== null) return style.yellow('disk full');
   // A gateway of an older version sends no activity.
-  if (session.running && session.activity) return ACTIVITY[session.activity.state](look);
-  if (session.running) return look.green(session.state);
-  if (session.signal !== null) return look.red(session.signal);
-  if (session.exitCode !== null) return (session.exitCode === 0 ? look.dim : look.red)(`exit ${session.exitCode}`);
-  return session.state === 'lost' ? look.red('lost') : look.dim(session.state);
+  if (session.running && session.activity) return ACTIVITY[session.activity.state](style);
+  if (session.running) return style.green(session.state);
+  if (session.signal !== null) return style.red(session.signal);
+  if (session.exitCode !== null) return (session.exitCode === 0 ? style.dim : style.red)(`exit ${session.exitCode}`);
+  return session.state === 'lost' ? style.red('lost') : style.dim(session.state);
 }
 
 /** Shortens ids to the shortest unique prefix. Ids begin with their time, so eight digits are often not enough. */

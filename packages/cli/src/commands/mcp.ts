@@ -276,21 +276,21 @@ const isHere = (url: string): boolean => /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1
 
 /** Splits input into lines. A line that is too long is dropped and reported. */
 async function* linesOf(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer | 'too long'> {
-  let kept: Buffer[] = [];
+  let parts: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of stream) {
     for (let from = 0; from < chunk.length; ) {
       const end = chunk.indexOf(LF, from);
       const part = chunk.subarray(from, end < 0 ? chunk.length : end);
       bytes += part.length;
-      if (bytes <= MAX_LINE_BYTES) kept.push(part);
+      if (bytes <= MAX_LINE_BYTES) parts.push(part);
       from += part.length + 1;
       if (end < 0) continue;
-      yield bytes > MAX_LINE_BYTES ? 'too long' : Buffer.concat(kept);
-      kept = [];
+      yield bytes > MAX_LINE_BYTES ? 'too long' : Buffer.concat(parts);
+      parts = [];
       bytes = 0;
     }
   }
   // The last line of a file may lack a line end.
-  if (bytes > 0) yield bytes > MAX_LINE_BYTES ? 'too long' : Buffer.concat(kept);
+  if (bytes > 0) yield bytes > MAX_LINE_BYTES ? 'too long' : Buffer.concat(parts);
 }

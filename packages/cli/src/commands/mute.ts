@@ -6,11 +6,11 @@ import { type ClientCommandOptions, findSession, withClient } from '../gateway/c
 import { EXIT } from '../output/failure.ts';
 import { printable } from '../output/style.ts';
 
-export async function mute(wanted: readonly string[], on: boolean, options: ClientCommandOptions): Promise<number> {
+export async function mute(idsOrNames: readonly string[], on: boolean, options: ClientCommandOptions): Promise<number> {
   await withClient(options, async (client) => {
     // Looked up first, so that a typo in one name changes nothing.
     const found = [];
-    for (const one of wanted) found.push(await find(client, one));
+    for (const one of idsOrNames) found.push(await find(client, one));
     for (const { name, what } of found) {
       await (on ? client.push.mute(what) : client.push.unmute(what));
       process.stderr.write(`${on ? 'Muted' : 'Not muted any more:'} ${printable(name)}.\n`);
@@ -19,11 +19,11 @@ export async function mute(wanted: readonly string[], on: boolean, options: Clie
   return EXIT.ok;
 }
 
-async function find(client: Binnacle, wanted: string): Promise<{ readonly name: string; readonly what: Muted }> {
-  if (isConversationKey(wanted)) {
-    const { key, title } = await client.conversations.get(wanted);
+async function find(client: Binnacle, idOrName: string): Promise<{ readonly name: string; readonly what: Muted }> {
+  if (isConversationKey(idOrName)) {
+    const { key, title } = await client.conversations.get(idOrName);
     return { name: title || key, what: { conversation: key } };
   }
-  const { id, name } = await findSession(client, wanted);
+  const { id, name } = await findSession(client, idOrName);
   return { name: name || id, what: { session: id } };
 }

@@ -7,7 +7,7 @@ import type { Explanation, RouteInput } from '@binnacle/server/routing';
 import { findGateway, type Place } from '../gateway/address.ts';
 import type { ClientCommandOptions } from '../gateway/connect.ts';
 import { EXIT, usage } from '../output/failure.ts';
-import { printable, type Style, style } from '../output/style.ts';
+import { printable, type Style, styleFor } from '../output/style.ts';
 
 export interface RouteExplainOptions extends ClientCommandOptions {
   readonly config?: string;
@@ -27,7 +27,7 @@ export async function explainRoute(options: RouteExplainOptions): Promise<number
       ? await askGateway(await findGateway(options.data), question)
       : await askFile(options.config, question);
   if (options.json === true) process.stdout.write(`${JSON.stringify({ ...explanation, problems })}\n`);
-  else process.stdout.write(report(explanation, problems, style(process.stdout)));
+  else process.stdout.write(report(explanation, problems, styleFor(process.stdout)));
   return explanation.route === null ? EXIT.failed : EXIT.ok;
 }
 
@@ -85,37 +85,37 @@ async function askGateway({ url, token }: Place, question: Question): Promise<An
 export function report(
   { route, error, why, tiers, passedOver }: Explanation,
   problems: readonly ConfigProblem[],
-  look: Style,
+  style: Style,
 ): string {
-  const lines = [route === null ? look.red(printable(why)) : look.bold(printable(why))];
+  const lines = [route === null ? style.red(printable(why)) : style.bold(printable(why))];
   if (route !== null) {
     lines.push(`  session key  ${printable(route.sessionKey)}`, `  account      ${printable(route.accountId)}`);
     lines.push(`  scopes       ${printable(`${route.dmScope} for people, ${route.groupScope} for rooms`)}`);
   } else lines.push(`  code         ${error?.code}`);
   lines.push('');
   const marks = {
-    matched: look.green('✓'),
-    no_match: look.red('✗'),
-    not_applicable: look.dim('–'),
-    not_tried: look.dim(' '),
+    matched: style.green('✓'),
+    no_match: style.red('✗'),
+    not_applicable: style.dim('–'),
+    not_tried: style.dim(' '),
   };
   for (const tier of tiers) {
     if (tier.outcome === 'not_tried') continue;
-    lines.push(`${marks[tier.outcome]} ${tier.tier.padEnd(21)} ${look.dim(printable(tier.why))}`);
+    lines.push(`${marks[tier.outcome]} ${tier.tier.padEnd(21)} ${style.dim(printable(tier.why))}`);
     for (const { index, agentId, matches, why: reason } of tier.candidates) {
       const name = `    binding ${index} (${printable(agentId ?? 'the default agent')})`;
-      lines.push(`${name}: ${matches ? look.green(printable(reason)) : printable(reason)}`);
+      lines.push(`${name}: ${matches ? style.green(printable(reason)) : printable(reason)}`);
     }
-    if (tier.more > 0) lines.push(look.dim(`    and ${tier.more} more`));
+    if (tier.more > 0) lines.push(style.dim(`    and ${tier.more} more`));
   }
   const { otherChannels, faulty } = passedOver;
   if (otherChannels + faulty > 0) {
     lines.push(
       '',
-      look.dim(`Not looked at: ${otherChannels} of other channels, ${faulty} that take no part in routing.`),
+      style.dim(`Not looked at: ${otherChannels} of other channels, ${faulty} that take no part in routing.`),
     );
   }
-  if (problems.length > 0) lines.push('', look.yellow('In the config file:'));
+  if (problems.length > 0) lines.push('', style.yellow('In the config file:'));
   for (const { line, column, message } of problems) lines.push(`  ${line}:${column} ${printable(message)}`);
   return `${lines.join('\n')}\n`;
 }

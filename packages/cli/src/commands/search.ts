@@ -4,7 +4,7 @@ import type { SearchHit, SearchResult } from '@binnacle/protocol';
 import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
 import { formatDuration } from '../input/quantities.ts';
 import { EXIT, usage } from '../output/failure.ts';
-import { printable, type Style, style } from '../output/style.ts';
+import { printable, type Style, styleFor } from '../output/style.ts';
 
 export interface SearchCommandOptions extends ClientCommandOptions {
   readonly session?: string;
@@ -16,14 +16,14 @@ const MAX_PAGE = 50;
 const MAX_HITS = 1000;
 const DEFAULT_HITS = 20;
 
-export async function search(words: readonly string[], options: SearchCommandOptions): Promise<number> {
+export async function search(terms: readonly string[], options: SearchCommandOptions): Promise<number> {
   const limit = limitOf(options.limit);
   const found = await withClient(options, async (client): Promise<SearchResult> => {
     const hits: SearchHit[] = [];
     let behindBytes = 0;
     let next: string | null | undefined;
     while (next !== null && hits.length < limit) {
-      const page = await client.search(words.join(' '), {
+      const page = await client.search(terms.join(' '), {
         limit: Math.min(MAX_PAGE, limit - hits.length),
         ...(options.session === undefined ? {} : { session_id: options.session }),
         ...(next === undefined ? {} : { after: next }),
@@ -35,7 +35,7 @@ export async function search(words: readonly string[], options: SearchCommandOpt
   });
   if (options.json === true) process.stdout.write(`${JSON.stringify(found)}\n`);
   else {
-    process.stdout.write(report(found.hits, Date.now(), style(process.stdout)));
+    process.stdout.write(report(found.hits, Date.now(), styleFor(process.stdout)));
     if (found.hits.length === 0) process.stderr.write('Nothing was found.\n');
     if (found.behindBytes > 0) process.stderr.write(`${found.behindBytes} bytes of output are not in the index yet.\n`);
   }
@@ -43,25 +43,25 @@ export async function search(words: readonly string[], options: SearchCommandOpt
 }
 
 /** Formats each hit: a line with its location, then the snippet. */
-export function report(hits: readonly SearchHit[], now: number, look: Style): string {
+export function report(hits: readonly SearchHit[], now: number, style: Style): string {
   return hits
     .map((hit) => {
       const where = [`--since ${hit.offset}`, `${formatDuration(Math.max(0, now - hit.time))} ago`];
       if (hit.foreign !== null) where.push(`at ${printable(hit.foreign.source)}`);
-      const head = `${look.cyan(hit.session)}  ${look.bold(printable(hit.name))}  ${look.dim(where.join(', '))}`;
-      const lines = marked(hit, look).split('\n');
+      const head = `${style.cyan(hit.session)}  ${style.bold(printable(hit.name))}  ${style.dim(where.join(', '))}`;
+      const lines = marked(hit, style).split('\n');
       return `${[head, ...lines.map((line) => `  ${line}`)].join('\n')}\n`;
     })
     .join('\n');
 }
 
 /** Returns the snippet with its matches in colour. */
-function marked({ snippet, matches }: SearchHit, look: Style): string {
+function marked({ snippet, matches }: SearchHit, style: Style): string {
   const clean = (text: string): string => text.split('\n').map(printable).join('\n');
   let at = 0;
   let text = '';
   for (const [from, to] of matches) {
-    text += clean(snippet.slice(at, from)) + look.yellow(clean(snippet.slice(from, to)));
+    text += clean(snippet.slice(at, from)) + style.yellow(clean(snippet.slice(from, to)));
     at = to;
   }
   return text + clean(snippet.slice(at));

@@ -9,11 +9,11 @@ export interface SendOptions extends ClientCommandOptions {
   readonly stdin?: boolean;
 }
 
-export async function send(wanted: string, text: readonly string[], options: SendOptions): Promise<number> {
+export async function send(idOrName: string, text: readonly string[], options: SendOptions): Promise<number> {
   if (options.stdin === true && text.length > 0) throw usage('Give the text, or --stdin, not both.');
   if (options.stdin !== true && text.length === 0 && options.enter !== true) throw usage('There is nothing to send.');
   const receipt = await withClient(options, async (client) => {
-    const session = await findSession(client, wanted);
+    const session = await findSession(client, idOrName);
     const handle = client.session(session.id);
     // Enter is CR on a terminal and LF on a pipe.
     const enter = options.enter !== true ? '' : session.mode === 'pty' ? '\r' : '\n';

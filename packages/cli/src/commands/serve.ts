@@ -2,9 +2,9 @@
 
 import { type Gateway, type GatewayOptions, startGateway } from '@binnacle/server';
 import { dataDir } from '../gateway/address.ts';
-import { parseBytes, parseCount, parseDuration, parseDurationWithin } from '../input/quantities.ts';
+import { parseBytes, parseCount, parseDuration, parseDurationInRange } from '../input/quantities.ts';
 import { EXIT, Failure } from '../output/failure.ts';
-import { style } from '../output/style.ts';
+import { styleFor } from '../output/style.ts';
 import { VERSION } from '../version.ts';
 
 export interface ServeOptions {
@@ -81,7 +81,7 @@ export function toGatewayOptions(options: ServeOptions): GatewayOptions {
   const count = (text: string | undefined, name: string, most = 1_000_000): number | undefined =>
     text === undefined ? undefined : parseCount(text, name, 1, most);
   const time = (text: string | undefined, name: string, max: number): number | undefined =>
-    text === undefined ? undefined : parseDurationWithin(text, name, 1000, max);
+    text === undefined ? undefined : parseDurationInRange(text, name, 1000, max);
   const leaseMs = time(options.leaseTime, '--lease-time', 24 * HOUR_MS);
   return withoutUndefined({
     dataDir: dataDir(options.data),
@@ -156,10 +156,10 @@ async function start(options: GatewayOptions): ReturnType<typeof startGateway> {
 /** Resolves at the first signal to stop; the second one ends the process at once. */
 function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
-    let asked = false;
+    let isStopping = false;
     const stop = (code: number): void => {
-      if (asked) process.exit(code);
-      asked = true;
+      if (isStopping) process.exit(code);
+      isStopping = true;
       resolve();
     };
     // Without a listener Node opens its inspector at SIGUSR1, to every program of this user.
@@ -179,7 +179,7 @@ function stopSignal(): Promise<void> {
 async function greet(gateway: Gateway, data: string): Promise<void> {
   const { url, publicUrl } = gateway;
   const link = gateway.loginLink();
-  const { bold, dim, cyan } = style(process.stdout);
+  const { bold, dim, cyan } = styleFor(process.stdout);
   // `npm start` runs from a checkout, where the command is not on the PATH.
   const binnacle = process.env.npm_lifecycle_event === 'start' ? 'npx binnacle' : 'binnacle';
   // Other commands find the default directory without --data.

@@ -5,7 +5,7 @@ import { isConversationKey } from '@binnacle/protocol';
 import { type ClientCommandOptions, findSession, withClient } from '../gateway/connect.ts';
 import { formatDuration, parseCount, parseDuration } from '../input/quantities.ts';
 import { EXIT, usage } from '../output/failure.ts';
-import { printable, style, table, widthOf } from '../output/style.ts';
+import { printable, styleFor, table, widthOf } from '../output/style.ts';
 
 export interface ShareOptions extends ClientCommandOptions {
   readonly type?: boolean;
@@ -21,7 +21,7 @@ export interface ShareListOptions extends ClientCommandOptions {
 
 export async function share(what: string, options: ShareOptions): Promise<number> {
   const mode: ShareMode = options.type === true ? 'type' : 'view';
-  const wanted = {
+  const newShare = {
     mode,
     ...(options.expires === undefined ? {} : { expiresInMs: parseDuration(options.expires) }),
     ...(options.uses === undefined ? {} : { uses: parseCount(options.uses, '--uses', 1, 1000) }),
@@ -29,7 +29,7 @@ export async function share(what: string, options: ShareOptions): Promise<number
   };
   const made = await withClient(options, async (client) => {
     const target = isConversationKey(what) ? { conversation: what } : { session: (await findSession(client, what)).id };
-    return await client.shares.create({ ...wanted, ...target });
+    return await client.shares.create({ ...newShare, ...target });
   });
   if (options.json === true) {
     process.stdout.write(`${JSON.stringify(made)}\n`);
@@ -58,7 +58,7 @@ export async function listShares(options: ShareListOptions): Promise<number> {
     process.stdout.write(`${JSON.stringify({ shares })}\n`);
     return EXIT.ok;
   }
-  const look = style(process.stdout);
+  const style = styleFor(process.stdout);
   const now = Date.now();
   const rows = shares.map((one) => [
     one.id,
@@ -69,7 +69,7 @@ export async function listShares(options: ShareListOptions): Promise<number> {
     printable(names.get(one.session ?? '') ?? one.session ?? one.conversation ?? ''),
     printable(one.label),
   ]);
-  const head = ['ID', 'MODE', 'EXPIRES', 'USED', 'WATCHING', 'SHOWS', 'LABEL'].map(look.dim);
+  const head = ['ID', 'MODE', 'EXPIRES', 'USED', 'WATCHING', 'SHOWS', 'LABEL'].map(style.dim);
   process.stdout.write(table([head, ...rows], widthOf(process.stdout)));
   return EXIT.ok;
 }
@@ -94,12 +94,12 @@ export async function revokeShares(ids: readonly string[], options: ClientComman
 }
 
 /** Finds the id by its prefix; an unknown prefix is returned unchanged, so that the gateway reports it. */
-function matching(shares: readonly ShareInfo[], wanted: string): string {
-  const found = shares.filter(({ id }) => id === wanted || (wanted !== '' && id.startsWith(wanted)));
+function matching(shares: readonly ShareInfo[], prefix: string): string {
+  const found = shares.filter(({ id }) => id === prefix || (prefix !== '' && id.startsWith(prefix)));
   if (found.length > 1) {
-    throw usage(`"${wanted}" means ${found.length} links.`, `One of: ${found.map(({ id }) => id).join(', ')}`);
+    throw usage(`"${prefix}" means ${found.length} links.`, `One of: ${found.map(({ id }) => id).join(', ')}`);
   }
-  return found[0]?.id ?? wanted;
+  return found[0]?.id ?? prefix;
 }
 
 function stateOf({ state, expiresAt }: ShareInfo, now: number): string {

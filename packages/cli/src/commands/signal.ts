@@ -4,11 +4,11 @@ import { parseSignal, SIGNALS } from '@binnacle/protocol';
 import { type ClientCommandOptions, findSession, withClient } from '../gateway/connect.ts';
 import { EXIT, usage } from '../output/failure.ts';
 
-export async function signal(wanted: string, name: string, options: ClientCommandOptions): Promise<number> {
+export async function signal(idOrName: string, name: string, options: ClientCommandOptions): Promise<number> {
   const parsed = parseSignal(name);
   if (parsed === undefined) throw usage(`"${name}" is not a signal that can be sent.`, `One of: ${SIGNALS.join(', ')}`);
   await withClient(options, async (client) => {
-    const session = await findSession(client, wanted);
+    const session = await findSession(client, idOrName);
     await client.session(session.id).signal(parsed);
   });
   return EXIT.ok;

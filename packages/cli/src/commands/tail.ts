@@ -20,16 +20,16 @@ const TAIL_BYTES = 16 * 1024;
 const PAGE_BYTES = 1024 * 1024;
 const LF = 0x0a;
 
-export async function tail(wanted: string, options: TailOptions): Promise<number> {
+export async function tail(idOrName: string, options: TailOptions): Promise<number> {
   if (options.since !== undefined && options.bytes !== undefined) throw usage('Give --since or --bytes, not both.');
   const since = count(options.since, '--since');
   const bytes = count(options.bytes, '--bytes');
   await withClient(options, async (client) => {
-    const info = await findSession(client, wanted);
+    const info = await findSession(client, idOrName);
     const from = since ?? Math.max(info.oldestOffset, info.outputOffset - (bytes ?? TAIL_BYTES));
     // The start is a default, so the output begins with a whole line.
     const print = printer(options.raw === true, since === undefined && bytes === undefined && from > 0);
-    const offset = await printKept(client, info, from, print);
+    const offset = await printStored(client, info, from, print);
     if (options.follow === true) await printFollowing(client, info, offset, print);
     await print.end();
   });
@@ -54,9 +54,9 @@ function printer(raw: boolean, skipLine: boolean): Printer {
         rest = rest.subarray(at + 1);
         skipping = false;
       }
-      const kept = filter.push(rest);
-      coloured ||= !raw && kept.includes(0x1b);
-      await writeTo(process.stdout, kept);
+      const filtered = filter.push(rest);
+      coloured ||= !raw && filtered.includes(0x1b);
+      await writeTo(process.stdout, filtered);
     },
     async end() {
       await writeTo(process.stdout, filter.end());
@@ -67,7 +67,7 @@ function printer(raw: boolean, skipLine: boolean): Printer {
 }
 
 /** Prints stored output up to the current head. */
-async function printKept(client: Binnacle, info: SessionInfo, from: number, print: Printer): Promise<number> {
+async function printStored(client: Binnacle, info: SessionInfo, from: number, print: Printer): Promise<number> {
   const session = client.session(info.id);
   let offset = from;
   do {

@@ -6,7 +6,7 @@ import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
 import { ask, canAsk } from '../input/prompt.ts';
 import { formatDuration, parseDuration } from '../input/quantities.ts';
 import { EXIT, Failure, usage } from '../output/failure.ts';
-import { printable, style, table, widthOf } from '../output/style.ts';
+import { printable, styleFor, table, widthOf } from '../output/style.ts';
 
 export interface TokenCreateOptions extends ClientCommandOptions {
   readonly scope: Scope;
@@ -25,8 +25,8 @@ export interface TokenLinkOptions extends ClientCommandOptions {
 export async function createToken(name: string, options: TokenCreateOptions): Promise<number> {
   const ttl = options.expires === undefined ? {} : { ttlMs: parseDuration(options.expires) };
   const user = options.user === undefined ? {} : { user: options.user };
-  const asked = { name, scope: options.scope, ...ttl, ...user };
-  const created = await withClient(options, (client) => client.tokens.create(asked));
+  const newToken = { name, scope: options.scope, ...ttl, ...user };
+  const created = await withClient(options, (client) => client.tokens.create(newToken));
   // Only the token goes to stdout, for use in scripts.
   if (options.json === true) process.stdout.write(`${JSON.stringify(created)}\n`);
   else {
@@ -43,7 +43,7 @@ export async function listTokens(options: ClientCommandOptions): Promise<number>
     process.stdout.write(`${JSON.stringify({ tokens })}\n`);
     return EXIT.ok;
   }
-  const look = style(process.stdout);
+  const style = styleFor(process.stdout);
   const now = Date.now();
   const rows = tokens.map((token) => [
     token.id,
@@ -58,14 +58,14 @@ export async function listTokens(options: ClientCommandOptions): Promise<number>
     makerOf(token),
     printable(token.name),
   ]);
-  const head = ['ID', 'SCOPE', 'AGE', 'EXPIRES', 'USER', 'MADE BY', 'NAME'].map(look.dim);
+  const head = ['ID', 'SCOPE', 'AGE', 'EXPIRES', 'USER', 'MADE BY', 'NAME'].map(style.dim);
   process.stdout.write(table([head, ...rows], widthOf(process.stdout)));
   return EXIT.ok;
 }
 
-export async function revokeToken(wanted: string, options: TokenRevokeOptions): Promise<number> {
+export async function revokeToken(prefix: string, options: TokenRevokeOptions): Promise<number> {
   const { id, count } = await withClient(options, async (client) => {
-    const id = matching(await client.tokens.list(), wanted);
+    const id = matching(await client.tokens.list(), prefix);
     const found = await client.tokens.issued(id);
     const issued = options.issued ?? (found.tokens.length === 0 ? 'keep' : await askWhatOf(client, id, found));
     await client.tokens.revoke(id, { issued });
@@ -77,13 +77,13 @@ export async function revokeToken(wanted: string, options: TokenRevokeOptions): 
 }
 
 /** Finds the id by its prefix; an unknown prefix is returned unchanged, so that the gateway reports it. */
-function matching(tokens: readonly TokenInfo[], wanted: string): string {
-  const exact = tokens.find(({ id }) => id === wanted);
-  const found = exact === undefined && wanted !== '' ? tokens.filter(({ id }) => id.startsWith(wanted)) : [];
+function matching(tokens: readonly TokenInfo[], prefix: string): string {
+  const exact = tokens.find(({ id }) => id === prefix);
+  const found = exact === undefined && prefix !== '' ? tokens.filter(({ id }) => id.startsWith(prefix)) : [];
   if (found.length > 1) {
-    throw usage(`"${wanted}" means ${found.length} tokens.`, `One of: ${found.map(({ id }) => id).join(', ')}`);
+    throw usage(`"${prefix}" means ${found.length} tokens.`, `One of: ${found.map(({ id }) => id).join(', ')}`);
   }
-  return found[0]?.id ?? wanted;
+  return found[0]?.id ?? prefix;
 }
 
 /** Lists the tokens that this token created, and asks whether they should end as well. */

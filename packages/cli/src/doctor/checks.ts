@@ -16,7 +16,7 @@ import {
 import { findGateway, gatewayFileOf } from '../gateway/address.ts';
 import { clientOf } from '../gateway/connect.ts';
 import { VERSION } from '../version.ts';
-import { lookAtConfig, problemLine } from './config-check.ts';
+import { inspectConfig, problemLine } from './config-check.ts';
 
 export interface Finding {
   readonly state: 'ok' | 'warn' | 'fail';
@@ -180,7 +180,7 @@ async function gateway(dir: string): Promise<Finding> {
 async function configFile(dir: string): Promise<Finding> {
   const used = await configInUse(dir);
   const path = used ?? join(dir, 'config.jsonc');
-  const { holds, problems } = lookAtConfig(path, used !== undefined && used !== join(dir, 'config.jsonc'));
+  const { holds, problems } = inspectConfig(path, used !== undefined && used !== join(dir, 'config.jsonc'));
   const [first] = problems;
   if (first === undefined) return ok(existsSync(path) ? path : 'there is none: one agent, main, echoes');
   const detail = `${path}:${problemLine(first)}${problems.length > 1 ? ` (and ${problems.length - 1} more)` : ''}`;
@@ -211,16 +211,18 @@ function runners(dir: string): Finding {
   const folder = join(dir, 'runners');
   if (!existsSync(folder)) return ok('none was started yet');
   let alive = 0;
-  let gone = 0;
+  let deadCount = 0;
   for (const name of readdirSync(folder)) {
     const text = readText(join(folder, name, 'runner.json'));
     if (text === '') continue;
     const { pid } = JSON.parse(text) as { pid: number };
     if (isAlive(pid)) alive += 1;
-    else gone += 1;
+    else deadCount += 1;
   }
-  const detail = `${alive} alive, ${gone} gone`;
-  return gone === 0 ? ok(detail) : warn(detail, 'The gateway marks the sessions of a runner that has gone as lost.');
+  const detail = `${alive} alive, ${deadCount} gone`;
+  return deadCount === 0
+    ? ok(detail)
+    : warn(detail, 'The gateway marks the sessions of a runner that has gone as lost.');
 }
 
 function isAlive(pid: number): boolean {

@@ -23,7 +23,7 @@ export interface ConfigCheck {
 }
 
 /** Loads and checks the file. `isRequired`: the file was named, so that its absence is a problem. */
-export function lookAtConfig(path: string, isRequired: boolean, alsoWrong?: AlsoWrong): ConfigCheck {
+export function inspectConfig(path: string, isRequired: boolean, alsoWrong?: AlsoWrong): ConfigCheck {
   try {
     return { path, holds: true, problems: loadConfig(path, isRequired, alsoWrong).problems };
   } catch (error) {
@@ -65,8 +65,8 @@ function* missingOf(agent: AgentConfig): Generator<Wrong> {
 /** Returns the individual problems of a `bad_config`. */
 export function problemsOf({ details, message }: BinnacleError): readonly ConfigProblem[] {
   // Created in config/config.ts with this type.
-  const told = details?.problems as readonly ConfigProblem[] | undefined;
-  return told ?? [{ path: '', line: 1, column: 1, message }];
+  const reported = details?.problems as readonly ConfigProblem[] | undefined;
+  return reported ?? [{ path: '', line: 1, column: 1, message }];
 }
 
 export const problemLine = ({ path, line, column, message }: ConfigProblem): string =>

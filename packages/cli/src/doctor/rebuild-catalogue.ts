@@ -82,11 +82,11 @@ function rebuild(dir: string): Rebuilt {
   try {
     if (isFile) tables = salvage(path, db);
     dropOrphans(db);
-    const isSaid = ['messages', 'conversation_runs'].every((name) =>
+    const isReported = ['messages', 'conversation_runs'].every((name) =>
       tables.some(({ table, isWhole }) => table === name && isWhole),
     );
     // If these rows are incomplete, the logs of conversations are read again; existing rows stay.
-    if (!isSaid) db.exec("UPDATE conversations SET place = 0, state = 'busy'");
+    if (!isReported) db.exec("UPDATE conversations SET place = 0, state = 'busy'");
     db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
   } finally {
     db.close();
@@ -116,9 +116,9 @@ function report({ aside, tables, adopted }: Rebuilt): string {
   const rows = tables.reduce((sum, table) => sum + table.rows, 0);
   if (tables.length === 0) lines.push('Nothing could be read of the old one.');
   else lines.push(`Read from it: ${rows} rows${damaged.length === 0 ? ', all of them' : ''}.`);
-  for (const { table, rows: kept } of damaged) {
-    const words = LOST_FOR_GOOD[table];
-    if (words !== undefined) lines.push(`Not whole: ${words} (${kept} could be read). The others are lost.`);
+  for (const { table, rows: readable } of damaged) {
+    const content = LOST_FOR_GOOD[table];
+    if (content !== undefined) lines.push(`Not whole: ${content} (${readable} could be read). The others are lost.`);
   }
   if (tables.length === 0) lines.push(`Lost: ${Object.values(LOST_FOR_GOOD).join(', ')}.`);
   lines.push(`Taken up from logs: ${adopted.sessions} sessions, ${adopted.conversations} conversations.`);

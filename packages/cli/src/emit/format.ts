@@ -17,13 +17,13 @@ export interface EmitSetting {
 /** Codes that mean that the session id was used before. */
 const USED = new Set(['session_taken', 'session_exited', 'session_gone', 'stale_epoch']);
 
-export class EmitWords {
+export class EmitMessages {
   readonly #setting: EmitSetting;
-  readonly #said: Set<string>;
+  readonly #reported: Set<string>;
 
   constructor(setting: EmitSetting) {
     this.#setting = setting;
-    this.#said = new Set();
+    this.#reported = new Set();
   }
 
   /** Prints at most one line per kind. */
@@ -31,8 +31,8 @@ export class EmitWords {
     const { kind, code, message, session } = diagnostic;
     // A refusal of an earlier run's events in the directory says nothing about this run.
     const key = this.#isOwn(diagnostic) ? `${kind} of this run` : kind;
-    if (this.#said.has(key)) return;
-    this.#said.add(key);
+    if (this.#reported.has(key)) return;
+    this.#reported.add(key);
     const hint = this.#hintOf(diagnostic);
     const about = kind === 'session_refused' && session !== undefined ? ` (${session})` : '';
     say(`${message}${code === undefined ? '' : ` [${code}]`}${about}${hint === undefined ? '' : ` ${hint}`}`);
@@ -42,7 +42,7 @@ export class EmitWords {
   wrongPlace(error: unknown): void {
     const hint = hintOf(error);
     say(`${messageOf(error)}${hint === undefined ? '' : ` ${hint}`}`);
-    this.#said.add('unreachable');
+    this.#reported.add('unreachable');
   }
 
   wrongStdin(error: Error): void {
@@ -52,15 +52,15 @@ export class EmitWords {
   /** Prints the last line, which includes the emitter's own final message. */
   end({ buffered, bufferedBytes, bufferedSessions, lostBytes }: EmitStats): void {
     const { bufferDir } = this.#setting;
-    const kept = bufferDir === undefined ? '' : `; they are kept in ${bufferDir}`;
+    const storedNote = bufferDir === undefined ? '' : `; they are kept in ${bufferDir}`;
     const sessions = bufferedSessions === 1 ? '1 session' : `${bufferedSessions} sessions`;
-    const said: string[] = [];
+    const parts: string[] = [];
     if (buffered > 0 && bufferedBytes > 0)
-      said.push(`${bytesOf(bufferedBytes)} of ${sessions} were not delivered${kept}`);
-    else if (buffered > 0) said.push(`some events of ${sessions}, without output, were not delivered${kept}`);
-    if (lostBytes > 0) said.push(`${bytesOf(lostBytes)} were lost`);
-    if (said.length > 0) say(`${said.join(', ')}.`);
-    this.#said.add('left');
+      parts.push(`${bytesOf(bufferedBytes)} of ${sessions} were not delivered${storedNote}`);
+    else if (buffered > 0) parts.push(`some events of ${sessions}, without output, were not delivered${storedNote}`);
+    if (lostBytes > 0) parts.push(`${bytesOf(lostBytes)} were lost`);
+    if (parts.length > 0) say(`${parts.join(', ')}.`);
+    this.#reported.add('left');
   }
 
   #isOwn({ kind, session }: EmitDiagnostic): boolean {

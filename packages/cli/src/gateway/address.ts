@@ -18,8 +18,8 @@ export interface Place {
 }
 
 /** Returns `--data`, else $BINNACLE_DATA, else the XDG data directory. */
-export function dataDir(given: string | undefined, env: NodeJS.ProcessEnv = process.env): string {
-  return resolve(given ?? nonEmpty(env.BINNACLE_DATA) ?? defaultDataDir(env));
+export function dataDir(option: string | undefined, env: NodeJS.ProcessEnv = process.env): string {
+  return resolve(option ?? nonEmpty(env.BINNACLE_DATA) ?? defaultDataDir(env));
 }
 
 /** A gateway by its address, before it has proved its identity. */

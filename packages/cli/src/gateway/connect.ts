@@ -35,25 +35,25 @@ export async function withClient<T>(options: ClientCommandOptions, body: (client
  * Finds the session by its id, by its name or its emitter's id (of several, the one that still runs), or by a prefix of
  * its id.
  */
-export async function findSession(client: Binnacle, wanted: string): Promise<SessionInfo> {
-  return pick(await client.sessions.all(), wanted);
+export async function findSession(client: Binnacle, idOrName: string): Promise<SessionInfo> {
+  return pick(await client.sessions.all(), idOrName);
 }
 
-export function pick(sessions: readonly SessionInfo[], wanted: string): SessionInfo {
-  if (wanted === '') throw usage('A session is named by its id or name, and this is empty.');
-  const exact = sessions.find((session) => session.id === wanted);
+export function pick(sessions: readonly SessionInfo[], idOrName: string): SessionInfo {
+  if (idOrName === '') throw usage('A session is named by its id or name, and this is empty.');
+  const exact = sessions.find((session) => session.id === idOrName);
   if (exact !== undefined) return exact;
-  const named = sessions.filter(({ name, foreign }) => name === wanted || foreign?.sessionId === wanted);
+  const named = sessions.filter(({ name, foreign }) => name === idOrName || foreign?.sessionId === idOrName);
   const running = named.filter((session) => session.running);
-  const candidates = [running, named, sessions.filter((session) => session.id.startsWith(wanted.toLowerCase()))];
+  const candidates = [running, named, sessions.filter((session) => session.id.startsWith(idOrName.toLowerCase()))];
   const found = candidates.find((list) => list.length > 0) ?? [];
   const [only, ...others] = found;
   if (only === undefined) {
-    throw new Failure(EXIT.noSession, `There is no session "${wanted}".`, 'List them with: binnacle ls');
+    throw new Failure(EXIT.noSession, `There is no session "${idOrName}".`, 'List them with: binnacle ls');
   }
   if (others.length === 0) return only;
   throw usage(
-    `"${wanted}" means ${found.length} sessions.`,
+    `"${idOrName}" means ${found.length} sessions.`,
     `One of: ${found.map((session) => session.id).join(', ')}`,
   );
 }

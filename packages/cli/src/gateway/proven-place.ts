@@ -24,13 +24,13 @@ export class ProvenPlace {
 
   /** Resolves when the identity check has finished. Never rejects. */
   check(): Promise<void> {
-    this.#checking ??= this.#look().finally(() => {
+    this.#checking ??= this.#checkIdentity().finally(() => {
       this.#checking = undefined;
     });
     return this.#checking;
   }
 
-  async #look(): Promise<void> {
+  async #checkIdentity(): Promise<void> {
     try {
       const named = this.#name();
       if (named.file !== undefined && (await whoAnswers(named.file)) === 'gateway') this.#proven = keyOf(named);

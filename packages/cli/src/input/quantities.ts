@@ -28,7 +28,7 @@ export function parseDuration(text: string): number {
 }
 
 /** Parses like `parseDuration`, and refuses values outside a range of milliseconds. */
-export function parseDurationWithin(text: string, what: string, min: number, max: number): number {
+export function parseDurationInRange(text: string, what: string, min: number, max: number): number {
   const value = parseDuration(text);
   if (value >= min && value <= max) return value;
   throw usage(`${what} takes a duration from ${formatDuration(min)} to ${formatDuration(max)}.`);

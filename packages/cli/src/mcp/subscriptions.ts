@@ -35,7 +35,7 @@ export interface FollowsParts {
   /** Yields the messages of one stream. Throws if the stream cannot be opened. */
   listen(message: Json, signal: AbortSignal): AsyncIterable<unknown>;
   updated(uri: string): void;
-  log(level: Level, words: string): void;
+  log(level: Level, text: string): void;
 }
 
 export class Follows {
@@ -136,7 +136,7 @@ export class Follows {
     }
   }
 
-  #log(level: Level, words: string): void {
-    if (SEVERITY.indexOf(level) >= this.#level) this.#parts.log(level, words);
+  #log(level: Level, text: string): void {
+    if (SEVERITY.indexOf(level) >= this.#level) this.#parts.log(level, text);
   }
 }

@@ -27,12 +27,12 @@ export function cellsOf(text: string): number {
 /** Truncates a text to the width of one row, with an ellipsis. */
 export function cutTo(text: string, width: number): string {
   if (cellsOf(text) <= width) return text;
-  let kept = '';
+  let cut = '';
   for (const { segment } of segmenter.segment(text)) {
-    if (cellsOf(kept + segment) >= width) break;
-    kept += segment;
+    if (cellsOf(cut + segment) >= width) break;
+    cut += segment;
   }
-  return `${kept}…`;
+  return `${cut}…`;
 }
 
 /** Splits a line into full rows, without word wrap: every character is in exactly one row. Returns at least one row. */

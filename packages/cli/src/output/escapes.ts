@@ -13,10 +13,14 @@ export interface Token {
   readonly continues?: true;
 }
 
-/** Maximum bytes held. A longer string is split into several tokens; any other sequence of that length is truncated. */
+/**
+ * Maximum bytes of a pending sequence. A longer string is split into several tokens; any other sequence of that length
+ * is truncated.
+ */
 export const MAX_SEQUENCE_BYTES = 64 * 1024;
 /**
- * Maximum bytes of one string (an inline image). After that, a stray ESC ] no longer swallows output as its content.
+ * Maximum bytes of one string (an inline image). After that, an unterminated ESC ] no longer swallows output as its
+ * content.
  */
 export const MAX_STRING_BYTES = 16 * 1024 * 1024;
 
@@ -33,11 +37,11 @@ type State = 'ground' | 'c2' | 'esc' | 'intermediate' | 'csi' | 'string' | 'stri
 
 export class Escapes {
   #state: State = 'ground';
-  #held: number[] = [];
+  #pending: number[] = [];
   /** Bytes of the current string that were already emitted. */
-  #givenOut = 0;
+  #emittedBytes = 0;
 
-  /** Returns the tokens that this chunk completes; an incomplete token is held. */
+  /** Returns the tokens that this chunk completes; an incomplete token is pending. */
   feed(chunk: Uint8Array): Token[] {
     const tokens: Token[] = [];
     let textFrom = 0;
@@ -52,7 +56,7 @@ export class Escapes {
         text(i);
         textFrom = i + 1;
         if (begins) {
-          this.#held = [byte];
+          this.#pending = [byte];
           this.#state = byte === ESC ? 'esc' : 'c2';
         } else {
           tokens.push({ kind: 'control', bytes: Uint8Array.of(byte) });
@@ -68,18 +72,18 @@ export class Escapes {
     return tokens;
   }
 
-  /** Returns the held bytes at the end of input. */
+  /** Returns the pending bytes at the end of input. */
   end(): Token[] {
     const tokens: Token[] = [];
-    if (this.#held.length > 0) this.#let('escape', tokens);
-    this.#givenOut = 0;
+    if (this.#pending.length > 0) this.#let('escape', tokens);
+    this.#emittedBytes = 0;
     return tokens;
   }
 
   /** Processes one byte inside a sequence. Returns true if the byte must be processed again in the ground state. */
   #step(byte: number, tokens: Token[]): boolean {
-    if (this.#held.length >= MAX_SEQUENCE_BYTES) {
-      if (this.#state === 'string' && this.#givenOut < MAX_STRING_BYTES) this.#giveOut(tokens);
+    if (this.#pending.length >= MAX_SEQUENCE_BYTES) {
+      if (this.#state === 'string' && this.#emittedBytes < MAX_STRING_BYTES) this.#giveOut(tokens);
       else if (this.#state !== 'string-esc' && this.#state !== 'string-c2') {
         this.#let('escape', tokens);
         return true;
@@ -99,26 +103,26 @@ export class Escapes {
       case 'csi':
         return this.#final(byte, 0x40, 'csi', tokens);
       case 'string':
-        this.#held.push(byte);
+        this.#pending.push(byte);
         if (byte === BEL) this.#let('string', tokens);
         else if (byte === ESC) this.#state = 'string-esc';
         else if (byte === 0xc2) this.#state = 'string-c2';
         return false;
       case 'string-c2':
-        this.#held.push(byte);
+        this.#pending.push(byte);
         if (byte === 0x9c) this.#let('string', tokens);
         else this.#state = byte === ESC ? 'string-esc' : 'string';
         return false;
       case 'string-esc':
         if (byte === 0x5c) {
-          this.#held.push(byte);
+          this.#pending.push(byte);
           this.#let('string', tokens);
           return false;
         }
         // Any other ESC ends the string and begins a new sequence.
-        this.#held.pop();
+        this.#pending.pop();
         this.#let('string', tokens);
-        this.#held = [ESC];
+        this.#pending = [ESC];
         this.#state = 'esc';
         return this.#step(byte, tokens);
       case 'ground':
@@ -131,7 +135,7 @@ export class Escapes {
       this.#let('text', tokens); // broken UTF-8: shown as it is
       return true;
     }
-    this.#held.push(byte);
+    this.#pending.push(byte);
     if (byte === C1_CSI) this.#state = 'csi';
     else if (C1_STRINGS.has(byte)) this.#state = 'string';
     else this.#let(byte < 0xa0 ? 'control' : 'text', tokens);
@@ -143,7 +147,7 @@ export class Escapes {
       this.#let('escape', tokens);
       return true;
     }
-    this.#held.push(byte);
+    this.#pending.push(byte);
     if (isInside(byte)) return false;
     if (byte === 0x5b) this.#state = 'csi';
     else if (STRING_STARTERS.has(byte)) this.#state = 'string';
@@ -157,25 +161,25 @@ export class Escapes {
       this.#let('escape', tokens); // truncated
       return true;
     }
-    this.#held.push(byte);
+    this.#pending.push(byte);
     if (!isInside(byte) && byte >= from) this.#let(kind, tokens);
     return false;
   }
 
   #let(kind: TokenKind, tokens: Token[]): void {
-    if (this.#givenOut > 0) this.#giveOut(tokens);
-    else tokens.push({ kind, bytes: Uint8Array.from(this.#held) });
-    this.#held = [];
-    this.#givenOut = 0;
+    if (this.#emittedBytes > 0) this.#giveOut(tokens);
+    else tokens.push({ kind, bytes: Uint8Array.from(this.#pending) });
+    this.#pending = [];
+    this.#emittedBytes = 0;
     this.#state = 'ground';
   }
 
-  /** Emits the held part of a string that exceeds the limit. */
+  /** Emits the pending part of a string that exceeds the limit. */
   #giveOut(tokens: Token[]): void {
-    const bytes = Uint8Array.from(this.#held);
-    tokens.push({ kind: 'string', bytes, ...(this.#givenOut > 0 && { continues: true }) });
-    this.#givenOut += bytes.length;
-    this.#held = [];
+    const bytes = Uint8Array.from(this.#pending);
+    tokens.push({ kind: 'string', bytes, ...(this.#emittedBytes > 0 && { continues: true }) });
+    this.#emittedBytes += bytes.length;
+    this.#pending = [];
   }
 }
 

@@ -71,7 +71,7 @@ export function messageOf(error: unknown): string {
 export function hintOf(error: unknown): string | undefined {
   if (error instanceof Failure) return error.hint;
   if (error instanceof BinnacleError) {
-    const hint = IN_COMMANDS.reduce((text, [said, command]) => text.replace(said, command), error.hint);
+    const hint = IN_COMMANDS.reduce((text, [pattern, command]) => text.replace(pattern, command), error.hint);
     return OFFSETS.reduce((text, name) => text.replace(name, String(error.details?.[name] ?? name)), hint);
   }
   return isUnreachable(error) ? 'Start it with: binnacle serve' : undefined;

@@ -9,28 +9,28 @@ export class Progress {
   readonly #what: string;
   readonly #isShown: boolean;
   #bytes = 0;
-  #drawnAt: number;
-  #isDrawn = false;
+  #printedAt: number;
+  #isPrinted = false;
 
   /** `isBusy`: the transferred data goes to the same terminal. */
   constructor(what: string, isBusy: boolean) {
     this.#what = what;
     this.#isShown = process.stderr.isTTY === true && !isBusy;
-    this.#drawnAt = performance.now() + FIRST_MS - EVERY_MS;
+    this.#printedAt = performance.now() + FIRST_MS - EVERY_MS;
   }
 
   add(bytes: number): void {
     this.#bytes += bytes;
     const now = performance.now();
-    if (!this.#isShown || now - this.#drawnAt < EVERY_MS) return;
-    this.#drawnAt = now;
-    this.#isDrawn = true;
+    if (!this.#isShown || now - this.#printedAt < EVERY_MS) return;
+    this.#printedAt = now;
+    this.#isPrinted = true;
     process.stderr.write(`\r${formatBytes(this.#bytes)} ${this.#what}\x1b[K`);
   }
 
   end(): void {
-    if (this.#isDrawn) process.stderr.write('\r\x1b[K');
-    this.#isDrawn = false;
+    if (this.#isPrinted) process.stderr.write('\r\x1b[K');
+    this.#isPrinted = false;
   }
 }
 

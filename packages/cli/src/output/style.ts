@@ -12,7 +12,7 @@ export interface Style {
 }
 
 /** Creates a style. Plain if the stream is not a terminal, or NO_COLOR is set (https://no-color.org). */
-export function style(stream: { readonly isTTY?: boolean }, env: NodeJS.ProcessEnv = process.env): Style {
+export function styleFor(stream: { readonly isTTY?: boolean }, env: NodeJS.ProcessEnv = process.env): Style {
   const plain = stream.isTTY !== true || (env.NO_COLOR !== undefined && env.NO_COLOR !== '') || env.TERM === 'dumb';
   const paint = (on: number, off: number) => (text: string) => (plain ? text : `\x1b[${on}m${text}\x1b[${off}m`);
   return {

@@ -7,7 +7,7 @@ import { BinnacleError, type PluginPreview } from '@binnacle/protocol';
 import { withClient } from '../gateway/connect.ts';
 import { INTERRUPTED } from '../input/prompt.ts';
 import { describe, EXIT, Failure } from '../output/failure.ts';
-import { printable, style } from '../output/style.ts';
+import { printable, styleFor } from '../output/style.ts';
 import { FolderChanges } from './folder-changes.ts';
 import { agree, carryOut, doneText, type PluginInstallOptions, previewText } from './install.ts';
 import { followLog, logLine } from './logs.ts';
@@ -16,7 +16,7 @@ export async function developPlugin(folder: string, options: PluginInstallOption
   const path = resolve(folder);
   return await withClient(options, async (client) => {
     const changes = new FolderChanges(path);
-    await changes.look();
+    await changes.record();
     const first = await client.plugins.preview(path);
     const { id } = first;
     // Includes broken plugins: a plugin that was installed before must not be removed.
@@ -41,12 +41,12 @@ export async function developPlugin(folder: string, options: PluginInstallOption
       stop.abort();
       if (wasThere) process.stderr.write(`${id} stays as it is now.\n`);
       else {
-        const isGone = await client.plugins.remove(id).then(
+        const isRemoved = await client.plugins.remove(id).then(
           () => true,
           () => false,
         );
         // Fails if the person refused the install.
-        if (isGone) process.stderr.write(`${id} is removed again.\n`);
+        if (isRemoved) process.stderr.write(`${id} is removed again.\n`);
       }
       process.off('SIGINT', end).off('SIGTERM', end).off('SIGHUP', end);
     }
@@ -90,19 +90,19 @@ async function takeUp(
   preview: PluginPreview,
   options: PluginInstallOptions,
 ): Promise<boolean> {
-  const look = style(process.stderr);
-  const isAsked = preview.replaces === null || preview.widens.length > 0 || preview.inherits !== null;
-  if (isAsked) process.stderr.write(previewText(preview, look));
-  const agreed = isAsked ? await agree(preview, options) : { granted: {}, inherit: undefined };
+  const style = styleFor(process.stderr);
+  const needsConsent = preview.replaces === null || preview.widens.length > 0 || preview.inherits !== null;
+  if (needsConsent) process.stderr.write(previewText(preview, style));
+  const agreed = needsConsent ? await agree(preview, options) : { granted: {}, inherit: undefined };
   if (agreed === undefined) return false;
-  process.stderr.write(doneText(await carryOut(client, path, preview, agreed), look));
+  process.stderr.write(doneText(await carryOut(client, path, preview, agreed), style));
   return true;
 }
 
 async function follow(client: Binnacle, id: string, signal: AbortSignal): Promise<void> {
-  const look = style(process.stdout);
+  const style = styleFor(process.stdout);
   const { next } = await client.plugins.logs(id);
-  const write = (line: Parameters<typeof logLine>[0]): void => void process.stdout.write(logLine(line, look));
+  const write = (line: Parameters<typeof logLine>[0]): void => void process.stdout.write(logLine(line, style));
   try {
     await followLog(client, id, next, write, signal);
   } catch (error) {

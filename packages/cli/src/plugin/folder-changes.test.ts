@@ -13,14 +13,14 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true }));
 
-async function looked(): Promise<FolderChanges> {
+async function recorded(): Promise<FolderChanges> {
   const changes = new FolderChanges(dir, 5);
-  await changes.look();
+  await changes.record();
   return changes;
 }
 
 it('each of twenty saves is seen, in place and by a file that takes the place of the one before', async () => {
-  const changes = await looked();
+  const changes = await recorded();
   for (let save = 1; save <= 20; save += 1) {
     writeFileSync(join(dir, 'lib/a.js'), `in place ${save}`);
     expect(await changes.next(over.signal)).toBe(true);
@@ -31,7 +31,7 @@ it('each of twenty saves is seen, in place and by a file that takes the place of
 });
 
 it('files that come, go, and are others with the same size and time are seen', async () => {
-  const changes = await looked();
+  const changes = await recorded();
   const acts = [
     () => writeFileSync(join(dir, 'b.js'), '1'),
     () => mkdirSync(join(dir, 'src')),
@@ -51,7 +51,7 @@ it('files that come, go, and are others with the same size and time are seen', a
 });
 
 it('what happened since the look is seen, and what is no part of a plugin is not', async () => {
-  const changes = await looked();
+  const changes = await recorded();
   writeFileSync(join(dir, 'lib/a.js'), 'while nobody waited');
   expect(await changes.next(over.signal)).toBe(true);
 
@@ -68,7 +68,7 @@ it('what happened since the look is seen, and what is no part of a plugin is not
 });
 
 it('a folder that is written without end is taken up all the same', async () => {
-  const changes = await looked();
+  const changes = await recorded();
   let n = 0;
   const writer = setInterval(() => {
     n += 1;

@@ -19,7 +19,7 @@ const IGNORED = /^(?:\.|node_modules$)/;
 export class FolderChanges {
   readonly #dir: string;
   readonly #everyMs: number;
-  /** State at the last look; undefined before the first look. */
+  /** State at the last scan; undefined before the first one. */
   #seen: string | undefined;
 
   constructor(dir: string, everyMs = EVERY_MS) {
@@ -28,7 +28,7 @@ export class FolderChanges {
   }
 
   /** Records the current state. Call before reading the folder: later changes then count as changes. */
-  async look(): Promise<void> {
+  async record(): Promise<void> {
     this.#seen = await stampOf(this.#dir);
   }
 

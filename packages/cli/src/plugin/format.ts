@@ -15,13 +15,13 @@ export const itemsOf = (value: PluginGrantValue): readonly string[] | undefined 
   typeof value === 'boolean' ? undefined : Object.values(value).flat();
 
 /** Formats the extent of a permission, to follow its sentence: `: git, rg`. */
-function scopeOf({ asked, limits }: PluginPermission): string {
-  const items = itemsOf(asked);
+function scopeOf({ asked: requested, limits }: PluginPermission): string {
+  const items = itemsOf(requested);
   if (items !== undefined) return `: ${items.map(printable).join(', ')}`;
   return limits === null ? '' : ' (without a limit)';
 }
 
-function standingOf({ granted, missing, narrowed }: PluginPermission): string {
+function grantStatus({ granted, missing, narrowed }: PluginPermission): string {
   const items = (itemsOf(granted) ?? []).map(printable).join(', ');
   if (narrowed) return ` (narrowed to ${items})`;
   if (missing === false) return ' (granted)';
@@ -29,13 +29,17 @@ function standingOf({ granted, missing, narrowed }: PluginPermission): string {
 }
 
 /** Formats each requested permission in two lines: what it allows, and the plugin's reason. */
-export function askedLines(permissions: readonly PluginPermission[], isNew: readonly string[], look: Style): string[] {
+export function permissionLines(
+  permissions: readonly PluginPermission[],
+  isNew: readonly string[],
+  style: Style,
+): string[] {
   return permissions
-    .filter(({ asked }) => asked !== false)
+    .filter(({ asked: requested }) => requested !== false)
     .flatMap((one) => {
-      const mark = isNew.includes(one.permission) ? look.yellow('new ') : '';
-      const granted = look.dim(standingOf(one));
-      const name = look.dim(printable(one.permission));
+      const mark = isNew.includes(one.permission) ? style.yellow('new ') : '';
+      const granted = style.dim(grantStatus(one));
+      const name = style.dim(printable(one.permission));
       return [
         `  ${mark}can ${printable(one.sentence)}${scopeOf(one)}${granted}`,
         `      ${name}  “${printable(one.reason)}”`,
@@ -47,9 +51,9 @@ export function askedLines(permissions: readonly PluginPermission[], isNew: read
 export const grantCommands = (id: string, permissions: readonly PluginPermission[]): string[] =>
   permissions.filter(({ missing }) => missing !== false).map((one) => grantCommand(id, one.permission, one.missing));
 
-export const settingLine = ({ key, description, isRequired, isSet }: PluginSetting, look: Style): string => {
-  const standing = isSet ? 'set' : isRequired ? look.yellow('needed') : 'not set';
-  return `  ${printable(key)}  ${standing}${description === '' ? '' : look.dim(`  ${printable(description)}`)}`;
+export const settingLine = ({ key, description, isRequired, isSet }: PluginSetting, style: Style): string => {
+  const status = isSet ? 'set' : isRequired ? style.yellow('needed') : 'not set';
+  return `  ${printable(key)}  ${status}${description === '' ? '' : style.dim(`  ${printable(description)}`)}`;
 };
 
 export function grantCommand(id: string, permission: string, value: PluginGrantValue): string {
@@ -61,10 +65,10 @@ export function grantCommand(id: string, permission: string, value: PluginGrantV
 export const quoted = (text: string): string =>
   /^[\w@%+=:,./-]+$/.test(text) ? text : `'${printable(text).replaceAll("'", "'\\''")}'`;
 
-export function stateOf({ state }: Pick<PluginInfo, 'state'>, look: Style): string {
-  if (state === 'unset') return look.yellow('needs settings');
-  if (state === 'running') return look.green(state);
-  return state === 'refused' || state === 'disabled' ? look.red(state) : look.yellow(state);
+export function stateOf({ state }: Pick<PluginInfo, 'state'>, style: Style): string {
+  if (state === 'unset') return style.yellow('needs settings');
+  if (state === 'running') return style.green(state);
+  return state === 'refused' || state === 'disabled' ? style.red(state) : style.yellow(state);
 }
 
 export const problemLines = ({ message, hint }: PluginProblem): string[] =>
@@ -87,7 +91,7 @@ export function offersInShort(offers: readonly PluginOffer[]): string {
   return Array.from(counts, ([kind, count]) => (count === 1 ? kind : `${count} ${kind}s`)).join(', ') || '-';
 }
 
-export function offerLine({ kind, name, inForce, permission }: PluginOffer, look: Style): string {
-  const off = inForce ? '' : look.yellow(`  not in force: it lacks ${printable(permission)}`);
+export function offerLine({ kind, name, inForce, permission }: PluginOffer, style: Style): string {
+  const off = inForce ? '' : style.yellow(`  not in force: it lacks ${printable(permission)}`);
   return `  ${KINDS[kind]}  ${printable(name)}${off}`;
 }

@@ -19,9 +19,9 @@ import { itemsOf } from './format.ts';
 export const joined = (name: PermissionName, one: PluginGrantValue, other: PluginGrantValue): PluginGrantValue =>
   spellGrant(name, together(name, grantOf(name, one), grantOf(name, other)));
 
-/** Returns the part of `wanted` beyond `has`; false for nothing. */
-export function beyond(name: PermissionName, has: PluginGrantValue, wanted: PluginGrantValue): PluginGrantValue {
-  const more = wider(name, grantOf(name, has), grantOf(name, wanted));
+/** Returns the part of `requested` beyond `has`; false for nothing. */
+export function beyond(name: PermissionName, has: PluginGrantValue, requested: PluginGrantValue): PluginGrantValue {
+  const more = wider(name, grantOf(name, has), grantOf(name, requested));
   return more === undefined ? false : spellGrant(name, more);
 }
 
@@ -45,7 +45,7 @@ export function permissionNamed(text: string): PermissionName {
 }
 
 /** Converts items to the format of the config file; no items mean the whole permission. */
-export function valueSaid(name: PermissionName, items: readonly string[]): PluginGrantValue {
+export function valueFrom(name: PermissionName, items: readonly string[]): PluginGrantValue {
   const read = readGrant(name, items.length === 0 ? true : items);
   if ('wrong' in read) {
     throw usage(`${name}: ${read.wrong}.`, items.length > 0 ? 'For the whole of it, name no items.' : undefined);

@@ -8,7 +8,7 @@ import { askYes } from '../input/prompt.ts';
 import { EXIT, Failure, usage } from '../output/failure.ts';
 import { printable } from '../output/style.ts';
 import { grantCommand, itemsOf } from './format.ts';
-import { beyond, joined, permissionNamed, valueSaid, without } from './grant-values.ts';
+import { beyond, joined, permissionNamed, valueFrom, without } from './grant-values.ts';
 
 export interface PluginGrantOptions extends ClientCommandOptions {
   readonly yes?: boolean;
@@ -21,7 +21,7 @@ export async function grantPermission(
   options: PluginGrantOptions,
 ): Promise<number> {
   const name = permissionNamed(permission);
-  const more = valueSaid(name, items);
+  const more = valueFrom(name, items);
   return await withClient(options, async (client) => {
     const info = await client.plugins.get(id);
     const before = grantedIn(info, name);
@@ -30,14 +30,14 @@ export async function grantPermission(
       process.stderr.write(`${printable(id)} has ${what} already.\n`);
       return EXIT.ok;
     }
-    const asked = info.permissions.find((one) => one.permission === name)?.asked ?? false;
-    const doubts = doubtsOf(id, name, before, more, asked);
+    const requested = info.permissions.find((one) => one.permission === name)?.asked ?? false;
+    const doubts = doubtsOf(id, name, before, more, requested);
     if (doubts.length > 0) {
       process.stderr.write(doubts.map((line) => `${line}\n`).join(''));
       const isAgreed = options.yes === true || (await askYes('Grant it?', 'Pass --yes to grant it all the same.'));
       if (!isAgreed) throw new Failure(EXIT.failed, 'Nothing was granted.');
     }
-    return tell(await client.plugins.grant(id, name, joined(name, before, more)), name, options);
+    return printGrant(await client.plugins.grant(id, name, joined(name, before, more)), name, options);
   });
 }
 
@@ -47,26 +47,26 @@ function doubtsOf(
   name: PermissionName,
   before: PluginGrantValue,
   more: PluginGrantValue,
-  asked: PluginGrantValue,
+  requested: PluginGrantValue,
 ): string[] {
   const { narrowing, sentence } = permissionRow(name);
   const id = printable(plugin);
-  if (asked === false) return [`${id} does not ask for ${name}. With it, it can ${sentence}.`];
+  if (requested === false) return [`${id} does not ask for ${name}. With it, it can ${sentence}.`];
   if (more === true) {
     if (narrowing === null) return [];
     const had = itemsOf(before) ?? [];
     return [
       `Without a limit, ${id} can ${sentence}.`,
       ...(had.length === 0 ? [] : [`It has ${had.map(printable).join(', ')} now, which it keeps.`]),
-      itemsOf(asked) === undefined
+      itemsOf(requested) === undefined
         ? `It can be limited to ${narrowing.items.replaceAll('`', '')}: ${grantCommand(plugin, name, false)} ${narrowing.key.toUpperCase()}...`
-        : `It asks for less: ${grantCommand(plugin, name, asked)}`,
+        : `It asks for less: ${grantCommand(plugin, name, requested)}`,
     ];
   }
   // A plugin that requests all of a permission cannot know the items that exist here.
-  const unasked = asked === true ? [] : (itemsOf(beyond(name, asked, more)) ?? []);
+  const unasked = requested === true ? [] : (itemsOf(beyond(name, requested, more)) ?? []);
   if (unasked.length === 0) return [];
-  const items = (itemsOf(asked) ?? []).map(printable).join(', ');
+  const items = (itemsOf(requested) ?? []).map(printable).join(', ');
   return [`${id} does not ask for ${unasked.map(printable).join(', ')}; of ${name} it asks for ${items}.`];
 }
 
@@ -77,9 +77,9 @@ export async function revokePermission(
   options: ClientCommandOptions,
 ): Promise<number> {
   const name = permissionNamed(permission);
-  const less = items.length === 0 ? [] : (itemsOf(valueSaid(name, items)) ?? []);
+  const less = items.length === 0 ? [] : (itemsOf(valueFrom(name, items)) ?? []);
   return await withClient(options, async (client) => {
-    if (less.length === 0) return tell(await client.plugins.revoke(id, name), name, options);
+    if (less.length === 0) return printGrant(await client.plugins.revoke(id, name), name, options);
     const before = grantedIn(await client.plugins.get(id), name);
     if (before === true) {
       throw usage(
@@ -89,7 +89,11 @@ export async function revokePermission(
     }
     const after = without(before, less);
     const { plugins } = client;
-    return tell(await (after === false ? plugins.revoke(id, name) : plugins.grant(id, name, after)), name, options);
+    return printGrant(
+      await (after === false ? plugins.revoke(id, name) : plugins.grant(id, name, after)),
+      name,
+      options,
+    );
   });
 }
 
@@ -97,7 +101,7 @@ const grantedIn = ({ permissions }: PluginInfo, name: string): PluginGrantValue 
   permissions.find(({ permission }) => permission === name)?.granted ?? false;
 
 /** Prints the grant as the gateway reports it, not as it was requested. */
-function tell(info: PluginInfo, name: string, options: ClientCommandOptions): number {
+function printGrant(info: PluginInfo, name: string, options: ClientCommandOptions): number {
   if (options.json === true) process.stdout.write(`${JSON.stringify(info)}\n`);
   else {
     const value = grantedIn(info, name);

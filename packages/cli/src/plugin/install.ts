@@ -7,8 +7,8 @@ import type { PluginGrantValue, PluginInfo, PluginPermission, PluginPreview, Plu
 import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
 import { ask, askYes, canAsk } from '../input/prompt.ts';
 import { EXIT, Failure } from '../output/failure.ts';
-import { printable, type Style, style } from '../output/style.ts';
-import { askedLines, grantCommands, problemLines, stateOf } from './format.ts';
+import { printable, type Style, styleFor } from '../output/style.ts';
+import { grantCommands, permissionLines, problemLines, stateOf } from './format.ts';
 
 export interface PluginInstallOptions extends ClientCommandOptions {
   readonly yes?: boolean;
@@ -39,8 +39,8 @@ export async function installPlugin(folder: string, options: PluginInstallOption
   return await withClient(options, async (client) => {
     const path = resolve(folder);
     const preview = await client.plugins.preview(path);
-    const look = style(process.stderr);
-    if (options.json !== true || options.yes !== true) process.stderr.write(previewText(preview, look));
+    const style = styleFor(process.stderr);
+    if (options.json !== true || options.yes !== true) process.stderr.write(previewText(preview, style));
     const consent = await agree(preview, options);
     if (consent === undefined) {
       process.stderr.write('Nothing was installed.\n');
@@ -48,7 +48,7 @@ export async function installPlugin(folder: string, options: PluginInstallOption
     }
     const info = await carryOut(client, path, preview, consent);
     if (options.json === true) process.stdout.write(`${JSON.stringify(info)}\n`);
-    else process.stderr.write(doneText(info, look));
+    else process.stderr.write(doneText(info, style));
     return AS_IT_SHOULD.has(info.state) ? EXIT.ok : EXIT.failed;
   });
 }
@@ -58,19 +58,19 @@ export async function agree(preview: PluginPreview, options: PluginInstallOption
   const inherit = await inheritance(preview, options);
   if (inherit === 'neither') return undefined;
   const isFresh = inherit === 'nothing';
-  const open = preview.permissions.filter(({ asked, missing }) => (isFresh ? asked : missing) !== false);
-  const wanted = options.grant === false ? [] : open;
-  const chosen = await grants(wanted, options);
+  const open = preview.permissions.filter(({ asked: requested, missing }) => (isFresh ? requested : missing) !== false);
+  const permissions = options.grant === false ? [] : open;
+  const chosen = await grants(permissions, options);
   if (chosen === undefined) return undefined;
-  const values = chosen.map(({ permission, asked, both }) => [permission, isFresh ? asked : both]);
+  const values = chosen.map(({ permission, asked: requested, both }) => [permission, isFresh ? requested : both]);
   return { granted: Object.fromEntries(values), inherit };
 }
 
 async function grants(
-  wanted: readonly PluginPermission[],
+  permissions: readonly PluginPermission[],
   options: PluginInstallOptions,
 ): Promise<readonly PluginPermission[] | undefined> {
-  if (options.yes === true) return wanted;
+  if (options.yes === true) return permissions;
   if (!canAsk()) {
     throw new Failure(
       EXIT.usage,
@@ -78,10 +78,10 @@ async function grants(
       'Pass --yes to install and grant what is asked for, or --yes --no-grant to install alone.',
     );
   }
-  if (wanted.length === 0) return (await askYes('Install it?', '')) ? [] : undefined;
+  if (permissions.length === 0) return (await askYes('Install it?', '')) ? [] : undefined;
   const answer = await ask('Install it, and grant these? y: yes, N: no, c: choose [y/N/c] ');
-  if (/^y(es)?$/.test(answer)) return wanted;
-  return /^c(hoose)?$/.test(answer) ? await choose(wanted) : undefined;
+  if (/^y(es)?$/.test(answer)) return permissions;
+  return /^c(hoose)?$/.test(answer) ? await choose(permissions) : undefined;
 }
 
 /**
@@ -107,12 +107,12 @@ async function inheritance(
   return /^no?$/.test(answer) ? 'nothing' : 'neither';
 }
 
-async function choose(wanted: readonly PluginPermission[]): Promise<readonly PluginPermission[] | undefined> {
+async function choose(permissions: readonly PluginPermission[]): Promise<readonly PluginPermission[] | undefined> {
   const chosen: PluginPermission[] = [];
-  for (const one of wanted) {
+  for (const one of permissions) {
     if (await askYes(`Grant ${printable(one.permission)}?`, '')) chosen.push(one);
   }
-  return (await askYes(`Install it, and grant ${chosen.length} of ${wanted.length}?`, '')) ? chosen : undefined;
+  return (await askYes(`Install it, and grant ${chosen.length} of ${permissions.length}?`, '')) ? chosen : undefined;
 }
 
 export async function carryOut(
@@ -124,7 +124,7 @@ export async function carryOut(
   return await client.plugins.install(path, preview.digest, granted, inherit);
 }
 
-function inheritedLines({ inherits }: PluginPreview, look: Style): string[] {
+function inheritedLines({ inherits }: PluginPreview, style: Style): string[] {
   if (inherits === null) return [];
   const { from, permissions, settings, values } = inherits;
   const where = from === null ? 'an unknown one' : printable(from);
@@ -134,32 +134,32 @@ function inheritedLines({ inherits }: PluginPreview, look: Style): string[] {
     ...(values === 0 ? [] : [`${values} stored value${values === 1 ? '' : 's'}`]),
   ];
   return [
-    look.red(`It comes from another folder than the one that is installed, which came from ${where}.`),
+    style.red(`It comes from another folder than the one that is installed, which came from ${where}.`),
     `It would get what that one has: ${got.join('; ')}.`,
   ];
 }
 
-export function previewText(preview: PluginPreview, look: Style): string {
+export function previewText(preview: PluginPreview, style: Style): string {
   const { id, name, version, description, permissions, replaces, widens, level, problem } = preview;
-  const title = `${look.bold(printable(name))} ${printable(version)} (${printable(id)})`;
-  const asks = permissions.some(({ asked }) => asked !== false);
+  const title = `${style.bold(printable(name))} ${printable(version)} (${printable(id)})`;
+  const asks = permissions.some(({ asked: requested }) => requested !== false);
   const lines = [
     `${title}${level === null ? '' : `, ${level} here`}`,
     ...(description === '' ? [] : [`  ${printable(description)}`]),
     ...(replaces === null ? [] : [`  takes the place of ${printable(replaces)}`]),
-    ...inheritedLines(preview, look),
+    ...inheritedLines(preview, style),
     ...(asks
-      ? ['It asks for this. Granted, it', ...askedLines(permissions, replaces === null ? [] : widens, look)]
+      ? ['It asks for this. Granted, it', ...permissionLines(permissions, replaces === null ? [] : widens, style)]
       : []),
     ...(asks ? [] : ['It asks for no permission.']),
-    ...(problem === null ? [] : problemLines(problem).map((line) => look.red(line))),
+    ...(problem === null ? [] : problemLines(problem).map((line) => style.red(line))),
   ];
   return `${lines.join('\n')}\n`;
 }
 
-export function doneText(info: PluginInfo, look: Style): string {
+export function doneText(info: PluginInfo, style: Style): string {
   const lines = [
-    `${printable(info.id)} ${printable(info.version)} is installed: ${stateOf(info, look)}${info.level === null ? '' : `, ${info.level}`}`,
+    `${printable(info.id)} ${printable(info.version)} is installed: ${stateOf(info, style)}${info.level === null ? '' : `, ${info.level}`}`,
     ...(info.problem === null ? [] : problemLines(info.problem)),
     ...grantCommands(info.id, info.permissions).map((command) => `  not granted: ${command}`),
   ];

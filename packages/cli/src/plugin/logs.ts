@@ -5,7 +5,7 @@ import type { PluginLogLine } from '@binnacle/protocol';
 import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
 import { parseCount } from '../input/quantities.ts';
 import { EXIT } from '../output/failure.ts';
-import { printable, type Style, style, table, widthOf } from '../output/style.ts';
+import { printable, type Style, styleFor, table, widthOf } from '../output/style.ts';
 
 export interface PluginLogOptions extends ClientCommandOptions {
   readonly follow?: boolean;
@@ -19,9 +19,9 @@ const WAIT_MS = 20_000;
 const MAX_AUDIT = 1000;
 
 export async function pluginLogs(id: string, options: PluginLogOptions): Promise<number> {
-  const look = style(process.stdout);
+  const style = styleFor(process.stdout);
   const write = (line: PluginLogLine): void => {
-    process.stdout.write(options.json === true ? `${JSON.stringify(line)}\n` : logLine(line, look));
+    process.stdout.write(options.json === true ? `${JSON.stringify(line)}\n` : logLine(line, style));
   };
   await withClient(options, async (client) => {
     const { lines, next } = await client.plugins.logs(id);
@@ -46,10 +46,11 @@ export async function followLog(
   }
 }
 
-export function logLine({ at, stream, text }: PluginLogLine, look: Style): string {
-  const time = look.dim(new Date(at).toTimeString().slice(0, 8));
-  const said = printable(text);
-  const shown = stream === 'gateway' ? look.cyan(`· ${said}`) : stream === 'stderr' ? look.yellow(said) : said;
+export function logLine({ at, stream, text }: PluginLogLine, style: Style): string {
+  const time = style.dim(new Date(at).toTimeString().slice(0, 8));
+  const printed = printable(text);
+  const shown =
+    stream === 'gateway' ? style.cyan(`· ${printed}`) : stream === 'stderr' ? style.yellow(printed) : printed;
   return `${time} ${shown}\n`;
 }
 
@@ -60,16 +61,16 @@ export async function pluginAudit(id: string, options: PluginAuditOptions): Prom
     process.stdout.write(`${JSON.stringify({ entries })}\n`);
     return EXIT.ok;
   }
-  const look = style(process.stdout);
+  const style = styleFor(process.stdout);
   const rows = entries.map(({ at, what, outcome, target, count, by }) => [
     new Date(at).toISOString().slice(0, 19).replace('T', ' '),
     printable(what),
-    outcome === 'denied' || outcome === 'malformed' ? look.red(outcome) : outcome,
+    outcome === 'denied' || outcome === 'malformed' ? style.red(outcome) : outcome,
     String(count),
     printable(by ?? '-'),
     printable(target),
   ]);
-  const head = ['TIME (UTC)', 'WHAT', 'OUTCOME', 'TIMES', 'BY', 'TARGET'].map(look.dim);
+  const head = ['TIME (UTC)', 'WHAT', 'OUTCOME', 'TIMES', 'BY', 'TARGET'].map(style.dim);
   process.stdout.write(table([head, ...rows], widthOf(process.stdout)));
   return EXIT.ok;
 }

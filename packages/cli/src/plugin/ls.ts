@@ -4,39 +4,39 @@ import type { PluginInfo } from '@binnacle/protocol';
 import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
 import { formatDuration } from '../input/quantities.ts';
 import { EXIT } from '../output/failure.ts';
-import { printable, type Style, style, table, widthOf } from '../output/style.ts';
+import { printable, type Style, styleFor, table, widthOf } from '../output/style.ts';
 import {
-  askedLines,
   grantCommand,
   grantCommands,
   offerLine,
   offersInShort,
+  permissionLines,
   problemLines,
   settingLine,
   stateOf,
 } from './format.ts';
 
 export async function listPlugins(id: string | undefined, options: ClientCommandOptions): Promise<number> {
-  const look = style(process.stdout);
+  const style = styleFor(process.stdout);
   if (id !== undefined) {
     const info = await withClient(options, (client) => client.plugins.get(id));
-    process.stdout.write(options.json === true ? `${JSON.stringify(info)}\n` : detailText(info, Date.now(), look));
+    process.stdout.write(options.json === true ? `${JSON.stringify(info)}\n` : detailText(info, Date.now(), style));
     return EXIT.ok;
   }
   const plugins = await withClient(options, (client) => client.plugins.list());
   if (options.json === true) process.stdout.write(`${JSON.stringify({ plugins })}\n`);
-  else if (plugins.length > 0) process.stdout.write(listText(plugins, look));
+  else if (plugins.length > 0) process.stdout.write(listText(plugins, style));
   else process.stderr.write('No plugins. Begin one with: binnacle plugin new DIR\n');
   return EXIT.ok;
 }
 
-function listText(plugins: readonly PluginInfo[], look: Style): string {
-  const head = ['ID', 'VERSION', 'LEVEL', 'STATE', 'OFFERS'].map(look.dim);
+function listText(plugins: readonly PluginInfo[], style: Style): string {
+  const head = ['ID', 'VERSION', 'LEVEL', 'STATE', 'OFFERS'].map(style.dim);
   const rows = plugins.map((one) => [
     printable(one.id),
     printable(one.version) || '-',
     one.level ?? '-',
-    stateOf(one, look),
+    stateOf(one, style),
     offersInShort(one.offers),
   ]);
   const notes = plugins.flatMap((one) => [
@@ -50,36 +50,36 @@ function listText(plugins: readonly PluginInfo[], look: Style): string {
   return table([head, ...rows], widthOf(process.stdout)) + notes.map((line) => `${line}\n`).join('');
 }
 
-function detailText(info: PluginInfo, now: number, look: Style): string {
+function detailText(info: PluginInfo, now: number, style: Style): string {
   const facts = [
     info.level ?? 'level not known yet',
-    stateOf(info, look),
+    stateOf(info, style),
     ...(info.pid === null ? [] : [`pid ${info.pid}`]),
     ...(info.memoryBytes === null ? [] : [`${Math.round(info.memoryBytes / 1024 / 1024)} MiB`]),
     ...(info.restarts === 0 ? [] : [`started again ${info.restarts} times in ten minutes`]),
     ...(info.installedAt === 0 ? [] : [`installed ${formatDuration(now - info.installedAt)} ago`]),
   ];
-  const unasked = info.permissions.filter(({ asked, granted }) => asked === false && granted !== false);
+  const unasked = info.permissions.filter(({ asked: requested, granted }) => requested === false && granted !== false);
   const lines = [
-    `${look.bold(printable(info.name))} ${printable(info.version)} (${printable(info.id)})`,
+    `${style.bold(printable(info.name))} ${printable(info.version)} (${printable(info.id)})`,
     ...(info.description === '' ? [] : [`  ${printable(info.description)}`]),
     `  ${facts.join(', ')}`,
     ...(info.missing.length === 0
       ? []
-      : [look.yellow(`  this machine lacks ${info.missing.join(', ')}, each a wall less`)]),
-    ...(info.problem === null ? [] : problemLines(info.problem).map((line) => look.red(`  ${line}`))),
-    ...(info.permissions.some(({ asked }) => asked !== false)
-      ? ['Asks for', ...askedLines(info.permissions, [], look)]
+      : [style.yellow(`  this machine lacks ${info.missing.join(', ')}, each a wall less`)]),
+    ...(info.problem === null ? [] : problemLines(info.problem).map((line) => style.red(`  ${line}`))),
+    ...(info.permissions.some(({ asked: requested }) => requested !== false)
+      ? ['Asks for', ...permissionLines(info.permissions, [], style)]
       : []),
-    ...unasked.map(({ permission }) => look.dim(`  ${printable(permission)} is granted, and not asked for`)),
+    ...unasked.map(({ permission }) => style.dim(`  ${printable(permission)} is granted, and not asked for`)),
     ...info.permissions
       .filter(({ missing }) => missing !== false)
       .map(({ permission, missing, needed }) => {
         const line = `  grant it with: ${grantCommand(info.id, permission, missing)}`;
-        return needed ? look.yellow(line) : look.dim(line);
+        return needed ? style.yellow(line) : style.dim(line);
       }),
-    ...(info.settings.length === 0 ? [] : ['Settings', ...info.settings.map((one) => settingLine(one, look))]),
-    ...(info.offers.length === 0 ? [] : ['Offers', ...info.offers.map((offer) => offerLine(offer, look))]),
+    ...(info.settings.length === 0 ? [] : ['Settings', ...info.settings.map((one) => settingLine(one, style))]),
+    ...(info.offers.length === 0 ? [] : ['Offers', ...info.offers.map((offer) => offerLine(offer, style))]),
   ];
   return `${lines.join('\n')}\n`;
 }

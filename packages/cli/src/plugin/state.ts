@@ -3,7 +3,7 @@
 import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
 import { askYes } from '../input/prompt.ts';
 import { EXIT, Failure } from '../output/failure.ts';
-import { printable, style } from '../output/style.ts';
+import { printable, styleFor } from '../output/style.ts';
 import { problemLines, stateOf } from './format.ts';
 
 export interface PluginRemoveOptions extends ClientCommandOptions {
@@ -25,23 +25,23 @@ export async function removePlugin(id: string, options: PluginRemoveOptions): Pr
 }
 
 export async function restartPlugin(id: string, options: ClientCommandOptions): Promise<number> {
-  return await told(options, (plugins) => plugins.restart(id));
+  return await printResult(options, (plugins) => plugins.restart(id));
 }
 
 export async function enablePlugin(id: string, enabled: boolean, options: ClientCommandOptions): Promise<number> {
-  return await told(options, (plugins) => plugins.setEnabled(id, enabled));
+  return await printResult(options, (plugins) => plugins.setEnabled(id, enabled));
 }
 
 type Plugins = Parameters<Parameters<typeof withClient>[1]>[0]['plugins'];
 
-async function told(
+async function printResult(
   options: ClientCommandOptions,
   act: (plugins: Plugins) => ReturnType<Plugins['get']>,
 ): Promise<number> {
   const info = await withClient(options, (client) => act(client.plugins));
   if (options.json === true) process.stdout.write(`${JSON.stringify(info)}\n`);
   else {
-    const lines = [`${printable(info.id)}: ${stateOf(info, style(process.stderr))}`];
+    const lines = [`${printable(info.id)}: ${stateOf(info, styleFor(process.stderr))}`];
     if (info.problem !== null) lines.push(...problemLines(info.problem));
     process.stderr.write(`${lines.join('\n')}\n`);
   }

@@ -68,8 +68,8 @@ export async function callOne(called: Called, call: TestCall): Promise<unknown> 
       const command = commandsOf(offers)().find(({ name }) => name === call.name.replace(/^\//, ''));
       if (command === undefined) throw nothing(called, call);
       const { args } = inputOf(CommandInput, call.input, '"the arguments"');
-      const asked = { args, conversation: 'agent:main:main', by: 'test' };
-      return await command.run(asked, new AbortController().signal);
+      const commandCall = { args, conversation: 'agent:main:main', by: 'test' };
+      return await command.run(commandCall, new AbortController().signal);
     }
     case 'job': {
       const job = offers.inForce('job').find(({ offer }) => offer.name === call.name);
@@ -92,10 +92,10 @@ async function callHook(called: Called, offers: Offers, call: TestCall): Promise
     return 'done';
   }
   // A hook failure that the gateway would survive only goes to the log, so it is captured there.
-  const told = ({ err }: { readonly err?: unknown }): void =>
+  const logError = ({ err }: { readonly err?: unknown }): void =>
     called.fault(err instanceof Error ? err.message : String(err));
   try {
-    await new Hooks(offers, { warn: told, error: told } as Log).ask(on as Before, event);
+    await new Hooks(offers, { warn: logError, error: logError } as Log).ask(on as Before, event);
     return { veto: null };
   } catch (error) {
     if (!(error instanceof BinnacleError) || error.code !== 'vetoed') throw error;
@@ -111,7 +111,7 @@ async function callRoute(called: Called, offers: Offers, call: TestCall): Promis
   const { offer, invoke } = found.page;
   const { headers, body, caller } = inputOf(RouteInput, call.input, '{"headers": {}, "body": "text"}');
   const bytes = Buffer.from(body === undefined ? '' : typeof body === 'string' ? body : JSON.stringify(body));
-  const given = await invoke(
+  const answer = await invoke(
     {
       method: offer.method,
       path,
@@ -129,7 +129,7 @@ async function callRoute(called: Called, offers: Offers, call: TestCall): Promis
     path: `/plugins/${called.plugin}${path}`,
     isPublic: offer.isPublic,
   };
-  const response = responseOf(given, at);
+  const response = responseOf(answer, at);
   return { status: response.status, headers: Object.fromEntries(response.headers), body: await response.text() };
 }
 

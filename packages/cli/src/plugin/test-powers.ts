@@ -13,12 +13,12 @@ export type Real = (typeof REAL)[number];
 const Storage = z.looseObject({ op: z.string(), key: z.string().optional(), prefix: z.string().optional() });
 const Channel = z.looseObject({ channel: z.string() });
 
-/** Creates the powers. `tell` receives one line for each action that was not executed. */
-export function standIns(real: readonly Real[], tell: (line: string) => void): Powers {
-  const kept = new Map<string, unknown>();
+/** Creates the powers. `report` receives one line for each action that was not executed. */
+export function standIns(real: readonly Real[], report: (line: string) => void): Powers {
+  const stored = new Map<string, unknown>();
   const programs = new PluginPrograms({
     mark: `test${process.pid}`,
-    log: { warn: (_, message) => tell(message) },
+    log: { warn: (_, message) => report(message) },
   });
   const notDone = (what: string): BinnacleError =>
     new BinnacleError('plugin_refused', {
@@ -39,35 +39,35 @@ export function standIns(real: readonly Real[], tell: (line: string) => void): P
     storage: (params, { gate }) => {
       const { op, key, prefix, value } = Storage.parse(params);
       const call = gate.allow('storage', op === 'keys' ? { prefix: prefix ?? '' } : { key });
-      if ('prefix' in call) return [...kept.keys()].filter((one) => one.startsWith(call.prefix)).sort();
-      if (op === 'set') kept.set(call.key, value);
-      else if (op === 'delete') kept.delete(call.key);
-      else return kept.get(call.key) ?? null;
+      if ('prefix' in call) return [...stored.keys()].filter((one) => one.startsWith(call.prefix)).sort();
+      if (op === 'set') stored.set(call.key, value);
+      else if (op === 'delete') stored.delete(call.key);
+      else return stored.get(call.key) ?? null;
       return null;
     },
     notify: (params, { gate }) => {
       const { title, text } = gate.allow('notify', params);
-      tell(`would tell people: ${title}${text === '' ? '' : `: ${text}`}`);
+      report(`would tell people: ${title}${text === '' ? '' : `: ${text}`}`);
       return null;
     },
     channels: (params, { gate }) => {
       const { channel } = Channel.parse(params);
       gate.allow('channels', { name: channel });
-      tell(`would bring a message in over ${channel}`);
+      report(`would bring a message in over ${channel}`);
       return { conversation: `agent:main:${channel}`, run: null };
     },
     turn: () => {
       throw new BinnacleError('run_not_found', { message: 'A test begins no turns.' });
     },
-    readSessions: (params, asking) => nothing('readSessions', params, asking),
-    readConversations: (params, asking) => nothing('readConversations', params, asking),
+    readSessions: (params, caller) => nothing('readSessions', params, caller),
+    readConversations: (params, caller) => nothing('readConversations', params, caller),
     readConfigFile: (params, { gate }) => {
       gate.allow('readConfigFile', params);
       return null;
     },
     writeConfigFile: (params, { gate }) => {
       const { path } = gate.allow('writeConfigFile', params);
-      tell(`would change ${path.join('.')} in the config file`);
+      report(`would change ${path.join('.')} in the config file`);
       return null;
     },
   };

@@ -29,7 +29,7 @@ import {
 } from '@binnacle/server/plugin-host';
 import type { PermissionName } from '@binnacle/server/plugin-manifest';
 import { EXIT, usage } from '../output/failure.ts';
-import { printable, style } from '../output/style.ts';
+import { printable, styleFor } from '../output/style.ts';
 import { CALLED, callOne, type TestCall } from './test-call.ts';
 import { REAL, type Real, standIns } from './test-powers.ts';
 
@@ -88,16 +88,22 @@ class Test {
   readonly #sandbox: Sandbox;
   readonly #real: readonly Real[];
   readonly #config: unknown;
-  readonly #tell: (line: string) => void;
+  readonly #report: (line: string) => void;
   readonly #decisions: Decision[] = [];
   #offers: readonly Offer[] = [];
 
-  constructor(staged: Staged, sandbox: Sandbox, real: readonly Real[], config: unknown, tell: (line: string) => void) {
+  constructor(
+    staged: Staged,
+    sandbox: Sandbox,
+    real: readonly Real[],
+    config: unknown,
+    report: (line: string) => void,
+  ) {
     this.#staged = staged;
     this.#sandbox = sandbox;
     this.#real = real;
     this.#config = config;
-    this.#tell = (line) => tell(printable(line));
+    this.#report = (line) => report(printable(line));
   }
 
   async run(call: TestCall | undefined): Promise<Report> {
@@ -128,7 +134,7 @@ class Test {
       report.startMs = Math.round(performance.now() - before);
       const { pid } = host.facts;
       report.memoryBytes = pid === null ? null : (residentBytes(pid) ?? null);
-      this.#lookAtOffers(gate, report);
+      this.#checkOffers(gate, report);
       if (call !== undefined) report.answer = await this.#call(host, call, report);
     } catch (error) {
       // The reason for a failed start may already be reported by `stopped`.
@@ -160,9 +166,9 @@ class Test {
       chooseLevel(manifest.id, policy, this.#sandbox);
     } catch (error) {
       if (!(error instanceof BinnacleError)) throw error;
-      this.#tell(`A gateway would refuse it on this machine. ${error.message} ${error.hint}`);
+      this.#report(`A gateway would refuse it on this machine. ${error.message} ${error.hint}`);
     }
-    const powers = standIns(this.#real, this.#tell);
+    const powers = standIns(this.#real, this.#report);
     return new PluginHost({
       id: manifest.id,
       dir,
@@ -184,12 +190,12 @@ class Test {
       stopped: ({ code, message }) => {
         if (code !== 'stopped') report.problems.push(message);
       },
-      output: (stream, text) => this.#tell(`${stream}: ${text}`),
+      output: (stream, text) => this.#report(`${stream}: ${text}`),
       broke: (error) => report.problems.push(String(error)),
     });
   }
 
-  #lookAtOffers(gate: Gate, report: Report): void {
+  #checkOffers(gate: Gate, report: Report): void {
     report.offers = this.#offers.map((offer) => {
       const { permission, args } = needOf(offer);
       const inForce = gate.holds(permission, args);
@@ -197,7 +203,7 @@ class Test {
         report.problems.push(`${methodOf(offer)} is not covered by what the manifest asks for: ${permission}.`);
       return { method: methodOf(offer), permission, inForce };
     });
-    if (report.offers.length === 0) this.#tell('It offers nothing: everything is offered before its entry returns.');
+    if (report.offers.length === 0) this.#report('It offers nothing: everything is offered before its entry returns.');
   }
 
   #call(host: PluginHost, call: TestCall, report: Report): Promise<unknown> {
@@ -216,23 +222,23 @@ class Test {
 
 /** Returns the call; a test makes at most one. */
 function callOf(options: PluginTestOptions): TestCall | undefined {
-  const asked = CALLED.flatMap((kind) => {
+  const named = CALLED.flatMap((kind) => {
     const name = options[kind];
     return name === undefined ? [] : [{ kind, name }];
   });
-  const [one, other] = asked;
-  if (other !== undefined) throw usage('One thing is called at a time.', `Pass one of ${flagsOf(asked)}.`);
+  const [one, other] = named;
+  if (other !== undefined) throw usage('One thing is called at a time.', `Pass one of ${flagsOf(named)}.`);
   if (one !== undefined) return { ...one, input: options.input === undefined ? {} : jsonIn('--input', options.input) };
   if (options.input !== undefined)
     throw usage('--input is for what is called.', `Add ${flagsOf(CALLED.map((kind) => ({ kind })))}.`);
   return undefined;
 }
 
-const flagsOf = (asked: readonly { readonly kind: string }[]): string =>
-  asked.map(({ kind }) => `--${kind}`).join(', ');
+const flagsOf = (calls: readonly { readonly kind: string }[]): string =>
+  calls.map(({ kind }) => `--${kind}`).join(', ');
 
 function reportText(report: Report): string {
-  const look = style(process.stdout);
+  const style = styleFor(process.stdout);
   const { id, version, level, startMs, memoryBytes, offers, denied, hints, answer, problems } = report;
   const facts = [
     ...(level === null ? [] : [level]),
@@ -240,16 +246,16 @@ function reportText(report: Report): string {
     ...(memoryBytes === null ? [] : [`${Math.round(memoryBytes / 1024 / 1024)} MiB`]),
   ];
   const lines = [
-    `${look.bold(printable(id))} ${printable(version)}: ${facts.join(', ') || 'not loaded'}`,
+    `${style.bold(printable(id))} ${printable(version)}: ${facts.join(', ') || 'not loaded'}`,
     ...offers.map(
-      ({ method, inForce }) => `  offers ${printable(method)}${inForce ? '' : look.red(' (not asked for)')}`,
+      ({ method, inForce }) => `  offers ${printable(method)}${inForce ? '' : style.red(' (not asked for)')}`,
     ),
-    ...denied.map((line) => look.yellow(`  ${printable(line)}`)),
+    ...denied.map((line) => style.yellow(`  ${printable(line)}`)),
     ...hints.map((line) => `  ${line}`),
     ...(answer === undefined
       ? []
       : [typeof answer === 'string' ? safe(answer) : safe(JSON.stringify(answer, undefined, 2))]),
-    ...(problems.length === 0 ? [look.green('It works.')] : problems.map((line) => look.red(printable(line)))),
+    ...(problems.length === 0 ? [style.green('It works.')] : problems.map((line) => style.red(printable(line)))),
   ];
   return `${lines.join('\n')}\n`;
 }

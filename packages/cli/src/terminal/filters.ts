@@ -38,17 +38,17 @@ export function attachFilter(toTerminal: boolean): AttachFilter {
 function filter(keep: (token: Token) => boolean): Filter {
   const escapes = new Escapes();
   let keepsString = false;
-  const kept = (tokens: Token[]): Uint8Array =>
+  const filtered = (tokens: Token[]): Uint8Array =>
     Buffer.concat(
       tokens.map((token) => {
-        const isKept = token.continues === true ? keepsString : keep(token);
-        keepsString = isKept;
-        return isKept ? token.bytes : controlsInside(token);
+        const passes = token.continues === true ? keepsString : keep(token);
+        keepsString = passes;
+        return passes ? token.bytes : controlsInside(token);
       }),
     );
   return {
-    push: (chunk) => kept(escapes.feed(chunk)),
-    end: () => kept(escapes.end()),
+    push: (chunk) => filtered(escapes.feed(chunk)),
+    end: () => filtered(escapes.end()),
   };
 }
 

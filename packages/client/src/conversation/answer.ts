@@ -94,14 +94,14 @@ export function withDelta(answer: Answer, stream: 'said' | 'thought', text: stri
   if (text === '' && !replace) return answer;
   // A text that takes the place of all that was said comes where it was said: at the end. Were it put where the old one
   // began, what follows would be put elsewhere when both come as one delta.
-  const kept = replace ? answer.parts.filter((part) => part.kind !== stream) : answer.parts;
-  const last = kept.at(-1);
-  let parts = kept;
+  const remaining = replace ? answer.parts.filter((part) => part.kind !== stream) : answer.parts;
+  const last = remaining.at(-1);
+  let parts = remaining;
   if (text !== '') {
     parts =
       last?.kind === stream
-        ? [...kept.slice(0, -1), { kind: stream, text: last.text + text }]
-        : [...kept, { kind: stream, text }];
+        ? [...remaining.slice(0, -1), { kind: stream, text: last.text + text }]
+        : [...remaining, { kind: stream, text }];
   }
   if (stream === 'thought') return { ...answer, parts };
   return { ...answer, parts, text: replace ? text : answer.text + text };
@@ -125,13 +125,13 @@ export function withAgent(answer: Answer, name: string, data: unknown, at: numbe
 export const withMessage = (answer: Answer, message: MessageInfo): Answer =>
   withPart(answer, { kind: 'message', message }, (part) => part.kind === 'message' && part.message.id === message.id);
 
-export function withApproval(answer: Answer, approval: Approval, given: ApprovalAnswer | null): Answer {
-  return withPart(answer, { kind: 'approval', approval, answer: given }, (part) => isApproval(part, approval.id));
+export function withApproval(answer: Answer, approval: Approval, reply: ApprovalAnswer | null): Answer {
+  return withPart(answer, { kind: 'approval', approval, answer: reply }, (part) => isApproval(part, approval.id));
 }
 
-export function withApprovalAnswer(answer: Answer, id: string, given: ApprovalAnswer): Answer {
-  const asked = answer.parts.find((part) => isApproval(part, id));
-  return asked?.kind === 'approval' ? withApproval(answer, asked.approval, given) : answer;
+export function withApprovalAnswer(answer: Answer, id: string, reply: ApprovalAnswer): Answer {
+  const approvalPart = answer.parts.find((part) => isApproval(part, id));
+  return approvalPart?.kind === 'approval' ? withApproval(answer, approvalPart.approval, reply) : answer;
 }
 
 export function withSilence(answer: Answer, { at, silentMs, waitsFor, isLong }: SilenceInfo): Answer {

@@ -33,7 +33,7 @@ async function take(watch: ConversationWatch): Promise<ConversationChange> {
 }
 
 const last = () => gateway.requests.at(-1);
-const asked = () => gateway.frames.filter((frame) => frame.t === 'watch_conversations');
+const watchFrames = () => gateway.frames.filter((frame) => frame.t === 'watch_conversations');
 
 describe('conversations', () => {
   it('are made, listed and looked at', async () => {
@@ -100,7 +100,7 @@ describe('a watch of conversations', () => {
   it('gives a list, then changes', async () => {
     const watch = client.conversations.watch();
     expect(await take(watch)).toMatchObject({ type: 'list', conversations: [{ key: there.key }] });
-    expect(asked()).toMatchObject([{ on: true }]);
+    expect(watchFrames()).toMatchObject([{ on: true }]);
     gateway.broadcast({ t: 'conversation', info: { ...there.info, title: 'new' } });
     expect(await take(watch)).toMatchObject({ type: 'conversation', info: { title: 'new' } });
     gateway.broadcast({ t: 'conversation_deleted', conversation: there.key });
@@ -133,7 +133,7 @@ describe('a watch of conversations', () => {
     const watch = client.conversations.watch({ runs: true, deltaIntervalMs: 100 });
     await take(watch);
     await take(plain);
-    expect(asked().at(-1)).toMatchObject({ on: true, runs: true, deltaIntervalMs: 100 });
+    expect(watchFrames().at(-1)).toMatchObject({ on: true, runs: true, deltaIntervalMs: 100 });
     const events = [{ type: 'note' as const, at: 1, text: 'x'.repeat(5_000), by: { user: null, name: 'x' } }];
     const send = (place: number) =>
       gateway.broadcast({ t: 'events', conversation: there.key, position: there.at(place), events });
@@ -144,9 +144,9 @@ describe('a watch of conversations', () => {
     expect(await take(plain)).toMatchObject({ type: 'conversation' });
     const changes: ConversationChange[] = [];
     while (changes.at(-1)?.type !== 'conversation') changes.push(await take(watch));
-    const kept = changes.filter(({ type }) => type === 'events').length;
-    expect(kept).toBeGreaterThan(0);
-    expect(kept).toBeLessThan(5);
+    const eventCount = changes.filter(({ type }) => type === 'events').length;
+    expect(eventCount).toBeGreaterThan(0);
+    expect(eventCount).toBeLessThan(5);
     expect(changes.filter(({ type }) => type === 'missed')).toEqual([{ type: 'missed', conversation: there.key }]);
     send(60);
     expect(await take(watch)).toMatchObject({ type: 'events', position: there.at(60) });
@@ -157,12 +157,12 @@ describe('a watch of conversations', () => {
     await take(one);
     await take(two);
     one.stop();
-    await until('the change', () => asked().length === 3);
-    expect(asked().at(-1)).not.toHaveProperty('runs');
-    expect(asked().at(-1)).toMatchObject({ on: true });
+    await until('the change', () => watchFrames().length === 3);
+    expect(watchFrames().at(-1)).not.toHaveProperty('runs');
+    expect(watchFrames().at(-1)).toMatchObject({ on: true });
     await two.return();
-    await until('the end', () => asked().at(-1)?.t === 'watch_conversations' && asked().length === 4);
-    expect(asked().at(-1)).toMatchObject({ on: false });
+    await until('the end', () => watchFrames().at(-1)?.t === 'watch_conversations' && watchFrames().length === 4);
+    expect(watchFrames().at(-1)).toMatchObject({ on: false });
   });
 
   it('throws why the gateway refuses it', async () => {

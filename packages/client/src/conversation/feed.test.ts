@@ -48,7 +48,7 @@ async function untilEnd(feed: ConversationFeed): Promise<ConversationEvent[]> {
   return events;
 }
 
-const asked = (t: string) => gateway.frames.filter((frame) => frame.t === t);
+const framesOf = (t: string) => gateway.frames.filter((frame) => frame.t === t);
 
 describe('a feed', () => {
   it('begins now, says how things stand, then what happens', async () => {
@@ -70,7 +70,7 @@ describe('a feed', () => {
     there.end();
     const feed = conversation.subscribe(there.at(0), { deltaIntervalMs: 200 });
     expect(textIn(await untilEnd(feed))).toBe('Hello');
-    expect(asked('follow')).toMatchObject([{ from: there.at(0), deltaIntervalMs: 200 }]);
+    expect(framesOf('follow')).toMatchObject([{ from: there.at(0), deltaIntervalMs: 200 }]);
   });
 
   it('goes on at its position after a lost connection, and says so once', async () => {
@@ -91,8 +91,8 @@ describe('a feed', () => {
       fc.asyncProperty(
         fc.array(fc.string({ minLength: 1, maxLength: 3 }), { maxLength: 12 }),
         fc.infiniteStream(fc.constantFrom('send' as const, 'send' as const, 'double' as const, 'cut' as const)),
-        async (words, fates) => {
-          const place = gateway.conversation(`agent:main:user:ada:${words.length}`);
+        async (texts, fates) => {
+          const place = gateway.conversation(`agent:main:user:ada:${texts.length}`);
           gateway.mangle = () => fates.next().value ?? 'send';
           const feed = client.conversation(place.key).subscribe();
           let state: ConversationState | null = null;
@@ -105,12 +105,12 @@ describe('a feed', () => {
           })();
           await until('the first step', () => state !== null);
           place.send({ id: 'm1', text: 'go' });
-          for (const word of words) place.say(word);
+          for (const word of texts) place.say(word);
           place.end();
           await reading;
           if (state === null) throw new Error('no state');
-          expect(answerOf(state, 'm1')).toMatchObject({ text: words.join(''), state: 'final' });
-          expect(answerOf(state, 'm1')?.parts).toHaveLength(words.length === 0 ? 0 : 1);
+          expect(answerOf(state, 'm1')).toMatchObject({ text: texts.join(''), state: 'final' });
+          expect(answerOf(state, 'm1')?.parts).toHaveLength(texts.length === 0 ? 0 : 1);
         },
       ),
       { numRuns: 40 },
@@ -124,14 +124,14 @@ describe('a feed', () => {
     const word = 'x'.repeat(1_000);
     for (let n = 0; n < 5; n += 1) there.say(word);
     for (let n = 0; n < 200; n += 1) there.say(word);
-    await until('the pause', () => asked('unfollow').length === 1);
+    await until('the pause', () => framesOf('unfollow').length === 1);
     for (let n = 0; n < 95; n += 1) there.say(word);
     there.end();
     const events = await untilEnd(feed);
     expect(textIn(events)).toBe(word.repeat(300));
-    expect(asked('follow').length).toBe(asked('unfollow').length + 1);
+    expect(framesOf('follow').length).toBe(framesOf('unfollow').length + 1);
     // A reconnect is news, a pause of our own is none.
-    expect(asked('follow').length).toBeGreaterThan(2);
+    expect(framesOf('follow').length).toBeGreaterThan(2);
   });
 
   it('says what is not kept any more', async () => {
@@ -179,7 +179,7 @@ describe('a feed', () => {
 
   it('tells the gateway when the loop over it is left, and keeps no connection', async () => {
     for await (const step of conversation.subscribe()) if (step.type === 'following') break;
-    await until('the end', () => asked('unfollow').length === 1);
+    await until('the end', () => framesOf('unfollow').length === 1);
     await until('open', () => client.state.kind === 'open');
     gateway.cutAll();
     await until('idle', () => client.state.kind === 'idle');

@@ -47,13 +47,13 @@ const types = (events: readonly ConversationEvent[]): string[] => events.map(({ 
 describe('a reply', () => {
   it('tells the run of its message from the beginning to the end, and nothing of others', async () => {
     const reply = conversation.send('hello', { id: 'm1' });
-    const told = all(reply);
+    const received = all(reply);
     expect(await reply.receipt).toMatchObject({ message: { id: 'm1', text: 'hello' }, duplicate: false });
     there.append({ type: 'note', at: 3, text: 'aside', by: { user: null, name: 'x' } });
     there.say('Hel');
     there.say('lo');
     there.end();
-    const events = await told;
+    const events = await received;
     expect(types(events)).toEqual(['run_started', 'delta', 'delta', 'final']);
     expect(textIn(events)).toBe('Hello');
     expect(await reply.ended).toMatchObject({ id: 'm1', state: 'final', text: 'Hello' });
@@ -105,20 +105,20 @@ describe('a reply', () => {
 
   it('goes on where it was after a lost connection: nothing twice, nothing missing', async () => {
     const reply = conversation.send('go', { id: 'm1' });
-    const told: ConversationEvent[] = [];
+    const received: ConversationEvent[] = [];
     const reading = (async () => {
-      for await (const event of reply) told.push(event);
+      for await (const event of reply) received.push(event);
     })();
     await reply.receipt;
     for (const word of ['one ', 'two ', 'three ', 'four']) {
       there.say(word);
-      await until(word, () => textIn(told).endsWith(word));
+      await until(word, () => textIn(received).endsWith(word));
       gateway.cutAll();
     }
     there.end();
     await reading;
-    expect(textIn(told)).toBe('one two three four');
-    expect(types(told).filter((type) => type === 'run_started')).toHaveLength(1);
+    expect(textIn(received)).toBe('one two three four');
+    expect(types(received).filter((type) => type === 'run_started')).toHaveLength(1);
   });
 
   it('is whole whatever happens to its connection, and told once what is sent twice', async () => {
@@ -126,16 +126,16 @@ describe('a reply', () => {
       fc.asyncProperty(
         fc.array(fc.string({ minLength: 1, maxLength: 3 }), { maxLength: 12 }),
         fc.infiniteStream(fc.constantFrom('send' as const, 'send' as const, 'double' as const, 'cut' as const)),
-        async (words, fates) => {
-          const place = gateway.conversation(`agent:main:user:ada:${words.length}`);
+        async (texts, fates) => {
+          const place = gateway.conversation(`agent:main:user:ada:${texts.length}`);
           gateway.mangle = () => fates.next().value ?? 'send';
           const reply = client.conversation(place.key).send('go', { id: 'm1' });
-          const told = all(reply);
+          const received = all(reply);
           await reply.receipt;
-          for (const word of words) place.say(word);
+          for (const word of texts) place.say(word);
           place.end();
-          const events = await told;
-          expect(textIn(events)).toBe(words.join(''));
+          const events = await received;
+          expect(textIn(events)).toBe(texts.join(''));
           expect(types(events).filter((type) => type !== 'delta')).toEqual(['run_started', 'final']);
         },
       ),
@@ -147,13 +147,13 @@ describe('a reply', () => {
     conversation.send('first', { id: 'm1' });
     const second = conversation.send('second', { id: 'm2' });
     expect(await second.receipt).toMatchObject({ run: { id: 'm2', state: 'queued', position: null } });
-    const told = all(second);
+    const received = all(second);
     there.say('of the first', 'm1');
     there.end();
     there.start('m2');
     there.say('of the second', 'm2');
     there.end();
-    expect(textIn(await told)).toBe('of the second');
+    expect(textIn(await received)).toBe('of the second');
     expect(await second.ended).toMatchObject({ id: 'm2', state: 'final' });
   });
 
@@ -175,10 +175,10 @@ describe('a reply', () => {
     conversation.send('first', { id: 'm1' });
     const second = conversation.send('second', { id: 'm2' });
     await second.receipt;
-    const told = all(second);
+    const received = all(second);
     await until('the stream', () => gateway.streamCount === 1);
     await conversation.cancel('m2');
-    expect(types(await told)).toEqual(['message_cancelled']);
+    expect(types(await received)).toEqual(['message_cancelled']);
     expect(await second.ended).toBeNull();
     expect(await all(second)).toEqual([]);
   });
@@ -187,13 +187,13 @@ describe('a reply', () => {
     conversation.send('first', { id: 'm1' });
     const into = conversation.send('also this', { id: 'm2', steer: 'inject' });
     expect((await into.receipt).run).toBeNull();
-    const told = all(into);
+    const received = all(into);
     const ended = into.ended;
     await until('both streams', () => gateway.streamCount === 2);
     there.append({ type: 'message_delivered', at: 3, id: 'm2', run: 'm1' });
     there.say('yes', 'm1');
     there.end();
-    expect(types(await told)).toEqual(['message_delivered', 'delta', 'final']);
+    expect(types(await received)).toEqual(['message_delivered', 'delta', 'final']);
     expect(await ended).toMatchObject({ id: 'm1', state: 'final' });
   });
 
@@ -207,9 +207,9 @@ describe('a reply', () => {
 
   it('aborts its run', async () => {
     const reply = conversation.send('go', { id: 'm1' });
-    const told = all(reply);
+    const received = all(reply);
     expect(await reply.abort()).toEqual({ aborted: ['m1'] });
-    expect(types(await told)).toEqual(['run_started', 'aborted']);
+    expect(types(await received)).toEqual(['run_started', 'aborted']);
     expect(await reply.ended).toMatchObject({ state: 'aborted' });
   });
 
@@ -229,14 +229,14 @@ describe('a reply', () => {
     const reply = conversation.send('go', { id: 'm1' });
     await reply.receipt;
     const ended = expect(reply.ended).rejects.toMatchObject({ code: 'client_closed' });
-    const told: ConversationEvent[] = [];
+    const received: ConversationEvent[] = [];
     const reading = (async () => {
-      for await (const event of reply) told.push(event);
+      for await (const event of reply) received.push(event);
     })();
-    await until('the first event', () => told.length === 1);
+    await until('the first event', () => received.length === 1);
     client.close();
     await reading;
-    expect(types(told)).toEqual(['run_started']);
+    expect(types(received)).toEqual(['run_started']);
     await ended;
     await expect(conversation.send('late').receipt).rejects.toMatchObject({ code: 'client_closed' });
   });
@@ -244,11 +244,11 @@ describe('a reply', () => {
   it('throws when the conversation is gone', async () => {
     const reply = conversation.send('go');
     await reply.receipt;
-    const told = all(reply);
+    const received = all(reply);
     await until('the stream', () => gateway.streamCount === 1);
     gateway.conversations.delete(there.key);
     gateway.cutAll();
-    await expect(told).rejects.toMatchObject({ code: 'conversation_not_found' });
+    await expect(received).rejects.toMatchObject({ code: 'conversation_not_found' });
   });
 
   it('leaves what is not read with the gateway', async () => {

@@ -73,7 +73,7 @@ const run = (id: string, more: Partial<ConversationRun> = {}): ConversationRun =
 
 const sent = (id: string): ConversationEvent => ({ type: 'message', at: 1, message: message(id) });
 const started = (id: string): ConversationEvent => ({ type: 'run_started', at: 2, run: run(id) });
-const said = (id: string, text: string, replace?: true): ConversationEvent => ({
+const delta = (id: string, text: string, replace?: true): ConversationEvent => ({
   type: 'delta',
   at: 3,
   run: id,
@@ -125,7 +125,7 @@ describe('a conversation', () => {
     const waiting = after([sent('m1')]);
     expect(waiting.queue.map(({ id }) => id)).toEqual(['m1']);
     expect(waiting.items).toEqual([]);
-    const state = after([sent('m1'), started('m1'), said('m1', 'Hel'), said('m1', 'lo')]);
+    const state = after([sent('m1'), started('m1'), delta('m1', 'Hel'), delta('m1', 'lo')]);
     expect(state.queue).toEqual([]);
     expect(state.run).toBe('m1');
     expect(state.items).toMatchObject([
@@ -138,9 +138,9 @@ describe('a conversation', () => {
     const state = after([
       started('m1'),
       thought('m1', 'hm'),
-      said('m1', 'Look'),
+      delta('m1', 'Look'),
       tool('m1', 't1'),
-      said('m1', 'ing'),
+      delta('m1', 'ing'),
       tool('m1', 't1', 'done'),
     ]);
     expect(answerIn(state, 'm1').parts).toMatchObject([
@@ -154,11 +154,11 @@ describe('a conversation', () => {
   it('lets a text that replaces take the place of all that was said, and of nothing else', () => {
     const state = after([
       started('m1'),
-      said('m1', 'wrong'),
+      delta('m1', 'wrong'),
       thought('m1', 'oh'),
       tool('m1', 't1'),
-      said('m1', ' too'),
-      said('m1', 'right', true),
+      delta('m1', ' too'),
+      delta('m1', 'right', true),
     ]);
     const answer = answerIn(state, 'm1');
     expect(answer.text).toBe('right');
@@ -166,7 +166,7 @@ describe('a conversation', () => {
   });
 
   it('ends with the whole text, also where the beginning was not heard', () => {
-    const state = after([said('m1', 'lo'), final('m1', 'Hello')]);
+    const state = after([delta('m1', 'lo'), final('m1', 'Hello')]);
     expect(answerIn(state, 'm1')).toMatchObject({ text: 'Hello', state: 'final', end: { state: 'final' }, endedAt: 4 });
     expect(state.run).toBeNull();
   });
@@ -174,9 +174,9 @@ describe('a conversation', () => {
   it('says how a run was aborted, and drops what comes behind its end', () => {
     const state = after([
       started('m1'),
-      said('m1', 'half'),
+      delta('m1', 'half'),
       { type: 'aborted', at: 4, run: 'm1', text: 'half', via: 'timeout', by: me },
-      said('m1', ' more'),
+      delta('m1', ' more'),
     ]);
     expect(answerIn(state, 'm1')).toMatchObject({ text: 'half', end: { state: 'aborted', via: 'timeout', by: me } });
     expect(state.run).toBeNull();
@@ -227,10 +227,10 @@ describe('a conversation', () => {
   it('shows a message that was handed into a run inside of its answer', () => {
     const state = after([
       started('m1'),
-      said('m1', 'a'),
+      delta('m1', 'a'),
       sent('m2'),
       { type: 'message_delivered', at: 3, id: 'm2', run: 'm1' },
-      said('m1', 'b'),
+      delta('m1', 'b'),
     ]);
     expect(answerIn(state, 'm1').parts).toMatchObject([
       { kind: 'said', text: 'a' },
@@ -241,10 +241,10 @@ describe('a conversation', () => {
   });
 
   it('lists a request until it is answered, and keeps the answer beside it', () => {
-    const asked = after([started('m1'), { type: 'approval', at: 3, run: 'm1', approval: approval('a1', 'm1') }]);
-    expect(asked.approvals).toMatchObject([{ id: 'a1' }]);
+    const withApproval = after([started('m1'), { type: 'approval', at: 3, run: 'm1', approval: approval('a1', 'm1') }]);
+    expect(withApproval.approvals).toMatchObject([{ id: 'a1' }]);
     const answer = { option: 'yes', by: me, reason: 'answered' as const };
-    const state = reduceConversation(asked, {
+    const state = reduceConversation(withApproval, {
       position: at(1_001),
       events: [{ type: 'approval_answered', at: 3, run: 'm1', id: 'a1', answer }],
     });
@@ -253,13 +253,25 @@ describe('a conversation', () => {
   });
 
   it('has no open requests of a run that has ended', () => {
-    const asked: ConversationEvent = { type: 'approval', at: 3, run: 'm1', approval: approval('a1', 'm1') };
-    expect(after([started('m1'), asked, final('m1', '')]).approvals).toEqual([]);
+    const withApproval: ConversationEvent = { type: 'approval', at: 3, run: 'm1', approval: approval('a1', 'm1') };
+    expect(after([started('m1'), withApproval, final('m1', '')]).approvals).toEqual([]);
   });
 
   it('keeps the latest plan of an agent, and all of its notes', () => {
-    const told = (name: string, data: unknown): ConversationEvent => ({ type: 'agent', at: 3, run: 'm1', name, data });
-    const state = after([started('m1'), told('plan', 1), told('note', 2), told('plan', 3), told('note', 4)]);
+    const agentEvent = (name: string, data: unknown): ConversationEvent => ({
+      type: 'agent',
+      at: 3,
+      run: 'm1',
+      name,
+      data,
+    });
+    const state = after([
+      started('m1'),
+      agentEvent('plan', 1),
+      agentEvent('note', 2),
+      agentEvent('plan', 3),
+      agentEvent('note', 4),
+    ]);
     expect(answerIn(state, 'm1').parts.map((part) => part.kind === 'agent' && part.data)).toEqual([3, 2, 4]);
   });
 
@@ -271,7 +283,7 @@ describe('a conversation', () => {
       name: 'usage',
       data: { inputTokens },
     });
-    const state = after([started('m1'), said('m1', 'a'), used(1), said('m1', 'b'), used(2)]);
+    const state = after([started('m1'), delta('m1', 'a'), used(1), delta('m1', 'b'), used(2)]);
     expect(answerIn(state, 'm1')).toMatchObject({ parts: [{ kind: 'said', text: 'ab' }], usage: { inputTokens: 2 } });
   });
 
@@ -288,7 +300,7 @@ describe('a conversation', () => {
     const late = emptyConversation(
       info({ position: at(50), run: run('m1', { text: 'Hel' }), queue: [message('m2')], approvals: [] }),
     );
-    const state = reduceConversation(late, { position: at(60), events: [said('m1', 'lo')] });
+    const state = reduceConversation(late, { position: at(60), events: [delta('m1', 'lo')] });
     expect(answerIn(state, 'm1')).toMatchObject({ text: 'Hello', state: 'running' });
     expect(state.queue.map(({ id }) => id)).toEqual(['m2']);
   });
@@ -297,7 +309,7 @@ describe('a conversation', () => {
     const current = info({ position: at(50), run: run('m1', { text: 'Hello' }), queue: [message('m2')] });
     const early = emptyConversation(current, at(10));
     expect(early.run).toBeNull();
-    const events = [sent('m1'), started('m1'), sent('m2'), said('m1', 'Hello')];
+    const events = [sent('m1'), started('m1'), sent('m2'), delta('m1', 'Hello')];
     const state = reduceConversation(early, { position: at(50), events });
     const now = withHistory(emptyConversation(current), {
       messages: [message('m1', { state: 'delivered', run: 'm1' })],
@@ -308,7 +320,7 @@ describe('a conversation', () => {
   });
 
   it('takes a later info for what events do not tell, and keeps what they do', () => {
-    const state = after([started('m1'), said('m1', 'x')]);
+    const state = after([started('m1'), delta('m1', 'x')]);
     const lease = { holder: 'bob', fence: 3, expiresInMs: 5 };
     const later = withInfo(state, info({ lease }));
     expect(later.info.lease).toEqual(lease);
@@ -346,14 +358,14 @@ describe('history', () => {
   };
 
   it('comes before what is there', () => {
-    const state = withHistory(after([sent('m4'), started('m4'), said('m4', 'four')]), page);
+    const state = withHistory(after([sent('m4'), started('m4'), delta('m4', 'four')]), page);
     expect(shape(state)).toEqual(['m1', 'm1:one', 'm2', 'm3', 'm3:thr', 'm4', 'm4:four']);
     expect(answerIn(state, 'm3').state).toBe('aborted');
     expect(state.earlier).toBe('p');
   });
 
   it('brings nothing twice, nor what is known better', () => {
-    const state = after([sent('m3'), started('m3'), said('m3', 'thr'), sent('m5')]);
+    const state = after([sent('m3'), started('m3'), delta('m3', 'thr'), sent('m5')]);
     expect(shape(withHistory(state, page))).toEqual(['m1', 'm1:one', 'm2', 'm3', 'm3:thr']);
     const newest = { messages: [message('m5'), message('m6')], before: null };
     expect(shape(withHistory(state, newest))).toEqual(['m3', 'm3:thr']);
@@ -361,7 +373,7 @@ describe('history', () => {
 
   it('is told better by the events that were on their way when the page was asked for', () => {
     const state = after(
-      [sent('m3'), started('m3'), tool('m3', 't'), said('m3', 'three'), final('m3', 'three')],
+      [sent('m3'), started('m3'), tool('m3', 't'), delta('m3', 'three'), final('m3', 'three')],
       withHistory(emptyConversation(info()), page),
     );
     expect(shape(state)).toEqual(['m1', 'm1:one', 'm2', 'm3', 'm3:three']);
@@ -416,11 +428,11 @@ function eventsOf(steps: Schedule): ConversationEvent[] {
     switch (step.do) {
       case 'said':
         text += step.text;
-        events.push(said(current, step.text));
+        events.push(delta(current, step.text));
         break;
       case 'replace':
         text = step.text;
-        events.push(said(current, step.text, true));
+        events.push(delta(current, step.text, true));
         break;
       case 'thought':
         events.push(thought(current, step.text));

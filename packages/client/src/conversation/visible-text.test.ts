@@ -157,8 +157,8 @@ describe('the label of an answer', () => {
     const label = fc.oneof(text, fc.array(fc.constantFrom('Allow', 'Deny', 'always', 'no', ' ', 'never')).map(String));
     const kind = fc.constantFrom('allow_once', 'allow_always', 'deny_once', 'deny_always');
     fc.assert(
-      fc.property(label, kind, (words, what) => {
-        const shown = optionLabel({ label: words, kind: what });
+      fc.property(label, kind, (labelText, what) => {
+        const shown = optionLabel({ label: labelText, kind: what });
         expect(shown).toMatch(what.startsWith('allow') ? /^(always )?(allow|yes|accept|approve|permit)/i : /^(d|n|r)/i);
       }),
     );

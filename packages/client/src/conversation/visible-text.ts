@@ -78,7 +78,7 @@ const ALWAYS = /\b(always|never|(in|for) this (conversation|session|project)|fro
 /** A label that is made up as several, or as one with our words. */
 const POSES = /[[\]⟨“”"|│]| {2}/;
 
-const KIND_WORDS: Readonly<Record<ApprovalOption['kind'], string>> = {
+const KIND_LABELS: Readonly<Record<ApprovalOption['kind'], string>> = {
   allow_once: 'Allow once',
   allow_always: 'Allow always',
   deny_once: 'Deny',
@@ -86,7 +86,7 @@ const KIND_WORDS: Readonly<Record<ApprovalOption['kind'], string>> = {
 };
 
 /** Returns what an option of an approval does, whatever the agent calls it. */
-export const optionKind = ({ kind }: Pick<ApprovalOption, 'kind'>): string => KIND_WORDS[kind] ?? 'Unknown';
+export const optionKind = ({ kind }: Pick<ApprovalOption, 'kind'>): string => KIND_LABELS[kind] ?? 'Unknown';
 
 /**
  * Returns the agent's label of an option on one line. What the option does stands in front where the label does not

@@ -85,7 +85,7 @@ export class ConversationWatch extends Listing<ConversationChange, readonly Conv
     return this.list();
   }
 
-  protected told(conversations: readonly ConversationInfo[]): Listed<ConversationChange> {
+  protected toItem(conversations: readonly ConversationInfo[]): Listed<ConversationChange> {
     return { item: { type: 'list', conversations }, isLast: true };
   }
 

@@ -55,7 +55,7 @@ export abstract class Listing<Item extends object, Page> implements AsyncIterabl
   /** Reads the next page of the list. */
   protected abstract fetch(): Promise<Page>;
   /** Turns a page into an item. */
-  protected abstract told(page: Page): Listed<Item>;
+  protected abstract toItem(page: Page): Listed<Item>;
   /** Buffers a change; returns false for a frame that is none. */
   protected abstract heard(frame: ServerFrame): boolean;
   /** Returns the next buffered change. */
@@ -103,7 +103,7 @@ export abstract class Listing<Item extends object, Page> implements AsyncIterabl
     this.fetch().then(
       (page) => {
         if (this.round !== round || this.isOver) return;
-        this.listed = this.told(page);
+        this.listed = this.toItem(page);
         this.failures = 0;
         this.outlet.deliver();
       },

@@ -83,7 +83,7 @@ export class NoticeWatch extends Listing<NoticeEvent, NoticeList> {
     return this.list();
   }
 
-  protected told({ notices, next }: NoticeList): Listed<NoticeEvent> {
+  protected toItem({ notices, next }: NoticeList): Listed<NoticeEvent> {
     this.waiting = this.waiting.filter(({ n }) => n > next);
     return { item: { type: 'list', notices }, isLast: true };
   }

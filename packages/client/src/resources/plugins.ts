@@ -24,7 +24,7 @@ export interface PluginLogQuery {
 /** Milliseconds for a start, which takes as long as the plugin takes to load. */
 const START_MS = 15_000;
 /** Milliseconds for a preview: more than the gateway gives itself, so that its error arrives. */
-const LOOK_MS = 45_000;
+const PREVIEW_MS = 45_000;
 
 /**
  * Plugins of the gateway, as `Binnacle.plugins`. All methods need the scope `admin`, and those that take an `id` throw
@@ -63,7 +63,7 @@ export class Plugins {
       method: 'POST',
       path: '/v1/plugins/preview',
       body: { path: folder },
-      waitMs: LOOK_MS,
+      waitMs: PREVIEW_MS,
     });
   }
 
@@ -83,7 +83,7 @@ export class Plugins {
       method: 'POST',
       path: '/v1/plugins',
       body: { path: folder, digest, grants, ...(inherit === undefined ? {} : { inherit }) },
-      waitMs: LOOK_MS,
+      waitMs: PREVIEW_MS,
     });
   }
 

@@ -162,7 +162,7 @@ export class Run implements AsyncIterable<RunStreamEvent> {
       bufferBytes: this.bufferBytes,
       request: (position) => this.request(position),
       refusal: (error) => (this.mayTryAgain(error) ? undefined : error),
-      came: (event) => {
+      onEvent: (event) => {
         if (event.type === 'end') this.final = event.run;
         if (event.type === 'run' || event.type === 'end') this.accepts(event.run);
       },

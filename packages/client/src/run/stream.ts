@@ -55,7 +55,7 @@ export interface RunStreamParts {
   /** Returns the error if the request must not be repeated, else undefined. */
   refusal(error: BinnacleError): BinnacleError | undefined;
   /** Called with each event before it is handed out. */
-  came(event: RunStreamEvent): void;
+  onEvent(event: RunStreamEvent): void;
   /** Reports an error that a new connection repairs. */
   mended(error: BinnacleError): void;
   /** Called at the end. `error`: the stream broke off. */
@@ -296,7 +296,7 @@ export class RunStream implements AsyncIterableIterator<RunStreamEvent, undefine
   }
 
   private push(event: RunStreamEvent): void {
-    this.parts.came(event);
+    this.parts.onEvent(event);
     this.buffer.push(event);
     this.buffered += cost(event);
     this.outlet.deliver();

@@ -131,7 +131,7 @@ export class Attachment implements AsyncIterableIterator<AttachmentEvent, undefi
   private readonly from: From | FromScreen;
   private readonly bufferBytes: number;
   private readonly siblings: Set<Attachment>;
-  private readonly asked: () => void;
+  private readonly onSubscribe: () => void;
   private readonly outlet: Outlet<AttachmentEvent>;
   private readonly buffer: AttachmentEvent[];
   private buffered: number;
@@ -149,21 +149,21 @@ export class Attachment implements AsyncIterableIterator<AttachmentEvent, undefi
   /** The screen has not arrived yet: after a reconnect it is requested again. */
   private awaitsScreen: boolean;
 
-  /** `siblings`: where it is listed until it is over. `asked`: called behind each subscription that is asked for. */
+  /** `siblings`: where it is listed until it is over. `onSubscribe`: called behind each subscription. */
   constructor(
     connection: Connection,
     session: string,
     from: From | FromScreen,
     options: AttachOptions,
     siblings: Set<Attachment>,
-    asked: () => void = () => {},
+    onSubscribe: () => void = () => {},
   ) {
     this.session = session;
     this.connection = connection;
     this.from = from;
     this.bufferBytes = options.bufferBytes ?? connection.settings.bufferBytes;
     this.siblings = siblings;
-    this.asked = asked;
+    this.onSubscribe = onSubscribe;
     this.outlet = new Outlet(() => this.take());
     this.buffer = [];
     this.buffered = 0;
@@ -245,7 +245,7 @@ export class Attachment implements AsyncIterableIterator<AttachmentEvent, undefi
         if (this.phase === 'subscribing' && this.attempt === attempt) this.onAnswer(answer);
       },
     );
-    this.asked();
+    this.onSubscribe();
   }
 
   private unsubscribe(): void {

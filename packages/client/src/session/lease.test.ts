@@ -117,16 +117,16 @@ describe('the lease', () => {
   });
 
   it('taken while the connection was away is lost as soon as it is back', async () => {
-    const held = client.session(session.id);
+    const attached = client.session(session.id);
     const lost: BinnacleError[] = [];
-    held.lease.on('lost', (error) => lost.push(error));
-    held.attach();
-    await held.lease.acquire({ ttlMs: 60_000 });
+    attached.lease.on('lost', (error) => lost.push(error));
+    attached.attach();
+    await attached.lease.acquire({ ttlMs: 60_000 });
     session.lease = { holder: 'Bob', fence: 2, expiresInMs: 60_000, secret: 't' };
     gateway.cutAll();
     await until('the loss', () => lost.length === 1);
-    expect(held.lease.held).toBeNull();
-    expect(held.lease.info?.holder).toBe('Bob');
+    expect(attached.lease.held).toBeNull();
+    expect(attached.lease.info?.holder).toBe('Bob');
   });
 
   it('that comes when the session was let go of is given back at once', async () => {

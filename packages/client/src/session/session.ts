@@ -181,20 +181,23 @@ export class Session {
    * was lost, `unknown_signal`, `lease_held`.
    */
   async signal(signal: string): Promise<void> {
-    await this.connection.request((ref) => ({ t: 'signal', ref, session: this.id, signal, ...this.held() }));
+    await this.connection.request((ref) => ({ t: 'signal', ref, session: this.id, signal, ...this.currentLease() }));
   }
 
   /** Sets the size of the terminal in columns and rows, 1 to 65535. Throws `bad_size`, `not_a_tty`, `lease_held`. */
   async resize(cols: number, rows: number): Promise<void> {
-    await this.connection.request((ref) => ({ t: 'resize', ref, session: this.id, cols, rows, ...this.held() }), {
-      resend: true,
-    });
+    await this.connection.request(
+      (ref) => ({ t: 'resize', ref, session: this.id, cols, rows, ...this.currentLease() }),
+      {
+        resend: true,
+      },
+    );
   }
 
   /** Ends the program's input behind all input that was written before: end of file on a pipe, Ctrl-D on a terminal. */
   async closeStdin(): Promise<void> {
     await this.outbox.drained();
-    await this.connection.request((ref) => ({ t: 'close_stdin', ref, session: this.id, ...this.held() }));
+    await this.connection.request((ref) => ({ t: 'close_stdin', ref, session: this.id, ...this.currentLease() }));
   }
 
   /** Returns the session's state. Throws `session_not_found`. */
@@ -282,7 +285,7 @@ export class Session {
     return `/v1/sessions/${encodeURIComponent(this.id)}`;
   }
 
-  private held(): { lease?: string } {
+  private currentLease(): { lease?: string } {
     const lease = this.lease.held?.lease;
     return lease === undefined ? {} : { lease };
   }

@@ -62,7 +62,7 @@ export class Watch extends Listing<WatchEvent, SessionList> {
     return this.list(this.after);
   }
 
-  protected told({ sessions, next }: SessionList): Listed<WatchEvent> {
+  protected toItem({ sessions, next }: SessionList): Listed<WatchEvent> {
     const isFirst = this.after === null;
     const isLast = next === null;
     this.after = next;

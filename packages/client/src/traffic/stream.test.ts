@@ -84,21 +84,21 @@ async function peer(number: number): Promise<Peer> {
 async function watch(filter: object, options: WatchTrafficOptions = {}) {
   const stream = client.watchTraffic(filter, options);
   const first = await peer(0);
-  const asked = await first.next();
-  return { stream, first, asked };
+  const request = await first.next();
+  return { stream, first, request };
 }
 
 describe('watchTraffic', () => {
   it('does not connect again once the session that it watches has ended', async () => {
-    const { stream, first, asked } = await watch({ session_id: 'job-1' });
-    expect(asked).toMatchObject({
+    const { stream, first, request } = await watch({ session_id: 'job-1' });
+    expect(request).toMatchObject({
       type: 'subscribe',
       filter: { session_id: 'job-1' },
       from: 'start',
       encoding: 'text',
     });
-    first.event(asked.id, { response: 'a' });
-    first.event(asked.id, { is_final: true, exit_code: 0 });
+    first.event(request.id, { response: 'a' });
+    first.event(request.id, { is_final: true, exit_code: 0 });
     // Gone in the same moment.
     first.ws.terminate();
     expect((await stream.next()).value).toMatchObject({ response: 'a' });
@@ -113,11 +113,11 @@ describe('watchTraffic', () => {
   });
 
   it('goes on at the last position of each session, with what it knows of the rest', async () => {
-    const { stream, first, asked } = await watch({ source: 'here' });
-    expect(asked.resume).toBeUndefined();
-    first.send({ type: 'subscribed', id: asked.id, filter: {}, sessions: 1, timestamp: 5000 });
-    first.event(asked.id, { response: 'a', position: 'e.5.1' });
-    first.event(asked.id, { session: 's2' as PtyEvent['session'], is_final: true, position: 'f.9.2' });
+    const { stream, first, request } = await watch({ source: 'here' });
+    expect(request.resume).toBeUndefined();
+    first.send({ type: 'subscribed', id: request.id, filter: {}, sessions: 1, timestamp: 5000 });
+    first.event(request.id, { response: 'a', position: 'e.5.1' });
+    first.event(request.id, { session: 's2' as PtyEvent['session'], is_final: true, position: 'f.9.2' });
     await stream.next();
     await stream.next();
     first.ws.close(1012);
@@ -137,52 +137,52 @@ describe('watchTraffic', () => {
   });
 
   it('unsubscribes when it is left', async () => {
-    const { stream, first, asked } = await watch({});
+    const { stream, first, request } = await watch({});
     await stream.return();
-    expect(await first.next()).toEqual({ type: 'unsubscribe', id: asked.id });
+    expect(await first.next()).toEqual({ type: 'unsubscribe', id: request.id });
     const [code] = await once(first.ws, 'close');
     expect(code).toBe(1000);
   });
 
   it('tells of an error about one session, and throws one about the whole', async () => {
-    const told: unknown[] = [];
-    const onError: WatchTrafficOptions['onError'] = (error, session) => told.push([error.code, session]);
-    const { stream, first, asked } = await watch({}, { onError });
+    const reports: unknown[] = [];
+    const onError: WatchTrafficOptions['onError'] = (error, session) => reports.push([error.code, session]);
+    const { stream, first, request } = await watch({}, { onError });
     const error = (code: string) => ({ code, message: 'm', hint: 'h', retryable: false });
-    first.send({ type: 'error', id: asked.id, session_id: 'job-1', session: 's1', error: error('session_gone') });
-    first.send({ type: 'error', id: asked.id, error: error('too_many_subscriptions') });
-    first.send({ type: 'error', id: asked.id, error: error('bad_filter') });
+    first.send({ type: 'error', id: request.id, session_id: 'job-1', session: 's1', error: error('session_gone') });
+    first.send({ type: 'error', id: request.id, error: error('too_many_subscriptions') });
+    first.send({ type: 'error', id: request.id, error: error('bad_filter') });
     await expect(stream.next()).rejects.toMatchObject({ code: 'bad_filter' });
-    expect(told).toEqual([
+    expect(reports).toEqual([
       ['session_gone', 's1'],
       ['too_many_subscriptions', null],
     ]);
   });
 
   it('tells of what is not kept any more before what follows it', async () => {
-    const told: unknown[] = [];
-    const { stream, first, asked } = await watch({}, { onGap: (gap) => told.push(gap) });
+    const reports: unknown[] = [];
+    const { stream, first, request } = await watch({}, { onGap: (gap) => reports.push(gap) });
     const gap = { session_id: 'job-1', session: 's1', from: 3, to: 9, position: 'e.9.9' };
-    first.send({ type: 'gap', id: asked.id, ...gap });
-    first.event(asked.id, { response: 'behind' });
+    first.send({ type: 'gap', id: request.id, ...gap });
+    first.event(request.id, { response: 'behind' });
     expect((await stream.next()).value).toMatchObject({ response: 'behind' });
-    expect(told).toEqual([gap]);
+    expect(reports).toEqual([gap]);
   });
 
   it('stops the gateway when nobody reads, and goes on where it stood', async () => {
-    const { stream, first, asked } = await watch({ session_id: 'job-1' }, { bufferBytes: 600 });
-    first.send({ type: 'subscribed', id: asked.id, filter: {}, sessions: 1, timestamp: 5000 });
-    first.event(asked.id, { response: 'a', position: 'e.1.1' });
-    first.event(asked.id, { response: 'b', position: 'e.2.2' });
-    first.event(asked.id, { response: 'c', position: 'e.3.3' });
-    expect(await first.next()).toEqual({ type: 'unsubscribe', id: asked.id });
+    const { stream, first, request } = await watch({ session_id: 'job-1' }, { bufferBytes: 600 });
+    first.send({ type: 'subscribed', id: request.id, filter: {}, sessions: 1, timestamp: 5000 });
+    first.event(request.id, { response: 'a', position: 'e.1.1' });
+    first.event(request.id, { response: 'b', position: 'e.2.2' });
+    first.event(request.id, { response: 'c', position: 'e.3.3' });
+    expect(await first.next()).toEqual({ type: 'unsubscribe', id: request.id });
     // On its way already: it comes again.
-    first.event(asked.id, { response: 'd', position: 'e.4.4' });
+    first.event(request.id, { response: 'd', position: 'e.4.4' });
     for (const response of ['a', 'b', 'c']) expect((await stream.next()).value).toMatchObject({ response });
     const again = await first.next();
     expect(again).toMatchObject({ type: 'subscribe', resume: { positions: { s1: 'e.3.3' } } });
-    expect(again.id).not.toBe(asked.id);
-    first.event(asked.id, { response: 'late' });
+    expect(again.id).not.toBe(request.id);
+    first.event(request.id, { response: 'late' });
     first.event(again.id, { response: 'd', position: 'e.4.4' });
     expect((await stream.next()).value).toMatchObject({ response: 'd' });
   });

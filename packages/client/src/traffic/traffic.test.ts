@@ -53,7 +53,7 @@ it('passes on what the gateway refuses, by its code', async () => {
 it('a search that nobody waits for any more ends', async () => {
   reply = 'silence';
   const abort = new AbortController();
-  const asked = client.search('x', { signal: abort.signal });
+  const pending = client.search('x', { signal: abort.signal });
   abort.abort();
-  await expect(asked).rejects.toMatchObject({ code: 'unreachable' });
+  await expect(pending).rejects.toMatchObject({ code: 'unreachable' });
 });

@@ -224,7 +224,7 @@ export class Connection {
   }
 
   restart(): void {
-    this.apply({ kind: 'restart', wanted: this.participants.size > 0 });
+    this.apply({ kind: 'restart', isNeeded: this.participants.size > 0 });
   }
 
   stop(): void {
@@ -256,7 +256,7 @@ export class Connection {
     this.link = state;
     for (const action of actions) this.act(action);
     if (before.kind === 'open' && state.kind !== 'open') this.socketIsLost();
-    if (state.kind === 'stopped' && before.kind !== 'stopped') this.tellStopped();
+    if (state.kind === 'stopped' && before.kind !== 'stopped') this.notifyStopped();
     if (before.kind !== state.kind) this.events.emit('state', this.state);
     if (before.kind !== 'open' && state.kind === 'open')
       for (const participant of [...this.participants]) if (this.participants.has(participant)) participant.opened();
@@ -409,7 +409,7 @@ export class Connection {
         if (frame.ref !== undefined && answer !== undefined) {
           this.answers.delete(frame.ref);
           answer(frame.t === 'error' ? { error: BinnacleError.fromWire(frame.error) } : { frame });
-          if (frame.t === 'subscribed') this.tell(frame);
+          if (frame.t === 'subscribed') this.notify(frame);
           return;
         }
         if (frame.t !== 'error') return;
@@ -432,14 +432,14 @@ export class Connection {
       case 'events':
       case 'events_gap':
         this.subscribers.get(frame.conversation)?.frame(frame);
-        this.tell(frame);
+        this.notify(frame);
         return;
       default:
-        this.tell(frame);
+        this.notify(frame);
     }
   }
 
-  private tell(frame: ServerFrame): void {
+  private notify(frame: ServerFrame): void {
     for (const listener of [...this.listeners]) listener(frame);
   }
 
@@ -455,7 +455,7 @@ export class Connection {
     for (const participant of [...this.participants]) participant.lost();
   }
 
-  private tellStopped(): void {
+  private notifyStopped(): void {
     const error = this.stopError();
     const participants = [...this.participants];
     this.participants.clear();

@@ -13,14 +13,14 @@ function storage(): KeyStorage & { readonly all: Map<string, string> } {
 
 describe('the key of a login', () => {
   it('is kept for one gateway, and another page of the origin has it at once', () => {
-    const kept = storage();
+    const stored = storage();
     const [one, tab, other] = ['https://x/a', 'https://x/a', 'https://x/b'].map(
-      (base) => new LoginKey(base, () => kept),
+      (base) => new LoginKey(base, () => stored),
     );
     expect(one?.set('k')).toBe(true);
     expect([one?.value, tab?.value, other?.value]).toEqual(['k', 'k', undefined]);
     tab?.set(undefined);
-    expect([one?.value, kept.all.size]).toEqual([undefined, 0]);
+    expect([one?.value, stored.all.size]).toEqual([undefined, 0]);
   });
 
   it('lives as long as the page where storage is blocked or full', () => {

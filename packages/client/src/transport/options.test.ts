@@ -35,8 +35,8 @@ describe('options', () => {
   it('give a token to sockets as a header, the key of a login as a subprotocol, and nothing where there is neither', () => {
     const calls: unknown[][] = [];
     class Recorder {
-      constructor(...given: unknown[]) {
-        calls.push(given);
+      constructor(...args: unknown[]) {
+        calls.push(args);
       }
     }
     const RecorderClass = Recorder as unknown as WebSocketClass;

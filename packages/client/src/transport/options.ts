@@ -82,7 +82,7 @@ export function settle(options: ClientOptions): Settings {
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
     throw new BinnacleError('bad_request', { message: `"${url.protocol}" is no address of a gateway.` });
   // Browsers take a fetch that is called as a method of something else for an error.
-  const given = options.fetch;
+  const ownFetch = options.fetch;
   const base = `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
   const { token } = options;
   const key = new LoginKey(base);
@@ -95,7 +95,7 @@ export function settle(options: ClientOptions): Settings {
       const { value } = key;
       return value === undefined ? {} : { [KEY_HEADER]: value };
     },
-    fetch: given ?? ((input, init) => globalThis.fetch(input, init)),
+    fetch: ownFetch ?? ((input, init) => globalThis.fetch(input, init)),
     makeSocket: options.makeSocket ?? socketMaker(options.WebSocket),
     // A screenful is 10 KiB; 8 MiB is a second of a fast flood, and small beside a browser tab.
     bufferBytes: options.bufferBytes ?? 8 * 1024 * 1024,
@@ -116,9 +116,9 @@ const KEY_HEADER = 'Binnacle-Key';
 /** Returns the address of the shared WebSocket. */
 export const socketUrl = (base: string): string => `${base.replace(/^http/, 'ws')}/v1/ws`;
 
-function socketMaker(given: WebSocketClass | undefined): Settings['makeSocket'] {
+function socketMaker(ownClass: WebSocketClass | undefined): Settings['makeSocket'] {
   return (url, headers) => {
-    const Socket = (given ?? globalThis.WebSocket) as
+    const Socket = (ownClass ?? globalThis.WebSocket) as
       | (new (
           url: string,
           options?: { headers: typeof headers } | readonly string[],

@@ -31,7 +31,7 @@ class World {
 
 const codes = Object.keys(CODES) as Code[];
 const generation = fc.integer({ min: 0, max: 12 });
-const stray: fc.Arbitrary<LinkEvent> = fc.oneof(
+const arbitraryEvent: fc.Arbitrary<LinkEvent> = fc.oneof(
   fc.constant<LinkEvent>({ kind: 'want' }),
   fc.constant<LinkEvent>({ kind: 'unwant' }),
   fc.constant<LinkEvent>({ kind: 'wake' }),
@@ -47,7 +47,7 @@ const stray: fc.Arbitrary<LinkEvent> = fc.oneof(
   fc.record({ kind: fc.constant('timer' as const), generation }),
 );
 const moves = fc.array(
-  fc.record({ event: stray, random: fc.double({ min: 0, max: 1, noNaN: true }), ms: fc.nat(20_000) }),
+  fc.record({ event: arbitraryEvent, random: fc.double({ min: 0, max: 1, noNaN: true }), ms: fc.nat(20_000) }),
   {
     maxLength: 60,
   },
@@ -175,10 +175,10 @@ describe('reconnect', () => {
   it('starts again after a login, but never after the user closed it', () => {
     const world = new World();
     world.send({ kind: 'stop', code: 'unauthorized' });
-    world.send({ kind: 'restart', wanted: true });
+    world.send({ kind: 'restart', isNeeded: true });
     expect(world.link.kind).toBe('connecting');
     world.send({ kind: 'stop', code: 'client_closed' });
-    world.send({ kind: 'restart', wanted: true });
+    world.send({ kind: 'restart', isNeeded: true });
     expect(world.link.kind).toBe('stopped');
   });
 

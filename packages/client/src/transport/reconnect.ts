@@ -9,12 +9,12 @@ import { afterClose, CODES, type Code } from '@binnacle/protocol';
 export type Link =
   /** No participant needs a connection. */
   | { readonly kind: 'idle'; readonly generation: number; readonly failures: number }
-  | { readonly kind: 'connecting'; readonly generation: number; readonly failures: number; readonly wanted: boolean }
+  | { readonly kind: 'connecting'; readonly generation: number; readonly failures: number; readonly isNeeded: boolean }
   | {
       readonly kind: 'open';
       readonly generation: number;
       readonly failures: number;
-      readonly wanted: boolean;
+      readonly isNeeded: boolean;
       /** Milliseconds, of the clock that `now` comes from. */
       readonly since: number;
     }
@@ -44,7 +44,7 @@ export type LinkEvent =
   | { readonly kind: 'wake' }
   | { readonly kind: 'stop'; readonly code: Code }
   /** Somebody logged in after a stop. The only way out of `stopped`, and there is none after a close by the user. */
-  | { readonly kind: 'restart'; readonly wanted: boolean };
+  | { readonly kind: 'restart'; readonly isNeeded: boolean };
 
 export type LinkAction =
   | { readonly kind: 'open'; readonly generation: number }
@@ -82,16 +82,16 @@ export function step(state: Link, event: LinkEvent, now: number, random: number,
   if (state.kind === 'stopped') {
     if (event.kind !== 'restart' || state.code === 'client_closed') return stay(state);
     const idle: Link = { kind: 'idle', generation: state.generation, failures: 0 };
-    return event.wanted ? connect(idle) : stay(idle);
+    return event.isNeeded ? connect(idle) : stay(idle);
   }
   switch (event.kind) {
     case 'want':
       if (state.kind === 'idle') return connect(state);
-      return state.kind === 'waiting' ? stay(state) : stay({ ...state, wanted: true });
+      return state.kind === 'waiting' ? stay(state) : stay({ ...state, isNeeded: true });
     case 'unwant':
       if (state.kind === 'idle') return stay(state);
       if (state.kind === 'waiting') return { state: rest(state), actions: [{ kind: 'cancel' }] };
-      return stay({ ...state, wanted: false });
+      return stay({ ...state, isNeeded: false });
     case 'opened':
       if (state.kind !== 'connecting' || state.generation !== event.generation) return stay(state);
       return stay({ ...state, kind: 'open', since: now });
@@ -134,7 +134,7 @@ const stopped = (state: Alive, code: Code): Link => ({ kind: 'stopped', generati
 function connect(state: Alive, before: readonly LinkAction[] = []): Step {
   const generation = state.generation + 1;
   return {
-    state: { kind: 'connecting', generation, failures: state.failures, wanted: true },
+    state: { kind: 'connecting', generation, failures: state.failures, isNeeded: true },
     actions: [...before, { kind: 'open', generation }],
   };
 }
@@ -142,7 +142,7 @@ function connect(state: Alive, before: readonly LinkAction[] = []): Step {
 function lose(state: WithSocket, before: readonly LinkAction[], now: number, random: number, backoff: Backoff): Step {
   const lived = state.kind === 'open' && now - state.since > backoff.steadyMs;
   const failures = lived ? 0 : state.failures;
-  if (!state.wanted) return { state: { ...rest(state), failures } as Link, actions: before };
+  if (!state.isNeeded) return { state: { ...rest(state), failures } as Link, actions: before };
   const generation = state.generation + 1;
   const retryInMs = backoffDelay(failures, random, backoff);
   return {

@@ -39,8 +39,8 @@ export class EventReader {
       const event = this.line(line.endsWith('\r') ? line.slice(0, -1) : line);
       if (event !== undefined) events.push(event);
     }
-    const kept = this.data.reduce((sum, line) => sum + line.length, this.rest.length);
-    if (kept > MAX_EVENT_CHARS) throw new BinnacleError('protocol_error', { message: 'An endless event.' });
+    const buffered = this.data.reduce((sum, line) => sum + line.length, this.rest.length);
+    if (buffered > MAX_EVENT_CHARS) throw new BinnacleError('protocol_error', { message: 'An endless event.' });
     return events;
   }
 

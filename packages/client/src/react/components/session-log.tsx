@@ -82,7 +82,7 @@ export function SessionLog({ id, options, announce = true, label = 'Log', classN
   const [atEnd, setAtEnd] = useState(true);
   const isAtEnd = useRef(true);
   const [seen, setSeen] = useState({ top: 0, height: 0, line: FIRST_LINE_PX });
-  const [held, setHeld] = useState<Window>();
+  const [pinned, setPinned] = useState<Window>();
   const lineHeight = useRef(FIRST_LINE_PX);
   // All lines are selected, also those that are not in the document.
   const isAll = useRef(false);
@@ -93,8 +93,8 @@ export function SessionLog({ id, options, announce = true, label = 'Log', classN
   const first = lines[0]?.number ?? 0;
   // At the end the place follows from the number of lines: nothing has to be measured while they come.
   const top = atEnd ? Math.max(0, count * seen.line - seen.height) : seen.top;
-  const holding = held === undefined ? undefined : { from: held.from - first, to: held.to - first };
-  const drawn = windowOf(count, { ...seen, top }, holding);
+  const pinnedNow = pinned === undefined ? undefined : { from: pinned.from - first, to: pinned.to - first };
+  const rendered = windowOf(count, { ...seen, top }, pinnedNow);
 
   /** Present place of the reader. */
   const measure = useCallback((): void => {
@@ -116,11 +116,11 @@ export function SessionLog({ id, options, announce = true, label = 'Log', classN
   useLayoutEffect(() => {
     const element = scroller.current;
     if (element === null) return;
-    const gone = first - firstShown.current;
+    const removedLines = first - firstShown.current;
     firstShown.current = first;
     if (isAtEnd.current) element.scrollTop = element.scrollHeight;
     // The visible lines stay in place when lines above them are dropped.
-    else if (gone > 0) element.scrollTop -= gone * seen.line;
+    else if (removedLines > 0) element.scrollTop -= removedLines * seen.line;
   }, [lines, seen.line, seen.height]);
 
   const hasLines = count > 0;
@@ -142,9 +142,9 @@ export function SessionLog({ id, options, announce = true, label = 'Log', classN
   useEffect(() => {
     const changed = (): void => {
       const selected = scroller.current === null ? undefined : selectedIn(scroller.current);
-      const isHeld = selected !== undefined && !isAll.current;
-      const now = isHeld ? { from: selected.from.number, to: selected.to.number + 1 } : undefined;
-      setHeld((before) => (before?.from === now?.from && before?.to === now?.to ? before : now));
+      const isPinned = selected !== undefined && !isAll.current;
+      const now = isPinned ? { from: selected.from.number, to: selected.to.number + 1 } : undefined;
+      setPinned((before) => (before?.from === now?.from && before?.to === now?.to ? before : now));
     };
     document.addEventListener('selectionchange', changed);
     return () => document.removeEventListener('selectionchange', changed);
@@ -199,13 +199,13 @@ export function SessionLog({ id, options, announce = true, label = 'Log', classN
         <div
           ref={content}
           style={{
-            paddingTop: drawn.from * seen.line,
-            paddingBottom: (count - drawn.to) * seen.line,
+            paddingTop: rendered.from * seen.line,
+            paddingBottom: (count - rendered.to) * seen.line,
             width: 'max-content',
             minWidth: '100%',
           }}
         >
-          {lines.slice(drawn.from, drawn.to).map((line) => (
+          {lines.slice(rendered.from, rendered.to).map((line) => (
             <Line key={line.number} line={line} />
           ))}
         </div>

@@ -6,13 +6,13 @@ import { type CSSProperties, useEffect, useRef, useState } from 'react';
 import { useShared } from '../hooks/provider.tsx';
 import { makeSession, useSession } from '../hooks/use-session.ts';
 import type { SessionOptions } from '../stores/session.ts';
-import { type TerminalLook, TerminalScreen } from '../terminal/screen.ts';
+import { type TerminalAppearance, TerminalScreen } from '../terminal/screen.ts';
 import { TerminalSteer } from '../terminal/steer.ts';
-import { endWords, type Status, statusOf } from './status.ts';
+import { endText, type Status, statusOf } from './status.ts';
 import { StatusLine } from './status-line.tsx';
 
 /** Properties of `SessionTerminal`. */
-export interface SessionTerminalProps extends TerminalLook {
+export interface SessionTerminalProps extends TerminalAppearance {
   /** Id of the session. */
   readonly id: string;
   /** Start of the reading and limits. The options of the first component of a session count. */
@@ -117,8 +117,8 @@ export function SessionTerminal(props: SessionTerminalProps) {
         if (latest.current.props.autoFocus === true) made.focus();
         setShown({ screen: made, steer });
       },
-      (thrown: unknown) => {
-        if (!isOver) setProblem(notLoaded(thrown));
+      (cause: unknown) => {
+        if (!isOver) setProblem(notLoaded(cause));
       },
     );
     return () => {
@@ -142,7 +142,7 @@ export function SessionTerminal(props: SessionTerminalProps) {
     if (session.info !== undefined) shown.screen.begin(session.info);
     const place = (): void => {
       if (isOver) return;
-      const size = owns || mode === 'pipe' ? shown.screen.wanted() : undefined;
+      const size = owns || mode === 'pipe' ? shown.screen.fittingSize() : undefined;
       if (size === undefined) shown.screen.letterbox();
       // Without a terminal the program has no size, and the page wraps lines as it likes.
       else if (mode === 'pipe') shown.screen.resize(size);
@@ -216,6 +216,6 @@ function terminalStatus(
   if (lostTo !== undefined && !session.helm.isYours) {
     return { tone: 'warn', text: lostTo === null ? 'You no longer have the helm.' : `${lostTo} took the helm.` };
   }
-  const ended = session.info === undefined ? undefined : endWords(session.info);
+  const ended = session.info === undefined ? undefined : endText(session.info);
   return reading ?? (ended === undefined ? undefined : { tone: 'plain', text: ended });
 }

@@ -3,15 +3,15 @@
 import type { LostReason, SessionInfo } from '@binnacle/protocol';
 import type { SessionSnapshot } from '../stores/session.ts';
 
-const LOST_WORDS: Readonly<Record<LostReason, string>> = {
+const LOST_TEXTS: Readonly<Record<LostReason, string>> = {
   runner_died: 'Lost: its runner died.',
   copied: 'It goes on elsewhere: this data directory is a copy, and the program belongs to the original.',
   silent: 'Lost: nothing was heard of it any more.',
 };
 
 /** How it ended, or undefined while it runs. */
-export function endWords(info: SessionInfo): string | undefined {
-  if (info.state === 'lost') return LOST_WORDS[info.lostReason ?? (info.foreign === null ? 'runner_died' : 'silent')];
+export function endText(info: SessionInfo): string | undefined {
+  if (info.state === 'lost') return LOST_TEXTS[info.lostReason ?? (info.foreign === null ? 'runner_died' : 'silent')];
   if (info.state === 'running' || info.state === 'starting') return undefined;
   if (info.signal !== null) return `Ended by ${info.signal}.`;
   return info.exitCode === null ? 'Ended; its exit code is not known.' : `Exited with code ${info.exitCode}.`;
@@ -42,7 +42,7 @@ export function statusOf({
         : { tone: 'bad', text: error.message, hint: error.hint, code: error.code };
     case 'ended': {
       const isGood = info?.exitCode === 0 || (info?.foreign != null && info.exitCode === null && info.signal === null);
-      return { tone: isGood ? 'good' : 'bad', text: (info && endWords(info)) ?? 'Ended.' };
+      return { tone: isGood ? 'good' : 'bad', text: (info && endText(info)) ?? 'Ended.' };
     }
     case 'live':
       return info?.stalled == null

@@ -10,26 +10,28 @@ const MAX_CHARS = 300;
 
 /** Returns the announcement of lines that come once `isCaughtUp`. History is not announced. */
 export function useAnnouncement(lines: readonly LogLine[], isCaughtUp: boolean, isOn: boolean): string {
-  const [said, setSaid] = useState('');
-  const told = useRef<number>(undefined);
+  const [announcement, setAnnouncement] = useState('');
+  const announcedTo = useRef<number>(undefined);
   const latest = useRef(lines);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   useEffect(() => {
     latest.current = lines;
     const end = (lines.at(-1)?.number ?? -1) + 1;
     if (!isOn || !isCaughtUp) {
-      told.current = undefined;
+      announcedTo.current = undefined;
       return;
     }
-    if (told.current === undefined || told.current > end) told.current = end;
-    if (told.current === end) return;
+    if (announcedTo.current === undefined || announcedTo.current > end) announcedTo.current = end;
+    if (announcedTo.current === end) return;
     timer.current ??= setTimeout(() => {
       timer.current = undefined;
-      const from = told.current ?? 0;
+      const from = announcedTo.current ?? 0;
       const fresh = latest.current.filter(({ number, text }) => number >= from && text.trim() !== '');
-      told.current = (latest.current.at(-1)?.number ?? -1) + 1;
+      announcedTo.current = (latest.current.at(-1)?.number ?? -1) + 1;
       if (fresh.length === 0) return;
-      setSaid(fresh.length > FEW_LINES ? `${told.current - from} new lines` : fresh.map(wordsOf).join('\n'));
+      setAnnouncement(
+        fresh.length > FEW_LINES ? `${announcedTo.current - from} new lines` : fresh.map(textOf).join('\n'),
+      );
     }, EVERY_MS);
   }, [lines, isCaughtUp, isOn]);
   useEffect(
@@ -39,8 +41,8 @@ export function useAnnouncement(lines: readonly LogLine[], isCaughtUp: boolean, 
     },
     [],
   );
-  return said;
+  return announcement;
 }
 
-const wordsOf = ({ kind, text }: LogLine): string =>
+const textOf = ({ kind, text }: LogLine): string =>
   `${kind === 'stderr' ? 'error output: ' : ''}${text.slice(0, MAX_CHARS)}`;

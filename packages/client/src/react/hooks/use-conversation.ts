@@ -66,7 +66,7 @@ export function useConversation(key: string, options: ConversationOptions = {}):
     shared.conversations,
     key,
     JSON.stringify(options),
-    (name, asked) => new ConversationFollow(shared.client, name, JSON.parse(asked) as ConversationOptions),
+    (name, optionsKey) => new ConversationFollow(shared.client, name, JSON.parse(optionsKey) as ConversationOptions),
     NO_CONVERSATION_YET,
   );
   const actions = useMemo(() => actionsOf(shared, key), [shared, key]);

@@ -32,9 +32,9 @@ export function useSessions(filter: SessionFilter = {}): SessionsSnapshot {
   const shared = useShared();
   const all = useFollowed(shared.lists, 'all', '', () => new SessionsFollow(shared.client), NO_SESSIONS_YET);
   // By what it says, not by the object that says so.
-  const words = JSON.stringify(filter);
+  const filterKey = JSON.stringify(filter);
   return useMemo(() => {
-    const sessions = matching(all.sessions, JSON.parse(words) as SessionFilter);
+    const sessions = matching(all.sessions, JSON.parse(filterKey) as SessionFilter);
     return { ...all, sessions };
-  }, [all, words]);
+  }, [all, filterKey]);
 }

@@ -26,10 +26,10 @@ import { useFollowed } from './use-store.ts';
  */
 export function useTraffic(filter: TrafficFilter = {}, options: TrafficOptions = {}): TrafficSnapshot {
   const shared = useShared();
-  const asked = JSON.stringify([filter, options]);
+  const requestKey = JSON.stringify([filter, options]);
   return useFollowed(
     shared.traffic,
-    asked,
+    requestKey,
     '',
     (key) => {
       const [what, how] = JSON.parse(key) as [TrafficFilter, TrafficOptions];

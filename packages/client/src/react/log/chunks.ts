@@ -8,7 +8,7 @@ export type Chunk = OutputEvent | GapEvent | Extract<EntryEvent, { type: 'resize
 /** Bytes that a chunk costs besides its output: a flood of one-byte chunks must not evade the limit. */
 const CHUNK_BYTES = 256;
 
-interface Kept {
+interface ChunkItem {
   readonly chunk: Chunk;
   /** Cost of all chunks up to the end of this one. */
   readonly cost: number;
@@ -45,12 +45,12 @@ export class ChunkList implements Iterable<Chunk> {
   readonly bytes: number;
   /** Output bytes of chunks that were dropped to stay within the limit. */
   readonly droppedBytes: number;
-  private readonly items: readonly (Kept | undefined)[];
+  private readonly items: readonly (ChunkItem | undefined)[];
   private readonly base: number;
 
   /** `items[0]` is the chunk of number `base`. */
   constructor(
-    items: readonly (Kept | undefined)[],
+    items: readonly (ChunkItem | undefined)[],
     numbers: { readonly base: number; readonly first: number; readonly end: number },
     sums: { readonly version: number; readonly bytes: number; readonly droppedBytes: number },
   ) {
@@ -92,7 +92,7 @@ export const NO_CHUNKS = new ChunkList([], { base: 0, first: 0, end: 0 }, { vers
 /** Collects chunks and makes the lists. */
 export class ChunkLog {
   private readonly maxBytes: number;
-  private items: (Kept | undefined)[];
+  private items: (ChunkItem | undefined)[];
   private base: number;
   private first: number;
   private version: number;

@@ -15,7 +15,7 @@ export function bytesIn(count: number): string {
   return `${value < 10 && unit > 0 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
 }
 
-export function gapWords({ from, to, reason }: Pick<GapEvent, 'from' | 'to' | 'reason'>): string {
+export function gapText({ from, to, reason }: Pick<GapEvent, 'from' | 'to' | 'reason'>): string {
   const size = bytesIn(to - from);
   const are = to - from === 1 ? 'is' : 'are';
   return reason === 'retention'

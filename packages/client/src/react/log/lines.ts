@@ -3,7 +3,7 @@
 import type { OutputKind } from '@binnacle/protocol';
 import { TextReader } from '../../session/text.ts';
 import type { Chunk, ChunkList } from './chunks.ts';
-import { gapWords } from './format.ts';
+import { gapText } from './format.ts';
 import { type PlainLine, PlainText } from './plain-text.ts';
 
 /** A line of plain text. */
@@ -62,7 +62,7 @@ export class LogLines {
   }
 
   private add(chunk: Chunk): void {
-    if (chunk.type === 'gap') this.miss(gapWords(chunk));
+    if (chunk.type === 'gap') this.miss(gapText(chunk));
     if (chunk.type !== 'output') return;
     const stream = this.stream(chunk.kind);
     const done = stream.plain.write(this.reader.read(chunk.kind, chunk.bytes));
@@ -77,10 +77,10 @@ export class LogLines {
     this.bound();
   }
 
-  private miss(words: string): void {
+  private miss(text: string): void {
     this.reader = new TextReader();
     for (const [kind, stream] of this.streams) for (const line of stream.plain.cut()) this.complete(stream, kind, line);
-    this.put(undefined, { kind: 'notice', text: words, isCut: false });
+    this.put(undefined, { kind: 'notice', text, isCut: false });
     this.isNew = true;
     this.bound();
   }

@@ -9,21 +9,21 @@ export interface Window {
 /** Drawn before and behind what is seen, so that a turn of the wheel shows no hole. */
 const BEYOND = 30;
 /** Maximum lines in the document. Selected ones stay there, or the selection is lost; a whole log is too much. */
-const MAX_DRAWN = 1500;
+const MAX_RENDERED = 1500;
 
-/** `held`: indices of the lines that a selection begins and ends in. */
+/** `pinned`: indices of the lines that a selection begins and ends in. */
 export function windowOf(
   count: number,
   seen: { readonly top: number; readonly height: number; readonly line: number },
-  held: Window | undefined,
+  pinned: Window | undefined,
 ): Window {
   const line = Math.max(1, seen.line);
   const first = Math.floor(seen.top / line);
   const last = Math.ceil((seen.top + seen.height) / line);
   const plain = bounded({ from: first - BEYOND, to: last + BEYOND }, count);
-  if (held === undefined) return plain;
-  const both = bounded({ from: Math.min(plain.from, held.from), to: Math.max(plain.to, held.to) }, count);
-  return both.to - both.from > MAX_DRAWN ? plain : both;
+  if (pinned === undefined) return plain;
+  const both = bounded({ from: Math.min(plain.from, pinned.from), to: Math.max(plain.to, pinned.to) }, count);
+  return both.to - both.from > MAX_RENDERED ? plain : both;
 }
 
 const bounded = ({ from, to }: Window, count: number): Window => ({

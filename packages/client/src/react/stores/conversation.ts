@@ -131,10 +131,10 @@ export class ConversationFollow extends Followed<ConversationSnapshot> {
   }
 
   private follow(attempt: number): void {
-    this.run().catch((thrown: unknown) => {
+    this.run().catch((cause: unknown) => {
       this.hush();
       if (this.isOver) return;
-      const error = asError(thrown);
+      const error = asError(cause);
       if ((error.code === 'wrong_epoch' || error.code === 'gap') && attempt < MAX_BEGINNINGS) {
         this.talk = undefined;
         this.follow(attempt + 1);
@@ -177,9 +177,9 @@ export class ConversationFollow extends Followed<ConversationSnapshot> {
 
   private show(talk: ConversationState): void {
     // Half as many again, so that not every turn moves all the others.
-    const kept = talk.items.length > this.room * 1.5 ? withoutOldest(talk, this.room) : talk;
-    this.talk = kept;
-    const { info, items, queue, approvals, run, earlier } = kept;
+    const trimmed = talk.items.length > this.room * 1.5 ? withoutOldest(talk, this.room) : talk;
+    this.talk = trimmed;
+    const { info, items, queue, approvals, run, earlier } = trimmed;
     this.change({ info, turns: items, queue, approvals, run, hasOlder: earlier !== null });
   }
 

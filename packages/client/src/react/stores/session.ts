@@ -141,11 +141,11 @@ export class SessionFollow extends Followed<SessionSnapshot> {
   read(reader: ChunkReader): () => void {
     const reading: Reading = { reader, next: this.log.start, isOver: false };
     this.readings.add(reading);
-    this.tell(reading).catch((thrown: unknown) => {
+    this.deliver(reading).catch((cause: unknown) => {
       this.leave(reading);
       // A reader's fault is its own; it shows up as uncaught.
       queueMicrotask(() => {
-        throw thrown;
+        throw cause;
       });
     });
     return () => this.leave(reading);
@@ -196,11 +196,11 @@ export class SessionFollow extends Followed<SessionSnapshot> {
     try {
       const attachment = this.session.attach(from, { bufferBytes: this.maxBytes });
       this.attachment = attachment;
-      this.run(attachment).catch((thrown: unknown) => {
-        if (this.attachment === attachment) this.fail(asError(thrown));
+      this.run(attachment).catch((cause: unknown) => {
+        if (this.attachment === attachment) this.fail(asError(cause));
       });
-    } catch (thrown) {
-      this.fail(asError(thrown));
+    } catch (cause) {
+      this.fail(asError(cause));
     }
   }
 
@@ -281,7 +281,7 @@ export class SessionFollow extends Followed<SessionSnapshot> {
 
   // Readers
 
-  private async tell(reading: Reading): Promise<void> {
+  private async deliver(reading: Reading): Promise<void> {
     const { log } = this;
     while (!reading.isOver) {
       if (reading.next < log.start) {

@@ -36,7 +36,7 @@ export interface SessionFilter {
 }
 
 export function matching(sessions: readonly SessionInfo[], filter: SessionFilter): readonly SessionInfo[] {
-  const words = (filter.words ?? '').toLowerCase().split(/\s+/).filter(Boolean);
+  const terms = (filter.words ?? '').toLowerCase().split(/\s+/).filter(Boolean);
   const { running, mode, foreign, source, label } = filter;
   return sessions.filter((info) => {
     if (running !== undefined && running !== (info.state === 'running' || info.state === 'starting')) return false;
@@ -45,7 +45,7 @@ export function matching(sessions: readonly SessionInfo[], filter: SessionFilter
     if (source !== undefined && info.foreign?.source !== source) return false;
     if (label !== undefined && !hasLabel(info, label)) return false;
     const text = [info.name, ...info.argv, info.foreign?.sessionId ?? ''].join('\n').toLowerCase();
-    return words.every((word) => text.includes(word));
+    return terms.every((word) => text.includes(word));
   });
 }
 
@@ -73,7 +73,7 @@ export class SessionsFollow extends Followed<SessionsSnapshot> {
       // Live again with the next list, not with the connection.
       if (kind !== 'open' && this.latest.state === 'live') this.change({ state: 'reconnecting' });
     });
-    this.run().catch((thrown: unknown) => this.change({ state: 'failed', error: asError(thrown) }));
+    this.run().catch((cause: unknown) => this.change({ state: 'failed', error: asError(cause) }));
   }
 
   protected stop(): void {

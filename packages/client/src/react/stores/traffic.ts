@@ -71,7 +71,7 @@ export class TrafficFollow extends Followed<TrafficSnapshot> {
   }
 
   begin(): void {
-    this.run().catch((thrown: unknown) => this.change({ state: 'failed', error: asError(thrown) }));
+    this.run().catch((cause: unknown) => this.change({ state: 'failed', error: asError(cause) }));
   }
 
   protected stop(): void {

@@ -5,17 +5,17 @@ const MIB = 1024 * 1024;
 
 /** An emulator that draws when it is told to. */
 function emulator() {
-  const waiting: { readonly bytes: number; readonly drawn: (() => void) | undefined }[] = [];
+  const waiting: { readonly bytes: number; readonly rendered: (() => void) | undefined }[] = [];
   const sizes: number[] = [];
   return {
     sizes,
-    write: (data: string | Uint8Array, drawn?: () => void): void => {
-      waiting.push({ bytes: data.length, drawn });
+    write: (data: string | Uint8Array, rendered?: () => void): void => {
+      waiting.push({ bytes: data.length, rendered });
       sizes.push(data.length);
     },
     /** All but so many writes. */
     draw: (left = 0): void => {
-      for (const { drawn } of waiting.splice(0, waiting.length - left)) drawn?.();
+      for (const { rendered } of waiting.splice(0, waiting.length - left)) rendered?.();
     },
   };
 }
@@ -23,11 +23,11 @@ function emulator() {
 it('a flood goes in small pieces, and waits above 1 MiB until most of that is drawn', async () => {
   const terminal = emulator();
   const feed = new TerminalFeed(terminal);
-  const drawn: string[] = [];
-  expect(feed.write(new Uint8Array(MIB), () => drawn.push('all'))).toBeUndefined();
+  const rendered: string[] = [];
+  expect(feed.write(new Uint8Array(MIB), () => rendered.push('all'))).toBeUndefined();
   expect(Math.max(...terminal.sizes)).toBe(16 * 1024);
   expect(terminal.sizes.reduce((sum, size) => sum + size)).toBe(MIB);
-  const room = feed.write(new Uint8Array(1), () => drawn.push('more'));
+  const room = feed.write(new Uint8Array(1), () => rendered.push('more'));
   expect(room).toBeInstanceOf(Promise);
   let isRoom = false;
   void room?.then(() => {
@@ -37,10 +37,10 @@ it('a flood goes in small pieces, and waits above 1 MiB until most of that is dr
   expect(isRoom).toBe(false);
   // All but the last piece, which tells of the first write.
   terminal.draw(2);
-  expect(drawn).toEqual([]);
+  expect(rendered).toEqual([]);
   terminal.draw(1);
   await room;
-  expect(drawn).toEqual(['all']);
+  expect(rendered).toEqual(['all']);
 });
 
 it('nobody waits for a terminal that is gone', async () => {

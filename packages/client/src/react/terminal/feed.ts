@@ -39,10 +39,10 @@ export class TerminalFeed {
   }
 
   /**
-   * Writes bytes. `drawn` is called when they are on the screen. Returns a promise that resolves when there is room for
+   * Writes bytes. `onRendered` is called when they are on the screen. Returns a promise that resolves when there is room for
    * more; undefined if there is room now.
    */
-  write(bytes: Uint8Array, drawn: () => void): Promise<void> | undefined {
+  write(bytes: Uint8Array, onRendered: () => void): Promise<void> | undefined {
     if (this.isOver) return undefined;
     this.pending += bytes.length;
     let at = 0;
@@ -51,7 +51,7 @@ export class TerminalFeed {
     }
     this.terminal.write(bytes.subarray(at), () => {
       this.pending -= bytes.length;
-      drawn();
+      onRendered();
       if (this.pending <= PENDING_LOW) this.release();
     });
     if (this.pending <= PENDING_LIMIT) return undefined;

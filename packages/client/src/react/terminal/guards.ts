@@ -49,9 +49,9 @@ export const boundSize = ({ cols, rows }: { readonly cols: number; readonly rows
 /** Makes huge counts small before xterm follows them, and lets the page have its turns among many that are not. */
 export function boundCounts(terminal: Terminal, turns = new DrawingTurns()): IDisposable {
   const bound = (final: string, most: () => number): IDisposable =>
-    terminal.parser.registerCsiHandler({ final }, ([asked]) => {
+    terminal.parser.registerCsiHandler({ final }, ([requested]) => {
       const limit = most();
-      const count = typeof asked === 'number' ? asked : 1;
+      const count = typeof requested === 'number' ? requested : 1;
       if (count > limit) {
         const counts = countsOf(terminal);
         // Better a screen that is wrong in one place than a page that hangs.
@@ -152,6 +152,6 @@ function lastLength(terminal: Terminal): number {
   const { active } = terminal.buffer;
   const line = active.getLine(active.baseY + active.cursorY);
   const last = line?.getCell(active.cursorX - 1);
-  const drawn = last?.getWidth() === 0 ? line?.getCell(active.cursorX - 2) : last;
-  return Math.max(1, drawn?.getChars().length ?? 1);
+  const cell = last?.getWidth() === 0 ? line?.getCell(active.cursorX - 2) : last;
+  return Math.max(1, cell?.getChars().length ?? 1);
 }

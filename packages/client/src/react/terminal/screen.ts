@@ -9,7 +9,7 @@ import { boundSize, guard } from './guards.ts';
 import { type HandEvents, listenToHand } from './input-events.ts';
 
 /** Appearance of a terminal. */
-export interface TerminalLook {
+export interface TerminalAppearance {
   /** Pixels. */
   readonly fontSize?: number;
   /** CSS font family. */
@@ -48,7 +48,7 @@ export class TerminalScreen {
   private readonly undo: (() => void)[];
   private theme: Xterm.ITheme | undefined;
   /** Output offset behind what is drawn. */
-  private drawn: number;
+  private renderedTo: number;
   private hasBegun: boolean;
   private isDisposed: boolean;
 
@@ -57,22 +57,22 @@ export class TerminalScreen {
     xterm: Pick<typeof Xterm, 'Terminal'>,
     box: HTMLElement,
     host: HTMLElement,
-    look: TerminalLook,
+    appearance: TerminalAppearance,
     events: TerminalEvents,
   ) {
     this.box = box;
     this.events = events;
-    this.theme = look.theme;
-    this.drawn = 0;
+    this.theme = appearance.theme;
+    this.renderedTo = 0;
     this.hasBegun = false;
     this.isDisposed = false;
-    this.baseFont = look.fontSize ?? FONT_SIZE;
+    this.baseFont = appearance.fontSize ?? FONT_SIZE;
     this.terminal = new xterm.Terminal({
       fontSize: this.baseFont,
-      fontFamily: look.fontFamily ?? MONO,
-      scrollback: look.scrollback ?? SCROLLBACK_LINES,
+      fontFamily: appearance.fontFamily ?? MONO,
+      scrollback: appearance.scrollback ?? SCROLLBACK_LINES,
       // The sixteen colours of programs are made for black; on paper they need help.
-      minimumContrastRatio: look.theme === undefined ? 4.5 : 1,
+      minimumContrastRatio: appearance.theme === undefined ? 4.5 : 1,
       // Title and size reports, and moving the window: a program must not read or move what is not its own.
       windowOptions: {},
     });
@@ -81,7 +81,7 @@ export class TerminalScreen {
     const handlers = [guard(terminal), listenToHand(terminal, host, events, () => this.isAnswering)];
     this.undo = handlers.map((handler) => () => handler.dispose());
     terminal.open(host);
-    this.setTheme(look.theme);
+    this.setTheme(appearance.theme);
     const scheme = window.matchMedia('(prefers-color-scheme: dark)');
     const changed = (): void => this.setTheme(this.theme);
     scheme.addEventListener('change', changed);
@@ -105,12 +105,12 @@ export class TerminalScreen {
         if (chunk.kind !== 'tty' && !this.terminal.options.convertEol) this.terminal.options.convertEol = true;
         const { bytes, offset } = chunk;
         return this.feed.write(bytes, () => {
-          this.drawn = offset + bytes.length;
+          this.renderedTo = offset + bytes.length;
         });
       }
       case 'gap':
         this.terminal.write(AFTER_GAP, () => {
-          this.drawn = chunk.to;
+          this.renderedTo = chunk.to;
         });
         return undefined;
       case 'resize':
@@ -140,7 +140,7 @@ export class TerminalScreen {
   }
 
   /** The size that would fill the box, in the usual type. */
-  wanted(): { readonly cols: number; readonly rows: number } | undefined {
+  fittingSize(): { readonly cols: number; readonly rows: number } | undefined {
     if (this.isDisposed) return undefined;
     this.setFont(this.baseFont);
     const cell = this.cell();
@@ -189,7 +189,7 @@ export class TerminalScreen {
 
   /** History was answered when it happened. */
   private get isAnswering(): boolean {
-    return this.drawn >= this.events.past();
+    return this.renderedTo >= this.events.past();
   }
 
   private cell(): { readonly width: number; readonly height: number } | undefined {

@@ -88,7 +88,7 @@ export class TerminalSteer {
 
   /** Sends an automatic answer of the emulator, once, and only while this client holds the lease. */
   replied(text: string): void {
-    if (this.holds) this.session.write(text, { auto: true }).catch((thrown: unknown) => this.fail(thrown));
+    if (this.holds) this.session.write(text, { auto: true }).catch((cause: unknown) => this.fail(cause));
   }
 
   /** Acquires a free lease. */
@@ -104,7 +104,7 @@ export class TerminalSteer {
   /** Releases the lease. */
   release(): void {
     this.stopTimers();
-    this.owner.release().catch((thrown: unknown) => this.fail(thrown));
+    this.owner.release().catch((cause: unknown) => this.fail(cause));
   }
 
   /** Gives the terminal this size, debounced, while this client holds the lease. */
@@ -116,7 +116,7 @@ export class TerminalSteer {
   /** Gives the terminal this size at once, because a release follows. */
   resizeNow({ cols, rows }: TerminalSize): void {
     clearTimeout(this.resizing);
-    if (this.holds) this.session.resize(cols, rows).catch((thrown: unknown) => this.fail(thrown));
+    if (this.holds) this.session.resize(cols, rows).catch((cause: unknown) => this.fail(cause));
   }
 
   /** Stops all timers and drops what waits. */
@@ -127,8 +127,8 @@ export class TerminalSteer {
     this.waiting = [];
   }
 
-  protected fail(thrown: unknown): void {
-    const error = asError(thrown);
+  protected fail(cause: unknown): void {
+    const error = asError(cause);
     // The loss of the lease is reported already.
     if (!this.isStopped && error.code !== 'taken_over' && error.code !== 'client_closed') this.failed(error);
   }
@@ -152,9 +152,9 @@ export class TerminalSteer {
           return undefined;
         },
         // The text is dropped and reported: sent later it might do harm.
-        (thrown: unknown) => this.fail(this.waiting.splice(0).length > 0 ? notSent(asError(thrown)) : thrown),
+        (cause: unknown) => this.fail(this.waiting.splice(0).length > 0 ? notSent(asError(cause)) : cause),
       )
-      .catch((thrown: unknown) => this.fail(thrown))
+      .catch((cause: unknown) => this.fail(cause))
       .finally(() => {
         this.isGetting = false;
       });
@@ -162,7 +162,7 @@ export class TerminalSteer {
 
   private send(input: string | Uint8Array): void {
     this.touched();
-    this.session.write(input).catch((thrown: unknown) => this.fail(thrown));
+    this.session.write(input).catch((cause: unknown) => this.fail(cause));
   }
 
   private touched(): void {

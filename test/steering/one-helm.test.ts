@@ -13,7 +13,7 @@ import type { Frames } from '../support/wire.ts';
 const TIMES = { autoReleaseAfterMs: 2_000, graceMs: 1_500 };
 let gateway: GatewayProcess;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ helmTimes: TIMES });
+  gateway = await openGatewayProcess({ leaseTimes: TIMES });
 });
 
 /** Records what it is given, one line each. */

@@ -8,7 +8,7 @@ import { until } from '../support/until.ts';
 const LIVENESS = { heartbeatMs: 200, stallMs: 2_000 };
 let gateway: Gateway;
 beforeAll(async () => {
-  gateway = await openGateway({ livenessTimes: LIVENESS, helmTimes: { autoReleaseAfterMs: 2_500 } });
+  gateway = await openGateway({ livenessTimes: LIVENESS, leaseTimes: { autoReleaseAfterMs: 2_500 } });
 });
 
 const pipe = (command: string) => gateway.create({ command, mode: 'pipe', env: { SHELL: '/bin/bash' } });

@@ -19,7 +19,7 @@ import { LIVENESS_TIMES, Liveness } from '../../packages/server/src/api/stream/l
 import { loadAdminToken } from '../../packages/server/src/data-dir/admin-token.ts';
 import { prepareDataDir } from '../../packages/server/src/data-dir/data-dir.ts';
 import { Sockets, type SocketsParts } from '../../packages/server/src/gateway/sockets.ts';
-import { Looks } from '../../packages/server/src/notifications/focus.ts';
+import { UserFocus } from '../../packages/server/src/notifications/focus.ts';
 import { ENDING_TIMES } from '../../packages/server/src/process/termination.ts';
 import { Fleet } from '../../packages/server/src/runner/client/fleet.ts';
 import { HELM_TIMES } from '../../packages/server/src/sessions/lease.ts';
@@ -96,8 +96,8 @@ export async function openParts(mayAccess?: MayAccess): Promise<Parts> {
     sessionOf: (id) => sessions.get(id),
   });
   // What other sockets of a gateway need has no part in this.
-  const looks = new Looks();
-  const parts = { access, ptys, liveness, auth, looks, maxViewers: 100, maxSubscriptions: 20 } as SocketsParts;
+  const focus = new UserFocus();
+  const parts = { access, ptys, liveness, auth, focus, maxViewers: 100, maxSubscriptions: 20 } as SocketsParts;
   const http = createHttpServer({
     routes: [
       ...tokenRoutes({ auth }),

@@ -90,7 +90,7 @@ export function toGatewayOptions(options: ServeOptions): GatewayOptions {
     origins: options.origin,
     hostNames: options.hostName,
     publicUrl: options.publicUrl ?? (process.env.BINNACLE_PUBLIC_URL || undefined),
-    helmTimes: withoutUndefined({
+    leaseTimes: withoutUndefined({
       autoReleaseAfterMs: leaseMs,
       graceMs: time(options.leaseGrace, '--lease-grace', HOUR_MS),
     }),

@@ -73,9 +73,9 @@ describe('the key of an address', () => {
   });
 
   test('is never shared by two /64s', () => {
-    const words = fc.array(fc.nat(0xffff), { minLength: 8, maxLength: 8 });
+    const groups = fc.array(fc.nat(0xffff), { minLength: 8, maxLength: 8 });
     fc.assert(
-      fc.property(words, words, (a, b) => {
+      fc.property(groups, groups, (a, b) => {
         const text = (list: number[]) => list.map((word) => word.toString(16)).join(':');
         const same = a.slice(0, 4).join() === b.slice(0, 4).join();
         expect(limiterKey(text(a)) === limiterKey(text(b))).toBe(same);

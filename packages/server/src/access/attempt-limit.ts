@@ -83,28 +83,28 @@ export function limiterKey(address: string | undefined): string {
   if (address === undefined) return 'local';
   const [bare = ''] = address.split('%');
   if (!isIPv6(bare)) return isIPv4(bare) ? bare : 'local';
-  const words = ipv6Words(bare);
-  const mapped = words.slice(0, 5).every((word) => word === 0) && words[5] === 0xffff;
+  const groups = ipv6Groups(bare);
+  const mapped = groups.slice(0, 5).every((word) => word === 0) && groups[5] === 0xffff;
   if (mapped) {
-    const [high = 0, low = 0] = words.slice(6);
+    const [high = 0, low = 0] = groups.slice(6);
     return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
   }
-  return `${words
+  return `${groups
     .slice(0, 4)
     .map((word) => word.toString(16))
     .join(':')}::/64`;
 }
 
-/** Parses the eight 16-bit words of a valid IPv6 address. */
-function ipv6Words(address: string): number[] {
+/** Parses the eight 16-bit groups of a valid IPv6 address. */
+function ipv6Groups(address: string): number[] {
   const [head = '', tail] = address.split('::');
-  const before = wordsOf(head);
+  const before = groupsOf(head);
   if (tail === undefined) return before;
-  const after = wordsOf(tail);
+  const after = groupsOf(tail);
   return [...before, ...new Array<number>(8 - before.length - after.length).fill(0), ...after];
 }
 
-function wordsOf(part: string): number[] {
+function groupsOf(part: string): number[] {
   return part
     .split(':')
     .filter((text) => text !== '')

@@ -207,7 +207,7 @@ export class Auth {
     ticket: string,
   ): { readonly setCookie: string; readonly key: string; readonly scope: Scope } {
     const grant = this.#evaluate(request, ticket, {
-      verify: (given) => this.#tickets.take(sha256(given)),
+      verify: (candidate) => this.#tickets.take(sha256(candidate)),
       refuse: () =>
         new BinnacleError('unauthorized', {
           message: 'The login link was used already, or is too old.',
@@ -249,9 +249,9 @@ export class Auth {
     this.require(by, options.scope);
     this.#issued.check(by.id);
     const token = newSecret();
-    const asked = options.ttlMs === undefined ? null : Date.now() + options.ttlMs;
+    const requestedExpiry = options.ttlMs === undefined ? null : Date.now() + options.ttlMs;
     // A token that expires must not make one that does not.
-    const expiresAt = by.expiresAt === null ? asked : Math.min(asked ?? by.expiresAt, by.expiresAt);
+    const expiresAt = by.expiresAt === null ? requestedExpiry : Math.min(requestedExpiry ?? by.expiresAt, by.expiresAt);
     const id = uuidv7();
     const user =
       options.user === undefined ? freeUserOf(id, (taken) => this.#tokens.hasUser(taken)) : checkUser(options.user);
@@ -350,7 +350,7 @@ export class Auth {
     const credential = upgrade ? credentialIn(request) : undefined;
     if (credential !== undefined) {
       return this.#evaluate(request, tokens === undefined ? credential : undefined, {
-        verify: (given) => this.#credentials.verifyGuest(sha256(given)),
+        verify: (candidate) => this.#credentials.verifyGuest(sha256(candidate)),
         refuse: () => new BinnacleError('unauthorized', { message: 'The share link is not valid, or not any more.' }),
       });
     }
@@ -377,8 +377,8 @@ export class Auth {
       throw new BinnacleError('login_incomplete', { details: { missing: 'key' } });
     }
     return this.#evaluate(request, key ?? pass, {
-      verify: (given) => {
-        const hash = sha256(given);
+      verify: (candidate) => {
+        const hash = sha256(candidate);
         if (key !== undefined) return this.#credentials.verifyLogin({ key: hash }, cookies);
         const grant = this.#passes.take(hash);
         if (grant?.target !== targetOf(request)) return undefined;

@@ -6,7 +6,7 @@ import { isOver, type Principal } from './principal.ts';
 /** Delay between expiry checks. Sockets of an expired token must close within a second. */
 const EXPIRY_CHECK_MS = 500;
 
-interface Held {
+interface OpenConnection {
   readonly principal: Principal;
   /** Ms since 1970. */
   readonly since: number;
@@ -15,7 +15,7 @@ interface Held {
 
 export class OpenConnections {
   readonly #clock: () => number;
-  readonly #held = new Set<Held>();
+  readonly #connections = new Set<OpenConnection>();
   readonly #timer: NodeJS.Timeout;
 
   constructor(clock: () => number) {
@@ -26,15 +26,15 @@ export class OpenConnections {
 
   /** Registers a connection. Returns the function that unregisters it; the end of its principal unregisters it too. */
   hold(principal: Principal, close: (why: BinnacleError) => void): () => void {
-    const held: Held = { principal, since: this.#clock(), close };
-    this.#held.add(held);
-    return () => this.#held.delete(held);
+    const connection: OpenConnection = { principal, since: this.#clock(), close };
+    this.#connections.add(connection);
+    return () => this.#connections.delete(connection);
   }
 
   /** Returns the guests with open connections: by link and by guest, the time since when. */
   guests(): ReadonlyMap<string, ReadonlyMap<string, number>> {
     const open = new Map<string, Map<string, number>>();
-    for (const { principal, since } of this.#held) {
+    for (const { principal, since } of this.#connections) {
       if (principal.reach === null) continue;
       const guests = open.get(principal.reach.share) ?? new Map<string, number>();
       open.set(principal.reach.share, guests.set(principal.id, Math.min(since, guests.get(principal.id) ?? since)));
@@ -44,27 +44,27 @@ export class OpenConnections {
 
   /** Closes all connections whose principal `isEnded` selects. */
   end(isEnded: (principal: Principal) => boolean, why: BinnacleError): void {
-    for (const held of [...this.#held]) if (isEnded(held.principal)) this.#letGo(held, why);
+    for (const connection of [...this.#connections]) if (isEnded(connection.principal)) this.#letGo(connection, why);
   }
 
   stop(): void {
     clearInterval(this.#timer);
-    this.#held.clear();
+    this.#connections.clear();
   }
 
   #closeExpired(): void {
-    for (const held of [...this.#held]) {
-      const { reach, expiresAt } = held.principal;
+    for (const connection of [...this.#connections]) {
+      const { reach, expiresAt } = connection.principal;
       if (reach === null && isOver(expiresAt)) {
-        this.#letGo(held, new BinnacleError('revoked', { message: 'The token has expired.' }));
+        this.#letGo(connection, new BinnacleError('revoked', { message: 'The token has expired.' }));
       }
       if (reach !== null && expiresAt !== null && expiresAt <= this.#clock()) {
-        this.#letGo(held, new BinnacleError('share_expired'));
+        this.#letGo(connection, new BinnacleError('share_expired'));
       }
     }
   }
 
-  #letGo(held: Held, why: BinnacleError): void {
-    if (this.#held.delete(held)) held.close(why);
+  #letGo(connection: OpenConnection, why: BinnacleError): void {
+    if (this.#connections.delete(connection)) connection.close(why);
   }
 }

@@ -59,7 +59,7 @@ export type Principal = VerifiedPrincipal;
 export const issuerOf = (principal: Principal): string => VerifiedPrincipal.issuerOf(principal);
 
 /** Key of a principal for fair queues and limits. All guests of one share link have the same key. */
-export const askerOf = ({ id, reach }: Pick<Principal, 'id' | 'reach'>): string =>
+export const callerKeyOf = ({ id, reach }: Pick<Principal, 'id' | 'reach'>): string =>
   reach === null ? id : `share:${reach.share}`;
 
 export const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();

@@ -80,9 +80,9 @@ describe('the public URL', () => {
     expect(url.href).toBe('https://a.example.org');
     url.configure(undefined);
     expect(url.href).toBeUndefined();
-    const given = new PublicUrl('https://b.example.org/x');
-    given.configure('https://a.example.org/');
-    expect(given.href).toBe('https://b.example.org/x');
+    const publicUrl = new PublicUrl('https://b.example.org/x');
+    publicUrl.configure('https://a.example.org/');
+    expect(publicUrl.href).toBe('https://b.example.org/x');
   });
 
   it.each([

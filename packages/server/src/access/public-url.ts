@@ -3,7 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 import { BinnacleError } from '@binnacle/protocol';
 
-interface Address {
+interface PublicAddress {
   /** Scheme, host and port, as browsers spell them. */
   readonly origin: string;
   /** Host and port as in a Host header: without the default port of the scheme. */
@@ -24,12 +24,12 @@ const PATH = /^(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*\/?$/;
  * url.linkBase(request); // 'https://box.example.org:8443/binnacle'
  */
 export class PublicUrl {
-  readonly #given: Address | undefined;
-  #configured: Address | undefined;
+  readonly #fromOptions: PublicAddress | undefined;
+  #configured: PublicAddress | undefined;
 
-  /** `given`: from the command line, which overrides the config file. Throws `bad_request` for an invalid address. */
-  constructor(given?: string) {
-    this.#given = given === undefined ? undefined : parsePublicUrl(given);
+  /** `url`: from the command line, which overrides the config file. Throws `bad_request` for an invalid address. */
+  constructor(url?: string) {
+    this.#fromOptions = url === undefined ? undefined : parsePublicUrl(url);
     this.#configured = undefined;
   }
 
@@ -100,13 +100,13 @@ export class PublicUrl {
     return rest === '' || rest.startsWith('?') ? `${path}/${rest}` : undefined;
   }
 
-  get #address(): Address | undefined {
-    return this.#given ?? this.#configured;
+  get #address(): PublicAddress | undefined {
+    return this.#fromOptions ?? this.#configured;
   }
 }
 
 /** Throws `bad_request` for anything but scheme, host, optional port and optional path of plain names. */
-export function parsePublicUrl(text: string): Address {
+export function parsePublicUrl(text: string): PublicAddress {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isWeb = url?.protocol === 'https:' || url?.protocol === 'http:';
   if (url === undefined || !isWeb || url.username + url.password + url.search + url.hash !== '') throw refused(text);

@@ -9,9 +9,9 @@ import { Catalogue } from '../store/store.ts';
 import { Auth } from './auth.ts';
 import { Hosts } from './host-origin.ts';
 import type { Principal } from './principal.ts';
-import { credentialIn, MAX_SHARE_TTL_MS, type WantedShare } from './shares.ts';
+import { credentialIn, MAX_SHARE_TTL_MS, type ShareRequest } from './shares.ts';
 
-const WANTED: WantedShare = {
+const REQUEST: ShareRequest = {
   kind: 'session',
   target: '00000000-0000-7000-8000-000000000001',
   mode: 'view',
@@ -53,7 +53,7 @@ describe('a share link by the clock', () => {
   test('lets in until the very ms of its end, and then neither it nor whoever it had let in', async () => {
     let now = 1_000_000;
     const { auth, admin } = await open({ clock: () => now });
-    const { share, secret } = auth.shares.make(NOBODY, admin, WANTED);
+    const { share, secret } = auth.shares.make(NOBODY, admin, REQUEST);
     now = share.expiresAt - 1;
     const { credential } = redeem(auth, secret);
     const guest = asGuest(auth, credential);
@@ -70,17 +70,17 @@ describe('a share link by the clock', () => {
 
   test('lives 30 days at most, whatever was asked for', async () => {
     const { auth, admin } = await open({ clock: () => 5 });
-    const { share } = auth.shares.make(NOBODY, admin, { ...WANTED, expiresInMs: Number.MAX_SAFE_INTEGER });
+    const { share } = auth.shares.make(NOBODY, admin, { ...REQUEST, expiresInMs: Number.MAX_SAFE_INTEGER });
     expect(share.expiresAt).toBe(5 + MAX_SHARE_TTL_MS);
   });
 
   test('that is long over is forgotten when another one is made', async () => {
     let now = 1_000_000;
     const { auth, admin } = await open({ clock: () => now });
-    const { share } = auth.shares.make(NOBODY, admin, WANTED);
+    const { share } = auth.shares.make(NOBODY, admin, REQUEST);
     now += 31 * 86_400_000;
     expect(auth.shares.stateOf(auth.shares.get(share.id))).toBe('expired');
-    auth.shares.make(NOBODY, admin, WANTED);
+    auth.shares.make(NOBODY, admin, REQUEST);
     expect(codeOf(() => auth.shares.get(share.id))).toBe('share_not_found');
   });
 });
@@ -88,7 +88,7 @@ describe('a share link by the clock', () => {
 describe('a guest', () => {
   test('is nobody where guests were not asked for, whatever their scope', async () => {
     const { auth, admin } = await open();
-    const { secret } = auth.shares.make(NOBODY, admin, { ...WANTED, mode: 'type' });
+    const { secret } = auth.shares.make(NOBODY, admin, { ...REQUEST, mode: 'type' });
     const { credential } = redeem(auth, secret);
     for (const scope of ['view', 'input', 'create', 'admin'] as const) {
       expect(codeOf(() => auth.authorize(fakeRequest(credential), scope))).toBe('not_found');
@@ -99,7 +99,7 @@ describe('a guest', () => {
 
   test('of the same id is the same one; of another link with it, another', async () => {
     const { auth, admin } = await open();
-    const made = [1, 2].map(() => auth.shares.make(NOBODY, admin, { ...WANTED, uses: 1 }));
+    const made = [1, 2].map(() => auth.shares.make(NOBODY, admin, { ...REQUEST, uses: 1 }));
     const ids = made.flatMap(({ secret }) => [1, 2].map(() => redeem(auth, secret, 'the-same-id-of-a-tab')));
     const [a, b, c, d] = ids.map(({ credential }) => credential);
     expect([a === b, c === d, a === c]).toEqual([true, true, false]);
@@ -121,7 +121,7 @@ describe('a guest', () => {
     };
     const rawHeaders = ['Cookie', Cookie, 'Origin', opened.url, 'Binnacle-Key', key];
     const login = auth.authorize({ ...raw, rawHeaders } as unknown as IncomingMessage, 'admin');
-    const { share, secret } = auth.shares.make(NOBODY, login, WANTED);
+    const { share, secret } = auth.shares.make(NOBODY, login, REQUEST);
     expect(share.expiresAt).toBeLessThanOrEqual(login.expiresAt ?? 0);
     const { credential } = redeem(auth, secret);
     const closed: string[] = [];
@@ -130,7 +130,7 @@ describe('a guest', () => {
     expect(closed).toEqual(['share_revoked']);
     expect(codeOf(() => asGuest(auth, credential))).toBe('share_revoked');
 
-    const ofAdmin = auth.shares.make(NOBODY, admin, WANTED).share;
+    const ofAdmin = auth.shares.make(NOBODY, admin, REQUEST).share;
     const second = Catalogue.open(opened.dir);
     const same = new Auth({ catalogue: second, adminToken: opened.adminToken, hosts: new Hosts() });
     expect(same.shares.stateOf(same.shares.get(ofAdmin.id))).toBe('open');
@@ -145,15 +145,15 @@ describe('the bounds', () => {
   test(`a user has ${MAX_SHARES_OF_USER} open links; one that is over makes room`, async () => {
     const { auth, admin } = await open();
     const made: ShareRecord[] = [];
-    for (let n = 0; n < MAX_SHARES_OF_USER; n += 1) made.push(auth.shares.make(NOBODY, admin, WANTED).share);
-    expect(codeOf(() => auth.shares.make(NOBODY, admin, WANTED))).toBe('too_many_shares');
+    for (let n = 0; n < MAX_SHARES_OF_USER; n += 1) made.push(auth.shares.make(NOBODY, admin, REQUEST).share);
+    expect(codeOf(() => auth.shares.make(NOBODY, admin, REQUEST))).toBe('too_many_shares');
     auth.shares.revoke(NOBODY, made[0] as ShareRecord, admin);
-    expect(codeOf(() => auth.shares.make(NOBODY, admin, WANTED))).toBe('done');
+    expect(codeOf(() => auth.shares.make(NOBODY, admin, REQUEST))).toBe('done');
   });
 
   test(`a link lets in ${MAX_GUESTS}, and notes the first hundred that it refused`, async () => {
     const { auth, admin } = await open();
-    const { share, secret } = auth.shares.make(NOBODY, admin, WANTED);
+    const { share, secret } = auth.shares.make(NOBODY, admin, REQUEST);
     for (let n = 0; n < MAX_GUESTS; n += 1) redeem(auth, secret);
     for (let n = 0; n < 120; n += 1) expect(codeOf(() => redeem(auth, secret))).toBe('too_many_guests');
     const audit = auth.shares.audit(share.id);

@@ -31,7 +31,7 @@ export interface SharesParts {
   ended(share: string): void;
 }
 
-export interface WantedShare {
+export interface ShareRequest {
   readonly kind: ShareKind;
   /** Id of the shared session or conversation, which the creator can see. */
   readonly target: string;
@@ -68,14 +68,14 @@ export class Shares {
   make(
     request: IncomingMessage,
     by: Principal,
-    wanted: WantedShare,
+    requested: ShareRequest,
   ): { readonly share: ShareRecord; readonly secret: string } {
-    this.#parts.require(by, wanted.mode === 'type' ? 'input' : 'view');
+    this.#parts.require(by, requested.mode === 'type' ? 'input' : 'view');
     const secret = `bs_${randomBytes(32).toString('base64url')}`;
-    const { kind, target, mode, label, uses } = wanted;
+    const { kind, target, mode, label, uses } = requested;
     const createdAt = this.#parts.clock();
-    const asked = createdAt + Math.min(wanted.expiresInMs, MAX_SHARE_TTL_MS);
-    const expiresAt = Math.min(asked, by.expiresAt ?? Number.POSITIVE_INFINITY);
+    const requestedExpiry = createdAt + Math.min(requested.expiresInMs, MAX_SHARE_TTL_MS);
+    const expiresAt = Math.min(requestedExpiry, by.expiresAt ?? Number.POSITIVE_INFINITY);
     const share = this.#parts.store.insert(
       {
         ...{ id: uuidv7(), label, kind, target, mode, uses, createdAt, expiresAt },
@@ -110,7 +110,7 @@ export class Shares {
   }
 
   /** Returns the link that a secret opens, without using it up. Throws the errors of `open`, and `share_used_up`. */
-  look(request: IncomingMessage, secret: string): ShareRecord {
+  peek(request: IncomingMessage, secret: string): ShareRecord {
     const share = this.open(request, secret);
     if (this.stateOf(share) !== 'used_up') return share;
     this.#parts.store.refused(share.id, 'share_used_up', this.#parts.clock(), addressOf(request));
@@ -125,14 +125,14 @@ export class Shares {
   redeem(
     request: IncomingMessage,
     share: ShareRecord,
-    asked: { readonly secret: string; readonly name: string; readonly id: string | undefined },
+    redemption: { readonly secret: string; readonly name: string; readonly id: string | undefined },
   ): { readonly guest: GuestRecord; readonly credential: string } {
     // The link may have ended since `open`.
     this.#refuseOver(request, this.#parts.store.get(share.id) ?? share);
-    const id = asked.id ?? randomBytes(32).toString('base64url');
+    const id = redemption.id ?? randomBytes(32).toString('base64url');
     // Derived from the secret: without the secret nobody can compute it from the id, and the server need not store it.
-    const credential = `bg_${createHmac('sha256', asked.secret).update(`guest ${id}`).digest('base64url')}`;
-    const guest = { id: uuidv7(), name: guestName(asked.name), sha256: sha256(credential) };
+    const credential = `bg_${createHmac('sha256', redemption.secret).update(`guest ${id}`).digest('base64url')}`;
+    const guest = { id: uuidv7(), name: guestName(redemption.name), sha256: sha256(credential) };
     const when = { now: this.#parts.clock(), address: addressOf(request) };
     try {
       return { guest: this.#parts.store.redeem(share, guest, when), credential };
@@ -224,9 +224,9 @@ const MAX_NAME = 32;
 const BLANK = /[\p{C}\p{Z}\s\u2800\ufffc\u{13441}\u{13442}\u{1d159}]+/gu;
 
 /** Makes a guest's name one line without direction changes and invisible characters. */
-const guestName = (asked: string): string =>
+const guestName = (name: string): string =>
   [
-    ...asked
+    ...name
       .replace(/\p{Default_Ignorable_Code_Point}/gu, '')
       .replace(BLANK, ' ')
       .trim(),

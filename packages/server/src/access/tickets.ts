@@ -7,11 +7,11 @@ import type { MadeBy } from '../store/issued.ts';
 import { sha256 } from './principal.ts';
 
 /** The issuer of a ticket or a pass, which ends both. */
-export interface Grant {
+export interface OneTimeGrant {
   readonly issuer: string;
 }
 
-export interface TicketGrant extends Grant {
+export interface TicketGrant extends OneTimeGrant {
   readonly scope: Scope;
   /** Name of the login in the list of tokens. */
   readonly name: string;
@@ -24,7 +24,7 @@ export interface TicketGrant extends Grant {
 }
 
 /** Grant of a pass: one GET by one login without its key. */
-export interface PassGrant extends Grant {
+export interface PassGrant extends OneTimeGrant {
   /** Path and query, as `targetOf` spells them. */
   readonly target: string;
 }
@@ -42,7 +42,7 @@ export const PASS_TTL_MS = 60_000;
  */
 const MAX_TICKETS = 100;
 
-export class Tickets<G extends Grant> {
+export class Tickets<G extends OneTimeGrant> {
   readonly #open: Map<string, { readonly grant: G; readonly expires: number }>;
   readonly #ttlMs: number;
   readonly #now: () => number;

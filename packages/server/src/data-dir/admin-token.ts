@@ -33,9 +33,9 @@ export const isOwnSecret = (text: string): boolean => kindOfSecret(text) === 'bn
  * from `env`, so that no started program can read it. Throws `weak_token` and `bad_data_dir`.
  */
 export function loadAdminToken(dir: string, env: NodeJS.ProcessEnv = process.env): string {
-  const given = env.BINNACLE_TOKEN;
+  const fromEnvironment = env.BINNACLE_TOKEN;
   delete env.BINNACLE_TOKEN;
-  if (given !== undefined && given !== '') return checked(given, '$BINNACLE_TOKEN');
+  if (fromEnvironment !== undefined && fromEnvironment !== '') return checked(fromEnvironment, '$BINNACLE_TOKEN');
   return readAdminToken(dir) ?? createAdminToken(dir);
 }
 

@@ -137,8 +137,8 @@ describe('the lock of the data directory', () => {
     for (const child of children) child.kill('SIGKILL');
   });
 
-  /** A process that takes the lock and keeps it. Resolves with what it said: `locked`, or the code of a refusal. */
-  const lockElsewhere = async (): Promise<{ child: ChildProcess; said: string }> => {
+  /** A process that takes the lock and keeps it. Resolves with its output: `locked`, or the code of a refusal. */
+  const lockElsewhere = async (): Promise<{ child: ChildProcess; output: string }> => {
     const script = join(root, 'holder.mjs');
     await build({
       input: fileURLToPath(new URL('../store/lock.ts', import.meta.url)),
@@ -158,7 +158,7 @@ describe('the lock of the data directory', () => {
     const env = { ...process.env, NODE_PATH: join(repository, 'node_modules') };
     const child = spawn(process.execPath, [script], { env, stdio: ['ignore', 'pipe', 'pipe'] });
     children.push(child);
-    const said = await new Promise<string>((resolve, reject) => {
+    const output = await new Promise<string>((resolve, reject) => {
       let errors = '';
       child.stderr?.on('data', (chunk) => {
         errors += chunk;
@@ -166,21 +166,21 @@ describe('the lock of the data directory', () => {
       child.stdout?.once('data', (chunk) => resolve(`${errors}${String(chunk).trim()}`));
       child.once('exit', () => reject(new Error(errors)));
     });
-    return { child, said };
+    return { child, output };
   };
 
   test('is refused while another process has it, and free as soon as that is killed', async () => {
-    const { child, said } = await lockElsewhere();
+    const { child, output } = await lockElsewhere();
     // Nothing else: loading SQLite prints no warning either.
-    expect(said).toBe('locked');
+    expect(output).toBe('locked');
     expect(refusal(() => DataDirLock.take(dir)).code).toBe('data_dir_in_use');
-    const gone = new Promise((resolve) => child.once('exit', resolve));
+    const exited = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGKILL');
-    await gone;
+    await exited;
     const lock = DataDirLock.take(dir);
-    expect((await lockElsewhere()).said).toBe('data_dir_in_use');
+    expect((await lockElsewhere()).output).toBe('data_dir_in_use');
     lock.release();
-    expect((await lockElsewhere()).said).toBe('locked');
+    expect((await lockElsewhere()).output).toBe('locked');
   });
 
   test('is refused with the address and the process of who has it, once that has said so', () => {
@@ -197,7 +197,7 @@ describe('the lock of the data directory', () => {
   test('is refused to a second taker in the same process, and that does not free it', async () => {
     const lock = DataDirLock.take(dir);
     expect(refusal(() => DataDirLock.take(dir)).code).toBe('data_dir_in_use');
-    expect((await lockElsewhere()).said).toBe('data_dir_in_use');
+    expect((await lockElsewhere()).output).toBe('data_dir_in_use');
     lock.release();
     DataDirLock.take(dir).release();
     expect(modeOf(join(dir, 'lock.db'))).toBe(0o600);

@@ -63,9 +63,9 @@ export async function whoAnswers({ url, pid, key }: GatewayFile): Promise<'gatew
   } catch {
     return 'nobody';
   }
-  const wanted = Buffer.from(proofOf(key, nonce));
-  const given = Buffer.from(proofIn(answer));
-  return given.length === wanted.length && timingSafeEqual(given, wanted) ? 'gateway' : 'another';
+  const expected = Buffer.from(proofOf(key, nonce));
+  const received = Buffer.from(proofIn(answer));
+  return received.length === expected.length && timingSafeEqual(received, expected) ? 'gateway' : 'another';
 }
 
 function proofIn(answer: string): string {

@@ -7,7 +7,7 @@ import { BinnacleError } from '@binnacle/protocol';
 import { markOf, readPrivateFile, writePrivateFile } from './data-dir.ts';
 
 /** File in the data directory with the path of the socket directory that has a random name. */
-const KEPT = 'sockets';
+const DIR_FILE = 'sockets';
 /** Owner that a user namespace shows for an owner without an id in it: for root, who owns the machine's /tmp. */
 const UNMAPPED = 65_534;
 const STICKY = 0o1000;
@@ -47,12 +47,12 @@ export function makeSocketDir(dataDir: string, places: SocketPlaces = {}): strin
     throw bad(dir, 'is not a directory that you alone can enter', `Remove it: rm -r '${dir}'`);
   }
   checkShared(base);
-  const kept = readPrivateFile(join(dataDir, KEPT));
+  const stored = readPrivateFile(join(dataDir, DIR_FILE));
   // A copy of the data directory contains the file, too, but has another mark.
-  const isForHere = kept !== undefined && dirname(kept) === base && basename(kept).startsWith(`${name}-`);
-  if (isForHere && isOursAlone(kept)) return kept;
+  const isForHere = stored !== undefined && dirname(stored) === base && basename(stored).startsWith(`${name}-`);
+  if (isForHere && isOursAlone(stored)) return stored;
   const dir = mkdtempSync(join(base, `${name}-`));
-  writePrivateFile(join(dataDir, KEPT), dir);
+  writePrivateFile(join(dataDir, DIR_FILE), dir);
   return dir;
 }
 

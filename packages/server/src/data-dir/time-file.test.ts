@@ -6,14 +6,14 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { SetClocks } from '../base/clocks.fixture.ts';
 import { Catalogue } from '../store/store.ts';
 import { prepareDataDir } from './data-dir.ts';
-import { KeptTime } from './time-file.ts';
+import { StoredTime } from './time-file.ts';
 
 const HOUR = 3600_000;
 const YEAR = 365 * 24 * HOUR;
 let dir: string;
 let clocks: SetClocks;
 const faults: unknown[] = [];
-const open = (): KeptTime => new KeptTime(dir, (error) => faults.push(error), clocks);
+const open = (): StoredTime => new StoredTime(dir, (error) => faults.push(error), clocks);
 
 beforeEach(() => {
   dir = prepareDataDir(mkdtempSync(join(tmpdir(), 'binnacle-time-')));
@@ -38,14 +38,14 @@ test('a machine that starts with its clock ahead is found out by what the last g
 
 test('a file that is damaged says nothing: the wall clock is believed, as at a first start', () => {
   writeFileSync(join(dir, 'time.json'), '{"at": "soon"', { mode: 0o600 });
-  const kept = open();
-  expect(kept.time.now()).toBe(clocks.wall());
-  kept.stop();
+  const stored = open();
+  expect(stored.time.now()).toBe(clocks.wall());
+  stored.stop();
 });
 
 test('tokens, logins and share links that expired by a leap lose their rows an hour later, and not at once', () => {
-  const kept = open();
-  const catalogue = Catalogue.open(dir, {}, kept.time);
+  const stored = open();
+  const catalogue = Catalogue.open(dir, {}, stored.time);
   const expiresAt = clocks.wall() + 60_000;
   const make = (expiry: number): string => {
     const id = randomUUID();
@@ -67,5 +67,5 @@ test('tokens, logins and share links that expired by a leap lose their rows an h
   make(clocks.wall() + YEAR);
   expect(rows(old)).toEqual([false, false, false]);
   catalogue.close();
-  kept.stop();
+  stored.stop();
 });

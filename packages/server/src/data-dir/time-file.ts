@@ -7,10 +7,10 @@ import { type TrustedState, TrustedTime } from '../base/trusted-time.ts';
 import { readPrivateFile, writePrivateFile } from './data-dir.ts';
 
 /** Interval of writes, the maximum age of the stored time. Small compared with a day, the threshold of a leap. */
-const KEEP_MS = 5 * 60_000;
+const STORE_MS = 5 * 60_000;
 const STATE = z.object({ at: z.number().finite(), waitedMs: z.number().nonnegative() });
 
-export class KeptTime {
+export class StoredTime {
   readonly time: TrustedTime;
   readonly #path: string;
   readonly #warn: (error: unknown) => void;
@@ -24,17 +24,17 @@ export class KeptTime {
     this.#path = join(dir, 'time.json');
     this.#warn = warn;
     this.time = new TrustedTime(clocks, stateIn(readPrivateFile(this.#path)));
-    this.#timer = setInterval(() => this.#keep(), KEEP_MS);
+    this.#timer = setInterval(() => this.#store(), STORE_MS);
     this.#timer.unref();
-    this.#keep();
+    this.#store();
   }
 
   stop(): void {
     clearInterval(this.#timer);
-    this.#keep();
+    this.#store();
   }
 
-  #keep(): void {
+  #store(): void {
     try {
       writePrivateFile(this.#path, JSON.stringify(this.time.state));
     } catch (error) {

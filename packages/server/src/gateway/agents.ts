@@ -20,13 +20,13 @@ import { AgentTools } from '../plugins/offers/turn-tools.ts';
 import { Plugins } from '../plugins/plugins.ts';
 import { PluginPrograms } from '../plugins/powers/run-command.ts';
 import type { GatewayContext } from './context.ts';
-import type { Core } from './core.ts';
+import type { GatewayCore } from './core.ts';
 
-export type Plugged = Awaited<ReturnType<typeof openPlugins>>;
-export type Conversing = Awaited<ReturnType<typeof openConversations>>;
+export type GatewayPlugins = Awaited<ReturnType<typeof openPlugins>>;
+export type GatewayConversations = Awaited<ReturnType<typeof openConversations>>;
 
 /** Opens the config file and the plugins that it names. None of them runs yet. */
-export async function openPlugins(context: GatewayContext, core: Core) {
+export async function openPlugins(context: GatewayContext, core: GatewayCore) {
   const { dir, log, settings, teardown } = context;
   const { catalogue, publicUrl, sessions } = core;
   const config = Config.open({
@@ -66,10 +66,10 @@ export async function openPlugins(context: GatewayContext, core: Core) {
 }
 
 /** Opens the conversations with their agents, and the channels that deliver messages and answers. */
-export async function openConversations(context: GatewayContext, core: Core, plugged: Plugged) {
+export async function openConversations(context: GatewayContext, core: GatewayCore, pluginParts: GatewayPlugins) {
   const { dir, log, settings, teardown } = context;
   const { catalogue, time, sessions, group } = core;
-  const { config, plugins, hooks, toolHooks, pluginTools } = plugged;
+  const { config, plugins, hooks, toolHooks, pluginTools } = pluginParts;
   const guard = new ConversationGuard(hooks);
   const drivers = new AgentDrivers(plugins, (count) => conversations.droppedLate(count));
   const agents = new Agents({

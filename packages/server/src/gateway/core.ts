@@ -8,7 +8,7 @@ import type { Log } from '../base/logger.ts';
 import { isGuessable, loadAdminToken } from '../data-dir/admin-token.ts';
 import { newProofKey, removeGatewayFile } from '../data-dir/gateway-file.ts';
 import { makeSocketDir, removeSocketDir } from '../data-dir/socket-dir.ts';
-import { KeptTime } from '../data-dir/time-file.ts';
+import { StoredTime } from '../data-dir/time-file.ts';
 import { GroupSync } from '../log/group-sync.ts';
 import { Recordings } from '../recording/import.ts';
 import { SessionReporters } from '../reporting/session-reporters.ts';
@@ -20,8 +20,8 @@ import { Catalogue } from '../store/store.ts';
 import { Ingest } from '../traffic/ingest.ts';
 import type { GatewayContext } from './context.ts';
 
-export type Core = Store & Awaited<ReturnType<typeof openSessions>>;
-export type Store = ReturnType<typeof openStore>;
+export type GatewayCore = GatewayStore & Awaited<ReturnType<typeof openSessions>>;
+export type GatewayStore = ReturnType<typeof openStore>;
 
 /** Opens the store and the authentication. */
 export function openStore({ dir, log, settings, teardown }: GatewayContext) {
@@ -31,12 +31,12 @@ export function openStore({ dir, log, settings, teardown }: GatewayContext) {
   const adminToken = loadAdminToken(dir);
   if (isGuessable(adminToken))
     log.warn('BINNACLE_TOKEN is short enough to be guessed. Make one with: openssl rand -hex 32');
-  const keptTime = new KeptTime(dir, (err) => log.warn({ err }, 'the time cannot be kept'), settings.clocks);
-  teardown.add(() => keptTime.stop());
-  const { time } = keptTime;
+  const storedTime = new StoredTime(dir, (err) => log.warn({ err }, 'the time cannot be kept'), settings.clocks);
+  teardown.add(() => storedTime.stop());
+  const { time } = storedTime;
   const catalogue = Catalogue.open(dir, settings.catalogueLimits, time);
   teardown.add(() => catalogue.close());
-  takeUp(dir, catalogue, log);
+  adoptLogs(dir, catalogue, log);
   const publicUrl = new PublicUrl(settings.publicUrl);
   const hosts = new Hosts({ names: settings.hostNames, origins: settings.origins, publicUrl });
   const auth = new Auth({ catalogue, adminToken, hosts });
@@ -45,7 +45,10 @@ export function openStore({ dir, log, settings, teardown }: GatewayContext) {
 }
 
 /** Opens the sessions: those that runners still host, and foreign ones. */
-export async function openSessions({ dir, log, settings, teardown }: GatewayContext, { catalogue, time }: Store) {
+export async function openSessions(
+  { dir, log, settings, teardown }: GatewayContext,
+  { catalogue, time }: GatewayStore,
+) {
   const limits = {
     segmentBytes: settings.segmentBytes,
     retainBytes: settings.retainBytes,
@@ -60,7 +63,7 @@ export async function openSessions({ dir, log, settings, teardown }: GatewayCont
       maxInputBytes: settings.maxInputBytes,
       maxQueuedRuns: settings.maxQueuedRuns,
       maxEndedRuns: settings.maxEndedRuns,
-      helmTimes: settings.helmTimes,
+      helmTimes: settings.leaseTimes,
       endingTimes: settings.endingTimes,
       passEnv: settings.passEnv,
       environmentOf: (id) => reporters.environmentOf(id),
@@ -117,7 +120,7 @@ export async function openSessions({ dir, log, settings, teardown }: GatewayCont
 }
 
 /** Adds logs without a row to the catalogue again, after a loss of the catalogue. */
-function takeUp(dir: string, catalogue: Catalogue, log: Log): void {
+function adoptLogs(dir: string, catalogue: Catalogue, log: Log): void {
   const found = adoptUnlisted(dir, catalogue);
   if (found.sessions + found.conversations + found.left === 0) return;
   log.warn(found, 'logs that the catalogue did not know of were taken up');

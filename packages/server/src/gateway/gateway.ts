@@ -13,10 +13,10 @@ import { describeListed } from '../store/recovery/unlisted.ts';
 import { openConversations, openPlugins } from './agents.ts';
 import { type GatewayContext, Teardown } from './context.ts';
 import { openSessions, openStore } from './core.ts';
-import { openAudience, openObservers } from './observers.ts';
+import { openObservers, openViewers } from './observers.ts';
 import { type Gateway, type GatewayOptions, withDefaults } from './options.ts';
 import { readingOfPlugins } from './plugin-reader.ts';
-import { openSurfaces, type Parts } from './surfaces.ts';
+import { type GatewayParts, openSurfaces } from './surfaces.ts';
 
 /** Starts a gateway. Throws `data_dir_in_use`, `bad_data_dir`, and the errors of listening (EADDRINUSE, EACCES). */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
@@ -42,11 +42,11 @@ async function open(context: GatewayContext): Promise<Gateway> {
   const { dir, log, settings, teardown } = context;
   const store = openStore(context);
   const core = { ...store, ...(await openSessions(context, store)) };
-  const plugged = await openPlugins(context, core);
-  const conversing = await openConversations(context, core, plugged);
-  const audience = openAudience(context, core, plugged, conversing);
-  const observers = openObservers(context, core, conversing, audience);
-  const parts = { ...core, ...plugged, ...conversing, ...audience, ...observers };
+  const pluginParts = await openPlugins(context, core);
+  const conversationParts = await openConversations(context, core, pluginParts);
+  const viewers = openViewers(context, core, pluginParts, conversationParts);
+  const observers = openObservers(context, core, conversationParts, viewers);
+  const parts = { ...core, ...pluginParts, ...conversationParts, ...viewers, ...observers };
   const surfaces = openSurfaces(context, parts);
   const { adminToken, catalogue, publicUrl, auth, sessions, fleet, conversations } = parts;
 
@@ -77,7 +77,7 @@ async function open(context: GatewayContext): Promise<Gateway> {
 }
 
 /** Returns the methods of this gateway that plugins can call. */
-function powersOf(parts: Parts): Powers {
+function powersOf(parts: GatewayParts): Powers {
   const { programs, config, catalogue, sessions, conversations, liveness, notices, drivers, channels, inbound } = parts;
   return allPowers({
     programs,

@@ -5,23 +5,28 @@ import { SessionActivities } from '../activity/session-activities.ts';
 import { Metrics } from '../api/opensandbox/metrics.ts';
 import { Ptys } from '../api/opensandbox/ptys.ts';
 import { Liveness } from '../api/stream/liveness.ts';
-import { Looks } from '../notifications/focus.ts';
-import { Hails } from '../notifications/notifications.ts';
+import { UserFocus } from '../notifications/focus.ts';
+import { Notifications } from '../notifications/notifications.ts';
 import { Vapid } from '../notifications/vapid.ts';
 import { watchWaits } from '../notifications/watch.ts';
 import { SessionScreens } from '../screen/session-screens.ts';
 import { Search } from '../search/search.ts';
 import { Commands } from '../sessions/timed-sessions.ts';
 import { SessionAccess } from '../visibility/session-access.ts';
-import type { Conversing, Plugged } from './agents.ts';
+import type { GatewayConversations, GatewayPlugins } from './agents.ts';
 import type { GatewayContext } from './context.ts';
-import type { Core } from './core.ts';
+import type { GatewayCore } from './core.ts';
 
-export type Audience = ReturnType<typeof openAudience>;
-export type Observers = ReturnType<typeof openObservers>;
+export type GatewayViewers = ReturnType<typeof openViewers>;
+export type GatewayObservers = ReturnType<typeof openObservers>;
 
 /** Opens the access checks of sessions, and the notifications for users who are not looking. */
-export function openAudience(context: GatewayContext, core: Core, { config }: Plugged, { conversations }: Conversing) {
+export function openViewers(
+  context: GatewayContext,
+  core: GatewayCore,
+  { config }: GatewayPlugins,
+  { conversations }: GatewayConversations,
+) {
   const { dir, log, settings, teardown } = context;
   const { catalogue, publicUrl, auth, sessions } = core;
   const liveness = new Liveness(settings.livenessTimes);
@@ -32,34 +37,39 @@ export function openAudience(context: GatewayContext, core: Core, { config }: Pl
     },
     deleted: (conversation) => access.recheck(conversation.record.id),
   });
-  const looks = new Looks();
-  const hails = new Hails({
+  const focus = new UserFocus();
+  const notifications = new Notifications({
     ...{ subscriptions: catalogue.pushSubscriptions, mutes: catalogue.mutes, wishes: catalogue.hailWishes, log },
     vapid: Vapid.open(dir),
     settings: () => ({ link: publicUrl.href, ...config.current.notify }),
     holderOf: (issuer) => auth.holderOf(issuer),
     hasEnded: (issuer) => auth.hasEnded(issuer),
     maySee: (who, { kind, id }) => (kind === 'session' ? access.seenBy(who).has(id) : conversations.mayAccess(id, who)),
-    isLooking: (user, looked) => looks.isLooking(user, looked),
+    isFocused: (user, target) => focus.isFocused(user, target),
     ...(settings.waitTimes === undefined ? {} : { times: settings.waitTimes }),
     ...(settings.deliveryLimits === undefined ? {} : { limits: settings.deliveryLimits }),
   });
-  teardown.add(() => hails.stop());
-  teardown.add(auth.onRevoke((id) => hails.ended(id)));
+  teardown.add(() => notifications.stop());
+  teardown.add(auth.onRevoke((id) => notifications.ended(id)));
   teardown.add(
     watchWaits({
-      ...{ sessions, conversations, waits: hails.waits },
+      ...{ sessions, conversations, waits: notifications.waits },
       forget: ({ kind, id }) => catalogue.mutes.forget({ kind, target: id }),
     }),
   );
-  return { liveness, access, looks, hails };
+  return { liveness, access, focus, notifications };
 }
 
 /** Opens the readers of session logs besides viewers: screens, activity, search, metrics. */
-export function openObservers(context: GatewayContext, core: Core, { conversations }: Conversing, audience: Audience) {
+export function openObservers(
+  context: GatewayContext,
+  core: GatewayCore,
+  { conversations }: GatewayConversations,
+  viewers: GatewayViewers,
+) {
   const { dir, log, settings, teardown } = context;
   const { catalogue, time, sessions, fleet, ingest } = core;
-  const { liveness, hails } = audience;
+  const { liveness, notifications } = viewers;
   const sessionScreens = new SessionScreens({
     script: settings.screensScript,
     dirOf: (id) => sessions.dirOf(id),
@@ -111,7 +121,7 @@ export function openObservers(context: GatewayContext, core: Core, { conversatio
     runners: () => fleet.count,
     conversations: () => ({ all: conversations.count, working: conversations.working().length }),
     lateEvents: () => conversations.lateEvents,
-    hails: () => hails.counts,
+    notifications: () => notifications.counts,
   });
   teardown.add(() => metrics.close());
   return { sessionScreens, activities, ptys, commands, search, metrics };

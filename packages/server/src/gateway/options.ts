@@ -112,7 +112,7 @@ export interface GatewayOptions {
   /** Policy for runs when the gateway stops: runs that can continue without it do (default), or all are aborted. */
   readonly runsAtStop?: 'keep' | 'abort';
   readonly writeLeaseTimes?: Partial<WriteLeaseTimes>;
-  readonly helmTimes?: Partial<HelmTimes>;
+  readonly leaseTimes?: Partial<HelmTimes>;
   readonly endingTimes?: Partial<EndingTimes>;
   readonly livenessTimes?: Partial<LivenessTimes>;
   /** Time after which a program counts as quiet, and interval of output checks. Default: 3 s, every 250 ms. */
@@ -221,7 +221,7 @@ export function withDefaults(options: GatewayOptions, dir: string) {
     agentGraceMs: options.agentGraceMs ?? 5000,
     agentIdleMs: options.agentIdleMs ?? 30 * 60_000,
     writeLeaseTimes: options.writeLeaseTimes ?? {},
-    helmTimes: { ...HELM_TIMES, ...options.helmTimes },
+    leaseTimes: { ...HELM_TIMES, ...options.leaseTimes },
     endingTimes: { ...ENDING_TIMES, ...options.endingTimes },
     livenessTimes: { ...LIVENESS_TIMES, ...options.livenessTimes },
     // Half of the memory that a gateway may use over its base. Readers with unsent pages also use page memory.

@@ -21,7 +21,7 @@ import { TrafficSocket } from '../api/traffic/socket.ts';
 import { ClientFrames } from '../api/ws/client-frames.ts';
 import { Connection } from '../api/ws/websocket.ts';
 import type { Conversations } from '../conversations/conversations.ts';
-import type { Looks } from '../notifications/focus.ts';
+import type { UserFocus } from '../notifications/focus.ts';
 import type { Notices } from '../plugins/notices.ts';
 import { Watchers } from '../presence/presence.ts';
 import type { SessionScreens } from '../screen/session-screens.ts';
@@ -36,7 +36,7 @@ export interface SocketsParts {
   readonly access: SessionAccess;
   readonly conversations: Conversations;
   readonly notices: Notices;
-  readonly looks: Looks;
+  readonly focus: UserFocus;
   readonly screens: SessionScreens;
   readonly ptys: Ptys;
   readonly liveness: Liveness;
@@ -126,7 +126,7 @@ export class Sockets {
         seen: this.#parts.access.seenBy(principal),
         conversations: this.#parts.conversations,
         notices: this.#parts.notices,
-        looks: this.#parts.looks,
+        focus: this.#parts.focus,
         screens: this.#parts.screens,
         liveness: this.#parts.liveness,
         maxSubscriptions: this.#parts.maxSubscriptions,

@@ -38,24 +38,24 @@ import { Turns } from '../base/fair-scheduler.ts';
 import { VERSION } from '../base/version.ts';
 import { proofOf } from '../data-dir/gateway-file.ts';
 import { Rates } from '../traffic/rate-limit.ts';
-import type { Conversing, Plugged } from './agents.ts';
+import type { GatewayConversations, GatewayPlugins } from './agents.ts';
 import type { GatewayContext } from './context.ts';
-import type { Core } from './core.ts';
-import type { Audience, Observers } from './observers.ts';
+import type { GatewayCore } from './core.ts';
+import type { GatewayObservers, GatewayViewers } from './observers.ts';
 import { Sockets } from './sockets.ts';
 
 /** All parts that the surfaces use. */
-export type Parts = Core & Plugged & Conversing & Audience & Observers;
+export type GatewayParts = GatewayCore & GatewayPlugins & GatewayConversations & GatewayViewers & GatewayObservers;
 
 /** Makes the sockets and the routes, and the server that listens on them. */
-export function openSurfaces(context: GatewayContext, parts: Parts) {
+export function openSurfaces(context: GatewayContext, parts: GatewayParts) {
   const { log, settings } = context;
-  const { auth, hosts, access, conversations, notices, looks, sessionScreens, ptys, liveness } = parts;
+  const { auth, hosts, access, conversations, notices, focus, sessionScreens, ptys, liveness } = parts;
   const sockets = new Sockets({
     access,
     conversations,
     notices,
-    looks,
+    focus,
     screens: sessionScreens,
     ptys,
     liveness,
@@ -86,12 +86,12 @@ export function openSurfaces(context: GatewayContext, parts: Parts) {
   };
 }
 
-function routesOf({ dir, log, settings, teardown }: GatewayContext, parts: Parts, sockets: Sockets): Route[] {
+function routesOf({ dir, log, settings, teardown }: GatewayContext, parts: GatewayParts, sockets: Sockets): Route[] {
   const { catalogue, auth, reporters, sessions, recordings, ingest } = parts;
   const { config, plugins, notices, toolHooks, pluginTools, conversations, inbound } = parts;
-  const { access, liveness, hails, sessionScreens, activities, ptys, commands, search, metrics } = parts;
+  const { access, liveness, notifications, sessionScreens, activities, ptys, commands, search, metrics } = parts;
   const assets = settings.assetsDir;
-  const turns = new Turns();
+  const scheduler = new Turns();
   return [
     ...infoRoutes({
       version: VERSION,
@@ -109,12 +109,12 @@ function routesOf({ dir, log, settings, teardown }: GatewayContext, parts: Parts
     ...screenRoutes(access, sessionScreens),
     ...timelineRoutes(access, catalogue.waits),
     ...recordingRoutes({
-      ...{ access, conversations, recordings, liveness, turns },
+      ...{ access, conversations, recordings, liveness, scheduler },
       assertLive: (principal) => auth.assertLive(principal),
     }),
     ...commandRoutes(access, commands, liveness),
     ...mcpRoutes({
-      ...{ access, commands, liveness, log, turns, screens: sessionScreens, guard: toolHooks, others: pluginTools },
+      ...{ access, commands, liveness, log, scheduler, screens: sessionScreens, guard: toolHooks, others: pluginTools },
       maxCalls: settings.maxMcpCalls,
       maxSubscriptions: settings.maxMcpSubscriptions,
       onRevoke: (listener) => teardown.add(auth.onRevoke(listener)),
@@ -133,7 +133,11 @@ function routesOf({ dir, log, settings, teardown }: GatewayContext, parts: Parts
     ...pluginRoutes(plugins),
     ...pluginPages({ offered: () => plugins.inForce('route'), auth, log }),
     ...noticeRoutes(notices),
-    ...pushRoutes({ ...{ hails, access, conversations }, mutes: catalogue.mutes, wishes: catalogue.hailWishes }),
+    ...pushRoutes({
+      ...{ notifications, access, conversations },
+      mutes: catalogue.mutes,
+      wishes: catalogue.hailWishes,
+    }),
     ...emitRoutes(ingest, new Rates(settings.emitRates)),
     ...trafficRoutes(access, search),
     ...searchRoutes(access, search),

@@ -1,6 +1,6 @@
 // Queue of outgoing notifications: limits on parallel requests, waiting deliveries and retries with back-off.
 
-import type { Verdict } from './post.ts';
+import type { DeliveryVerdict } from './post.ts';
 
 export interface Delivery {
   /** Key of the delivery. A later delivery of the same name replaces it. */
@@ -10,9 +10,9 @@ export interface Delivery {
   /** The user who gave the address; null: the operator. */
   readonly user: string | null;
   /** Called before each try. Returns undefined if there is nothing to send any more. */
-  send(signal: AbortSignal): Promise<Verdict> | undefined;
+  send(signal: AbortSignal): Promise<DeliveryVerdict> | undefined;
   /** Called once with the final result. `dropped`: removed to make room. */
-  over?(verdict: Verdict | 'dropped'): void;
+  over?(verdict: DeliveryVerdict | 'dropped'): void;
 }
 
 export interface DeliveryLimits {
@@ -38,7 +38,7 @@ export const DELIVERY_LIMITS: DeliveryLimits = {
   lastRetryMs: 10 * 60_000,
 };
 
-interface Held {
+interface WaitingDelivery {
   readonly delivery: Delivery;
   tries: number;
   /** Monotonic time in ms. */
@@ -48,11 +48,11 @@ interface Held {
 export class Deliveries {
   readonly #limits: DeliveryLimits;
   /** Waiting deliveries by name, oldest first. */
-  readonly #waiting = new Map<string, Held>();
+  readonly #waiting = new Map<string, WaitingDelivery>();
   /** Deliveries on their way, by name. */
   readonly #sending = new Map<string, Pick<Delivery, 'host' | 'user'>>();
   readonly #abort = new AbortController();
-  readonly #roomers: (() => void)[] = [];
+  readonly #roomWaiters: (() => void)[] = [];
   readonly #now: () => number;
   #timer: NodeJS.Timeout | undefined;
 
@@ -72,7 +72,7 @@ export class Deliveries {
   async room(): Promise<void> {
     while (this.#waiting.size >= this.#limits.maxWaiting && !this.#abort.signal.aborted) {
       const tried = [...this.#waiting.values()].find(({ tries }) => tries > 0);
-      if (tried === undefined) await new Promise<void>((resolve) => this.#roomers.push(resolve));
+      if (tried === undefined) await new Promise<void>((resolve) => this.#roomWaiters.push(resolve));
       else this.#drop(tried);
     }
   }
@@ -84,54 +84,54 @@ export class Deliveries {
     const oldest = this.#waiting.values().next().value;
     if (this.#waiting.size >= this.#limits.maxWaiting && oldest !== undefined) this.#drop(oldest);
     this.#waiting.set(delivery.name, { delivery, tries: 0, dueAt: Number.NEGATIVE_INFINITY });
-    this.#look();
+    this.#dispatch();
   }
 
   stop(): void {
     this.#abort.abort();
     clearTimeout(this.#timer);
     this.#waiting.clear();
-    for (const go of this.#roomers.splice(0)) go();
+    for (const go of this.#roomWaiters.splice(0)) go();
   }
 
-  #drop({ delivery }: Held): void {
+  #drop({ delivery }: WaitingDelivery): void {
     this.#waiting.delete(delivery.name);
     delivery.over?.('dropped');
   }
 
-  #look(): void {
+  #dispatch(): void {
     clearTimeout(this.#timer);
     if (this.#abort.signal.aborted) return;
     const { maxSending, maxSendingToHost, maxSendingOfUser } = this.#limits;
     let next = Number.POSITIVE_INFINITY;
-    for (const [name, held] of this.#waiting) {
+    for (const [name, pending] of this.#waiting) {
       if (this.#sending.size >= maxSending) break;
-      const { host, user } = held.delivery;
+      const { host, user } = pending.delivery;
       const sending = [...this.#sending.values()];
       const toHost = sending.filter((one) => one.host === host).length;
       const ofUser = user === null ? 0 : sending.filter((one) => one.user === user).length;
       if (this.#sending.has(name) || toHost >= maxSendingToHost || ofUser >= maxSendingOfUser) continue;
-      if (held.dueAt > this.#now()) {
-        next = Math.min(next, held.dueAt);
+      if (pending.dueAt > this.#now()) {
+        next = Math.min(next, pending.dueAt);
         continue;
       }
       this.#waiting.delete(name);
       this.#sending.set(name, { host, user });
-      void this.#send(held).finally(() => {
+      void this.#send(pending).finally(() => {
         this.#sending.delete(name);
-        this.#look();
+        this.#dispatch();
       });
     }
-    if (this.#waiting.size < this.#limits.maxWaiting) this.#roomers.shift()?.();
+    if (this.#waiting.size < this.#limits.maxWaiting) this.#roomWaiters.shift()?.();
     if (!Number.isFinite(next)) return;
-    this.#timer = setTimeout(() => this.#look(), Math.max(1, next - this.#now()));
+    this.#timer = setTimeout(() => this.#dispatch(), Math.max(1, next - this.#now()));
     this.#timer.unref();
   }
 
-  async #send(held: Held): Promise<void> {
-    const { delivery } = held;
+  async #send(pending: WaitingDelivery): Promise<void> {
+    const { delivery } = pending;
     const { maxTries, firstRetryMs, lastRetryMs } = this.#limits;
-    let verdict: Verdict;
+    let verdict: DeliveryVerdict;
     try {
       const sent = delivery.send(this.#abort.signal);
       if (sent === undefined) return;
@@ -140,14 +140,14 @@ export class Deliveries {
       verdict = { kind: 'later', afterMs: undefined, status: undefined };
     }
     if (this.#abort.signal.aborted) return;
-    held.tries += 1;
+    pending.tries += 1;
     // A newer delivery of the same name came during the try and replaces this one.
     const isOutdone = this.#waiting.has(delivery.name);
-    if (verdict.kind === 'later' && held.tries < maxTries && !isOutdone) {
+    if (verdict.kind === 'later' && pending.tries < maxTries && !isOutdone) {
       // Jitter: deliveries that failed together are not retried together.
-      const pauseMs = (0.5 + Math.random() / 2) * Math.min(lastRetryMs, firstRetryMs * 2 ** (held.tries - 1));
-      held.dueAt = this.#now() + Math.min(lastRetryMs, Math.max(pauseMs, verdict.afterMs ?? 0));
-      this.#waiting.set(delivery.name, held);
+      const pauseMs = (0.5 + Math.random() / 2) * Math.min(lastRetryMs, firstRetryMs * 2 ** (pending.tries - 1));
+      pending.dueAt = this.#now() + Math.min(lastRetryMs, Math.max(pauseMs, verdict.afterMs ?? 0));
+      this.#waiting.set(delivery.name, pending);
       return;
     }
     delivery.over?.(verdict);

@@ -34,12 +34,12 @@ export const resolveName: Resolve = async (host, signal) => {
 };
 
 /** Resolves with a time limit: rejects on the signal and after `LOOKUP_MS`, even if `resolve` ignores both. */
-export const resolveWithin = (resolve: Resolve, host: string, signal?: AbortSignal): Promise<readonly Address[]> =>
+export const resolveWithTimeout = (resolve: Resolve, host: string, signal?: AbortSignal): Promise<readonly Address[]> =>
   within(LOOKUP_MS, signal, (either) => resolve(host, either));
 
 /** The look-ups for new subscriptions. */
 export class SubscriptionLookups {
-  readonly #ofUser = new AtOnce(MAX_LOOKUPS_OF_USER, stillLooking);
+  readonly #ofUser = new AtOnce(MAX_LOOKUPS_OF_USER, tooManyLookups);
   #count = 0;
 
   /**
@@ -47,12 +47,12 @@ export class SubscriptionLookups {
    * limit of all users, skips the look-up instead of failing: others must not block a subscription, and the address is
    * checked again before each delivery.
    */
-  async of(user: string, look: () => Promise<unknown>): Promise<void> {
+  async of(user: string, lookup: () => Promise<unknown>): Promise<void> {
     await this.#ofUser.during(user, async () => {
       if (this.#count >= MAX_LOOKUPS) return;
       this.#count += 1;
       try {
-        await look();
+        await lookup();
       } finally {
         this.#count -= 1;
       }
@@ -60,7 +60,7 @@ export class SubscriptionLookups {
   }
 }
 
-const stillLooking = (limit: number): BinnacleError =>
+const tooManyLookups = (limit: number): BinnacleError =>
   new BinnacleError('rate_limited', {
     message: 'Other subscriptions of yours are still looked at.',
     hint: 'Wait for their answers.',

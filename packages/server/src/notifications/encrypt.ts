@@ -21,7 +21,7 @@ const AUTH_BYTES = 16;
 const LAST = 2;
 
 /** Random values of one message; given only in tests against a known result. */
-export interface Drawn {
+export interface EncryptionRandomness {
   readonly salt: Uint8Array;
   readonly privateKey: Uint8Array;
 }
@@ -43,12 +43,12 @@ export function checkKeys({ p256dh, auth }: PushKeys): void {
 }
 
 /** Returns the body of the request: one record without padding. */
-export function encrypt(plain: Uint8Array, { p256dh, auth }: PushKeys, drawn?: Drawn): Buffer {
+export function encrypt(plain: Uint8Array, { p256dh, auth }: PushKeys, randomness?: EncryptionRandomness): Buffer {
   const ours = createECDH('prime256v1');
-  if (drawn === undefined) ours.generateKeys();
-  else ours.setPrivateKey(drawn.privateKey);
+  if (randomness === undefined) ours.generateKeys();
+  else ours.setPrivateKey(randomness.privateKey);
   const publicKey = ours.getPublicKey();
-  const salt = drawn?.salt ?? randomBytes(SALT_BYTES);
+  const salt = randomness?.salt ?? randomBytes(SALT_BYTES);
   const shared = ours.computeSecret(p256dh);
   const about = Buffer.concat([Buffer.from('WebPush: info\0'), p256dh, publicKey]);
   const secret = Buffer.from(hkdfSync('sha256', shared, auth, about, 32));

@@ -7,7 +7,7 @@ import { BinnacleError } from '@binnacle/protocol';
 import { canonicalAddress, kindOfAddress } from '../base/addresses.ts';
 import { type Address, MAX_ADDRESSES } from '../base/fixed-lookup.ts';
 import { ownAddresses } from '../base/own-addresses.ts';
-import { type Resolve, resolveName, resolveWithin } from './dns-lookup.ts';
+import { type Resolve, resolveName, resolveWithTimeout } from './dns-lookup.ts';
 
 /** Maximum characters of an endpoint. Those of push services have some 200. */
 export const MAX_ENDPOINT_CHARS = 1024;
@@ -39,7 +39,7 @@ export function readEndpoint(text: string, origins: readonly string[]): URL {
  * Returns the addresses to connect to; no other may be used. Throws `bad_push_endpoint` if any of them is not public.
  * Names that the operator has listed use the system's resolver, e.g. with its hosts file.
  */
-export async function addressesOf(
+export async function resolveEndpoint(
   url: URL,
   origins: readonly string[],
   {
@@ -55,8 +55,8 @@ export async function addressesOf(
 ): Promise<readonly Address[]> {
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const family = isIP(host);
-  const ask = resolve ?? (isNamed(url, origins) ? resolveBySystem : resolveName);
-  const found = family === 0 ? await resolveWithin(ask, host, signal) : [{ address: host, family }];
+  const resolver = resolve ?? (isNamed(url, origins) ? resolveBySystem : resolveName);
+  const found = family === 0 ? await resolveWithTimeout(resolver, host, signal) : [{ address: host, family }];
   if (found.length === 0 || found.length > MAX_ADDRESSES) throw leadsNowhere(host);
   // The operator knows their own network.
   if (isNamed(url, origins)) return found;

@@ -1,36 +1,36 @@
 // Focus: what users have in view, as their pages report it over their connections. Ends with the connection.
 
-import type { Wait } from './waits.ts';
+import type { UserWait } from './waits.ts';
 
 /** A session by its id, a conversation by its key. */
-export type Looked = Pick<Wait, 'kind' | 'key'>;
+export type FocusTarget = Pick<UserWait, 'kind' | 'key'>;
 
-interface Look {
+interface ConnectionFocus {
   readonly user: string;
   at: string | undefined;
 }
 
-export class Looks {
-  readonly #open = new Set<Look>();
+export class UserFocus {
+  readonly #open = new Set<ConnectionFocus>();
 
   /** Registers one connection: `set` changes what is in view, `end` removes the connection. */
-  join(user: string): { set(looked: Looked | undefined): void; end(): void } {
-    const look: Look = { user, at: undefined };
+  join(user: string): { set(target: FocusTarget | undefined): void; end(): void } {
+    const focus: ConnectionFocus = { user, at: undefined };
     return {
-      set: (looked) => {
-        look.at = looked === undefined ? undefined : nameOf(looked);
-        if (look.at === undefined) this.#open.delete(look);
-        else this.#open.add(look);
+      set: (target) => {
+        focus.at = target === undefined ? undefined : nameOf(target);
+        if (focus.at === undefined) this.#open.delete(focus);
+        else this.#open.add(focus);
       },
-      end: () => this.#open.delete(look),
+      end: () => this.#open.delete(focus),
     };
   }
 
-  isLooking(user: string, looked: Looked): boolean {
-    const name = nameOf(looked);
-    for (const look of this.#open) if (look.user === user && look.at === name) return true;
+  isFocused(user: string, target: FocusTarget): boolean {
+    const name = nameOf(target);
+    for (const focus of this.#open) if (focus.user === user && focus.at === name) return true;
     return false;
   }
 }
 
-const nameOf = ({ kind, key }: Looked): string => `${kind} ${key}`;
+const nameOf = ({ kind, key }: FocusTarget): string => `${kind} ${key}`;

@@ -1,9 +1,9 @@
 // Text of a notification: a name and a reason. All text comes from programs, so control and invisible characters are
 // removed.
 
-import type { Wait } from './waits.ts';
+import type { UserWait } from './waits.ts';
 
-export interface HailText {
+export interface NotificationText {
   readonly title: string;
   readonly body: string;
 }
@@ -22,14 +22,14 @@ const WHY = {
 } as const;
 
 /** Formats a wait. `details` includes the program's own words; false for transports whose operators could read them. */
-export function hailText({ state, title, text }: Wait, details: boolean): HailText {
+export function notificationText({ state, title, text }: UserWait, details: boolean): NotificationText {
   const name = cut(title, MAX_TITLE) || 'Binnacle';
-  const said = details && text !== null ? cut(text, MAX_BODY - WHY[state].length) : '';
-  return { title: name, body: said === '' ? WHY[state] : `${WHY[state]}: ${said}` };
+  const quote = details && text !== null ? cut(text, MAX_BODY - WHY[state].length) : '';
+  return { title: name, body: quote === '' ? WHY[state] : `${WHY[state]}: ${quote}` };
 }
 
 /** Returns the path of the wait's page, relative to the address of the viewer. */
-export const hailPath = ({ kind, key }: Pick<Wait, 'kind' | 'key'>): string =>
+export const notificationPath = ({ kind, key }: Pick<UserWait, 'kind' | 'key'>): string =>
   kind === 'session' ? `#/${key}` : `#/c/${encodeURIComponent(key)}`;
 
 /** Makes text one line without control characters, direction marks, invisible characters and half surrogate pairs. */

@@ -1,4 +1,4 @@
-// The parts of a hail, each by itself: what is news, what is sent when, where to, and in which words.
+// The parts of a notification, each by itself: what is news, what is sent when, where to, and with which text.
 
 import { createHmac } from 'node:crypto';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -9,17 +9,17 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { NotifyShape } from '../config/notification-settings.ts';
 import { Catalogue } from '../store/store.ts';
 import { Deliveries } from './deliveries.ts';
-import { LOOKUP_MS, resolveWithin, SubscriptionLookups } from './dns-lookup.ts';
-import { addressesOf, readEndpoint } from './endpoint.ts';
-import { hailText } from './format.ts';
-import { Hails } from './notifications.ts';
-import type { Verdict } from './post.ts';
+import { LOOKUP_MS, resolveWithTimeout, SubscriptionLookups } from './dns-lookup.ts';
+import { readEndpoint, resolveEndpoint } from './endpoint.ts';
+import { notificationText } from './format.ts';
+import { Notifications } from './notifications.ts';
+import type { DeliveryVerdict } from './post.ts';
 import { FakeService, readVapid } from './push-service.fixture.ts';
 import { ntfyMessage, webhookMessage } from './targets.ts';
 import { Vapid } from './vapid.ts';
-import { type Wait, Waits } from './waits.ts';
+import { type UserWait, Waits } from './waits.ts';
 
-const waiting = (change: Partial<Wait> = {}): Wait => ({
+const waiting = (change: Partial<UserWait> = {}): UserWait => ({
   ...{ kind: 'session', id: 's', key: 's', state: 'waiting_input', mark: '1', title: 'build', text: null, for: null },
   since: Date.now(),
   ...change,
@@ -29,50 +29,50 @@ describe('what waits', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
   const open = () => {
-    const told: string[] = [];
-    const waits = new Waits(({ id, mark }) => void told.push(`${id} ${mark}`), { settleMs: 100, restMs: 1000 });
-    return { told, waits };
+    const notified: string[] = [];
+    const waits = new Waits(({ id, mark }) => void notified.push(`${id} ${mark}`), { settleMs: 100, restMs: 1000 });
+    return { notified, waits };
   };
 
   test('is told once, however often it is drawn, and again when it waits another time', () => {
-    const { told, waits } = open();
+    const { notified, waits } = open();
     const wait = waiting();
     for (let n = 0; n < 10; n += 1) {
       waits.set('s', { ...wait, text: `${n}` });
       vi.advanceTimersByTime(50);
     }
-    expect(told).toEqual(['s 1']);
+    expect(notified).toEqual(['s 1']);
     expect(waits.current(wait)?.text).toBe('9');
     waits.set('s', undefined);
     expect(waits.current(wait)).toBeUndefined();
     vi.advanceTimersByTime(5000);
     waits.set('s', waiting({ mark: '2' }));
     vi.advanceTimersByTime(100);
-    expect(told).toEqual(['s 1', 's 2']);
+    expect(notified).toEqual(['s 1', 's 2']);
   });
 
   test('is told with the newest of what is asked, however often another question takes the place of the first', () => {
-    const { told, waits } = open();
+    const { notified, waits } = open();
     for (let n = 0; n < 10; n += 1) {
       waits.set('s', waiting({ mark: `${n}` }));
       vi.advanceTimersByTime(40);
     }
-    expect(told).toEqual(['s 2']);
+    expect(notified).toEqual(['s 2']);
     waits.stop();
   });
 
   test('is nobody’s news when it is answered at once, or has begun before this gateway', () => {
-    const { told, waits } = open();
+    const { notified, waits } = open();
     waits.set('s', waiting());
     vi.advanceTimersByTime(99);
     waits.set('s', undefined);
     waits.set('old', waiting({ id: 'old', isOld: true }));
     vi.advanceTimersByTime(5000);
-    expect(told).toEqual([]);
+    expect(notified).toEqual([]);
   });
 
   test('does not ring all the time: the next one waits for the end of the rest, and is told if it still waits then', () => {
-    const { told, waits } = open();
+    const { notified, waits } = open();
     waits.set('s', waiting());
     vi.advanceTimersByTime(100);
     for (const mark of ['2', '3', '4']) {
@@ -81,18 +81,18 @@ describe('what waits', () => {
       waits.set('s', waiting({ mark, others: ['3', '4'] }));
       vi.advanceTimersByTime(100);
     }
-    expect(told).toEqual(['s 1']);
+    expect(notified).toEqual(['s 1']);
     vi.advanceTimersByTime(1000);
-    expect(told).toEqual(['s 1', 's 4']);
+    expect(notified).toEqual(['s 1', 's 4']);
     // Of several that waited together the second is no news when the first is answered.
     waits.set('s', waiting({ mark: '3' }));
     vi.advanceTimersByTime(5000);
-    expect(told).toEqual(['s 1', 's 4']);
+    expect(notified).toEqual(['s 1', 's 4']);
     waits.stop();
   });
 
   test('is told as soon as ever when the clock was set back or ahead', () => {
-    const { told, waits } = open();
+    const { notified, waits } = open();
     waits.set('s', waiting());
     vi.advanceTimersByTime(100);
     for (const [mark, byMs] of [
@@ -104,26 +104,26 @@ describe('what waits', () => {
       waits.set('s', undefined);
       waits.set('s', waiting({ mark }));
       vi.advanceTimersByTime(999);
-      expect(told.at(-1)).not.toBe(`s ${mark}`);
+      expect(notified.at(-1)).not.toBe(`s ${mark}`);
       vi.advanceTimersByTime(1);
-      expect(told.at(-1)).toBe(`s ${mark}`);
+      expect(notified.at(-1)).toBe(`s ${mark}`);
     }
     waits.stop();
   });
 
   test('of one user stands for itself: it is told beside that of all, until it is over, gone, or old', () => {
-    const told: string[] = [];
-    const waits = new Waits(({ state, for: user }) => void told.push(`${state} ${user}`), {
+    const notified: string[] = [];
+    const waits = new Waits(({ state, for: user }) => void notified.push(`${state} ${user}`), {
       ...{ settleMs: 100, restMs: 1000, newsMs: 5000 },
     });
-    const done = (user: string): Wait => waiting({ state: 'done', for: user, mark: user });
+    const done = (user: string): UserWait => waiting({ state: 'done', for: user, mark: user });
     const [ann, ben] = [done('ann'), done('ben')];
     waits.set('s', waiting());
     waits.set('s ann', ann);
     waits.set('s ben', ben);
     waits.set('s ben', undefined);
     vi.advanceTimersByTime(100);
-    expect(told).toEqual(['waiting_input null', 'done ann']);
+    expect(notified).toEqual(['waiting_input null', 'done ann']);
     expect(waits.current(ann)).toBe(ann);
     expect(waits.current(ben)).toBeUndefined();
     vi.advanceTimersByTime(5000);
@@ -133,7 +133,7 @@ describe('what waits', () => {
     waits.set('s2', waiting({ id: 's2' }));
     waits.forget('s');
     vi.advanceTimersByTime(5000);
-    expect(told).toEqual(['waiting_input null', 'done ann', 'waiting_input null']);
+    expect(notified).toEqual(['waiting_input null', 'done ann', 'waiting_input null']);
     expect(waits.current(waiting())).toBeUndefined();
     expect(waits.current(waiting({ id: 's2' }))?.id).toBe('s2');
     expect(vi.getTimerCount()).toBe(0);
@@ -154,17 +154,17 @@ describe('what waits', () => {
 describe('deliveries', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
-  const LATER: Verdict = { kind: 'later', afterMs: undefined, status: 503 };
+  const LATER: DeliveryVerdict = { kind: 'later', afterMs: undefined, status: 503 };
 
   test('are tried again at growing distances, so many times and no more, and as late as they are asked to', async () => {
     const over: unknown[] = [];
     const deliveries = new Deliveries({ maxTries: 4, firstRetryMs: 1000 });
     const times: number[] = [];
     const began = Date.now();
-    const asked = [LATER, { ...LATER, afterMs: 60_000 }, LATER, LATER, LATER];
+    const verdicts = [LATER, { ...LATER, afterMs: 60_000 }, LATER, LATER, LATER];
     const send = async () => {
       times.push(Date.now() - began);
-      return asked[times.length - 1] ?? LATER;
+      return verdicts[times.length - 1] ?? LATER;
     };
     deliveries.add({ ...{ name: 'a', host: 'h', user: null, send }, over: (verdict) => over.push(verdict) });
     await vi.advanceTimersByTimeAsync(10 * 60_000);
@@ -199,9 +199,9 @@ describe('deliveries', () => {
     const over: string[] = [];
     const limits = { maxWaiting: 3, maxSending: 2, firstRetryMs: 60_000 };
     const deliveries = new Deliveries(limits);
-    const add = (name: string, send: () => Promise<Verdict>): void =>
+    const add = (name: string, send: () => Promise<DeliveryVerdict>): void =>
       deliveries.add({ ...{ name, host: 'h', user: null, send }, over: (verdict) => over.push(`${name} ${verdict}`) });
-    const never = () => new Promise<Verdict>(() => undefined);
+    const never = () => new Promise<DeliveryVerdict>(() => undefined);
     for (const name of ['f1', 'f2']) add(name, async () => LATER);
     await vi.advanceTimersByTimeAsync(0);
     expect(deliveries.count).toBe(2);
@@ -234,7 +234,7 @@ describe('deliveries', () => {
     });
     const of = (name: string, host: string, what: string) => ({
       ...{ name, host, user: null },
-      send: async (): Promise<Verdict> => {
+      send: async (): Promise<DeliveryVerdict> => {
         sent.push(what);
         if (host === 'slow') await slow;
         return { kind: 'taken' };
@@ -269,7 +269,7 @@ describe('names that lead nowhere', () => {
         deliveries.add({ name, host: `${n}.${user}.example`, user, send });
       }
     for (const user of ['ann', null]) {
-      const send = async (): Promise<Verdict> => {
+      const send = async (): Promise<DeliveryVerdict> => {
         sent.push(`${user}`);
         return { kind: 'taken' };
       };
@@ -293,11 +293,11 @@ describe('names that lead nowhere', () => {
     await lookups.of('ann', never);
     free();
     await Promise.all(under);
-    let isLooked = false;
+    let isLookedUp = false;
     await lookups.of('u0', async () => {
-      isLooked = true;
+      isLookedUp = true;
     });
-    expect(isLooked).toBe(true);
+    expect(isLookedUp).toBe(true);
   });
 });
 
@@ -309,11 +309,11 @@ test('a name whose server never answers is waited for so long and no longer, or 
   };
   vi.useFakeTimers();
   try {
-    const looked = expect(resolveWithin(never, 'x.example')).rejects.toThrow(`${LOOKUP_MS} ms`);
+    const timedOut = expect(resolveWithTimeout(never, 'x.example')).rejects.toThrow(`${LOOKUP_MS} ms`);
     await vi.advanceTimersByTimeAsync(LOOKUP_MS);
-    await looked;
+    await timedOut;
     const stop = new AbortController();
-    const left = expect(resolveWithin(never, 'x.example', stop.signal)).rejects.toThrow('gone');
+    const left = expect(resolveWithTimeout(never, 'x.example', stop.signal)).rejects.toThrow('gone');
     stop.abort(new Error('gone'));
     await left;
     expect(signals.map(({ aborted }) => aborted)).toEqual([true, true]);
@@ -356,7 +356,7 @@ describe('an endpoint', () => {
   test('leads to no address of this machine, also where that is a public one', async () => {
     const own = new Set(['142.250.1.9', '2a00:1450:4001::9']);
     const at = (...addresses: string[]) =>
-      addressesOf(new URL('https://push.example.org/x'), [], {
+      resolveEndpoint(new URL('https://push.example.org/x'), [], {
         own,
         resolve: async () => addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
       });
@@ -369,7 +369,7 @@ describe('an endpoint', () => {
 
   test('leads to the internet by all of its addresses, whatever its name is', async () => {
     const at = (...addresses: string[]) =>
-      addressesOf(new URL('https://push.example.org/x'), [], {
+      resolveEndpoint(new URL('https://push.example.org/x'), [], {
         resolve: async () => addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
       });
     expect(await at('142.250.1.1', '2a00:1450:4001::1')).toHaveLength(2);
@@ -419,12 +419,12 @@ describe('the key pair', () => {
 describe('the words', () => {
   test('hide nothing, act on nothing, and are short', () => {
     const wait = waiting({ title: 'a\u001b]0;x\u0007\u202eb\u200bc\n', text: `run\nrm ${'x'.repeat(500)}` });
-    const { title, body } = hailText(wait, true);
+    const { title, body } = notificationText(wait, true);
     expect(title).toBe('a ]0;x b c');
     expect(body).toMatch(/^Waits for your input: run rm x+…$/);
     expect(body.length).toBeLessThan(200);
-    expect(hailText(wait, false).body).toBe('Waits for your input');
-    expect(hailText(waiting({ state: 'waiting_approval', title: '\u200b' }), true)).toEqual({
+    expect(notificationText(wait, false).body).toBe('Waits for your input');
+    expect(notificationText(waiting({ state: 'waiting_approval', title: '\u200b' }), true)).toEqual({
       title: 'Binnacle',
       body: 'Waits for your approval',
     });
@@ -432,11 +432,11 @@ describe('the words', () => {
 });
 
 test('a wait that cannot be told keeps no other one from being told', async () => {
-  const [service, dir] = [await FakeService.open(), mkdtempSync(join(tmpdir(), 'binnacle-hails-'))];
+  const [service, dir] = [await FakeService.open(), mkdtempSync(join(tmpdir(), 'binnacle-notifications-'))];
   const catalogue = Catalogue.open(dir);
   const faults: string[] = [];
   let isBroken = true;
-  const hails = new Hails({
+  const notifications = new Notifications({
     ...{ subscriptions: catalogue.pushSubscriptions, mutes: catalogue.mutes, wishes: catalogue.hailWishes },
     vapid: Vapid.open(dir),
     settings: () => {
@@ -444,17 +444,17 @@ test('a wait that cannot be told keeps no other one from being told', async () =
       isBroken = false;
       throw new Error('the disk is broken');
     },
-    ...{ holderOf: () => undefined, hasEnded: () => false, maySee: () => true, isLooking: () => false },
+    ...{ holderOf: () => undefined, hasEnded: () => false, maySee: () => true, isFocused: () => false },
     log: pino({}, { write: (line: string) => void faults.push(JSON.parse(line).err.message) }),
   });
   vi.useFakeTimers();
   // One is told while the other waits behind it.
-  for (const id of ['a', 'b']) hails.waits.set(id, waiting({ id, key: id }));
+  for (const id of ['a', 'b']) notifications.waits.set(id, waiting({ id, key: id }));
   vi.advanceTimersByTime(10_000);
   vi.useRealTimers();
   await expect.poll(() => service.at('/hook').map(({ body }) => JSON.parse(String(body)).data.session)).toEqual(['b']);
   expect(faults).toEqual(['the disk is broken']);
-  hails.stop();
+  notifications.stop();
   await service.close();
   catalogue.close();
   rmSync(dir, { recursive: true });

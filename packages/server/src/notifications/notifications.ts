@@ -14,33 +14,33 @@ import type { PushSubscriptionRecord, PushSubscriptionStore } from '../store/pus
 import { Deliveries, type Delivery, type DeliveryLimits } from './deliveries.ts';
 import { type Resolve, SubscriptionLookups } from './dns-lookup.ts';
 import { checkKeys, encrypt } from './encrypt.ts';
-import { addressesOf, isNamed, readEndpoint } from './endpoint.ts';
-import { hailPath, hailText } from './format.ts';
-import { POST_MS, post, type Verdict, verdictOn } from './post.ts';
-import { type Message, ntfyMessage, webhookMessage } from './targets.ts';
+import { isNamed, readEndpoint, resolveEndpoint } from './endpoint.ts';
+import { notificationPath, notificationText } from './format.ts';
+import { type DeliveryVerdict, POST_MS, post, verdictOn } from './post.ts';
+import { ntfyMessage, type TargetMessage, webhookMessage } from './targets.ts';
 import type { Vapid } from './vapid.ts';
-import { isTurnEnd, slotOf, type Wait, Waits, type WaitTimes } from './waits.ts';
+import { isTurnEnd, slotOf, type UserWait, Waits, type WaitTimes } from './waits.ts';
 
 /** A recipient with current rights. */
-export interface Person {
+export interface Recipient {
   readonly user: string;
   readonly scope: Scope;
   readonly reach: null;
 }
 
-export interface HailParts {
+export interface NotificationsParts {
   readonly subscriptions: PushSubscriptionStore;
   readonly mutes: MuteStore;
   readonly wishes: HailWishStore;
   readonly vapid: Vapid;
   readonly settings: () => NotifySettings;
   /** Returns the subscriber of an issuer; undefined after the end of the token or login. */
-  readonly holderOf: (issuer: string) => Person | undefined;
+  readonly holderOf: (issuer: string) => Recipient | undefined;
   /** True if the token or login has ended for good: revoked, or expired by a trusted clock. */
   readonly hasEnded: (issuer: string) => boolean;
-  readonly maySee: (person: Person, what: Pick<Wait, 'kind' | 'id'>) => boolean;
+  readonly maySee: (person: Recipient, what: Pick<UserWait, 'kind' | 'id'>) => boolean;
   /** True if the user has the session or conversation in view. */
-  readonly isLooking: (user: string, what: Pick<Wait, 'kind' | 'key'>) => boolean;
+  readonly isFocused: (user: string, what: Pick<UserWait, 'kind' | 'key'>) => boolean;
   readonly log: Logger;
   readonly times?: Partial<WaitTimes>;
   readonly limits?: Partial<DeliveryLimits>;
@@ -55,31 +55,31 @@ const TTL_S = 3600;
 const NO_CONTACT = 'mailto:nobody@binnacle.invalid';
 const TEST_EVERY_MS = 1000;
 
-export type HailWay = 'push' | 'ntfy' | 'webhook';
+export type NotificationTransport = 'push' | 'ntfy' | 'webhook';
 /**
  * Final result of a delivery. `gone`: the browser has unsubscribed. `failed`: all retries failed. `dropped`: removed to
  * make room.
  */
-export type HailOutcome = 'taken' | 'gone' | 'refused' | 'failed' | 'dropped';
+export type DeliveryOutcome = 'taken' | 'gone' | 'refused' | 'failed' | 'dropped';
 /** Number of deliveries since the start, without tests. */
-export type HailCounts = Readonly<Record<HailWay, Readonly<Record<HailOutcome, number>>>>;
+export type DeliveryCounts = Readonly<Record<NotificationTransport, Readonly<Record<DeliveryOutcome, number>>>>;
 
-export class Hails {
+export class Notifications {
   readonly waits: Waits;
-  readonly #parts: HailParts;
+  readonly #parts: NotificationsParts;
   readonly #deliveries: Deliveries;
   /** Waits to notify of, by slot. */
-  readonly #news = new Map<string, Wait>();
+  readonly #news = new Map<string, UserWait>();
   readonly #lookups = new SubscriptionLookups();
   /** Monotonic time by user before which no other test is sent. Infinite while a test is under way. */
   readonly #noTestBefore = new Map<string, number>();
-  readonly #counts = { push: noneYet(), ntfy: noneYet(), webhook: noneYet() };
-  #isTelling = false;
+  readonly #counts = { push: noDeliveries(), ntfy: noDeliveries(), webhook: noDeliveries() };
+  #isDispatching = false;
   #isStopped = false;
 
-  constructor(parts: HailParts) {
+  constructor(parts: NotificationsParts) {
     this.#parts = parts;
-    this.waits = new Waits((wait) => this.#tell(wait), parts.times);
+    this.waits = new Waits((wait) => this.#enqueue(wait), parts.times);
     this.#deliveries = new Deliveries(parts.limits);
     // Subscriptions whose token or login ended while no gateway ran.
     for (const issuer of parts.subscriptions.issuers()) {
@@ -97,7 +97,7 @@ export class Hails {
    * if the operator has turned push off.
    */
   async subscribe(
-    asked: { readonly endpoint: string; readonly p256dh: Uint8Array; readonly auth: Uint8Array },
+    subscription: { readonly endpoint: string; readonly p256dh: Uint8Array; readonly auth: Uint8Array },
     by: { readonly user: string; readonly issuer: string },
   ): Promise<void> {
     if (this.publicKey === undefined) {
@@ -106,20 +106,20 @@ export class Hails {
         hint: 'notify.push in the config file says so.',
       });
     }
-    checkKeys(asked);
+    checkKeys(subscription);
     const { pushOrigins = [] } = this.#parts.settings();
-    const url = readEndpoint(asked.endpoint, pushOrigins);
+    const url = readEndpoint(subscription.endpoint, pushOrigins);
     // Before the DNS look-up: a user at the limit must cause no queries.
-    this.#parts.subscriptions.checkRoom(asked.endpoint, by.user);
+    this.#parts.subscriptions.checkRoom(subscription.endpoint, by.user);
     // Reported at once, and not only when no notification arrives. Accepted if DNS fails at the moment.
     if (!isNamed(url, pushOrigins)) {
       await this.#lookups.of(by.user, () =>
-        addressesOf(url, pushOrigins, { resolve: this.#parts.resolve }).catch((error: unknown) => {
+        resolveEndpoint(url, pushOrigins, { resolve: this.#parts.resolve }).catch((error: unknown) => {
           if (error instanceof BinnacleError) throw error;
         }),
       );
     }
-    this.#parts.subscriptions.put({ ...asked, ...by }, Date.now());
+    this.#parts.subscriptions.put({ ...subscription, ...by }, Date.now());
   }
 
   unsubscribe(endpoint: string, user: string): void {
@@ -131,7 +131,7 @@ export class Hails {
     this.#parts.subscriptions.dropIssuer(issuer);
   }
 
-  get counts(): HailCounts {
+  get counts(): DeliveryCounts {
     return this.#counts;
   }
 
@@ -145,22 +145,22 @@ export class Hails {
    */
   async test(user: string, endpoint: string | undefined): Promise<number> {
     const all = this.#parts.subscriptions.ofUser(user);
-    const wanted = endpoint === undefined ? all : all.filter((one) => one.endpoint === endpoint);
-    if (wanted.length === 0 || this.publicKey === undefined) throw new BinnacleError('push_not_subscribed');
+    const recipients = endpoint === undefined ? all : all.filter((one) => one.endpoint === endpoint);
+    if (recipients.length === 0 || this.publicKey === undefined) throw new BinnacleError('push_not_subscribed');
     const now = performance.now();
     this.#pace(user, now);
     try {
-      return await this.#testAll(wanted);
+      return await this.#testAll(recipients);
     } finally {
       this.#noTestBefore.set(user, now + TEST_EVERY_MS);
     }
   }
 
-  async #testAll(wanted: readonly PushSubscriptionRecord[]): Promise<number> {
+  async #testAll(recipients: readonly PushSubscriptionRecord[]): Promise<number> {
     const text = { title: 'Binnacle', body: 'Notifications reach this browser.' };
     const body = { ...text, tag: 'test', path: '' };
     const verdicts = await Promise.all(
-      wanted.map(async (one) => {
+      recipients.map(async (one) => {
         const message = { body, topic: 'test', urgency: 'normal' } as const;
         const verdict = await this.#push(one, message, AbortSignal.timeout(20_000)).catch(unreached);
         if (verdict.kind === 'gone') this.#parts.subscriptions.drop(one.endpoint);
@@ -193,7 +193,7 @@ export class Hails {
     this.#noTestBefore.set(user, Number.POSITIVE_INFINITY);
   }
 
-  #tell(wait: Wait): void {
+  #enqueue(wait: UserWait): void {
     const slot = slotOf(wait);
     this.#news.delete(slot);
     this.#news.set(slot, wait);
@@ -202,37 +202,37 @@ export class Hails {
       this.#news.delete(oldest);
       this.#parts.log.warn({ waiting: MAX_NEWS }, 'more begins to wait than can be told; the oldest is left out');
     }
-    if (!this.#isTelling) void this.#tellAll();
+    if (!this.#isDispatching) void this.#dispatchAll();
   }
 
   /**
    * Hands waits to the deliveries one after the other, with back-pressure: a wait in this queue costs one row, for any
    * number of recipients.
    */
-  async #tellAll(): Promise<void> {
-    this.#isTelling = true;
+  async #dispatchAll(): Promise<void> {
+    this.#isDispatching = true;
     for (const [slot, wait] of this.#news) {
       this.#news.delete(slot);
       try {
-        await this.#tellTargets(wait);
-        await this.#tellBrowsers(wait);
+        await this.#notifyTargets(wait);
+        await this.#notifyBrowsers(wait);
       } catch (error) {
         this.#parts.log.error({ err: error }, 'people could not be told what waits');
       }
     }
-    this.#isTelling = false;
+    this.#isDispatching = false;
   }
 
-  async #tellTargets(wait: Wait): Promise<void> {
+  async #notifyTargets(wait: UserWait): Promise<void> {
     const { ntfy = [], webhooks = [], link } = this.#parts.settings();
     const ways = [
       ...ntfy.map((target, at) => ({
         ...{ way: 'ntfy' as const, at, target },
-        make: (now: Wait) => ntfyMessage(target, now, link, process.env),
+        make: (now: UserWait) => ntfyMessage(target, now, link, process.env),
       })),
       ...webhooks.map((target, at) => ({
         ...{ way: 'webhook' as const, at, target },
-        make: (now: Wait) => webhookMessage(target, now, link, process.env),
+        make: (now: UserWait) => webhookMessage(target, now, link, process.env),
       })),
     ];
     for (const { way, at, target, make } of ways) {
@@ -240,7 +240,7 @@ export class Hails {
       // A target without a user gets the waits of all users.
       const isTheirs = wait.for === null || target.user === undefined || target.user === wait.for;
       if (!isTheirs || (isTurnEnd(wait) && target.done === false)) continue;
-      const person: Person = { user, scope: user === 'admin' ? 'admin' : 'view', reach: null };
+      const recipient: Recipient = { user, scope: user === 'admin' ? 'admin' : 'view', reach: null };
       await this.#deliveries.room();
       this.#deliveries.add({
         name: `${way} ${at} ${slotOf(wait)}`,
@@ -250,15 +250,16 @@ export class Hails {
         send: (signal) => {
           const now = this.waits.current(wait);
           // The reader of the topic may be another person than the user at a browser: only mutes count here, not focus.
-          if (now === undefined || !this.#parts.maySee(person, now) || this.#isMuted(person, now)) return undefined;
+          if (now === undefined || !this.#parts.maySee(recipient, now) || this.#isMuted(recipient, now))
+            return undefined;
           return this.#send(make, now, signal);
         },
       });
     }
   }
 
-  async #send(make: (wait: Wait) => Message, wait: Wait, signal: AbortSignal): Promise<Verdict> {
-    let message: Message;
+  async #send(make: (wait: UserWait) => TargetMessage, wait: UserWait, signal: AbortSignal): Promise<DeliveryVerdict> {
+    let message: TargetMessage;
     try {
       message = make(wait);
     } catch (error) {
@@ -268,7 +269,7 @@ export class Hails {
     return verdictOn(await post({ ...message, signal }));
   }
 
-  async #tellBrowsers(wait: Wait): Promise<void> {
+  async #notifyBrowsers(wait: UserWait): Promise<void> {
     let last = 0;
     while (!this.#isStopped && this.publicKey !== undefined) {
       const { subscriptions } = this.#parts;
@@ -284,7 +285,7 @@ export class Hails {
         this.#deliveries.add({
           ...{ name: `push ${endpoint} ${slotOf(wait)}`, host, user },
           over: this.#over('push', host),
-          send: (signal) => this.#pushIfWanted(endpoint, wait, signal),
+          send: (signal) => this.#pushIfCurrent(endpoint, wait, signal),
         });
       }
       if (wait.for !== null || page.length < PAGE) return;
@@ -293,7 +294,7 @@ export class Hails {
     }
   }
 
-  #pushIfWanted(endpoint: string, wait: Wait, signal: AbortSignal): Promise<Verdict> | undefined {
+  #pushIfCurrent(endpoint: string, wait: UserWait, signal: AbortSignal): Promise<DeliveryVerdict> | undefined {
     const now = this.waits.current(wait);
     const subscription = this.#parts.subscriptions.get(endpoint);
     if (now === undefined || subscription === undefined || !this.#wants(subscription.issuer, now)) return undefined;
@@ -301,7 +302,7 @@ export class Hails {
     return this.#push(
       subscription,
       {
-        body: { ...hailText(now, true), tag: id, path: hailPath(now) },
+        body: { ...notificationText(now, true), tag: id, path: notificationPath(now) },
         topic: createHash('sha256').update(id).digest('base64url').slice(0, 32),
         urgency: state === 'waiting_approval' ? 'high' : 'normal',
       },
@@ -312,17 +313,17 @@ export class Hails {
     });
   }
 
-  #wants(issuer: string, wait: Wait): boolean {
-    const { holderOf, hasEnded, maySee, isLooking, subscriptions, wishes } = this.#parts;
-    const person = holderOf(issuer);
-    if (person === undefined && hasEnded(issuer)) subscriptions.dropIssuer(issuer);
-    if (person === undefined) return false;
-    if (wait.for !== null && wait.for !== person.user) return false;
-    if (isTurnEnd(wait) && !wishes.of(person.user).done) return false;
-    return maySee(person, wait) && !this.#isMuted(person, wait) && !isLooking(person.user, wait);
+  #wants(issuer: string, wait: UserWait): boolean {
+    const { holderOf, hasEnded, maySee, isFocused, subscriptions, wishes } = this.#parts;
+    const recipient = holderOf(issuer);
+    if (recipient === undefined && hasEnded(issuer)) subscriptions.dropIssuer(issuer);
+    if (recipient === undefined) return false;
+    if (wait.for !== null && wait.for !== recipient.user) return false;
+    if (isTurnEnd(wait) && !wishes.of(recipient.user).done) return false;
+    return maySee(recipient, wait) && !this.#isMuted(recipient, wait) && !isFocused(recipient.user, wait);
   }
 
-  #isMuted({ user }: Person, { kind, id }: Wait): boolean {
+  #isMuted({ user }: Recipient, { kind, id }: UserWait): boolean {
     return this.#parts.mutes.has(user, { kind, target: id });
   }
 
@@ -330,10 +331,10 @@ export class Hails {
     subscription: PushSubscriptionRecord,
     message: { readonly body: object; readonly topic: string; readonly urgency: 'high' | 'normal' },
     signal: AbortSignal,
-  ): Promise<Verdict> {
+  ): Promise<DeliveryVerdict> {
     try {
       // One limit for both: a slow look-up leaves less time for the answer.
-      return await within(POST_MS, signal, (limit) => this.#lookUpAndPost(subscription, message, limit));
+      return await within(POST_MS, signal, (limit) => this.#resolveAndPost(subscription, message, limit));
     } catch (error) {
       // The name currently leads to a forbidden address.
       if (error instanceof BinnacleError) return { kind: 'refused', status: 0 };
@@ -341,14 +342,14 @@ export class Hails {
     }
   }
 
-  async #lookUpAndPost(
+  async #resolveAndPost(
     subscription: PushSubscriptionRecord,
     { body, topic, urgency }: { readonly body: object; readonly topic: string; readonly urgency: 'high' | 'normal' },
     signal: AbortSignal,
-  ): Promise<Verdict> {
+  ): Promise<DeliveryVerdict> {
     const { pushOrigins = [], contact = NO_CONTACT } = this.#parts.settings();
     const url = readEndpoint(subscription.endpoint, pushOrigins);
-    const addresses = await addressesOf(url, pushOrigins, { signal, resolve: this.#parts.resolve });
+    const addresses = await resolveEndpoint(url, pushOrigins, { signal, resolve: this.#parts.resolve });
     return verdictOn(
       await post({
         url,
@@ -367,7 +368,7 @@ export class Hails {
     );
   }
 
-  #over(way: HailWay, to: string): NonNullable<Delivery['over']> {
+  #over(way: NotificationTransport, to: string): NonNullable<Delivery['over']> {
     return (verdict) => {
       const outcome = outcomeOf(verdict);
       this.#counts[way][outcome] += 1;
@@ -378,9 +379,9 @@ export class Hails {
 }
 
 /** Maps a delivery's last verdict to its outcome: `failed` after the last retry, `dropped` if it had to make room. */
-const outcomeOf = (verdict: Verdict | 'dropped'): HailOutcome =>
+const outcomeOf = (verdict: DeliveryVerdict | 'dropped'): DeliveryOutcome =>
   verdict === 'dropped' ? 'dropped' : verdict.kind === 'later' ? 'failed' : verdict.kind;
 
-const noneYet = (): Record<HailOutcome, number> => ({ taken: 0, gone: 0, refused: 0, failed: 0, dropped: 0 });
+const noDeliveries = (): Record<DeliveryOutcome, number> => ({ taken: 0, gone: 0, refused: 0, failed: 0, dropped: 0 });
 
-const unreached = (): Verdict => ({ kind: 'later', afterMs: undefined, status: undefined });
+const unreached = (): DeliveryVerdict => ({ kind: 'later', afterMs: undefined, status: undefined });

@@ -4,13 +4,13 @@ import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import type { LookupFunction } from 'node:net';
 
-export interface Posted {
+export interface PostResponse {
   readonly status: number;
   /** From the Retry-After header; undefined without one. */
   readonly retryAfterMs: number | undefined;
 }
 
-export interface ToPost {
+export interface PostRequest {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
@@ -22,7 +22,7 @@ export interface ToPost {
 export const POST_MS = 15_000;
 
 /** Sends the request. Rejects without a response. */
-export function post({ url, headers, body, lookup, signal }: ToPost): Promise<Posted> {
+export function post({ url, headers, body, lookup, signal }: PostRequest): Promise<PostResponse> {
   return new Promise((resolve, reject) => {
     const outgoing = (url.protocol === 'https:' ? requestHttps : requestHttp)(url, {
       method: 'POST',
@@ -55,12 +55,12 @@ function retryAfter(header: string | undefined): number | undefined {
 }
 
 /** Result of one try. Only `later` is worth a retry. */
-export type Verdict =
+export type DeliveryVerdict =
   | { readonly kind: 'taken' | 'gone' }
   | { readonly kind: 'refused'; readonly status: number }
   | { readonly kind: 'later'; readonly afterMs: number | undefined; readonly status: number | undefined };
 
-export function verdictOn({ status, retryAfterMs }: Posted): Verdict {
+export function verdictOn({ status, retryAfterMs }: PostResponse): DeliveryVerdict {
   if (status >= 200 && status < 300) return { kind: 'taken' };
   if (status === 404 || status === 410) return { kind: 'gone' };
   if (status >= 500 || status === 408 || status === 429) return { kind: 'later', afterMs: retryAfterMs, status };

@@ -79,9 +79,9 @@ export class FakeService {
     request.on('data', (piece: Buffer) => pieces.push(piece));
     request.on('end', () => {
       const path = request.url ?? '';
-      const said = this.answer(path, this.at(path).length);
+      const reply = this.answer(path, this.at(path).length);
       this.received.push({ path, headers: request.headers, body: Buffer.concat(pieces) });
-      const { status, headers } = typeof said === 'number' ? { status: said, headers: {} } : said;
+      const { status, headers } = typeof reply === 'number' ? { status: reply, headers: {} } : reply;
       response.writeHead(status, headers).end('something to read');
     });
   });

@@ -2,10 +2,10 @@
 
 import { createHash, createHmac } from 'node:crypto';
 import type { NtfyTarget, WebhookTarget } from '../config/notification-settings.ts';
-import { hailPath, hailText } from './format.ts';
-import { isTurnEnd, slotOf, type Wait } from './waits.ts';
+import { notificationPath, notificationText } from './format.ts';
+import { isTurnEnd, slotOf, type UserWait } from './waits.ts';
 
-export interface Message {
+export interface TargetMessage {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
@@ -14,13 +14,13 @@ export interface Message {
 type Env = Readonly<Record<string, string | undefined>>;
 
 /** Throws if the named variable is not set: without the token, the server would refuse with a less clear error. */
-export function ntfyMessage(target: NtfyTarget, wait: Wait, link: string | undefined, env: Env): Message {
+export function ntfyMessage(target: NtfyTarget, wait: UserWait, link: string | undefined, env: Env): TargetMessage {
   // ntfy takes JSON at its root, with the topic inside: a title in a header could not be in all languages.
   const url = new URL(target.url);
   const parts = url.pathname.replace(/\/+$/, '').split('/');
   const topic = decodeURIComponent(parts.pop() ?? '');
   url.pathname = parts.join('/') || '/';
-  const { title, body } = hailText(wait, target.details === true);
+  const { title, body } = notificationText(wait, target.details === true);
   const click = link === undefined ? {} : { click: pageOf(link, wait) };
   const isUrgent = wait.state === 'waiting_approval';
   return {
@@ -38,13 +38,13 @@ export function ntfyMessage(target: NtfyTarget, wait: Wait, link: string | undef
 /** Signs as standardwebhooks.com describes, for which libraries exist in every language. Throws as `ntfyMessage`. */
 export function webhookMessage(
   target: WebhookTarget,
-  wait: Wait,
+  wait: UserWait,
   link: string | undefined,
   env: Env,
   now: number = Date.now(),
-): Message {
+): TargetMessage {
   const { kind, key, state, since, mark } = wait;
-  const { title, body } = hailText(wait, target.details === true);
+  const { title, body } = notificationText(wait, target.details === true);
   const url = link === undefined ? {} : { url: pageOf(link, wait) };
   // The same id for each retry, so that a receiver can dedupe.
   const id = `hail_${createHash('sha256')
@@ -80,4 +80,4 @@ function secretIn(env: Env, name: string): string {
   return secret;
 }
 
-const pageOf = (link: string, wait: Wait): string => `${link.replace(/[#/]*$/, '')}/${hailPath(wait)}`;
+const pageOf = (link: string, wait: UserWait): string => `${link.replace(/[#/]*$/, '')}/${notificationPath(wait)}`;

@@ -42,10 +42,10 @@ export class Vapid {
    */
   authorization(origin: string, contact: string, now: number = Date.now()): string {
     const name = `${origin} ${contact}`;
-    const kept = this.#tokens.get(name);
+    const cached = this.#tokens.get(name);
     // A token made while the clock was ahead would be refused: push services accept none that ends in more than a day.
-    const isGood = kept !== undefined && kept.until - SPARE_MS > now && kept.until <= now + TOKEN_MS;
-    const token = isGood ? kept : this.#make(origin, contact, now);
+    const isGood = cached !== undefined && cached.until - SPARE_MS > now && cached.until <= now + TOKEN_MS;
+    const token = isGood ? cached : this.#make(origin, contact, now);
     this.#tokens.delete(name);
     this.#tokens.set(name, token);
     for (const oldest of this.#tokens.keys()) {

@@ -9,10 +9,10 @@ export type WaitState = 'waiting_approval' | 'waiting_input' | 'silent' | 'done'
 const TURN_ENDS: ReadonlySet<WaitState> = new Set(['done', 'failed', 'stopped']);
 
 /** True for the end of a turn, of which users can turn notifications off. */
-export const isTurnEnd = ({ state }: Pick<Wait, 'state'>): boolean => TURN_ENDS.has(state);
+export const isTurnEnd = ({ state }: Pick<UserWait, 'state'>): boolean => TURN_ENDS.has(state);
 
 /** A session or a conversation that waits. */
-export interface Wait {
+export interface UserWait {
   readonly kind: 'session' | 'conversation';
   readonly id: string;
   /** Key in the address of its page: the id of a session, the key of a conversation. */
@@ -53,35 +53,36 @@ export interface WaitTimes {
 export const WAIT_TIMES: WaitTimes = { settleMs: 2000, restMs: 20_000, longTurnMs: 10_000, newsMs: 3600_000 };
 
 /** Returns the slot of a wait: one for all users, and one for each user whose turn has ended. */
-export const slotOf = ({ id, for: user }: Pick<Wait, 'id' | 'for'>): string => (user === null ? id : `${id} ${user}`);
+export const slotOf = ({ id, for: user }: Pick<UserWait, 'id' | 'for'>): string =>
+  user === null ? id : `${id} ${user}`;
 
-interface Standing {
-  wait: Wait | undefined;
+interface SlotState {
+  wait: UserWait | undefined;
   /** Monotonic time of the last notification. */
-  toldAt: number;
+  notifiedAt: number;
   /** Marks of all waits covered by the last notification. */
-  told: ReadonlySet<string>;
+  notifiedMarks: ReadonlySet<string>;
   /** True while the timer runs to the next notification: later calls of `set` do not postpone it. */
   isDue: boolean;
   timer: NodeJS.Timeout | undefined;
 }
 
-const nobodyTold = (): Standing => ({
+const emptySlot = (): SlotState => ({
   ...{ wait: undefined, isDue: false, timer: undefined },
-  toldAt: Number.NEGATIVE_INFINITY,
-  told: new Set(),
+  notifiedAt: Number.NEGATIVE_INFINITY,
+  notifiedMarks: new Set(),
 });
 
 export class Waits {
   readonly #times: WaitTimes;
-  readonly #tell: (wait: Wait) => void;
+  readonly #notify: (wait: UserWait) => void;
   readonly #now: () => number;
   /** Waits by slot, and ended waits within the rest time. */
-  readonly #standing = new Map<string, Standing>();
+  readonly #slots = new Map<string, SlotState>();
 
   /** `now`: monotonic, ms. */
-  constructor(tell: (wait: Wait) => void, times: Partial<WaitTimes> = {}, now = () => performance.now()) {
-    this.#tell = tell;
+  constructor(notify: (wait: UserWait) => void, times: Partial<WaitTimes> = {}, now = () => performance.now()) {
+    this.#notify = notify;
     this.#times = { ...WAIT_TIMES, ...times };
     this.#now = now;
   }
@@ -92,65 +93,69 @@ export class Waits {
   }
 
   /** Sets the wait of one slot; undefined: it does not wait. */
-  set(slot: string, wait: Wait | undefined): void {
-    const known = this.#standing.get(slot);
+  set(slot: string, wait: UserWait | undefined): void {
+    const known = this.#slots.get(slot);
     if (wait === undefined) {
       if (known !== undefined) this.#end(slot, known);
       return;
     }
-    const standing = known ?? nobodyTold();
-    const isSame = standing.wait?.mark === wait.mark;
-    standing.wait = wait;
-    this.#standing.set(slot, standing);
+    const slotState = known ?? emptySlot();
+    const isSame = slotState.wait?.mark === wait.mark;
+    slotState.wait = wait;
+    this.#slots.set(slot, slotState);
     // No news: the same wait, a wait already due, or one that an earlier notification covered.
-    if (isSame || standing.isDue || wait.isOld === true || standing.told.has(wait.mark)) return;
-    standing.isDue = true;
-    this.#after(standing, Math.max(this.#times.settleMs, standing.toldAt + this.#times.restMs - this.#now()), () => {
-      standing.isDue = false;
-      standing.toldAt = this.#now();
-      const told = standing.wait;
-      if (told === undefined) return;
-      standing.told = new Set([told.mark, ...(told.others ?? [])]);
-      this.#tell(told);
-      // Only another message ends this wait, and may never come.
-      if (told.for !== null) this.#after(standing, this.#times.newsMs, () => this.#standing.delete(slot));
-    });
+    if (isSame || slotState.isDue || wait.isOld === true || slotState.notifiedMarks.has(wait.mark)) return;
+    slotState.isDue = true;
+    this.#after(
+      slotState,
+      Math.max(this.#times.settleMs, slotState.notifiedAt + this.#times.restMs - this.#now()),
+      () => {
+        slotState.isDue = false;
+        slotState.notifiedAt = this.#now();
+        const notified = slotState.wait;
+        if (notified === undefined) return;
+        slotState.notifiedMarks = new Set([notified.mark, ...(notified.others ?? [])]);
+        this.#notify(notified);
+        // Only another message ends this wait, and may never come.
+        if (notified.for !== null) this.#after(slotState, this.#times.newsMs, () => this.#slots.delete(slot));
+      },
+    );
   }
 
   /** Returns the current version of a wait, if it still is the same wait. */
-  current(told: Wait): Wait | undefined {
-    const wait = this.#standing.get(slotOf(told))?.wait;
-    return wait?.mark === told.mark ? wait : undefined;
+  current(notified: UserWait): UserWait | undefined {
+    const wait = this.#slots.get(slotOf(notified))?.wait;
+    return wait?.mark === notified.mark ? wait : undefined;
   }
 
   /** Removes the waits of a deleted session or conversation, for all users. */
   forget(id: string): void {
-    for (const [slot, { timer }] of this.#standing) {
+    for (const [slot, { timer }] of this.#slots) {
       if (slot !== id && !slot.startsWith(`${id} `)) continue;
       clearTimeout(timer);
-      this.#standing.delete(slot);
+      this.#slots.delete(slot);
     }
   }
 
   stop(): void {
-    for (const { timer } of this.#standing.values()) clearTimeout(timer);
-    this.#standing.clear();
+    for (const { timer } of this.#slots.values()) clearTimeout(timer);
+    this.#slots.clear();
   }
 
-  #end(slot: string, standing: Standing): void {
-    standing.wait = undefined;
-    standing.isDue = false;
-    const restMs = standing.toldAt + this.#times.restMs - this.#now();
+  #end(slot: string, slotState: SlotState): void {
+    slotState.wait = undefined;
+    slotState.isDue = false;
+    const restMs = slotState.notifiedAt + this.#times.restMs - this.#now();
     // Removed at once unless the rest time of the last notification still runs.
     if (restMs <= 0) {
-      clearTimeout(standing.timer);
-      this.#standing.delete(slot);
-    } else this.#after(standing, restMs, () => standing.wait === undefined && this.#standing.delete(slot));
+      clearTimeout(slotState.timer);
+      this.#slots.delete(slot);
+    } else this.#after(slotState, restMs, () => slotState.wait === undefined && this.#slots.delete(slot));
   }
 
-  #after(standing: Standing, ms: number, act: () => void): void {
-    clearTimeout(standing.timer);
-    standing.timer = setTimeout(act, ms);
-    standing.timer.unref();
+  #after(slotState: SlotState, ms: number, act: () => void): void {
+    clearTimeout(slotState.timer);
+    slotState.timer = setTimeout(act, ms);
+    slotState.timer.unref();
   }
 }

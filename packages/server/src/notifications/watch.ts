@@ -12,26 +12,26 @@ import type { Conversation } from '../conversations/conversation.ts';
 import type { Conversations } from '../conversations/conversations.ts';
 import type { Session } from '../sessions/session.ts';
 import type { Sessions } from '../sessions/sessions.ts';
-import { slotOf, type Wait, type Waits } from './waits.ts';
+import { slotOf, type UserWait, type Waits } from './waits.ts';
 
-export interface Watched {
+export interface WaitWatchParts {
   readonly sessions: Pick<Sessions, 'watch'>;
   readonly conversations: Pick<Conversations, 'listen' | 'working'>;
   readonly waits: Pick<Waits, 'set' | 'forget' | 'longTurnMs'>;
   /** Called for a deleted session or conversation. */
-  readonly forget: (what: Pick<Wait, 'kind' | 'id'>) => void;
+  readonly forget: (what: Pick<UserWait, 'kind' | 'id'>) => void;
   /** Monotonic, ms. Default: the machine's. */
   readonly now?: () => number;
 }
 
 /** Watches sessions and conversations. Returns the function that ends it. */
-export function watchWaits({ sessions, conversations, waits, forget, now }: Watched): () => void {
+export function watchWaits({ sessions, conversations, waits, forget, now }: WaitWatchParts): () => void {
   const turns = new TurnTimes(now);
   // An earlier gateway has notified of these.
   const isOld = new Set(conversations.working().flatMap(({ approvals }) => approvals.map(({ id }) => id)));
   /** Slot of the wait for a silent turn, by conversation. */
   const silent = new Map<string, string>();
-  const lookAt = (conversation: Conversation, event: ConversationEvent): void => {
+  const handleEvent = (conversation: Conversation, event: ConversationEvent): void => {
     const { id } = conversation.record;
     const slot = silent.get(id);
     if (slot !== undefined && endsSilence(event)) {
@@ -39,13 +39,13 @@ export function watchWaits({ sessions, conversations, waits, forget, now }: Watc
       waits.set(slot, undefined);
     }
     const wait = event.type === 'silent' ? silenceIn(conversation, event) : undefined;
-    if (wait === undefined) lookAtTurn(conversation, event, waits, turns);
+    if (wait === undefined) handleTurnEvent(conversation, event, waits, turns);
     else {
       silent.set(id, slotOf(wait));
       waits.set(slotOf(wait), wait);
     }
   };
-  const gone = (kind: Wait['kind'], id: string): void => {
+  const onDelete = (kind: UserWait['kind'], id: string): void => {
     waits.forget(id);
     silent.delete(id);
     forget({ kind, id });
@@ -53,16 +53,16 @@ export function watchWaits({ sessions, conversations, waits, forget, now }: Watc
   const undo = [
     sessions.watch({
       changed: (session) => waits.set(session.id, waitOf(session)),
-      deleted: ({ id }) => gone('session', id),
+      deleted: ({ id }) => onDelete('session', id),
     }),
     conversations.listen({
       changed: (conversation, events) => {
-        waits.set(conversation.record.id, askedIn(conversation, isOld));
-        for (const event of events) lookAt(conversation, event);
+        waits.set(conversation.record.id, approvalIn(conversation, isOld));
+        for (const event of events) handleEvent(conversation, event);
       },
       deleted: ({ record: { id } }) => {
         turns.forget(id);
-        gone('conversation', id);
+        onDelete('conversation', id);
       },
     }),
   ];
@@ -71,7 +71,7 @@ export function watchWaits({ sessions, conversations, waits, forget, now }: Watc
   };
 }
 
-function waitOf(session: Session): Wait | undefined {
+function waitOf(session: Session): UserWait | undefined {
   const { id, record } = session;
   // A hidden session must not be revealed.
   const activity = record.hidden ? null : session.info.activity;
@@ -83,13 +83,13 @@ function waitOf(session: Session): Wait | undefined {
   return { ...{ kind: 'session', id, key: id, for: null }, state, mark, since, isOld, title: record.name, text };
 }
 
-function askedIn(conversation: Conversation, old: ReadonlySet<string>): Wait | undefined {
+function approvalIn(conversation: Conversation, old: ReadonlySet<string>): UserWait | undefined {
   const { approvals } = conversation;
   const newest = approvals.at(-1);
   if (newest === undefined) return undefined;
-  const { id, askedAt, title } = newest;
+  const { id, askedAt: since, title } = newest;
   return {
-    ...{ ...nameOf(conversation), state: 'waiting_approval', for: null, mark: id, since: askedAt, text: title },
+    ...{ ...nameOf(conversation), state: 'waiting_approval', for: null, mark: id, since, text: title },
     isOld: old.has(id),
     others: approvals.map((approval) => approval.id),
   };
@@ -99,7 +99,7 @@ function askedIn(conversation: Conversation, old: ReadonlySet<string>): Wait | u
 function silenceIn(
   conversation: Conversation,
   { run, at, isLong, waitsFor }: Extract<ConversationEvent, { type: 'silent' }>,
-): Wait | undefined {
+): UserWait | undefined {
   const user = isLong === true ? personOf(conversation.findRun(run), conversation) : null;
   if (user === null) return undefined;
   const text = waitWords(waitsFor);
@@ -107,10 +107,10 @@ function silenceIn(
 }
 
 /** Handles the start of a turn as well: a user who has sent another message knows of the end of the one before. */
-function lookAtTurn(
+function handleTurnEvent(
   conversation: Conversation,
   event: ConversationEvent,
-  waits: Watched['waits'],
+  waits: WaitWatchParts['waits'],
   turns: TurnTimes,
 ): void {
   const { id } = conversation.record;
@@ -121,11 +121,11 @@ function lookAtTurn(
   const isEnd = isEndEvent(event);
   if (!isEnd && event.type !== 'run_started') return;
   const run = isEnd ? conversation.findRun(event.run) : event.run;
-  const tookMs = isEnd ? turns.end(id, run.id, event.at - run.queuedAt) : 0;
+  const durationMs = isEnd ? turns.end(id, run.id, event.at - run.queuedAt) : 0;
   const user = personOf(run, conversation);
   if (user === null) return;
   const slot = slotOf({ id, for: user });
-  const isLong = isEnd && tookMs >= waits.longTurnMs;
+  const isLong = isEnd && durationMs >= waits.longTurnMs;
   const end = isLong ? endOf(event, user) : undefined;
   waits.set(
     slot,
@@ -153,13 +153,13 @@ class TurnTimes {
   }
 
   /**
-   * Returns the duration. `saidMs`: by the wall clock, for a turn that began in an earlier gateway. A negative value
-   * means that the clock was set back, and counts as long.
+   * Returns the duration. `wallClockMs`: for a turn that began in an earlier gateway. A negative value means that the
+   * clock was set back, and counts as long.
    */
-  end(conversation: string, run: string, saidMs: number): number {
+  end(conversation: string, run: string, wallClockMs: number): number {
     const begun = this.#take(conversation, run);
     if (begun !== undefined) return this.#now() - begun;
-    return saidMs < 0 ? Number.POSITIVE_INFINITY : saidMs;
+    return wallClockMs < 0 ? Number.POSITIVE_INFINITY : wallClockMs;
   }
 
   forget(conversation: string): void {
@@ -179,7 +179,7 @@ class TurnTimes {
 const personOf = ({ by }: ConversationRun, { record }: Conversation): string | null => by.user ?? record.owner;
 
 /** Returns undefined if the user ended the turn, the conversation is being deleted, or the gateway is stopping. */
-function endOf(event: EndEvent, user: string): Pick<Wait, 'state' | 'text'> | undefined {
+function endOf(event: EndEvent, user: string): Pick<UserWait, 'state' | 'text'> | undefined {
   if (event.type === 'final') return { state: 'done', text: lastParagraph(event.text) };
   if (event.type === 'error') return { state: 'failed', text: event.error.message };
   const { via, by } = event;
@@ -194,6 +194,6 @@ function lastParagraph(text: string): string | null {
   return last === '' ? null : last;
 }
 
-function nameOf({ record: { id, key, title, agent } }: Conversation): Pick<Wait, 'kind' | 'id' | 'key' | 'title'> {
+function nameOf({ record: { id, key, title, agent } }: Conversation): Pick<UserWait, 'kind' | 'id' | 'key' | 'title'> {
   return { kind: 'conversation', id, key, title: title === '' ? agent : title };
 }

@@ -4,9 +4,9 @@
 import { allows, BinnacleError, type ServerBody, type Watcher } from '@binnacle/protocol';
 import type { Principal } from '../access/principal.ts';
 import type { Session } from '../sessions/session.ts';
-import type { NewWatcher, Seat, Watchers, WatchersNow } from './presence.ts';
+import type { NewWatcher, PresenceEntry, Watchers, WatchersNow } from './presence.ts';
 
-export interface SeatsParts {
+export interface ConnectionPresenceParts {
   readonly watchers: Watchers;
   readonly connection: string;
   readonly principal: Principal;
@@ -14,26 +14,26 @@ export interface SeatsParts {
   say(body: ServerBody): boolean;
 }
 
-export class Seats {
-  readonly #parts: SeatsParts;
-  readonly #seats = new Map<string, Seat>();
+export class ConnectionPresence {
+  readonly #parts: ConnectionPresenceParts;
+  readonly #entries = new Map<string, PresenceEntry>();
   /** Updates for which the connection had no room, by session. */
   readonly #late = new Map<string, WatchersNow>();
 
-  constructor(parts: SeatsParts) {
+  constructor(parts: ConnectionPresenceParts) {
     this.#parts = parts;
   }
 
   /** Joins the watchers of a session. Does nothing if the connection has joined already. */
   take(session: Session): void {
-    if (this.#seats.has(session.id)) return;
+    if (this.#entries.has(session.id)) return;
     const { watchers, connection, principal } = this.#parts;
-    this.#seats.set(session.id, watchers.join(session.id, { ...watcherOf(principal, session), connection }));
+    this.#entries.set(session.id, watchers.join(session.id, { ...watcherOf(principal, session), connection }));
   }
 
   leave(session: string): void {
-    this.#seats.get(session)?.leave();
-    this.#seats.delete(session);
+    this.#entries.get(session)?.leave();
+    this.#entries.delete(session);
     this.#late.delete(session);
   }
 
@@ -44,7 +44,7 @@ export class Seats {
 
   /** Starts or stops the updates about the watchers of a session. Throws `not_subscribed`. */
   watch(session: string, on: boolean): void {
-    this.#require(session).watch(on ? (now) => this.#tell(session, now) : undefined);
+    this.#require(session).watch(on ? (now) => this.#notify(session, now) : undefined);
     if (!on) this.#late.delete(session);
   }
 
@@ -53,23 +53,23 @@ export class Seats {
     for (const [session, now] of this.#late) {
       if (!this.#parts.hasRoom()) return;
       this.#late.delete(session);
-      this.#tell(session, now);
+      this.#notify(session, now);
     }
   }
 
   stop(): void {
-    for (const session of [...this.#seats.keys()]) this.leave(session);
+    for (const session of [...this.#entries.keys()]) this.leave(session);
   }
 
-  #tell(session: string, now: WatchersNow): void {
+  #notify(session: string, now: WatchersNow): void {
     if (this.#parts.hasRoom()) this.#parts.say({ t: 'watchers', session, ...now });
     else this.#late.set(session, now);
   }
 
-  #require(session: string): Seat {
-    const seat = this.#seats.get(session);
-    if (seat === undefined) throw new BinnacleError('not_subscribed');
-    return seat;
+  #require(session: string): PresenceEntry {
+    const entry = this.#entries.get(session);
+    if (entry === undefined) throw new BinnacleError('not_subscribed');
+    return entry;
   }
 }
 

@@ -11,8 +11,8 @@ export const MAX_NAMED = 100;
  * Minimum delay between updates, in ms, plus a share for each watcher (throttle): a crowd costs no more than a few
  * watchers.
  */
-const TELL_MS = 250;
-const TELL_MS_EACH = 1;
+const UPDATE_MS = 250;
+const UPDATE_MS_PER_WATCHER = 1;
 /** Minimum delay between two requests of one watcher for the same lease, in ms. */
 const ASK_MS = 10_000;
 
@@ -23,9 +23,9 @@ export interface WatchersNow {
 }
 
 /** Functions of a connection that receive requests for the lease, and a lease that was handed over. */
-export interface Hand {
-  asked(session: Session, by: Watcher): void;
-  given(session: Session, lease: Lease, by: string): void;
+export interface LeaseRecipient {
+  leaseRequested(session: Session, by: Watcher): void;
+  leaseTransferred(session: Session, lease: Lease, by: string): void;
 }
 
 export interface NewWatcher {
@@ -37,137 +37,137 @@ export interface NewWatcher {
 }
 
 /** One watcher of one session. */
-export class Seat {
+export class PresenceEntry {
   readonly watcher: Watcher;
   readonly connection: string | undefined;
-  readonly #table: Table;
-  #tell: ((now: WatchersNow) => void) | undefined;
+  readonly #session: SessionPresence;
+  #notify: ((now: WatchersNow) => void) | undefined;
 
-  constructor(table: Table, { name, isGuest, maySteer, connection }: NewWatcher) {
+  constructor(session: SessionPresence, { name, isGuest, maySteer, connection }: NewWatcher) {
     // A new id for each session: it reveals neither the connection nor the watcher's other sessions.
     this.watcher = { id: randomUUID(), name, isGuest, maySteer };
     this.connection = connection;
-    this.#table = table;
+    this.#session = session;
   }
 
   /** Starts updates, beginning with the current watchers; undefined stops them. */
-  watch(tell: ((now: WatchersNow) => void) | undefined): void {
-    this.#tell = tell;
-    tell?.(this.#table.seenFrom(this));
+  watch(notify: ((now: WatchersNow) => void) | undefined): void {
+    this.#notify = notify;
+    notify?.(this.#session.seenFrom(this));
   }
 
-  told(): void {
-    this.#tell?.(this.#table.seenFrom(this));
+  update(): void {
+    this.#notify?.(this.#session.seenFrom(this));
   }
 
   leave(): void {
-    this.#tell = undefined;
-    this.#table.leave(this);
+    this.#notify = undefined;
+    this.#session.leave(this);
   }
 }
 
 /** All watchers of one session. */
-class Table {
-  readonly #seats = new Map<string, Seat>();
+class SessionPresence {
+  readonly #entries = new Map<string, PresenceEntry>();
   readonly #isEmpty: () => void;
-  #toldAt = Number.NEGATIVE_INFINITY;
+  #updatedAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(isEmpty: () => void) {
     this.#isEmpty = isEmpty;
   }
 
-  join(who: NewWatcher): Seat {
-    const seat = new Seat(this, who);
-    this.#seats.set(seat.watcher.id, seat);
+  join(who: NewWatcher): PresenceEntry {
+    const entry = new PresenceEntry(this, who);
+    this.#entries.set(entry.watcher.id, entry);
     this.#changed();
-    return seat;
+    return entry;
   }
 
-  leave(seat: Seat): void {
-    if (!this.#seats.delete(seat.watcher.id)) return;
-    if (this.#seats.size > 0) this.#changed();
+  leave(entry: PresenceEntry): void {
+    if (!this.#entries.delete(entry.watcher.id)) return;
+    if (this.#entries.size > 0) this.#changed();
     else {
       clearTimeout(this.#timer);
       this.#isEmpty();
     }
   }
 
-  find(id: string): Seat | undefined {
-    return this.#seats.get(id);
+  find(id: string): PresenceEntry | undefined {
+    return this.#entries.get(id);
   }
 
   /** Returns the watchers that one watcher may see. Guests see the count and their own entry. */
-  seenFrom(seat: Seat): WatchersNow {
-    const you = seat.watcher.id;
-    const count = this.#seats.size;
-    if (seat.watcher.isGuest) return { watchers: [seat.watcher], count, you };
+  seenFrom(entry: PresenceEntry): WatchersNow {
+    const you = entry.watcher.id;
+    const count = this.#entries.size;
+    if (entry.watcher.isGuest) return { watchers: [entry.watcher], count, you };
     const watchers: Watcher[] = [];
     let isIn = false;
-    for (const { watcher } of this.#seats.values()) {
+    for (const { watcher } of this.#entries.values()) {
       if (watchers.length === MAX_NAMED) break;
       watchers.push(watcher);
-      isIn ||= watcher === seat.watcher;
+      isIn ||= watcher === entry.watcher;
     }
-    if (!isIn) watchers[watchers.length - 1] = seat.watcher;
+    if (!isIn) watchers[watchers.length - 1] = entry.watcher;
     return { watchers, count, you };
   }
 
   #changed(): void {
     if (this.#timer !== undefined) return;
-    const pause = TELL_MS + this.#seats.size * TELL_MS_EACH;
-    const rest = Math.max(0, this.#toldAt + pause - performance.now());
+    const pause = UPDATE_MS + this.#entries.size * UPDATE_MS_PER_WATCHER;
+    const rest = Math.max(0, this.#updatedAt + pause - performance.now());
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      this.#toldAt = performance.now();
-      for (const seat of [...this.#seats.values()]) seat.told();
+      this.#updatedAt = performance.now();
+      for (const entry of [...this.#entries.values()]) entry.update();
     }, rest);
     this.#timer.unref();
   }
 }
 
 export class Watchers {
-  readonly #tables = new Map<string, Table>();
-  readonly #hands = new Map<string, Hand>();
+  readonly #sessions = new Map<string, SessionPresence>();
+  readonly #recipients = new Map<string, LeaseRecipient>();
   /** Time of the last request for a lease, by session and watcher, oldest first. */
-  readonly #asked = new Map<string, number>();
+  readonly #requestedAt = new Map<string, number>();
 
-  join(session: string, who: NewWatcher): Seat {
-    let table = this.#tables.get(session);
-    if (table === undefined) {
-      table = new Table(() => this.#tables.delete(session));
-      this.#tables.set(session, table);
+  join(session: string, who: NewWatcher): PresenceEntry {
+    let presence = this.#sessions.get(session);
+    if (presence === undefined) {
+      presence = new SessionPresence(() => this.#sessions.delete(session));
+      this.#sessions.set(session, presence);
     }
-    return table.join(who);
+    return presence.join(who);
   }
 
-  find(session: string, id: string): Seat | undefined {
-    return this.#tables.get(session)?.find(id);
+  find(session: string, id: string): PresenceEntry | undefined {
+    return this.#sessions.get(session)?.find(id);
   }
 
   /** Registers the connection's functions. Returns the function that removes them. */
-  offerHand(connection: string, hand: Hand): () => void {
-    this.#hands.set(connection, hand);
-    return () => this.#hands.delete(connection);
+  offerLeaseRecipient(connection: string, recipient: LeaseRecipient): () => void {
+    this.#recipients.set(connection, recipient);
+    return () => this.#recipients.delete(connection);
   }
 
-  handOf(connection: string | undefined): Hand | undefined {
-    return connection === undefined ? undefined : this.#hands.get(connection);
+  leaseRecipientOf(connection: string | undefined): LeaseRecipient | undefined {
+    return connection === undefined ? undefined : this.#recipients.get(connection);
   }
 
   /**
    * Returns the milliseconds until `who` may request the session's lease again. 0 allows the request and records it.
    */
-  askAgainIn(session: string, who: string): number {
+  requestAgainIn(session: string, who: string): number {
     const now = performance.now();
-    for (const [key, at] of this.#asked) {
+    for (const [key, at] of this.#requestedAt) {
       if (now - at < ASK_MS) break;
-      this.#asked.delete(key);
+      this.#requestedAt.delete(key);
     }
     const key = `${session} ${who}`;
-    const before = this.#asked.get(key);
+    const before = this.#requestedAt.get(key);
     if (before !== undefined) return Math.ceil(before + ASK_MS - now);
-    this.#asked.set(key, now);
+    this.#requestedAt.set(key, now);
     return 0;
   }
 }

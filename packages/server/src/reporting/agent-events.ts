@@ -105,8 +105,8 @@ function ofOpenCode({ type, properties }: Readonly<Record<string, unknown>>): St
 }
 
 function blocked(reason: 'permission' | 'question', text: unknown): StatusReport {
-  const words = typeof text === 'string' ? text.slice(0, MAX_TEXT) : '';
-  return { state: 'blocked', reason, ...(words === '' ? {} : { text: words }) };
+  const shortened = typeof text === 'string' ? text.slice(0, MAX_TEXT) : '';
+  return { state: 'blocked', reason, ...(shortened === '' ? {} : { text: shortened }) };
 }
 
 /** Describes a tool call in the call's own words: a command, a file. */

@@ -83,7 +83,7 @@ describe('hooks in settings', () => {
     const [command = ''] = /\[ -z .*? \|\| true/.exec(JSON.parse(JSON.stringify(fileOf(agent).install('{}')))) ?? [];
     const script = JSON.parse(`"${command}"`) as string;
     expect(execFileSync('/bin/sh', ['-c', script], { env: {}, encoding: 'utf8', input: '' })).toBe('');
-    const gone = { BINNACLE_HOOK: '/nowhere/hook' };
-    expect(execFileSync('/bin/sh', ['-c', script], { env: gone, encoding: 'utf8', input: '' })).toBe('');
+    const missing = { BINNACLE_HOOK: '/nowhere/hook' };
+    expect(execFileSync('/bin/sh', ['-c', script], { env: missing, encoding: 'utf8', input: '' })).toBe('');
   });
 });

@@ -32,9 +32,9 @@ export class SessionReporters {
   }
 
   isSecretOf(session: string, secret: string): boolean {
-    const wanted = Buffer.from(this.#secretOf(session));
-    const given = Buffer.from(secret);
-    return given.length === wanted.length && timingSafeEqual(given, wanted);
+    const expected = Buffer.from(this.#secretOf(session));
+    const received = Buffer.from(secret);
+    return received.length === expected.length && timingSafeEqual(received, expected);
   }
 
   #secretOf(session: string): string {

@@ -3,11 +3,11 @@
 import type { SessionId } from '@binnacle/protocol';
 import { describe, expect, it } from 'vitest';
 import type { Reach } from '../store/shares.ts';
-import { type MayAccess, type Seer, SessionAccess } from './session-access.ts';
+import { type MayAccess, SessionAccess, type SessionViewer } from './session-access.ts';
 
 const MAKER = { user: 'ada', scope: 'view' } as const;
 const reach = (kind: Reach['kind'], id: string): Reach => ({ share: 's', kind, id, maker: MAKER });
-const guest = (of: Reach): Seer => ({ user: 'share:1', scope: 'input', reach: of });
+const guest = (of: Reach): SessionViewer => ({ user: 'share:1', scope: 'input', reach: of });
 const session = (id: string, conversation: string | null, hidden = false) => ({
   id: id as SessionId,
   conversation,
@@ -29,7 +29,7 @@ const mayAccess =
       ? sees(who.user, conversation)
       : who.reach.kind === 'conversation' && who.reach.id === conversation && sees(who.reach.maker.user, conversation);
 
-function seen(by: Seer, sees: (user: string, conversation: string) => boolean): string[] {
+function seen(by: SessionViewer, sees: (user: string, conversation: string) => boolean): string[] {
   // Nothing is asked of the sessions themselves.
   const access = new SessionAccess({} as ConstructorParameters<typeof SessionAccess>[0], mayAccess(sees));
   return ALL.filter(access.seenBy(by).isSeen).map(({ id }) => id);

@@ -19,13 +19,13 @@ import type { SessionFilter } from '../store/sessions.ts';
 import { entryForGuests, infoForGuests } from './guest-view.ts';
 
 /** The fields of a principal that decide which sessions it sees. */
-export type Seer = Pick<Principal, 'user' | 'scope' | 'reach'>;
+export type SessionViewer = Pick<Principal, 'user' | 'scope' | 'reach'>;
 
 /**
  * Tells whether a principal may see the sessions of a conversation. Called at each check, so the answer may change.
  * Must not throw.
  */
-export type MayAccess = (conversation: string, who: Seer) => boolean;
+export type MayAccess = (conversation: string, who: SessionViewer) => boolean;
 
 /** Default without conversations: only admins see sessions of a conversation. */
 const onlyAdmins: MayAccess = (_, who) => allows(who.scope, 'admin');
@@ -34,8 +34,8 @@ declare const brand: unique symbol;
 /** A response that ends when its viewer may no longer see its session. Only `SeenSessions.takeOver` makes one. */
 export type SeenResponse = ServerResponse & { readonly [brand]: 'SeenResponse' };
 
-interface Look {
-  readonly principal: Seer;
+interface OpenView {
+  readonly principal: SessionViewer;
   readonly session: Session;
   readonly close: (why: BinnacleError) => void;
 }
@@ -44,14 +44,14 @@ export class SessionAccess {
   readonly #sessions: Sessions;
   readonly #mayAccess: MayAccess;
   /** Open views, by conversation. Sessions without a conversation are visible as long as the token lives. */
-  readonly #open = new Map<string, Set<Look>>();
+  readonly #open = new Map<string, Set<OpenView>>();
 
   constructor(sessions: Sessions, mayAccess: MayAccess = onlyAdmins) {
     this.#sessions = sessions;
     this.#mayAccess = mayAccess;
   }
 
-  seenBy(principal: Seer): SeenSessions {
+  seenBy(principal: SessionViewer): SeenSessions {
     return new SeenSessions(this.#sessions, {
       isGuest: principal.reach !== null,
       isSeen: (record) => this.#isSeen(record, principal),
@@ -61,7 +61,7 @@ export class SessionAccess {
 
   /** Ends the open views of a conversation's sessions for users who may no longer see the conversation. */
   recheck(conversation: string): void {
-    for (const look of [...(this.#open.get(conversation) ?? [])]) this.#look(look);
+    for (const view of [...(this.#open.get(conversation) ?? [])]) this.#recheckView(view);
   }
 
   /** Counts the open views of a conversation's sessions, for all users. */
@@ -69,7 +69,7 @@ export class SessionAccess {
     return this.#open.get(conversation)?.size ?? 0;
   }
 
-  #isSeen(record: Parameters<SessionFilter>[0], who: Seer): boolean {
+  #isSeen(record: Parameters<SessionFilter>[0], who: SessionViewer): boolean {
     const { id, conversation, hidden } = record;
     const { reach } = who;
     if (reach !== null && reach.kind === 'session') {
@@ -81,33 +81,33 @@ export class SessionAccess {
     return (reach === null || conversation === reach.id) && this.#mayAccess(conversation, who);
   }
 
-  #hold(look: Look): () => void {
-    const { conversation } = look.session.record;
+  #hold(view: OpenView): () => void {
+    const { conversation } = view.session.record;
     if (conversation === null) return () => undefined;
-    const looks = this.#open.get(conversation) ?? new Set();
-    this.#open.set(conversation, looks);
-    looks.add(look);
+    const views = this.#open.get(conversation) ?? new Set();
+    this.#open.set(conversation, views);
+    views.add(view);
     // Access may have changed since the session was looked up.
-    queueMicrotask(() => this.#look(look));
-    return () => this.#drop(look);
+    queueMicrotask(() => this.#recheckView(view));
+    return () => this.#drop(view);
   }
 
-  #look(look: Look): void {
-    if (this.#isSeen(look.session.record, look.principal)) return;
-    if (this.#drop(look)) look.close(new BinnacleError('session_not_found'));
+  #recheckView(view: OpenView): void {
+    if (this.#isSeen(view.session.record, view.principal)) return;
+    if (this.#drop(view)) view.close(new BinnacleError('session_not_found'));
   }
 
   /** Removes an open view. Returns false if it was removed before. */
-  #drop(look: Look): boolean {
-    const conversation = look.session.record.conversation ?? '';
-    const looks = this.#open.get(conversation);
-    const isOpen = looks?.delete(look) ?? false;
-    if (looks?.size === 0) this.#open.delete(conversation);
+  #drop(view: OpenView): boolean {
+    const conversation = view.session.record.conversation ?? '';
+    const views = this.#open.get(conversation);
+    const isOpen = views?.delete(view) ?? false;
+    if (views?.size === 0) this.#open.delete(conversation);
     return isOpen;
   }
 }
 
-interface Sight {
+interface SessionVisibility {
   readonly isGuest: boolean;
   readonly isSeen: SessionFilter;
   hold(session: Session, close: (why: BinnacleError) => void): () => void;
@@ -116,21 +116,21 @@ interface Sight {
 /** The sessions that one principal may see. All other sessions behave as if they had never existed. */
 export class SeenSessions {
   readonly #sessions: Sessions;
-  readonly #sight: Sight;
+  readonly #visibility: SessionVisibility;
 
-  constructor(sessions: Sessions, sight: Sight) {
+  constructor(sessions: Sessions, visibility: SessionVisibility) {
     this.#sessions = sessions;
-    this.#sight = sight;
+    this.#visibility = visibility;
   }
 
   /** Filter for queries over many sessions. */
   get isSeen(): SessionFilter {
-    return this.#sight.isSeen;
+    return this.#visibility.isSeen;
   }
 
   /** Throws `session_not_found`, and `session_gone` for a deleted session. */
   get(id: string): Session {
-    return this.#sessions.get(id, this.#sight.isSeen);
+    return this.#sessions.get(id, this.#visibility.isSeen);
   }
 
   /** Tells whether the principal sees the session. True also for a deleted session that the principal could see. */
@@ -146,7 +146,7 @@ export class SeenSessions {
 
   /** True for a guest of a share link, who sees nothing of how a program was started. */
   get isGuest(): boolean {
-    return this.#sight.isGuest;
+    return this.#visibility.isGuest;
   }
 
   async info(id: string): Promise<SessionInfo> {
@@ -164,16 +164,16 @@ export class SeenSessions {
   }
 
   async list(query: SessionQuery): Promise<SessionList> {
-    const { sessions, next } = await this.#sessions.list(query, this.#sight.isSeen);
+    const { sessions, next } = await this.#sessions.list(query, this.#visibility.isSeen);
     return { sessions: sessions.map((info) => this.#shown(info)), next };
   }
 
   /** Throws the errors of `Sessions.create`. */
   async create(
-    asked: CreateSession,
+    spec: CreateSession,
     options: { readonly id?: SessionId; readonly isShell?: boolean; readonly orPipes?: boolean } = {},
   ): Promise<Session> {
-    return await this.#sessions.create(asked, options);
+    return await this.#sessions.create(spec, options);
   }
 
   async delete(id: string): Promise<void> {
@@ -183,9 +183,9 @@ export class SeenSessions {
   /** Notifies the listener of every change of any session that the principal sees at that time. */
   watch({ changed, deleted, ran }: SessionListener): () => void {
     const ifSeen =
-      <T extends unknown[]>(tell: ((session: Session, ...more: T) => void) | undefined) =>
+      <T extends unknown[]>(notify: ((session: Session, ...more: T) => void) | undefined) =>
       (session: Session, ...more: T): void => {
-        if (this.#sight.isSeen(session.record)) tell?.(session, ...more);
+        if (this.#visibility.isSeen(session.record)) notify?.(session, ...more);
       };
     return this.#sessions.watch({ changed: ifSeen(changed), deleted: ifSeen(deleted), ran: ifSeen(ran) });
   }
@@ -195,7 +195,7 @@ export class SeenSessions {
    * session; never in the event-loop turn of this call. Returns the function that ends the watch.
    */
   hold(session: Session, close: (why: BinnacleError) => void): () => void {
-    return this.#sight.hold(session, close);
+    return this.#visibility.hold(session, close);
   }
 
   #shown(info: SessionInfo): SessionInfo {

@@ -4,13 +4,13 @@ import { BinnacleError } from '@binnacle/protocol';
 import type { Reach } from '../store/shares.ts';
 
 /** Target named by the first parameter of the path; `self`: none, the route answers about the guest alone. */
-export type Names = 'session' | 'conversation' | 'self';
+export type RouteTarget = 'session' | 'conversation' | 'self';
 
 /**
  * Routes that show a link's target, or write to it. Each needs its usual scope; a link that only views has `view`.
  * `type` is input: no signals, no runs, no commands, no approvals, nothing that ends or names anything.
  */
-const REACHED: Readonly<Record<string, Names>> = {
+const REACHED: Readonly<Record<string, RouteTarget>> = {
   'get /v1/me': 'self',
   'get /v1/shared': 'self',
   'websocket /v1/ws': 'self',
@@ -32,11 +32,11 @@ const REACHED: Readonly<Record<string, Names>> = {
 };
 
 /** Returns undefined for a route that guests do not reach. `kind` and `path` as in `isReached`. */
-export const namesOf = (kind: string, path: string): Names | undefined =>
+export const routeTargetOf = (kind: string, path: string): RouteTarget | undefined =>
   Object.hasOwn(REACHED, `${kind} ${path}`) ? REACHED[`${kind} ${path}`] : undefined;
 
 /** `kind`: the method, or `websocket`. `path`: as the route spells it. */
-export const isReached = (kind: string, path: string): boolean => namesOf(kind, path) !== undefined;
+export const isReached = (kind: string, path: string): boolean => routeTargetOf(kind, path) !== undefined;
 
 /**
  * Throws the route's own error for an unknown id. The route itself checks again: a conversation has sessions, and
@@ -44,11 +44,11 @@ export const isReached = (kind: string, path: string): boolean => namesOf(kind, 
  */
 export function assertReached(reach: Reach | null, path: string, params: unknown, method: string): void {
   if (reach === null) return;
-  const names = namesOf(method, path);
-  if (names === undefined) throw new BinnacleError('not_found');
-  if (names === 'conversation' && reach.kind !== 'conversation') throw new BinnacleError('conversation_not_found');
+  const target = routeTargetOf(method, path);
+  if (target === undefined) throw new BinnacleError('not_found');
+  if (target === 'conversation' && reach.kind !== 'conversation') throw new BinnacleError('conversation_not_found');
   const { id } = params as { readonly id?: unknown };
-  if (names === 'session' && reach.kind === 'session' && id !== reach.id) throw new BinnacleError('session_not_found');
+  if (target === 'session' && reach.kind === 'session' && id !== reach.id) throw new BinnacleError('session_not_found');
 }
 
 /** Removes the pid of the process that has a conversation's lease from an error. */

@@ -2,7 +2,7 @@
 
 import type { Scope } from '@binnacle/protocol';
 import { z } from 'zod';
-import { type Names, namesOf } from '../../visibility/share-routes.ts';
+import { type RouteTarget, routeTargetOf } from '../../visibility/share-routes.ts';
 import { ErrorShape } from './answer.ts';
 import { operationOf } from './operations.ts';
 import type { Frames, Route, WsRoute } from './routes.ts';
@@ -20,7 +20,7 @@ interface Channel {
   readonly bindings: object;
   readonly 'x-scope'?: Scope;
   /** Target of the share links that reach the address; `self`: any share link reaches it. */
-  readonly 'x-guests'?: Names;
+  readonly 'x-guests'?: RouteTarget;
 }
 interface Message {
   readonly name: string;
@@ -113,7 +113,7 @@ class Channels {
     if (binary?.takes !== undefined) taken.push(this.#binary(`${name}.client.bytes`, binary.takes));
     if (binary?.sends !== undefined) sent.push(this.#binary(`${name}.server.bytes`, binary.sends));
     const description = `${summary} Needs the scope \`${scope}\`; what writes needs \`input\`.`;
-    const reached = namesOf('websocket', path);
+    const reached = routeTargetOf('websocket', path);
     const rights = { 'x-scope': scope, ...(reached === undefined ? {} : { 'x-guests': reached }) };
     this.#channel(name, path, { title: summary, description, ...rights }, 'sockets', [...taken, ...sent]);
     this.#operation(`${name}Takes`, 'receive', name, taken, 'What clients send.', 'WebSocket');

@@ -349,7 +349,7 @@ describe('denied-by-default: guessing (S7)', () => {
       const address = i % 2 === 0 ? '127.0.0.1' : '::ffff:127.0.0.1';
       for (const act of [
         () => guessed.auth.authorize(fakeRequest(i % 3 === 0 ? `guess${i}` : shape('bn', i), address), 'view'),
-        () => guessed.auth.shares.look(fakeRequest('', address), shape('bs', i)),
+        () => guessed.auth.shares.peek(fakeRequest('', address), shape('bs', i)),
       ]) {
         try {
           act();
@@ -373,10 +373,10 @@ describe('denied-by-default: guessing (S7)', () => {
     // A new `Auth`, as after a restart: nothing from before is in memory.
     const again = new Auth({ catalogue: guessed.catalogue, adminToken: guessed.adminToken, hosts: new Hosts() });
     for (let i = 0; i < 50; i += 1) {
-      expect(() => again.shares.look(fakeRequest(''), shape('bs', i))).toThrow();
+      expect(() => again.shares.peek(fakeRequest(''), shape('bs', i))).toThrow();
       expect(() => again.authorize(fakeRequest(shape('bg', i)), 'view')).toThrow();
     }
-    const share = again.shares.look(fakeRequest(''), secret);
+    const share = again.shares.peek(fakeRequest(''), secret);
     const { credential } = again.shares.redeem(fakeRequest(''), share, { secret, name: 'x', id: undefined });
     expect(again.authorize(fakeRequest(credential), 'view', { shares: true }).kind).toBe('share');
     again.close();

@@ -2,7 +2,7 @@
 
 import { CODES, type CodeRow } from '@binnacle/protocol';
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
-import { namesOf } from '../../visibility/share-routes.ts';
+import { routeTargetOf } from '../../visibility/share-routes.ts';
 import { ErrorShape } from './answer.ts';
 import { operationOf, TAGS } from './operations.ts';
 import { isOurs, type Route, z } from './routes.ts';
@@ -130,7 +130,7 @@ type Described = Parameters<typeof createRoute>[0];
 function describe(one: Route) {
   const { method, path, summary, description, scope, params, query, headers, body } = one;
   const { operationId, tag } = operationOf(one);
-  const guests = namesOf(method, path);
+  const guests = routeTargetOf(method, path);
   const needed = scope === 'public' ? 'Needs no token.' : `Needs the scope \`${scope}\`.`;
   return createRoute({
     method,

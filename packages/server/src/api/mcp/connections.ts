@@ -4,7 +4,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { BinnacleError } from '@binnacle/protocol';
 import type { LoggingLevel } from '@modelcontextprotocol/server';
-import { askerOf, type Principal } from '../../access/principal.ts';
+import { callerKeyOf, type Principal } from '../../access/principal.ts';
 import { AtOnce } from '../../base/concurrency-limit.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
 import type { EventStream } from '../stream/sse.ts';
@@ -118,8 +118,8 @@ export class McpConnections {
     this.#check(id, principal);
     const open = this.#open.get(id);
     if (open !== undefined) return open.connection;
-    const release = this.held.take(askerOf(principal));
-    const subscriber = new Subscriber(askerOf(principal), seen, this.held);
+    const release = this.held.take(callerKeyOf(principal));
+    const subscriber = new Subscriber(callerKeyOf(principal), seen, this.held);
     const connection = new McpConnection(subscriber, () => this.#drop(id));
     this.#open.set(id, { connection, principal, release });
     return connection;

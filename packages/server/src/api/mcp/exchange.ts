@@ -4,7 +4,7 @@
 import type { ServerResponse } from 'node:http';
 import { BinnacleError } from '@binnacle/protocol';
 import { createMcpHandler, type ServerEventBus } from '@modelcontextprotocol/server';
-import { askerOf } from '../../access/principal.ts';
+import { callerKeyOf } from '../../access/principal.ts';
 import type { AtOnce } from '../../base/concurrency-limit.ts';
 import { TAKEN_OVER } from '../http/routes.ts';
 import { EventStream } from '../stream/sse.ts';
@@ -45,7 +45,7 @@ export async function answerMcp(request: Request, message: unknown, exchange: Ex
 /** Opens a stream per request, for the era without a handshake. It ends with its connection and leaves no state. */
 async function listen(request: Request, message: Message, exchange: Exchange): Promise<Response> {
   const { caller, held, report } = exchange;
-  const who = askerOf(caller.principal);
+  const who = callerKeyOf(caller.principal);
   const subscriber = new Subscriber(who, caller.seen, held);
   let release = (): void => undefined;
   let stream: EventStream | undefined;

@@ -42,7 +42,7 @@ export interface McpParts {
   /** Calls the listener with the id of each revoked principal. */
   onRevoke(listener: (principalId: string) => void): void;
   readonly screens: SessionScreens;
-  readonly turns: Turns;
+  readonly scheduler: Turns;
   readonly guard: ToolGuard;
   /** Tools of plugins. */
   readonly others: ToolSource;

@@ -4,7 +4,7 @@
 import { BinnacleError, nameOfCommand, type Scope } from '@binnacle/protocol';
 import type { CallToolResult, ToolAnnotations } from '@modelcontextprotocol/server';
 import type { z } from 'zod';
-import { askerOf, type Principal } from '../../access/principal.ts';
+import { callerKeyOf, type Principal } from '../../access/principal.ts';
 import type { AtOnce } from '../../base/concurrency-limit.ts';
 import type { Turns } from '../../base/fair-scheduler.ts';
 import { MAX_COLS, MAX_ROWS } from '../../screen/screen-size.ts';
@@ -71,7 +71,7 @@ export interface Caller {
   readonly liveness: Liveness;
   /** Limit of concurrent slow calls per token. */
   readonly calls: AtOnce;
-  readonly turns: Turns;
+  readonly scheduler: Turns;
   readonly screens: SessionScreens;
   /** Hooks before and after each call. */
   readonly guard: ToolGuard;
@@ -161,7 +161,7 @@ export const TOOLS: readonly Tool[] = [
             waitMs: block === false ? 0 : Math.min(wait, MAX_WAIT_MS),
             waitsFor:
               pattern !== undefined
-                ? new Seeker(pattern, caller.turns, askerOf(caller.principal))
+                ? new Seeker(pattern, caller.scheduler, callerKeyOf(caller.principal))
                 : block === true
                   ? 'end'
                   : 'output',

@@ -23,7 +23,7 @@ export interface MetricsSources {
   index(): IndexNumbers;
   emitted(): EmittedNumbers;
   /** Counts notifications by transport and result. */
-  hails(): Readonly<Record<string, Readonly<Record<string, number>>>>;
+  notifications(): Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
 /** Events from emitters since the start. */
@@ -177,7 +177,7 @@ export class Metrics {
       registers,
       collect() {
         this.reset();
-        for (const [way, results] of Object.entries(sources.hails())) {
+        for (const [way, results] of Object.entries(sources.notifications())) {
           for (const [result, count] of Object.entries(results)) this.inc({ way, result }, count);
         }
       },

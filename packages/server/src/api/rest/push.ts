@@ -2,7 +2,7 @@
 
 import { issuerOf, type Principal } from '../../access/principal.ts';
 import type { Conversations } from '../../conversations/conversations.ts';
-import type { Hails } from '../../notifications/notifications.ts';
+import type { Notifications } from '../../notifications/notifications.ts';
 import type { Muted, MuteStore } from '../../store/mutes.ts';
 import type { HailWishStore } from '../../store/notification-settings.ts';
 import type { SessionAccess } from '../../visibility/session-access.ts';
@@ -10,7 +10,7 @@ import { json, noContent, type Route, route, z } from '../http/routes.ts';
 import { OfConversation } from './conversations.ts';
 
 export interface PushParts {
-  readonly hails: Hails;
+  readonly notifications: Notifications;
   readonly mutes: MuteStore;
   readonly wishes: HailWishStore;
   readonly access: SessionAccess;
@@ -34,7 +34,7 @@ const State = z.object({ publicKey: z.string().nullable(), browsers: z.number(),
 const Muting = z.object({ sessions: z.array(z.string()), conversations: z.array(z.string()) }).openapi('Mutes');
 const OfSession = z.object({ id: z.string().max(64) });
 
-export function pushRoutes({ hails, mutes, wishes, access, conversations }: PushParts): Route[] {
+export function pushRoutes({ notifications, mutes, wishes, access, conversations }: PushParts): Route[] {
   return [
     route({
       method: 'get',
@@ -45,7 +45,7 @@ export function pushRoutes({ hails, mutes, wishes, access, conversations }: Push
         200: { description: 'The key, how many browsers of the caller are notified, and of what.', schema: State },
       },
       handler: ({ principal: { user } }) =>
-        json({ publicKey: hails.publicKey ?? null, browsers: hails.count(user), ...wishes.of(user) }),
+        json({ publicKey: notifications.publicKey ?? null, browsers: notifications.count(user), ...wishes.of(user) }),
     }),
     route({
       method: 'patch',
@@ -73,7 +73,7 @@ export function pushRoutes({ hails, mutes, wishes, access, conversations }: Push
       body: Subscription,
       responses: { 204: { description: 'It is notified.' } },
       handler: async ({ principal, body: { endpoint, keys } }) => {
-        await hails.subscribe({ endpoint, ...keys }, { user: principal.user, issuer: issuerOf(principal) });
+        await notifications.subscribe({ endpoint, ...keys }, { user: principal.user, issuer: issuerOf(principal) });
         return noContent();
       },
     }),
@@ -85,7 +85,7 @@ export function pushRoutes({ hails, mutes, wishes, access, conversations }: Push
       body: z.strictObject({ endpoint: Endpoint }),
       responses: { 204: { description: 'It is not.' } },
       handler: ({ principal, body }) => {
-        hails.unsubscribe(body.endpoint, principal.user);
+        notifications.unsubscribe(body.endpoint, principal.user);
         return noContent();
       },
     }),
@@ -96,7 +96,7 @@ export function pushRoutes({ hails, mutes, wishes, access, conversations }: Push
       summary: 'Send a test to the browsers of the caller, or to one of them.',
       body: z.strictObject({ endpoint: Endpoint.optional() }),
       responses: { 200: { description: 'How many took it.', schema: z.object({ taken: z.number() }) } },
-      handler: async ({ principal, body }) => json({ taken: await hails.test(principal.user, body.endpoint) }),
+      handler: async ({ principal, body }) => json({ taken: await notifications.test(principal.user, body.endpoint) }),
     }),
     route({
       method: 'get',

@@ -2,7 +2,7 @@
 
 import { BinnacleError, CAST_VERSIONS, EXPORT_FORMATS, type ExportFormat } from '@binnacle/protocol';
 import { headerValues } from '../../access/host-origin.ts';
-import { askerOf, type Principal } from '../../access/principal.ts';
+import { callerKeyOf, type Principal } from '../../access/principal.ts';
 import type { Turns } from '../../base/fair-scheduler.ts';
 import { Askers } from '../../base/keyed-queue.ts';
 import type { Conversations } from '../../conversations/conversations.ts';
@@ -30,7 +30,7 @@ export interface RecordingParts {
   readonly conversations: Conversations;
   readonly recordings: Recordings;
   readonly liveness: Liveness;
-  readonly turns: Turns;
+  readonly scheduler: Turns;
   /** Throws if the principal's token has ended meanwhile. */
   assertLive(principal: Principal): void;
 }
@@ -67,7 +67,7 @@ const Imported = z
   .openapi('ImportedRecording');
 
 export function recordingRoutes(parts: RecordingParts): Route[] {
-  const { access, conversations, recordings, liveness, turns, assertLive } = parts;
+  const { access, conversations, recordings, liveness, scheduler, assertLive } = parts;
   const exports = new Askers(EXPORTS);
   return [
     route({
@@ -98,7 +98,7 @@ export function recordingRoutes(parts: RecordingParts): Route[] {
         if (format !== 'jsonl' && (since ?? until ?? query.encoding) !== undefined) throw notLines();
         if (until !== undefined && until < (since ?? 0))
           throw new BinnacleError('bad_offset', { message: 'until is before since.' });
-        const by = askerOf(principal);
+        const by = callerKeyOf(principal);
         const { over } = await exports.inTurn(by, async () => {
           // Checked again after the wait in the queue.
           assertLive(principal);
@@ -120,7 +120,7 @@ export function recordingRoutes(parts: RecordingParts): Route[] {
               follow,
               isOver: () => entries.isOver(),
               response: seen.takeOver(session, takeOver),
-              ...{ liveness, turns, by },
+              ...{ liveness, scheduler, by },
             });
             void written.over.then(() => entries.close());
             await written.reached;
@@ -144,7 +144,7 @@ export function recordingRoutes(parts: RecordingParts): Route[] {
       responses: { 200: { description: 'The file.', type: FORMS.markdown.type } },
       handler: async ({ params, query, principal, takeOver }) => {
         const { format = 'markdown' } = query;
-        const by = askerOf(principal);
+        const by = callerKeyOf(principal);
         await exports.inTurn(by, async () => {
           assertLive(principal);
           const conversation = await conversations.get(params.key, principal);
@@ -160,7 +160,7 @@ export function recordingRoutes(parts: RecordingParts): Route[] {
               shown: (entry) => entry,
               follow: false,
               isOver: () => false,
-              ...{ response, liveness, turns, by },
+              ...{ response, liveness, scheduler, by },
             }).over;
           } finally {
             unwatch();

@@ -1,6 +1,6 @@
 // The route that returns the current screen of a session's terminal. screen/ draws it.
 
-import { askerOf } from '../../access/principal.ts';
+import { callerKeyOf } from '../../access/principal.ts';
 import type { SessionScreens } from '../../screen/session-screens.ts';
 import type { Drawn } from '../../screen/wire.ts';
 import type { SessionAccess } from '../../visibility/session-access.ts';
@@ -42,7 +42,7 @@ export function screenRoutes(access: SessionAccess, screens: SessionScreens): Ro
       responses: { 200: { description: 'The screen.', schema: Screen } },
       handler: async ({ params, query, headers, principal }) => {
         const seen = access.seenBy(principal);
-        const at = query.at === undefined ? undefined : { offset: query.at, by: askerOf(principal) };
+        const at = query.at === undefined ? undefined : { offset: query.at, by: callerKeyOf(principal) };
         const drawn = await screens.of(seen.get(params.id), at);
         // Checks access again: the owner of the session may have changed during the drawing.
         seen.get(params.id);

@@ -209,7 +209,7 @@ export function shareRoutes(parts: ShareParts): Route[] {
         },
       },
       handler: ({ body, request }) => {
-        const share = shares.look(request, body.secret);
+        const share = shares.peek(request, body.secret);
         assertThere(shares.reachOf(share));
         const { kind, mode, label, expiresAt, uses, used } = share;
         return json({ kind, mode, label, expiresAt, usesLeft: uses === null ? null : uses - used });

@@ -1,7 +1,7 @@
 // The route that returns the timeline of a session. `timelineOf` computes it.
 
 import type { Timeline } from '@binnacle/protocol';
-import { askerOf } from '../../access/principal.ts';
+import { callerKeyOf } from '../../access/principal.ts';
 import { Askers } from '../../base/keyed-queue.ts';
 import { timelineOf } from '../../recording/timeline.ts';
 import type { Session } from '../../sessions/session.ts';
@@ -52,7 +52,9 @@ export function timelineRoutes(access: SessionAccess, waits: WaitStore): Route[]
       handler: async ({ params, query, principal }) => {
         const seen = access.seenBy(principal);
         const session = seen.get(params.id);
-        const timeline = await askers.inTurn(askerOf(principal), () => lookAt(session, waits, query.points ?? POINTS));
+        const timeline = await askers.inTurn(callerKeyOf(principal), () =>
+          lookAt(session, waits, query.points ?? POINTS),
+        );
         // Checks access again: the owner of the session may have changed meanwhile.
         seen.get(params.id);
         return json(describe(seen.isGuest ? timelineForGuests(timeline) : timeline));

@@ -32,7 +32,7 @@ export interface ExportParts {
   readonly response: ServerResponse;
   readonly liveness: Liveness;
   /** Scheduler of the export slices: the text of all exports is made in its turns. */
-  readonly turns: Turns;
+  readonly scheduler: Turns;
   readonly by: string;
 }
 
@@ -112,7 +112,7 @@ class ExportAnswer implements Sink, Watched, Written {
 
   #goOn(): void {
     if (this.#isDone || this.#fullSince !== undefined) return;
-    this.#parts.turns.ask(this.#parts.by, () => this.#slice());
+    this.#parts.scheduler.ask(this.#parts.by, () => this.#slice());
   }
 
   #slice(): void {

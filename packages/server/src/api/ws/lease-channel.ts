@@ -11,8 +11,8 @@ import {
   type Watcher,
 } from '@binnacle/protocol';
 import type { Principal } from '../../access/principal.ts';
-import type { Seats } from '../../presence/connection-presence.ts';
-import type { Hand, Watchers } from '../../presence/presence.ts';
+import type { ConnectionPresence } from '../../presence/connection-presence.ts';
+import type { LeaseRecipient, Watchers } from '../../presence/presence.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
 import { ttlOf } from '../schemas/fields.ts';
@@ -24,7 +24,7 @@ export interface HelmDeskParts {
   readonly principal: Principal;
   readonly seen: SeenSessions;
   readonly watchers: Watchers;
-  readonly seats: Seats;
+  readonly seats: ConnectionPresence;
   isFollowing(session: string): boolean;
   /** Reports that a followed session is deleted or no longer visible to this client. Nothing more is sent about it. */
   lost(session: string, why: BinnacleError): void;
@@ -32,7 +32,7 @@ export interface HelmDeskParts {
   ok(ref: number | undefined, result?: OkResult): void;
 }
 
-export class HelmDesk implements Hand {
+export class HelmDesk implements LeaseRecipient {
   readonly #parts: HelmDeskParts;
   readonly #held = new Set<string>();
   /** Sessions whose lease this connection is handing over now: the change must not be reported as a loss. */
@@ -44,7 +44,7 @@ export class HelmDesk implements Hand {
 
   constructor(parts: HelmDeskParts) {
     this.#parts = parts;
-    this.#withdraw = parts.watchers.offerHand(parts.connection, this);
+    this.#withdraw = parts.watchers.offerLeaseRecipient(parts.connection, this);
   }
 
   /** True while this connection holds the lease of any session. */
@@ -87,13 +87,13 @@ export class HelmDesk implements Hand {
     if (helm.isHeldBy(connection)) this.#holds(session);
   }
 
-  asked(session: Session, by: Watcher): void {
+  leaseRequested(session: Session, by: Watcher): void {
     // The request names the asker, to guests as well: everyone who can see the session sees who steers, and the asker
     // wants to.
     this.#parts.say({ t: 'lease_asked', session: session.id, by });
   }
 
-  given(session: Session, lease: Lease, by: string): void {
+  leaseTransferred(session: Session, lease: Lease, by: string): void {
     if (this.#isOver) {
       session.helm.connectionOnClose(this.#parts.connection);
       return;
@@ -148,11 +148,11 @@ export class HelmDesk implements Hand {
     const { helm, id } = session;
     if (helm.info === null) throw new BinnacleError('helm_free');
     if (helm.isHeldBy(connection)) throw new BinnacleError('bad_request', { message: 'You hold the helm yourself.' });
-    const hand = watchers.handOf(helm.connection);
+    const hand = watchers.leaseRecipientOf(helm.connection);
     if (hand === undefined) throw new BinnacleError('holder_unreachable', { details: { holder: helm.info.holder } });
-    const retryAfterMs = watchers.askAgainIn(id, principal.id);
+    const retryAfterMs = watchers.requestAgainIn(id, principal.id);
     if (retryAfterMs > 0) throw new BinnacleError('asked_lately', { details: { retryAfterMs } });
-    hand.asked(session, own);
+    hand.leaseRequested(session, own);
   }
 
   async #handOver(session: Session, lease: string | undefined, to: string): Promise<void> {
@@ -163,7 +163,7 @@ export class HelmDesk implements Hand {
     if (seat.connection === connection) {
       throw new BinnacleError('bad_request', { message: 'That is you: hand the helm over to somebody else.' });
     }
-    const hand = watchers.handOf(seat.connection);
+    const hand = watchers.leaseRecipientOf(seat.connection);
     if (!seat.watcher.maySteer || hand === undefined || seat.connection === undefined) {
       throw new BinnacleError('watcher_cannot_steer', { message: `${seat.watcher.name} can only watch.` });
     }
@@ -171,7 +171,7 @@ export class HelmDesk implements Hand {
     this.#giving.add(id);
     try {
       const given = await helm.handOver(lease, seat.watcher.name, { from: connection, connection: seat.connection });
-      hand.given(session, given, by);
+      hand.leaseTransferred(session, given, by);
     } finally {
       this.#giving.delete(id);
     }

@@ -2,7 +2,7 @@
 // screens that some subscriptions begin with.
 
 import { BinnacleError, type ClientFrame, type From, formatPosition, type ServerBody } from '@binnacle/protocol';
-import { askerOf, type Principal } from '../../access/principal.ts';
+import { callerKeyOf, type Principal } from '../../access/principal.ts';
 import { positionOf } from '../../cursor/start-position.ts';
 import type { SessionScreens } from '../../screen/session-screens.ts';
 import type { Drawn } from '../../screen/wire.ts';
@@ -130,7 +130,7 @@ export class Subscriptions implements Outlet {
     const { screens, principal } = this.#parts;
     const drawing = this.#lastScreen.then(async () => {
       await this.#room();
-      return await screens.of(session, at === undefined ? undefined : { offset: at, by: askerOf(principal) });
+      return await screens.of(session, at === undefined ? undefined : { offset: at, by: callerKeyOf(principal) });
     });
     this.#lastScreen = drawing.then(turn, turn);
     return drawing;

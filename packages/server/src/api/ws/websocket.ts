@@ -18,9 +18,9 @@ import type { WebSocket } from 'ws';
 import type { Principal } from '../../access/principal.ts';
 import { VERSION } from '../../base/version.ts';
 import type { Conversations } from '../../conversations/conversations.ts';
-import type { Looked, Looks } from '../../notifications/focus.ts';
+import type { FocusTarget, UserFocus } from '../../notifications/focus.ts';
 import type { Notices } from '../../plugins/notices.ts';
-import { Seats } from '../../presence/connection-presence.ts';
+import { ConnectionPresence } from '../../presence/connection-presence.ts';
 import type { Watchers } from '../../presence/presence.ts';
 import type { SessionScreens } from '../../screen/session-screens.ts';
 import type { Session, Steering } from '../../sessions/session.ts';
@@ -63,7 +63,7 @@ export interface ConnectionParts {
   readonly liveness: Liveness;
   readonly maxSubscriptions: number;
   readonly watchers: Watchers;
-  readonly looks: Looks;
+  readonly focus: UserFocus;
   /** Calls `close` when the principal loses access; see `Auth.hold`. */
   hold(principal: Principal, close: (why: BinnacleError) => void): () => void;
   onClose(): void;
@@ -81,11 +81,11 @@ export class Connection implements Watched {
   readonly #turns = new Map<string, Promise<void>>();
   /** Order of the frames that steer sessions: input after a take-over is checked against the new lease holder. */
   readonly #order = new FrameOrder();
-  readonly #seats: Seats;
+  readonly #seats: ConnectionPresence;
   readonly #helms: HelmDesk;
   readonly #release: (() => void)[];
   readonly #notices: Notices;
-  readonly #look: ReturnType<Looks['join']>;
+  readonly #look: ReturnType<UserFocus['join']>;
   #unwatch: (() => void) | undefined;
   #unwatchNotices: (() => void) | undefined;
   #seq = 0;
@@ -102,7 +102,7 @@ export class Connection implements Watched {
     this.#principal = principal;
     this.#seen = parts.seen;
     this.#notices = parts.notices;
-    this.#look = parts.looks.join(principal.user);
+    this.#look = parts.focus.join(principal.user);
     this.#desk = new ConversationDesk({
       conversations: parts.conversations,
       viewer: principal,
@@ -112,7 +112,7 @@ export class Connection implements Watched {
       ok: (ref, result) => this.#ok(ref, result),
       refuse: (ref, error, conversation) => this.#refuse(ref, error, { conversation }),
     });
-    this.#seats = new Seats({
+    this.#seats = new ConnectionPresence({
       ...{ watchers: parts.watchers, connection: this.id, principal },
       hasRoom: () => !this.#isOver && !this.#socket.writableNeedDrain,
       say: (body) => this.#say(body),
@@ -445,7 +445,7 @@ const aboutOf = (frame: ClientFrame): About => ({
   conversation: 'conversation' in frame ? frame.conversation : undefined,
 });
 
-const lookedIn = ({ session, conversation }: Extract<ClientFrame, { t: 'look' }>): Looked | undefined =>
+const lookedIn = ({ session, conversation }: Extract<ClientFrame, { t: 'look' }>): FocusTarget | undefined =>
   session !== undefined
     ? { kind: 'session', key: session }
     : conversation === undefined

@@ -15,6 +15,9 @@ const NOT_CODE = new Set(['start', 'end', 'range', 'loc', 'raw', 'comments', 'ha
 const NAMES = new Set(['Identifier', 'JSXIdentifier', 'PrivateIdentifier']);
 const IMPORTS = new Set(['ImportDeclaration', 'ExportNamedDeclaration', 'ExportAllDeclaration']);
 
+/** Returns whether a node is white space that JSX drops: the indentation between two elements. */
+const isLayout = (node) => node?.type === 'JSXText' && /^\s*\n\s*$/.test(node.value);
+
 const git = (...args) => execFileSync('git', args, { cwd: root, encoding: 'utf8', maxBuffer: 2 ** 28 });
 
 /** The old and the new path of each file that changed; `undefined` on one side of an added or deleted file. */
@@ -45,7 +48,7 @@ function parse(path, text, newPath) {
     return found === undefined ? value : [found, ...query].join('?');
   };
   const clean = (node) => {
-    if (Array.isArray(node)) return node.map(clean);
+    if (Array.isArray(node)) return node.filter((one) => !isLayout(one)).map(clean);
     if (typeof node === 'bigint' || node instanceof RegExp) return String(node);
     if (node === null || typeof node !== 'object') return node;
     if (node.type === 'Literal' && typeof node.value === 'string')
@@ -84,7 +87,8 @@ function comparison(renames) {
       if (same(before[key], after[key])) return true;
       const pair = `${before[key]} ${after[key]}`;
       if (key === 'name' && NAMES.has(before.type)) return names.has(pair);
-      return key === 'value' && before.type === 'Literal' && strings.has(pair);
+      const isText = key === 'cooked' || (key === 'value' && before.type === 'Literal');
+      return isText && strings.has(pair);
     });
   };
   return same;

@@ -86,8 +86,8 @@ function show(name, mark) {
 
 async function steer(page, harbour) {
   await show('tests', 'press')(page, harbour);
-  await page.locator('[data-testid="helm"]').click();
-  await page.locator('[data-testid="helm"][data-helm="yours"]').waitFor();
+  await page.locator('[data-testid="lease"]').click();
+  await page.locator('[data-testid="lease"][data-lease="yours"]').waitFor();
 }
 
 async function converse(page, harbour) {
@@ -241,7 +241,7 @@ await main(import.meta, async (args) => {
       context.setDefaultTimeout(WAIT_MS);
       const page = await context.newPage();
       await page.goto(await harbour.loginLink());
-      await page.locator('[data-testid="deck"][data-link="open"]').waitFor();
+      await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
       await take(page, harbour);
       // Nothing blinks, nothing fades in, and no pointer is over anything.
       await page.mouse.move(0, 0);

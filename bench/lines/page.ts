@@ -106,8 +106,8 @@ async function measureOurs(
   await gateway.remove(flooding);
   const echoing = await gateway.create({ command: ECHO });
   const typing = await TerminalPage.open(browser, url(echoing), READY, state);
-  await typing.page.getByTestId('helm').click();
-  await typing.page.locator('[data-testid="helm"][data-helm="yours"]').waitFor();
+  await typing.page.getByTestId('lease').click();
+  await typing.page.locator('[data-testid="lease"][data-lease="yours"]').waitFor();
   await typing.page.locator('.xterm').click();
   keepKeys(into, await typing.type(task.keys));
   await typing.close();
@@ -157,7 +157,7 @@ async function login(browser: Browser, gateway: Gateway): Promise<Login> {
   const context = await browser.newContext();
   const entering = await context.newPage();
   await entering.goto(url);
-  await entering.locator('[data-testid="deck"][data-link="open"]').waitFor();
+  await entering.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
   const state = await context.storageState();
   await context.close();
   return state;

@@ -51,8 +51,8 @@ function budget(): Plugin {
         const isEntry = isChunk && part.isEntry && name !== 'sw.js';
         parts.set(name, { bytes, isEntry, imports: isChunk ? [...part.imports, ...styles] : [] });
       }
-      const words = overBudget(parts);
-      if (words !== undefined) this.error(words);
+      const excess = overBudget(parts);
+      if (excess !== undefined) this.error(excess);
     },
   };
 }

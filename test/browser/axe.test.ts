@@ -101,7 +101,7 @@ for (const size of ['desktop', 'phone'] as const) {
     expect(complaints).toEqual([expect.stringContaining('401')]);
 
     await page.goto(await loginLink(gateway));
-    await page.locator('[data-testid="deck"][data-link="open"]').waitFor();
+    await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
     await page.getByTestId('empty').getByText('One waits for you').waitFor();
     await look('empty');
     await list();
@@ -110,7 +110,7 @@ for (const size of ['desktop', 'phone'] as const) {
     await press('filter-more');
     await look('list');
     await press('palette');
-    await page.getByTestId('palette-words').fill('night');
+    await page.getByTestId('palette-text').fill('night');
     await look('palette');
     await page.keyboard.press('Escape');
     await page.getByTestId('palette').focus();
@@ -125,7 +125,7 @@ for (const size of ['desktop', 'phone'] as const) {
     await page.getByTestId('qr').waitFor();
     await look('phone and notifications');
     await press('phone-close');
-    await page.getByTestId('filter-words').fill('nothing like it');
+    await page.getByTestId('filter-text').fill('nothing like it');
     await page.getByTestId('none-match').waitFor();
     await look('none match');
     await press('none-clear');
@@ -133,7 +133,7 @@ for (const size of ['desktop', 'phone'] as const) {
     await choose(page, builds);
     await seeLine(page, 'built');
     await press('helm');
-    await page.locator('[data-testid="helm"][data-helm="yours"]').waitFor();
+    await page.locator('[data-testid="lease"][data-lease="yours"]').waitFor();
     await look('session');
     if (!isPhone) {
       await press('watchers');
@@ -150,7 +150,7 @@ for (const size of ['desktop', 'phone'] as const) {
     await press('session-menu');
     await look('menu');
     await press('menu-find');
-    await page.getByTestId('find-words').fill('built');
+    await page.getByTestId('find-text').fill('built');
     await page.getByTestId('find-count').getByText('of').waitFor();
     await look('find');
     await page.keyboard.press('Escape');
@@ -173,7 +173,7 @@ for (const size of ['desktop', 'phone'] as const) {
     await at('#authorize=client_id%3Dnobody', 'authorize-leave');
     await page.evaluate(() => location.reload());
     await press('authorize-leave');
-    await page.locator('[data-testid="deck"][data-link="open"]').waitFor();
+    await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
     await at('#/search', 'search-view');
     await at('#/search?q=nowhere', 'search-view');
     await at('#/traffic', 'traffic-view');
@@ -193,7 +193,7 @@ for (const size of ['desktop', 'phone'] as const) {
       route.fulfill({ contentType: 'application/json', body: '{"plugins":[{"id":7}]}' }),
     );
     await at('#/plugins', 'mishap');
-    expect(await page.getByTestId('side-list').count()).toBe(1);
+    expect(await page.getByTestId('sidebar-list').count()).toBe(1);
     await at('#/traffic', 'traffic-view');
     expect(found).toEqual([]);
   }, 60_000);

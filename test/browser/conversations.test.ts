@@ -38,7 +38,7 @@ async function openAs(options: { scope: 'view' | 'input'; user: string }) {
   const { url } = await gateway.connect({ token }).createTicket();
   const deck = await openContext(browser);
   await deck.page.goto(url);
-  await deck.page.locator('[data-testid="deck"][data-link="open"]').waitFor();
+  await deck.page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
   return deck;
 }
 
@@ -235,7 +235,7 @@ describe('a run', () => {
     const request = page.getByTestId('approval');
     await request.and(page.locator('[data-state="waiting"]')).waitFor();
     await page.getByTestId('approval-left').getByText(/left/).waitFor();
-    await page.locator(`[data-conversation="${key}"][data-doing="asking"]`).waitFor();
+    await page.locator(`[data-conversation="${key}"][data-doing="approval"]`).waitFor();
     await page.getByTestId('status').getByText('asks for approval').waitFor({ state: 'attached' });
 
     const other = await context.newPage();
@@ -295,7 +295,7 @@ describe('through trouble', () => {
     await composer(page).fill('after');
     await composer(page).press('Enter');
     await gateway.restart();
-    await page.locator('[data-testid="deck"][data-link="open"]').waitFor({ timeout: 15_000 });
+    await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor({ timeout: 15_000 });
     await page.locator('[data-about="reconnecting"]').waitFor({ state: 'detached' });
     // The echo agent lives in the gateway: its run cannot go on, and says so.
     await page.locator('[data-testid="end"][data-state="error"]').waitFor({ timeout: 15_000 });
@@ -501,7 +501,7 @@ describe('on a phone', () => {
 it('the address of a conversation that is not there says so, and a login link still opens it', async () => {
   const { page } = await openContext(browser);
   await page.goto(await loginLink(gateway));
-  await page.locator('[data-testid="deck"][data-link="open"]').waitFor();
+  await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
   await page.goto(`${gateway.url}/#/c/agent%3Amain%3Anowhere`);
   await page.getByTestId('empty').getByText('That conversation is gone').waitFor();
 });

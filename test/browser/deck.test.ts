@@ -29,7 +29,7 @@ afterAll(async () => {
 
 const row = (page: Page, n: number) => page.locator(`[data-testid="session"][data-session="${idOf(n)}"]`);
 const focused = (page: Page) => page.evaluate(() => document.activeElement?.getAttribute('data-session'));
-const whole = (page: Page) => page.locator('[data-testid="side-list"][aria-busy="false"]').waitFor();
+const whole = (page: Page) => page.locator('[data-testid="sidebar-list"][aria-busy="false"]').waitFor();
 
 it('ten thousand sessions: the first rows are there before the rest; keys, a filter and the pointer go through them', async () => {
   const { page, complaints } = await openContext(browser);
@@ -44,7 +44,7 @@ it('ten thousand sessions: the first rows are there before the rest; keys, a fil
   });
   await page.goto(await loginLink(gateway));
   await row(page, MANY - 1).waitFor();
-  expect(await page.getByTestId('side-list').getAttribute('aria-busy')).toBe('true');
+  expect(await page.getByTestId('sidebar-list').getAttribute('aria-busy')).toBe('true');
   const top = await row(page, MANY - 1).boundingBox();
   release();
   await whole(page);
@@ -72,16 +72,16 @@ it('ten thousand sessions: the first rows are there before the rest; keys, a fil
   await page.keyboard.press('Home');
   await until('the first row has the focus', async () => (await focused(page)) === idOf(MANY - 1));
   // Scrolled away, the row with the focus stays where Tab left it.
-  await page.getByTestId('side-list').evaluate((list) => list.scrollTo(0, list.scrollHeight / 2));
+  await page.getByTestId('sidebar-list').evaluate((list) => list.scrollTo(0, list.scrollHeight / 2));
   await row(page, MANY / 2).waitFor();
   expect(await focused(page)).toBe(idOf(MANY - 1));
 
   // A filter finds the rare ones, says how many, and leads on to the search of all output.
-  await page.getByTestId('filter-words').pressSequentially('rare-0');
+  await page.getByTestId('filter-text').pressSequentially('rare-0');
   await row(page, 9900).waitFor();
   await page.getByTestId('found').getByText(`100 of ${MANY} rows`).waitFor();
   await row(page, MANY - 1).waitFor({ state: 'detached' });
-  await page.getByTestId('filter-words').fill('nowhere to be found');
+  await page.getByTestId('filter-text').fill('nowhere to be found');
   await page.getByTestId('none-match').getByText(`None of ${MANY} fits`).waitFor();
   await page.getByRole('link', { name: 'Search all output for' }).click();
   await page.getByTestId('search-view').waitFor();
@@ -94,7 +94,7 @@ it('ten thousand sessions: the first rows are there before the rest; keys, a fil
   const before = await row(page, MANY - 2).boundingBox();
   const { id } = await gateway.client.sessions.create({ name: 'fresh', command: 'read stop' });
   await page
-    .getByTestId('side-list')
+    .getByTestId('sidebar-list')
     .getByText(String(MANY + 1))
     .waitFor();
   expect(await row(page, MANY - 2).boundingBox()).toEqual(before);
@@ -122,7 +122,7 @@ it('the address of an old session shows it before the list has come down to it',
   await page.goto(`${gateway.url}/#/${idOf(5)}`);
   const view = page.locator(`[data-testid="session-view"][data-session="${idOf(5)}"]`);
   await view.waitFor();
-  expect(await page.getByTestId('side-list').getAttribute('aria-busy')).toBe('true');
+  expect(await page.getByTestId('sidebar-list').getAttribute('aria-busy')).toBe('true');
   expect(await page.title()).toBe(`${nameOf(5)} · Binnacle`);
   const shown = await view.elementHandle();
   release();
@@ -135,7 +135,7 @@ it('the address of an old session shows it before the list has come down to it',
 it('the palette leads to a session, a page and an action by words, and a question mark to the keys; in a terminal both are the shell’s', async () => {
   const { page, complaints } = await openDeck(browser, gateway);
   await row(page, MANY - 1).waitFor();
-  const words = page.getByTestId('palette-words');
+  const words = page.getByTestId('palette-text');
   await page.keyboard.press('Control+k');
   await words.fill('ngt 09987');
   await page.getByTestId('palette-offer').first().getByText('night-09987').waitFor();
@@ -146,7 +146,7 @@ it('the palette leads to a session, a page and an action by words, and a questio
   await page.getByTestId('palette').click();
   await words.fill('new shell');
   await page.keyboard.press('Enter');
-  await page.locator('[data-testid="helm"][data-helm="yours"]').waitFor();
+  await page.locator('[data-testid="lease"][data-lease="yours"]').waitFor();
   // Ctrl-K cuts to the end of the line, and Ctrl-Shift-K is the page's.
   await page.getByTestId('terminal').click();
   await page.keyboard.type('echo kept-$((40+2)) cut');
@@ -173,10 +173,10 @@ it('the palette leads to a session, a page and an action by words, and a questio
   const focused = (): Promise<string | null | undefined> =>
     page.evaluate(() => document.activeElement?.getAttribute('data-testid'));
   await act('release the helm');
-  await page.locator('[data-testid="helm"][data-helm="free"]').waitFor();
+  await page.locator('[data-testid="lease"][data-lease="free"]').waitFor();
   await page.getByTestId('session-menu').focus();
   await act('take the helm');
-  await page.locator('[data-testid="helm"][data-helm="yours"]').waitFor();
+  await page.locator('[data-testid="lease"][data-lease="yours"]').waitFor();
   await page.keyboard.type('echo typed-$((40+2))\n');
   await seeLine(page, 'typed-42');
   await act('save as file');
@@ -206,10 +206,10 @@ it('the palette leads to a session, a page and an action by words, and a questio
   await type(page, 'echo what?');
   await seeLine(page, 'what?');
   expect(await page.getByTestId('dialog').count()).toBe(0);
-  await page.getByTestId('filter-words').fill('');
-  await page.getByTestId('filter-words').press('?');
-  expect(await page.getByTestId('filter-words').inputValue()).toBe('?');
-  await page.getByTestId('filter-words').fill('');
+  await page.getByTestId('filter-text').fill('');
+  await page.getByTestId('filter-text').press('?');
+  expect(await page.getByTestId('filter-text').inputValue()).toBe('?');
+  await page.getByTestId('filter-text').fill('');
   await page.getByTestId('palette').focus();
   await page.keyboard.press('?');
   await page.getByRole('heading', { name: 'Keyboard shortcuts' }).waitFor();

@@ -29,7 +29,7 @@ afterAll(async () => {
 it('a login link opens the page, is gone from the address, and one click starts a shell that can be typed into', async () => {
   const { page, complaints } = await openContext(browser);
   await page.goto(await loginLink(gateway));
-  await page.locator('[data-testid="deck"][data-link="open"]').waitFor();
+  await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
   expect(page.url()).toBe(`${gateway.url}/`);
   expect(await page.evaluate(() => JSON.stringify([history.length, { ...localStorage }, document.cookie]))).not.toMatch(
     /ticket|token/,
@@ -44,16 +44,16 @@ it('a login link works once: the second browser is told to get another', async (
   const link = await loginLink(gateway);
   const first = await openContext(browser);
   await first.page.goto(link);
-  await first.page.getByTestId('deck').waitFor();
+  await first.page.getByTestId('app-shell').waitFor();
   const second = await openContext(browser);
   await second.page.goto(link);
   await second.page.locator('[data-testid="failure"][data-code="unauthorized"]').waitFor();
-  expect(await second.page.getByTestId('deck').count()).toBe(0);
+  expect(await second.page.getByTestId('app-shell').count()).toBe(0);
   expect((await second.context.request.get(`${gateway.url}/v1/sessions`)).status()).toBe(401);
 
   await second.page.getByTestId('ticket').fill(await loginLink(gateway));
   await second.page.getByTestId('enter').click();
-  await second.page.getByTestId('deck').waitFor();
+  await second.page.getByTestId('app-shell').waitFor();
 });
 
 it('the cookie is out of reach for scripts and other sites, and logging out ends every page that came in with it', async () => {
@@ -71,7 +71,7 @@ it('the cookie is out of reach for scripts and other sites, and logging out ends
   expect((await me()).status).toBe(200);
   const other = await context.newPage();
   await other.goto(gateway.url);
-  await other.locator('[data-testid="deck"][data-link="open"]').waitFor();
+  await other.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
 
   await page.getByTestId('logout').click();
   await page.getByTestId('login').waitFor();
@@ -90,7 +90,7 @@ it('nothing in the address sends the page anywhere but to its own gateway', asyn
   await page.goto(
     `${gateway.url}/?gatewayUrl=ws://evil.example:1/&url=ws://evil.example:1/&token=x#gatewayUrl=ws://evil.example:1/&token=x`,
   );
-  await page.locator('[data-testid="deck"][data-link="open"]').waitFor();
+  await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
   expect(elsewhere).toEqual([]);
   expect(new Set(sockets)).toEqual(new Set([`${gateway.url.replace('http', 'ws')}/v1/ws`]));
   expect(complaints).toEqual([]);

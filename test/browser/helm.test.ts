@@ -15,7 +15,7 @@ afterAll(async () => {
   await gateway?.close();
 });
 
-const helm = (page: Page, kind: string) => page.locator(`[data-testid="helm"][data-helm="${kind}"]`);
+const helm = (page: Page, kind: string) => page.locator(`[data-testid="lease"][data-lease="${kind}"]`);
 const notice = (page: Page, about: string) => page.locator(`[data-testid="notice"][data-about="${about}"]`);
 const count = (page: Page, of: number) =>
   page.getByTestId('watchers-count').getByText(String(of), { exact: true }).waitFor();
@@ -30,7 +30,7 @@ it('who watches is counted and named; the helm is asked for, refused, handed ove
   await count(driver.page, 2);
   await count(watcher.page, 2);
   // On a phone all of the header is on the page, down to its last button.
-  await helm(watcher.page, 'held').waitFor();
+  await helm(watcher.page, 'taken').waitFor();
   const last = await watcher.page.getByTestId('session-menu').boundingBox();
   expect((last?.x ?? 0) + (last?.width ?? 0)).toBeLessThanOrEqual(390);
   const sizeOf = async (): Promise<string> => {
@@ -40,24 +40,24 @@ it('who watches is counted and named; the helm is asked for, refused, handed ove
   const before = await sizeOf();
 
   await watcher.page.getByTestId('watchers').click();
-  await watcher.page.getByTestId('ask-helm').click();
-  await driver.page.getByTestId('helm-asked').waitFor();
+  await watcher.page.getByTestId('ask-for-lease').click();
+  await driver.page.getByTestId('lease-request').waitFor();
   // It takes no key from who is typing.
   await driver.page.keyboard.type('echo asked-$((1+1))');
   await driver.page.keyboard.press('Enter');
   await seeLine(driver.page, 'asked-2');
   await driver.page.getByTestId('not-now').click();
-  await driver.page.getByTestId('helm-asked').waitFor({ state: 'detached' });
+  await driver.page.getByTestId('lease-request').waitFor({ state: 'detached' });
   expect(await helm(driver.page, 'yours').count()).toBe(1);
   // A watcher has somebody else's size, and leaves it alone.
   expect(await sizeOf()).toBe(before);
 
   await driver.page.getByTestId('watchers').click();
-  await driver.page.getByTestId('hand-over').click();
-  await notice(watcher.page, 'helm-given').waitFor();
+  await driver.page.getByTestId('transfer-lease').click();
+  await notice(watcher.page, 'lease-received').waitFor();
   await helm(watcher.page, 'yours').waitFor();
-  await helm(driver.page, 'held').waitFor();
-  expect(await notice(driver.page, 'helm-lost').count()).toBe(0);
+  await helm(driver.page, 'taken').waitFor();
+  expect(await notice(driver.page, 'lease-lost').count()).toBe(0);
   await type(watcher.page, 'echo theirs-$((1+1))');
   await seeLine(driver.page, 'theirs-2');
 

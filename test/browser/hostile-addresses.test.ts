@@ -37,7 +37,7 @@ afterAll(async () => {
 });
 
 const MARKUP = `<img src=x onerror="window.${TRACE}=1"><script>window.${TRACE}=1</script>`;
-const open = (page: Page): Promise<void> => page.locator('[data-testid="deck"][data-link="open"]').waitFor();
+const open = (page: Page): Promise<void> => page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
 const go = (page: Page, hash: string): Promise<void> =>
   page.evaluate((to) => {
     location.hash = to;
@@ -152,7 +152,7 @@ describe('S5: nothing in an address', () => {
     expect(asked.filter((one) => !one.startsWith('GET ') || /logout|tokens|evil/.test(one))).toEqual([]);
     await go(page, '');
     await page.getByTestId('empty').waitFor();
-    expect(await page.locator('[data-testid="deck"]').getAttribute('data-link')).toBe('open');
+    expect(await page.locator('[data-testid="app-shell"]').getAttribute('data-link')).toBe('open');
   });
 
   it('is taken for a place to connect to, a token or a redirect: the query counts for nothing', async () => {
@@ -208,7 +208,7 @@ describe('S5: nothing in an address', () => {
     for (const secret of [MARKUP, '__proto__', 'x'.repeat(50_000)]) {
       await page.goto('about:blank');
       await page.goto(`${gateway.url}/#share=${secret}`);
-      await page.getByTestId('guest-shut').waitFor();
+      await page.getByTestId('guest-error').waitFor();
       expect(new URL(page.url()).hash).toBe('');
       expect(await residue(page)).toEqual([]);
     }
@@ -272,7 +272,7 @@ describe('S33: a share link', () => {
       await page.reload();
       await page.locator('[data-testid="guest"][data-link="open"]').waitFor();
       await page.getByTestId('session-view').waitFor();
-      expect(await page.locator('.side, [data-testid="session"], .page').count()).toBe(0);
+      expect(await page.locator('.sidebar, [data-testid="session"], .page').count()).toBe(0);
       expect(await page.getByTestId('session-view').getAttribute('data-session')).not.toBe(other);
     }
     expect(asked.filter((path) => /^\/v1\/(?!me$|shared$|ws$)/.test(path))).toEqual([]);
@@ -308,13 +308,13 @@ describe('S33: a share link', () => {
     if (first !== undefined) await seeLine(first.page, 'for guests only');
     if (how === 'revoked') {
       await gateway.client.shares.revoke(id);
-      await first?.page.locator('[data-testid="guest-shut"] [data-code="share_revoked"]').waitFor();
+      await first?.page.locator('[data-testid="guest-error"] [data-code="share_revoked"]').waitFor();
       expect(await first?.page.locator('.xterm').count()).toBe(0);
     }
     await until('it is over', async () => (await gateway.client.shares.get(id)).state !== 'open');
     const late = await openWatched(browser, gateway.url);
     await late.page.goto(url);
-    await late.page.locator(`[data-testid="guest-shut"] [data-code="share_${how}"]`).waitFor();
+    await late.page.locator(`[data-testid="guest-error"] [data-code="share_${how}"]`).waitFor();
     expect(await late.page.locator('.xterm').count()).toBe(0);
     expect(late.alarms.filter((alarm) => !/console Failed to load resource/.test(alarm))).toEqual([]);
   });
@@ -356,7 +356,7 @@ describe('S33: a share link', () => {
       if (/\/v1\/shares\/(look|redeem)$/.test(request.url())) tries += 1;
     });
     await page.goto(`${gateway.url}/#share=shr_wrong`);
-    await page.getByTestId('guest-shut').waitFor();
+    await page.getByTestId('guest-error').waitFor();
     const statuses = await page.evaluate(async () => {
       const found: number[] = [];
       for (let at = 0; at < 200; at += 1) {
@@ -376,7 +376,7 @@ describe('S33: a share link', () => {
     await page.goto('about:blank');
     tries = 0;
     await page.goto(`${gateway.url}/#share=shr_wrong_again`);
-    await page.locator('[data-testid="guest-shut"] [data-code="rate_limited"]').waitFor();
+    await page.locator('[data-testid="guest-error"] [data-code="rate_limited"]').waitFor();
     expect(tries).toBe(1);
     expect(deck.alarms.filter((alarm) => !/console Failed to load resource/.test(alarm))).toEqual([]);
   });

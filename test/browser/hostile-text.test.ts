@@ -55,7 +55,7 @@ async function enter(): Promise<WatchedDeck & { readonly inputs: readonly string
     }),
   );
   await deck.page.goto(await loginLink(gateway));
-  await deck.page.locator('[data-testid="deck"][data-link="open"]').waitFor();
+  await deck.page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
   return { ...deck, inputs };
 }
 
@@ -115,8 +115,8 @@ describe('S18: escape sequences in output', () => {
     const { id, got } = await printer(asks);
     await choose(steering.page, id);
     await choose(watching.page, id);
-    await steering.page.locator('[data-testid="helm"]').click();
-    await steering.page.locator('[data-testid="helm"][data-helm="yours"]').waitFor();
+    await steering.page.locator('[data-testid="lease"]').click();
+    await steering.page.locator('[data-testid="lease"][data-lease="yours"]').waitFor();
     await steering.page.getByTestId('terminal').click();
     await steering.page.keyboard.type('g');
     await seeLine(steering.page, 'printed');
@@ -211,7 +211,7 @@ describe('what an agent tells', () => {
   async function tell(page: Page, ...updates: readonly object[]): Promise<void> {
     const answers = await page.getByTestId('answer').count();
     await write(page, JSON.stringify({ updates }));
-    const turn = page.getByTestId('answer').or(page.getByTestId('part-mishap')).nth(answers);
+    const turn = page.getByTestId('answer').or(page.getByTestId('part-error')).nth(answers);
     await turn.waitFor();
     await page.locator('[data-testid="conversation-view"][data-working="false"]').waitFor();
   }
@@ -258,18 +258,18 @@ describe('what an agent tells', () => {
       } as typeof replaceAll;
     }, 'unfortunate');
     await page.reload();
-    await page.locator('[data-testid="deck"][data-link="open"]').waitFor();
+    await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
     await talk(page);
     const plan = (content: string): object => ({ sessionUpdate: 'plan', entries: [{ content, status: 'pending' }] });
     await tell(page, plan('fortunate'));
     await tell(page, plan('unfortunate'));
-    await page.getByTestId('part-mishap').waitFor();
+    await page.getByTestId('part-error').waitFor();
     expect(await page.getByTestId('plan').innerText()).toContain('fortunate');
-    expect(await page.getByTestId('part-mishap').count()).toBe(1);
+    expect(await page.getByTestId('part-error').count()).toBe(1);
     // The page still has its composer: the conversation goes on.
     await tell(page, plan('fortunate again'));
     expect(await page.getByTestId('plan').count()).toBe(2);
-    expect(await page.getByTestId('mishap').count()).toBe(0);
+    expect(await page.getByTestId('error-boundary').count()).toBe(0);
 
     // What fails in its head takes the conversation, and nothing else.
     await page.evaluate(() => {
@@ -279,14 +279,14 @@ describe('what an agent tells', () => {
     });
     await composer(page).fill(JSON.stringify({ updates: [] }));
     await composer(page).press('Enter');
-    await page.getByTestId('mishap').waitFor();
-    await page.locator('[data-testid="deck"][data-link="open"]').waitFor();
+    await page.getByTestId('error-boundary').waitFor();
+    await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
     expect(await page.getByTestId('conversation').count()).toBeGreaterThan(0);
     await page.getByTestId('logout').waitFor();
     await page.evaluate(() => {
       location.hash = '#/traffic';
     });
-    await page.getByTestId('mishap').waitFor({ state: 'detached' });
+    await page.getByTestId('error-boundary').waitFor({ state: 'detached' });
     expect(deck.alarms.filter((alarm) => !alarm.includes('a fault'))).toEqual([]);
   });
 });
@@ -342,7 +342,7 @@ describe('S19: markup', () => {
       .session(own[0]?.id ?? '')
       .lease.take({ holder: MARKUP[0] ?? '' });
     await open(page, own[0]?.id ?? '');
-    await page.locator('[data-testid="helm"][data-helm="held"]').waitFor();
+    await page.locator('[data-testid="lease"][data-lease="taken"]').waitFor();
     await calm(deck);
     for (const hash of ['#/traffic', `#/search?q=${TRACE}`]) {
       await page.evaluate((to) => {

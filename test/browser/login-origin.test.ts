@@ -113,7 +113,7 @@ it('the cookie that another port of this host is sent opens nothing there: no re
 
   // The page is not affected.
   await page.reload();
-  await page.locator('[data-testid="deck"][data-link="open"]').waitFor();
+  await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
   expect((await gateway.client.sessions.get(session)).running).toBe(true);
 });
 
@@ -131,7 +131,7 @@ it('a second cookie of the name, which another port has set, locks nobody out', 
   expect(await context.cookies(`${gateway.url}/v1/me`)).toHaveLength(4);
 
   await page.reload();
-  await page.locator('[data-testid="deck"][data-link="open"]').waitFor();
+  await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
   await startShell(page);
   await type(page, 'echo still-$((6*7))');
   await seeLine(page, 'still-42');
@@ -149,7 +149,7 @@ it('a cookie that another port has put in the place of ours is said to be that, 
   expect(await failure.innerText()).toMatch(/Something else on this host has put its own in the place.*fresh link/s);
   await page.getByTestId('ticket').fill(await loginLink(gateway));
   await page.getByTestId('enter').click();
-  await page.locator('[data-testid="deck"][data-link="open"]').waitFor();
+  await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
 });
 
 it('a login whose storage was cleared, as one of before an upgrade, is said to be half, and a fresh link mends it', async () => {
@@ -161,9 +161,9 @@ it('a login whose storage was cleared, as one of before an upgrade, is said to b
   expect(await failure.innerText()).toMatch(/from before an upgrade, or its storage was cleared.*fresh link/s);
   await page.getByTestId('ticket').fill(await loginLink(gateway));
   await page.getByTestId('enter').click();
-  await page.locator('[data-testid="deck"][data-link="open"]').waitFor();
+  await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
   await page.reload();
-  await page.locator('[data-testid="deck"][data-link="open"]').waitFor();
+  await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
 });
 
 it('where storage is blocked the page works until it is closed, and says so', async () => {
@@ -178,8 +178,8 @@ it('where storage is blocked the page works until it is closed, and says so', as
     }
   });
   await page.goto(await loginLink(gateway));
-  await page.locator('[data-testid="deck"][data-link="open"]').waitFor();
-  await page.locator('[data-testid="notice"][data-about="login-not-kept"]').waitFor();
+  await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
+  await page.locator('[data-testid="notice"][data-about="login-not-stored"]').waitFor();
   await startShell(page);
   await type(page, 'echo without-$((6*7))');
   await seeLine(page, 'without-42');

@@ -194,7 +194,7 @@ it('who denies sends the program away with nothing, and a login that may only wa
   expect(program.answer?.get('code')).toBeNull();
   const watching = await openContext(browser);
   await watching.page.goto(await loginLink(gateway, 'view'));
-  await watching.page.getByTestId('deck').waitFor();
+  await watching.page.getByTestId('app-shell').waitFor();
   await watching.page.goto(address);
   await watching.page.getByTestId('authorize-view').waitFor();
   expect(await watching.page.getByTestId('authorize-create').count()).toBe(0);

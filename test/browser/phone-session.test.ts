@@ -40,7 +40,7 @@ async function sizeOf(id: string): Promise<string> {
 }
 
 const key = (page: Page, name: string) => page.getByTestId('key-bar').getByRole('button', { name, exact: true });
-const helm = (page: Page, kind: string) => page.locator(`[data-testid="helm"][data-helm="${kind}"]`);
+const helm = (page: Page, kind: string) => page.locator(`[data-testid="lease"][data-lease="${kind}"]`);
 
 test('a line is sent as a whole, composed or not, and comes back when it is asked for', async () => {
   const { page, complaints } = await open(['/bin/cat'], 'lines');
@@ -152,7 +152,7 @@ test('nobody’s terminal gets the size of a phone unasked; who has the helm may
     const [cols = 0] = (await sizeOf(id)).split('x').map(Number);
     return cols > 20 && cols < 70;
   });
-  await page.getByTestId('helm').tap();
+  await page.getByTestId('lease').tap();
   await until('the old size is back', async () => (await sizeOf(id)) === '100x30');
   await helm(page, 'yours').waitFor({ state: 'detached' });
 
@@ -168,7 +168,7 @@ test('nobody’s terminal gets the size of a phone unasked; who has the helm may
   other.attach();
   await until('it follows', () => Promise.resolve((other.watchers.latest?.count ?? 0) > 1));
   await other.lease.ask();
-  await page.getByTestId('asked-hand-over').tap();
+  await page.getByTestId('grant-lease').tap();
   expect(await given).toBe('100x30');
   await other.lease.release();
   undo();

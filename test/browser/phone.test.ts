@@ -65,7 +65,7 @@ afterAll(async () => {
 });
 afterEach(({ task }) => (task.result?.state === 'fail' ? tell(page, task.name) : undefined));
 
-const isOpen = (on: Page): Promise<void> => on.locator('[data-testid="deck"][data-link="open"]').waitFor();
+const isOpen = (on: Page): Promise<void> => on.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
 /** The dialog, from wherever the page is. */
 async function openDialog(): Promise<void> {
   await page.goto(`${gateway.url}/#/`);

@@ -90,7 +90,7 @@ async function shot(page: Page, name: string): Promise<void> {
 describe('the page of plugins', () => {
   it('shows level, state, permissions with their reasons, and which offers are in force', async () => {
     const { page, complaints } = await openDeck(browser, gateway);
-    await page.getByTestId('side-plugins').click();
+    await page.getByTestId('sidebar-plugins').click();
     expect(page.url()).toContain('#/plugins');
     await card(page).waitFor();
     const { level } = await pluginInfo(gateway, 'harbour');
@@ -100,9 +100,9 @@ describe('the page of plugins', () => {
       .getByTestId('plugin-facts')
       .getByText(/MiB of memory/)
       .waitFor();
-    expect(await permission(page, 'httpRoutes').getAttribute('data-standing')).toBe('granted');
-    expect(await permission(page, 'tools').getAttribute('data-standing')).toBe('denied');
-    expect(await permission(page, 'net').getAttribute('data-standing')).toBe('partly');
+    expect(await permission(page, 'httpRoutes').getAttribute('data-status')).toBe('granted');
+    expect(await permission(page, 'tools').getAttribute('data-status')).toBe('denied');
+    expect(await permission(page, 'net').getAttribute('data-status')).toBe('partly');
     await permission(page, 'net').getByText('Not granted for the host moon.example.').waitFor();
     await permission(page, 'hooks').getByText('Asks for the hook agentWaits.').waitFor();
     await permission(page, 'tools').getByText('“For the test.”').waitFor();
@@ -126,7 +126,7 @@ describe('the page of plugins', () => {
     await permission(page, 'net').getByRole('button', { name: 'Grant net to harbour' }).click();
     await until(
       'all of net is granted',
-      async () => (await permission(page, 'net').getAttribute('data-standing')) === 'granted',
+      async () => (await permission(page, 'net').getAttribute('data-status')) === 'granted',
     );
     const net = (await pluginInfo(gateway, 'harbour')).permissions.find((one) => one.permission === 'net');
     expect(net?.granted).toEqual({ hosts: ['tides.example', 'moon.example'] });
@@ -135,7 +135,7 @@ describe('the page of plugins', () => {
     await permission(page, 'net').getByTestId('revoke').click();
     await until(
       'nothing of net is granted',
-      async () => (await permission(page, 'net').getAttribute('data-standing')) === 'denied',
+      async () => (await permission(page, 'net').getAttribute('data-status')) === 'denied',
     );
     expect((await pluginInfo(gateway, 'harbour')).pid).toBe(pid);
     expect(complaints).toEqual([]);
@@ -167,7 +167,7 @@ describe('the page of plugins', () => {
     await page.keyboard.press('Enter');
     await net.getByText('Narrowed to the host 127.0.0.1:9000.').waitFor();
     await net.getByText('Asks for it without a limit.').waitFor();
-    expect(await net.getAttribute('data-standing')).toBe('narrowed');
+    expect(await net.getAttribute('data-status')).toBe('narrowed');
     await shot(page, 'plugins-narrowed');
     await net.getByTestId('grant').click();
     await page.getByTestId('dialog').getByText('which it keeps').waitFor();
@@ -179,11 +179,11 @@ describe('the page of plugins', () => {
     expect(await granted()).toEqual({ hosts: ['127.0.0.1:9000'] });
     await net.getByTestId('grant').click();
     await page.getByTestId('widen-sure').click();
-    await until('it is wide', async () => (await net.getAttribute('data-standing')) === 'granted');
+    await until('it is wide', async () => (await net.getAttribute('data-status')) === 'granted');
     expect(await granted()).toEqual({ hosts: ['*', '127.0.0.1:9000'] });
     // What has no list is granted as before.
     await card(page, 'narrow').locator('[data-permission="notify"]').getByTestId('grant').click();
-    await card(page, 'narrow').locator('[data-permission="notify"][data-standing="granted"]').waitFor();
+    await card(page, 'narrow').locator('[data-permission="notify"][data-status="granted"]').waitFor();
 
     // Something is wrong with this one: it is open.
     await card(page, 'needy').getByTestId('problem').getByText('It needs settings: secret.').waitFor();
@@ -263,14 +263,14 @@ describe('the page of plugins', () => {
     const bare = await openGateway();
     try {
       const { page } = await openDeck(browser, bare);
-      await page.getByTestId('side-plugins').click();
+      await page.getByTestId('sidebar-plugins').click();
       await page.getByTestId('plugins-none').getByText('binnacle plugin install').waitFor();
       await shot(page, 'plugins-none');
       const { url } = await bare.client.createTicket('view');
       const other = await openContext(browser);
       await other.page.goto(url);
-      await other.page.locator('[data-testid="deck"][data-link="open"]').waitFor();
-      expect(await other.page.getByTestId('side-plugins').count()).toBe(0);
+      await other.page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
+      expect(await other.page.getByTestId('sidebar-plugins').count()).toBe(0);
       await other.page.goto(`${bare.url}/#/plugins`);
       await other.page.locator('[data-testid="failure"][data-code="forbidden"]').waitFor();
     } finally {
@@ -304,15 +304,15 @@ describe('what a plugin tells', () => {
     await toast.getByRole('button', { name: 'Dismiss' }).click();
     await toast.waitFor({ state: 'detached' });
     await bell.click();
-    await page.getByTestId('told').first().getByText('second').waitFor();
-    await page.getByTestId('told').filter({ hasText: 'line <b>two</b>' }).waitFor();
+    await page.getByTestId('plugin-notice').first().getByText('second').waitFor();
+    await page.getByTestId('plugin-notice').filter({ hasText: 'line <b>two</b>' }).waitFor();
     await shot(page, 'told');
-    await page.getByTestId('told-close').click();
+    await page.getByTestId('plugin-notices-close').click();
     expect(await bell.getAttribute('data-unseen')).toBe('0');
     await page.reload();
-    await page.locator('[data-testid="deck"][data-link="open"]').waitFor();
+    await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
     await bell.click();
-    await page.getByTestId('told').first().getByText('second').waitFor();
+    await page.getByTestId('plugin-notice').first().getByText('second').waitFor();
     expect(await page.getByTestId('toast').count()).toBe(0);
     expect(complaints).toEqual([]);
   });
@@ -472,7 +472,7 @@ describe('on a phone', () => {
       await page.getByTestId('log-close').click();
       await page.getByTestId('menu').click();
       await page.getByTestId('bell').click();
-      await page.getByTestId('told').first().waitFor();
+      await page.getByTestId('plugin-notice').first().waitFor();
       await shot(page, `phone-told-${colorScheme}`);
       expect(await outside(page)).toEqual([]);
       expect(complaints).toEqual([]);

@@ -40,7 +40,7 @@ describe.each([
       if (!request.url().startsWith(proxy.url)) elsewhere.push(request.url());
     });
     await page.goto(link);
-    await page.locator('[data-testid="deck"][data-link="open"]').waitFor();
+    await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
     await startShell(page);
     await type(page, 'echo below-$((6*7))');
     await seeLine(page, 'below-42');
@@ -90,7 +90,7 @@ describe.each([
   it('the direct address goes on to work, with a login of its own', async () => {
     const { page, context } = await openContext(browser);
     await page.goto((await loginLink(gateway)).replace(proxy.url, `${gateway.url}/`));
-    await page.locator('[data-testid="deck"][data-link="open"]').waitFor();
+    await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
     expect(await context.cookies()).toMatchObject([{ path: '/' }]);
   });
 });

@@ -43,7 +43,7 @@ async function saved(page: Page, form: string): Promise<{ readonly name: string;
 
 it('a recording is imported, told of, opened, and saved again as it was', async () => {
   const { page, complaints } = await openDeck(browser, gateway);
-  await page.getByTestId('side-recordings').click();
+  await page.getByTestId('sidebar-recordings').click();
   await page.getByTestId('recordings-none').waitFor();
   const events = [
     [0.5, 'o', 'first words\r\n'],
@@ -63,7 +63,7 @@ it('a recording is imported, told of, opened, and saved again as it was', async 
   await done.getByTestId('import-open').click();
   await seeLine(page, 'last words');
   expect(await page.locator('[data-recording="true"]').innerText()).toContain('A recording');
-  expect(await page.getByTestId('helm').count()).toBe(0);
+  expect(await page.getByTestId('lease').count()).toBe(0);
   // Its row says what it is, in letters that can be read: where it is narrow, the command beside it gives way.
   const kind = page.locator('[data-testid="session"] .session-source');
   expect(await kind.getAttribute('title')).toBe('A recording');

@@ -26,7 +26,8 @@ afterAll(async () => {
 });
 
 const reconnecting = (page: Page) => page.locator('[data-about="reconnecting"]');
-const connected = (page: Page) => page.locator('[data-testid="deck"][data-link="open"]').waitFor({ timeout: 15_000 });
+const connected = (page: Page) =>
+  page.locator('[data-testid="app-shell"][data-link="open"]').waitFor({ timeout: 15_000 });
 
 /** About three seconds of output, a line at a time. */
 const COUNTER = 'for i in $(seq 1 400); do echo "n $i"; sleep 0.005; done';

@@ -45,7 +45,7 @@ it('a session of 32 MiB opens with its screen, for a bounded number of bytes, an
   const { page, complaints } = await openDeck(browser, gateway);
   const fetched = counted(page);
   await page.reload();
-  await page.locator('[data-testid="deck"][data-link="open"]').waitFor();
+  await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
   await choose(page, info.id);
   await seeLine(page, 'the-screen');
   expect(fetched()).toBeLessThan(3 * MIB);
@@ -164,7 +164,7 @@ it('the find bar counts what is loaded, goes from match to match, and leads to a
   const before = await width();
   await page.getByTestId('terminal').click();
   await page.keyboard.press('Control+Shift+F');
-  await page.getByTestId('find-words').fill('needle ');
+  await page.getByTestId('find-text').fill('needle ');
   const count = page.getByTestId('find-count');
   await count.getByText('4 of 4').waitFor();
   expect(await ruler.count()).toBe(1);
@@ -175,11 +175,11 @@ it('the find bar counts what is loaded, goes from match to match, and leads to a
   await count.getByText('4 of 4').waitFor();
   await page.getByTestId('find-case').click();
   await count.getByText('1 of 1').waitFor();
-  await page.getByTestId('find-words').fill('Needle');
+  await page.getByTestId('find-text').fill('Needle');
   await count.getByText('3 of 3').waitFor();
   expect(await page.getByTestId('find-all').getAttribute('href')).toBe(`#/search?q=Needle&session=${id}`);
   // More than that are not counted, and it says so.
-  await page.getByTestId('find-words').fill('many');
+  await page.getByTestId('find-text').fill('many');
   await count.getByText('1,000+').waitFor();
   await page.keyboard.press('Escape');
   await page.getByTestId('find').waitFor({ state: 'detached' });

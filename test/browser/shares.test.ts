@@ -91,7 +91,7 @@ it('a guest sees the session live and nothing else; the secret is gone from the 
   // Another browser comes too late.
   const late = await openContext(browser);
   await late.page.goto(url);
-  await late.page.getByTestId('guest-shut').waitFor();
+  await late.page.getByTestId('guest-error').waitFor();
   await late.page.locator('[data-code="share_used_up"]').waitFor();
 });
 
@@ -106,10 +106,10 @@ it('an owner who opens a share link is a guest in that tab, and stays logged in'
   expect(await tab.getByTestId('guest').getAttribute('data-mode')).toBe('view');
   expect(await owner.context.cookies()).toEqual(before);
   await owner.page.reload();
-  await owner.page.locator('[data-testid="deck"][data-link="open"]').waitFor();
+  await owner.page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
   const next = await owner.context.newPage();
   await next.goto(gateway.url);
-  await next.locator('[data-testid="deck"][data-link="open"]').waitFor();
+  await next.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
   // In a tab where the page is already, too.
   await next.evaluate((hash) => {
     location.hash = hash;
@@ -124,7 +124,7 @@ it('a link to type takes the helm from the owner like anybody, and one to view c
   const typing = await share(session, { mode: 'type' });
   const guest = await openGuest(typing.url);
   await guest.page.getByRole('button', { name: /take/i }).first().click();
-  await owner.page.locator('[data-testid="helm"]:not([data-helm="yours"])').waitFor();
+  await owner.page.locator('[data-testid="lease"]:not([data-lease="yours"])').waitFor();
   await type(guest.page, 'echo typed-by-$((6*7))');
   await seeLine(owner.page, 'typed-by-42');
   // Only what is typing is offered.
@@ -145,10 +145,10 @@ it('a link that is revoked says so on the open page at once, and after a reload'
   const { page } = await openGuest(url);
   const begun = performance.now();
   await gateway.client.shares.revoke(id);
-  await page.locator('[data-testid="guest-shut"] [data-code="share_revoked"]').waitFor();
+  await page.locator('[data-testid="guest-error"] [data-code="share_revoked"]').waitFor();
   expect(performance.now() - begun).toBeLessThan(2000);
   await page.reload();
-  await page.locator('[data-testid="guest-shut"] [data-code="share_revoked"]').waitFor();
+  await page.locator('[data-testid="guest-error"] [data-code="share_revoked"]').waitFor();
   await page.getByTestId('guest-leave').click();
   await page.getByTestId('login').waitFor();
 });
@@ -183,7 +183,7 @@ it('what the page had not loaded yet when the gateway was killed comes once it i
   await page.getByTestId('guest-enter').click();
   await asked;
   await gateway.kill();
-  await page.getByTestId('mishap').locator('[data-code="unreachable"]').waitFor();
+  await page.getByTestId('error-boundary').locator('[data-code="unreachable"]').waitFor();
   await page.unroute('**/assets/xterm-*');
   await gateway.restart();
   await page.locator('[data-testid="session-view"][data-phase="live"]').waitFor();

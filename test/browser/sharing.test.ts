@@ -72,7 +72,7 @@ it('a link to a session is made, read by a camera, watched through, told of, and
   const bea = await openContext(browser);
   await bea.page.goto(url);
   await bea.page.getByTestId('guest-name').waitFor();
-  const landing = await bea.page.getByTestId('guest-door').innerText();
+  const landing = await bea.page.getByTestId('guest-welcome').innerText();
   expect(landing).toContain('for the review');
   expect(landing).toMatch(/watch/i);
   expect(bea.page.url()).toBe(`${gateway.url}/`);
@@ -93,11 +93,11 @@ it('a link to a session is made, read by a camera, watched through, told of, and
   // Another one comes too late, and reads why, and what to do.
   const late = await openContext(browser);
   await late.page.goto(url);
-  await late.page.locator('[data-testid="guest-shut"] [data-code="share_used_up"]').waitFor();
+  await late.page.locator('[data-testid="guest-error"] [data-code="share_used_up"]').waitFor();
   await page.locator('[data-testid="share-audit"] [data-what="refused"]').waitFor();
 
   await rowOf(page, 'for the review').getByTestId('share-revoke').click();
-  await bea.page.locator('[data-testid="guest-shut"] [data-code="share_revoked"]').waitFor();
+  await bea.page.locator('[data-testid="guest-error"] [data-code="share_revoked"]').waitFor();
   await page.getByText('One link has ended').waitFor();
   expect(await page.getByTestId('share-revoke').count()).toBe(0);
 });
@@ -117,11 +117,11 @@ it('a link that has expired, one that was cut and one that was revoked each say 
     [short.url.slice(0, -5), 'unauthorized'],
   ] as const) {
     await page.goto(url);
-    await page.locator(`[data-testid="guest-shut"] [data-code="${code}"]`).waitFor();
-    expect(await page.getByTestId('guest-shut').innerText()).toMatch(/ask whoever sent it/i);
+    await page.locator(`[data-testid="guest-error"] [data-code="${code}"]`).waitFor();
+    expect(await page.getByTestId('guest-error').innerText()).toMatch(/ask whoever sent it/i);
     await page.goto('about:blank');
   }
-  await guest.page.locator('[data-testid="guest-shut"] [data-code="share_expired"]').waitFor();
+  await guest.page.locator('[data-testid="guest-error"] [data-code="share_expired"]').waitFor();
   await context.close();
 });
 
@@ -156,6 +156,6 @@ it('a guest of a conversation writes as itself, hears the answer, and has nothin
   expect(complaints).toEqual([]);
 
   await gateway.client.conversation(key).delete();
-  await page.locator('[data-testid="guest-shut"] [data-code="conversation_not_found"]').waitFor();
+  await page.locator('[data-testid="guest-error"] [data-code="conversation_not_found"]').waitFor();
   await until('the owner is told too', async () => (await owner.page.getByTestId('empty').count()) === 1);
 });

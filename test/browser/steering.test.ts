@@ -55,7 +55,7 @@ const FULL_SCREEN = `
   draw();
 `;
 
-const helm = (page: Page, kind: string) => page.locator(`[data-testid="helm"][data-helm="${kind}"]`);
+const helm = (page: Page, kind: string) => page.locator(`[data-testid="lease"][data-lease="${kind}"]`);
 const notice = (page: Page, about: string) => page.locator(`[data-testid="notice"][data-about="${about}"]`);
 
 /** The size that the header tells. */
@@ -154,8 +154,8 @@ it('when another client takes the helm the page says so, watches in that size, a
 
   const other = gateway.connect().session(id);
   await other.lease.take({ holder: 'first mate' });
-  await helm(page, 'held').getByText('first mate').waitFor();
-  await notice(page, 'helm-lost').getByText('first mate took the helm').waitFor();
+  await helm(page, 'taken').getByText('first mate').waitFor();
+  await notice(page, 'lease-lost').getByText('first mate took the helm').waitFor();
   await other.resize(60, 12);
   await until('the page shows the size of the one who steers', async () => (await sizeOnPage(page)) === '60×12');
   expect(await lines(page)).toHaveLength(12);
@@ -164,7 +164,7 @@ it('when another client takes the helm the page says so, watches in that size, a
   await type(page, 'echo not-$((1+1))-sent');
   await page.locator('[data-code="lease_held"]').waitFor();
 
-  await helm(page, 'held').click();
+  await helm(page, 'taken').click();
   await helm(page, 'yours').waitFor();
   await until('the page has its own size again', async () => (await sizeOnPage(page)) === before);
   await type(page, 'echo mine-$((2+1))-again');
@@ -183,7 +183,7 @@ it('what runs in `binnacle run` in one terminal is watched and steered in the pa
   terminal.type('abc');
   await seeFrame(page, 'abc');
 
-  await helm(page, 'held').click();
+  await helm(page, 'taken').click();
   await helm(page, 'yours').waitFor();
   await page.getByTestId('terminal').click();
   await page.keyboard.type('de');

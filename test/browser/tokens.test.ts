@@ -67,7 +67,7 @@ describe('the page of tokens', () => {
   it('revokes one alone where that is wanted, and asks nothing where it has made none', async () => {
     const { maker, made } = await family('desktop');
     const { page } = await openDeck(browser, gateway);
-    await page.getByTestId('side-tokens').click();
+    await page.getByTestId('sidebar-tokens').click();
     await row(page, maker.id).getByTestId('token-revoke').click();
     await page.getByTestId('revoke-alone').click();
     await row(page, maker.id).waitFor({ state: 'detached' });

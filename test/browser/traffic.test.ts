@@ -150,7 +150,7 @@ describe('the filter of the list', () => {
     });
     const { page } = await openDeck(browser, gateway);
     for (const id of [own, running, ended]) await row(page, id).waitFor();
-    const words = page.getByTestId('filter-words');
+    const words = page.getByTestId('filter-text');
     const isShown = async () => [
       await row(page, own).count(),
       await row(page, running).count(),
@@ -208,7 +208,7 @@ describe('the search', () => {
     );
     await findable('xylophone', 2);
     const { page, complaints } = await openDeck(browser, gateway);
-    await page.getByTestId('side-search').fill('xylophone');
+    await page.getByTestId('sidebar-search').fill('xylophone');
     await page.keyboard.press('Enter');
     await page.getByTestId('hit').nth(1).waitFor();
     expect(await page.getByTestId('hit').count()).toBe(2);
@@ -255,7 +255,7 @@ describe('the search', () => {
     const [hit] = (await gateway.client.search('quokka')).hits;
     const { page } = await openDeck(browser, gateway);
     await go(page, `#/${id}?at=${hit?.offset}`);
-    await page.locator('[data-testid="session-view"][data-phase="held"]').waitFor();
+    await page.locator('[data-testid="session-view"][data-phase="paused"]').waitFor();
     await seeLine(page, 'the-quokka-line');
     await notice(page, 'place').getByText('more follow').waitFor();
     // Another place of the same session, as a second hit or the browser's back would ask for.
@@ -267,12 +267,12 @@ describe('the search', () => {
     await until('the mark is on that line', async () => (await lines(page)).indexOf('deep 100000') === 4);
     expect(await page.getByTestId('place').count()).toBe(1);
     // What is on the screen is old: nobody types into that.
-    expect(await page.locator('[data-testid="helm"]').getAttribute('data-helm')).toBe('none');
+    expect(await page.locator('[data-testid="lease"]').getAttribute('data-lease')).toBe('none');
     await notice(page, 'place').getByRole('button').click();
     await page.locator('[data-testid="session-view"][data-phase="live"]').waitFor();
     await seeLine(page, 'deep-end');
     expect((await lines(page)).some((line) => line === 'the-quokka-line')).toBe(false);
-    expect(await page.locator('[data-testid="helm"]').getAttribute('data-helm')).toBe('free');
+    expect(await page.locator('[data-testid="lease"]').getAttribute('data-lease')).toBe('free');
   });
 
   it('says how much is not indexed yet, and finds it when asked again', async () => {
@@ -284,13 +284,13 @@ describe('the search', () => {
       command: 'seq 1 1000000; echo the-last-platypus; sleep 60',
     });
     await until('the index is behind', async () => {
-      await page.getByTestId('search-words').press('Enter');
+      await page.getByTestId('search-text').press('Enter');
       await page.locator('[data-testid="search-view"][data-busy="false"]').waitFor();
       return (await page.getByTestId('behind').count()) === 1;
     });
     await page.getByTestId('behind').getByText('Still indexing').waitFor();
     await findable('the-last-platypus', 1);
-    await page.getByTestId('search-words').press('Enter');
+    await page.getByTestId('search-text').press('Enter');
     await page.getByTestId('hit').waitFor();
     await gateway.client.sessions.delete(id);
   });
@@ -326,18 +326,18 @@ describe('the search', () => {
     await choose(page, one);
     await page.getByTestId('session-menu').click();
     await page.getByTestId('menu-search').click();
-    await page.getByTestId('search-words').fill('wombat');
+    await page.getByTestId('search-text').fill('wombat');
     await page.keyboard.press('Enter');
     await page.getByTestId('hit').waitFor();
     expect(await page.getByTestId('hit').getAttribute('data-session')).toBe(one);
     await page.getByTestId('search-only').click();
     await page.getByTestId('hit').nth(1).waitFor();
 
-    await page.getByTestId('search-words').fill('nowherewasthis');
+    await page.getByTestId('search-text').fill('nowherewasthis');
     await page.keyboard.press('Enter');
     await page.getByTestId('search-none').waitFor();
     expect(complaints).toEqual([]);
-    await page.getByTestId('search-words').fill('-only');
+    await page.getByTestId('search-text').fill('-only');
     await page.keyboard.press('Enter');
     const failure = page.locator('[data-testid="failure"][data-code="bad_query"]');
     await failure.getByText('That cannot be searched for').waitFor();
@@ -379,7 +379,7 @@ describe('the page of traffic', () => {
       20_000,
     );
     const { page } = await openDeck(browser, gateway);
-    await page.getByTestId('side-traffic').click();
+    await page.getByTestId('sidebar-traffic').click();
     const rows = page.getByTestId('traffic-row');
     await rows.first().waitFor();
     await page.getByTestId('ask-source').fill('paged');
@@ -417,7 +417,7 @@ describe('the filters of the traffic', () => {
       20_000,
     );
     const { page, complaints } = await openDeck(browser, gateway);
-    await page.getByTestId('side-traffic').click();
+    await page.getByTestId('sidebar-traffic').click();
     const [rows, status] = [page.getByTestId('traffic-row'), page.getByTestId('traffic-status')];
     await rows.first().waitFor();
     expect(await page.getByTestId('strip-wider').count()).toBe(0);
@@ -468,7 +468,7 @@ it('an address that names nothing says so', async () => {
     location.hash = '#/nope';
   });
   await page.getByTestId('empty').getByText('There is no such session').waitFor();
-  await page.getByTestId('side-traffic').click();
+  await page.getByTestId('sidebar-traffic').click();
   await page.getByTestId('traffic-view').waitFor();
 });
 

@@ -34,7 +34,7 @@ it('a session of 1 GiB opens with its screen, for a bounded number of bytes', as
     });
   });
   await page.reload();
-  await page.locator('[data-testid="deck"][data-link="open"]').waitFor();
+  await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
   const began = performance.now();
   await page.locator(`[data-testid="session"][data-session="${id}"]`).click();
   await seeLine(page, 'the-screen', 60_000);

@@ -68,7 +68,7 @@ export async function openPage(
   const { via = gateway.url, ...rest } = options;
   const opened = await openContext(rest);
   await opened.page.goto((await loginLink(gateway)).replace(gateway.url, via));
-  await opened.page.locator('[data-testid="deck"][data-link="open"]').waitFor();
+  await opened.page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
   return opened;
 }
 
@@ -84,7 +84,7 @@ export async function tell(page: Page, test: string): Promise<void> {
 /** Clicks on New shell and waits until it can be typed into. Returns the id of the session. */
 export async function startShell(page: Page): Promise<string> {
   await page.getByTestId('empty-new-shell').or(page.getByTestId('new-shell')).first().click();
-  await page.locator('[data-testid="helm"][data-helm="yours"]').waitFor();
+  await page.locator('[data-testid="lease"][data-lease="yours"]').waitFor();
   return await shown(page);
 }
 

@@ -23,12 +23,12 @@ export function authorizationIn(hash: string): string | undefined {
   }
 }
 
-const MAY: Readonly<Partial<Record<Scope, { readonly name: string; readonly words: string }>>> = {
-  view: { name: 'Watch', words: 'see all sessions that you may see, and read their output' },
-  input: { name: 'Watch and type', words: 'type into programs that run, and send them signals' },
+const MAY: Readonly<Partial<Record<Scope, { readonly name: string; readonly text: string }>>> = {
+  view: { name: 'Watch', text: 'see all sessions that you may see, and read their output' },
+  input: { name: 'Watch and type', text: 'type into programs that run, and send them signals' },
   create: {
     name: 'Start commands',
-    words: 'start any command on this machine, as the user of the gateway, and end it',
+    text: 'start any command on this machine, as the user of the gateway, and end it',
   },
 };
 const DESTINATIONS: Readonly<Record<Authorization['destination']['kind'], string>> = {
@@ -46,13 +46,13 @@ interface AuthorizeProps {
 }
 
 /** Returns the lowest scope that the program requests: a user who only clicks grants no more. More is a choice. */
-function leastAsked(query: string, choices: readonly Scope[]): Scope | undefined {
-  const asked = (new URLSearchParams(query).get('scope') ?? '').split(' ');
-  return choices.find((one) => asked.includes(one)) ?? choices[0];
+function leastRequested(query: string, choices: readonly Scope[]): Scope | undefined {
+  const scopes = (new URLSearchParams(query).get('scope') ?? '').split(' ');
+  return choices.find((one) => scopes.includes(one)) ?? choices[0];
 }
 
 export function Authorize({ client, me, query, onLeave }: AuthorizeProps) {
-  const [asked, setAsked] = useState<Authorization>();
+  const [request, setRequest] = useState<Authorization>();
   const [error, setError] = useState<BinnacleError>();
   const [scope, setScope] = useState<Scope>();
   const [answered, setAnswered] = useState<'allow' | 'deny'>();
@@ -61,10 +61,10 @@ export function Authorize({ client, me, query, onLeave }: AuthorizeProps) {
   useEffect(() => {
     client.authorization(query).then(
       (found) => {
-        setAsked(found);
-        setScope(leastAsked(query, found.choices));
+        setRequest(found);
+        setScope(leastRequested(query, found.choices));
       },
-      (thrown: unknown) => setError(asFailure(thrown)),
+      (cause: unknown) => setError(asFailure(cause)),
     );
   }, [client, query]);
 
@@ -74,21 +74,21 @@ export function Authorize({ client, me, query, onLeave }: AuthorizeProps) {
     client.authorize(query, decision, decision === 'allow' ? scope : undefined).then(
       // Replaced in the history: a code works once.
       (redirect) => location.replace(redirect),
-      (thrown: unknown) => {
+      (cause: unknown) => {
         setAnswered(undefined);
-        setError(asFailure(thrown));
+        setError(asFailure(cause));
       },
     );
   };
 
-  if (asked === undefined) {
+  if (request === undefined) {
     return (
-      <main className="door" aria-busy={error === undefined} data-testid="authorize">
+      <main className="login" aria-busy={error === undefined} data-testid="authorize">
         {error !== undefined && (
-          <div className="door-card">
+          <div className="login-card">
             <h1>That cannot be allowed</h1>
             <Failure error={error} />
-            <div className="door-acts">
+            <div className="login-acts">
               <button type="button" className="button" onClick={onLeave} data-testid="authorize-leave">
                 To the sessions
               </button>
@@ -99,15 +99,15 @@ export function Authorize({ client, me, query, onLeave }: AuthorizeProps) {
       </main>
     );
   }
-  const { destination, choices } = asked;
+  const { destination, choices } = request;
   return (
-    <main className="door" data-testid="authorize">
-      <div className="door-card">
+    <main className="login" data-testid="authorize">
+      <div className="login-card">
         <h1>Allow access?</h1>
-        <p className="door-lead">
+        <p className="login-lead">
           A program that calls itself{' '}
           <strong className="authorize-name" data-testid="authorize-client">
-            <bdi>{oneLine(asked.client, 80)}</bdi>
+            <bdi>{oneLine(request.client, 80)}</bdi>
           </strong>{' '}
           wants to use Binnacle for you.
         </p>
@@ -136,7 +136,7 @@ export function Authorize({ client, me, query, onLeave }: AuthorizeProps) {
                 />
                 <span>
                   {MAY[one]?.name ?? one}
-                  <small>{MAY[one]?.words}</small>
+                  <small>{MAY[one]?.text}</small>
                 </span>
               </label>
             ))}
@@ -147,7 +147,7 @@ export function Authorize({ client, me, query, onLeave }: AuthorizeProps) {
           days without use, or with <kbd className="command">binnacle token revoke</kbd>
         </p>
         {error !== undefined && <Failure error={error} />}
-        <div className="door-acts">
+        <div className="login-acts">
           <button
             type="button"
             className="button"

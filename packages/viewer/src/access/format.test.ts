@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
-import { endsWithWords, expiryWords, factsOf, makerWords } from './format.ts';
+import { dependentsText, expiryText, factsOf, makerText } from './format.ts';
 
 const issued = { tokens: [], logins: [], shares: [], links: 0 };
 
 test('a token says who made it, and for whom where that is somebody else', () => {
-  expect(makerWords({ madeBy: { id: 'admin', name: 'admin', user: 'admin' } })).toBe('made by admin');
-  expect(makerWords({ madeBy: { id: 'x', name: 'laptop', user: 'ann' } })).toBe('made by laptop (ann)');
-  expect(makerWords({ madeBy: { id: 'x', name: 'laptop', user: 'token-0-1' } })).toBe('made by laptop');
-  expect(makerWords({ madeBy: null })).toBe('made before that was kept');
+  expect(makerText({ madeBy: { id: 'admin', name: 'admin', user: 'admin' } })).toBe('made by admin');
+  expect(makerText({ madeBy: { id: 'x', name: 'laptop', user: 'ann' } })).toBe('made by laptop (ann)');
+  expect(makerText({ madeBy: { id: 'x', name: 'laptop', user: 'token-0-1' } })).toBe('made by laptop');
+  expect(makerText({ madeBy: null })).toBe('made before that was kept');
 });
 
 test('its row says who made it, when, until when, and for whom', () => {
@@ -20,14 +20,14 @@ test('its row says who made it, when, until when, and for whom', () => {
 });
 
 test('its end is told in words', () => {
-  expect(expiryWords({ expiresAt: null }, 0)).toBe('no end');
-  expect(expiryWords({ expiresAt: 3600_000 }, 0)).toBe('ends in 1 h');
-  expect(expiryWords({ expiresAt: 1 }, 2)).toBe('has ended');
+  expect(expiryText({ expiresAt: null }, 0)).toBe('no end');
+  expect(expiryText({ expiresAt: 3600_000 }, 0)).toBe('ends in 1 h');
+  expect(expiryText({ expiresAt: 1 }, 2)).toBe('has ended');
 });
 
 test('what ends with it is counted', () => {
-  expect(endsWithWords(issued)).toBe('');
-  expect(endsWithWords({ ...issued, links: 2 })).toBe('2 unused login links');
+  expect(dependentsText(issued)).toBe('');
+  expect(dependentsText({ ...issued, links: 2 })).toBe('2 unused login links');
   const share = { id: 's', label: '', kind: 'session', mode: 'view', expiresAt: 1 } as const;
-  expect(endsWithWords({ ...issued, shares: [share], links: 1 })).toBe('1 share link and 1 unused login link');
+  expect(dependentsText({ ...issued, shares: [share], links: 1 })).toBe('1 share link and 1 unused login link');
 });

@@ -11,11 +11,11 @@ export interface Guest {
 }
 
 /** Stored for this tab only: an owner who opens a share link stays logged in everywhere else. */
-const KEPT = 'binnacle.guest';
+const STORAGE_KEY = 'binnacle.guest';
 const PREFIX = '#share=';
 export const MAX_NAME = 32;
 
-interface Kept {
+interface StoredGuest {
   /** Id for all redemptions of this tab, so that reopening a link in the tab takes no second use. */
   readonly id: string;
   /** Secret until its redemption: a reload of the welcome page must not lose the link. */
@@ -32,30 +32,35 @@ export function takeShare(): string | undefined {
   if (!location.hash.startsWith(PREFIX)) return undefined;
   const secret = location.hash.slice(PREFIX.length);
   history.replaceState(null, '', location.pathname);
-  const { id = newId(), credential, name } = kept() ?? {};
-  keep({ id, secret, ...(credential === undefined ? {} : { credential }), ...(name === undefined ? {} : { name }) });
+  const { id = newId(), credential, name } = storedGuest() ?? {};
+  storeGuest({
+    id,
+    secret,
+    ...(credential === undefined ? {} : { credential }),
+    ...(name === undefined ? {} : { name }),
+  });
   return secret;
 }
 
-export const isGuestTab = (): boolean => kept()?.credential !== undefined || kept()?.secret !== undefined;
+export const isGuestTab = (): boolean => storedGuest()?.credential !== undefined || storedGuest()?.secret !== undefined;
 
 /** Ends the guest login of this tab, and of no other. */
 export function forgetGuest(): void {
   try {
-    sessionStorage.removeItem(KEPT);
+    sessionStorage.removeItem(STORAGE_KEY);
   } catch {
     // Storage is blocked, so there is nothing to remove.
   }
 }
 
 /** Result of opening a share link. `known`: this tab has been in before, so there is no question. */
-export type Door =
+export type ShareEntry =
   | { readonly kind: 'known' }
   | { readonly kind: 'new'; readonly secret: string; readonly outlook: ShareOutlook };
 
 /** Looks at the link by its secret or, after a reload, by what this tab stored. Throws why there is nothing to see. */
-export async function knock(given: string | undefined): Promise<Door> {
-  const { credential, secret = given } = kept() ?? {};
+export async function openShareLink(linkSecret: string | undefined): Promise<ShareEntry> {
+  const { credential, secret = linkSecret } = storedGuest() ?? {};
   if (credential !== undefined || secret === undefined) return { kind: 'known' };
   const open = gateway();
   try {
@@ -69,44 +74,44 @@ export async function knock(given: string | undefined): Promise<Door> {
  * Enters as a guest: with `given` and a name for the first time, later with what this tab stored. Throws why entry is
  * refused.
  */
-export async function enterAsGuest(given?: string, called?: string): Promise<Guest> {
-  const before = kept();
-  const { id = newId(), secret = given, name = called ?? '' } = before ?? {};
+export async function enterAsGuest(linkSecret?: string, called?: string): Promise<Guest> {
+  const before = storedGuest();
+  const { id = newId(), secret = linkSecret, name = called ?? '' } = before ?? {};
   let credential = secret === undefined ? before?.credential : undefined;
   if (secret !== undefined) {
     // Stored before the request: if the response is lost, the retry is for the same guest.
-    keep({ id, secret, name });
+    storeGuest({ id, secret, name });
     const open = gateway();
     try {
       credential = (await open.shares.redeem(secret, { id, name })).credential;
     } finally {
       open.close();
     }
-    keep({ id, credential, name });
+    storeGuest({ id, credential, name });
   }
   const client = connect({ url: gatewayUrl(), token: credential ?? '', makeSocket: guestSocket(credential ?? '') });
   try {
     return { client, me: await client.me(), shared: await client.shares.shown() };
-  } catch (thrown) {
+  } catch (cause) {
     client.close();
-    throw thrown;
+    throw cause;
   }
 }
 
 const gatewayUrl = (): string => new URL('.', location.origin + location.pathname).href;
 
-function kept(): Kept | undefined {
+function storedGuest(): StoredGuest | undefined {
   try {
-    const value: unknown = JSON.parse(sessionStorage.getItem(KEPT) ?? 'null');
-    return typeof value === 'object' && value !== null && 'id' in value ? (value as Kept) : undefined;
+    const value: unknown = JSON.parse(sessionStorage.getItem(STORAGE_KEY) ?? 'null');
+    return typeof value === 'object' && value !== null && 'id' in value ? (value as StoredGuest) : undefined;
   } catch {
     return undefined; // only this code writes it, and an unreadable value is no login
   }
 }
 
-function keep(value: Kept): void {
+function storeGuest(value: StoredGuest): void {
   try {
-    sessionStorage.setItem(KEPT, JSON.stringify(value));
+    sessionStorage.setItem(STORAGE_KEY, JSON.stringify(value));
   } catch {
     // Without storage a reload needs the link again.
   }

@@ -4,21 +4,21 @@
 import type { ShareMode, ShareOutlook } from '@binnacle/client';
 import type { BinnacleError } from '@binnacle/protocol';
 import { type FormEvent, useId, useState } from 'react';
-import { leftWords, oneLine } from '../model/format.ts';
+import { oneLine, timeLeftText } from '../model/format.ts';
 import { Failure } from '../ui/failure.tsx';
 import { Compass } from '../ui/icons.tsx';
 import { forgetGuest, MAX_NAME } from './guest-entry.ts';
 import './login.css';
 import './guest-welcome.css';
 
-interface GuestDoorProps {
+interface GuestWelcomeProps {
   readonly outlook: ShareOutlook;
   readonly busy: boolean;
   readonly onEnter: (name: string) => void;
 }
 
 /** Key of the name that a guest last typed, for the next link. */
-const NAME_KEPT = 'binnacle.guest-name';
+const NAME_KEY = 'binnacle.guest-name';
 
 const WHAT: Readonly<Record<ShareOutlook['kind'], string>> = {
   session: 'a terminal',
@@ -35,29 +35,29 @@ const MAY: Readonly<Record<ShareOutlook['kind'], Readonly<Record<ShareMode, stri
   },
 };
 
-export function GuestDoor({ outlook, busy, onEnter }: GuestDoorProps) {
-  const [name, setName] = useState(keptName);
+export function GuestWelcome({ outlook, busy, onEnter }: GuestWelcomeProps) {
+  const [name, setName] = useState(storedName);
   const field = useId();
   const submit = (event: FormEvent): void => {
     event.preventDefault();
-    keepName(name.trim());
+    storeName(name.trim());
     onEnter(name.trim());
   };
   const { kind, mode, label, expiresAt, usesLeft } = outlook;
   return (
-    <main className="door" data-testid="guest-door" data-mode={mode}>
-      <div className="door-card">
+    <main className="login" data-testid="guest-welcome" data-mode={mode}>
+      <div className="login-card">
         <Compass large />
         <h1>{label === '' ? 'Binnacle' : oneLine(label, 100)}</h1>
-        <p className="door-lead">Somebody shares {WHAT[kind]} with you.</p>
-        <ul className="door-steps">
+        <p className="login-lead">Somebody shares {WHAT[kind]} with you.</p>
+        <ul className="login-steps">
           <li>{MAY[kind][mode]}</li>
-          <li>The link ends in {leftWords(expiresAt, Date.now())}.</li>
+          <li>The link ends in {timeLeftText(expiresAt, Date.now())}.</li>
           {usesLeft === 1 && <li>It opens once: after you nobody else can use it.</li>}
         </ul>
         <form onSubmit={submit}>
           <label htmlFor={field}>Your name, for those who share</label>
-          <div className="door-row">
+          <div className="login-row">
             <input
               id={field}
               value={name}
@@ -86,15 +86,15 @@ const NEXT: Readonly<Record<string, string>> = {
   unreachable: 'The gateway does not answer. It may be restarting: try again in a moment.',
 };
 
-export function GuestShut({ error }: { readonly error: BinnacleError }) {
+export function GuestError({ error }: { readonly error: BinnacleError }) {
   const leave = (): void => {
     forgetGuest();
     location.reload();
   };
   const next = NEXT[error.code];
   return (
-    <main className="door" data-testid="guest-shut">
-      <div className="door-card">
+    <main className="login" data-testid="guest-error">
+      <div className="login-card">
         <Compass large />
         <h1>Binnacle</h1>
         {next === undefined ? (
@@ -104,7 +104,7 @@ export function GuestShut({ error }: { readonly error: BinnacleError }) {
             {next}
           </p>
         )}
-        <div className="door-acts">
+        <div className="login-acts">
           {error.retryable && (
             <button
               type="button"
@@ -124,18 +124,18 @@ export function GuestShut({ error }: { readonly error: BinnacleError }) {
   );
 }
 
-function keptName(): string {
+function storedName(): string {
   try {
-    return localStorage.getItem(NAME_KEPT) ?? '';
+    return localStorage.getItem(NAME_KEY) ?? '';
   } catch {
     return ''; // storage may be forbidden
   }
 }
 
-function keepName(name: string): void {
+function storeName(name: string): void {
   try {
-    if (name === '') localStorage.removeItem(NAME_KEPT);
-    else localStorage.setItem(NAME_KEPT, name);
+    if (name === '') localStorage.removeItem(NAME_KEY);
+    else localStorage.setItem(NAME_KEY, name);
   } catch {
     // Storage may be forbidden: the next visit asks again.
   }

@@ -29,12 +29,12 @@ export function Login({ error, onTicket }: LoginProps) {
   };
 
   return (
-    <main className="door" data-testid="login">
-      <div className="door-card">
+    <main className="login" data-testid="login">
+      <div className="login-card">
         <Compass large />
         <h1>Binnacle</h1>
-        <p className="door-lead">This gateway opens with a login link.</p>
-        <ol className="door-steps">
+        <p className="login-lead">This gateway opens with a login link.</p>
+        <ol className="login-steps">
           <li>
             On the machine that runs it, type <kbd className="command">binnacle token link</kbd> or, in the folder of
             its code, <kbd className="command">npx binnacle token link</kbd>
@@ -43,7 +43,7 @@ export function Login({ error, onTicket }: LoginProps) {
         </ol>
         <form onSubmit={submit}>
           <label htmlFor={field}>Or paste the link or its ticket</label>
-          <div className="door-row">
+          <div className="login-row">
             <input
               id={field}
               data-testid="ticket"

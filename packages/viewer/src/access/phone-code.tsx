@@ -16,11 +16,11 @@ interface PhoneCodeProps {
   readonly scope: Scope;
 }
 
-const CHOICES: readonly { readonly scope: Scope; readonly words: string }[] = [
-  { scope: 'admin', words: 'everything, as an administrator' },
-  { scope: 'create', words: 'look, type and start sessions' },
-  { scope: 'input', words: 'look, type and approve' },
-  { scope: 'view', words: 'look only' },
+const CHOICES: readonly { readonly scope: Scope; readonly label: string }[] = [
+  { scope: 'admin', label: 'everything, as an administrator' },
+  { scope: 'create', label: 'look, type and start sessions' },
+  { scope: 'input', label: 'look, type and approve' },
+  { scope: 'view', label: 'look only' },
 ];
 const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/;
 
@@ -46,7 +46,7 @@ export function PhoneCode({ client, scope: own }: PhoneCodeProps) {
       .createTicket(scope)
       .then(
         (ticket) => setMade({ ticket, until: performance.now() + ticket.expiresInMs }),
-        (thrown: unknown) => setError(asFailure(thrown)),
+        (cause: unknown) => setError(asFailure(cause)),
       )
       .finally(() => setBusy(false));
   };
@@ -78,7 +78,7 @@ export function PhoneCode({ client, scope: own }: PhoneCodeProps) {
               >
                 {choices.map((one) => (
                   <option key={one.scope} value={one.scope}>
-                    {one.words}
+                    {one.label}
                   </option>
                 ))}
               </select>

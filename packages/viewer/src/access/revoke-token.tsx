@@ -7,7 +7,7 @@ import { asFailure } from '../model/failure.ts';
 import { oneLine } from '../model/format.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { Failure } from '../ui/failure.tsx';
-import { endsWithWords, makerWords } from './format.ts';
+import { dependentsText, makerText } from './format.ts';
 import './revoke-token.css';
 
 interface RevokeTokenProps {
@@ -28,8 +28,8 @@ export function RevokeToken({ client, token, onRevoked, onClose }: RevokeTokenPr
       (found) => {
         if (!isOver) setIssued(found);
       },
-      (thrown: unknown) => {
-        if (!isOver) setError(asFailure(thrown));
+      (cause: unknown) => {
+        if (!isOver) setError(asFailure(cause));
       },
     );
     return () => {
@@ -42,11 +42,11 @@ export function RevokeToken({ client, token, onRevoked, onClose }: RevokeTokenPr
     client.tokens
       .revoke(id, { issued: what })
       .then(onRevoked)
-      .then(onClose, (thrown: unknown) => setError(asFailure(thrown)))
+      .then(onClose, (cause: unknown) => setError(asFailure(cause)))
       .finally(() => setBusy(false));
   };
   const hasMade = issued !== undefined && issued.tokens.length > 0;
-  const also = issued === undefined ? '' : endsWithWords(issued);
+  const also = issued === undefined ? '' : dependentsText(issued);
   return (
     <Dialog label="Revoke this token?" onClose={onClose}>
       <h2>Revoke “{oneLine(token.name, 60)}”?</h2>
@@ -59,7 +59,7 @@ export function RevokeToken({ client, token, onRevoked, onClose }: RevokeTokenPr
             {issued.tokens.map((one) => (
               <li key={one.id}>
                 <strong>{oneLine(one.name, 60)}</strong> <span className="turn-mark">{one.scope}</span>{' '}
-                <small>{makerWords(one)}</small>
+                <small>{makerText(one)}</small>
               </li>
             ))}
           </ul>

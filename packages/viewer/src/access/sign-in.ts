@@ -13,9 +13,9 @@ export const gateway = (): Binnacle => connect({ url: new URL('.', location.orig
  * `door`: nobody is logged in here; with the error if a ticket was refused or the gateway does not answer. `isKept`:
  * the login outlives the page; false if the browser stores nothing.
  */
-export type Entry =
-  | { readonly kind: 'in'; readonly me: Me; readonly isKept: boolean }
-  | { readonly kind: 'door'; readonly error?: BinnacleError };
+export type LoginState =
+  | { readonly kind: 'in'; readonly me: Me; readonly isLoginStored: boolean }
+  | { readonly kind: 'login'; readonly error?: BinnacleError };
 
 /**
  * Takes the ticket from the fragment and removes it from the address: neither the history nor a copied link then
@@ -29,20 +29,20 @@ export function takeTicket(): string | undefined {
 }
 
 /** Trades a ticket, if there is one, for a login; then requests the current user. */
-export async function enter(client: Binnacle, ticket: string | undefined): Promise<Entry> {
+export async function enter(client: Binnacle, ticket: string | undefined): Promise<LoginState> {
   let refused: BinnacleError | undefined;
-  let isKept = true;
+  let isLoginStored = true;
   try {
-    if (ticket !== undefined) isKept = await client.login(ticket);
-  } catch (thrown) {
-    refused = asFailure(thrown);
+    if (ticket !== undefined) isLoginStored = await client.login(ticket);
+  } catch (cause) {
+    refused = asFailure(cause);
   }
   try {
     // A used ticket does no harm to a user who is already logged in.
-    return { kind: 'in', me: await client.me(), isKept };
-  } catch (thrown) {
-    const error = asFailure(thrown);
-    if (refused !== undefined) return { kind: 'door', error: refused };
-    return error.code === 'unauthorized' ? { kind: 'door' } : { kind: 'door', error };
+    return { kind: 'in', me: await client.me(), isLoginStored };
+  } catch (cause) {
+    const error = asFailure(cause);
+    if (refused !== undefined) return { kind: 'login', error: refused };
+    return error.code === 'unauthorized' ? { kind: 'login' } : { kind: 'login', error };
   }
 }

@@ -23,22 +23,22 @@ export function TokensView({ client, menu, linkNotice }: TokensViewProps) {
   const [tokens, setTokens] = useState<readonly TokenInfo[]>();
   const [error, setError] = useState<BinnacleError>();
   const [revoking, setRevoking] = useState<TokenInfo>();
-  const look = useCallback(async () => {
+  const load = useCallback(async () => {
     try {
       setTokens(await client.tokens.list());
       setError(undefined);
-    } catch (thrown) {
-      setError(asFailure(thrown));
+    } catch (cause) {
+      setError(asFailure(cause));
     }
   }, [client]);
-  useEffect(() => void look(), [look]);
+  useEffect(() => void load(), [load]);
   const icon = <LockIcon />;
   const now = Date.now() + (client.clockOffsetMs ?? 0);
   return (
     <Page
       title="Tokens"
       icon={icon}
-      words="Tokens and browser logins that are let in, and who made them"
+      subtitle="Tokens and browser logins that are let in, and who made them"
       menu={menu}
       notices={
         <>
@@ -52,7 +52,7 @@ export function TokensView({ client, menu, linkNotice }: TokensViewProps) {
       {tokens === undefined && error === undefined && (
         <Empty icon={icon} title="Looking…" waiting test="tokens-loading" />
       )}
-      {tokens === undefined && error !== undefined && <Failed error={error} onAgain={() => void look()} />}
+      {tokens === undefined && error !== undefined && <Failed error={error} onAgain={() => void load()} />}
       {tokens?.length === 0 && (
         <Empty icon={icon} title="Only the admin token is let in" test="tokens-none">
           <p>
@@ -67,7 +67,7 @@ export function TokensView({ client, menu, linkNotice }: TokensViewProps) {
         ))}
       </ul>
       {revoking !== undefined && (
-        <RevokeToken client={client} token={revoking} onRevoked={look} onClose={() => setRevoking(undefined)} />
+        <RevokeToken client={client} token={revoking} onRevoked={load} onClose={() => setRevoking(undefined)} />
       )}
     </Page>
   );

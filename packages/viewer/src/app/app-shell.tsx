@@ -6,37 +6,37 @@ import { useCallback, useEffect, useRef, useState } from 'react';
 import type { Command } from '../model/command.ts';
 import { conversationTitle } from '../model/conversations.ts';
 import { oneLine } from '../model/format.ts';
-import type { Choice } from '../model/route.ts';
+import type { Route } from '../model/route.ts';
 import { title } from '../model/sessions.ts';
-import { useLook } from '../notifications/use-focus.ts';
+import { useFocusReport } from '../notifications/use-focus.ts';
 import { Bell, Toasts } from '../plugins/plugin-notices.tsx';
-import { useTold } from '../plugins/use-plugin-notices.ts';
-import { useLooked } from '../sidebar/last-seen.ts';
+import { usePluginNotices } from '../plugins/use-plugin-notices.ts';
+import { useNews } from '../sidebar/last-seen.ts';
 import { countWaiting, keyOf, type Row } from '../sidebar/rows.ts';
-import { Side } from '../sidebar/sidebar.tsx';
+import { Sidebar } from '../sidebar/sidebar.tsx';
 import { type Link, useLink } from '../state/use-connection.ts';
-import { type Talks, useConversations } from '../state/use-conversations.ts';
-import { useAddress } from '../state/use-route.ts';
-import { type Fleet, useFleet, useSought } from '../state/use-session-list.ts';
-import { Mishap } from '../ui/error-boundary.tsx';
+import { type ConversationList, useConversations } from '../state/use-conversations.ts';
+import { useRoute } from '../state/use-route.ts';
+import { type SessionList, useSessionById, useSessionList } from '../state/use-session-list.ts';
+import { ErrorBoundary } from '../ui/error-boundary.tsx';
 import { IconButton } from '../ui/icon-button.tsx';
 import { MenuIcon } from '../ui/icons.tsx';
 import { type Theme, useSetting } from '../ui/theme.ts';
 import { FrameNotices, prepareTerminal } from './detail-pane.tsx';
 import { Overlay, type OverlayName } from './overlay.tsx';
 import { pageCommands } from './page-commands.ts';
-import { Phone } from './phone-dialog.tsx';
+import { PhoneDialog } from './phone-dialog.tsx';
 import { RoutePane } from './route-pane.tsx';
-import { type Box, useBegin } from './use-create.ts';
-import { useDeckKeys } from './use-shortcuts.ts';
+import { type Box, useCreate } from './use-create.ts';
+import { useShortcuts } from './use-shortcuts.ts';
 import { useTitle } from './use-title.ts';
 import './app-shell.css';
 
-interface DeckProps {
+interface AppShellProps {
   readonly client: Binnacle;
   readonly me: Me;
   /** True if the login outlives this page. */
-  readonly isKept: boolean;
+  readonly isLoginStored: boolean;
   readonly theme: Theme;
   readonly onTheme: () => void;
   readonly onLeave: () => void;
@@ -49,12 +49,12 @@ const SHUT: ReadonlySet<string> = new Set(['unauthorized', 'revoked', 'login_inc
 
 const BAR_PX = 54;
 
-export function Deck({ client, me, isKept, theme, onTheme, onLeave, onShut }: DeckProps) {
+export function AppShell({ client, me, isLoginStored, theme, onTheme, onLeave, onShut }: AppShellProps) {
   const link = useLink(client);
-  const fleet = useFleet(client);
-  const talks = useConversations(client);
-  const told = useTold(client);
-  const { chosen, stray, choose } = useAddress();
+  const sessionList = useSessionList(client);
+  const conversationList = useConversations(client);
+  const pluginNotices = usePluginNotices(client);
+  const { route, unknownKind, choose } = useRoute();
   const [screenReader, setScreenReader] = useSetting('binnacle.screen-reader');
   const [drawer, setDrawer] = useState(false);
   /** The open overlay; at most one. */
@@ -64,44 +64,44 @@ export function Deck({ client, me, isKept, theme, onTheme, onLeave, onShut }: De
   const order = useRef<readonly Row[]>([]);
   /** Commands for the session or conversation in view. */
   const offered = useRef<readonly Command[]>([]);
-  const isNews = useLooked(keyOf(chosen));
+  const isNews = useNews(keyOf(route));
   useLoginEnd(link, onShut);
-  useTerminalAhead(fleet);
-  const { session, talk } = useSubject(client, fleet, talks, chosen);
-  const waiting = countWaiting(fleet.sessions, talks.conversations);
-  useTitle(nameOf(chosen, session, talk), waiting);
+  useTerminalAhead(sessionList);
+  const { session, talk } = useRouteTarget(client, sessionList, conversationList, route);
+  const waiting = countWaiting(sessionList.sessions, conversationList.conversations);
+  useTitle(nameOf(route, session, talk), waiting);
 
   const forget = useRef<() => void>(undefined);
   const pick = useCallback(
-    (choice: Choice | undefined, isRefined = false) => {
-      choose(choice, isRefined);
+    (next: Route | undefined, isRefined = false) => {
+      choose(next, isRefined);
       setDrawer(false);
       forget.current?.();
     },
     [choose],
   );
   const box = (): Box => area.current ?? boxIn(main.current);
-  const begin = useBegin(client, talks, box, pick);
-  forget.current = begin.forget;
+  const create = useCreate(client, conversationList, box, pick);
+  forget.current = create.forget;
   const mayCreate = allows(me.scope, 'create');
   // True until the agents are known: mostly there are some, and a button that appeared later would move the list below
   // it.
-  const mayTalk = allows(me.scope, 'input') && talks.agents?.length !== 0;
-  const shell = mayCreate ? begin.shell : undefined;
-  const agents = talks.agents ?? [];
-  const newTalk = (): void => (agents.length > 1 ? setAbove('conversation') : begin.talk());
+  const mayTalk = allows(me.scope, 'input') && conversationList.agents?.length !== 0;
+  const shell = mayCreate ? create.shell : undefined;
+  const agents = conversationList.agents ?? [];
+  const newTalk = (): void => (agents.length > 1 ? setAbove('conversation') : create.talk());
   const onTalk = mayTalk && agents.length > 0 ? newTalk : undefined;
   const onOrder = useCallback((rows: readonly Row[]) => {
     order.current = rows;
   }, []);
-  useDeckKeys({
+  useShortcuts({
     rows: () => order.current,
-    chosen,
+    route,
     pick,
     act: (act) => (act === 'filter' ? focusFilter() : setAbove(act)),
   });
 
-  useLook(client, chosen);
+  useFocusReport(client, route);
   const commands = pageCommands(
     { own: offered.current, isAdmin: allows(me.scope, 'admin'), theme, screenReader },
     {
@@ -117,28 +117,52 @@ export function Deck({ client, me, isKept, theme, onTheme, onLeave, onShut }: De
 
   const notices = (
     <FrameNotices
-      isKept={isKept}
+      isLoginStored={isLoginStored}
       client={client}
       link={link}
-      error={begin.error ?? fleet.error ?? talks.error}
-      onClose={begin.error === undefined ? undefined : begin.forget}
+      error={create.error ?? sessionList.error ?? conversationList.error}
+      onClose={create.error === undefined ? undefined : create.forget}
     />
   );
   const menu = <MenuButton isOpen={drawer} onOpen={() => setDrawer(true)} />;
 
   return (
-    <div className={drawer ? 'deck drawer' : 'deck'} data-testid="deck" data-link={link.kind}>
+    <div className={drawer ? 'app-shell drawer' : 'app-shell'} data-testid="app-shell" data-link={link.kind}>
       {/* On a phone the sidebar with the name in it is hidden. */}
       <header className="sr-only">
         <h1>Binnacle</h1>
       </header>
-      <Side
-        {...{ me, link, fleet, talks, chosen, theme, screenReader, isNews, mayTalk, onTalk, onTheme, onLeave, onOrder }}
-        starting={begin.starting}
+      <Sidebar
+        {...{
+          me,
+          link,
+          sessionList,
+          conversationList,
+          route,
+          theme,
+          screenReader,
+          isNews,
+          mayTalk,
+          onTalk,
+          onTheme,
+          onLeave,
+          onOrder,
+        }}
+        starting={create.starting}
         bell={
           <>
-            <Phone client={client} me={me} chosen={chosen} nameOf={(what) => nameOfMuted(what, fleet, talks)} />
-            <Bell all={told.all} unseen={told.unseen} isKnown={told.isKnown} see={told.see} />
+            <PhoneDialog
+              client={client}
+              me={me}
+              route={route}
+              nameOf={(what) => nameOfMuted(what, sessionList, conversationList)}
+            />
+            <Bell
+              all={pluginNotices.all}
+              unseen={pluginNotices.unseen}
+              isKnown={pluginNotices.isKnown}
+              see={pluginNotices.see}
+            />
           </>
         }
         onChoose={pick}
@@ -150,20 +174,32 @@ export function Deck({ client, me, isKept, theme, onTheme, onLeave, onShut }: De
       />
       <Shade onClose={() => setDrawer(false)} />
       <div className="main-area" ref={main}>
-        <Mishap key={chosen?.kind ?? 'nothing'} menu={menu}>
+        <ErrorBoundary key={route?.kind ?? 'nothing'} menu={menu}>
           <RoutePane
-            {...{ client, me, chosen, stray, fleet, talks, begin, session, talk, theme, screenReader }}
+            {...{
+              client,
+              me,
+              route,
+              unknownKind,
+              sessionList,
+              conversationList,
+              create,
+              session,
+              talk,
+              theme,
+              screenReader,
+            }}
             {...{ waiting, menu, notices, offered, mayCreate, mayTalk, pick, onTalk }}
             onShell={shell}
             onSize={(size) => {
               area.current = size;
             }}
           />
-        </Mishap>
+        </ErrorBoundary>
       </div>
-      <Toasts toasts={told.toasts} dismiss={told.dismiss} />
+      <Toasts toasts={pluginNotices.toasts} dismiss={pluginNotices.dismiss} />
       <Overlay
-        {...{ client, above, fleet, talks, begin, commands, pick }}
+        {...{ client, above, sessionList, conversationList, create, commands, pick }}
         onClose={(which) => setAbove((now) => (which === undefined || now === which ? undefined : now))}
       />
     </div>
@@ -188,7 +224,7 @@ const Shade = ({ onClose }: { readonly onClose: () => void }) => (
   <button type="button" className="shade" aria-label="Close the list" tabIndex={-1} onClick={onClose} />
 );
 
-const focusFilter = (): void => document.querySelector<HTMLElement>('[data-testid="filter-words"]')?.focus();
+const focusFilter = (): void => document.querySelector<HTMLElement>('[data-testid="filter-text"]')?.focus();
 
 /** Calls `onShut` once the gateway has refused this login. */
 function useLoginEnd(link: Link, onShut: () => void): void {
@@ -199,7 +235,7 @@ function useLoginEnd(link: Link, onShut: () => void): void {
 }
 
 /** Loads the terminal code once the list is there: a terminal is the most likely next need. */
-function useTerminalAhead({ loading }: Fleet): void {
+function useTerminalAhead({ loading }: SessionList): void {
   const isQuiet = !loading;
   useEffect(() => {
     if (isQuiet) prepareTerminal();
@@ -212,38 +248,45 @@ const boxIn = (area: HTMLElement | null): Box => ({
   height: (area?.clientHeight ?? 0) - BAR_PX,
 });
 
-interface SubjectInfo {
+interface RouteTarget {
   readonly session: SessionInfo | undefined;
   readonly talk: ConversationInfo | undefined;
 }
 
 /** Returns the session or conversation that the route names, once it is known. */
-function useSubject(client: Binnacle, fleet: Fleet, talks: Talks, chosen: Choice | undefined): SubjectInfo {
-  const wanted = chosen?.kind === 'session' ? chosen.id : undefined;
-  const sought = useSought(client, fleet, wanted);
-  const session = wanted === undefined ? undefined : (fleet.sessions.find(({ id }) => id === wanted) ?? sought);
-  const talk = chosen?.kind === 'conversation' ? talks.conversations.find(({ key }) => key === chosen.key) : undefined;
+function useRouteTarget(
+  client: Binnacle,
+  sessionList: SessionList,
+  conversationList: ConversationList,
+  route: Route | undefined,
+): RouteTarget {
+  const sessionId = route?.kind === 'session' ? route.id : undefined;
+  const fetched = useSessionById(client, sessionList, sessionId);
+  const session =
+    sessionId === undefined ? undefined : (sessionList.sessions.find(({ id }) => id === sessionId) ?? fetched);
+  const talk =
+    route?.kind === 'conversation' ? conversationList.conversations.find(({ key }) => key === route.key) : undefined;
   return { session, talk };
 }
 
 /** Returns the name of a muted session or conversation; undefined if the lists do not have it. */
-function nameOfMuted(what: Muted, fleet: Fleet, talks: Talks): string | undefined {
-  if ('session' in what) return fleet.sessions.find(({ id }) => id === what.session)?.name;
-  const muted = talks.conversations.find((info) => info.key === what.conversation);
+function nameOfMuted(what: Muted, sessionList: SessionList, conversationList: ConversationList): string | undefined {
+  if ('session' in what) return sessionList.sessions.find(({ id }) => id === what.session)?.name;
+  const muted = conversationList.conversations.find((info) => info.key === what.conversation);
   return muted && conversationTitle(muted);
 }
 
 /** Returns the name for the window's title; empty if nothing is in view. */
 function nameOf(
-  chosen: Choice | undefined,
+  route: Route | undefined,
   session: SessionInfo | undefined,
   talk: ConversationInfo | undefined,
 ): string {
   if (session !== undefined) return oneLine(title(session), 60);
   if (talk !== undefined) return conversationTitle(talk);
-  if (chosen?.kind === 'search') return chosen.q === '' ? 'Search' : `${oneLine(chosen.q, 40)} · Search`;
-  if (chosen?.kind === 'plugins') return 'Plugins';
-  if (chosen?.kind === 'tokens') return 'Tokens';
-  if (chosen?.kind === 'recordings') return 'Recordings';
-  return chosen?.kind === 'traffic' ? 'Traffic' : '';
+  if (route?.kind === 'search') return route.q === '' ? 'Search' : `${oneLine(route.q, 40)} · Search`;
+  if (route?.kind === 'plugins') return 'Plugins';
+  if (route?.kind === 'tokens') return 'Tokens';
+  if (route?.kind === 'recordings') return 'Recordings';
+  return route?.kind === 'traffic' ? 'Traffic' : '';
 }

@@ -4,31 +4,31 @@ import type { Binnacle } from '@binnacle/client';
 import { useCallback, useEffect, useState } from 'react';
 import { Authorize, authorizationIn } from '../access/authorize.tsx';
 import { Login } from '../access/login.tsx';
-import { type Entry, enter, takeTicket } from '../access/sign-in.ts';
+import { enter, type LoginState, takeTicket } from '../access/sign-in.ts';
 import { asFailure } from '../model/failure.ts';
-import { tellLogin } from '../notifications/register-worker.ts';
+import { sendLogin } from '../notifications/register-worker.ts';
 import { useTheme } from '../ui/theme.ts';
-import { Deck } from './app-shell.tsx';
+import { AppShell } from './app-shell.tsx';
 import { useVisibleHeight } from './use-visible-height.ts';
 
 interface AppProps {
   readonly client: Binnacle;
   /** The login attempt, begun before the first render, because a ticket works once. */
-  readonly entering: Promise<Entry>;
+  readonly entering: Promise<LoginState>;
 }
 
 export function App({ client, entering }: AppProps) {
-  const [entry, setEntry] = useState<Entry>();
+  const [login, setLogin] = useState<LoginState>();
   const [theme, toggleTheme] = useTheme();
   const [query, setQuery] = useState(() => authorizationIn(location.hash));
   useVisibleHeight();
 
   useEffect(() => {
-    entering.then(setEntry, (thrown: unknown) => setEntry({ kind: 'door', error: asFailure(thrown) }));
+    entering.then(setLogin, (cause: unknown) => setLogin({ kind: 'login', error: asFailure(cause) }));
   }, [entering]);
-  const come = useCallback(
+  const logIn = useCallback(
     (ticket: string | undefined) => {
-      enter(client, ticket).then(setEntry, (thrown: unknown) => setEntry({ kind: 'door', error: asFailure(thrown) }));
+      enter(client, ticket).then(setLogin, (cause: unknown) => setLogin({ kind: 'login', error: asFailure(cause) }));
     },
     [client],
   );
@@ -36,43 +36,43 @@ export function App({ client, entering }: AppProps) {
     // A login link was opened in a tab that already shows the page.
     const changed = (): void => {
       const ticket = takeTicket();
-      if (ticket !== undefined) come(ticket);
+      if (ticket !== undefined) logIn(ticket);
       setQuery(authorizationIn(location.hash));
     };
     window.addEventListener('hashchange', changed);
     return () => window.removeEventListener('hashchange', changed);
-  }, [come]);
+  }, [logIn]);
 
-  const isAtDoor = entry?.kind === 'door';
+  const isAtLogin = login?.kind === 'login';
   useEffect(() => {
-    if (!isAtDoor || query === undefined) return;
+    if (!isAtLogin || query === undefined) return;
     // The login link was opened in another tab: this tab then continues with its authorization request.
-    const again = (): void => come(undefined);
+    const again = (): void => logIn(undefined);
     window.addEventListener('focus', again);
     return () => window.removeEventListener('focus', again);
-  }, [isAtDoor, query, come]);
+  }, [isAtLogin, query, logIn]);
 
-  if (entry === undefined) return <main className="door" aria-busy="true" />;
-  if (entry.kind === 'door') return <Login key={entry.error?.code} error={entry.error} onTicket={come} />;
+  if (login === undefined) return <main className="login" aria-busy="true" />;
+  if (login.kind === 'login') return <Login key={login.error?.code} error={login.error} onTicket={logIn} />;
   if (query !== undefined) {
     const done = (): void => {
       history.replaceState(null, '', location.pathname);
       setQuery(undefined);
     };
-    return <Authorize key={query} client={client} me={entry.me} query={query} onLeave={done} />;
+    return <Authorize key={query} client={client} me={login.me} query={query} onLeave={done} />;
   }
   const leave = (): void => {
-    void Promise.allSettled([client.logout(), tellLogin({})]).then(() => location.reload());
+    void Promise.allSettled([client.logout(), sendLogin({})]).then(() => location.reload());
   };
   return (
-    <Deck
+    <AppShell
       client={client}
-      me={entry.me}
-      isKept={entry.isKept}
+      me={login.me}
+      isLoginStored={login.isLoginStored}
       theme={theme}
       onTheme={toggleTheme}
       onLeave={leave}
-      onShut={() => come(undefined)}
+      onShut={() => logIn(undefined)}
     />
   );
 }

@@ -9,7 +9,7 @@ import type { Command } from '../model/command.ts';
 import { oneLine } from '../model/format.ts';
 import { title } from '../model/sessions.ts';
 import type { Link } from '../state/use-connection.ts';
-import { Mishap } from '../ui/error-boundary.tsx';
+import { ErrorBoundary } from '../ui/error-boundary.tsx';
 import { PagePart, usePart } from '../ui/lazy-part.ts';
 import { ErrorNotice, LinkNotice, Notice } from '../ui/notices.tsx';
 import type { Theme } from '../ui/theme.ts';
@@ -25,7 +25,7 @@ export const prepareTerminal = (): void => {
   sessionView.load().catch(() => undefined);
 };
 
-interface SubjectProps {
+interface DetailPaneProps {
   readonly client: Binnacle;
   readonly me: Me;
   readonly of: { readonly session: SessionInfo } | { readonly talk: ConversationInfo };
@@ -44,20 +44,20 @@ interface SubjectProps {
   /** Receives the commands of the session or conversation, for the palette. */
   readonly offered?: { current: readonly Command[] };
   readonly onSession: (id: string) => void;
-  readonly onGone?: () => void;
+  readonly onRemoved?: () => void;
   readonly onSize?: (size: { readonly width: number; readonly height: number }) => void;
   readonly onLive?: () => void;
 }
 
 const nothing = (): void => undefined;
 
-export function Subject(props: SubjectProps) {
+export function DetailPane(props: DetailPaneProps) {
   const { client, me, of, sessions, guest = false, menu, notices } = props;
   const ids = sessions.map(({ id }) => id).join(' ');
   const known = useMemo<ReadonlySet<string>>(() => new Set(ids.split(' ')), [ids]);
   if ('talk' in of) {
     return (
-      <Mishap key={of.talk.key} menu={menu}>
+      <ErrorBoundary key={of.talk.key} menu={menu}>
         <ConversationView
           client={client}
           info={of.talk}
@@ -67,20 +67,20 @@ export function Subject(props: SubjectProps) {
           menu={menu}
           linkNotice={notices}
           onSession={props.onSession}
-          onGone={props.onGone ?? nothing}
+          onRemoved={props.onRemoved ?? nothing}
         />
-      </Mishap>
+      </ErrorBoundary>
     );
   }
   const info = of.session;
   return (
-    <Mishap key={info.id} menu={menu}>
+    <ErrorBoundary key={info.id} menu={menu}>
       <Terminal {...props} info={info} />
-    </Mishap>
+    </ErrorBoundary>
   );
 }
 
-function Terminal(props: SubjectProps & { readonly info: SessionInfo }) {
+function Terminal(props: DetailPaneProps & { readonly info: SessionInfo }) {
   const { client, info, me, guest = false, menu, notices } = props;
   const view = usePart(sessionView);
   if (view === undefined) return <Opening name={oneLine(title(info))} menu={menu} />;
@@ -130,15 +130,15 @@ interface FrameNoticesProps {
   /** Undefined for an error that stays until it is fixed. */
   readonly onClose?: (() => void) | undefined;
   /** True if the login outlives this page. Default true. */
-  readonly isKept?: boolean;
+  readonly isLoginStored?: boolean;
 }
 
 /** Notices about the connection and the lists, above the page's own. */
-export function FrameNotices({ client, link, error, onClose, isKept = true }: FrameNoticesProps) {
+export function FrameNotices({ client, link, error, onClose, isLoginStored = true }: FrameNoticesProps) {
   return (
     <>
-      {!isKept && (
-        <Notice about="login-not-kept" tone="warn">
+      {!isLoginStored && (
+        <Notice about="login-not-stored" tone="warn">
           This browser stores nothing for this page. <small>When the page is closed or reloaded, log in again.</small>
         </Notice>
       )}

@@ -1,15 +1,15 @@
 // The pane without a selection, or for a missing one: shows how to begin.
 
 import type { ReactNode } from 'react';
-import type { Choice } from '../model/route.ts';
+import type { Route } from '../model/route.ts';
 import { Compass, PlusIcon, TalkIcon } from '../ui/icons.tsx';
 import './empty-pane.css';
 
-interface EmptyDeckProps {
+interface EmptyPaneProps {
   /** The kind of a route whose target is missing; undefined without a route, or while that is not known. */
-  readonly gone: Choice['kind'] | undefined;
+  readonly missingKind: Route['kind'] | undefined;
   /** The kind of an address that cannot name anything valid. */
-  readonly stray: 'session' | 'conversation' | undefined;
+  readonly unknownKind: 'session' | 'conversation' | undefined;
   /** Number of sessions and conversations that wait for a person. */
   readonly waiting: number;
   readonly starting: boolean;
@@ -23,21 +23,31 @@ interface EmptyDeckProps {
   readonly onTalk: (() => void) | undefined;
 }
 
-export function EmptyDeck({ gone, stray, waiting, starting, menu, notices, onShell, mayTalk, onTalk }: EmptyDeckProps) {
+export function EmptyPane({
+  missingKind,
+  unknownKind,
+  waiting,
+  starting,
+  menu,
+  notices,
+  onShell,
+  mayTalk,
+  onTalk,
+}: EmptyPaneProps) {
   return (
     <main className="main">
       <header className="bar bar-bare">{menu}</header>
       <div className="empty" data-testid="empty">
         <Compass large />
         <h2>
-          {stray !== undefined
-            ? `There is no such ${stray}`
-            : gone === undefined
-              ? quietWords(waiting)
-              : `That ${gone} is gone`}
+          {unknownKind !== undefined
+            ? `There is no such ${unknownKind}`
+            : missingKind === undefined
+              ? emptyTitle(waiting)
+              : `That ${missingKind} is gone`}
         </h2>
-        {stray !== undefined && <p>What the address names is no {stray}: it may be cut, or mistyped.</p>}
-        {waiting > 0 && stray === undefined && gone === undefined && (
+        {unknownKind !== undefined && <p>What the address names is no {unknownKind}: it may be cut, or mistyped.</p>}
+        {waiting > 0 && unknownKind === undefined && missingKind === undefined && (
           <p>{waiting === 1 ? 'It stands' : 'They stand'} first in the list, with what is asked.</p>
         )}
         <p>
@@ -77,5 +87,5 @@ export function EmptyDeck({ gone, stray, waiting, starting, menu, notices, onShe
   );
 }
 
-const quietWords = (waiting: number): string =>
+const emptyTitle = (waiting: number): string =>
   waiting === 0 ? 'All quiet on deck' : waiting === 1 ? 'One waits for you' : `${waiting} wait for you`;

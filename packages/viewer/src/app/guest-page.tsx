@@ -3,56 +3,56 @@
 
 import { BinnacleError, type ConversationInfo } from '@binnacle/protocol';
 import { useCallback, useEffect, useState } from 'react';
-import { type Door, enterAsGuest, type Guest } from '../access/guest-entry.ts';
-import { GuestDoor, GuestShut } from '../access/guest-welcome.tsx';
+import { enterAsGuest, type Guest, type ShareEntry } from '../access/guest-entry.ts';
+import { GuestError, GuestWelcome } from '../access/guest-welcome.tsx';
 import { asFailure } from '../model/failure.ts';
 import { useLink } from '../state/use-connection.ts';
-import { useFleet } from '../state/use-session-list.ts';
+import { useSessionList } from '../state/use-session-list.ts';
 import { useTheme } from '../ui/theme.ts';
-import { FrameNotices, Opening, Subject } from './detail-pane.tsx';
+import { DetailPane, FrameNotices, Opening } from './detail-pane.tsx';
 import { useVisibleHeight } from './use-visible-height.ts';
 import './guest-page.css';
 
 type Failed = ReturnType<typeof asFailure>;
 
 /** `door`: the result of opening the share link; begun before the first render, which React may run twice. */
-export function GuestPage({ door }: { readonly door: Promise<Door> }) {
+export function GuestPage({ entry }: { readonly entry: Promise<ShareEntry> }) {
   const [guest, setGuest] = useState<Guest>();
-  const [found, setFound] = useState<Extract<Door, { readonly kind: 'new' }>>();
+  const [found, setFound] = useState<Extract<ShareEntry, { readonly kind: 'new' }>>();
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<Failed>();
   useVisibleHeight();
   useTheme();
   const enter = useCallback((secret?: string, name?: string): void => {
     setBusy(true);
-    enterAsGuest(secret, name).then(setGuest, (thrown: unknown) => setError(asFailure(thrown)));
+    enterAsGuest(secret, name).then(setGuest, (cause: unknown) => setError(asFailure(cause)));
   }, []);
   useEffect(() => {
     let isOver = false;
-    door.then(
+    entry.then(
       (known) => {
         if (isOver) return;
         if (known.kind === 'new') setFound(known);
         else enter();
       },
-      (thrown: unknown) => setError(asFailure(thrown)),
+      (cause: unknown) => setError(asFailure(cause)),
     );
     return () => {
       isOver = true;
     };
-  }, [door, enter]);
-  if (error !== undefined) return <GuestShut error={error} />;
+  }, [entry, enter]);
+  if (error !== undefined) return <GuestError error={error} />;
   if (guest !== undefined) return <Shown guest={guest} onShut={setError} />;
-  if (found === undefined) return <main className="door" aria-busy="true" />;
-  return <GuestDoor outlook={found.outlook} busy={busy} onEnter={(name) => enter(found.secret, name)} />;
+  if (found === undefined) return <main className="login" aria-busy="true" />;
+  return <GuestWelcome outlook={found.outlook} busy={busy} onEnter={(name) => enter(found.secret, name)} />;
 }
 
 function Shown({ guest, onShut }: { readonly guest: Guest; readonly onShut: (why: Failed) => void }) {
   const { client, me, shared } = guest;
   const link = useLink(client);
-  const fleet = useFleet(client, true);
+  const sessionList = useSessionList(client, true);
   const [theme] = useTheme();
-  const [chosen, setChosen] = useState(shared.session);
+  const [route, setChosen] = useState(shared.session);
   const [talk, setTalk] = useState<ConversationInfo>();
 
   const isStopped = link.kind === 'stopped';
@@ -61,7 +61,7 @@ function Shown({ guest, onShut }: { readonly guest: Guest; readonly onShut: (why
     if (isStopped)
       client.me().then(
         () => undefined,
-        (thrown: unknown) => onShut(asFailure(thrown)),
+        (cause: unknown) => onShut(asFailure(cause)),
       );
   }, [isStopped, client, onShut]);
 
@@ -76,47 +76,47 @@ function Shown({ guest, onShut }: { readonly guest: Guest; readonly onShut: (why
         else if (event.type === 'deleted') throw new BinnacleError('conversation_not_found');
       }
     };
-    run().catch((thrown: unknown) => {
-      const failure = asFailure(thrown);
+    run().catch((cause: unknown) => {
+      const failure = asFailure(cause);
       // The end of the link is reported by the request above, with its reason.
       if (failure.code === 'conversation_not_found') onShut(failure);
     });
     return () => watch.stop();
   }, [client, key, onShut]);
 
-  const current = fleet.sessions.find(({ id }) => id === chosen);
+  const current = sessionList.sessions.find(({ id }) => id === route);
   const toSession = useCallback((id: string) => setChosen(id), []);
   const toTalk = useCallback(() => setChosen(null), []);
-  const subject =
-    current !== undefined ? { session: current } : talk !== undefined && chosen === null ? { talk } : undefined;
-  const isComing = key === null ? !fleet.isWhole && fleet.error === undefined : talk === undefined;
+  const target =
+    current !== undefined ? { session: current } : talk !== undefined && route === null ? { talk } : undefined;
+  const isComing = key === null ? !sessionList.isWhole && sessionList.error === undefined : talk === undefined;
   const back =
-    key !== null && chosen !== null ? (
+    key !== null && route !== null ? (
       <button type="button" className="button quiet" onClick={toTalk} data-testid="guest-back">
         Back to the conversation
       </button>
     ) : undefined;
 
   return (
-    <div className="deck guest" data-testid="guest" data-link={link.kind} data-mode={shared.mode}>
+    <div className="app-shell guest" data-testid="guest" data-link={link.kind} data-mode={shared.mode}>
       <div className="main-area">
-        {subject !== undefined ? (
-          <Subject
+        {target !== undefined ? (
+          <DetailPane
             client={client}
             me={me}
-            of={subject}
-            sessions={fleet.sessions}
+            of={target}
+            sessions={sessionList.sessions}
             theme={theme}
             guest
             menu={back}
-            notices={<FrameNotices client={client} link={link} error={fleet.error} />}
+            notices={<FrameNotices client={client} link={link} error={sessionList.error} />}
             onSession={toSession}
           />
         ) : isComing ? (
           <Opening name="" menu={back} />
         ) : (
-          <main className="door">
-            <p data-testid="guest-gone">What was shared is not there any more.</p>
+          <main className="login">
+            <p data-testid="guest-ended">What was shared is not there any more.</p>
           </main>
         )}
       </div>

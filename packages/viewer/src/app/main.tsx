@@ -7,11 +7,11 @@ import '../ui/dot.css';
 import '../ui/bar.css';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
-import { forgetGuest, isGuestTab, knock, takeShare } from '../access/guest-entry.ts';
+import { forgetGuest, isGuestTab, openShareLink, takeShare } from '../access/guest-entry.ts';
 import { enter, gateway, takeTicket } from '../access/sign-in.ts';
-import { choiceIn } from '../model/route.ts';
+import { parseRoute } from '../model/route.ts';
 import { registerWorker } from '../notifications/register-worker.ts';
-import { Mishap } from '../ui/error-boundary.tsx';
+import { ErrorBoundary } from '../ui/error-boundary.tsx';
 import { App } from './app.tsx';
 import { keepStylesOutOfLine } from './csp-styles.ts';
 import { prepareTerminal } from './detail-pane.tsx';
@@ -25,27 +25,27 @@ if (root !== null) {
   const show = (): void => {
     const secret = takeShare();
     if (secret !== undefined || isGuestTab()) {
-      const door = knock(secret);
+      const entry = openShareLink(secret);
       shown += 1;
       page.render(
         <StrictMode>
-          <Mishap key={shown} menu={undefined}>
-            <GuestPage door={door} />
-          </Mishap>
+          <ErrorBoundary key={shown} menu={undefined}>
+            <GuestPage entry={entry} />
+          </ErrorBoundary>
         </StrictMode>,
       );
       return;
     }
     // Requested first, because the terminal code arrives last.
-    if (choiceIn(location.hash)?.kind === 'session') prepareTerminal();
+    if (parseRoute(location.hash)?.kind === 'session') prepareTerminal();
     const client = gateway();
     registerWorker();
     const entering = enter(client, takeTicket());
     page.render(
       <StrictMode>
-        <Mishap menu={undefined}>
+        <ErrorBoundary menu={undefined}>
           <App client={client} entering={entering} />
-        </Mishap>
+        </ErrorBoundary>
       </StrictMode>,
     );
   };

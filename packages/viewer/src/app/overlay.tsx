@@ -5,45 +5,60 @@ import type { Binnacle } from '@binnacle/client';
 import { NewConversation } from '../conversation/new-conversation.tsx';
 import type { Command } from '../model/command.ts';
 import { NewSession } from '../session/new-session.tsx';
-import type { Talks } from '../state/use-conversations.ts';
-import type { Address } from '../state/use-route.ts';
-import type { Fleet } from '../state/use-session-list.ts';
+import type { ConversationList } from '../state/use-conversations.ts';
+import type { RouteState } from '../state/use-route.ts';
+import type { SessionList } from '../state/use-session-list.ts';
 import { Palette } from './palette.tsx';
-import { KeysDialog } from './shortcuts-dialog.tsx';
-import type { Begin } from './use-create.ts';
+import { ShortcutsDialog } from './shortcuts-dialog.tsx';
+import type { CreateActions } from './use-create.ts';
 
 export type OverlayName = 'palette' | 'keys' | 'session' | 'conversation';
 
 interface OverlayProps {
   readonly client: Binnacle;
   readonly above: OverlayName | undefined;
-  readonly fleet: Fleet;
-  readonly talks: Talks;
-  readonly begin: Begin;
+  readonly sessionList: SessionList;
+  readonly conversationList: ConversationList;
+  readonly create: CreateActions;
   readonly commands: readonly Command[];
-  readonly pick: Address['choose'];
+  readonly pick: RouteState['choose'];
   /** Closes the overlay. With a name: closes that overlay only, and leaves another one that has opened since. */
   readonly onClose: (which?: OverlayName) => void;
 }
 
-export function Overlay({ client, above, fleet, talks, begin, commands, pick, onClose }: OverlayProps) {
+export function Overlay({
+  client,
+  above,
+  sessionList,
+  conversationList,
+  create,
+  commands,
+  pick,
+  onClose,
+}: OverlayProps) {
   switch (above) {
     case 'palette':
       return (
         <Palette
-          sessions={fleet.sessions}
-          conversations={talks.conversations}
+          sessions={sessionList.sessions}
+          conversations={conversationList.conversations}
           commands={commands}
           onChoose={pick}
           onClose={() => onClose('palette')}
         />
       );
     case 'keys':
-      return <KeysDialog onClose={() => onClose()} />;
+      return <ShortcutsDialog onClose={() => onClose()} />;
     case 'conversation':
-      return <NewConversation agents={talks.agents ?? []} onCreate={begin.conversation} onClose={() => onClose()} />;
+      return (
+        <NewConversation
+          agents={conversationList.agents ?? []}
+          onCreate={create.conversation}
+          onClose={() => onClose()}
+        />
+      );
     case 'session':
-      return <NewSession client={client} onCreate={begin.session} onClose={() => onClose()} />;
+      return <NewSession client={client} onCreate={create.session} onClose={() => onClose()} />;
     case undefined:
       return null;
   }

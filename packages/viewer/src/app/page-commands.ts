@@ -29,7 +29,7 @@ export function pageCommands(facts: PageFacts, acts: PageActs): readonly Command
     ...(acts.command === undefined ? [] : [{ name: 'New session with a command…', act: { run: acts.command } }]),
     ...(acts.conversation === undefined ? [] : [{ name: 'New conversation', act: { run: acts.conversation } }]),
     { name: 'Search all output', act: { to: { kind: 'search', q: '' } } },
-    { name: 'Traffic', act: { to: { kind: 'traffic', ask: {} } } },
+    { name: 'Traffic', act: { to: { kind: 'traffic', filter: {} } } },
     { name: 'Recordings', act: { to: { kind: 'recordings' } } },
     ...(facts.isAdmin
       ? ([

@@ -5,7 +5,7 @@ import type { Act, Command } from '../model/command.ts';
 import { conversationTitle, doingMark, doingWord } from '../model/conversations.ts';
 import { oneLine } from '../model/format.ts';
 import { commandLine, mark, stateWord, title } from '../model/sessions.ts';
-import { choiceOf, isAsking, isWaiting, type Row, sectionsOf } from '../sidebar/rows.ts';
+import { isWaiting, needsApproval, type Row, routeOf, sectionsOf } from '../sidebar/rows.ts';
 
 export interface Offer {
   readonly key: string;
@@ -44,19 +44,19 @@ function beginsWord(text: string, word: string): boolean {
 }
 
 /** Sums the scores of all words; 0 if one of them does not fit. An exact name gets one point more. */
-export function score(name: string, also: string, words: readonly string[]): number {
+export function score(name: string, also: string, terms: readonly string[]): number {
   let sum = 0;
-  for (const word of words) {
+  for (const word of terms) {
     // A match only in secondary text weighs less, and scattered letters there count nothing.
     const small = fit(also, word);
     const found = Math.max(fit(name, word) * 2, small > 1 ? small : 0);
     if (found === 0) return 0;
     sum += found;
   }
-  return name === words.join(' ') ? sum + 1 : sum;
+  return name === terms.join(' ') ? sum + 1 : sum;
 }
 
-interface Asked {
+interface PaletteQuery {
   readonly text: string;
   readonly sessions: readonly SessionInfo[];
   readonly conversations: readonly ConversationInfo[];
@@ -67,21 +67,21 @@ interface Asked {
  * Returns the offers, best first. Without words: waiting sessions and conversations, commands, and the newest of the
  * rest.
  */
-export function offersFor({ text, sessions, conversations, commands }: Asked): readonly Offer[] {
-  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+export function offersFor({ text, sessions, conversations, commands }: PaletteQuery): readonly Offer[] {
+  const terms = text.toLowerCase().split(/\s+/).filter(Boolean);
   const rows = sectionsOf(sessions, conversations).flatMap((section) => section.rows);
-  if (words.length === 0) {
-    const waiting = rows.filter((row) => (row.kind === 'session' ? isWaiting(row.info) : isAsking(row.info)));
+  if (terms.length === 0) {
+    const waiting = rows.filter((row) => (row.kind === 'session' ? isWaiting(row.info) : needsApproval(row.info)));
     const rest = rows.filter((row) => !waiting.includes(row)).slice(0, MAX_OFFERS);
     return [...waiting.map(rowOffer), ...commands.map(commandOffer), ...rest.map(rowOffer)].slice(0, MAX_OFFERS);
   }
   const found: { readonly offer: () => Offer; readonly score: number }[] = [];
   for (const command of commands) {
-    const fits = score(command.name.toLowerCase(), command.also ?? '', words);
+    const fits = score(command.name.toLowerCase(), command.also ?? '', terms);
     if (fits > 0) found.push({ offer: () => commandOffer(command), score: fits });
   }
   for (const row of rows) {
-    const fits = score(nameOf(row).toLowerCase(), smallPrint(row), words);
+    const fits = score(nameOf(row).toLowerCase(), smallPrint(row), terms);
     if (fits > 0) found.push({ offer: () => rowOffer(row), score: fits });
   }
   const best = found.sort((a, b) => b.score - a.score).slice(0, MAX_OFFERS - 1);
@@ -106,7 +106,7 @@ const smallPrint = (row: Row): string =>
 
 function rowOffer(row: Row): Offer {
   const { key } = row;
-  const act = { to: choiceOf(row) };
+  const act = { to: routeOf(row) };
   return row.kind === 'session'
     ? { key, name: oneLine(title(row.info)), more: stateWord(row.info), mark: mark(row.info), act }
     : { key, name: conversationTitle(row.info), more: doingWord(row.info), mark: doingMark(row.info), act };

@@ -4,7 +4,7 @@ import type { ConversationInfo, SessionInfo } from '@binnacle/protocol';
 import { type KeyboardEvent, useDeferredValue, useEffect, useId, useMemo, useRef, useState } from 'react';
 import { flushSync } from 'react-dom';
 import type { Command } from '../model/command.ts';
-import type { Choice } from '../model/route.ts';
+import type { Route } from '../model/route.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { RightIcon, SearchIcon } from '../ui/icons.tsx';
 import { isPaletteChord } from '../ui/shortcuts.ts';
@@ -15,18 +15,18 @@ interface PaletteProps {
   readonly sessions: readonly SessionInfo[];
   readonly conversations: readonly ConversationInfo[];
   readonly commands: readonly Command[];
-  readonly onChoose: (choice: Choice) => void;
+  readonly onChoose: (route: Route) => void;
   readonly onClose: () => void;
 }
 
 export function Palette({ sessions, conversations, commands, onChoose, onClose }: PaletteProps) {
   const id = useId();
   const [text, setText] = useState('');
-  const asked = useDeferredValue(text);
+  const deferredText = useDeferredValue(text);
   const list = useRef<HTMLDivElement>(null);
   // A snapshot of the lists at opening: offers must not change while the user reads them.
   const [of] = useState({ sessions, conversations, commands });
-  const offers = useMemo(() => offersFor({ text: asked, ...of }), [asked, of]);
+  const offers = useMemo(() => offersFor({ text: deferredText, ...of }), [deferredText, of]);
   const [at, setAt] = useState(0);
   const active = Math.min(at, offers.length - 1);
   useEffect(() => {
@@ -58,7 +58,7 @@ export function Palette({ sessions, conversations, commands, onChoose, onClose }
     // While a word is being composed, Enter belongs to the input method.
     else if (event.key === 'Enter' && !event.nativeEvent.isComposing) {
       // The shown offers may belong to the previous letters.
-      take(asked === text ? offers[active] : offersFor({ text, ...of })[0]);
+      take(deferredText === text ? offers[active] : offersFor({ text, ...of })[0]);
     } else return;
     event.preventDefault();
   };
@@ -86,7 +86,7 @@ export function Palette({ sessions, conversations, commands, onChoose, onClose }
             setAt(0);
           }}
           onKeyDown={pressed}
-          data-testid="palette-words"
+          data-testid="palette-text"
         />
       </div>
       {/* A list box may not be empty, and this one never is: a search for the words is always possible. */}

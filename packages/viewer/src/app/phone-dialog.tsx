@@ -2,30 +2,30 @@
 
 import type { Binnacle, Me, Muted } from '@binnacle/client';
 import { PhoneCode } from '../access/phone-code.tsx';
-import type { Choice } from '../model/route.ts';
-import { Notifications } from '../notifications/notification-settings.tsx';
+import type { Route } from '../model/route.ts';
+import { NotificationSettings } from '../notifications/notification-settings.tsx';
 import { Dialog } from '../ui/dialog.tsx';
 import { DialogButton } from '../ui/icon-button.tsx';
 import { PhoneIcon } from '../ui/icons.tsx';
 
-interface PhoneProps {
+interface PhoneDialogProps {
   readonly client: Binnacle;
   readonly me: Me;
   /** The route in view. */
-  readonly chosen: Choice | undefined;
+  readonly route: Route | undefined;
   readonly nameOf: (what: Muted) => string | undefined;
 }
 
-export function Phone({ client, me, chosen, nameOf }: PhoneProps) {
-  const words = 'Phone and notifications';
+export function PhoneDialog({ client, me, route, nameOf }: PhoneDialogProps) {
+  const title = 'Phone and notifications';
   return (
     <DialogButton
-      label={words}
+      label={title}
       test="phone"
       dialog={(close) => (
-        <Dialog label={words} onClose={close}>
-          <h2>{words}</h2>
-          <Notifications client={client} chosen={chosen} nameOf={nameOf} />
+        <Dialog label={title} onClose={close}>
+          <h2>{title}</h2>
+          <NotificationSettings client={client} route={route} nameOf={nameOf} />
           <PhoneCode client={client} scope={me.scope} />
           <div className="dialog-buttons">
             <button type="button" className="button" onClick={close} data-testid="phone-close">

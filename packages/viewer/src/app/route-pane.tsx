@@ -5,27 +5,27 @@ import type { ConversationInfo, SessionInfo } from '@binnacle/protocol';
 import { type ReactNode, useCallback } from 'react';
 import { TokensView } from '../access/tokens-view.tsx';
 import type { Command } from '../model/command.ts';
-import type { Choice } from '../model/route.ts';
+import type { Route } from '../model/route.ts';
 import { PluginsView } from '../plugins/plugins-view.tsx';
 import { RecordingsView } from '../recordings/recordings-view.tsx';
 import { SearchView } from '../search/search-view.tsx';
-import type { Talks } from '../state/use-conversations.ts';
-import type { Address } from '../state/use-route.ts';
-import type { Fleet } from '../state/use-session-list.ts';
+import type { ConversationList } from '../state/use-conversations.ts';
+import type { RouteState } from '../state/use-route.ts';
+import type { SessionList } from '../state/use-session-list.ts';
 import { TrafficView } from '../traffic/traffic-view.tsx';
 import type { Theme } from '../ui/theme.ts';
-import { Opening, Subject } from './detail-pane.tsx';
-import { EmptyDeck } from './empty-pane.tsx';
-import type { Begin, Box } from './use-create.ts';
+import { DetailPane, Opening } from './detail-pane.tsx';
+import { EmptyPane } from './empty-pane.tsx';
+import type { Box, CreateActions } from './use-create.ts';
 
 interface RoutePaneProps {
   readonly client: Binnacle;
   readonly me: Me;
-  readonly chosen: Choice | undefined;
-  readonly stray: Address['stray'];
-  readonly fleet: Fleet;
-  readonly talks: Talks;
-  readonly begin: Begin;
+  readonly route: Route | undefined;
+  readonly unknownKind: RouteState['unknownKind'];
+  readonly sessionList: SessionList;
+  readonly conversationList: ConversationList;
+  readonly create: CreateActions;
   /** The session or conversation that the route names, once it is known. */
   readonly session: SessionInfo | undefined;
   readonly talk: ConversationInfo | undefined;
@@ -39,68 +39,75 @@ interface RoutePaneProps {
   readonly offered: { current: readonly Command[] };
   readonly mayCreate: boolean;
   readonly mayTalk: boolean;
-  readonly pick: Address['choose'];
+  readonly pick: RouteState['choose'];
   readonly onShell: (() => void) | undefined;
   readonly onTalk: (() => void) | undefined;
   readonly onSize: (size: Box) => void;
 }
 
 export function RoutePane(props: RoutePaneProps) {
-  const { client, chosen, fleet, talks, session, talk, menu, notices, pick } = props;
-  const leaveTalk = useCallback(() => pick(undefined), [pick]);
+  const { client, route, sessionList, conversationList, session, talk, menu, notices, pick } = props;
+  const leaveConversation = useCallback(() => pick(undefined), [pick]);
   const toSession = useCallback((id: string) => pick({ kind: 'session', id }), [pick]);
   const page = { client, menu, linkNotice: notices };
-  switch (chosen?.kind) {
+  switch (route?.kind) {
     case 'search':
-      return <SearchView {...page} asked={chosen} sessions={fleet.sessions} onSearch={pick} />;
+      return <SearchView {...page} route={route} sessions={sessionList.sessions} onSearch={pick} />;
     case 'traffic':
       return (
         <TrafficView
           {...page}
-          ask={chosen.ask}
-          sessions={fleet.sessions}
-          onAsk={(ask) => pick({ kind: 'traffic', ask }, true)}
+          filter={route.filter}
+          sessions={sessionList.sessions}
+          onFilter={(filter) => pick({ kind: 'traffic', filter }, true)}
         />
       );
     case 'recordings':
-      return <RecordingsView {...page} sessions={fleet.sessions} loading={fleet.loading} mayImport={props.mayCreate} />;
+      return (
+        <RecordingsView
+          {...page}
+          sessions={sessionList.sessions}
+          loading={sessionList.loading}
+          mayImport={props.mayCreate}
+        />
+      );
     case 'plugins':
       return <PluginsView {...page} />;
     case 'tokens':
       return <TokensView {...page} />;
   }
-  const subject = session !== undefined ? { session } : talk !== undefined ? { talk } : undefined;
-  if (subject !== undefined) {
+  const target = session !== undefined ? { session } : talk !== undefined ? { talk } : undefined;
+  if (target !== undefined) {
     return (
-      <Subject
+      <DetailPane
         {...{ client, menu, notices }}
         me={props.me}
-        of={subject}
-        sessions={fleet.sessions}
+        of={target}
+        sessions={sessionList.sessions}
         theme={props.theme}
         screenReader={props.screenReader}
-        at={chosen?.kind === 'session' ? chosen.at : undefined}
-        fresh={chosen?.kind === 'session' && chosen.id === props.begin.fresh}
+        at={route?.kind === 'session' ? route.at : undefined}
+        fresh={route?.kind === 'session' && route.id === props.create.fresh}
         offered={props.offered}
         onSession={toSession}
-        onGone={leaveTalk}
+        onRemoved={leaveConversation}
         onSize={props.onSize}
-        onLive={() => chosen?.kind === 'session' && toSession(chosen.id)}
+        onLive={() => route?.kind === 'session' && toSession(route.id)}
       />
     );
   }
   // An old session is on a later page of the list.
   const isComing =
-    (chosen?.kind === 'session' && !fleet.isWhole && fleet.error === undefined) ||
-    (chosen?.kind === 'conversation' && talks.loading && talks.error === undefined);
+    (route?.kind === 'session' && !sessionList.isWhole && sessionList.error === undefined) ||
+    (route?.kind === 'conversation' && conversationList.loading && conversationList.error === undefined);
   if (isComing) return <Opening name="" menu={menu} />;
   return (
-    <EmptyDeck
+    <EmptyPane
       {...{ menu, notices }}
-      gone={fleet.error === undefined && talks.error === undefined ? chosen?.kind : undefined}
-      stray={props.stray}
+      missingKind={sessionList.error === undefined && conversationList.error === undefined ? route?.kind : undefined}
+      unknownKind={props.unknownKind}
       waiting={props.waiting}
-      starting={props.begin.starting}
+      starting={props.create.starting}
       onShell={props.onShell}
       mayTalk={props.mayTalk}
       onTalk={props.onTalk}

@@ -5,7 +5,7 @@ import { Dialog } from '../ui/dialog.tsx';
 import { SHORTCUTS } from '../ui/shortcuts.ts';
 import './shortcuts-dialog.css';
 
-export function KeysDialog({ onClose }: { readonly onClose: () => void }) {
+export function ShortcutsDialog({ onClose }: { readonly onClose: () => void }) {
   const top = useRef<HTMLHeadingElement>(null);
   useLayoutEffect(() => top.current?.focus(), []);
   return (
@@ -20,12 +20,12 @@ export function KeysDialog({ onClose }: { readonly onClose: () => void }) {
           <section key={where} className="keys-of" aria-label={where}>
             <h3>{where}</h3>
             <dl>
-              {keys.map(([chords, words]) => (
+              {keys.map(([chords, text]) => (
                 <div key={chords}>
                   <dt>
                     <Chords text={chords} />
                   </dt>
-                  <dd>{words}</dd>
+                  <dd>{text}</dd>
                 </div>
               ))}
             </dl>

@@ -1,22 +1,22 @@
 // The actions of the page's keys: moving between rows, between the list and the pane, and opening overlays.
 
 import { useEffect, useRef } from 'react';
-import { type Choice, isSameChoice, rowOf } from '../model/route.ts';
-import { choiceOf, type Row } from '../sidebar/rows.ts';
+import { isSameRoute, type Route, rowRoute } from '../model/route.ts';
+import { type Row, routeOf } from '../sidebar/rows.ts';
 import { isArrowChord, type PageAct, pageAct, placeOf } from '../ui/shortcuts.ts';
 
-interface DeckKeys {
+interface ShortcutTargets {
   /** Returns the rows in list order. */
   readonly rows: () => readonly Row[];
-  readonly chosen: Choice | undefined;
-  readonly pick: (choice: Choice) => void;
+  readonly route: Route | undefined;
+  readonly pick: (route: Route) => void;
   readonly act: (act: PageAct) => void;
 }
 
 const LIST = '.session[tabindex="0"], .session';
 const SHOWN = '.xterm-helper-textarea, .composer textarea, .page .hit, .page input, .page a, .page button';
 
-export function useDeckKeys(keys: DeckKeys): void {
+export function useShortcuts(keys: ShortcutTargets): void {
   const latest = useRef(keys);
   latest.current = keys;
   useEffect(() => {
@@ -34,12 +34,12 @@ export function useDeckKeys(keys: DeckKeys): void {
   }, []);
 }
 
-function move(key: string, { rows, chosen, pick }: DeckKeys): void {
+function move(key: string, { rows, route, pick }: ShortcutTargets): void {
   if (key === 'ArrowLeft') document.querySelector<HTMLElement>(LIST)?.focus();
   if (key === 'ArrowRight') document.querySelector<HTMLElement>(SHOWN)?.focus();
   if (key !== 'ArrowUp' && key !== 'ArrowDown') return;
-  const all = rows().map(choiceOf);
-  const at = all.findIndex((row) => isSameChoice(row, rowOf(chosen)));
+  const all = rows().map(routeOf);
+  const at = all.findIndex((row) => isSameRoute(row, rowRoute(route)));
   const next = all[key === 'ArrowUp' ? Math.max(0, at - 1) : at + 1];
   if (next !== undefined) pick(next);
 }

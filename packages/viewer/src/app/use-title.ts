@@ -10,8 +10,8 @@ interface Badged {
 
 export function useTitle(name: string, waiting: number): void {
   useEffect(() => {
-    const words = name === '' ? 'Binnacle' : `${name} · Binnacle`;
-    document.title = waiting === 0 ? words : `(${waiting}) ${words}`;
+    const title = name === '' ? 'Binnacle' : `${name} · Binnacle`;
+    document.title = waiting === 0 ? title : `(${waiting}) ${title}`;
   }, [name, waiting]);
   useEffect(() => {
     const badged = navigator as Badged;

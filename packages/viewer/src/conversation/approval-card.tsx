@@ -7,7 +7,7 @@ import { asFailure } from '../model/failure.ts';
 import { useCountdown } from '../state/use-clock.ts';
 import { Failure } from '../ui/failure.tsx';
 import { ShieldIcon } from '../ui/icons.tsx';
-import { answerWords, isAllowing, timeLeft } from './format.ts';
+import { approvalText, isAllowing, timeLeft } from './format.ts';
 import './approval-card.css';
 
 /** Maximum answers with a key of their own. */
@@ -31,8 +31,8 @@ export function ApprovalCard({ approval, answer, clockOffsetMs, onAnswer }: Appr
   const box = useRef<HTMLPreElement>(null);
   const { isRead, readOn } = useReadToEnd(box);
   // A command is shown as it is, character by character: never as a heading alone.
-  const isTold = approval.detail !== '' && approval.detail !== approval.title;
-  const asked = useMemo(() => visibleText(isTold ? approval.detail : approval.title), [approval, isTold]);
+  const hasDetail = approval.detail !== '' && approval.detail !== approval.title;
+  const requestText = useMemo(() => visibleText(hasDetail ? approval.detail : approval.title), [approval, hasDetail]);
   const isWaiting = answer === null;
   const choose = (option: string): void => {
     if (onAnswer === undefined) return;
@@ -40,8 +40,8 @@ export function ApprovalCard({ approval, answer, clockOffsetMs, onAnswer }: Appr
     setError(undefined);
     onAnswer(option)
       // The answer itself arrives with the conversation's events, here as in every other tab.
-      .catch((thrown: unknown) => {
-        const failure = asFailure(thrown);
+      .catch((cause: unknown) => {
+        const failure = asFailure(cause);
         // Another person answered first: the event with that answer is on its way, and names the person.
         if (failure.code !== 'approval_answered') setError(failure);
       })
@@ -69,12 +69,12 @@ export function ApprovalCard({ approval, answer, clockOffsetMs, onAnswer }: Appr
     >
       <header>
         <ShieldIcon />
-        <h3 id={heading}>{isTold ? visibleLine(approval.title) : 'May it do this?'}</h3>
+        <h3 id={heading}>{hasDetail ? visibleLine(approval.title) : 'May it do this?'}</h3>
         {isWaiting && <TimeLeft at={approval.expiresAt - clockOffsetMs} />}
       </header>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard */}
       <pre ref={box} tabIndex={0} data-testid="approval-detail">
-        {asked}
+        {requestText}
       </pre>
       {isWaiting && !isRead && (
         <p className="approval-more" id={hint} data-testid="approval-more">
@@ -113,7 +113,7 @@ export function ApprovalCard({ approval, answer, clockOffsetMs, onAnswer }: Appr
         )
       ) : (
         <p className="approval-answer" data-testid="approval-answer">
-          {answerWords(answer, approval.options)}
+          {approvalText(answer, approval.options)}
         </p>
       )}
       {error !== undefined && <Failure error={error} />}
@@ -133,17 +133,17 @@ function useReadToEnd(box: RefObject<HTMLElement | null>): { readonly isRead: bo
   useEffect(() => {
     const element = box.current;
     if (element === null || isRead) return;
-    const look = (): void => {
+    const check = (): void => {
       const { scrollTop, clientHeight, scrollHeight } = element;
       if (clientHeight > 0 && scrollTop + clientHeight >= scrollHeight - SLACK_PX) setRead(true);
     };
-    const sizes = new ResizeObserver(look);
+    const sizes = new ResizeObserver(check);
     sizes.observe(element);
-    element.addEventListener('scroll', look, { passive: true });
-    look();
+    element.addEventListener('scroll', check, { passive: true });
+    check();
     return () => {
       sizes.disconnect();
-      element.removeEventListener('scroll', look);
+      element.removeEventListener('scroll', check);
     };
   }, [box, isRead]);
   const readOn = useCallback(() => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { splitFences } from './code-fences.ts';
 
 const code = (text: string, language = '', open = false) => ({ kind: 'code', language, text, open });
-const text = (words: string) => ({ kind: 'text', text: words });
+const text = (content: string) => ({ kind: 'text', text: content });
 
 describe('the fences in a text', () => {
   it('cut it into text and code, in order, with the language', () => {
@@ -39,9 +39,9 @@ describe('the fences in a text', () => {
     const line = fc.constantFrom('```', '```js', '~~~', '````', 'a', ' b', '', '<b>', '``` x');
     fc.assert(
       fc.property(fc.array(line), (lines) => {
-        const kept = splitFences(lines.join('\n')).flatMap((piece) => piece.text.split('\n'));
-        const wanted = lines.filter((one) => /^( ?[ab]|<b>)$/.test(one));
-        expect(kept.filter((one) => /^( ?[ab]|<b>)$/.test(one))).toEqual(wanted);
+        const lineTexts = splitFences(lines.join('\n')).flatMap((piece) => piece.text.split('\n'));
+        const plainLines = lines.filter((one) => /^( ?[ab]|<b>)$/.test(one));
+        expect(lineTexts.filter((one) => /^( ?[ab]|<b>)$/.test(one))).toEqual(plainLines);
       }),
     );
   });

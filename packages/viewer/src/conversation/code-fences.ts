@@ -1,6 +1,6 @@
 // Finds the fenced code blocks in an agent's text; the rest is plain text. Pure.
 
-export type Piece =
+export type FencePart =
   | { readonly kind: 'text'; readonly text: string }
   /** `open`: the closing fence is missing (so far). */
   | { readonly kind: 'code'; readonly language: string; readonly text: string; readonly open: boolean };
@@ -10,8 +10,8 @@ export type Piece =
 const OPENING = /^ {0,3}(?:(`{3,})([^`]*)|(~{3,})(.*))$/;
 
 /** Splits the text, in order. Only the fence lines are lost, and one line break on each side of them. */
-export function splitFences(text: string): Piece[] {
-  const pieces: Piece[] = [];
+export function splitFences(text: string): FencePart[] {
+  const pieces: FencePart[] = [];
   let lines: string[] = [];
   let fence: { readonly mark: string; readonly language: string } | undefined;
   const endText = (): void => {

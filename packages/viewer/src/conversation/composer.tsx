@@ -6,7 +6,7 @@ import { type KeyboardEvent, useCallback, useEffect, useId, useLayoutEffect, use
 import { asFailure } from '../model/failure.ts';
 import { SendIcon, StopIcon } from '../ui/icons.tsx';
 import { ErrorNotice } from '../ui/notices.tsx';
-import { STEER_WORDS } from './format.ts';
+import { STEER_LABELS } from './format.ts';
 import './composer.css';
 
 export interface Outgoing {
@@ -62,7 +62,7 @@ export function Composer({ conversation, agent, steer, working, onSend, onStop }
       .then(
         () => setDraft(''),
         // The text stays, with its id: a second try with the same id acts once, whatever became of the first.
-        (thrown: unknown) => setError(asFailure(thrown)),
+        (cause: unknown) => setError(asFailure(cause)),
       )
       .finally(() => {
         setSending(false);
@@ -74,7 +74,7 @@ export function Composer({ conversation, agent, steer, working, onSend, onStop }
     setStopping(true);
     setError(undefined);
     onStop()
-      .catch((thrown: unknown) => setError(asFailure(thrown)))
+      .catch((cause: unknown) => setError(asFailure(cause)))
       .finally(() => setStopping(false));
   };
   const pressed = (event: KeyboardEvent): void => {
@@ -91,7 +91,7 @@ export function Composer({ conversation, agent, steer, working, onSend, onStop }
         <fieldset className="steer" aria-label="While it works, a message is to" data-testid="steer">
           <legend>While it works, a message is to</legend>
           {steer.map((one) => (
-            <label key={one} title={STEER_WORDS[one].what} className={one === chosen ? 'chosen' : undefined}>
+            <label key={one} title={STEER_LABELS[one].what} className={one === chosen ? 'chosen' : undefined}>
               <input
                 type="radio"
                 className="sr-only"
@@ -102,9 +102,9 @@ export function Composer({ conversation, agent, steer, working, onSend, onStop }
                 aria-describedby={`${id}-${one}`}
                 data-testid={`steer-${one}`}
               />
-              {STEER_WORDS[one].label}
+              {STEER_LABELS[one].label}
               <span className="sr-only" id={`${id}-${one}`}>
-                {STEER_WORDS[one].what}
+                {STEER_LABELS[one].what}
               </span>
             </label>
           ))}
@@ -159,7 +159,7 @@ interface Draft {
 /** The draft of a conversation. It survives a switch of conversation and a reload, but not the tab. */
 function useDraft(conversation: string): readonly [Draft, (text: string) => void] {
   const key = `binnacle.draft.${conversation}`;
-  const [draft, setDraft] = useState<Draft>(() => kept(key));
+  const [draft, setDraft] = useState<Draft>(() => storedDraft(key));
   const set = useCallback(
     (text: string) => {
       // A changed text is a new message with a new id.
@@ -177,7 +177,7 @@ function useDraft(conversation: string): readonly [Draft, (text: string) => void
   return [draft, set];
 }
 
-function kept(key: string): Draft {
+function storedDraft(key: string): Draft {
   try {
     const value: unknown = JSON.parse(sessionStorage.getItem(key) ?? 'null');
     if (typeof value === 'object' && value !== null && 'id' in value && 'text' in value) {

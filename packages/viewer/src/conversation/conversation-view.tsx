@@ -9,14 +9,14 @@ import { MuteButton, useMute } from '../notifications/mute-button.tsx';
 import { ExportDialog } from '../recordings/export-dialog.tsx';
 import { ShareDialog } from '../sharing/share-dialog.tsx';
 import { DialogButton } from '../ui/icon-button.tsx';
-import { EyeIcon, FileOutIcon, LockIcon, PeopleIcon, ShareIcon } from '../ui/icons.tsx';
+import { FileOutIcon, LockIcon, PeopleIcon, ShareIcon, ViewIcon } from '../ui/icons.tsx';
 import { ErrorNotice, Notice } from '../ui/notices.tsx';
 import { Composer, type Outgoing } from './composer.tsx';
-import { endWords, usageWords, visibilityWords } from './format.ts';
-import { ConversationFollow, type FollowedTalk, NO_TALK_YET } from './log-follower.ts';
+import { runEndText, usageText, visibilityText } from './format.ts';
+import { EMPTY_TRANSCRIPT, TranscriptFollower, type TranscriptState } from './log-follower.ts';
 import { Queue } from './queue.tsx';
 import { ConversationSettings } from './settings-dialog.tsx';
-import { TalkScroll } from './transcript-scroll.tsx';
+import { TranscriptScroll } from './transcript-scroll.tsx';
 import { AnswerTurn, MessageTurn, NoteTurn, type TurnContext } from './turns.tsx';
 import './conversation-view.css';
 
@@ -33,34 +33,34 @@ interface ConversationViewProps {
   /** Notices about the connection, placed above the conversation's own. */
   readonly linkNotice: ReactNode;
   readonly onSession: (id: string) => void;
-  readonly onGone: () => void;
+  readonly onRemoved: () => void;
 }
 
 export function ConversationView(props: ConversationViewProps) {
-  const { client, info, me, sessions, menu, linkNotice, onSession, onGone } = props;
+  const { client, info, me, sessions, menu, linkNotice, onSession, onRemoved } = props;
   const isGuest = props.guest === true;
-  const [followed, setFollowed] = useState(NO_TALK_YET);
-  const [asking, setAsking] = useState(false);
-  const following = useRef<ConversationFollow>(null);
+  const [transcript, setTranscript] = useState(EMPTY_TRANSCRIPT);
+  const [isSettingsOpen, setSettingsOpen] = useState(false);
+  const following = useRef<TranscriptFollower>(null);
   const { key } = info;
 
   const handle = useMemo(() => client.conversation(key), [client, key]);
   useEffect(() => {
-    const follow = new ConversationFollow(handle, (change: Partial<FollowedTalk>) =>
-      setFollowed((before) => ({ ...before, ...change })),
+    const follow = new TranscriptFollower(handle, (change: Partial<TranscriptState>) =>
+      setTranscript((before) => ({ ...before, ...change })),
     );
     following.current = follow;
     follow.begin();
     return () => {
       following.current = null;
       follow.stop();
-      setFollowed(NO_TALK_YET);
+      setTranscript(EMPTY_TRANSCRIPT);
     };
   }, [handle]);
   useEffect(() => following.current?.know(info), [info]);
 
   const mute = useMute(client, 'conversation', isGuest ? undefined : key);
-  const { state } = followed;
+  const { state } = transcript;
   const maySteer = allows(me.scope, 'input') && info.mine;
   // A guest with a link that allows typing may write; stopping, answering and changing settings need more.
   const mayWrite = maySteer || (isGuest && allows(me.scope, 'input'));
@@ -91,7 +91,7 @@ export function ConversationView(props: ConversationViewProps) {
   const queue = state?.queue ?? info.queue;
   const approvals = state?.approvals ?? info.approvals;
   const name = conversationTitle(info);
-  const used = usageWords(info.usage);
+  const used = usageText(info.usage);
   const isShared = info.visibility.kind !== 'private';
   // The conversation's own state is newer than the list's.
   const silence = state === undefined || run === null ? undefined : answerOf(state, run)?.silence;
@@ -103,7 +103,7 @@ export function ConversationView(props: ConversationViewProps) {
       aria-label={`Conversation ${name}`}
       data-testid="conversation-view"
       data-conversation={key}
-      data-phase={followed.phase}
+      data-phase={transcript.phase}
       data-working={isWorking}
     >
       <header className="bar">
@@ -157,26 +157,26 @@ export function ConversationView(props: ConversationViewProps) {
           <button
             type="button"
             className={isShared ? 'button visibility shared' : 'button visibility'}
-            onClick={() => setAsking(true)}
+            onClick={() => setSettingsOpen(true)}
             aria-haspopup="dialog"
-            aria-label={`${visibilityWords(info.visibility)}. About this conversation`}
+            aria-label={`${visibilityText(info.visibility)}. About this conversation`}
             title="Title, who may see it, removal…"
             data-testid="visibility"
             data-visibility={info.visibility.kind}
           >
             {isShared ? <PeopleIcon /> : <LockIcon />}
-            <span className="visibility-words">{visibilityWords(info.visibility)}</span>
+            <span className="visibility-text">{visibilityText(info.visibility)}</span>
           </button>
         )}
       </header>
-      <Announcer items={items} asking={approvals.length} phase={followed.phase} agent={info.agent} />
-      <TalkScroll
+      <Announcer items={items} pendingApprovals={approvals.length} phase={transcript.phase} agent={info.agent} />
+      <TranscriptScroll
         entries={entries}
         render={render}
-        loading={followed.phase === 'past'}
-        loadingOlder={followed.loadingOlder}
+        loading={transcript.phase === 'past'}
+        loadingOlder={transcript.loadingOlder}
         hasOlder={state !== undefined && state.earlier !== null}
-        wanted={approvals.length > 0 ? 'Approval needed' : undefined}
+        endLabel={approvals.length > 0 ? 'Approval needed' : undefined}
         onOlder={() => following.current?.older()}
         onTrim={() => following.current?.trim()}
         empty={
@@ -187,15 +187,15 @@ export function ConversationView(props: ConversationViewProps) {
       />
       <div className="notices" aria-live="polite" data-testid="notices">
         {linkNotice}
-        {followed.error !== undefined && (
+        {transcript.error !== undefined && (
           <ErrorNotice
-            error={followed.error}
-            {...(followed.phase === 'over'
+            error={transcript.error}
+            {...(transcript.phase === 'over'
               ? {}
-              : { onClose: () => setFollowed((before) => ({ ...before, error: undefined })) })}
+              : { onClose: () => setTranscript((before) => ({ ...before, error: undefined })) })}
           />
         )}
-        {followed.isDeleted && (
+        {transcript.isDeleted && (
           <Notice about="deleted" tone="warn">
             This conversation was removed.
           </Notice>
@@ -220,7 +220,7 @@ export function ConversationView(props: ConversationViewProps) {
               : undefined
           }
         />
-        {mayWrite && followed.phase !== 'over' ? (
+        {mayWrite && transcript.phase !== 'over' ? (
           <Composer
             conversation={key}
             agent={oneLine(info.agent, 40)}
@@ -231,11 +231,11 @@ export function ConversationView(props: ConversationViewProps) {
           />
         ) : (
           <p className="watching-only" data-testid="watching-only">
-            <EyeIcon /> {readOnlyWords(me, info, isGuest)}
+            <ViewIcon /> {readOnlyText(me, info, isGuest)}
           </p>
         )}
       </div>
-      {asking && (
+      {isSettingsOpen && (
         <ConversationSettings
           info={info}
           acts={
@@ -244,12 +244,12 @@ export function ConversationView(props: ConversationViewProps) {
                   change: (change) => handle.update(change),
                   remove: async () => {
                     await handle.delete();
-                    onGone();
+                    onRemoved();
                   },
                 }
               : undefined
           }
-          onClose={() => setAsking(false)}
+          onClose={() => setSettingsOpen(false)}
         />
       )}
     </main>
@@ -258,7 +258,7 @@ export function ConversationView(props: ConversationViewProps) {
 
 const NOTHING: readonly ConversationItem[] = [];
 
-function readOnlyWords(me: Me, info: ConversationInfo, isGuest: boolean): string {
+function readOnlyText(me: Me, info: ConversationInfo, isGuest: boolean): string {
   if (isGuest && !allows(me.scope, 'input')) return 'You are watching: this link is for looking, not for writing.';
   if (!allows(me.scope, 'input')) return 'You are watching: this login may look, and not write (scope view).';
   if (!info.mine && !isGuest) {
@@ -298,8 +298,8 @@ function turnOf(item: ConversationItem, context: TurnContext): ReactNode {
 interface AnnouncerProps {
   readonly items: readonly ConversationItem[];
   /** Number of requests that wait for an answer. */
-  readonly asking: number;
-  readonly phase: FollowedTalk['phase'];
+  readonly pendingApprovals: number;
+  readonly phase: TranscriptState['phase'];
   readonly agent: string;
 }
 
@@ -307,29 +307,29 @@ interface AnnouncerProps {
 const SPOKEN_CHARACTERS = 400;
 
 /** Announces to screen readers a finished answer, not each word, and a new request. */
-function Announcer({ items, asking, phase, agent }: AnnouncerProps) {
-  const [words, setWords] = useState('');
+function Announcer({ items, pendingApprovals, phase, agent }: AnnouncerProps) {
+  const [announcement, setAnnouncement] = useState('');
   const running = useRef<ReadonlySet<string>>(new Set());
-  const asked = useRef(0);
+  const announcedApprovals = useRef(0);
   useEffect(() => {
     if (phase !== 'live') return;
     const ended = items.findLast(
       (item): item is Answer => item.kind === 'answer' && item.end !== null && running.current.has(item.run),
     );
     running.current = new Set(items.flatMap((item) => (item.kind === 'answer' && item.end === null ? [item.run] : [])));
-    if (ended !== undefined) setWords(endOf(ended, agent));
-    if (asking > asked.current) setWords(`${agent} asks for approval.`);
-    asked.current = asking;
-  }, [items, asking, phase, agent]);
+    if (ended !== undefined) setAnnouncement(endOf(ended, agent));
+    if (pendingApprovals > announcedApprovals.current) setAnnouncement(`${agent} asks for approval.`);
+    announcedApprovals.current = pendingApprovals;
+  }, [items, pendingApprovals, phase, agent]);
   return (
     <p className="sr-only" role="status" aria-live="polite" data-testid="status">
-      {words}
+      {announcement}
     </p>
   );
 }
 
 function endOf({ end, text }: Answer, agent: string): string {
-  const how = end === null ? undefined : endWords(end);
-  const said = oneLine(text.replace(/\s+/g, ' '), SPOKEN_CHARACTERS);
-  return [`${agent}:`, said, how].filter(Boolean).join(' ');
+  const how = end === null ? undefined : runEndText(end);
+  const spoken = oneLine(text.replace(/\s+/g, ' '), SPOKEN_CHARACTERS);
+  return [`${agent}:`, spoken, how].filter(Boolean).join(' ');
 }

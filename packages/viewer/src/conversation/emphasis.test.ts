@@ -4,7 +4,7 @@ import { blocksOf } from './emphasis.ts';
 /** As marks that tests can read. */
 const read = (text: string): string[] =>
   blocksOf(text).map(
-    ({ level, spans }) => `${level} ${spans.map(({ kind, text: words }) => `${kind[0]}(${words})`).join('')}`,
+    ({ level, spans }) => `${level} ${spans.map(({ kind, text: content }) => `${kind[0]}(${content})`).join('')}`,
   );
 
 it('finds headings, strong words and code in a line', () => {

@@ -2,25 +2,25 @@ import type { Approval, Usage } from '@binnacle/protocol';
 import { describe, expect, it } from 'vitest';
 import {
   agentText,
-  answerWords,
-  endWords,
+  approvalText,
   inputText,
   nameOf,
   planSteps,
+  runEndText,
   timeLeft,
-  usageWords,
-  visibilityWords,
+  usageText,
+  visibilityText,
   visible,
 } from './format.ts';
 
 const ann = { user: 'ann', name: 'Ann' };
 
 it('the end of a run is a sentence, but for the plain end', () => {
-  expect(endWords({ state: 'final' })).toBeUndefined();
-  expect(endWords({ state: 'final', stopReason: 'end_turn' })).toBeUndefined();
-  expect(endWords({ state: 'final', stopReason: 'max_tokens' })).toMatch(/cut/);
-  expect(endWords({ state: 'aborted', via: 'run', by: ann })).toBe('Stopped by Ann.');
-  expect(endWords({ state: 'aborted', via: 'timeout', by: ann })).toMatch(/time limit/);
+  expect(runEndText({ state: 'final' })).toBeUndefined();
+  expect(runEndText({ state: 'final', stopReason: 'end_turn' })).toBeUndefined();
+  expect(runEndText({ state: 'final', stopReason: 'max_tokens' })).toMatch(/cut/);
+  expect(runEndText({ state: 'aborted', via: 'run', by: ann })).toBe('Stopped by Ann.');
+  expect(runEndText({ state: 'aborted', via: 'timeout', by: ann })).toMatch(/time limit/);
 });
 
 it('the answer to a request says what, and who', () => {
@@ -29,16 +29,18 @@ it('the answer to a request says what, and who', () => {
     { id: 'b', label: 'Always', kind: 'allow_always' },
     { id: 'c', label: 'No', kind: 'deny_once' },
   ];
-  const given = (option: string) => answerWords({ option, by: ann, reason: 'answered' }, options);
-  expect(given('a')).toBe('Ann: Allow');
-  expect(given('b')).toBe('Ann: Allow always: “Always”');
-  expect(given('c')).toBe('Ann: No');
-  expect(answerWords({ option: 'c', by: ann, reason: 'timed_out' }, options)).toMatch(/in time/);
-  expect(answerWords({ option: 'c', by: ann, reason: 'vetoed', why: 'Friday' }, options)).toMatch(
+  const answered = (option: string) => approvalText({ option, by: ann, reason: 'answered' }, options);
+  expect(answered('a')).toBe('Ann: Allow');
+  expect(answered('b')).toBe('Ann: Allow always: “Always”');
+  expect(answered('c')).toBe('Ann: No');
+  expect(approvalText({ option: 'c', by: ann, reason: 'timed_out' }, options)).toMatch(/in time/);
+  expect(approvalText({ option: 'c', by: ann, reason: 'vetoed', why: 'Friday' }, options)).toMatch(
     /^Denied by .*: Friday$/,
   );
   const posing: Approval['options'] = [{ id: 'x', label: 'Denied\u202e', kind: 'allow_always' }];
-  expect(answerWords({ option: 'x', by: ann, reason: 'answered' }, posing)).toBe('Ann: Allow always: “Denied⟨U+202E⟩”');
+  expect(approvalText({ option: 'x', by: ann, reason: 'answered' }, posing)).toBe(
+    'Ann: Allow always: “Denied⟨U+202E⟩”',
+  );
 });
 
 it('a guest is known as one by the longest name', () => {
@@ -89,12 +91,12 @@ it('plans are read in the shapes that agents tell them in, and nothing else is t
 
 it('numbers read as people say them', () => {
   expect([5, 65, 3700].map(timeLeft)).toEqual(['5 s', '1 min 05 s', '1 h 1 min']);
-  expect(usageWords({ inputTokens: 1204, outputTokens: 8, costUsd: 0.5 })).toBe('1,204 tokens in, 8 out, $0.50');
-  expect(usageWords({})).toBeUndefined();
+  expect(usageText({ inputTokens: 1204, outputTokens: 8, costUsd: 0.5 })).toBe('1,204 tokens in, 8 out, $0.50');
+  expect(usageText({})).toBeUndefined();
   // As an older gateway tells what is no number in JSON.
   const odd = { inputTokens: null, outputTokens: 3, costUsd: null } as unknown as Usage;
-  expect(usageWords(odd)).toBe('3 out');
-  expect(usageWords({ inputTokens: -1, costUsd: 1e300 })).toBeUndefined();
-  expect(visibilityWords({ kind: 'shared', with: ['ann'] })).toBe('Shared with ann');
-  expect(visibilityWords({ kind: 'shared', with: ['ann', 'bob'] })).toBe('Shared with 2');
+  expect(usageText(odd)).toBe('3 out');
+  expect(usageText({ inputTokens: -1, costUsd: 1e300 })).toBeUndefined();
+  expect(visibilityText({ kind: 'shared', with: ['ann'] })).toBe('Shared with ann');
+  expect(visibilityText({ kind: 'shared', with: ['ann', 'bob'] })).toBe('Shared with 2');
 });

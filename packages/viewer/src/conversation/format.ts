@@ -18,8 +18,8 @@ import { oneLine, person } from '../model/format.ts';
 export const nameOf = (by: Author): string => person(by.name.replace(/ \(browser\)$/, '')) || by.user || 'somebody';
 
 /** Describes how a run ended; undefined for a normal end. */
-export function endWords(end: RunEnd): string | undefined {
-  if (end.state === 'final') return stopWords(end.stopReason);
+export function runEndText(end: RunEnd): string | undefined {
+  if (end.state === 'final') return stopText(end.stopReason);
   if (end.state === 'error') return end.error.message;
   const who = nameOf(end.by);
   switch (end.via) {
@@ -44,7 +44,7 @@ export function endWords(end: RunEnd): string | undefined {
 // Names that agents use for the normal end of a turn; any other name is shown.
 const PLAIN_STOP = new Set(['end_turn', 'stop', 'completed', 'success', 'done', 'final']);
 
-function stopWords(reason: string | undefined): string | undefined {
+function stopText(reason: string | undefined): string | undefined {
   if (reason === undefined || PLAIN_STOP.has(reason)) return undefined;
   if (reason === 'max_tokens' || reason === 'length') return 'The answer was cut: it reached the length limit.';
   if (reason === 'refusal') return 'The agent refused to go on.';
@@ -52,7 +52,7 @@ function stopWords(reason: string | undefined): string | undefined {
 }
 
 /** Describes the outcome of a request. */
-export function answerWords(answer: ApprovalAnswer, options: readonly ApprovalOption[]): string {
+export function approvalText(answer: ApprovalAnswer, options: readonly ApprovalOption[]): string {
   if (answer.reason === 'run_ended') return 'Nobody answered before the run ended.';
   if (answer.reason === 'timed_out') return 'Denied: nobody answered in time.';
   if (answer.reason === 'vetoed') return `Denied by ${nameOf(answer.by)}: ${visibleLine(answer.why ?? '')}`;
@@ -62,7 +62,7 @@ export function answerWords(answer: ApprovalAnswer, options: readonly ApprovalOp
 
 export const isAllowing = (option: ApprovalOption): boolean => option.kind.startsWith('allow');
 
-const TOOL_WORDS: Readonly<Record<ToolCall['kind'], string>> = {
+const TOOL_LABELS: Readonly<Record<ToolCall['kind'], string>> = {
   read: 'Read',
   edit: 'Edit',
   delete: 'Delete',
@@ -74,23 +74,23 @@ const TOOL_WORDS: Readonly<Record<ToolCall['kind'], string>> = {
   other: 'Tool',
 };
 // A newer gateway may have kinds that this page does not know.
-export const toolWord = (tool: ToolCall): string => TOOL_WORDS[tool.kind] ?? 'Tool';
+export const toolWord = (tool: ToolCall): string => TOOL_LABELS[tool.kind] ?? 'Tool';
 
-const STATUS_WORDS: Readonly<Record<ToolCall['status'], string>> = {
+const STATUS_LABELS: Readonly<Record<ToolCall['status'], string>> = {
   pending: 'waiting',
   running: 'running',
   done: 'done',
   failed: 'failed',
 };
-export const statusWord = (tool: ToolCall): string => STATUS_WORDS[tool.status] ?? tool.status;
+export const statusWord = (tool: ToolCall): string => STATUS_LABELS[tool.status] ?? tool.status;
 
-export const STEER_WORDS: Readonly<Record<SteerMode, { readonly label: string; readonly what: string }>> = {
+export const STEER_LABELS: Readonly<Record<SteerMode, { readonly label: string; readonly what: string }>> = {
   queue: { label: 'Queue', what: 'It waits until this run has ended.' },
   inject: { label: 'Inject', what: 'It goes into the run that is under way.' },
   interrupt: { label: 'Interrupt', what: 'It ends the run that is under way, and is next.' },
 };
 
-export function visibilityWords(visibility: Visibility): string {
+export function visibilityText(visibility: Visibility): string {
   if (visibility.kind === 'private') return 'Private';
   if (visibility.kind === 'everyone') return 'Everyone';
   const [first, ...more] = visibility.with;
@@ -103,7 +103,7 @@ const isSane = (number: unknown): number is number =>
   typeof number === 'number' && number >= 0 && number <= Number.MAX_SAFE_INTEGER;
 
 /** Returns `1,204 tokens in, 88 out, $0.02`; undefined if nothing is known. */
-export function usageWords(usage: Usage | null): string | undefined {
+export function usageText(usage: Usage | null): string | undefined {
   const count = (number: number): string => number.toLocaleString('en');
   const known = (number: unknown): number | undefined => (isSane(number) ? number : undefined);
   const [input, output, cost] = [known(usage?.inputTokens), known(usage?.outputTokens), known(usage?.costUsd)];
@@ -116,7 +116,7 @@ export function usageWords(usage: Usage | null): string | undefined {
 }
 
 /** @example sentence('waits for the model') // 'Waits for the model.' */
-export const sentence = (words: string): string => `${words.slice(0, 1).toUpperCase()}${words.slice(1)}.`;
+export const sentence = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`;
 
 /** Returns `4 min 05 s`, `12 s`, for a countdown. */
 export function timeLeft(seconds: number): string {
@@ -194,8 +194,8 @@ export function agentText(data: unknown): string {
     if (typeof compaction === 'string') {
       return compaction === 'completed' ? 'Its context was compacted.' : 'It is compacting its context.';
     }
-    const said = data.text ?? data.message ?? data.title ?? data.status ?? data.mode ?? data.currentModeId;
-    if (typeof said === 'string') return oneLine(said, 400);
+    const text = data.text ?? data.message ?? data.title ?? data.status ?? data.mode ?? data.currentModeId;
+    if (typeof text === 'string') return oneLine(text, 400);
   }
   return oneLine(JSON.stringify(data) ?? '', 400);
 }

@@ -60,11 +60,11 @@ describe('the difference of two texts', () => {
           expect((row.kind === 'removed' ? old : now)[row.line - 1]).toBe(row.text);
         }
         expect(now.length - added).toBe(old.length - removed);
-        const kept = rows.reduce(
+        const retained = rows.reduce(
           (sum, row) => sum + (row.kind === 'skipped' ? row.count : row.kind === 'same' ? 1 : 0),
           0,
         );
-        expect(kept).toBe(now.length - added);
+        expect(retained).toBe(now.length - added);
       }),
     );
   });

@@ -14,7 +14,7 @@ import {
 import type { BinnacleError, ConversationInfo } from '@binnacle/protocol';
 import { asFailure } from '../model/failure.ts';
 
-export interface FollowedTalk {
+export interface TranscriptState {
   /** `past`: history is being read. `live`: reading has caught up. `over`: no more events will come. */
   readonly phase: 'past' | 'live' | 'over';
   readonly state: ConversationState | undefined;
@@ -24,7 +24,7 @@ export interface FollowedTalk {
   readonly loadingOlder: boolean;
 }
 
-export const NO_TALK_YET: FollowedTalk = {
+export const EMPTY_TRANSCRIPT: TranscriptState = {
   phase: 'past',
   state: undefined,
   error: undefined,
@@ -44,18 +44,18 @@ const QUIET_MS = 250;
 const MAX_BEGINNINGS = 3;
 /** Maximum items in memory; beyond this the oldest are dropped, unless the reader is there. */
 const MAX_ITEMS = 400;
-const KEPT_ITEMS = 200;
+const RETAINED_ITEMS = 200;
 
-export class ConversationFollow {
+export class TranscriptFollower {
   private readonly conversation: Conversation;
-  private readonly changed: (change: Partial<FollowedTalk>) => void;
+  private readonly changed: (change: Partial<TranscriptState>) => void;
   private feed: ConversationFeed | undefined;
   private state: ConversationState | undefined;
   private quiet: ReturnType<typeof setTimeout> | undefined;
   private isStopped: boolean;
   private isLoading: boolean;
 
-  constructor(conversation: Conversation, changed: (change: Partial<FollowedTalk>) => void) {
+  constructor(conversation: Conversation, changed: (change: Partial<TranscriptState>) => void) {
     this.conversation = conversation;
     this.changed = changed;
     this.feed = undefined;
@@ -66,10 +66,10 @@ export class ConversationFollow {
   }
 
   begin(attempt = 1): void {
-    this.run().catch((thrown: unknown) => {
+    this.run().catch((cause: unknown) => {
       this.hush();
       if (this.isStopped) return;
-      const error = asFailure(thrown);
+      const error = asFailure(cause);
       if ((error.code === 'wrong_epoch' || error.code === 'gap') && attempt < MAX_BEGINNINGS) {
         this.state = undefined;
         this.begin(attempt + 1);
@@ -112,8 +112,8 @@ export class ConversationFollow {
         before = page.before;
       }
       this.changed({ state });
-    } catch (thrown) {
-      if (!this.isStopped) this.changed({ error: asFailure(thrown) });
+    } catch (cause) {
+      if (!this.isStopped) this.changed({ error: asFailure(cause) });
     } finally {
       this.isLoading = false;
       if (!this.isStopped) this.changed({ loadingOlder: false });
@@ -123,7 +123,7 @@ export class ConversationFollow {
   /** Drops items far above the end. The reader must not be there. */
   trim(): void {
     if (this.isLoading || this.state === undefined || this.state.items.length <= MAX_ITEMS) return;
-    this.state = withoutOldest(this.state, KEPT_ITEMS);
+    this.state = withoutOldest(this.state, RETAINED_ITEMS);
     this.changed({ state: this.state });
   }
 

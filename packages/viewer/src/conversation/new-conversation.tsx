@@ -21,7 +21,7 @@ export function NewConversation({ agents, onCreate, onClose }: NewConversationPr
     setBusy(true);
     setError(undefined);
     onCreate(agent)
-      .then(onClose, (thrown: unknown) => setError(asFailure(thrown)))
+      .then(onClose, (cause: unknown) => setError(asFailure(cause)))
       .finally(() => setBusy(false));
   };
   const sorted = [...agents].sort((a, b) => Number(b.isDefault) - Number(a.isDefault));

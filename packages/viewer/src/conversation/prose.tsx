@@ -2,7 +2,7 @@
 
 import { memo } from 'react';
 import { CopyButton } from '../ui/copy-button.tsx';
-import { type Piece, splitFences } from './code-fences.ts';
+import { type FencePart, splitFences } from './code-fences.ts';
 import { blocksOf, type Span } from './emphasis.ts';
 import './prose.css';
 
@@ -32,17 +32,17 @@ const Text = memo(function Text({ text }: { readonly text: string }) {
   return blocksOf(text).map(({ level, spans }, at) => {
     const Block = level === 0 ? 'p' : (HEADINGS[level - 1] ?? 'h6');
     // biome-ignore lint/suspicious/noArrayIndexKey: as with pieces
-    return <Block key={at}>{spans.map(drawn)}</Block>;
+    return <Block key={at}>{spans.map(renderSpan)}</Block>;
   });
 });
 
-function drawn({ kind, text }: Span, at: number) {
+function renderSpan({ kind, text }: Span, at: number) {
   if (kind === 'strong') return <strong key={at}>{text}</strong>;
   return kind === 'code' ? <code key={at}>{text}</code> : text;
 }
 
 const CodeBlock = memo(
-  function CodeBlock({ piece }: { readonly piece: Extract<Piece, { kind: 'code' }> }) {
+  function CodeBlock({ piece }: { readonly piece: Extract<FencePart, { kind: 'code' }> }) {
     return (
       <figure className="code" data-testid="code">
         <figcaption>

@@ -31,8 +31,8 @@ export function Queue({ queue, user, acts }: QueueProps) {
     try {
       await act;
       return true;
-    } catch (thrown) {
-      setError(asFailure(thrown));
+    } catch (cause) {
+      setError(asFailure(cause));
       return false;
     }
   };

@@ -6,7 +6,7 @@ import { conversationTitle } from '../model/conversations.ts';
 import { asFailure } from '../model/failure.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { Failure } from '../ui/failure.tsx';
-import { usageWords } from './format.ts';
+import { usageText } from './format.ts';
 import './settings-dialog.css';
 
 export interface ConversationChange {
@@ -31,13 +31,13 @@ export function ConversationSettings({ info, acts, onClose }: ConversationSettin
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<BinnacleError>();
   const id = useId();
-  const used = usageWords(info.usage);
+  const used = usageText(info.usage);
   const users = [...new Set(people.split(/[\s,;]+/).filter(Boolean))];
 
   const run = (act: Promise<unknown>): void => {
     setBusy(true);
     setError(undefined);
-    act.then(onClose, (thrown: unknown) => setError(asFailure(thrown))).finally(() => setBusy(false));
+    act.then(onClose, (cause: unknown) => setError(asFailure(cause))).finally(() => setBusy(false));
   };
   const submit = (event: FormEvent): void => {
     event.preventDefault();

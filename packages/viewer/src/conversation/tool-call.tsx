@@ -30,7 +30,7 @@ const SMALL_DIFF_ROWS = 24;
 
 export const ToolRow = memo(function ToolRow({ tool, client, onSession }: ToolRowProps) {
   // Undefined: open or folded by default, according to the content.
-  const [wanted, setWanted] = useState<boolean>();
+  const [toggled, setToggled] = useState<boolean>();
   const diffs = useMemo(
     () =>
       (tool.diffs ?? []).map((diff) => ({
@@ -43,7 +43,7 @@ export const ToolRow = memo(function ToolRow({ tool, client, onSession }: ToolRo
   const added = diffs.reduce((sum, diff) => sum + diff.added, 0);
   const removed = diffs.reduce((sum, diff) => sum + diff.removed, 0);
   const rows = diffs.reduce((sum, diff) => sum + diff.rows.length, 0);
-  const open = wanted ?? (rows > 0 && rows <= SMALL_DIFF_ROWS);
+  const open = toggled ?? (rows > 0 && rows <= SMALL_DIFF_ROWS);
   return (
     <div className={`tool ${tool.status}`} data-testid="tool" data-tool={tool.id} data-status={tool.status}>
       <div className="tool-head">
@@ -51,7 +51,7 @@ export const ToolRow = memo(function ToolRow({ tool, client, onSession }: ToolRo
           type="button"
           className="tool-open"
           aria-expanded={open}
-          onClick={() => setWanted(!open)}
+          onClick={() => setToggled(!open)}
           data-testid="tool-open"
         >
           <ToolIcon kind={tool.kind} />

@@ -3,23 +3,23 @@
 
 import type { ConversationItem } from '@binnacle/client';
 import { type ReactNode, useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
-import { PartMishap } from '../ui/error-boundary.tsx';
+import { PartErrorBoundary } from '../ui/error-boundary.tsx';
 import { DownIcon } from '../ui/icons.tsx';
 import './transcript-scroll.css';
 
-export interface Entry {
+export interface TranscriptEntry {
   readonly key: string;
   readonly item: ConversationItem;
 }
 
-interface TalkScrollProps {
-  readonly entries: readonly Entry[];
+interface TranscriptScrollProps {
+  readonly entries: readonly TranscriptEntry[];
   readonly render: (item: ConversationItem) => ReactNode;
   readonly loading: boolean;
   readonly loadingOlder: boolean;
   readonly hasOlder: boolean;
   /** Reason to look at the end; undefined if there is none. */
-  readonly wanted: string | undefined;
+  readonly endLabel: string | undefined;
   readonly onOlder: () => void;
   /** Called when the reader is near the end, so that turns far above may be dropped. */
   readonly onTrim: () => void;
@@ -39,8 +39,8 @@ interface Anchor {
   readonly top: number;
 }
 
-export function TalkScroll(props: TalkScrollProps) {
-  const { entries, render, loading, loadingOlder, hasOlder, wanted, onOlder, onTrim, empty } = props;
+export function TranscriptScroll(props: TranscriptScrollProps) {
+  const { entries, render, loading, loadingOlder, hasOlder, endLabel, onOlder, onTrim, empty } = props;
   const box = useRef<HTMLDivElement>(null);
   const anchor = useRef<Anchor>(undefined);
   const [atEnd, setAtEnd] = useState(true);
@@ -81,11 +81,11 @@ export function TalkScroll(props: TalkScrollProps) {
       toEnd();
       return;
     }
-    const held = anchor.current;
-    if (held === undefined) return;
-    const turn = element.querySelector<HTMLElement>(`[data-entry="${CSS.escape(held.key)}"]`);
+    const saved = anchor.current;
+    if (saved === undefined) return;
+    const turn = element.querySelector<HTMLElement>(`[data-entry="${CSS.escape(saved.key)}"]`);
     if (turn === null) return;
-    const moved = turn.getBoundingClientRect().top - element.getBoundingClientRect().top - held.top;
+    const moved = turn.getBoundingClientRect().top - element.getBoundingClientRect().top - saved.top;
     if (Math.abs(moved) > 0.5) element.scrollTop += moved;
   }, [entries, start, loadingOlder]);
 
@@ -178,7 +178,7 @@ export function TalkScroll(props: TalkScrollProps) {
           {!loading && entries.length === 0 && empty}
           {shown.map(({ key, item }) => (
             <div key={key} data-entry={key}>
-              <PartMishap of={item}>{render(item)}</PartMishap>
+              <PartErrorBoundary of={item}>{render(item)}</PartErrorBoundary>
             </div>
           ))}
           {hasLater && (
@@ -190,7 +190,7 @@ export function TalkScroll(props: TalkScrollProps) {
       </section>
       {(!atEnd || hasLater) && (
         <button type="button" className="button jump" onClick={jump} data-testid="jump">
-          <DownIcon /> {wanted ?? 'Jump to the latest'}
+          <DownIcon /> {endLabel ?? 'Jump to the latest'}
         </button>
       )}
     </div>

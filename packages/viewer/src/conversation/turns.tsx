@@ -9,13 +9,13 @@ import { MoreIcon } from '../ui/icons.tsx';
 import { ApprovalCard } from './approval-card.tsx';
 import {
   agentText,
-  endWords,
   nameOf,
   type PlanStep,
   planSteps,
-  STEER_WORDS,
+  runEndText,
+  STEER_LABELS,
   sentence,
-  usageWords,
+  usageText,
   visible,
 } from './format.ts';
 import { Prose } from './prose.tsx';
@@ -79,7 +79,7 @@ export const MessageTurn = memo(function MessageTurn({ message, context }: Messa
       <Head name={isMine ? 'You' : nameOf(message.by)} at={message.at}>
         {isCancelled && <span className="turn-mark">taken back</span>}
         {!isCancelled && message.steer !== 'queue' && (
-          <span className="turn-mark">{STEER_WORDS[message.steer].label.toLowerCase()}ed</span>
+          <span className="turn-mark">{STEER_LABELS[message.steer].label.toLowerCase()}ed</span>
         )}
       </Head>
       <div className="prose">
@@ -97,8 +97,8 @@ interface AnswerTurnProps {
 export const AnswerTurn = memo(function AnswerTurn({ answer, context }: AnswerTurnProps) {
   const isLive = answer.end === null && answer.state === 'running';
   const last = answer.parts.length - 1;
-  const isAsking = answer.parts.some((part) => part.kind === 'approval' && part.answer === null);
-  const usage = usageWords(answer.usage);
+  const needsApproval = answer.parts.some((part) => part.kind === 'approval' && part.answer === null);
+  const usage = usageText(answer.usage);
   return (
     <article
       className="turn agent"
@@ -110,14 +110,16 @@ export const AnswerTurn = memo(function AnswerTurn({ answer, context }: AnswerTu
     >
       <Head name={context.agent} at={answer.startedAt ?? answer.endedAt}>
         {isLive && (
-          <span className={isAsking ? 'turn-mark asking' : 'turn-mark live'}>{isAsking ? 'asks' : 'working'}</span>
+          <span className={needsApproval ? 'turn-mark approval-needed' : 'turn-mark live'}>
+            {needsApproval ? 'asks' : 'working'}
+          </span>
         )}
       </Head>
       {answer.parts.map((part, at) => (
         <Part key={keyOf(part, at)} part={part} live={isLive && at === last} context={context} />
       ))}
       {isLive && answer.silence === null && answer.parts.length === 0 && <p className="turn-wait">…</p>}
-      {isLive && !isAsking && answer.silence !== null && (
+      {isLive && !needsApproval && answer.silence !== null && (
         <Silent silence={answer.silence} clockOffsetMs={context.clockOffsetMs} />
       )}
       <Ending answer={answer} />
@@ -161,11 +163,11 @@ function Ending({ answer }: { readonly answer: Answer }) {
       </p>
     );
   }
-  const words = endWords(end) ?? (answer.text === '' ? 'It ended without a word.' : undefined);
-  if (words === undefined) return null;
+  const text = runEndText(end) ?? (answer.text === '' ? 'It ended without a word.' : undefined);
+  if (text === undefined) return null;
   return (
     <p className={`turn-end ${end.state}`} data-testid="end" data-state={end.state}>
-      {words}
+      {text}
       {end.state === 'error' && (
         <small>
           {' '}
@@ -209,7 +211,7 @@ const Part = memo(function Part({ part, live, context }: PartProps) {
     case 'message':
       return <MessageTurn message={part.message} context={context} />;
     case 'agent':
-      return <Told name={part.name} data={part.data} />;
+      return <AgentReport name={part.name} data={part.data} />;
     default:
       return null; // a newer client has parts that this page cannot draw
   }
@@ -233,11 +235,11 @@ const STEP_MARKS: Readonly<Record<PlanStep['state'], readonly [string, string]>>
   later: ['○', 'to do'],
 };
 
-function Told({ name, data }: { readonly name: string; readonly data: unknown }) {
+function AgentReport({ name, data }: { readonly name: string; readonly data: unknown }) {
   const steps = name === 'plan' ? planSteps(data) : undefined;
   if (steps === undefined) {
     return (
-      <p className="told" data-testid="told" data-name={name}>
+      <p className="agent-report" data-testid="agent-report" data-name={name}>
         <span>{visible(name)}</span> {visible(agentText(data))}
       </p>
     );

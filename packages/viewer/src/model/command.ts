@@ -1,6 +1,6 @@
 // A command of the page, as the palette offers it.
 
-import type { Choice } from './route.ts';
+import type { Route } from './route.ts';
 
 export interface Command {
   readonly name: string;
@@ -11,4 +11,4 @@ export interface Command {
   readonly act: Act;
 }
 
-export type Act = { readonly to: Choice } | { readonly run: () => void };
+export type Act = { readonly to: Route } | { readonly run: () => void };

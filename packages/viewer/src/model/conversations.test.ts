@@ -6,10 +6,10 @@ const info = (over: object): ConversationInfo =>
   ({ key: 'agent:main:a', run: null, queue: [], approvals: [], updatedAt: 0, ...over }) as unknown as ConversationInfo;
 
 it('what wants an answer comes first in the list, then what works, then the latest', () => {
-  const asking = info({ key: 'asking', approvals: [{}], run: {}, updatedAt: 1 });
+  const approval = info({ key: 'approval', approvals: [{}], run: {}, updatedAt: 1 });
   const working = info({ key: 'working', run: {}, updatedAt: 2 });
   const late = info({ key: 'late', updatedAt: 9 });
   const early = info({ key: 'early', updatedAt: 3 });
-  expect([early, late, working, asking].sort(byUrgency)).toEqual([asking, working, late, early]);
-  expect([asking, working, late].map(doing)).toEqual(['asking', 'working', 'idle']);
+  expect([early, late, working, approval].sort(byUrgency)).toEqual([approval, working, late, early]);
+  expect([approval, working, late].map(doing)).toEqual(['approval', 'working', 'idle']);
 });

@@ -4,7 +4,7 @@ import type { ConversationInfo } from '@binnacle/protocol';
 import { oneLine } from './format.ts';
 
 /** State of a conversation; requests for a person come first. */
-export type Doing = 'asking' | 'working' | 'waiting' | 'idle';
+export type Doing = 'approval' | 'working' | 'waiting' | 'idle';
 
 /** The fields that determine the state; the id of a run is as good as the whole run. */
 export interface Busyness {
@@ -14,31 +14,31 @@ export interface Busyness {
 }
 
 export function doing(info: Busyness): Doing {
-  if (info.approvals.length > 0) return 'asking';
+  if (info.approvals.length > 0) return 'approval';
   if (info.run !== null) return 'working';
   return info.queue.length > 0 ? 'waiting' : 'idle';
 }
 
-const DOING_WORDS: Readonly<Record<Doing, string>> = {
-  asking: 'waits for approval',
+const STATE_LABELS: Readonly<Record<Doing, string>> = {
+  approval: 'waits for approval',
   working: 'working',
   waiting: 'about to begin',
   idle: 'idle',
 };
 
 export const doingWord = (info: Busyness): string =>
-  doing(info) === 'working' && isSilentForLong(info.run) ? 'says nothing' : DOING_WORDS[doing(info)];
+  doing(info) === 'working' && isSilentForLong(info.run) ? 'says nothing' : STATE_LABELS[doing(info)];
 
 const isSilentForLong = (run: unknown): boolean =>
   isRecord(run) && isRecord(run.silence) && run.silence.isLong === true;
 
 /** Returns the class of the dot, named as for sessions. */
 export const doingMark = (info: Busyness): string =>
-  ({ asking: 'waits', working: 'running', waiting: 'starting', idle: 'idle' })[doing(info)];
+  ({ approval: 'waits', working: 'running', waiting: 'starting', idle: 'idle' })[doing(info)];
 
 export const conversationTitle = (info: ConversationInfo): string => oneLine(info.title) || 'New conversation';
 
-const RANK: Readonly<Record<Doing, number>> = { asking: 0, working: 1, waiting: 1, idle: 2 };
+const RANK: Readonly<Record<Doing, number>> = { approval: 0, working: 1, waiting: 1, idle: 2 };
 
 /** Orders requests for a person first, then running turns, then the rest; the latest first among equals. */
 export const byUrgency = (a: ConversationInfo, b: ConversationInfo): number =>

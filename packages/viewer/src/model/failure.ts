@@ -3,11 +3,11 @@
 import { BinnacleError } from '@binnacle/protocol';
 
 /** Returns a thrown value as a `BinnacleError`. */
-export function asFailure(thrown: unknown): BinnacleError {
-  if (thrown instanceof BinnacleError) return thrown;
+export function asFailure(cause: unknown): BinnacleError {
+  if (cause instanceof BinnacleError) return cause;
   return new BinnacleError('internal', {
-    message: `The page failed: ${thrown instanceof Error ? thrown.message : String(thrown)}`,
+    message: `The page failed: ${cause instanceof Error ? cause.message : String(cause)}`,
     hint: 'Reload it; if that happens again, please report it.',
-    cause: thrown,
+    cause,
   });
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { age, bytes, leftWords, oneLine, person } from './format.ts';
+import { age, bytes, oneLine, person, timeLeftText } from './format.ts';
 
 describe('small words', () => {
   it('gives ages and sizes in the unit that fits', () => {
@@ -37,9 +37,9 @@ describe('small words', () => {
   it('says how much time is left in the unit that fits', () => {
     const NOW = 1_700_000_000_000;
     const minutes = [0, 1, 90, 180, 47 * 60, 48 * 60, 30 * 24 * 60];
-    expect(minutes.map((left) => leftWords(NOW + left * 60_000, NOW))).toEqual([
+    expect(minutes.map((left) => timeLeftText(NOW + left * 60_000, NOW))).toEqual([
       ...['less than a minute', '1 minute', '90 minutes', '3 hours', '47 hours', '2 days', '30 days'],
     ]);
-    expect(leftWords(NOW - 1, NOW)).toBe('less than a minute');
+    expect(timeLeftText(NOW - 1, NOW)).toBe('less than a minute');
   });
 });

@@ -71,7 +71,7 @@ export const counted = (count: number, one: string): string =>
   `${count.toLocaleString()} ${one}${count === 1 ? '' : 's'}`;
 
 /** Returns the remaining time: `less than a minute`, `90 minutes`, `23 hours`, `12 days`. */
-export function leftWords(expiresAt: number, now: number): string {
+export function timeLeftText(expiresAt: number, now: number): string {
   const minutes = Math.max(0, Math.round((expiresAt - now) / 60_000));
   if (minutes < 1) return 'less than a minute';
   if (minutes < 120) return minutes === 1 ? '1 minute' : `${minutes} minutes`;

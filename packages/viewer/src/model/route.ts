@@ -2,20 +2,20 @@
 // the plugins, the tokens. Pure.
 
 import { type ConversationKey, isConversationKey, isSessionId } from '@binnacle/protocol';
-import { askIn, askWords, type TrafficAsk } from './traffic-query.ts';
+import { filterParams, parseTrafficFilter, type TrafficFilter } from './traffic-query.ts';
 
-export type Choice =
+export type Route =
   /** `at`: the output offset to begin at; without it the end is shown. */
   | { readonly kind: 'session'; readonly id: string; readonly at?: number }
   | { readonly kind: 'conversation'; readonly key: ConversationKey }
-  | SearchChoice
-  | { readonly kind: 'traffic'; readonly ask: TrafficAsk }
+  | SearchRoute
+  | { readonly kind: 'traffic'; readonly filter: TrafficFilter }
   | { readonly kind: 'recordings' }
   | { readonly kind: 'plugins' }
   | { readonly kind: 'tokens' };
 
 /** A search. `q` may be empty: the page then waits for words. */
-export interface SearchChoice {
+export interface SearchRoute {
   readonly kind: 'search';
   readonly q: string;
   /** Restricts the search to this session. */
@@ -23,24 +23,24 @@ export interface SearchChoice {
   readonly source?: string;
 }
 
-export const isSameChoice = (a: Choice | undefined, b: Choice | undefined): boolean => addressOf(a) === addressOf(b);
+export const isSameRoute = (a: Route | undefined, b: Route | undefined): boolean => addressOf(a) === addressOf(b);
 
 /** Returns the route of the list's row: a session without its offset. */
-export const rowOf = (choice: Choice | undefined): Choice | undefined =>
-  choice?.kind === 'session' ? { kind: 'session', id: choice.id } : choice;
+export const rowRoute = (route: Route | undefined): Route | undefined =>
+  route?.kind === 'session' ? { kind: 'session', id: route.id } : route;
 
 /** Returns the fragment of a route, with `#`; empty for none. */
-export function addressOf(choice: Choice | undefined): string {
-  if (choice === undefined) return '';
-  switch (choice.kind) {
+export function addressOf(route: Route | undefined): string {
+  if (route === undefined) return '';
+  switch (route.kind) {
     case 'session':
-      return `#/${choice.id}${choice.at === undefined ? '' : `?at=${choice.at}`}`;
+      return `#/${route.id}${route.at === undefined ? '' : `?at=${route.at}`}`;
     case 'conversation':
-      return `#/c/${encodeURIComponent(choice.key)}`;
+      return `#/c/${encodeURIComponent(route.key)}`;
     case 'search':
-      return withWords('#/search', { q: choice.q, session: choice.session, source: choice.source });
+      return withQuery('#/search', { q: route.q, session: route.session, source: route.source });
     case 'traffic':
-      return withWords('#/traffic', askWords(choice.ask));
+      return withQuery('#/traffic', filterParams(route.filter));
     case 'recordings':
       return '#/recordings';
     case 'plugins':
@@ -51,24 +51,24 @@ export function addressOf(choice: Choice | undefined): string {
 }
 
 /** Parses a fragment; undefined if it names nothing that could be shown. */
-export function choiceIn(hash: string): Choice | undefined {
+export function parseRoute(hash: string): Route | undefined {
   if (!hash.startsWith('#/')) return undefined;
-  const [path = '', words = ''] = halves(hash.slice(2), '?');
-  const given = new URLSearchParams(words);
+  const [path = '', query = ''] = halves(hash.slice(2), '?');
+  const params = new URLSearchParams(query);
   if (isSessionId(path)) {
-    const at = given.get('at') ?? '';
+    const at = params.get('at') ?? '';
     return /^\d{1,15}$/.test(at) ? { kind: 'session', id: path, at: Number(at) } : { kind: 'session', id: path };
   }
   if (path === 'search') {
-    const [session, source] = [given.get('session'), given.get('source')];
+    const [session, source] = [params.get('session'), params.get('source')];
     return {
       kind: 'search',
-      q: given.get('q') ?? '',
+      q: params.get('q') ?? '',
       ...(session === null ? {} : { session }),
       ...(source === null ? {} : { source }),
     };
   }
-  if (path === 'traffic') return { kind: 'traffic', ask: askIn(given) };
+  if (path === 'traffic') return { kind: 'traffic', filter: parseTrafficFilter(params) };
   if (path === 'recordings') return { kind: 'recordings' };
   if (path === 'plugins') return { kind: 'plugins' };
   if (path === 'tokens') return { kind: 'tokens' };
@@ -82,8 +82,8 @@ export function choiceIn(hash: string): Choice | undefined {
 }
 
 /** Returns what an invalid fragment was meant to name; undefined for a valid or an empty one. */
-export function strayIn(hash: string): 'session' | 'conversation' | undefined {
-  if (!hash.startsWith('#/') || hash === '#/' || choiceIn(hash) !== undefined) return undefined;
+export function unknownKindOf(hash: string): 'session' | 'conversation' | undefined {
+  if (!hash.startsWith('#/') || hash === '#/' || parseRoute(hash) !== undefined) return undefined;
   return hash.startsWith('#/c/') ? 'conversation' : 'session';
 }
 
@@ -92,9 +92,9 @@ function halves(text: string, mark: string): readonly [string, string] {
   return at === -1 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-function withWords(path: string, words: Readonly<Record<string, string | undefined>>): string {
-  const given = new URLSearchParams();
-  for (const [name, value] of Object.entries(words)) if (value !== undefined && value !== '') given.set(name, value);
-  const text = given.toString();
+function withQuery(path: string, query: Readonly<Record<string, string | undefined>>): string {
+  const params = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== undefined && value !== '') params.set(name, value);
+  const text = params.toString();
   return text === '' ? path : `${path}?${text}`;
 }

@@ -22,17 +22,17 @@ describe('ends in words', () => {
   });
 
   it('tells of a session from elsewhere what its emitter told, and blames no runner', () => {
-    const told = (over: Parameters<typeof info>[0]) =>
+    const emitted = (over: Parameters<typeof info>[0]) =>
       info({ ...foreign('ci'), state: 'closed', running: false, ...over });
-    expect([ending(told({})), mark(told({})), stateWord(told({}))]).toEqual([
+    expect([ending(emitted({})), mark(emitted({})), stateWord(emitted({}))]).toEqual([
       'ended, its exit code is not known',
       'ended',
       'ended',
     ]);
-    expect(mark(told({ exitCode: 1 }))).toBe('failed');
-    expect(mark(told({ signal: 'SIGKILL' }))).toBe('failed');
-    expect(ending(told({ state: 'lost' }))).not.toMatch(/runner/);
-    expect(mark(told({ state: 'lost' }))).toBe('lost');
+    expect(mark(emitted({ exitCode: 1 }))).toBe('failed');
+    expect(mark(emitted({ signal: 'SIGKILL' }))).toBe('failed');
+    expect(ending(emitted({ state: 'lost' }))).not.toMatch(/runner/);
+    expect(mark(emitted({ state: 'lost' }))).toBe('lost');
   });
 
   it('makes up no exit code for a lost session', () => {

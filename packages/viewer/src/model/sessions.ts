@@ -31,7 +31,7 @@ const ACTIVITY_MARKS: Readonly<Record<SessionActivity['state'], Mark>> = {
   idle: 'idle',
 };
 
-const ACTIVITY_WORDS: Readonly<Record<SessionActivity['state'], string>> = {
+const ACTIVITY_LABELS: Readonly<Record<SessionActivity['state'], string>> = {
   waiting_approval: 'waits for approval',
   waiting_input: 'waits for input',
   working: 'working',
@@ -46,7 +46,7 @@ const wasStopped = ({ signal }: SessionInfo): boolean =>
 export function stateWord(info: SessionInfo): string {
   if (info.stalled !== null) return 'waits for disk space';
   // A newer gateway may have states that this page does not know.
-  if (info.state === 'running') return (info.activity && ACTIVITY_WORDS[info.activity.state]) ?? 'running';
+  if (info.state === 'running') return (info.activity && ACTIVITY_LABELS[info.activity.state]) ?? 'running';
   if (info.state === 'lost' || info.state === 'starting') return info.state;
   if (info.signal !== null) return `ended by ${info.signal}`;
   return info.exitCode === null ? 'ended' : `exited ${info.exitCode}`;
@@ -68,7 +68,7 @@ export function shortId(id: string): string {
   return isUuid ? `${id.slice(0, 8)}…${id.slice(-4)}` : oneLine(id, 60);
 }
 
-const LOST_WORDS: Readonly<Record<LostReason, string>> = {
+const LOST_TEXTS: Readonly<Record<LostReason, string>> = {
   runner_died: 'lost: its runner died',
   copied: 'goes on elsewhere: this data directory is a copy, and the program belongs to the original',
   silent: 'lost: nothing was heard of it any more',
@@ -76,7 +76,7 @@ const LOST_WORDS: Readonly<Record<LostReason, string>> = {
 
 /** Describes how the session ended; undefined while it runs. */
 export function ending(info: SessionInfo): string | undefined {
-  if (info.state === 'lost') return LOST_WORDS[info.lostReason ?? (info.foreign === null ? 'runner_died' : 'silent')];
+  if (info.state === 'lost') return LOST_TEXTS[info.lostReason ?? (info.foreign === null ? 'runner_died' : 'silent')];
   if (info.state === 'running' || info.state === 'starting') return undefined;
   if (info.signal !== null) return `ended by ${info.signal}`;
   if (info.exitCode === null && isRecording(info)) return 'the recording ends here';

@@ -3,7 +3,7 @@
 import type { TrafficQuery } from '@binnacle/client';
 
 /** Filters, combined with AND. */
-export interface TrafficAsk {
+export interface TrafficFilter {
   readonly source?: string;
   /** `key` or `key=value`. */
   readonly label?: string;
@@ -25,41 +25,41 @@ const MOST_HOURS = 24 * 366;
 /** Returns true for the text of a possible exit code. */
 export const isExit = (text: string): boolean => /^-?\d{1,10}$/.test(text);
 
-export function askIn(words: URLSearchParams): TrafficAsk {
+export function parseTrafficFilter(params: URLSearchParams): TrafficFilter {
   const texts = TEXTS.flatMap((name) => {
-    const value = words.get(name)?.trim() ?? '';
+    const value = params.get(name)?.trim() ?? '';
     return value === '' ? [] : [[name, value]];
   });
-  const exit = words.get('exit') ?? '';
-  const hours = Number(words.get('hours') ?? Number.NaN);
+  const exit = params.get('exit') ?? '';
+  const hours = Number(params.get('hours') ?? Number.NaN);
   return {
     ...Object.fromEntries(texts),
     ...(isExit(exit) ? { exit: Number(exit) } : {}),
-    ...(words.get('final') === '1' ? { final: true as const } : {}),
+    ...(params.get('final') === '1' ? { final: true as const } : {}),
     ...(Number.isInteger(hours) && hours > 0 && hours <= MOST_HOURS ? { hours } : {}),
   };
 }
 
-export const askWords = (ask: TrafficAsk): Readonly<Record<string, string | undefined>> => ({
-  source: ask.source,
-  label: ask.label,
-  command: ask.command,
-  session: ask.session,
-  exit: ask.exit?.toString(),
-  final: ask.final === true ? '1' : undefined,
-  hours: ask.hours?.toString(),
+export const filterParams = (filter: TrafficFilter): Readonly<Record<string, string | undefined>> => ({
+  source: filter.source,
+  label: filter.label,
+  command: filter.command,
+  session: filter.session,
+  exit: filter.exit?.toString(),
+  final: filter.final === true ? '1' : undefined,
+  hours: filter.hours?.toString(),
 });
 
-export const isAskEmpty = (ask: { readonly [K in keyof TrafficAsk]: TrafficAsk[K] | undefined }): boolean =>
-  Object.values(ask).every((value) => value === undefined);
+export const isFilterEmpty = (filter: { readonly [K in keyof TrafficFilter]: TrafficFilter[K] | undefined }): boolean =>
+  Object.values(filter).every((value) => value === undefined);
 
 /** Builds the query. `now`: ms since 1970. */
-export const queryOf = (ask: TrafficAsk, now: number): TrafficQuery => ({
-  ...(ask.source === undefined ? {} : { source: ask.source }),
-  ...(ask.label === undefined ? {} : { label: ask.label }),
-  ...(ask.command === undefined ? {} : { command: ask.command }),
-  ...(ask.session === undefined ? {} : { session_id: ask.session }),
-  ...(ask.exit === undefined ? {} : { exit_code: ask.exit }),
-  ...(ask.final === undefined ? {} : { is_final: true }),
-  ...(ask.hours === undefined ? {} : { since: now - ask.hours * HOUR_MS }),
+export const queryOf = (filter: TrafficFilter, now: number): TrafficQuery => ({
+  ...(filter.source === undefined ? {} : { source: filter.source }),
+  ...(filter.label === undefined ? {} : { label: filter.label }),
+  ...(filter.command === undefined ? {} : { command: filter.command }),
+  ...(filter.session === undefined ? {} : { session_id: filter.session }),
+  ...(filter.exit === undefined ? {} : { exit_code: filter.exit }),
+  ...(filter.final === undefined ? {} : { is_final: true }),
+  ...(filter.hours === undefined ? {} : { since: now - filter.hours * HOUR_MS }),
 });

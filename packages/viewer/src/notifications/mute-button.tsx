@@ -16,17 +16,17 @@ export interface Mute {
 export function useMute(client: Binnacle, kind: 'session' | 'conversation', id: string | undefined): Mute {
   const [isMuted, setMuted] = useState<boolean>();
   useEffect(() => {
-    let isGone = false;
+    let isUnmounted = false;
     setMuted(undefined);
     if (id === undefined) return;
     client.push.mutes().then(
       ({ sessions, conversations }) =>
-        !isGone && setMuted((kind === 'session' ? sessions : conversations).includes(id)),
+        !isUnmounted && setMuted((kind === 'session' ? sessions : conversations).includes(id)),
       // An older gateway without mutes has nothing to mute.
       () => undefined,
     );
     return () => {
-      isGone = true;
+      isUnmounted = true;
     };
   }, [client, kind, id]);
   const change = (): void => {

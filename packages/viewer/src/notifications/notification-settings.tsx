@@ -5,23 +5,23 @@ import type { BinnacleError } from '@binnacle/protocol';
 import { type ReactNode, useEffect, useState } from 'react';
 import { asFailure } from '../model/failure.ts';
 import { oneLine } from '../model/format.ts';
-import type { Choice } from '../model/route.ts';
+import type { Route } from '../model/route.ts';
 import { Failure } from '../ui/failure.tsx';
 import { MuteBox } from './mute-button.tsx';
-import { type Notified, useNotifications } from './use-notifications.ts';
+import { type NotificationState, useNotifications } from './use-notifications.ts';
 import '../ui/phone-part.css';
 import './notification-settings.css';
 
-interface NotificationsProps {
+interface NotificationSettingsProps {
   readonly client: Binnacle;
   /** The route in view. */
-  readonly chosen: Choice | undefined;
+  readonly route: Route | undefined;
   /** Returns the name of a session or conversation in the lists; undefined if it is not in them. */
   readonly nameOf: (what: Muted) => string | undefined;
 }
 
-const WORDS: Readonly<Record<Notified, ReactNode>> = {
-  looking: 'Asking this browser…',
+const TEXTS: Readonly<Record<NotificationState, ReactNode>> = {
+  loading: 'Asking this browser…',
   on: 'This browser tells you when something waits for you. Not while you look at it.',
   off: 'This browser can tell you when an agent asks for approval or is done, and when a program waits for you.',
   refused:
@@ -33,7 +33,7 @@ const WORDS: Readonly<Record<Notified, ReactNode>> = {
   stopped: 'Whoever runs this gateway has switched notifications in browsers off.',
 };
 
-export function Notifications({ client, chosen, nameOf }: NotificationsProps) {
+export function NotificationSettings({ client, route, nameOf }: NotificationSettingsProps) {
   const shortName = (what: Muted): string => oneLine(nameOf(what) ?? 'this', 40);
   const { state, busy, error, sent, done, setDone, turnOn, turnOff, test } = useNotifications(client);
   return (
@@ -44,7 +44,7 @@ export function Notifications({ client, chosen, nameOf }: NotificationsProps) {
       data-state={state}
     >
       <h3 id="notifications-title">Notifications</h3>
-      <p aria-live="polite">{WORDS[state]}</p>
+      <p aria-live="polite">{TEXTS[state]}</p>
       {state === 'off' && (
         <button type="button" className="button primary" onClick={turnOn} disabled={busy} data-testid="notify-on">
           Turn on in this browser
@@ -80,40 +80,40 @@ export function Notifications({ client, chosen, nameOf }: NotificationsProps) {
         </p>
       )}
       {error !== undefined && <Failure error={error} />}
-      {chosen?.kind === 'session' && (
-        <MuteBox client={client} kind="session" id={chosen.id} name={shortName({ session: chosen.id })} />
+      {route?.kind === 'session' && (
+        <MuteBox client={client} kind="session" id={route.id} name={shortName({ session: route.id })} />
       )}
-      {chosen?.kind === 'conversation' && (
-        <MuteBox client={client} kind="conversation" id={chosen.key} name={shortName({ conversation: chosen.key })} />
+      {route?.kind === 'conversation' && (
+        <MuteBox client={client} kind="conversation" id={route.key} name={shortName({ conversation: route.key })} />
       )}
       <MutedList client={client} nameOf={nameOf} />
     </section>
   );
 }
 
-function MutedList({ client, nameOf }: Omit<NotificationsProps, 'chosen'>) {
+function MutedList({ client, nameOf }: Omit<NotificationSettingsProps, 'route'>) {
   const [muted, setMuted] = useState<readonly Muted[]>([]);
   const [error, setError] = useState<BinnacleError>();
   useEffect(() => {
-    let isGone = false;
+    let isUnmounted = false;
     client.push.mutes().then(
       ({ sessions, conversations }) => {
-        if (isGone) return;
+        if (isUnmounted) return;
         setMuted([
           ...conversations.map((conversation) => ({ conversation })),
           ...sessions.map((session) => ({ session })),
         ]);
       },
-      (thrown: unknown) => !isGone && setError(asFailure(thrown)),
+      (cause: unknown) => !isUnmounted && setError(asFailure(cause)),
     );
     return () => {
-      isGone = true;
+      isUnmounted = true;
     };
   }, [client]);
   const unmute = (what: Muted): void => {
     client.push.unmute(what).then(
       () => setMuted((all) => all.filter((one) => one !== what)),
-      (thrown: unknown) => setError(asFailure(thrown)),
+      (cause: unknown) => setError(asFailure(cause)),
     );
   };
   return (

@@ -26,6 +26,6 @@ export async function workerOf(): Promise<ServiceWorkerRegistration | undefined>
 }
 
 /** Gives the worker this login for requests without an open page; `{}` after a logout. */
-export async function tellLogin(headers: Readonly<Record<string, string>>): Promise<void> {
+export async function sendLogin(headers: Readonly<Record<string, string>>): Promise<void> {
   (await workerOf())?.active?.postMessage({ t: 'login', headers });
 }

@@ -70,13 +70,13 @@ worker.addEventListener('fetch', (event: Fetching) => {
   if (request.mode === 'navigate') {
     // The offline page replaces only the page itself.
     if (url.origin + url.pathname === inScope('.'))
-      event.respondWith(fetch(request).catch(() => kept(inScope(OFFLINE))));
+      event.respondWith(fetch(request).catch(() => cached(inScope(OFFLINE))));
   } else if (url.search === '' && files().has(url.href)) {
-    event.respondWith(kept(url.href).catch(() => fetch(request)));
+    event.respondWith(cached(url.href).catch(() => fetch(request)));
   }
 });
 
-async function kept(url: string): Promise<Response> {
+async function cached(url: string): Promise<Response> {
   const found = await caches.open(CACHE).then((cache) => cache.match(url));
   if (found === undefined) throw new TypeError(`${url} is not kept.`);
   return found;
@@ -149,7 +149,7 @@ worker.addEventListener('message', (event: Extendable & { readonly data: unknown
   event.waitUntil(caches.open(LOGIN_STORE).then((store) => store.put(LOGIN_ADDRESS, Response.json(headers))));
 });
 
-async function keptLogin(): Promise<Record<string, string>> {
+async function storedLogin(): Promise<Record<string, string>> {
   const found = await (await caches.open(LOGIN_STORE)).match(LOGIN_ADDRESS);
   return found === undefined ? {} : ((await found.json()) as Record<string, string>);
 }
@@ -178,7 +178,7 @@ async function renew({ oldSubscription, newSubscription }: SubscriptionChange): 
   if (fresh === null) return;
   await fetch(inScope('v1/push/subscription'), {
     method: 'PUT',
-    headers: { ...(await keptLogin()), 'content-type': 'application/json' },
+    headers: { ...(await storedLogin()), 'content-type': 'application/json' },
     body: JSON.stringify(fresh.toJSON()),
   });
 }

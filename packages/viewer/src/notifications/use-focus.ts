@@ -2,17 +2,17 @@
 
 import type { Binnacle } from '@binnacle/client';
 import { useEffect } from 'react';
-import type { Choice } from '../model/route.ts';
+import type { Route } from '../model/route.ts';
 import { renewSubscription } from './use-notifications.ts';
 
-export function useLook(client: Binnacle, chosen: Choice | undefined): void {
-  const session = chosen?.kind === 'session' ? chosen.id : undefined;
-  const conversation = chosen?.kind === 'conversation' ? chosen.key : undefined;
+export function useFocusReport(client: Binnacle, route: Route | undefined): void {
+  const session = route?.kind === 'session' ? route.id : undefined;
+  const conversation = route?.kind === 'conversation' ? route.key : undefined;
   useEffect(() => {
     const say = (): void => {
       const isSeen = document.visibilityState === 'visible' && document.hasFocus();
-      const looked = session !== undefined ? { session } : conversation === undefined ? undefined : { conversation };
-      client.look(isSeen ? looked : undefined);
+      const focus = session !== undefined ? { session } : conversation === undefined ? undefined : { conversation };
+      client.look(isSeen ? focus : undefined);
     };
     say();
     document.addEventListener('visibilitychange', say);

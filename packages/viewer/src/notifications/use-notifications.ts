@@ -4,17 +4,17 @@ import type { Binnacle } from '@binnacle/client';
 import type { BinnacleError } from '@binnacle/protocol';
 import { useCallback, useEffect, useState } from 'react';
 import { asFailure } from '../model/failure.ts';
-import { hasWorkers, tellLogin, workerOf } from './register-worker.ts';
+import { hasWorkers, sendLogin, workerOf } from './register-worker.ts';
 
 /**
  * `insecure`: browsers allow notifications over https and on localhost only. `install`: iPhones allow them on the home
  * screen only. `none`: this browser cannot. `refused`: the user denied the permission. `stopped`: the operator turned
  * them off.
  */
-export type Notified = 'looking' | 'insecure' | 'install' | 'none' | 'refused' | 'stopped' | 'off' | 'on';
+export type NotificationState = 'loading' | 'insecure' | 'install' | 'none' | 'refused' | 'stopped' | 'off' | 'on';
 
-export interface Notifications {
-  readonly state: Notified;
+export interface NotificationControls {
+  readonly state: NotificationState;
   readonly busy: boolean;
   readonly error: BinnacleError | undefined;
   /** True after a test was sent. */
@@ -30,21 +30,21 @@ export interface Notifications {
   readonly test: () => void;
 }
 
-export function useNotifications(client: Binnacle): Notifications {
-  const [state, setState] = useState<Notified>('looking');
+export function useNotifications(client: Binnacle): NotificationControls {
+  const [state, setState] = useState<NotificationState>('loading');
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<BinnacleError>();
   const [sent, setSent] = useState(false);
   const [done, keepDone] = useState<boolean>();
 
-  const act = useCallback((work: () => Promise<Notified | undefined>): void => {
+  const act = useCallback((work: () => Promise<NotificationState | undefined>): void => {
     setBusy(true);
     setError(undefined);
     setSent(false);
     work()
       .then(
         (next) => next !== undefined && setState(next),
-        (thrown: unknown) => setError(asFailure(thrown)),
+        (cause: unknown) => setError(asFailure(cause)),
       )
       .finally(() => setBusy(false));
   }, []);
@@ -53,25 +53,25 @@ export function useNotifications(client: Binnacle): Notifications {
 
   // The setting applies to all browsers of this user, whether this one is notified or not.
   useEffect(() => {
-    let isGone = false;
+    let isUnmounted = false;
     client.push.state().then(
-      (state) => !isGone && keepDone(state.done),
-      (thrown: unknown) => !isGone && setError(asFailure(thrown)),
+      (state) => !isUnmounted && keepDone(state.done),
+      (cause: unknown) => !isUnmounted && setError(asFailure(cause)),
     );
     return () => {
-      isGone = true;
+      isUnmounted = true;
     };
   }, [client]);
   const setDone = useCallback(
-    (wanted: boolean) =>
+    (next: boolean) =>
       act(async () => {
         // Shown optimistically, like any pressed button.
-        keepDone(wanted);
+        keepDone(next);
         try {
-          await client.push.wish({ done: wanted });
-        } catch (thrown) {
-          keepDone(!wanted);
-          throw thrown;
+          await client.push.wish({ done: next });
+        } catch (cause) {
+          keepDone(!next);
+          throw cause;
         }
         return undefined;
       }),
@@ -116,7 +116,7 @@ export function useNotifications(client: Binnacle): Notifications {
   return { state, busy, error, sent, done, setDone, turnOn, turnOff, test };
 }
 
-async function stateNow(client: Binnacle): Promise<Notified> {
+async function stateNow(client: Binnacle): Promise<NotificationState> {
   if (!window.isSecureContext) return 'insecure';
   if (!hasWorkers() || !('PushManager' in window) || !('Notification' in window)) {
     return /iPhone|iPad/.test(navigator.userAgent) ? 'install' : 'none';
@@ -142,7 +142,7 @@ export async function renewSubscription(client: Binnacle): Promise<void> {
 async function subscribe(client: Binnacle, publicKey: string): Promise<void> {
   await client.push.subscribe(await subscribed(publicKey));
   // The browser may replace its push address while no page is open.
-  await tellLogin(client.headers);
+  await sendLogin(client.headers);
 }
 
 async function currentSubscription(): Promise<PushSubscription | null> {
@@ -160,10 +160,10 @@ async function subscribed(publicKey: string) {
 }
 
 function isFor({ options }: PushSubscription, publicKey: string): boolean {
-  const held = options.applicationServerKey;
-  const wanted = bytesOf(publicKey);
-  if (held === null || held.byteLength !== wanted.length) return false;
-  return new Uint8Array(held).every((byte, at) => byte === wanted[at]);
+  const subscribedKey = options.applicationServerKey;
+  const offered = bytesOf(publicKey);
+  if (subscribedKey === null || subscribedKey.byteLength !== offered.length) return false;
+  return new Uint8Array(subscribedKey).every((byte, at) => byte === offered[at]);
 }
 
 const bytesOf = (base64url: string): Uint8Array<ArrayBuffer> =>

@@ -13,7 +13,7 @@ import { oneLine } from '../model/format.ts';
 import type { Mark } from '../model/sessions.ts';
 
 /** Describes a containment level for the person who has to trust it. */
-export function levelWords(level: PluginLevel | null): string {
+export function levelText(level: PluginLevel | null): string {
   switch (level) {
     case 'sealed':
       return 'It reaches its own files and what is granted below: no network, no other process, no other file.';
@@ -26,15 +26,15 @@ export function levelWords(level: PluginLevel | null): string {
   }
 }
 
-const STATES: Readonly<Record<PluginState, { readonly words: string; readonly mark: Mark }>> = {
-  off: { words: 'off', mark: 'ended' },
-  refused: { words: 'refused', mark: 'failed' },
-  unset: { words: 'needs settings', mark: 'stalled' },
-  starting: { words: 'starting', mark: 'starting' },
-  running: { words: 'running', mark: 'running' },
-  waiting: { words: 'ended, starts again soon', mark: 'stalled' },
-  disabled: { words: 'disabled: it cannot be kept running', mark: 'failed' },
-  stopped: { words: 'stopped', mark: 'ended' },
+const STATES: Readonly<Record<PluginState, { readonly label: string; readonly mark: Mark }>> = {
+  off: { label: 'off', mark: 'ended' },
+  refused: { label: 'refused', mark: 'failed' },
+  unset: { label: 'needs settings', mark: 'stalled' },
+  starting: { label: 'starting', mark: 'starting' },
+  running: { label: 'running', mark: 'running' },
+  waiting: { label: 'ended, starts again soon', mark: 'stalled' },
+  disabled: { label: 'disabled: it cannot be kept running', mark: 'failed' },
+  stopped: { label: 'stopped', mark: 'ended' },
 };
 export const stateOf = ({ state }: Pick<PluginInfo, 'state'>) => STATES[state] ?? STATES.stopped;
 
@@ -47,7 +47,7 @@ const KINDS: Readonly<Record<PluginOffer['kind'], string>> = {
   driver: 'Agent driver',
   job: 'Scheduled job',
 };
-export const kindWords = (kind: PluginOffer['kind']): string => KINDS[kind] ?? kind;
+export const kindLabel = (kind: PluginOffer['kind']): string => KINDS[kind] ?? kind;
 
 const ITEMS: Readonly<Record<string, readonly [one: string, several: string]>> = {
   commands: ['program', 'programs'],
@@ -58,25 +58,25 @@ const ITEMS: Readonly<Record<string, readonly [one: string, several: string]>> =
 };
 
 /** Returns `nothing`, or the contents of a list: `the programs git, rg`. */
-export function valueWords(value: PluginGrantValue): string {
+export function grantText(value: PluginGrantValue): string {
   if (typeof value === 'boolean') return value ? 'all of it' : 'nothing';
   const parts = Object.entries(value).filter(([, items]) => items.length > 0);
-  const said = parts.map(([name, items]) => {
+  const described = parts.map(([name, items]) => {
     const [one, several] = ITEMS[name] ?? [name, name];
     return `the ${items.length === 1 ? one : several} ${items.map((item) => oneLine(item, 100)).join(', ')}`;
   });
-  return said.join('; ') || 'nothing';
+  return described.join('; ') || 'nothing';
 }
 
-export type Standing = 'granted' | 'narrowed' | 'partly' | 'denied' | 'unasked';
+export type GrantStatus = 'granted' | 'narrowed' | 'partly' | 'denied' | 'unasked';
 
-export function standingOf({ asked, granted, missing, narrowed }: PluginPermission): Standing {
-  if (asked === false) return 'unasked';
+export function grantStatusOf({ asked: requested, granted, missing, narrowed }: PluginPermission): GrantStatus {
+  if (requested === false) return 'unasked';
   if (missing === false) return narrowed ? 'narrowed' : 'granted';
   return granted === false ? 'denied' : 'partly';
 }
 
-export const standingWords: Readonly<Record<Standing, string>> = {
+export const grantStatusLabels: Readonly<Record<GrantStatus, string>> = {
   granted: 'granted',
   narrowed: 'narrowed',
   partly: 'granted in part',
@@ -87,27 +87,29 @@ export const standingWords: Readonly<Record<Standing, string>> = {
 /**
  * Describes, below the sentence and the reason, how much is requested, how much of it is granted, and what is missing.
  */
-export function extentWords(one: PluginPermission): string[] {
-  const { asked, granted, missing, narrowed, limits } = one;
-  const said = (value: PluginGrantValue): string =>
-    value === true && limits !== null ? 'without a limit' : valueWords(value);
+export function extentTexts(one: PluginPermission): string[] {
+  const { asked: requested, granted, missing, narrowed, limits } = one;
+  const described = (value: PluginGrantValue): string =>
+    value === true && limits !== null ? 'without a limit' : grantText(value);
   return [
-    ...(typeof asked === 'object' ? [`Asks for ${said(asked)}.`] : []),
-    ...(asked === true && limits !== null ? ['Asks for it without a limit.'] : []),
-    ...(narrowed ? [`Narrowed to ${said(granted)}.`] : []),
-    ...(!narrowed && typeof granted === 'object' && !isSame(granted, asked) ? [`Granted for ${said(granted)}.`] : []),
-    ...(granted === true && asked !== true && limits !== null ? ['Granted without a limit.'] : []),
-    ...(typeof missing === 'object' && granted !== false ? [`Not granted for ${said(missing)}.`] : []),
+    ...(typeof requested === 'object' ? [`Asks for ${described(requested)}.`] : []),
+    ...(requested === true && limits !== null ? ['Asks for it without a limit.'] : []),
+    ...(narrowed ? [`Narrowed to ${described(granted)}.`] : []),
+    ...(!narrowed && typeof granted === 'object' && !isSame(granted, requested)
+      ? [`Granted for ${described(granted)}.`]
+      : []),
+    ...(granted === true && requested !== true && limits !== null ? ['Granted without a limit.'] : []),
+    ...(typeof missing === 'object' && granted !== false ? [`Not granted for ${described(missing)}.`] : []),
   ];
 }
 
-const isSame = (one: PluginGrantValue, other: PluginGrantValue): boolean => valueWords(one) === valueWords(other);
+const isSame = (one: PluginGrantValue, other: PluginGrantValue): boolean => grantText(one) === grantText(other);
 
 /** Returns true if the grant needs a confirmation: it opens unlisted resources, or undoes a manual restriction. */
-export const isWide = ({ asked, limits, narrowed }: PluginPermission): boolean =>
-  narrowed || (asked === true && limits !== null);
+export const isWide = ({ asked: requested, limits, narrowed }: PluginPermission): boolean =>
+  narrowed || (requested === true && limits !== null);
 
-export function settingWords({ isRequired, isSet }: PluginSetting): string {
+export function settingText({ isRequired, isSet }: PluginSetting): string {
   if (isSet) return 'set';
   return isRequired ? 'needed, and not set' : 'not set';
 }

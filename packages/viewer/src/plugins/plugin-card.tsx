@@ -7,17 +7,17 @@ import { asFailure } from '../model/failure.ts';
 import { age, bytes, oneLine } from '../model/format.ts';
 import { useNow } from '../state/use-clock.ts';
 import { Failure } from '../ui/failure.tsx';
-import { kindWords, levelWords, settingWords, stateOf } from './format.ts';
+import { kindLabel, levelText, settingText, stateOf } from './format.ts';
 import { PluginLog } from './plugin-log.tsx';
 import { PluginPermissions } from './plugin-permissions.tsx';
 import { RemovePlugin } from './remove-plugin.tsx';
-import type { Crew } from './use-plugins.ts';
+import type { PluginList } from './use-plugins.ts';
 import './plugin-card.css';
 
 interface PluginCardProps {
   readonly client: Binnacle;
   readonly info: PluginInfo;
-  readonly act: Crew['act'];
+  readonly act: PluginList['act'];
   /** True beside several others: the card is folded at first, unless the plugin has a problem. */
   readonly folds: boolean;
 }
@@ -32,17 +32,17 @@ export function PluginCard({ client, info, act, folds }: PluginCardProps) {
   const [done, setDone] = useState('');
   // Initial value only: from then on the user folds and unfolds.
   const [startsOpen] = useState(!folds || info.problem !== null);
-  const run = (work: () => Promise<unknown>, words: string): void => {
+  const run = (work: () => Promise<unknown>, label: string): void => {
     if (busy) return;
     setBusy(true);
     setError(undefined);
     setDone('');
     act(work)
-      .then(() => setDone(words))
-      .catch((thrown: unknown) => setError(asFailure(thrown)))
+      .then(() => setDone(label))
+      .catch((cause: unknown) => setError(asFailure(cause)))
       .finally(() => setBusy(false));
   };
-  const { words, mark } = stateOf(info);
+  const { label, mark } = stateOf(info);
   const isOff = info.state === 'off';
   const { plugins } = client;
   return (
@@ -54,7 +54,7 @@ export function PluginCard({ client, info, act, folds }: PluginCardProps) {
             <span>{oneLine(info.name, 80)}</span>
             <small>{oneLine(info.version, 40)}</small>
           </h3>
-          <span className={`session-state ${mark}`}>{words}</span>
+          <span className={`session-state ${mark}`}>{label}</span>
           <span className={`level ${info.level ?? 'unknown'}`} data-testid="level">
             {info.level ?? 'level not known'}
           </span>
@@ -71,8 +71,8 @@ export function PluginCard({ client, info, act, folds }: PluginCardProps) {
             )}
             <span>installed {ago(now - info.installedAt)}</span>
           </p>
-          <p className="plugin-level" data-testid="level-words">
-            {levelWords(info.level)}
+          <p className="plugin-level" data-testid="level-text">
+            {levelText(info.level)}
             {info.missing.length > 0 &&
               ` This machine lacks ${info.missing.map((one) => oneLine(one, 40)).join(', ')}: each a wall less.`}
           </p>
@@ -111,10 +111,10 @@ export function PluginCard({ client, info, act, folds }: PluginCardProps) {
             {done}
           </p>
           <div className="plugin-acts">
-            <Act words="Log" of={id} test="plugin-log-open" onAct={() => setShown('log')} />
+            <Act label="Log" of={id} test="plugin-log-open" onAct={() => setShown('log')} />
             {!isOff && (
               <Act
-                words={info.pid === null ? 'Start' : 'Restart'}
+                label={info.pid === null ? 'Start' : 'Restart'}
                 of={id}
                 busy={busy}
                 test="plugin-restart"
@@ -122,13 +122,13 @@ export function PluginCard({ client, info, act, folds }: PluginCardProps) {
               />
             )}
             <Act
-              words={isOff ? 'Enable' : 'Disable'}
+              label={isOff ? 'Enable' : 'Disable'}
               of={id}
               busy={busy}
               test="plugin-enable"
               onAct={() => run(() => plugins.setEnabled(id, isOff), isOff ? 'It is enabled.' : 'It is disabled.')}
             />
-            <Act words="Remove" of={id} busy={busy} danger test="plugin-remove" onAct={() => setShown('remove')} />
+            <Act label="Remove" of={id} busy={busy} danger test="plugin-remove" onAct={() => setShown('remove')} />
           </div>
         </div>
       </details>
@@ -141,7 +141,7 @@ export function PluginCard({ client, info, act, folds }: PluginCardProps) {
 }
 
 interface ActProps {
-  readonly words: string;
+  readonly label: string;
   /** Name of the plugin, for screen readers. */
   readonly of: string;
   readonly busy?: boolean;
@@ -151,19 +151,19 @@ interface ActProps {
 }
 
 /** A button that is not `disabled` while busy: the disabled button would lose the focus. */
-function Act({ words, of, busy = false, danger = false, test, onAct }: ActProps) {
+function Act({ label, of, busy = false, danger = false, test, onAct }: ActProps) {
   return (
     <button
       type="button"
       className={danger ? 'button danger' : 'button'}
       aria-disabled={busy}
-      aria-label={`${words} ${of}`}
+      aria-label={`${label} ${of}`}
       onClick={() => {
         if (!busy) onAct();
       }}
       data-testid={test}
     >
-      {words}
+      {label}
     </button>
   );
 }
@@ -178,10 +178,10 @@ function Offers({ offers }: { readonly offers: readonly PluginOffer[] }) {
           data-kind={offer.kind}
           data-in-force={offer.inForce}
         >
-          <div className="plugin-row-words">
+          <div className="plugin-row-text">
             <p>
-              {kindWords(offer.kind)} <code>{oneLine(offer.name, 200)}</code>{' '}
-              <span className={`standing ${offer.inForce ? 'granted' : 'denied'}`}>
+              {kindLabel(offer.kind)} <code>{oneLine(offer.name, 200)}</code>{' '}
+              <span className={`grant-status ${offer.inForce ? 'granted' : 'denied'}`}>
                 {offer.inForce ? 'in force' : `not in force: it lacks ${offer.permission}`}
               </span>
             </p>
@@ -199,11 +199,11 @@ function Settings({ settings }: { readonly settings: readonly PluginSetting[] })
     <ul className="plugin-rows">
       {settings.map((one) => (
         <li key={one.key} data-testid="setting" data-set={one.isSet}>
-          <div className="plugin-row-words">
+          <div className="plugin-row-text">
             <p>
               <code>{oneLine(one.key, 100)}</code>{' '}
-              <span className={`standing ${one.isSet ? 'granted' : one.isRequired ? 'partly' : 'denied'}`}>
-                {settingWords(one)}
+              <span className={`grant-status ${one.isSet ? 'granted' : one.isRequired ? 'partly' : 'denied'}`}>
+                {settingText(one)}
               </span>
             </p>
             {one.description !== '' && <p className="plugin-reason">{oneLine(one.description, 200)}</p>}

@@ -7,13 +7,13 @@ import { useNow } from '../state/use-clock.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { IconButton } from '../ui/icon-button.tsx';
 import { BellIcon, CloseIcon } from '../ui/icons.tsx';
-import type { Told } from './use-plugin-notices.ts';
+import type { PluginNotices } from './use-plugin-notices.ts';
 import './plugin-notices.css';
 
 /** Duration of a toast: enough to read four lines. */
 const TOAST_MS = 10_000;
 
-export function Toasts({ toasts, dismiss }: Pick<Told, 'toasts' | 'dismiss'>) {
+export function Toasts({ toasts, dismiss }: Pick<PluginNotices, 'toasts' | 'dismiss'>) {
   const newest = toasts.at(-1)?.n;
   useEffect(() => {
     if (newest === undefined) return;
@@ -38,26 +38,26 @@ export function Toasts({ toasts, dismiss }: Pick<Told, 'toasts' | 'dismiss'>) {
 
 function Toast({ notice, onClose }: { readonly notice: PluginNotice; readonly onClose: (n: number) => void }) {
   const { n, plugin, title, text } = notice;
-  const [isHeld, setHeld] = useState(false);
+  const [isPaused, setPaused] = useState(false);
   useEffect(() => {
-    if (isHeld) return;
+    if (isPaused) return;
     // A toast behind a dialog is unreadable: it stays at least until the dialog is closed.
     const timer = setInterval(() => {
       if (document.querySelector('dialog[open]') === null) onClose(n);
     }, TOAST_MS);
     return () => clearInterval(timer);
-  }, [n, isHeld, onClose]);
+  }, [n, isPaused, onClose]);
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: whoever reads it holds it; nothing is done with it
     <div
       className="toast"
-      onPointerEnter={() => setHeld(true)}
-      onPointerLeave={() => setHeld(false)}
-      onFocus={() => setHeld(true)}
-      onBlur={() => setHeld(false)}
+      onPointerEnter={() => setPaused(true)}
+      onPointerLeave={() => setPaused(false)}
+      onFocus={() => setPaused(true)}
+      onBlur={() => setPaused(false)}
       data-testid="toast"
     >
-      <div className="told-words">
+      <div className="notice-text">
         <small>Plugin {oneLine(plugin, 64)}</small>
         <strong>{oneLine(title, 200)}</strong>
         {text !== '' && <p>{lines(text, 300)}</p>}
@@ -69,10 +69,10 @@ function Toast({ notice, onClose }: { readonly notice: PluginNotice; readonly on
   );
 }
 
-export function Bell({ all, unseen, isKnown, see }: Pick<Told, 'all' | 'unseen' | 'isKnown' | 'see'>) {
+export function Bell({ all, unseen, isKnown, see }: Pick<PluginNotices, 'all' | 'unseen' | 'isKnown' | 'see'>) {
   const [isOpen, setOpen] = useState(false);
   const now = useNow();
-  const words = unseen === 0 ? 'What plugins told' : `What plugins told: ${unseen} new`;
+  const label = unseen === 0 ? 'What plugins told' : `What plugins told: ${unseen} new`;
   const close = (): void => {
     see();
     setOpen(false);
@@ -81,7 +81,7 @@ export function Bell({ all, unseen, isKnown, see }: Pick<Told, 'all' | 'unseen' 
     <>
       <IconButton
         className="bell"
-        label={words}
+        label={label}
         aria-haspopup="dialog"
         onClick={() => {
           see();
@@ -97,11 +97,11 @@ export function Bell({ all, unseen, isKnown, see }: Pick<Told, 'all' | 'unseen' 
         <Dialog label="What plugins told" onClose={close}>
           <h2>What plugins told</h2>
           {all.length === 0 ? (
-            <p data-testid="told-none">Nothing since the gateway was started.</p>
+            <p data-testid="plugin-notices-none">Nothing since the gateway was started.</p>
           ) : (
-            <ul className="told">
+            <ul className="notice-list">
               {all.map(({ n, at, plugin, title, text }) => (
-                <li key={n} className="told-words" data-testid="told">
+                <li key={n} className="notice-text" data-testid="plugin-notice">
                   <small>
                     Plugin {oneLine(plugin, 64)} · <time dateTime={new Date(at).toISOString()}>{age(now - at)}</time>
                   </small>
@@ -112,7 +112,7 @@ export function Bell({ all, unseen, isKnown, see }: Pick<Told, 'all' | 'unseen' 
             </ul>
           )}
           <div className="dialog-buttons">
-            <button type="button" className="button" onClick={close} data-testid="told-close">
+            <button type="button" className="button" onClick={close} data-testid="plugin-notices-close">
               Close
             </button>
           </div>

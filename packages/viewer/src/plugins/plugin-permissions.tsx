@@ -3,7 +3,7 @@
 import type { PluginGrantValue, PluginPermission } from '@binnacle/protocol';
 import { useState } from 'react';
 import { oneLine } from '../model/format.ts';
-import { extentWords, isWide, standingOf, standingWords } from './format.ts';
+import { extentTexts, grantStatusLabels, grantStatusOf, isWide } from './format.ts';
 import { WidenPlugin } from './widen-plugin.tsx';
 import './plugin-permissions.css';
 
@@ -18,25 +18,25 @@ interface PluginPermissionsProps {
 const GRANT = { denied: 'Grant', partly: 'Grant the rest', narrowed: 'Grant more' } as const;
 
 export function PluginPermissions({ plugin, permissions, busy, onGrant, onRevoke }: PluginPermissionsProps) {
-  const [asking, setAsking] = useState<string>();
-  const wanted = permissions.find(({ permission }) => permission === asking);
+  const [confirming, setConfirming] = useState<string>();
+  const request = permissions.find(({ permission }) => permission === confirming);
   const grant = (one: PluginPermission): void => onGrant(one.permission, one.both);
   if (permissions.length === 0) return <p className="plugin-none">It asks for nothing, and is granted nothing.</p>;
   return (
     <>
       <ul className="plugin-rows">
         {permissions.map((one) => {
-          const standing = standingOf(one);
+          const status = grantStatusOf(one);
           // Each button replaces the other in place, so that the focus stays on it.
           const acts = [
-            ...(standing === 'denied' || standing === 'partly' || standing === 'narrowed'
+            ...(status === 'denied' || status === 'partly' || status === 'narrowed'
               ? [
                   {
                     test: 'grant',
-                    look: 'button',
-                    words: `${GRANT[standing]}${isWide(one) ? '…' : ''}`,
+                    className: 'button',
+                    text: `${GRANT[status]}${isWide(one) ? '…' : ''}`,
                     label: `Grant ${one.permission} to ${plugin}`,
-                    act: () => (isWide(one) ? setAsking(one.permission) : grant(one)),
+                    act: () => (isWide(one) ? setConfirming(one.permission) : grant(one)),
                   },
                 ]
               : []),
@@ -45,35 +45,35 @@ export function PluginPermissions({ plugin, permissions, busy, onGrant, onRevoke
               : [
                   {
                     test: 'revoke',
-                    look: 'button danger',
-                    words: 'Revoke',
+                    className: 'button danger',
+                    text: 'Revoke',
                     label: `Revoke ${one.permission} of ${plugin}`,
                     act: () => onRevoke(one.permission),
                   },
                 ]),
           ];
           return (
-            <li key={one.permission} data-testid="permission" data-permission={one.permission} data-standing={standing}>
-              <div className="plugin-row-words">
+            <li key={one.permission} data-testid="permission" data-permission={one.permission} data-status={status}>
+              <div className="plugin-row-text">
                 <p>
                   <code title={one.key}>{one.permission}</code>{' '}
-                  <span className={`standing ${standing}`}>{standingWords[standing]}</span>
+                  <span className={`grant-status ${status}`}>{grantStatusLabels[status]}</span>
                 </p>
                 <p>It can {oneLine(one.sentence, 300)}</p>
                 {one.reason !== '' && <p className="plugin-reason">“{oneLine(one.reason, 300)}”</p>}
-                {extentWords(one).map((words) => (
-                  <p key={words} className="plugin-value">
-                    {words}
+                {extentTexts(one).map((text) => (
+                  <p key={text} className="plugin-value">
+                    {text}
                   </p>
                 ))}
               </div>
               <div className="plugin-row-acts">
-                {acts.map(({ test, look, words, label, act }, at) => (
+                {acts.map(({ test, className, text, label, act }, at) => (
                   <button
                     // biome-ignore lint/suspicious/noArrayIndexKey: its place is what stays
                     key={at}
                     type="button"
-                    className={look}
+                    className={className}
                     aria-disabled={busy}
                     aria-label={label}
                     onClick={() => {
@@ -81,7 +81,7 @@ export function PluginPermissions({ plugin, permissions, busy, onGrant, onRevoke
                     }}
                     data-testid={test}
                   >
-                    {words}
+                    {text}
                   </button>
                 ))}
               </div>
@@ -89,12 +89,12 @@ export function PluginPermissions({ plugin, permissions, busy, onGrant, onRevoke
           );
         })}
       </ul>
-      {wanted !== undefined && (
+      {request !== undefined && (
         <WidenPlugin
           plugin={plugin}
-          wanted={wanted}
-          onGrant={() => grant(wanted)}
-          onClose={() => setAsking(undefined)}
+          request={request}
+          onGrant={() => grant(request)}
+          onClose={() => setConfirming(undefined)}
         />
       )}
     </>

@@ -25,7 +25,7 @@ export function PluginsView({ client, menu, linkNotice }: PluginsViewProps) {
     <Page
       title="Plugins"
       icon={icon}
-      words="What runs beside the gateway, and what each of it may do"
+      subtitle="What runs beside the gateway, and what each of it may do"
       menu={menu}
       notices={
         <>

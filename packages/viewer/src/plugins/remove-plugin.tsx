@@ -20,7 +20,7 @@ export function RemovePlugin({ info, onRemove, onClose }: RemovePluginProps) {
     setBusy(true);
     setError(undefined);
     onRemove()
-      .then(onClose, (thrown: unknown) => setError(asFailure(thrown)))
+      .then(onClose, (cause: unknown) => setError(asFailure(cause)))
       .finally(() => setBusy(false));
   };
   return (

@@ -4,7 +4,7 @@ import type { Binnacle } from '@binnacle/client';
 import type { PluginNotice } from '@binnacle/protocol';
 import { useCallback, useEffect, useRef, useState } from 'react';
 
-export interface Told {
+export interface PluginNotices {
   /** Newest first. */
   readonly all: readonly PluginNotice[];
   readonly unseen: number;
@@ -17,12 +17,12 @@ export interface Told {
   readonly see: () => void;
 }
 
-const MAX_KEPT = 200;
+const MAX_NOTICES = 200;
 /** Maximum toasts: more would hide the content below; the list has all. */
 const MAX_TOASTS = 3;
 const SEEN = 'binnacle.notices-seen';
 
-export function useTold(client: Binnacle): Told {
+export function usePluginNotices(client: Binnacle): PluginNotices {
   const [all, setAll] = useState<readonly PluginNotice[]>([]);
   const [toasts, setToasts] = useState<readonly PluginNotice[]>([]);
   const [seen, setSeen] = useState(readSeen);
@@ -33,13 +33,13 @@ export function useTold(client: Binnacle): Told {
     let last: number | undefined;
     const run = async (): Promise<void> => {
       for await (const event of watch) {
-        const told = event.type === 'list' ? event.notices : [event.notice];
+        const notices = event.type === 'list' ? event.notices : [event.notice];
         const since = last;
-        const fresh = since === undefined ? [] : told.filter(({ n }) => n > since);
-        last = told.at(-1)?.n ?? last ?? 0;
+        const fresh = since === undefined ? [] : notices.filter(({ n }) => n > since);
+        last = notices.at(-1)?.n ?? last ?? 0;
         setKnown(true);
         setAll((known) =>
-          event.type === 'list' ? [...told].reverse() : [...[...told].reverse(), ...known].slice(0, MAX_KEPT),
+          event.type === 'list' ? [...notices].reverse() : [...[...notices].reverse(), ...known].slice(0, MAX_NOTICES),
         );
         if (fresh.length > 0) setToasts((known) => [...known, ...fresh].slice(-MAX_TOASTS));
       }

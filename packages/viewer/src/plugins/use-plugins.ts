@@ -5,7 +5,7 @@ import type { BinnacleError, PluginInfo, PluginLogLine } from '@binnacle/protoco
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { asFailure } from '../model/failure.ts';
 
-export interface Crew {
+export interface PluginList {
   /** Undefined until the first answer. */
   readonly plugins: readonly PluginInfo[] | undefined;
   readonly error: BinnacleError | undefined;
@@ -17,10 +17,10 @@ export interface Crew {
 // Polling interval, short enough to show that a plugin dies and restarts.
 const EVERY_MS = 2000;
 
-export function usePlugins(client: Binnacle): Crew {
+export function usePlugins(client: Binnacle): PluginList {
   const [plugins, setPlugins] = useState<readonly PluginInfo[]>();
   const [error, setError] = useState<BinnacleError>();
-  const look = useRef<() => Promise<void>>(async () => undefined);
+  const reload = useRef<() => Promise<void>>(async () => undefined);
   useEffect(() => {
     let isOver = false;
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -38,16 +38,16 @@ export function usePlugins(client: Binnacle): Crew {
           setPlugins(found);
           setError(undefined);
         }
-      } catch (thrown) {
+      } catch (cause) {
         if (isOver || mine !== round) return;
-        const failure = asFailure(thrown);
+        const failure = asFailure(cause);
         setError(failure);
         // A retry would be refused again.
         if (!failure.retryable) return;
       }
       if (mine === round && !isOver) timer = setTimeout(() => void again(), EVERY_MS);
     };
-    look.current = again;
+    reload.current = again;
     void again();
     const seen = (): void => void again();
     document.addEventListener('visibilitychange', seen);
@@ -61,24 +61,24 @@ export function usePlugins(client: Binnacle): Crew {
     try {
       await work();
     } finally {
-      await look.current();
+      await reload.current();
     }
   }, []);
-  return { plugins, error, again: () => void look.current(), act };
+  return { plugins, error, again: () => void reload.current(), act };
 }
 
 const MAX_LINES = 500;
 const WAIT_MS = 20_000;
 const RETRY_MS = 2000;
 
-export interface Followed {
+export interface PluginLogState {
   readonly lines: readonly PluginLogLine[];
   readonly error: BinnacleError | undefined;
   readonly loading: boolean;
 }
 
 /** Returns the last lines of a plugin's log, and each new line. */
-export function usePluginLog(client: Binnacle, id: string): Followed {
+export function usePluginLog(client: Binnacle, id: string): PluginLogState {
   const [lines, setLines] = useState<readonly PluginLogLine[]>();
   const [error, setError] = useState<BinnacleError>();
   useEffect(() => {
@@ -95,9 +95,9 @@ export function usePluginLog(client: Binnacle, id: string): Followed {
     };
     const follow = (): void => {
       if (abort.signal.aborted) return;
-      read().then(follow, (thrown: unknown) => {
+      read().then(follow, (cause: unknown) => {
         if (abort.signal.aborted) return;
-        const failure = asFailure(thrown);
+        const failure = asFailure(cause);
         setError(failure);
         if (failure.retryable) timer = setTimeout(follow, RETRY_MS);
       });

@@ -3,26 +3,26 @@
 import type { PluginPermission } from '@binnacle/protocol';
 import { oneLine } from '../model/format.ts';
 import { Dialog } from '../ui/dialog.tsx';
-import { valueWords } from './format.ts';
+import { grantText } from './format.ts';
 
 interface WidenPluginProps {
   readonly plugin: string;
-  readonly wanted: PluginPermission;
+  readonly request: PluginPermission;
   readonly onGrant: () => void;
   readonly onClose: () => void;
 }
 
-export function WidenPlugin({ plugin, wanted, onGrant, onClose }: WidenPluginProps) {
-  const { permission, sentence, granted, asked, limits } = wanted;
-  const isAll = asked === true;
+export function WidenPlugin({ plugin, request, onGrant, onClose }: WidenPluginProps) {
+  const { permission, sentence, granted, asked: requested, limits } = request;
+  const isAll = requested === true;
   const question = isAll ? `Grant ${permission} without a limit?` : `Grant more of ${permission}?`;
   return (
     <Dialog label={question} onClose={onClose}>
       <h2>{question}</h2>
       <p>
         {plugin} can then {oneLine(sentence, 300)}
-        {isAll ? ', without a limit' : `: ${valueWords(asked)}`}.
-        {typeof granted === 'object' && ` Somebody has narrowed it to ${valueWords(granted)}, which it keeps.`}
+        {isAll ? ', without a limit' : `: ${grantText(requested)}`}.
+        {typeof granted === 'object' && ` Somebody has narrowed it to ${grantText(granted)}, which it keeps.`}
       </p>
       {isAll && limits !== null && (
         <p className="plugin-limits">

@@ -39,7 +39,7 @@ const FORMS: Readonly<Record<ExportDialogProps['kind'], readonly Form[]>> = {
   ],
 };
 /** Formats that can contain the typed text with author and time. */
-const TELLS_INPUT = new Set(['cast', 'jsonl', 'markdown']);
+const INPUT_FORMATS = new Set(['cast', 'jsonl', 'markdown']);
 
 export function ExportDialog({ client, path, kind, isRecording = false, onClose }: ExportDialogProps) {
   return (
@@ -61,8 +61,8 @@ function Forms({ client, path, kind, isRecording }: Required<Omit<ExportDialogPr
   const [error, setError] = useState<BinnacleError>();
   const save = (format: string): void => {
     setError(undefined);
-    const query = `?format=${format}${input && TELLS_INPUT.has(format) ? '&input=1' : ''}`;
-    client.downloadUrl(path + query).then(download, (thrown: unknown) => setError(asFailure(thrown)));
+    const query = `?format=${format}${input && INPUT_FORMATS.has(format) ? '&input=1' : ''}`;
+    client.downloadUrl(path + query).then(download, (cause: unknown) => setError(asFailure(cause)));
   };
   return (
     <>

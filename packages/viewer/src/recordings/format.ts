@@ -6,7 +6,7 @@ const counted = (count: number, one: string, many = `${one}s`): string =>
   count === 1 ? `1 ${one}` : `${count.toLocaleString('en')} ${many}`;
 
 /** Describes the result of an import: everything that was left out is mentioned. */
-export function importWords({ events, skipped, inputDropped, timesMended, isCut }: ImportCounts): string {
+export function importText({ events, skipped, inputDropped, timesMended, isCut }: ImportCounts): string {
   const rest = [
     inputDropped > 0 ? `what was typed was left out (${counted(inputDropped, 'event')})` : '',
     skipped > 0 ? `${counted(skipped, 'event')} made no sense and ${skipped === 1 ? 'was' : 'were'} skipped` : '',
@@ -15,12 +15,12 @@ export function importWords({ events, skipped, inputDropped, timesMended, isCut 
       : '',
     isCut ? 'its last line was cut off' : '',
   ].filter(Boolean);
-  const words = counted(events, 'event');
-  return rest.length === 0 ? `${words}.` : `${words}; ${rest.join('; ')}.`;
+  const text = counted(events, 'event');
+  return rest.length === 0 ? `${text}.` : `${text}; ${rest.join('; ')}.`;
 }
 
 /** Returns a duration: `1 h 02 min`, `3 min 20 s`, `8 s`. */
-export function lengthWords(ms: number): string {
+export function durationText(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));
   const two = (value: number): string => String(value).padStart(2, '0');
   if (seconds < 60) return `${seconds} s`;

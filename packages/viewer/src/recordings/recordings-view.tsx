@@ -11,7 +11,7 @@ import { Failure } from '../ui/failure.tsx';
 import { IconButton } from '../ui/icon-button.tsx';
 import { CloseIcon, FileInIcon, FilmIcon } from '../ui/icons.tsx';
 import { Empty, Page } from '../ui/page.tsx';
-import { importWords, lengthWords } from './format.ts';
+import { durationText, importText } from './format.ts';
 import { InputChoice } from './include-input.tsx';
 import { type Import, useImports } from './use-imports.ts';
 import './recordings-view.css';
@@ -33,7 +33,7 @@ export function RecordingsView({ client, sessions, loading, mayImport, menu, lin
     <Page
       title="Recordings"
       icon={<FilmIcon />}
-      words="Terminal sessions that were recorded elsewhere (asciicast), to play and to search"
+      subtitle="Terminal sessions that were recorded elsewhere (asciicast), to play and to search"
       menu={menu}
       notices={linkNotice}
       busy={imports.all.some(({ state }) => state === 'sending' || state === 'waiting')}
@@ -135,12 +135,12 @@ const STATES: Readonly<Record<Import['state'], string>> = {
 function ImportRow({ one, onRemove }: { readonly one: Import; readonly onRemove: () => void }) {
   const { state, progress, result } = one;
   const isOver = state !== 'waiting' && state !== 'sending';
-  const words = state === 'sending' && progress >= 1 ? 'sent; the gateway is reading it' : STATES[state];
+  const text = state === 'sending' && progress >= 1 ? 'sent; the gateway is reading it' : STATES[state];
   return (
     <li className="import" data-testid="import" data-state={state}>
       <div className="import-head">
         <strong>{oneLine(one.name, 80)}</strong>
-        <span role="status">{words}</span>
+        <span role="status">{text}</span>
         <IconButton
           label={isOver ? `Take ${oneLine(one.name, 80)} from the list` : `Stop importing ${oneLine(one.name, 80)}`}
           onClick={onRemove}
@@ -152,7 +152,7 @@ function ImportRow({ one, onRemove }: { readonly one: Import; readonly onRemove:
       {state === 'sending' && <progress value={progress} max={1} aria-label={`Of ${oneLine(one.name, 80)} sent`} />}
       {result !== undefined && (
         <p>
-          {importWords(result.recording)}{' '}
+          {importText(result.recording)}{' '}
           <a href={addressOf({ kind: 'session', id: result.session.id })} data-testid="import-open">
             Open {oneLine(title(result.session), 60)}
           </a>
@@ -187,9 +187,9 @@ function RecordingList({ recordings }: { readonly recordings: readonly SessionIn
             <td>
               <time dateTime={new Date(info.createdAt).toISOString()}>{new Date(info.createdAt).toLocaleString()}</time>
             </td>
-            <td>{info.exitedAt === null ? '' : lengthWords(info.exitedAt - info.createdAt)}</td>
+            <td>{info.exitedAt === null ? '' : durationText(info.exitedAt - info.createdAt)}</td>
             <td>{bytes(info.outputOffset)}</td>
-            <td>{importedWords(now - (info.foreign?.heardAt ?? now))}</td>
+            <td>{importedText(now - (info.foreign?.heardAt ?? now))}</td>
           </tr>
         ))}
       </tbody>
@@ -197,7 +197,7 @@ function RecordingList({ recordings }: { readonly recordings: readonly SessionIn
   );
 }
 
-function importedWords(ms: number): string {
-  const words = age(ms);
-  return words === 'now' ? 'just now' : `${words} ago`;
+function importedText(ms: number): string {
+  const text = age(ms);
+  return text === 'now' ? 'just now' : `${text} ago`;
 }

@@ -52,11 +52,11 @@ export function useImports(client: Binnacle): Imports {
     upload.done
       .then(
         (result) => change(id, { state: 'done', result }),
-        (thrown: unknown) =>
+        (cause: unknown) =>
           setAll((before) =>
             before.map((other) =>
               other.id === id && other.state !== 'stopped'
-                ? { ...other, state: 'failed', error: asFailure(thrown) }
+                ? { ...other, state: 'failed', error: asFailure(cause) }
                 : other,
             ),
           ),

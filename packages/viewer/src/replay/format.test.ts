@@ -1,6 +1,6 @@
 import type { Timeline } from '@binnacle/protocol';
 import { expect, it } from 'vitest';
-import { bars, elapsed, markWords, nextMark, previousMark } from './format.ts';
+import { bars, elapsed, markText, nextMark, previousMark } from './format.ts';
 import { offsetAt } from './player.ts';
 
 const timeline: Timeline = {
@@ -23,7 +23,7 @@ it('a moment is told as the time since the beginning', () => {
 });
 
 it('a mark is told in words that are safe to show', () => {
-  expect(timeline.marks.map(markWords)).toEqual(['Command: make  test', 'End']);
+  expect(timeline.marks.map(markText)).toEqual(['Command: make  test', 'End']);
 });
 
 it('the next and the previous mark are found from any moment, and never the one that is shown', () => {

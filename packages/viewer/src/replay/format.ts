@@ -20,9 +20,9 @@ const KINDS: Readonly<Record<TimelineMark['kind'], string>> = {
   waiting: 'Waits',
 };
 
-export function markWords({ kind, text }: TimelineMark): string {
-  const words = oneLine(text, 80);
-  return words === '' ? KINDS[kind] : `${KINDS[kind]}: ${words}`;
+export function markText({ kind, text }: TimelineMark): string {
+  const line = oneLine(text, 80);
+  return line === '' ? KINDS[kind] : `${KINDS[kind]}: ${line}`;
 }
 
 export const nextMark = ({ marks }: Timeline, time: number): TimelineMark | undefined =>

@@ -16,33 +16,33 @@ const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 const entry = (
   time: number,
   offset: number,
-  said: string,
+  text: string,
   kind: 'tty' | 'stdout' | 'stderr' = 'tty',
 ): SessionEntry => ({
   ...{ kind, time, offset },
-  bytes: new TextEncoder().encode(said),
+  bytes: new TextEncoder().encode(text),
 });
 
 /** A player of that log, and what it drew. */
 function opened(log: readonly SessionEntry[], over: Partial<SessionInfo> = {}) {
-  const drawn: string[] = [];
-  const asked: EntriesOptions[] = [];
+  const rendered: string[] = [];
+  const requests: EntriesOptions[] = [];
   let played: Partial<Played> = {};
   let failure: BinnacleError | undefined;
   const screen = {
     write: async (bytes: Uint8Array, _end?: number, kind = 'tty') => {
-      drawn.push(kind === 'tty' ? text(bytes) : `${kind} ${text(bytes)}`);
+      rendered.push(kind === 'tty' ? text(bytes) : `${kind} ${text(bytes)}`);
     },
     settled: async () => undefined,
-    clear: () => drawn.splice(0),
+    clear: () => rendered.splice(0),
     resize: () => undefined,
     letterbox: () => undefined,
-    runs: { told: () => undefined, begin: () => drawn.push('<run>') },
+    runs: { followLog: () => undefined, begin: () => rendered.push('<run>') },
   } as unknown as Screen;
   const session = {
     screen: async ({ at = 0 }) => ({ offset: at, cols: 80, rows: 24, data: `<screen ${at}>` }) as ShownScreen,
     entries: async function* (options: EntriesOptions) {
-      asked.push(options);
+      requests.push(options);
       if (failure !== undefined) throw failure;
       for (const one of log) {
         if (failure !== undefined) throw failure;
@@ -56,81 +56,81 @@ function opened(log: readonly SessionEntry[], over: Partial<SessionInfo> = {}) {
   const fail = (error: BinnacleError | undefined): void => {
     failure = error;
   };
-  return { player, drawn, asked, played: () => played, fail };
+  return { player, rendered, requests, played: () => played, fail };
 }
 
 it.each(SPEEDS)('at %i× it takes so many times less', async (speed) => {
-  const { player, drawn, played } = opened([entry(1000, 0, 'a'), entry(9000, 1, 'b')]);
+  const { player, rendered, played } = opened([entry(1000, 0, 'a'), entry(9000, 1, 'b')]);
   player.pace(speed, false);
   player.play();
   player.seek(1000, 0);
   await vi.advanceTimersByTimeAsync(8000 / speed - 5);
-  expect(drawn).toEqual(['<screen 0>', 'a']);
+  expect(rendered).toEqual(['<screen 0>', 'a']);
   await vi.advanceTimersByTimeAsync(10);
-  expect(drawn).toEqual(['<screen 0>', 'a', 'b']);
+  expect(rendered).toEqual(['<screen 0>', 'a', 'b']);
   expect(played()).toMatchObject({ phase: 'over', time: 9000, offset: 2 });
 });
 
 it('a long pause takes a second where pauses are made short, a short one its own time, whatever the speed', async () => {
-  const { player, drawn } = opened([entry(0, 0, 'a'), entry(3_600_000, 1, 'b'), entry(3_600_400, 2, 'c')]);
+  const { player, rendered } = opened([entry(0, 0, 'a'), entry(3_600_000, 1, 'b'), entry(3_600_400, 2, 'c')]);
   player.pace(1, true);
   player.play();
   player.seek(0, 0);
   await vi.advanceTimersByTimeAsync(SHORT_PAUSE_MS - 20);
-  expect(drawn.at(-1)).toBe('a');
+  expect(rendered.at(-1)).toBe('a');
   await vi.advanceTimersByTimeAsync(40);
-  expect(drawn.at(-1)).toBe('b');
+  expect(rendered.at(-1)).toBe('b');
   await vi.advanceTimersByTimeAsync(340);
-  expect(drawn.at(-1)).toBe('b');
+  expect(rendered.at(-1)).toBe('b');
   await vi.advanceTimersByTimeAsync(60);
-  expect(drawn.at(-1)).toBe('c');
+  expect(rendered.at(-1)).toBe('c');
 });
 
 it('the pace may change within a pause, and what is paused waits for ever', async () => {
-  const { player, drawn, played } = opened([entry(0, 0, 'a'), entry(80_000, 1, 'b')]);
+  const { player, rendered, played } = opened([entry(0, 0, 'a'), entry(80_000, 1, 'b')]);
   player.pace(1, false);
   player.play();
   player.seek(0, 0);
   await vi.advanceTimersByTimeAsync(40_000);
   player.pause();
   await vi.advanceTimersByTimeAsync(1_000_000);
-  expect(drawn.at(-1)).toBe('a');
+  expect(rendered.at(-1)).toBe('a');
   expect(played()).toMatchObject({ phase: 'paused' });
   expect(played().time).toBeGreaterThan(39_000);
   expect(played().time).toBeLessThan(41_000);
   player.pace(16, false);
   player.play();
   await vi.advanceTimersByTimeAsync(2400);
-  expect(drawn.at(-1)).toBe('a');
+  expect(rendered.at(-1)).toBe('a');
   await vi.advanceTimersByTimeAsync(200);
-  expect(drawn.at(-1)).toBe('b');
+  expect(rendered.at(-1)).toBe('b');
 });
 
 it('a moment shows what was written up to it, and nothing behind it, until it is played', async () => {
-  const { player, drawn, played } = opened([entry(0, 0, 'a'), entry(500, 1, 'b'), entry(900, 2, 'c')]);
+  const { player, rendered, played } = opened([entry(0, 0, 'a'), entry(500, 1, 'b'), entry(900, 2, 'c')]);
   player.seek(500, 1);
   await vi.advanceTimersByTimeAsync(60_000);
-  expect(drawn).toEqual(['<screen 1>', 'b']);
+  expect(rendered).toEqual(['<screen 1>', 'b']);
   expect(played()).toMatchObject({ phase: 'paused', time: 500, offset: 2 });
   player.seek(0, 0);
   await vi.advanceTimersByTimeAsync(60_000);
-  expect(drawn).toEqual(['<screen 0>', 'a']);
+  expect(rendered).toEqual(['<screen 0>', 'a']);
 });
 
 it('a mark shows what stands before it, and nothing of what was printed behind it in its millisecond', async () => {
-  const { player, drawn, played } = opened([entry(0, 0, 'a'), entry(500, 1, 'b'), entry(500, 2, 'c')]);
+  const { player, rendered, played } = opened([entry(0, 0, 'a'), entry(500, 1, 'b'), entry(500, 2, 'c')]);
   player.seek(500, 2, true);
   await vi.advanceTimersByTimeAsync(60_000);
-  expect(drawn).toEqual(['<screen 2>']);
+  expect(rendered).toEqual(['<screen 2>']);
   expect(played()).toMatchObject({ phase: 'paused', time: 500, offset: 2 });
   player.play();
   await vi.advanceTimersByTimeAsync(100);
-  expect(drawn).toEqual(['<screen 2>', 'c']);
+  expect(rendered).toEqual(['<screen 2>', 'c']);
 });
 
 it('pipes are replayed without a screen: with some output before the moment, and each stream as itself', async () => {
   const far = 100_000;
-  const { player, drawn, asked } = opened(
+  const { player, rendered, requests } = opened(
     [
       entry(0, far - 10, 'out\n', 'stdout'),
       entry(100, far - 6, 'err\n', 'stderr'),
@@ -140,11 +140,11 @@ it('pipes are replayed without a screen: with some output before the moment, and
   );
   player.seek(100, far - 6);
   await vi.advanceTimersByTimeAsync(1000);
-  expect(asked[0]?.since).toBe(far - 6 - 32 * 1024);
-  expect(drawn).toEqual(['stdout out\n', 'stderr err\n']);
+  expect(requests[0]?.since).toBe(far - 6 - 32 * 1024);
+  expect(rendered).toEqual(['stdout out\n', 'stderr err\n']);
   player.play();
   await vi.advanceTimersByTimeAsync(1000);
-  expect(drawn.at(-1)).toBe('stdout on');
+  expect(rendered.at(-1)).toBe('stdout on');
 });
 
 it('why it cannot be read is told, and another moment is tried anew', async () => {
@@ -160,14 +160,14 @@ it('why it cannot be read is told, and another moment is tried anew', async () =
 });
 
 it('what broke off while it played goes on from there when it is played again', async () => {
-  const { player, drawn, played, fail } = opened([entry(0, 0, 'a'), entry(500, 1, 'b'), entry(900, 2, 'c')]);
+  const { player, rendered, played, fail } = opened([entry(0, 0, 'a'), entry(500, 1, 'b'), entry(900, 2, 'c')]);
   player.play();
   player.seek(0, 0);
   await vi.advanceTimersByTimeAsync(100);
   fail(new BinnacleError('unreachable'));
   await vi.advanceTimersByTimeAsync(500);
   expect(played()).toMatchObject({ phase: 'paused', time: 500, error: { code: 'unreachable' } });
-  expect(drawn.at(-1)).toBe('b');
+  expect(rendered.at(-1)).toBe('b');
   player.play();
   await vi.advanceTimersByTimeAsync(10);
   expect(played()).toMatchObject({ phase: 'paused', time: 500, error: { code: 'unreachable' } });
@@ -175,8 +175,8 @@ it('what broke off while it played goes on from there when it is played again', 
   player.play();
   await vi.advanceTimersByTimeAsync(10);
   expect(played()).toMatchObject({ phase: 'playing', error: undefined });
-  expect(drawn).toEqual(['<screen 2>']);
+  expect(rendered).toEqual(['<screen 2>']);
   await vi.advanceTimersByTimeAsync(500);
-  expect(drawn.at(-1)).toBe('c');
+  expect(rendered.at(-1)).toBe('c');
   expect(played()).toMatchObject({ phase: 'over', error: undefined });
 });

@@ -25,7 +25,7 @@ export interface Played {
 /** Duration of a long pause if pauses are shortened, whatever the speed. */
 export const SHORT_PAUSE_MS = 1000;
 /** Throttle for state updates. */
-const TELL_MS = 100;
+const REPORT_MS = 100;
 // Bytes before the moment to draw for pipes, which have no stored screen: some screenfuls.
 const BEFORE_BYTES = 32 * 1024;
 
@@ -45,14 +45,14 @@ export class Player {
   /** Ends the current sleep early, so that pause, speed and position are checked again. */
   private wake: (() => void) | undefined;
   private time: number;
-  private toldAt: number;
+  private reportedAt: number;
 
   constructor(session: Session, info: SessionInfo, screen: Screen, changed: (change: Partial<Played>) => void) {
     this.session = session;
     this.info = info;
     this.screen = screen;
     this.changed = changed;
-    if (info.runs !== null) screen.runs.told();
+    if (info.runs !== null) screen.runs.followLog();
     this.aborter = new AbortController();
     this.speed = 1;
     this.isShort = true;
@@ -61,7 +61,7 @@ export class Player {
     this.offset = 0;
     this.wake = undefined;
     this.time = 0;
-    this.toldAt = 0;
+    this.reportedAt = 0;
   }
 
   /**
@@ -75,11 +75,11 @@ export class Player {
     this.offset = offset;
     this.isFailed = false;
     this.changed({ phase: 'seeking', time, offset, error: undefined });
-    this.run(time, offset, isMark ? offset : Number.POSITIVE_INFINITY, signal).catch((thrown: unknown) => {
+    this.run(time, offset, isMark ? offset : Number.POSITIVE_INFINITY, signal).catch((cause: unknown) => {
       if (signal.aborted) return;
       this.isFailed = true;
       this.isPaused = true;
-      this.changed({ phase: 'paused', time: this.time, error: asFailure(thrown) });
+      this.changed({ phase: 'paused', time: this.time, error: asFailure(cause) });
     });
   }
 
@@ -114,7 +114,7 @@ export class Player {
     const { screen, session, info } = this;
     const oldest = Math.max(at, info.oldestOffset);
     let since = Math.max(info.oldestOffset, oldest - BEFORE_BYTES);
-    let drawn = since;
+    let shownOffset = since;
     let isShown = false;
     if (info.mode === 'pty') {
       const shown = await session.screen({ at: oldest, signal });
@@ -123,25 +123,25 @@ export class Player {
       this.resize(shown);
       await screen.write(new TextEncoder().encode(shown.data));
       since = shown.offset;
-      drawn = since;
+      shownOffset = since;
     } else screen.clear();
     const show = async (): Promise<void> => {
       isShown = true;
       await screen.settled();
       signal.throwIfAborted();
-      this.changed({ phase: this.isPaused ? 'paused' : 'playing', time: moment, offset: drawn });
+      this.changed({ phase: this.isPaused ? 'paused' : 'playing', time: moment, offset: shownOffset });
     };
     for await (const entry of session.entries({ since, signal })) {
       signal.throwIfAborted();
       if (entry.kind !== 'gap' && (entry.time > moment || ('bytes' in entry && entry.offset >= end))) {
         if (!isShown) await show();
         await this.until(entry.time, signal);
-        this.tell(drawn);
+        this.report(shownOffset);
       }
       if ('bytes' in entry) {
         await screen.write(entry.bytes, undefined, entry.kind);
-        drawn = entry.offset + entry.bytes.length;
-        this.offset = drawn;
+        shownOffset = entry.offset + entry.bytes.length;
+        this.offset = shownOffset;
       } else if (entry.kind === 'event' && isOfRun(entry.data)) {
         await screen.settled();
         screen.runs.apply(entry.data);
@@ -154,7 +154,7 @@ export class Player {
     if (!isShown) await show();
     await screen.settled();
     this.isPaused = true;
-    this.changed({ phase: 'over', time: this.time, offset: drawn });
+    this.changed({ phase: 'over', time: this.time, offset: shownOffset });
   }
 
   private resize({ cols, rows }: { readonly cols: number; readonly rows: number }): void {
@@ -175,10 +175,10 @@ export class Player {
       // Based on the whole pause, not on its rest: the rest would become short over and over again.
       const pace = this.isShort ? Math.max(this.speed, whole / SHORT_PAUSE_MS) : this.speed;
       const begun = performance.now();
-      await this.sleep(Math.min((moment - this.time) / pace, TELL_MS));
+      await this.sleep(Math.min((moment - this.time) / pace, REPORT_MS));
       // A timer may fire late.
       this.time = Math.min(moment, this.time + (performance.now() - begun) * pace);
-      this.tell(undefined);
+      this.report(undefined);
     }
     // The moment may be in the past, if several events have the same time.
     this.time = Math.max(this.time, moment);
@@ -199,10 +199,10 @@ export class Player {
     this.wake = undefined;
   }
 
-  private tell(offset: number | undefined): void {
+  private report(offset: number | undefined): void {
     const now = performance.now();
-    if (now - this.toldAt < TELL_MS) return;
-    this.toldAt = now;
+    if (now - this.reportedAt < REPORT_MS) return;
+    this.reportedAt = now;
     this.changed({ time: this.time, ...(offset === undefined ? {} : { offset }) });
   }
 }

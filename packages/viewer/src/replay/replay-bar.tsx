@@ -5,7 +5,7 @@ import { exactClockTime } from '../model/format.ts';
 import { CloseIcon, PauseIcon, PlayIcon, StepBackIcon, StepIcon } from '../ui/icons.tsx';
 import { PagePart, usePart } from '../ui/lazy-part.ts';
 import type { Theme } from '../ui/theme.ts';
-import { elapsed, markWords } from './format.ts';
+import { elapsed, markText } from './format.ts';
 import { SPEEDS, type Speed } from './player.ts';
 import type { Replay } from './use-replay.ts';
 import './replay-bar.css';
@@ -152,7 +152,7 @@ export function ReplayBar({ replay, theme, running, takesFocus = false, onClose 
             </option>
             {timeline.marks.slice(0, MOST_LISTED).map((mark, at) => (
               <option key={`${mark.kind} ${mark.time} ${mark.offset} ${mark.text}`} value={at}>
-                {elapsed(mark.time - from)} {markWords(mark)}
+                {elapsed(mark.time - from)} {markText(mark)}
               </option>
             ))}
             {(timeline.isClipped || timeline.marks.length > MOST_LISTED) && (

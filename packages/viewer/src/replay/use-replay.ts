@@ -12,7 +12,7 @@ import { offsetAt, type Played, Player, type Speed } from './player.ts';
 
 const POINTS = 600;
 /** Polling interval: a live session's timeline grows. */
-const LOOK_EVERY_MS = 5000;
+const POLL_MS = 5000;
 
 export type Replay = ReturnType<typeof useReplay>;
 
@@ -32,7 +32,7 @@ export function useReplay(client: Binnacle, session: Session | undefined, info: 
   const [speed, setSpeed] = useState<Speed>(1);
   const [isLong, setLong] = useSetting('binnacle.long-pauses');
   const isOpen = played !== undefined;
-  const wanted = useRef<{ readonly time: number; readonly offset: number | undefined; readonly isPlaying: boolean }>(
+  const seeking = useRef<{ readonly time: number; readonly offset: number | undefined; readonly isPlaying: boolean }>(
     undefined,
   );
 
@@ -41,22 +41,22 @@ export function useReplay(client: Binnacle, session: Session | undefined, info: 
     if (session === undefined) return;
     let isOver = false;
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const look = (): void => {
+    const poll = (): void => {
       session.timeline({ points: POINTS }).then(
         (seen) => {
           if (isOver) return;
           setTimeline(seen);
           setError(undefined);
-          if (isRunning) timer = setTimeout(look, LOOK_EVERY_MS);
+          if (isRunning) timer = setTimeout(poll, POLL_MS);
         },
-        (thrown: unknown) => {
+        (cause: unknown) => {
           if (isOver) return;
-          setError(asFailure(thrown));
-          timer = setTimeout(look, LOOK_EVERY_MS);
+          setError(asFailure(cause));
+          timer = setTimeout(poll, POLL_MS);
         },
       );
     };
-    look();
+    poll();
     return () => {
       isOver = true;
       clearTimeout(timer);
@@ -76,23 +76,23 @@ export function useReplay(client: Binnacle, session: Session | undefined, info: 
   useEffect(() => {
     const element = host.current;
     if (!isOpen || session === undefined || element === null) return;
-    const { info: now, theme: look } = latest.current;
+    const { info: now, theme: initialTheme } = latest.current;
     const screen = new Screen(
       element,
-      { cols: now.cols, rows: now.rows, theme: look, pipe: now.mode === 'pipe', screenReader: false },
+      { cols: now.cols, rows: now.rows, theme: initialTheme, pipe: now.mode === 'pipe', screenReader: false },
       {
         typed: () => undefined,
         pointed: () => undefined,
         replied: () => undefined,
         titled: () => undefined,
         hovered: () => undefined,
-        followed: () => undefined,
+        linkChosen: () => undefined,
         resized: () => undefined,
       },
     );
     screen.terminal.options.disableStdin = true;
     const fit = (): void => {
-      const size = now.mode === 'pipe' ? screen.wanted() : undefined;
+      const size = now.mode === 'pipe' ? screen.fittingSize() : undefined;
       if (size === undefined) screen.letterbox();
       else screen.resize(size);
     };
@@ -117,7 +117,7 @@ export function useReplay(client: Binnacle, session: Session | undefined, info: 
     ({ time, offset }: Moment, isPlaying?: boolean): void => {
       if (timeline === undefined) return;
       const to = Math.max(timeline.from, Math.min(time, timeline.to));
-      wanted.current = { time: to, offset, isPlaying: isPlaying ?? wanted.current?.isPlaying ?? false };
+      seeking.current = { time: to, offset, isPlaying: isPlaying ?? seeking.current?.isPlaying ?? false };
       setPlayed((before) => ({
         ...(before ?? { offset: 0, cols: latest.current.info.cols, rows: latest.current.info.rows, error: undefined }),
         phase: 'seeking',
@@ -130,9 +130,9 @@ export function useReplay(client: Binnacle, session: Session | undefined, info: 
   // biome-ignore lint/correctness/useExhaustiveDependencies: what is wanted is in a ref
   useEffect(() => {
     const { player } = parts.current ?? {};
-    const to = wanted.current;
+    const to = seeking.current;
     if (player === undefined || to === undefined || timeline === undefined || played?.phase !== 'seeking') return;
-    wanted.current = undefined;
+    seeking.current = undefined;
     if (to.isPlaying) player.play();
     player.seek(to.time, to.offset ?? offsetAt(timeline, to.time), to.offset !== undefined);
   }, [played]);
@@ -155,7 +155,7 @@ export function useReplay(client: Binnacle, session: Session | undefined, info: 
     /** Leaves the replay. */
     live: (): void => {
       parts.current?.player.stop();
-      wanted.current = undefined;
+      seeking.current = undefined;
       setPlayed(undefined);
     },
   };

@@ -4,7 +4,7 @@ import type { Binnacle } from '@binnacle/client';
 import { BinnacleError, CODES, type SessionInfo } from '@binnacle/protocol';
 import type { ReactNode } from 'react';
 import { bytes, counted, oneLine } from '../model/format.ts';
-import type { SearchChoice } from '../model/route.ts';
+import type { SearchRoute } from '../model/route.ts';
 import { choices } from '../model/session-facets.ts';
 import { title } from '../model/sessions.ts';
 import { CloseIcon, SearchIcon } from '../ui/icons.tsx';
@@ -12,34 +12,34 @@ import { Empty, Failed, More, Page } from '../ui/page.tsx';
 import { Pick } from '../ui/pick.tsx';
 import { SearchBox } from './search-box.tsx';
 import { SearchHits } from './search-hits.tsx';
-import { type Found, useSearch } from './use-search.ts';
+import { type SearchResults, useSearch } from './use-search.ts';
 import './search-view.css';
 
 interface SearchViewProps {
   readonly client: Binnacle;
-  readonly asked: SearchChoice;
+  readonly route: SearchRoute;
   readonly sessions: readonly SessionInfo[];
   readonly menu: ReactNode;
   readonly linkNotice: ReactNode;
-  readonly onSearch: (asked: SearchChoice) => void;
+  readonly onSearch: (route: SearchRoute) => void;
 }
 
-export function SearchView({ client, asked, sessions, menu, linkNotice, onSearch }: SearchViewProps) {
-  const found = useSearch(client, asked);
-  const { q, session, source } = asked;
+export function SearchView({ client, route, sessions, menu, linkNotice, onSearch }: SearchViewProps) {
+  const found = useSearch(client, route);
+  const { q, session, source } = route;
   const { sources } = choices(sessions);
   const only = sessions.find((info) => info.id === session || info.foreign?.sessionId === session);
-  const search = (words: string): void => {
+  const search = (query: string): void => {
     // The same words again: newer output may contain them.
-    if (words === q && q !== '') found.again();
-    else onSearch({ ...asked, q: words });
+    if (query === q && q !== '') found.again();
+    else onSearch({ ...route, q: query });
   };
-  const { session: _session, ...anywhere } = asked;
+  const { session: _session, ...anywhere } = route;
   return (
     <Page
       title="Search"
       icon={<SearchIcon />}
-      words="In what all sessions printed, here and elsewhere"
+      subtitle="In what all sessions printed, here and elsewhere"
       menu={menu}
       notices={linkNotice}
       busy={found.busy}
@@ -51,7 +51,7 @@ export function SearchView({ client, asked, sessions, menu, linkNotice, onSearch
           placeholder="Words, “a phrase in quotes”, begin*, -without"
           autoFocus={q === ''}
           onSearch={search}
-          test="search-words"
+          test="search-text"
         />
         {session !== undefined && (
           <button
@@ -91,7 +91,7 @@ export function SearchView({ client, asked, sessions, menu, linkNotice, onSearch
   );
 }
 
-function statusOf(q: string, found: Found): string {
+function statusOf(q: string, found: SearchResults): string {
   if (q === '' || found.error !== undefined) return '';
   if (found.hits === undefined) return 'Searching';
   return `${counted(found.hits.length, 'hit')}${found.next === null ? '' : ', and more'}`;
@@ -106,7 +106,7 @@ function worded(error: BinnacleError): BinnacleError {
 }
 
 /** Warns that the index lags behind: hits may be missing. */
-function Behind({ found }: { readonly found: Found }) {
+function Behind({ found }: { readonly found: SearchResults }) {
   if (found.behindBytes === 0) return null;
   return (
     <p className="page-note" data-testid="behind">
@@ -120,7 +120,7 @@ function Behind({ found }: { readonly found: Found }) {
 
 interface BodyProps {
   readonly q: string;
-  readonly found: Found;
+  readonly found: SearchResults;
   readonly sessions: readonly SessionInfo[];
 }
 
@@ -150,7 +150,7 @@ function Body({ q, found, sessions }: BodyProps) {
   return (
     <>
       <SearchHits hits={found.hits} sessions={sessions} />
-      {found.next !== null && <More words="More hits" busy={found.busy} onMore={found.more} test="search-more" />}
+      {found.next !== null && <More label="More hits" busy={found.busy} onMore={found.more} test="search-more" />}
     </>
   );
 }

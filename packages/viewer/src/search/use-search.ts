@@ -4,9 +4,9 @@ import type { Binnacle } from '@binnacle/client';
 import type { BinnacleError, SearchHit } from '@binnacle/protocol';
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { asFailure } from '../model/failure.ts';
-import type { SearchChoice } from '../model/route.ts';
+import type { SearchRoute } from '../model/route.ts';
 
-export interface Found {
+export interface SearchResults {
   /** Undefined while the first page loads, and without search words. */
   readonly hits: readonly SearchHit[] | undefined;
   readonly next: string | null;
@@ -30,14 +30,14 @@ interface Known {
 const NOTHING: Known = { hits: undefined, next: null, behindBytes: 0, busy: false, error: undefined };
 const PAGE = 30;
 
-export function useSearch(client: Binnacle, { q, session, source }: SearchChoice): Found {
+export function useSearch(client: Binnacle, { q, session, source }: SearchRoute): SearchResults {
   const [known, setKnown] = useState(NOTHING);
-  const asking = useRef<AbortController>(undefined);
+  const pending = useRef<AbortController>(undefined);
   const ask = useCallback(
     (after: string | null, before: readonly SearchHit[]): void => {
-      asking.current?.abort();
+      pending.current?.abort();
       const abort = new AbortController();
-      asking.current = abort;
+      pending.current = abort;
       setKnown((was) => ({ ...was, busy: true, error: undefined }));
       const options = {
         limit: PAGE,
@@ -51,8 +51,8 @@ export function useSearch(client: Binnacle, { q, session, source }: SearchChoice
           if (abort.signal.aborted) return;
           setKnown({ hits: [...before, ...hits], next, behindBytes, busy: false, error: undefined });
         },
-        (thrown: unknown) => {
-          if (!abort.signal.aborted) setKnown((was) => ({ ...was, busy: false, error: asFailure(thrown) }));
+        (cause: unknown) => {
+          if (!abort.signal.aborted) setKnown((was) => ({ ...was, busy: false, error: asFailure(cause) }));
         },
       );
     },
@@ -61,7 +61,7 @@ export function useSearch(client: Binnacle, { q, session, source }: SearchChoice
   useEffect(() => {
     setKnown(NOTHING);
     if (q !== '') ask(null, []);
-    return () => asking.current?.abort();
+    return () => pending.current?.abort();
   }, [ask, q]);
   return {
     ...known,

@@ -24,7 +24,7 @@ export function EndSession({ info, onKill, onRemove, onClose }: EndSessionProps)
     setBusy(true);
     setError(undefined);
     act()
-      .then(onClose, (thrown: unknown) => setError(asFailure(thrown)))
+      .then(onClose, (cause: unknown) => setError(asFailure(cause)))
       .finally(() => setBusy(false));
   };
   const name = oneLine(title(info), 60);

@@ -5,7 +5,7 @@ import type { SessionInfo } from '@binnacle/protocol';
 import { age, bytes, oneLine } from '../model/format.ts';
 import { addressOf } from '../model/route.ts';
 import { isRecording, sender, shortId } from '../model/sessions.ts';
-import { lengthWords } from '../recordings/format.ts';
+import { durationText } from '../recordings/format.ts';
 import { useNow } from '../state/use-clock.ts';
 import { ElsewhereIcon, FilmIcon, TrafficIcon } from '../ui/icons.tsx';
 import { Notice } from '../ui/notices.tsx';
@@ -27,7 +27,7 @@ export function ForeignStrip({ info, heardAt }: ForeignStripProps) {
   const producer = foreign.producer === null ? '' : `, producer ${oneLine(foreign.producer, 60)}`;
   return (
     <section className="foreign" aria-label="Where it runs" data-testid="foreign">
-      <p className="foreign-words">
+      <p className="foreign-text">
         <ElsewhereIcon />
         <strong>{info.running ? 'Runs elsewhere: you can watch it here' : 'Ran elsewhere'}</strong>
       </p>
@@ -40,7 +40,7 @@ export function ForeignStrip({ info, heardAt }: ForeignStripProps) {
           <li key={key}>
             <a
               className="chip"
-              href={addressOf({ kind: 'traffic', ask: { label: `${key}=${value}` } })}
+              href={addressOf({ kind: 'traffic', filter: { label: `${key}=${value}` } })}
               title="Traffic with this label"
               data-testid="foreign-label"
             >
@@ -53,7 +53,7 @@ export function ForeignStrip({ info, heardAt }: ForeignStripProps) {
         <li>
           <a
             className="chip"
-            href={addressOf({ kind: 'traffic', ask: { session: info.id } })}
+            href={addressOf({ kind: 'traffic', filter: { session: info.id } })}
             data-testid="foreign-events"
           >
             <TrafficIcon /> Events
@@ -91,8 +91,8 @@ function OwnLabels({ info }: { readonly info: SessionInfo }) {
 }
 
 function heard(ms: number): string {
-  const words = age(ms);
-  return words === 'now' ? 'just now' : `${words} ago`;
+  const text = age(ms);
+  return text === 'now' ? 'just now' : `${text} ago`;
 }
 
 interface RecordingStripProps {
@@ -106,7 +106,7 @@ function RecordingStrip({ info, foreign, now }: RecordingStripProps) {
   const made = new Date(info.createdAt);
   return (
     <section className="foreign" aria-label="A recording" data-testid="foreign" data-recording="true">
-      <p className="foreign-words">
+      <p className="foreign-text">
         <FilmIcon />
         <strong>A recording</strong>
       </p>
@@ -114,7 +114,7 @@ function RecordingStrip({ info, foreign, now }: RecordingStripProps) {
         <li>
           made <time dateTime={made.toISOString()}>{made.toLocaleString()}</time>
         </li>
-        {info.exitedAt !== null && <li>{lengthWords(info.exitedAt - info.createdAt)} long</li>}
+        {info.exitedAt !== null && <li>{durationText(info.exitedAt - info.createdAt)} long</li>}
         <li className="foreign-who">
           imported by {sender(foreign.user)} {heard(now - foreign.heardAt)}
         </li>

@@ -2,84 +2,84 @@
 
 import type { LeaseInfo } from '@binnacle/protocol';
 import { person } from '../model/format.ts';
-import { EyeIcon, HelmIcon } from '../ui/icons.tsx';
+import { LeaseIcon, ViewIcon } from '../ui/icons.tsx';
 import './lease-button.css';
 
 /**
  * State of the lease: `yours`: held by this page. `free`: no holder. `held`: another holder. `none`: the session takes
  * no input.
  */
-export type Helm =
+export type LeaseStatus =
   | { readonly kind: 'yours' }
   | { readonly kind: 'free' }
-  | { readonly kind: 'held'; readonly holder: string }
+  | { readonly kind: 'taken'; readonly holder: string }
   | { readonly kind: 'none' };
 
-export function helmOf(lease: LeaseInfo | null, yours: boolean, steerable: boolean): Helm {
+export function leaseStatusOf(lease: LeaseInfo | null, yours: boolean, steerable: boolean): LeaseStatus {
   if (!steerable) return { kind: 'none' };
   if (yours) return { kind: 'yours' };
-  return lease === null ? { kind: 'free' } : { kind: 'held', holder: person(lease.holder, 24) };
+  return lease === null ? { kind: 'free' } : { kind: 'taken', holder: person(lease.holder, 24) };
 }
 
 /** Describes the state of the lease in a sentence, also for screen readers. */
-export function helmWords(helm: Helm): string {
-  if (helm.kind === 'yours') return 'You have the helm';
-  if (helm.kind === 'held') return `${helm.holder} has the helm`;
-  return helm.kind === 'free' ? 'Nobody has the helm' : 'Watching';
+export function leaseText(leaseStatus: LeaseStatus): string {
+  if (leaseStatus.kind === 'yours') return 'You have the helm';
+  if (leaseStatus.kind === 'taken') return `${leaseStatus.holder} has the helm`;
+  return leaseStatus.kind === 'free' ? 'Nobody has the helm' : 'Watching';
 }
 
-interface HelmButtonProps {
-  readonly helm: Helm;
+interface LeaseButtonProps {
+  readonly leaseStatus: LeaseStatus;
   readonly busy: boolean;
   readonly onAcquire: () => void;
   readonly onTake: () => void;
   readonly onRelease: () => void;
 }
 
-export function HelmButton({ helm, busy, onAcquire, onTake, onRelease }: HelmButtonProps) {
-  if (helm.kind === 'none') {
+export function LeaseButton({ leaseStatus, busy, onAcquire, onTake, onRelease }: LeaseButtonProps) {
+  if (leaseStatus.kind === 'none') {
     return (
-      <span className="button quiet helm" data-testid="helm" data-helm="none">
-        <EyeIcon /> Watching
+      <span className="button quiet lease" data-testid="lease" data-lease="none">
+        <ViewIcon /> Watching
       </span>
     );
   }
-  const look = {
+  const variants = {
     yours: ['mine', 'Release', onRelease],
     free: ['', 'Take', onAcquire],
-    held: ['held', 'Take over', onTake],
+    taken: ['taken', 'Take over', onTake],
   } as const;
-  const [style, act, onClick] = look[helm.kind];
-  const words = helmWords(helm);
+  const [style, act, onClick] = variants[leaseStatus.kind];
+  const text = leaseText(leaseStatus);
   return (
     <button
       type="button"
-      className={`button helm ${style}`}
+      className={`button lease ${style}`}
       disabled={busy}
       onClick={onClick}
-      title={helm.kind === 'free' ? 'Typing takes the helm while it is free' : undefined}
-      data-testid="helm"
-      data-helm={helm.kind}
+      title={leaseStatus.kind === 'free' ? 'Typing takes the helm while it is free' : undefined}
+      data-testid="lease"
+      data-lease={leaseStatus.kind}
     >
-      <HelmIcon />
-      {helm.kind === 'free' && <span className="wide">Watching</span>}
-      {helm.kind === 'held' && (
-        <span className="helm-words">
-          {helm.holder}
+      <LeaseIcon />
+      {leaseStatus.kind === 'free' && <span className="wide">Watching</span>}
+      {leaseStatus.kind === 'taken' && (
+        <span className="lease-text">
+          {leaseStatus.holder}
           <span className="wide"> has the helm</span>
         </span>
       )}
-      {helm.kind === 'yours' && (
+      {leaseStatus.kind === 'yours' && (
         <>
-          <span className="wide">{words}</span>
+          <span className="wide">{text}</span>
           <span className="narrow">
             Steering<span className="sr-only">. {act}</span>
           </span>
         </>
       )}
       <span className="sr-only">. </span>
-      <span className={helm.kind === 'yours' ? 'helm-act wide' : 'helm-act'}>
-        {helm.kind === 'free' ? 'Take the helm' : act}
+      <span className={leaseStatus.kind === 'yours' ? 'lease-act wide' : 'lease-act'}>
+        {leaseStatus.kind === 'free' ? 'Take the helm' : act}
       </span>
     </button>
   );

@@ -5,7 +5,7 @@ import { lostTo, type SteerOwner, TerminalSteer } from '@binnacle/client/termina
 import { BinnacleError, type LeaseInfo, type Watcher } from '@binnacle/protocol';
 import { asFailure } from '../model/failure.ts';
 
-export interface Steered {
+export interface ControlState {
   readonly lease: LeaseInfo | null;
   readonly yours: boolean;
   /** True while a change of the lease is under way. */
@@ -14,22 +14,22 @@ export interface Steered {
   readonly lostTo: string | null | undefined;
   readonly error: BinnacleError | undefined;
   /** The viewer that asks this page for the lease. */
-  readonly askedBy: Watcher | undefined;
+  readonly requester: Watcher | undefined;
   /** True if this page asked the holder for the lease. */
-  readonly hasAsked: boolean;
+  readonly hasRequested: boolean;
   /** Name of the viewer that handed the lease to this page. */
-  readonly givenBy: string | undefined;
+  readonly receivedFrom: string | undefined;
 }
 
-export const NOT_STEERED: Steered = {
+export const NO_CONTROL: ControlState = {
   lease: null,
   yours: false,
   busy: false,
   lostTo: undefined,
   error: undefined,
-  askedBy: undefined,
-  hasAsked: false,
-  givenBy: undefined,
+  requester: undefined,
+  hasRequested: false,
+  receivedFrom: undefined,
 };
 
 // Maximum rounds of signals: a shell, its job, and that job's job. Deeper nesting is rare, and removing the session
@@ -43,34 +43,34 @@ const STILL_RUNNING = {
 };
 
 export class Steer extends TerminalSteer {
-  private readonly changed: (change: Partial<Steered>) => void;
+  private readonly changed: (change: Partial<ControlState>) => void;
   private readonly undo: (() => void)[];
   /** Fencing number of the last reported lease. */
   private fence: number | undefined;
 
-  constructor(session: Session, lease: LeaseInfo | null, changed: (change: Partial<Steered>) => void) {
+  constructor(session: Session, lease: LeaseInfo | null, changed: (change: Partial<ControlState>) => void) {
     super(ownerOf(session, changed), (error) =>
       changed(error?.code === 'lease_held' ? { error, lostTo: undefined } : { error }),
     );
     this.changed = changed;
     this.fence = lease?.fence;
-    changed({ ...NOT_STEERED, lease });
+    changed({ ...NO_CONTROL, lease });
     this.undo = [
       session.lease.on('change', ({ lease: now }) => {
         const yours = this.holds;
         // A new holder: requests to the former holder are obsolete.
         const isOther = now?.fence !== this.fence;
         this.fence = now?.fence;
-        changed({ lease: now, yours, ...(isOther ? { hasAsked: false, askedBy: undefined } : {}) });
+        changed({ lease: now, yours, ...(isOther ? { hasRequested: false, requester: undefined } : {}) });
       }),
-      session.lease.on('asked', (askedBy) => changed({ askedBy })),
+      session.lease.on('asked', (requester) => changed({ requester })),
       session.lease.on('given', ({ by }) => {
         changed({
           lease: session.lease.info,
           yours: true,
-          givenBy: by,
+          receivedFrom: by,
           lostTo: undefined,
-          hasAsked: false,
+          hasRequested: false,
           error: undefined,
         });
       }),
@@ -82,26 +82,26 @@ export class Steer extends TerminalSteer {
 
   /** Asks the holder for the lease. */
   ask(): void {
-    this.changed({ hasAsked: true, error: undefined });
-    this.session.lease.ask().catch((thrown: unknown) => {
-      this.changed({ hasAsked: false });
+    this.changed({ hasRequested: true, error: undefined });
+    this.session.lease.ask().catch((cause: unknown) => {
+      this.changed({ hasRequested: false });
       // The lease became free meanwhile, so this page takes it.
-      if (asFailure(thrown).code === 'helm_free') this.acquire();
-      else this.fail(thrown);
+      if (asFailure(cause).code === 'helm_free') this.acquire();
+      else this.fail(cause);
     });
   }
 
-  handOver(to: string): void {
+  transfer(to: string): void {
     this.stopTimers();
-    this.changed({ askedBy: undefined });
+    this.changed({ requester: undefined });
     this.session.lease.handOver(to).then(
       () => this.changed({ lease: this.session.lease.info, yours: this.holds }),
-      (thrown: unknown) => this.fail(thrown),
+      (cause: unknown) => this.fail(cause),
     );
   }
 
   interrupt(): void {
-    this.session.signal('SIGINT').catch((thrown: unknown) => this.fail(thrown));
+    this.session.signal('SIGINT').catch((cause: unknown) => this.fail(cause));
   }
 
   /** Kills the program. A signal goes to the foreground job, so a shell is killed only in the second round. */
@@ -109,8 +109,8 @@ export class Steer extends TerminalSteer {
     for (let round = 0; round < KILL_ROUNDS && isRunning(); round += 1) {
       try {
         await this.session.signal('SIGKILL');
-      } catch (thrown) {
-        const error = asFailure(thrown);
+      } catch (cause) {
+        const error = asFailure(cause);
         if (error.code === 'session_exited') return;
         // The job of the last round is gone, and its shell is not in the foreground yet.
         if (error.code !== 'no_job') throw error;
@@ -126,7 +126,7 @@ export class Steer extends TerminalSteer {
   }
 }
 
-const ownerOf = (session: Session, changed: (change: Partial<Steered>) => void): SteerOwner => ({
+const ownerOf = (session: Session, changed: (change: Partial<ControlState>) => void): SteerOwner => ({
   session,
   hold: async (action) => {
     changed({ busy: true, error: undefined });
@@ -137,7 +137,7 @@ const ownerOf = (session: Session, changed: (change: Partial<Steered>) => void):
     }
   },
   release: async () => {
-    changed({ yours: false, lease: null, lostTo: undefined, askedBy: undefined, givenBy: undefined });
+    changed({ yours: false, lease: null, lostTo: undefined, requester: undefined, receivedFrom: undefined });
     await session.lease.release();
   },
 });

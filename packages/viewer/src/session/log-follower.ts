@@ -4,28 +4,28 @@ import type { Attachment, Session } from '@binnacle/client';
 import type { BinnacleError, From, FromScreen, SessionInfo } from '@binnacle/protocol';
 import { asFailure } from '../model/failure.ts';
 import { isOfRun } from '../terminal/command-marks.ts';
-import { type Above, NOTHING_ABOVE, Older } from '../terminal/history-loader.ts';
+import { HistoryLoader, type HistoryState, NO_HISTORY } from '../terminal/history-loader.ts';
 import type { Stream } from '../terminal/history-page.ts';
 import { BareLines } from '../terminal/line-endings.ts';
 import type { Screen } from '../terminal/screen.ts';
-import { Approach } from '../terminal/seek.ts';
+import { Seeker } from '../terminal/seek.ts';
 import { trafficIn } from '../traffic/format.ts';
 
-export interface Followed {
+export interface FollowerState {
   /**
    * Phase of drawing. `past`: history is being drawn. `live`: drawing has caught up. `held`: drawing stopped behind the
    * requested position, because much output follows. `over`: no more output will come.
    */
-  readonly phase: 'past' | 'live' | 'held' | 'over';
+  readonly phase: 'past' | 'live' | 'paused' | 'over';
   /**
    * Offset from which the screen is drawn. Set if the initial screen may be incomplete: only later output was drawn for
    * it.
    */
   readonly roughFrom: number | undefined;
   /** State of the history above the drawn lines. */
-  readonly above: Above;
+  readonly above: HistoryState;
   /** The requested output offset once it is marked, or the next offset if the requested output is gone. */
-  readonly place: { readonly at: number; readonly isGone: boolean } | undefined;
+  readonly place: { readonly at: number; readonly isRemoved: boolean } | undefined;
   /** Output bytes after the drawn part, in phase `held`. */
   readonly ahead: number;
   /** The latest gap that was not dismissed. */
@@ -42,10 +42,10 @@ export interface Followed {
   readonly ended: SessionInfo | undefined;
 }
 
-export const NOTHING_YET: Followed = {
+export const NOTHING_YET: FollowerState = {
   phase: 'past',
   roughFrom: undefined,
-  above: NOTHING_ABOVE,
+  above: NO_HISTORY,
   place: undefined,
   ahead: 0,
   gap: undefined,
@@ -72,21 +72,21 @@ const HEARD_EVERY_MS = 1000;
 // CAN ends a sequence that a gap cut; the rest resets the colours.
 const AFTER_GAP = new TextEncoder().encode('\x18\x1b[0m');
 
-export class Follow {
+export class LogFollower {
   private readonly session: Session;
   private readonly screen: Screen;
-  private readonly changed: (change: Partial<Followed>) => void;
+  private readonly changed: (change: Partial<FollowerState>) => void;
   private attachment: Attachment | undefined;
-  private readonly older: Older;
-  private isDrawn: boolean;
+  private readonly older: HistoryLoader;
+  private isRendered: boolean;
 
-  constructor(session: Session, screen: Screen, changed: (change: Partial<Followed>) => void) {
+  constructor(session: Session, screen: Screen, changed: (change: Partial<FollowerState>) => void) {
     this.session = session;
     this.screen = screen;
     this.changed = changed;
     this.attachment = undefined;
-    this.older = new Older(session, screen, (above) => changed({ above }));
-    this.isDrawn = false;
+    this.older = new HistoryLoader(session, screen, (above) => changed({ above }));
+    this.isRendered = false;
   }
 
   /**
@@ -96,20 +96,20 @@ export class Follow {
   begin(info: SessionInfo, start: Start, only?: Stream): void {
     this.stop();
     this.screen.answer(false);
-    if (this.isDrawn) this.screen.clear();
-    this.isDrawn = true;
+    if (this.isRendered) this.screen.clear();
+    this.isRendered = true;
     const beginning = beginningOf(info, start);
     this.changed(NOTHING_YET);
     this.older.begin(info, beginning.isWhole, only);
-    if (info.runs !== null) this.screen.runs.told();
+    if (info.runs !== null) this.screen.runs.followLog();
     try {
       const attachment = this.session.attach(beginning.from);
       this.attachment = attachment;
-      this.run(attachment, beginning, only).catch((thrown: unknown) => {
-        if (this.attachment === attachment) this.changed({ phase: 'over', error: asFailure(thrown) });
+      this.run(attachment, beginning, only).catch((cause: unknown) => {
+        if (this.attachment === attachment) this.changed({ phase: 'over', error: asFailure(cause) });
       });
-    } catch (thrown) {
-      this.changed({ phase: 'over', error: asFailure(thrown) });
+    } catch (cause) {
+      this.changed({ phase: 'over', error: asFailure(cause) });
     }
   }
 
@@ -132,7 +132,7 @@ export class Follow {
     const { screen, changed } = this;
     const bare = new BareLines();
     let { ragged } = beginning;
-    let approach = beginning.at === undefined ? undefined : new Approach(beginning.at, screen);
+    let seeker = beginning.at === undefined ? undefined : new Seeker(beginning.at, screen);
     let isLive = false;
     let lostBytes = 0;
     let heardAt = 0;
@@ -140,11 +140,11 @@ export class Follow {
     // not for this page.
     const past = (): number => attachment.info?.outputOffset ?? 0;
     const arrived = (): void => {
-      if (approach?.mark !== undefined) {
+      if (seeker?.mark !== undefined) {
         screen.showPlace();
-        changed({ place: { at: approach.at, isGone: approach.mark > approach.at } });
+        changed({ place: { at: seeker.at, isRemoved: seeker.mark > seeker.at } });
       }
-      approach = undefined;
+      seeker = undefined;
     };
     const caughtUp = async (offset: number): Promise<void> => {
       if (isLive || offset < past()) return;
@@ -178,15 +178,15 @@ export class Follow {
           const rest = ragged ? afterFirstLine(event.bytes) : event.bytes;
           ragged = false;
           const end = event.offset + event.bytes.length;
-          const isWanted = only === undefined || event.kind === only;
-          const drawn = approach === undefined ? end : await approach.draw(end - rest.length, rest, event.kind);
-          if (approach === undefined && isWanted) await screen.write(rest, end, event.kind);
-          if (drawn < end) {
+          const isShown = only === undefined || event.kind === only;
+          const renderedEnd = seeker === undefined ? end : await seeker.draw(end - rest.length, rest, event.kind);
+          if (seeker === undefined && isShown) await screen.write(rest, end, event.kind);
+          if (renderedEnd < end) {
             await screen.settled();
             if (this.attachment !== attachment) return;
             this.pause();
             arrived();
-            changed({ phase: 'held', ahead: Math.max(past(), end) - drawn });
+            changed({ phase: 'paused', ahead: Math.max(past(), end) - renderedEnd });
             return;
           }
           await caughtUp(end);

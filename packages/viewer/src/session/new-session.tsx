@@ -10,7 +10,7 @@ import { labelsFrom } from './parse-labels.ts';
 
 interface NewSessionProps {
   readonly client: Binnacle;
-  readonly onCreate: (wanted: CreateSession) => Promise<void>;
+  readonly onCreate: (options: CreateSession) => Promise<void>;
   readonly onClose: () => void;
 }
 
@@ -32,9 +32,9 @@ export function NewSession({ client, onCreate, onClose }: NewSessionProps) {
   const [name, setName] = useState('');
   const [cwd, setCwd] = useState('');
   const [labels, setLabels] = useState('');
-  const [wanted, setMode] = useState<Mode>('pty');
+  const [options, setMode] = useState<Mode>('pty');
   const terminalProblem = useTerminalProblem(client);
-  const mode = terminalProblem === undefined ? wanted : 'pipe';
+  const mode = terminalProblem === undefined ? options : 'pipe';
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<BinnacleError>();
   const id = useId();
@@ -53,7 +53,7 @@ export function NewSession({ client, onCreate, onClose }: NewSessionProps) {
     setBusy(true);
     setError(undefined);
     begin()
-      .then(onClose, (thrown: unknown) => setError(asFailure(thrown)))
+      .then(onClose, (cause: unknown) => setError(asFailure(cause)))
       .finally(() => setBusy(false));
   };
 

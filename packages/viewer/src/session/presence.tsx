@@ -6,24 +6,24 @@ import type { Watcher } from '@binnacle/protocol';
 import { useId, useRef } from 'react';
 import { person } from '../model/format.ts';
 import { PeopleIcon } from '../ui/icons.tsx';
-import type { Helm } from './lease-button.tsx';
+import type { LeaseStatus } from './lease-button.tsx';
 import './session-menu.css';
 import './presence.css';
 
-interface WatchersButtonProps {
-  readonly watched: WatchersChange;
-  readonly helm: Helm;
+interface PresenceButtonProps {
+  readonly presence: WatchersChange;
+  readonly leaseStatus: LeaseStatus;
   /** True if this page asked for the lease and has no answer yet. */
-  readonly isAsked: boolean;
+  readonly hasRequested: boolean;
   readonly onAsk: () => void;
-  readonly onHandOver: (to: string) => void;
+  readonly onTransfer: (to: string) => void;
 }
 
-export function WatchersButton({ watched, helm, isAsked, onAsk, onHandOver }: WatchersButtonProps) {
+export function PresenceButton({ presence, leaseStatus, hasRequested, onAsk, onTransfer }: PresenceButtonProps) {
   const id = useId();
   const list = useRef<HTMLDivElement>(null);
-  const { watchers, count, you } = watched;
-  const words = count === 1 ? 'Only you watch this' : `${count.toLocaleString()} watch this`;
+  const { watchers, count, you } = presence;
+  const label = count === 1 ? 'Only you watch this' : `${count.toLocaleString()} watch this`;
   // This page's own entry comes first.
   const listed = [...watchers.filter((one) => one.id === you), ...watchers.filter((one) => one.id !== you)];
   return (
@@ -31,8 +31,8 @@ export function WatchersButton({ watched, helm, isAsked, onAsk, onHandOver }: Wa
       <button
         type="button"
         className="button quiet watchers-button"
-        aria-label={count === 1 ? `1: ${words}` : words}
-        title={words}
+        aria-label={count === 1 ? `1: ${label}` : label}
+        title={label}
         data-alone={count === 1}
         popoverTarget={id}
         data-testid="watchers"
@@ -41,7 +41,7 @@ export function WatchersButton({ watched, helm, isAsked, onAsk, onHandOver }: Wa
         <span data-testid="watchers-count">{count.toLocaleString()}</span>
       </button>
       <div ref={list} id={id} popover="auto" className="menu" data-testid="watchers-list">
-        <p className="menu-head">{words}</p>
+        <p className="menu-head">{label}</p>
         <ul className="watchers">
           {listed.map((one) => (
             <li key={one.id} data-testid="watcher">
@@ -51,14 +51,14 @@ export function WatchersButton({ watched, helm, isAsked, onAsk, onHandOver }: Wa
                 {one.isGuest && <small> guest</small>}
                 {!one.maySteer && <small> watches only</small>}
               </span>
-              {helm.kind === 'yours' && one.id !== you && one.maySteer && (
+              {leaseStatus.kind === 'yours' && one.id !== you && one.maySteer && (
                 <button
                   type="button"
                   className="button"
-                  data-testid="hand-over"
+                  data-testid="transfer-lease"
                   onClick={() => {
                     list.current?.hidePopover();
-                    onHandOver(one.id);
+                    onTransfer(one.id);
                   }}
                 >
                   Hand over
@@ -68,18 +68,18 @@ export function WatchersButton({ watched, helm, isAsked, onAsk, onHandOver }: Wa
           ))}
           {count > watchers.length && <li>and {(count - watchers.length).toLocaleString()} more</li>}
         </ul>
-        {helm.kind === 'held' && (
+        {leaseStatus.kind === 'taken' && (
           <button
             type="button"
             className="button"
-            disabled={isAsked}
-            data-testid="ask-helm"
+            disabled={hasRequested}
+            data-testid="ask-for-lease"
             onClick={() => {
               list.current?.hidePopover();
               onAsk();
             }}
           >
-            {isAsked ? `${helm.holder} was asked` : `Ask ${helm.holder} for the helm`}
+            {hasRequested ? `${leaseStatus.holder} was asked` : `Ask ${leaseStatus.holder} for the helm`}
           </button>
         )}
       </div>
@@ -87,17 +87,17 @@ export function WatchersButton({ watched, helm, isAsked, onAsk, onHandOver }: Wa
   );
 }
 
-interface HelmAskedProps {
+interface LeaseRequestProps {
   readonly by: Watcher;
-  readonly onHandOver: () => void;
+  readonly onTransfer: () => void;
   readonly onNotNow: () => void;
 }
 
 /** Shows a lease request to the holder. Takes no focus: a key that is just being typed must not answer the request. */
-export function HelmAsked({ by, onHandOver, onNotNow }: HelmAskedProps) {
+export function LeaseRequest({ by, onTransfer, onNotNow }: LeaseRequestProps) {
   const name = person(by.name);
   return (
-    <dialog open className="helm-asked" aria-label={`${name} asks for the helm`} data-testid="helm-asked">
+    <dialog open className="lease-request" aria-label={`${name} asks for the helm`} data-testid="lease-request">
       <p role="alert">
         <strong>{name}</strong> asks for the helm.
       </p>
@@ -105,7 +105,7 @@ export function HelmAsked({ by, onHandOver, onNotNow }: HelmAskedProps) {
         <button type="button" className="button" onClick={onNotNow} data-testid="not-now">
           Not now
         </button>
-        <button type="button" className="button primary" onClick={onHandOver} data-testid="asked-hand-over">
+        <button type="button" className="button primary" onClick={onTransfer} data-testid="grant-lease">
           Hand over
         </button>
       </div>

@@ -6,8 +6,8 @@ const FACTS: SessionFacts = {
   session: '0199f2aa-0000-7000-8000-000000000001',
   scope: 'admin',
   isGuest: false,
-  helm: { kind: 'free' },
-  hasAsked: false,
+  leaseStatus: { kind: 'free' },
+  hasRequested: false,
   isSteerable: true,
   isEndable: true,
   isPipe: false,
@@ -44,25 +44,26 @@ it('offers what can be done now: the helm as it is, the program as long as it ru
     'Interrupt the program',
     'End the program…',
   ]);
-  expect(names({ helm: { kind: 'yours' } })[0]).toBe('Release the helm');
-  const held = { helm: { kind: 'held', holder: 'Ada' } } as const;
-  expect(names(held).slice(0, 2)).toEqual(['Ask Ada for the helm', 'Take the helm over from Ada']);
-  expect(names({ ...held, hasAsked: true })[0]).toBe('Take the helm over from Ada');
+  expect(names({ leaseStatus: { kind: 'yours' } })[0]).toBe('Release the helm');
+  const taken = { leaseStatus: { kind: 'taken', holder: 'Ada' } } as const;
+  expect(names(taken).slice(0, 2)).toEqual(['Ask Ada for the helm', 'Take the helm over from Ada']);
+  expect(names({ ...taken, hasRequested: true })[0]).toBe('Take the helm over from Ada');
   expect(names({ isPipe: true })).toContain('Show stderr alone');
   expect(names({ isMuted: true })).toContain('Unmute notifications');
-  const over = names({ helm: { kind: 'none' }, isSteerable: false, isEndable: false, hasRuns: false });
+  const over = names({ leaseStatus: { kind: 'none' }, isSteerable: false, isEndable: false, hasRuns: false });
   expect([over[0], over.at(-1)]).toEqual(['Find in the output…', 'Remove the session…']);
 });
 
 it('nobody is offered what would be refused: not a guest, not one who may only look', () => {
-  expect(names({ isGuest: true, helm: { kind: 'yours' }, isMuted: undefined, hasRuns: false })).toEqual([
+  expect(names({ isGuest: true, leaseStatus: { kind: 'yours' }, isMuted: undefined, hasRuns: false })).toEqual([
     'Release the helm',
     'Find in the output…',
     'Timeline and replay',
     'Copy all that is loaded',
   ]);
-  const looks = names({ scope: 'view', helm: { kind: 'none' }, isSteerable: false });
-  for (const name of ['Take the helm', 'Interrupt the program', 'End the program…']) expect(looks).not.toContain(name);
+  const viewOnly = names({ scope: 'view', leaseStatus: { kind: 'none' }, isSteerable: false });
+  for (const name of ['Take the helm', 'Interrupt the program', 'End the program…'])
+    expect(viewOnly).not.toContain(name);
   expect(names({ scope: 'input', isEndable: false })).not.toContain('Remove the session…');
 });
 

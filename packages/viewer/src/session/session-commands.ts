@@ -3,12 +3,12 @@
 import { allows, type Scope } from '@binnacle/protocol';
 import type { Command } from '../model/command.ts';
 import type { Stream } from '../terminal/history-page.ts';
-import type { Helm } from './lease-button.tsx';
+import type { LeaseStatus } from './lease-button.tsx';
 
 export interface SessionCommand extends Command {
   readonly key: string;
   /** Group in the menu. A command without a group is in the header, on a phone too. */
-  readonly group?: 'look' | 'copy' | 'runs' | 'streams' | 'away' | 'end';
+  readonly group?: 'view' | 'copy' | 'runs' | 'streams' | 'away' | 'end';
   readonly keys?: string;
   /** Marks one of several alternatives, and whether this one is selected. */
   readonly choice?: { readonly label: string; readonly isOn: boolean };
@@ -19,9 +19,9 @@ export interface SessionFacts {
   readonly scope: Scope;
   /** True for a guest: commands beyond typing are not offered. */
   readonly isGuest: boolean;
-  readonly helm: Helm;
+  readonly leaseStatus: LeaseStatus;
   /** True if this page asked for the lease. */
-  readonly hasAsked: boolean;
+  readonly hasRequested: boolean;
   readonly isSteerable: boolean;
   /** True if the program can be ended; otherwise the stored session can be removed. */
   readonly isEndable: boolean;
@@ -58,24 +58,24 @@ const STREAMS = [
 
 /** Returns the commands that apply now, in reading order. */
 export function sessionCommands(facts: SessionFacts, acts: SessionActs): readonly SessionCommand[] {
-  const { session, helm, isGuest, isEndable, isMuted } = facts;
+  const { session, leaseStatus, isGuest, isEndable, isMuted } = facts;
   const run = (key: string, name: string, act: () => void, more: Partial<SessionCommand> = {}): SessionCommand => ({
     ...{ key, name, of: 'this session', act: { run: act } },
     ...more,
   });
   const mayEnd = !isGuest && allows(facts.scope, isEndable ? 'input' : 'create');
-  const holder = helm.kind === 'held' ? helm.holder : undefined;
+  const holder = leaseStatus.kind === 'taken' ? leaseStatus.holder : undefined;
   const all: readonly (SessionCommand | false)[] = [
-    helm.kind === 'free' && run('acquire', 'Take the helm', acts.acquire, { also: 'steer type' }),
-    holder !== undefined && !facts.hasAsked && run('ask', `Ask ${holder} for the helm`, acts.ask),
+    leaseStatus.kind === 'free' && run('acquire', 'Take the helm', acts.acquire, { also: 'steer type' }),
+    holder !== undefined && !facts.hasRequested && run('ask', `Ask ${holder} for the helm`, acts.ask),
     holder !== undefined && run('take', `Take the helm over from ${holder}`, acts.take, { also: 'steer type' }),
-    helm.kind === 'yours' && run('release', 'Release the helm', acts.release, { also: 'steer let go' }),
-    run('find', 'Find in the output…', acts.find, { group: 'look', keys: 'Ctrl+Shift+F' }),
+    leaseStatus.kind === 'yours' && run('release', 'Release the helm', acts.release, { also: 'steer let go' }),
+    run('find', 'Find in the output…', acts.find, { group: 'view', keys: 'Ctrl+Shift+F' }),
     !isGuest && {
-      ...{ key: 'search', name: 'Search all of its output', of: 'this session', group: 'look' },
+      ...{ key: 'search', name: 'Search all of its output', of: 'this session', group: 'view' },
       act: { to: { kind: 'search', q: '', session } },
     },
-    run('timeline', 'Timeline and replay', acts.timeline, { group: 'look', also: 'play history' }),
+    run('timeline', 'Timeline and replay', acts.timeline, { group: 'view', also: 'play history' }),
     run('copy-all', 'Copy all that is loaded', () => acts.copy('all'), { group: 'copy' }),
     facts.hasRuns && run('copy-last', 'Copy the last command’s output', () => acts.copy('last'), { group: 'copy' }),
     facts.hasRuns && run('run-older', 'Previous command', () => acts.jump(true), { group: 'runs', keys: 'Alt+PgUp' }),

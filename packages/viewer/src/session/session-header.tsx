@@ -6,7 +6,7 @@ import { mark, stateWord } from '../model/sessions.ts';
 import { type Mute, MuteButton } from '../notifications/mute-button.tsx';
 import { IconButton } from '../ui/icon-button.tsx';
 import { BinIcon, FileOutIcon, InterruptIcon, SearchIcon, ShareIcon, StopIcon } from '../ui/icons.tsx';
-import { type Helm, HelmButton } from './lease-button.tsx';
+import { LeaseButton, type LeaseStatus } from './lease-button.tsx';
 import type { SessionActs, SessionCommand } from './session-commands.ts';
 import './session-header.css';
 
@@ -16,7 +16,7 @@ interface SessionHeaderProps {
   readonly command: string;
   /** The window title that the program asked for. */
   readonly wish: string;
-  readonly helm: Helm;
+  readonly leaseStatus: LeaseStatus;
   readonly isBusy: boolean;
   readonly commands: readonly SessionCommand[];
   readonly acts: Pick<SessionActs, 'acquire' | 'take' | 'release'>;
@@ -28,7 +28,7 @@ interface SessionHeaderProps {
 }
 
 export function SessionHeader(props: SessionHeaderProps) {
-  const { info, name, command, wish, helm, commands, acts, mute } = props;
+  const { info, name, command, wish, leaseStatus, commands, acts, mute } = props;
   const isForeign = info.foreign !== null;
   const isEnding = info.running && !isForeign;
   const what = wish !== '' && wish !== name ? wish : info.cwd;
@@ -59,8 +59,8 @@ export function SessionHeader(props: SessionHeaderProps) {
       <Button of="share" icon={<ShareIcon />} test="share" className="wide roomy" {...{ commands }} />
       <Button of="save" icon={<FileOutIcon />} test="export" className="wide roomy" {...{ commands }} />
       {info.running && !isForeign && (
-        <HelmButton
-          helm={helm}
+        <LeaseButton
+          leaseStatus={leaseStatus}
           busy={props.isBusy}
           onAcquire={acts.acquire}
           onTake={acts.take}

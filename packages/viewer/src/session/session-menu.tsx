@@ -9,12 +9,12 @@ import './session-menu.css';
 interface SessionMenuProps {
   readonly commands: readonly SessionCommand[];
   /** Result of the last action, for screen readers. */
-  readonly told: string;
+  readonly status: string;
 }
 
-const GROUPS = ['look', 'copy', 'runs', 'streams', 'away', 'end'] as const;
+const GROUPS = ['view', 'copy', 'runs', 'streams', 'away', 'end'] as const;
 
-export function SessionMenu({ commands, told }: SessionMenuProps) {
+export function SessionMenu({ commands, status }: SessionMenuProps) {
   const id = useId();
   const list = useRef<HTMLDivElement>(null);
   const groups = GROUPS.map((group) => commands.filter((command) => command.group === group));
@@ -46,8 +46,8 @@ export function SessionMenu({ commands, told }: SessionMenuProps) {
             </Fragment>
           ))}
       </div>
-      <span className="sr-only" role="status" data-testid="menu-told">
-        {told}
+      <span className="sr-only" role="status" data-testid="menu-status">
+        {status}
       </span>
     </>
   );

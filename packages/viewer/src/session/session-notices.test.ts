@@ -2,18 +2,18 @@ import { createElement } from 'react';
 import { renderToStaticMarkup } from 'react-dom/server';
 import { expect, it } from 'vitest';
 import { info } from '../model/session.fixture.ts';
-import { NOT_STEERED } from './lease.ts';
-import { type Followed, NOTHING_YET } from './log-follower.ts';
+import { NO_CONTROL } from './lease.ts';
+import { type FollowerState, NOTHING_YET } from './log-follower.ts';
 import { SessionNotices } from './session-notices.tsx';
 import type { SessionScreen } from './use-session-screen.ts';
 
 const nothing = (): void => undefined;
 /** What the page says of a session that is followed so. */
-const words = (followed: Partial<Followed>, isReplay = false): string => {
-  const shown = { followed: { ...NOTHING_YET, ...followed }, steered: NOT_STEERED, now: info({}) };
+const noticeText = (follower: Partial<FollowerState>, isReplay = false): string => {
+  const shown = { follower: { ...NOTHING_YET, ...follower }, control: NO_CONTROL, now: info({}) };
   const markup = renderToStaticMarkup(
     createElement(SessionNotices, {
-      shown: { ...shown, told: nothing, steeredTold: nothing } as unknown as SessionScreen,
+      shown: { ...shown, updateFollower: nothing, updateControl: nothing } as unknown as SessionScreen,
       linkNotice: null,
       isReplay,
       onLive: nothing,
@@ -28,21 +28,21 @@ const words = (followed: Partial<Followed>, isReplay = false): string => {
 };
 
 it('a session that is shown as it is says nothing', () => {
-  expect(words({ phase: 'live' })).toBe('');
+  expect(noticeText({ phase: 'live' })).toBe('');
 });
 
 it('a screen that was drawn from the end of the output alone says so, and from where', () => {
-  const told = words({ phase: 'live', roughFrom: 3 * 1024 * 1024 });
-  expect(told).toContain('drawn from the end of the output alone, and may differ from the program’s');
-  expect(told).toContain('from byte 3,145,728 on, 3.0 MiB are before it');
-  expect(words({ phase: 'live', roughFrom: 0 })).not.toContain('before it');
+  const rough = noticeText({ phase: 'live', roughFrom: 3 * 1024 * 1024 });
+  expect(rough).toContain('drawn from the end of the output alone, and may differ from the program’s');
+  expect(rough).toContain('from byte 3,145,728 on, 3.0 MiB are before it');
+  expect(noticeText({ phase: 'live', roughFrom: 0 })).not.toContain('before it');
   // The replay is drawn in its own way.
-  expect(words({ phase: 'live', roughFrom: 3 * 1024 * 1024 }, true)).toBe('');
+  expect(noticeText({ phase: 'live', roughFrom: 3 * 1024 * 1024 }, true)).toBe('');
 });
 
 it('older output that is not loaded is told of, with the way to it', () => {
-  expect(words({ above: { state: 'far', offset: 77, error: undefined } })).toBe(
+  expect(noticeText({ above: { state: 'far', offset: 77, error: undefined } })).toBe(
     'Older output is kept, and is not loaded here. Go further back',
   );
-  expect(words({ above: { state: 'there', offset: 77, error: undefined } })).toBe('');
+  expect(noticeText({ above: { state: 'there', offset: 77, error: undefined } })).toBe('');
 });

@@ -6,7 +6,7 @@ import { age, bytes, person } from '../model/format.ts';
 import { ending, mark } from '../model/sessions.ts';
 import { ErrorNotice, Notice } from '../ui/notices.tsx';
 import { LostNotice } from './foreign-strip.tsx';
-import type { Followed, Gap } from './log-follower.ts';
+import type { FollowerState, Gap } from './log-follower.ts';
 import type { SessionScreen } from './use-session-screen.ts';
 
 interface SessionNoticesProps {
@@ -22,70 +22,75 @@ interface SessionNoticesProps {
 }
 
 export function SessionNotices({ shown, linkNotice, isReplay, onLive, onBack, onAsk }: SessionNoticesProps) {
-  const { followed, steered, now } = shown;
-  const isRefused = steered.error?.code === 'lease_held';
+  const { follower, control, now } = shown;
+  const isRefused = control.error?.code === 'lease_held';
   return (
     <>
       {linkNotice}
-      {followed.error !== undefined && <ErrorNotice error={followed.error} />}
-      {followed.gap !== undefined && <GapNotice gap={followed.gap} onClose={() => shown.told({ gap: undefined })} />}
-      {steered.lostTo !== undefined && now.running && (
-        <HelmLostNotice holder={steered.lostTo ?? undefined} onClose={() => shown.steeredTold({ lostTo: undefined })} />
+      {follower.error !== undefined && <ErrorNotice error={follower.error} />}
+      {follower.gap !== undefined && (
+        <GapNotice gap={follower.gap} onClose={() => shown.updateFollower({ gap: undefined })} />
       )}
-      {steered.error !== undefined && (
-        <ErrorNotice
-          error={steered.error}
-          {...(isRefused && onAsk !== undefined ? { act: { label: 'Ask for the helm', onClick: onAsk } } : {})}
-          onClose={() => shown.steeredTold({ error: undefined })}
+      {control.lostTo !== undefined && now.running && (
+        <LeaseLostNotice
+          holder={control.lostTo ?? undefined}
+          onClose={() => shown.updateControl({ lostTo: undefined })}
         />
       )}
-      {steered.hasAsked && (
-        <Notice about="helm-asked" tone="plain" onClose={() => shown.steeredTold({ hasAsked: false })}>
-          {steered.lease === null ? 'You asked' : `${person(steered.lease.holder)} was asked`} for the helm.{' '}
+      {control.error !== undefined && (
+        <ErrorNotice
+          error={control.error}
+          {...(isRefused && onAsk !== undefined ? { act: { label: 'Ask for the helm', onClick: onAsk } } : {})}
+          onClose={() => shown.updateControl({ error: undefined })}
+        />
+      )}
+      {control.hasRequested && (
+        <Notice about="lease-requested" tone="plain" onClose={() => shown.updateControl({ hasRequested: false })}>
+          {control.lease === null ? 'You asked' : `${person(control.lease.holder)} was asked`} for the helm.{' '}
           <small>It is yours when it is handed over.</small>
         </Notice>
       )}
-      {steered.givenBy !== undefined && steered.yours && (
-        <Notice about="helm-given" tone="good" onClose={() => shown.steeredTold({ givenBy: undefined })}>
-          {person(steered.givenBy)} handed the helm to you. <small>What you type goes to the program.</small>
+      {control.receivedFrom !== undefined && control.yours && (
+        <Notice about="lease-received" tone="good" onClose={() => shown.updateControl({ receivedFrom: undefined })}>
+          {person(control.receivedFrom)} handed the helm to you. <small>What you type goes to the program.</small>
         </Notice>
       )}
-      <LostNotice lostBytes={followed.lostBytes} />
-      {!isReplay && <RoughNotice followed={followed} onClose={() => shown.told({ roughFrom: undefined })} />}
-      {!isReplay && followed.above.state === 'far' && (
+      <LostNotice lostBytes={follower.lostBytes} />
+      {!isReplay && <RoughNotice follower={follower} onClose={() => shown.updateFollower({ roughFrom: undefined })} />}
+      {!isReplay && follower.above.state === 'far' && (
         <Notice
           about="earlier"
           tone="plain"
-          act={{ label: 'Go further back', onClick: () => onBack(followed.above.offset) }}
-          onClose={() => shown.told({ above: { ...followed.above, state: 'none' } })}
+          act={{ label: 'Go further back', onClick: () => onBack(follower.above.offset) }}
+          onClose={() => shown.updateFollower({ above: { ...follower.above, state: 'none' } })}
         >
           Older output is kept, and is not loaded here.{' '}
-          {followed.above.error !== undefined && <small>{followed.above.error.message}</small>}
+          {follower.above.error !== undefined && <small>{follower.above.error.message}</small>}
         </Notice>
       )}
-      {followed.place !== undefined && (
+      {follower.place !== undefined && (
         <PlaceNotice
-          place={followed.place}
-          ahead={followed.phase === 'held' ? followed.ahead : 0}
+          place={follower.place}
+          ahead={follower.phase === 'paused' ? follower.ahead : 0}
           running={now.running}
           onLive={onLive}
         />
       )}
       {now.stalled !== null && <StalledNotice />}
-      {!now.running && followed.phase !== 'held' && <EndNotice info={now} />}
+      {!now.running && follower.phase !== 'paused' && <EndNotice info={now} />}
     </>
   );
 }
 
 /** Warns that the screen was not drawn from all of the output and may differ from what the program means to show. */
-function RoughNotice({ followed, onClose }: { readonly followed: Followed; readonly onClose: () => void }) {
-  if (followed.roughFrom === undefined) return null;
+function RoughNotice({ follower, onClose }: { readonly follower: FollowerState; readonly onClose: () => void }) {
+  if (follower.roughFrom === undefined) return null;
   return (
     <Notice about="rough" tone="warn" onClose={onClose}>
       This screen is drawn from the end of the output alone, and may differ from the program’s.{' '}
       <small>
-        from byte {followed.roughFrom.toLocaleString()} on
-        {followed.roughFrom > 0 && `, ${bytes(followed.roughFrom)} are before it`}. It becomes right as the program
+        from byte {follower.roughFrom.toLocaleString()} on
+        {follower.roughFrom > 0 && `, ${bytes(follower.roughFrom)} are before it`}. It becomes right as the program
         draws.
       </small>
     </Notice>
@@ -108,14 +113,14 @@ export function GapNotice({ gap, onClose }: { readonly gap: Gap; readonly onClos
 }
 
 export function EndNotice({ info }: { readonly info: SessionInfo }) {
-  const words = ending(info);
-  if (words === undefined) return null;
+  const text = ending(info);
+  if (text === undefined) return null;
   const how = mark(info);
   const after = info.exitedAt === null ? undefined : age(info.exitedAt - info.createdAt);
   return (
     <Notice about="exit" tone={how === 'ended' ? 'good' : 'bad'}>
-      {words[0]?.toUpperCase()}
-      {words.slice(1)} {after !== undefined && after !== 'now' && <small>after {after}</small>}
+      {text[0]?.toUpperCase()}
+      {text.slice(1)} {after !== undefined && after !== 'now' && <small>after {after}</small>}
     </Notice>
   );
 }
@@ -129,7 +134,7 @@ export function StalledNotice() {
 }
 
 /** Reports that another holder has the lease now. */
-export function HelmLostNotice({
+export function LeaseLostNotice({
   holder,
   onClose,
 }: {
@@ -137,7 +142,7 @@ export function HelmLostNotice({
   readonly onClose: () => void;
 }) {
   return (
-    <Notice about="helm-lost" tone="warn" onClose={onClose}>
+    <Notice about="lease-lost" tone="warn" onClose={onClose}>
       {holder === undefined ? 'You no longer have the helm.' : `${person(holder)} took the helm.`}{' '}
       <small>You are watching now.</small>
     </Notice>
@@ -146,7 +151,7 @@ export function HelmLostNotice({
 
 interface PlaceNoticeProps {
   /** Output offset, and whether the output at that offset is gone. */
-  readonly place: { readonly at: number; readonly isGone: boolean };
+  readonly place: { readonly at: number; readonly isRemoved: boolean };
   /** Output bytes after the drawn part. */
   readonly ahead: number;
   readonly running: boolean;
@@ -157,7 +162,7 @@ interface PlaceNoticeProps {
 export function PlaceNotice({ place, ahead, running, onLive }: PlaceNoticeProps) {
   return (
     <Notice about="place" tone="plain" act={{ label: running ? 'Go on to live' : 'Go to the end', onClick: onLive }}>
-      {place.isGone
+      {place.isRemoved
         ? 'The place that was found is no longer kept: what follows it is marked.'
         : 'The place that was found is marked.'}{' '}
       <small>byte {place.at.toLocaleString()}</small>

@@ -16,9 +16,9 @@ import { copyText } from '../ui/clipboard.ts';
 import { EndSession } from './end-session.tsx';
 import { ForeignStrip } from './foreign-strip.tsx';
 import { KeyBar } from './key-bar.tsx';
-import { helmWords } from './lease-button.tsx';
+import { leaseText } from './lease-button.tsx';
 import { LinkQuestion } from './link-question.tsx';
-import { HelmAsked, WatchersButton } from './presence.tsx';
+import { LeaseRequest, PresenceButton } from './presence.tsx';
 import { type SessionActs, sessionCommands } from './session-commands.ts';
 import { SessionHeader } from './session-header.tsx';
 import { SessionMenu } from './session-menu.tsx';
@@ -50,19 +50,19 @@ export function SessionView(props: SessionViewProps) {
   const mute = useMute(client, 'session', isGuest ? undefined : info.id);
   // A recording opens with its timeline, ready to play.
   const [hasTimeline, setTimeline] = useState(!isGuest && isRecording(info));
-  const [isAsked, setAsked] = useState(false);
+  const [hasOpenedTimeline, setOpenedTimeline] = useState(false);
   const session = useMemo(() => (hasTimeline ? client.session(info.id) : undefined), [hasTimeline, client, info.id]);
   const replay = useReplay(client, session, shown.now, props.theme);
 
-  const { now, followed, steered, helm, steerable } = shown;
+  const { now, follower, control, leaseStatus, steerable } = shown;
   const name = oneLine(title(now));
-  const command = oneLine(followed.command ?? commandLine(now), 200);
+  const command = oneLine(follower.command ?? commandLine(now), 200);
   const isEndable = now.running && !shown.isForeign;
   const isPipe = info.mode === 'pipe';
   const status = [
-    isRecording(now) ? 'A recording' : shown.isForeign ? 'Runs elsewhere' : helmWords(helm),
-    followed.phase === 'past' ? 'loading history' : (ending(now) ?? ''),
-    followed.place === undefined ? '' : 'at the place found',
+    isRecording(now) ? 'A recording' : shown.isForeign ? 'Runs elsewhere' : leaseText(leaseStatus),
+    follower.phase === 'past' ? 'loading history' : (ending(now) ?? ''),
+    follower.place === undefined ? '' : 'at the place found',
   ].filter(Boolean);
   /** Changes the lease or interrupts, and then focuses the terminal. */
   const steer = (act: 'acquire' | 'take' | 'interrupt') => (): void => {
@@ -78,7 +78,7 @@ export function SessionView(props: SessionViewProps) {
     find: () => shown.setFinding(true),
     timeline: () => {
       setTimeline(true);
-      setAsked(true);
+      setOpenedTimeline(true);
     },
     copy: (what) => {
       const { screen } = shown.parts ?? {};
@@ -97,11 +97,21 @@ export function SessionView(props: SessionViewProps) {
     interrupt: steer('interrupt'),
     end: () => setAbove('end'),
   };
-  const { hasAsked } = steered;
+  const { hasRequested } = control;
   const { only } = shown;
   const commands = sessionCommands(
     {
-      ...{ session: info.id, scope, isGuest, helm, hasAsked, isSteerable: steerable, isEndable, isPipe, only },
+      ...{
+        session: info.id,
+        scope,
+        isGuest,
+        leaseStatus,
+        hasRequested,
+        isSteerable: steerable,
+        isEndable,
+        isPipe,
+        only,
+      },
       ...{ hasRuns: shown.runCount > 0, isMuted: mute.isMuted },
     },
     acts,
@@ -126,28 +136,28 @@ export function SessionView(props: SessionViewProps) {
       aria-label={`Session ${name}`}
       data-testid="session-view"
       data-session={info.id}
-      data-phase={followed.phase}
-      data-above={followed.above.state}
+      data-phase={follower.phase}
+      data-above={follower.above.state}
     >
       <SessionHeader
-        {...{ name, command, helm, commands, acts, menu }}
+        {...{ name, command, leaseStatus, commands, acts, menu }}
         info={now}
         wish={shown.wish}
-        isBusy={steered.busy}
+        isBusy={control.busy}
         mute={isGuest ? undefined : mute}
       >
-        {shown.watched !== undefined && (
-          <WatchersButton
-            watched={shown.watched}
-            helm={helm}
-            isAsked={hasAsked}
+        {shown.presence !== undefined && (
+          <PresenceButton
+            presence={shown.presence}
+            leaseStatus={leaseStatus}
+            hasRequested={hasRequested}
             onAsk={acts.ask}
-            onHandOver={shown.handOver}
+            onTransfer={shown.transfer}
           />
         )}
-        <SessionMenu commands={commands} told={copied} />
+        <SessionMenu commands={commands} status={copied} />
       </SessionHeader>
-      <ForeignStrip info={now} heardAt={followed.heardAt} />
+      <ForeignStrip info={now} heardAt={follower.heardAt} />
       <p className="sr-only" role="status" aria-live="polite" data-testid="status">
         {status.join(', ')}
       </p>
@@ -159,24 +169,24 @@ export function SessionView(props: SessionViewProps) {
               ref={shown.host}
               aria-label={`Terminal of ${name}`}
               data-testid="terminal"
-              data-helm={helm.kind}
+              data-lease={leaseStatus.kind}
             />
             {isPipe && <div className="stream-signs" ref={shown.signs} aria-hidden="true" />}
           </div>
           <ReplayScreen replay={replay} />
-          {followed.above.state === 'loading' && (
+          {follower.above.state === 'loading' && (
             <p className="above-loading" role="status">
               Loading earlier output…
             </p>
           )}
-          {steered.askedBy !== undefined && steered.yours && (
-            <HelmAsked
-              by={steered.askedBy}
-              onHandOver={() => {
-                if (steered.askedBy !== undefined) shown.handOver(steered.askedBy.id);
+          {control.requester !== undefined && control.yours && (
+            <LeaseRequest
+              by={control.requester}
+              onTransfer={() => {
+                if (control.requester !== undefined) shown.transfer(control.requester.id);
               }}
               onNotNow={() => {
-                shown.steeredTold({ askedBy: undefined });
+                shown.updateControl({ requester: undefined });
                 shown.focus();
               }}
             />
@@ -186,7 +196,7 @@ export function SessionView(props: SessionViewProps) {
             <FindBar
               found={shown.found}
               session={isGuest ? undefined : info.id}
-              onFind={(words, isOlder, isExact) => void shown.parts?.screen.finder.find(words, isOlder, isExact)}
+              onFind={(query, isOlder, isExact) => void shown.parts?.screen.finder.find(query, isOlder, isExact)}
               onClose={endFind}
             />
           )}
@@ -206,7 +216,7 @@ export function SessionView(props: SessionViewProps) {
               onLive();
             }}
             onBack={setPlace}
-            onAsk={helm.kind === 'held' && !hasAsked ? acts.ask : undefined}
+            onAsk={leaseStatus.kind === 'taken' && !hasRequested ? acts.ask : undefined}
           />
         </div>
         {hasTimeline && (
@@ -214,11 +224,11 @@ export function SessionView(props: SessionViewProps) {
             replay={replay}
             theme={props.theme}
             running={now.running}
-            takesFocus={isAsked}
+            takesFocus={hasOpenedTimeline}
             onClose={() => {
               replay.live();
               setTimeline(false);
-              setAsked(false);
+              setOpenedTimeline(false);
               shown.focus();
             }}
           />

@@ -4,14 +4,14 @@ import type { Binnacle, Session, WatchersChange } from '@binnacle/client';
 import { allows, type Scope, type SessionInfo } from '@binnacle/protocol';
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import type { Size } from '../terminal/cell-size.ts';
-import type { Found } from '../terminal/finder.ts';
+import type { FindResult } from '../terminal/finder.ts';
 import type { Stream } from '../terminal/history-page.ts';
 import { withCtrl } from '../terminal/keys.ts';
 import { Screen } from '../terminal/screen.ts';
 import type { Theme } from '../ui/theme.ts';
-import { NOT_STEERED, Steer, type Steered } from './lease.ts';
-import { type Helm, helmOf } from './lease-button.tsx';
-import { Follow, type Followed, NOTHING_YET } from './log-follower.ts';
+import { type ControlState, NO_CONTROL, Steer } from './lease.ts';
+import { type LeaseStatus, leaseStatusOf } from './lease-button.tsx';
+import { type FollowerState, LogFollower, NOTHING_YET } from './log-follower.ts';
 
 export interface SessionScreenOptions {
   readonly client: Binnacle;
@@ -30,11 +30,11 @@ export interface SessionScreenOptions {
 interface Parts {
   readonly session: Session;
   readonly screen: Screen;
-  readonly follow: Follow;
+  readonly follow: LogFollower;
   readonly steer: Steer;
 }
 
-const NOTHING_FOUND: Found = { at: 0, count: 0, isMore: false };
+const NOTHING_FOUND: FindResult = { at: 0, count: 0, isMore: false };
 export const hasKeyboard = (): boolean => window.matchMedia('(hover: hover)').matches;
 
 export type SessionScreen = ReturnType<typeof useSessionScreen>;
@@ -48,8 +48,8 @@ export function useSessionScreen(options: SessionScreenOptions) {
   const parts = useRef<Parts>(null);
   /** The requested offset of the last drawing. */
   const begunAt = useRef(at);
-  const [followed, setFollowed] = useState(NOTHING_YET);
-  const [steered, setSteered] = useState(NOT_STEERED);
+  const [follower, setFollower] = useState(NOTHING_YET);
+  const [control, setControl] = useState(NO_CONTROL);
   const [wish, setWish] = useState('');
   const [hovered, setHovered] = useState<string>();
   const [link, setLink] = useState<string>();
@@ -57,20 +57,20 @@ export function useSessionScreen(options: SessionScreenOptions) {
   const [runCount, setRunCount] = useState(0);
   const [found, setFound] = useState(NOTHING_FOUND);
   const [isFinding, setFinding] = useState(false);
-  const [watched, setWatched] = useState<WatchersChange>();
+  const [presence, setPresence] = useState<WatchersChange>();
   const [only, setOnly] = useState<Stream>();
   /** True if the program gets the size of this page while this page holds the lease. On a phone only on request. */
   const [isFit, setFit] = useState(() => hasKeyboard() || fresh);
   /** Size before a user on a phone chose *Fit*. */
   const sizeBefore = useRef<Size>(undefined);
 
-  const now = followed.ended ?? info;
+  const now = follower.ended ?? info;
   const isForeign = now.foreign !== null;
   // Input is disabled while the screen lacks output: after an error, or at a held position.
-  const isShown = followed.error === undefined && followed.phase !== 'held';
+  const isShown = follower.error === undefined && follower.phase !== 'paused';
   const steerable = allows(scope, 'input') && now.running && isShown && !isForeign;
-  const helm: Helm = helmOf(steered.lease, steered.yours, steerable);
-  const { yours } = steered;
+  const leaseStatus: LeaseStatus = leaseStatusOf(control.lease, control.yours, steerable);
+  const { yours } = control;
   /** True if the terminal has the size of this page. */
   const isSized = yours && isFit;
   // The screen is created once per session; its callbacks must see the current state of the page.
@@ -82,12 +82,12 @@ export function useSessionScreen(options: SessionScreenOptions) {
     if (screen === undefined || steer === undefined) return;
     const isPipe = latest.current.info.mode === 'pipe';
     if (!isPipe && !(latest.current.yours && latest.current.isFit)) return screen.letterbox();
-    const wanted = screen.wanted();
+    const size = screen.fittingSize();
     const { cols, rows } = screen.size;
-    if (wanted === undefined || (wanted.cols === cols && wanted.rows === rows)) return;
+    if (size === undefined || (size.cols === cols && size.rows === rows)) return;
     // Pipes have no size: the page wraps their lines.
-    if (isPipe) screen.resize(wanted);
-    else steer.resize(wanted);
+    if (isPipe) screen.resize(size);
+    else steer.resize(size);
   }, []);
 
   useLayoutEffect(() => {
@@ -95,11 +95,11 @@ export function useSessionScreen(options: SessionScreenOptions) {
     if (element === null) return;
     const begun = latest.current;
     const session = client.session(info.id);
-    const steer = new Steer(session, begun.info.lease, (change) => setSteered((before) => ({ ...before, ...change })));
+    const steer = new Steer(session, begun.info.lease, (change) => setControl((before) => ({ ...before, ...change })));
     const typed = (text: string): void => {
-      const { ctrl: held, steerable: may } = latest.current;
-      if (held) setCtrl(false);
-      if (may) steer.typed(held ? (withCtrl(text) ?? text) : text);
+      const { ctrl: isCtrl, steerable: may } = latest.current;
+      if (isCtrl) setCtrl(false);
+      if (may) steer.typed(isCtrl ? (withCtrl(text) ?? text) : text);
     };
     const { cols, rows, mode } = begun.info;
     const screen = new Screen(
@@ -111,7 +111,7 @@ export function useSessionScreen(options: SessionScreenOptions) {
         replied: (text) => steer.replied(text),
         titled: setWish,
         hovered: setHovered,
-        followed: setLink,
+        linkChosen: setLink,
         resized: () => arrange(),
         marked: setRunCount,
         found: setFound,
@@ -120,13 +120,13 @@ export function useSessionScreen(options: SessionScreenOptions) {
       },
     );
     const shownSigns = mode === 'pipe' && signs.current !== null ? screen.streams.show(signs.current) : undefined;
-    const follow = new Follow(session, screen, (change: Partial<Followed>) =>
-      setFollowed((before) => ({ ...before, ...change })),
+    const follow = new LogFollower(session, screen, (change: Partial<FollowerState>) =>
+      setFollower((before) => ({ ...before, ...change })),
     );
     parts.current = { session, screen, follow, steer };
     begunAt.current = begun.at;
     follow.begin(begun.info, begun.at === undefined ? 'end' : { at: begun.at }, begun.only);
-    const unwatch = session.watchers.on('change', setWatched);
+    const unwatch = session.watchers.on('change', setPresence);
     if (begun.fresh && begun.steerable) steer.acquire();
     // Without a release, a reload would meet its own lease for the duration of the grace period.
     const leave = (): void => {
@@ -159,10 +159,10 @@ export function useSessionScreen(options: SessionScreenOptions) {
     if (begunAt.current === at) return;
     begunAt.current = at;
     if (at !== undefined) parts.current?.follow.begin(now, { at }, only);
-    else if (followed.phase === 'held') parts.current?.follow.begin(now, 'end', only);
+    else if (follower.phase === 'paused') parts.current?.follow.begin(now, 'end', only);
     else {
       parts.current?.screen.scrollToEnd();
-      setFollowed((before) => ({ ...before, place: undefined }));
+      setFollower((before) => ({ ...before, place: undefined }));
     }
   }, [at]);
   useEffect(() => parts.current?.screen.setTheme(theme), [theme]);
@@ -179,17 +179,17 @@ export function useSessionScreen(options: SessionScreenOptions) {
   // biome-ignore lint/correctness/useExhaustiveDependencies: who steers decides whose size it is.
   useEffect(() => arrange(), [isSized, arrange]);
 
-  const hadHelm = useRef(false);
+  const hadLease = useRef(false);
   useEffect(() => {
     // Losing the lease on a phone turns *Fit* off: a later lease starts without it.
-    if (hadHelm.current && !yours && !hasKeyboard()) setFit(false);
+    if (hadLease.current && !yours && !hasKeyboard()) setFit(false);
     if (!yours) sizeBefore.current = undefined;
-    hadHelm.current = yours;
+    hadLease.current = yours;
   }, [yours]);
 
   return {
-    ...{ host, signs, notices, now, isForeign, steerable, helm, followed, steered, wish, hovered, runCount },
-    ...{ link, setLink, ctrl, setCtrl, found, isFinding, setFinding, only, watched },
+    ...{ host, signs, notices, now, isForeign, steerable, leaseStatus, follower, control, wish, hovered, runCount },
+    ...{ link, setLink, ctrl, setCtrl, found, isFinding, setFinding, only, presence },
     /** Null before the terminal is created, and after its disposal. */
     get parts(): Parts | null {
       return parts.current;
@@ -217,16 +217,16 @@ export function useSessionScreen(options: SessionScreenOptions) {
       steer.release();
     },
     /** Hands the lease over, with the earlier size. */
-    handOver: (to: string) => {
+    transfer: (to: string) => {
       const { steer } = parts.current ?? {};
       if (steer === undefined) return;
       giveBack(steer, sizeBefore);
       if (!hasKeyboard()) setFit(false);
-      steer.handOver(to);
+      steer.transfer(to);
     },
     isRunning: () => latest.current.running,
-    told: (change: Partial<Followed>) => setFollowed((before) => ({ ...before, ...change })),
-    steeredTold: (change: Partial<Steered>) => setSteered((before) => ({ ...before, ...change })),
+    updateFollower: (change: Partial<FollowerState>) => setFollower((before) => ({ ...before, ...change })),
+    updateControl: (change: Partial<ControlState>) => setControl((before) => ({ ...before, ...change })),
     /** Shows one stream of a session on pipes, or both. */
     showOnly: (stream: Stream | undefined) => {
       setOnly(stream);

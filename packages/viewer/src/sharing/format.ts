@@ -2,7 +2,7 @@
 
 import type { ShareDetails, ShareInfo, ShareMode } from '@binnacle/client';
 import { CODES, type Code, isCode } from '@binnacle/protocol';
-import { leftWords, oneLine, person } from '../model/format.ts';
+import { oneLine, person, timeLeftText } from '../model/format.ts';
 
 const HOUR_MS = 3600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -19,13 +19,13 @@ export const USUAL_LIFETIME_MS = DAY_MS;
 export const MAX_USES = 1000;
 export const MAX_LABEL = 100;
 
-export const MODE_WORDS: Readonly<Record<ShareMode, { readonly label: string; readonly what: string }>> = {
+export const MODE_TEXTS: Readonly<Record<ShareMode, { readonly label: string; readonly what: string }>> = {
   view: { label: 'Watch', what: 'They see it live, and change nothing.' },
   type: { label: 'Watch and type', what: 'They can write, too. In a terminal: once they take the helm.' },
 };
 
 /** Describes the state of a link in one line. */
-export function standingWords(share: ShareInfo, now: number): string {
+export function shareStatusText(share: ShareInfo, now: number): string {
   const used =
     share.uses === null
       ? `opened ${times(share.used)}`
@@ -36,16 +36,16 @@ export function standingWords(share: ShareInfo, now: number): string {
     case 'expired':
       return `expired · ${used}`;
     case 'used_up':
-      return `${used}; lets nobody else in · ends in ${leftWords(share.expiresAt, now)}`;
+      return `${used}; lets nobody else in · ends in ${timeLeftText(share.expiresAt, now)}`;
     default:
-      return `${used} · ends in ${leftWords(share.expiresAt, now)}`;
+      return `${used} · ends in ${timeLeftText(share.expiresAt, now)}`;
   }
 }
 
 const times = (count: number): string => (count === 0 ? 'by nobody yet' : count === 1 ? 'once' : `${count} times`);
 
 /** Describes one entry of a link's history. */
-export function deedWords({ what, by }: ShareDetails['audit'][number]): string {
+export function auditText({ what, by }: ShareDetails['audit'][number]): string {
   const who = person(by, 60);
   switch (what) {
     case 'made':

@@ -5,12 +5,12 @@ import type { Binnacle, CreatedShare, ShareInfo, ShareMode } from '@binnacle/cli
 import { allows, type BinnacleError, type Scope } from '@binnacle/protocol';
 import { type FormEvent, useCallback, useEffect, useId, useState } from 'react';
 import { asFailure } from '../model/failure.ts';
-import { leftWords, oneLine } from '../model/format.ts';
+import { oneLine, timeLeftText } from '../model/format.ts';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { Dialog } from '../ui/dialog.tsx';
 import { Failure } from '../ui/failure.tsx';
 import { Qr } from '../ui/qr.tsx';
-import { LIFETIMES, MAX_LABEL, MAX_USES, MODE_WORDS, USUAL_LIFETIME_MS } from './format.ts';
+import { LIFETIMES, MAX_LABEL, MAX_USES, MODE_TEXTS, USUAL_LIFETIME_MS } from './format.ts';
 import { ShareList } from './share-list.tsx';
 import '../ui/radio-cards.css';
 import './share-dialog.css';
@@ -27,7 +27,7 @@ interface ShareDialogProps {
 }
 
 /** Polling interval: a new viewer appears within this time. */
-const LOOK_EVERY_MS = 2000;
+const POLL_MS = 2000;
 const MODES = ['view', 'type'] as const;
 
 export function ShareDialog({ client, scope, target, name, onClose }: ShareDialogProps) {
@@ -38,7 +38,7 @@ export function ShareDialog({ client, scope, target, name, onClose }: ShareDialo
   const [busy, setBusy] = useState(false);
   const [made, setMade] = useState<CreatedShare>();
   const [error, setError] = useState<BinnacleError>();
-  const { shares, failed, look } = useShares(client, target);
+  const { shares, failed, reload } = useShares(client, target);
   const id = useId();
   const kind = 'session' in target ? 'session' : 'conversation';
   const mayType = allows(scope, 'input');
@@ -49,15 +49,15 @@ export function ShareDialog({ client, scope, target, name, onClose }: ShareDialo
     if (!isCount) return;
     setBusy(true);
     setError(undefined);
-    const wanted = { ...target, mode, expiresInMs: lifetime, label: label.trim() };
+    const options = { ...target, mode, expiresInMs: lifetime, label: label.trim() };
     client.shares
-      .create(uses === '' ? wanted : { ...wanted, uses: Number(uses) })
+      .create(uses === '' ? options : { ...options, uses: Number(uses) })
       .then(
         (link) => {
           setMade(link);
-          look();
+          reload();
         },
-        (thrown: unknown) => setError(asFailure(thrown)),
+        (cause: unknown) => setError(asFailure(cause)),
       )
       .finally(() => setBusy(false));
   };
@@ -66,10 +66,10 @@ export function ShareDialog({ client, scope, target, name, onClose }: ShareDialo
     try {
       await client.shares.revoke(share);
       if (made?.id === share) setMade(undefined);
-    } catch (thrown) {
-      setError(asFailure(thrown));
+    } catch (cause) {
+      setError(asFailure(cause));
     }
-    look();
+    reload();
   };
 
   return (
@@ -93,9 +93,9 @@ export function ShareDialog({ client, scope, target, name, onClose }: ShareDialo
                     data-testid={`share-${one}`}
                   />
                   <span>
-                    {MODE_WORDS[one].label}
+                    {MODE_TEXTS[one].label}
                     <small>
-                      {one === 'type' && !mayType ? 'This login may not write itself.' : MODE_WORDS[one].what}
+                      {one === 'type' && !mayType ? 'This login may not write itself.' : MODE_TEXTS[one].what}
                     </small>
                   </span>
                 </label>
@@ -110,9 +110,9 @@ export function ShareDialog({ client, scope, target, name, onClose }: ShareDialo
                   onChange={(event) => setLifetime(Number(event.target.value))}
                   data-testid="share-lifetime"
                 >
-                  {LIFETIMES.map(({ ms, label: words }) => (
+                  {LIFETIMES.map(({ ms, label: text }) => (
                     <option key={ms} value={ms}>
-                      {words}
+                      {text}
                     </option>
                   ))}
                 </select>
@@ -189,7 +189,7 @@ function MadeLink({ made, now, onAnother, onClose }: MadeLinkProps) {
   return (
     <div data-testid="share-made">
       <p id={id}>
-        Whoever has this link may {MODE_WORDS[made.mode].label.toLowerCase()}, for {leftWords(made.expiresAt, now)}
+        Whoever has this link may {MODE_TEXTS[made.mode].label.toLowerCase()}, for {timeLeftText(made.expiresAt, now)}
         {often}. <strong>It is shown this once:</strong> copy it now.
       </p>
       <div className="share-link">
@@ -222,20 +222,20 @@ function MadeLink({ made, now, onAnother, onClose }: MadeLinkProps) {
 function useShares(client: Binnacle, target: ShareTarget) {
   const [shares, setShares] = useState<readonly ShareInfo[]>();
   const [failed, setFailed] = useState<BinnacleError>();
-  const wanted = 'session' in target ? target.session : target.conversation;
-  const look = useCallback(() => {
+  const id = 'session' in target ? target.session : target.conversation;
+  const reload = useCallback(() => {
     client.shares.list({ over: true }).then(
       (all) => {
-        setShares(all.filter(({ session, conversation }) => session === wanted || conversation === wanted));
+        setShares(all.filter(({ session, conversation }) => session === id || conversation === id));
         setFailed(undefined);
       },
-      (thrown: unknown) => setFailed(asFailure(thrown)),
+      (cause: unknown) => setFailed(asFailure(cause)),
     );
-  }, [client, wanted]);
+  }, [client, id]);
   useEffect(() => {
-    look();
-    const timer = setInterval(look, LOOK_EVERY_MS);
+    reload();
+    const timer = setInterval(reload, POLL_MS);
     return () => clearInterval(timer);
-  }, [look]);
-  return { shares, failed, look };
+  }, [reload]);
+  return { shares, failed, reload };
 }

@@ -6,7 +6,7 @@ import { useEffect, useState } from 'react';
 import { asFailure } from '../model/failure.ts';
 import { clockTime, oneLine, person } from '../model/format.ts';
 import { Failure } from '../ui/failure.tsx';
-import { deedWords, MODE_WORDS, standingWords } from './format.ts';
+import { auditText, MODE_TEXTS, shareStatusText } from './format.ts';
 import '../ui/chip.css';
 import './share-list.css';
 
@@ -55,18 +55,18 @@ interface ShareRowProps {
 
 function ShareRow({ client, share, now, onRevoke }: ShareRowProps) {
   const [busy, setBusy] = useState(false);
-  const [told, setTold] = useState(false);
-  const name = share.label === '' ? MODE_WORDS[share.mode].label : oneLine(share.label, 100);
+  const [isHistoryOpen, setHistoryOpen] = useState(false);
+  const name = share.label === '' ? MODE_TEXTS[share.mode].label : oneLine(share.label, 100);
   return (
     <li data-testid="share-row" data-share={share.id} data-state={share.state}>
       <div className="share-head">
         <strong>{name}</strong>
-        {share.label !== '' && <span className="turn-mark">{MODE_WORDS[share.mode].label.toLowerCase()}</span>}
+        {share.label !== '' && <span className="turn-mark">{MODE_TEXTS[share.mode].label.toLowerCase()}</span>}
         <button
           type="button"
           className="button quiet"
-          aria-expanded={told}
-          onClick={() => setTold((before) => !before)}
+          aria-expanded={isHistoryOpen}
+          onClick={() => setHistoryOpen((before) => !before)}
           data-testid="share-history"
         >
           History
@@ -87,7 +87,7 @@ function ShareRow({ client, share, now, onRevoke }: ShareRowProps) {
           </button>
         )}
       </div>
-      <p className="share-standing">{standingWords(share, now)}</p>
+      <p className="share-status">{shareStatusText(share, now)}</p>
       {share.viewers.length > 0 && (
         <ul className="share-viewers" aria-label="Looking now" data-testid="share-viewers">
           {share.viewers.map((viewer) => (
@@ -99,7 +99,7 @@ function ShareRow({ client, share, now, onRevoke }: ShareRowProps) {
           ))}
         </ul>
       )}
-      {told && <History client={client} share={share} />}
+      {isHistoryOpen && <History client={client} share={share} />}
     </li>
   );
 }
@@ -116,8 +116,8 @@ function History({ client, share }: { readonly client: Binnacle; readonly share:
       (known) => {
         if (!isOver) setDetails(known);
       },
-      (thrown: unknown) => {
-        if (!isOver) setError(asFailure(thrown));
+      (cause: unknown) => {
+        if (!isOver) setError(asFailure(cause));
       },
     );
     return () => {
@@ -125,13 +125,13 @@ function History({ client, share }: { readonly client: Binnacle; readonly share:
     };
   }, [client, id, share]);
   if (error !== undefined) return <Failure error={error} />;
-  if (details === undefined) return <p className="share-standing">Looking…</p>;
+  if (details === undefined) return <p className="share-status">Looking…</p>;
   return (
     <ol className="share-audit" data-testid="share-audit">
       {details.audit.map((deed, at) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: it only grows
         <li key={at} data-what={deed.what}>
-          <time dateTime={new Date(deed.at).toISOString()}>{clockTime(deed.at, Date.now())}</time> {deedWords(deed)}
+          <time dateTime={new Date(deed.at).toISOString()}>{clockTime(deed.at, Date.now())}</time> {auditText(deed)}
           {deed.address !== null && <span className="share-address"> from {oneLine(deed.address, 60)}</span>}
         </li>
       ))}

@@ -25,13 +25,13 @@ export function SessionFilterBar({ filter, sources, labels, onChange }: SessionF
       <div className="filter-row">
         <input
           type="search"
-          value={filter.words}
+          value={filter.text}
           placeholder="Filter the list"
           aria-label="Words in the name, the title or the command"
           autoComplete="off"
           spellCheck={false}
-          onChange={(event) => change({ words: event.target.value })}
-          data-testid="filter-words"
+          onChange={(event) => change({ text: event.target.value })}
+          data-testid="filter-text"
         />
         <IconButton
           className={count > 0 ? 'filter-on' : ''}
@@ -74,14 +74,14 @@ export function SessionFilterBar({ filter, sources, labels, onChange }: SessionF
         <Pick
           label="Source"
           value={filter.source}
-          of={[['', 'any'], ...withKept(sources, filter.source)]}
+          of={[['', 'any'], ...withChosen(sources, filter.source)]}
           onPick={(source) => change({ source })}
           test="filter-source"
         />
         <Pick
           label="Label"
           value={filter.label}
-          of={[['', 'any'], ...withKept(labels, filter.label)]}
+          of={[['', 'any'], ...withChosen(labels, filter.label)]}
           onPick={(label) => change({ label })}
           test="filter-label"
         />
@@ -96,5 +96,5 @@ export function SessionFilterBar({ filter, sources, labels, onChange }: SessionF
 }
 
 /** Adds the chosen value to a list, so that it stays when the last session with that value disappears. */
-const withKept = (values: readonly string[], chosen: string): readonly (readonly [string, string])[] =>
+const withChosen = (values: readonly string[], chosen: string): readonly (readonly [string, string])[] =>
   (chosen === '' || values.includes(chosen) ? values : [chosen, ...values]).map((value) => [value, oneLine(value, 60)]);

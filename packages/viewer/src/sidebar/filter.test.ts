@@ -17,7 +17,7 @@ const names = (part: Partial<SessionFilter>): string[] =>
 it('shows all where nothing is asked', () => {
   expect(filtered(all, NO_FILTER)).toBe(all);
   expect(isFiltering(NO_FILTER)).toBe(false);
-  expect(isFiltering({ ...NO_FILTER, words: '  ' })).toBe(false);
+  expect(isFiltering({ ...NO_FILTER, text: '  ' })).toBe(false);
 });
 
 it('tells here from elsewhere, running from ended, and one source and label from another', () => {
@@ -34,9 +34,9 @@ it('tells here from elsewhere, running from ended, and one source and label from
 });
 
 it('finds words in the name, the command and the name that the emitter gave, whatever the case', () => {
-  expect(names({ words: 'SHELL' })).toEqual(['shell', 'old shell']);
-  expect(names({ words: 'npm' })).toEqual(['tests', 'lost one']);
-  expect(names({ words: 'all make' })).toEqual(['shell', 'old shell']);
-  expect(names({ words: 'mcp_core-session' })).toEqual(['lost one']);
-  expect(names({ words: 'npm nowhere' })).toEqual([]);
+  expect(names({ text: 'SHELL' })).toEqual(['shell', 'old shell']);
+  expect(names({ text: 'npm' })).toEqual(['tests', 'lost one']);
+  expect(names({ text: 'all make' })).toEqual(['shell', 'old shell']);
+  expect(names({ text: 'mcp_core-session' })).toEqual(['lost one']);
+  expect(names({ text: 'npm nowhere' })).toEqual([]);
 });

@@ -4,7 +4,7 @@ import type { ConversationInfo, SessionInfo } from '@binnacle/protocol';
 import { doing } from '../model/conversations.ts';
 import { labelsOf } from '../model/session-facets.ts';
 import { commandLine } from '../model/sessions.ts';
-import { isAsking, isWaiting } from './rows.ts';
+import { isWaiting, needsApproval } from './rows.ts';
 
 /** `running`: every session that has not ended, whatever its activity. */
 export type StateFilter = 'all' | 'waiting' | 'working' | 'idle' | 'running' | 'ended';
@@ -17,12 +17,12 @@ export interface SessionFilter {
   /** `key=value`; empty: any label. */
   readonly label: string;
   /** Words that must all be in the name, the title or the command; case-insensitive. */
-  readonly words: string;
+  readonly text: string;
 }
 
-export const NO_FILTER: SessionFilter = { where: 'all', state: 'all', source: '', label: '', words: '' };
+export const NO_FILTER: SessionFilter = { where: 'all', state: 'all', source: '', label: '', text: '' };
 
-export const isFiltering = (filter: SessionFilter): boolean => narrowings(filter) > 0 || filter.words.trim() !== '';
+export const isFiltering = (filter: SessionFilter): boolean => narrowings(filter) > 0 || filter.text.trim() !== '';
 
 /** Counts the choices that narrow the list; words are visible anyway. */
 export const narrowings = (filter: SessionFilter): number =>
@@ -30,14 +30,14 @@ export const narrowings = (filter: SessionFilter): number =>
 
 export function filtered(sessions: readonly SessionInfo[], filter: SessionFilter): readonly SessionInfo[] {
   if (!isFiltering(filter)) return sessions;
-  const words = wordsOf(filter);
+  const terms = termsOf(filter);
   return sessions.filter((info) => {
     const { foreign } = info;
     if (filter.where !== 'all' && (foreign === null) !== (filter.where === 'here')) return false;
     if (!isInState(info, filter.state)) return false;
     if (filter.source !== '' && foreign?.source !== filter.source) return false;
     if (filter.label !== '' && !labelsOf(info).includes(filter.label)) return false;
-    return words.length === 0 || hasAll(textOf(info), words);
+    return terms.length === 0 || hasAll(searchableText(info), terms);
   });
 }
 
@@ -48,17 +48,17 @@ export function filteredTalks(
 ): readonly ConversationInfo[] {
   if (!isFiltering(filter)) return conversations;
   if (filter.where === 'elsewhere' || filter.source !== '' || filter.label !== '') return [];
-  const words = wordsOf(filter);
+  const terms = termsOf(filter);
   return conversations.filter(
-    (info) => isTalkInState(info, filter.state) && hasAll(`${info.title}\n${info.agent}`.toLowerCase(), words),
+    (info) => isTalkInState(info, filter.state) && hasAll(`${info.title}\n${info.agent}`.toLowerCase(), terms),
   );
 }
 
-const wordsOf = (filter: SessionFilter): readonly string[] => filter.words.toLowerCase().split(/\s+/).filter(Boolean);
-const hasAll = (text: string, words: readonly string[]): boolean => words.every((word) => text.includes(word));
+const termsOf = (filter: SessionFilter): readonly string[] => filter.text.toLowerCase().split(/\s+/).filter(Boolean);
+const hasAll = (text: string, terms: readonly string[]): boolean => terms.every((word) => text.includes(word));
 
 /** Returns the text to search for words. */
-export const textOf = (info: SessionInfo): string =>
+export const searchableText = (info: SessionInfo): string =>
   `${info.name}\n${commandLine(info)}\n${info.foreign?.sessionId ?? ''}`.toLowerCase();
 
 function isInState(info: SessionInfo, state: StateFilter): boolean {
@@ -82,7 +82,7 @@ function isTalkInState(info: ConversationInfo, state: StateFilter): boolean {
     case 'all':
       return true;
     case 'waiting':
-      return isAsking(info);
+      return needsApproval(info);
     case 'running':
       return does !== 'idle';
     case 'ended':

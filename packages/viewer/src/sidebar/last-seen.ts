@@ -1,63 +1,64 @@
 // The last time when this browser showed each session and conversation, so that the list can mark news.
 
 import { useCallback, useEffect, useState } from 'react';
-import { isAsking, isWaiting, type Row } from './rows.ts';
+import { isWaiting, needsApproval, type Row } from './rows.ts';
 
 /** Times of last views. Rows without a view count as seen when this browser first opened the page. */
-interface Looked {
+interface LastSeen {
   readonly begun: number;
   readonly at: Readonly<Record<string, number>>;
 }
 
 const KEY = 'binnacle.looked';
 /** Maximum rows to remember, the most recently seen; news of others are not marked. */
-const MAX_KEPT = 300;
+const MAX_ROWS = 300;
 
 /**
  * Returns the latest event that a user may want to see: the start of a wait, an end, or an answer. Milliseconds since
  * 1970; undefined without such an event.
  */
 export function newsAt(row: Row): number | undefined {
-  if (row.kind === 'conversation') return isAsking(row.info) || row.info.run === null ? row.info.updatedAt : undefined;
+  if (row.kind === 'conversation')
+    return needsApproval(row.info) || row.info.run === null ? row.info.updatedAt : undefined;
   if (isWaiting(row.info)) return row.info.activity?.since;
   return row.info.exitedAt ?? undefined;
 }
 
-export const isNews = (row: Row, looked: Looked): boolean => {
+export const isNews = (row: Row, lastSeen: LastSeen): boolean => {
   const at = newsAt(row);
-  return at !== undefined && at > Math.max(looked.begun, looked.at[row.key] ?? 0);
+  return at !== undefined && at > Math.max(lastSeen.begun, lastSeen.at[row.key] ?? 0);
 };
 
 /** Returns whether a row has news. `key` is the row in view. */
-export function useLooked(key: string | undefined): (row: Row) => boolean {
-  const [looked, setLooked] = useState(read);
+export function useNews(key: string | undefined): (row: Row) => boolean {
+  const [lastSeen, setLastSeen] = useState(read);
   useEffect(() => {
     if (key === undefined) return;
-    const look = (): void => {
+    const record = (): void => {
       if (document.visibilityState === 'hidden') return;
-      setLooked((before) => {
+      setLastSeen((before) => {
         const { [key]: _, ...others } = before.at;
-        const kept = Object.entries(others).slice(-(MAX_KEPT - 1));
-        const after = { begun: before.begun, at: { ...Object.fromEntries(kept), [key]: Date.now() } };
+        const rest = Object.entries(others).slice(-(MAX_ROWS - 1));
+        const after = { begun: before.begun, at: { ...Object.fromEntries(rest), [key]: Date.now() } };
         keep(after);
         return after;
       });
     };
-    look();
-    document.addEventListener('visibilitychange', look);
+    record();
+    document.addEventListener('visibilitychange', record);
     return () => {
-      document.removeEventListener('visibilitychange', look);
+      document.removeEventListener('visibilitychange', record);
       // The row was in view until now.
-      look();
+      record();
     };
   }, [key]);
-  return useCallback((row: Row) => row.key !== key && isNews(row, looked), [key, looked]);
+  return useCallback((row: Row) => row.key !== key && isNews(row, lastSeen), [key, lastSeen]);
 }
 
-function read(): Looked {
+function read(): LastSeen {
   try {
-    const kept: unknown = JSON.parse(localStorage.getItem(KEY) ?? 'null');
-    if (isLooked(kept)) return kept;
+    const stored: unknown = JSON.parse(localStorage.getItem(KEY) ?? 'null');
+    if (isLastSeen(stored)) return stored;
   } catch {
     // Storage may be forbidden, or contain foreign data: the record starts now.
   }
@@ -66,9 +67,9 @@ function read(): Looked {
   return first;
 }
 
-function isLooked(kept: unknown): kept is Looked {
-  if (typeof kept !== 'object' || kept === null || !('begun' in kept) || !('at' in kept)) return false;
-  const { begun, at } = kept;
+function isLastSeen(stored: unknown): stored is LastSeen {
+  if (typeof stored !== 'object' || stored === null || !('begun' in stored) || !('at' in stored)) return false;
+  const { begun, at } = stored;
   return (
     typeof begun === 'number' &&
     typeof at === 'object' &&
@@ -77,9 +78,9 @@ function isLooked(kept: unknown): kept is Looked {
   );
 }
 
-function keep(looked: Looked): void {
+function keep(lastSeen: LastSeen): void {
   try {
-    localStorage.setItem(KEY, JSON.stringify(looked));
+    localStorage.setItem(KEY, JSON.stringify(lastSeen));
   } catch {
     // Storage may be forbidden: the record lasts as long as the page.
   }

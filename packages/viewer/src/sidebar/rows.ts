@@ -2,7 +2,7 @@
 
 import type { ConversationInfo, SessionInfo } from '@binnacle/protocol';
 import { byUrgency, doing } from '../model/conversations.ts';
-import type { Choice } from '../model/route.ts';
+import type { Route } from '../model/route.ts';
 
 export type Row =
   | { readonly kind: 'session'; readonly key: string; readonly info: SessionInfo }
@@ -15,12 +15,12 @@ export interface Section {
   readonly rows: readonly Row[];
 }
 
-export const keyOf = (choice: Choice | undefined): string | undefined => {
-  if (choice?.kind === 'session') return `session:${choice.id}`;
-  return choice?.kind === 'conversation' ? `conversation:${choice.key}` : undefined;
+export const keyOf = (route: Route | undefined): string | undefined => {
+  if (route?.kind === 'session') return `session:${route.id}`;
+  return route?.kind === 'conversation' ? `conversation:${route.key}` : undefined;
 };
 
-export const choiceOf = (row: Row): Choice =>
+export const routeOf = (row: Row): Route =>
   row.kind === 'session' ? { kind: 'session', id: row.info.id } : { kind: 'conversation', key: row.info.key };
 
 const sessionRow = (info: SessionInfo): Row => ({ kind: 'session', key: `session:${info.id}`, info });
@@ -34,11 +34,11 @@ export const isWaiting = ({ activity, state }: SessionInfo): boolean =>
   state === 'running' && (activity?.state === 'waiting_approval' || activity?.state === 'waiting_input');
 
 /** Returns true if the conversation waits for an answer of a person. */
-export const isAsking = (info: ConversationInfo): boolean => doing(info) === 'asking';
+export const needsApproval = (info: ConversationInfo): boolean => doing(info) === 'approval';
 
 /** Counts the sessions and conversations that wait for a person. */
 export const countWaiting = (sessions: readonly SessionInfo[], conversations: readonly ConversationInfo[]): number =>
-  sessions.filter(isWaiting).length + conversations.filter(isAsking).length;
+  sessions.filter(isWaiting).length + conversations.filter(needsApproval).length;
 
 /** Ranks approvals before questions; the stable sort keeps the newest first among equals. */
 const urgency = (row: Row): number =>
@@ -52,11 +52,11 @@ export function sectionsOf(
   conversations: readonly ConversationInfo[],
 ): readonly Section[] {
   const sorted = [...conversations].sort(byUrgency);
-  const waiting = [...sorted.filter(isAsking).map(conversationRow), ...sessions.filter(isWaiting).map(sessionRow)];
+  const waiting = [...sorted.filter(needsApproval).map(conversationRow), ...sessions.filter(isWaiting).map(sessionRow)];
   return [
     // The sort is stable: equal rows keep their order.
     { name: 'waiting', rows: waiting.sort((a, b) => urgency(a) - urgency(b)) },
-    { name: 'conversations', rows: sorted.filter((info) => !isAsking(info)).map(conversationRow) },
+    { name: 'conversations', rows: sorted.filter((info) => !needsApproval(info)).map(conversationRow) },
     { name: 'sessions', rows: sessions.filter((info) => !isWaiting(info)).map(sessionRow) },
   ];
 }
@@ -65,9 +65,9 @@ export function sectionsOf(
  * Returns the current rows in the earlier order, so that nothing moves below a pointer. New rows come last in their
  * section; removed rows disappear.
  */
-export function held(before: readonly Section[], now: readonly Section[]): readonly Section[] {
+export function stableOrder(before: readonly Section[], now: readonly Section[]): readonly Section[] {
   const rows = new Map(now.flatMap((section) => section.rows.map((row) => [row.key, row] as const)));
-  const kept = before.map(({ name, rows: old }) => {
+  const remaining = before.map(({ name, rows: old }) => {
     const found: Row[] = [];
     for (const { key } of old) {
       const row = rows.get(key);
@@ -76,7 +76,7 @@ export function held(before: readonly Section[], now: readonly Section[]): reado
     }
     return { name, rows: found };
   });
-  return kept.map(({ name, rows: old }) => {
+  return remaining.map(({ name, rows: old }) => {
     const fresh = now.find((section) => section.name === name)?.rows.filter(({ key }) => rows.has(key)) ?? [];
     return { name, rows: [...old, ...fresh] };
   });

@@ -13,24 +13,24 @@ import {
   useState,
 } from 'react';
 import { oneLine } from '../model/format.ts';
-import { addressOf, type Choice } from '../model/route.ts';
+import { addressOf, type Route } from '../model/route.ts';
 import { choices } from '../model/session-facets.ts';
 import { useNow } from '../state/use-clock.ts';
-import type { Talks } from '../state/use-conversations.ts';
-import type { Fleet } from '../state/use-session-list.ts';
+import type { ConversationList } from '../state/use-conversations.ts';
+import type { SessionList } from '../state/use-session-list.ts';
 import { filtered, filteredTalks, isFiltering, NO_FILTER, type SessionFilter } from './filter.ts';
 import { SessionFilterBar } from './filter-bar.tsx';
-import { choiceOf, keyOf, type Row, type Section, type SectionName, sectionsOf } from './rows.ts';
+import { keyOf, type Row, routeOf, type Section, type SectionName, sectionsOf } from './rows.ts';
 import { ListRow } from './sidebar-row.tsx';
-import { useHeld } from './use-stable-order.ts';
+import { useStableOrder } from './use-stable-order.ts';
 import './sidebar-list.css';
 
-interface SideListProps {
-  readonly fleet: Fleet;
-  readonly talks: Talks;
-  readonly chosen: Choice | undefined;
+interface SidebarListProps {
+  readonly sessionList: SessionList;
+  readonly conversationList: ConversationList;
+  readonly route: Route | undefined;
   readonly isNews: (row: Row) => boolean;
-  readonly onChoose: (choice: Choice) => void;
+  readonly onChoose: (route: Route) => void;
   /** Receives the rows of the list, in order. */
   readonly onOrder: (rows: readonly Row[]) => void;
 }
@@ -51,7 +51,7 @@ const TITLES: Readonly<Record<SectionName, string>> = {
 
 type Item =
   | { readonly kind: 'head'; readonly key: string; readonly section: Section }
-  | { readonly kind: 'note'; readonly key: string; readonly words: string; readonly busy: boolean }
+  | { readonly kind: 'note'; readonly key: string; readonly text: string; readonly busy: boolean }
   | { readonly kind: 'row'; readonly key: string; readonly row: Row; readonly at: number; readonly of: number };
 
 const heightOf = (item: Item | undefined): number =>
@@ -70,36 +70,36 @@ function itemsOf(sections: readonly Section[], loading: Readonly<Record<SectionN
         head,
         ...rows.map((row, at) => ({ kind: 'row' as const, key: row.key, row, at: at + 1, of: rows.length })),
       ];
-    const words = loading[name] ? 'Looking…' : name === 'sessions' ? 'No sessions yet.' : 'No conversations yet.';
-    return [head, { kind: 'note', key: `no-${name}`, words, busy: loading[name] }];
+    const text = loading[name] ? 'Looking…' : name === 'sessions' ? 'No sessions yet.' : 'No conversations yet.';
+    return [head, { kind: 'note', key: `no-${name}`, text, busy: loading[name] }];
   });
 }
 
-export function SideList({ fleet, talks, chosen, isNews, onChoose, onOrder }: SideListProps) {
+export function SidebarList({ sessionList, conversationList, route, isNews, onChoose, onOrder }: SidebarListProps) {
   const now = useNow();
   const scroller = useRef<HTMLElement>(null);
-  const [wanted, setFilter] = useState<SessionFilter>(NO_FILTER);
+  const [edited, setFilter] = useState<SessionFilter>(NO_FILTER);
   // A typed key is shown at once; the filter over ten thousand rows runs after that.
-  const filter = useDeferredValue(wanted);
-  const { sessions } = fleet;
-  const { conversations } = talks;
+  const filter = useDeferredValue(edited);
+  const { sessions } = sessionList;
+  const { conversations } = conversationList;
   const { sources, labels } = useMemo(() => choices(sessions), [sessions]);
   const found = useMemo(
     () => sectionsOf(filtered(sessions, filter), filteredTalks(conversations, filter)),
     [sessions, conversations, filter],
   );
   // A change of the filter makes a new list, without an order to preserve.
-  const { sections, holder } = useHeld(found, filter);
+  const { sections, holder } = useStableOrder(found, filter);
   const count = sections.reduce((sum, { rows }) => sum + rows.length, 0);
   const all = sessions.length + conversations.length;
   const isNarrow = isFiltering(filter);
   const items = useMemo(() => {
     const shown = isNarrow ? sections.filter(({ rows }) => rows.length > 0) : sections;
-    return itemsOf(shown, { waiting: false, conversations: talks.loading, sessions: fleet.loading });
-  }, [sections, isNarrow, talks.loading, fleet.loading]);
+    return itemsOf(shown, { waiting: false, conversations: conversationList.loading, sessions: sessionList.loading });
+  }, [sections, isNarrow, conversationList.loading, sessionList.loading]);
   useEffect(() => onOrder(sections.flatMap(({ rows }) => rows)), [sections, onOrder]);
 
-  const current = keyOf(chosen);
+  const current = keyOf(route);
   const [active, setActive] = useState<string>();
   /** Index of the row with the focus or, without a focus, of the row that Tab reaches first. */
   const at = useMemo(() => {
@@ -147,25 +147,25 @@ export function SideList({ fleet, talks, chosen, isNews, onChoose, onOrder }: Si
   const choose = useCallback(
     (row: Row) => {
       setActive(row.key);
-      onChoose(choiceOf(row));
+      onChoose(routeOf(row));
     },
     [onChoose],
   );
 
   return (
     <>
-      {all > 0 && <SessionFilterBar filter={wanted} sources={sources} labels={labels} onChange={setFilter} />}
+      {all > 0 && <SessionFilterBar filter={edited} sources={sources} labels={labels} onChange={setFilter} />}
       <p className="sr-only" role="status" data-testid="found">
         {isNarrow ? `${count} of ${all} rows` : ''}
       </p>
       <section
-        className="side-lists"
+        className="sidebar-lists"
         ref={scroller}
         onKeyDown={pressed}
         {...holder}
-        aria-busy={fleet.loading || talks.loading || !fleet.isWhole}
+        aria-busy={sessionList.loading || conversationList.loading || !sessionList.isWhole}
         aria-label="Conversations and sessions"
-        data-testid="side-list"
+        data-testid="sidebar-list"
       >
         {count === 0 && isNarrow ? (
           <NoneMatch filter={filter} all={all} onChoose={onChoose} onClear={() => setFilter(NO_FILTER)} />
@@ -186,7 +186,7 @@ export function SideList({ fleet, talks, chosen, isNews, onChoose, onOrder }: Si
                       style={{ top }}
                       data-testid={item.key}
                     >
-                      {item.words}
+                      {item.text}
                     </p>
                   ) : null,
                 )}
@@ -232,8 +232,8 @@ function target(key: string, items: readonly Item[], at: number): number | undef
     Home: 0,
     End: last,
   };
-  const wanted = to[key];
-  return wanted === undefined ? undefined : rows[Math.max(0, Math.min(last, wanted))];
+  const edited = to[key];
+  return edited === undefined ? undefined : rows[Math.max(0, Math.min(last, edited))];
 }
 
 interface Shown {
@@ -261,20 +261,20 @@ function groups(
 interface NoneMatchProps {
   readonly filter: SessionFilter;
   readonly all: number;
-  readonly onChoose: (choice: Choice) => void;
+  readonly onChoose: (route: Route) => void;
   readonly onClear: () => void;
 }
 
 function NoneMatch({ filter, all, onChoose, onClear }: NoneMatchProps) {
-  const words = filter.words.trim();
-  const search: Choice = { kind: 'search', q: words };
+  const text = filter.text.trim();
+  const search: Route = { kind: 'search', q: text };
   return (
     <div className="rows-none" data-testid="none-match">
       <p>None of {all} fits the filter.</p>
       <button type="button" className="button" onClick={onClear} data-testid="none-clear">
         Show all
       </button>
-      {words !== '' && (
+      {text !== '' && (
         <a
           className="button quiet"
           href={addressOf(search)}
@@ -284,7 +284,7 @@ function NoneMatch({ filter, all, onChoose, onClear }: NoneMatchProps) {
             onChoose(search);
           }}
         >
-          Search all output for “{oneLine(words, 30)}”
+          Search all output for “{oneLine(text, 30)}”
         </a>
       )}
     </div>

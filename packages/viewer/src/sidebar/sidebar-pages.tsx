@@ -1,24 +1,24 @@
 // Links to the pages other than sessions and conversations: search, traffic, recordings, plugins, tokens.
 
 import type { ReactNode } from 'react';
-import { addressOf, type Choice } from '../model/route.ts';
+import { addressOf, type Route } from '../model/route.ts';
 import { SearchBox } from '../search/search-box.tsx';
 import { FilmIcon, LockIcon, PluginIcon, SearchIcon, TrafficIcon } from '../ui/icons.tsx';
 import './sidebar-pages.css';
 
-interface SidePagesProps {
-  readonly chosen: Choice | undefined;
+interface SidebarPagesProps {
+  readonly route: Route | undefined;
   /** True if this token may manage plugins and tokens. */
   readonly mayManage: boolean;
-  readonly onChoose: (choice: Choice) => void;
+  readonly onChoose: (route: Route) => void;
 }
 
-export function SidePages({ chosen, mayManage, onChoose }: SidePagesProps) {
+export function SidebarPages({ route, mayManage, onChoose }: SidebarPagesProps) {
   return (
-    <div className="side-pages">
+    <div className="sidebar-pages">
       {/* The page of a search has its own field; two fields would raise the question which one counts. */}
-      {chosen?.kind === 'search' ? (
-        <a className="side-page" href={addressOf(chosen)} aria-current="page">
+      {route?.kind === 'search' ? (
+        <a className="sidebar-page" href={addressOf(route)} aria-current="page">
           <SearchIcon /> Search
         </a>
       ) : (
@@ -26,21 +26,21 @@ export function SidePages({ chosen, mayManage, onChoose }: SidePagesProps) {
           q=""
           placeholder="Search all output"
           onSearch={(q) => onChoose({ kind: 'search', q })}
-          test="side-search"
+          test="sidebar-search"
         />
       )}
-      <PageLink to={{ kind: 'traffic', ask: {} }} chosen={chosen} onChoose={onChoose}>
+      <PageLink to={{ kind: 'traffic', filter: {} }} route={route} onChoose={onChoose}>
         <TrafficIcon /> Traffic
       </PageLink>
-      <PageLink to={{ kind: 'recordings' }} chosen={chosen} onChoose={onChoose}>
+      <PageLink to={{ kind: 'recordings' }} route={route} onChoose={onChoose}>
         <FilmIcon /> Recordings
       </PageLink>
       {mayManage && (
         <>
-          <PageLink to={{ kind: 'plugins' }} chosen={chosen} onChoose={onChoose}>
+          <PageLink to={{ kind: 'plugins' }} route={route} onChoose={onChoose}>
             <PluginIcon /> Plugins
           </PageLink>
-          <PageLink to={{ kind: 'tokens' }} chosen={chosen} onChoose={onChoose}>
+          <PageLink to={{ kind: 'tokens' }} route={route} onChoose={onChoose}>
             <LockIcon /> Tokens
           </PageLink>
         </>
@@ -49,24 +49,24 @@ export function SidePages({ chosen, mayManage, onChoose }: SidePagesProps) {
   );
 }
 
-interface PageLinkProps extends Omit<SidePagesProps, 'mayManage'> {
-  readonly to: Choice;
+interface PageLinkProps extends Omit<SidebarPagesProps, 'mayManage'> {
+  readonly to: Route;
   readonly children: ReactNode;
 }
 
-function PageLink({ to, chosen, onChoose, children }: PageLinkProps) {
+function PageLink({ to, route, onChoose, children }: PageLinkProps) {
   return (
     <a
-      className="side-page"
+      className="sidebar-page"
       href={addressOf(to)}
-      aria-current={chosen?.kind === to.kind ? 'page' : undefined}
+      aria-current={route?.kind === to.kind ? 'page' : undefined}
       onClick={(event) => {
         // A click with a modifier key belongs to the browser: a new tab.
         if (event.ctrlKey || event.metaKey || event.shiftKey) return;
         event.preventDefault();
         onChoose(to);
       }}
-      data-testid={`side-${to.kind}`}
+      data-testid={`sidebar-${to.kind}`}
     >
       {children}
     </a>

@@ -6,7 +6,7 @@ import { conversationTitle, doing, doingMark, doingWord } from '../model/convers
 import { age, oneLine, person } from '../model/format.ts';
 import { labelsOf } from '../model/session-facets.ts';
 import { commandLine, mark, namesCommand, stateWord, title } from '../model/sessions.ts';
-import { HelmIcon } from '../ui/icons.tsx';
+import { LeaseIcon } from '../ui/icons.tsx';
 import { SessionSource } from '../ui/session-source.tsx';
 import type { Row } from './rows.ts';
 import './sidebar-row.css';
@@ -38,7 +38,7 @@ function SessionRow({ info, ...rest }: RowProps & { readonly info: SessionInfo }
   const how = mark(info);
   const name = oneLine(title(info));
   const command = oneLine(commandLine(info));
-  const asked = how === 'waits' ? info.activity?.text : undefined;
+  const question = how === 'waits' ? info.activity?.text : undefined;
   const labels = labelsOf(info).map((label) => oneLine(label, 80));
   return (
     <RowButton
@@ -54,7 +54,7 @@ function SessionRow({ info, ...rest }: RowProps & { readonly info: SessionInfo }
         'data-where': info.foreign === null ? 'here' : 'elsewhere',
       }}
     >
-      {typeof asked === 'string' && <span>{oneLine(asked, 80)}</span>}
+      {typeof question === 'string' && <span>{oneLine(question, 80)}</span>}
       {info.foreign !== null && <SessionSource foreign={info.foreign} verb="Runs" />}
       {labels.length > 0 && (
         <span className="session-labels" title={labels.join(', ')} data-testid="row-labels">
@@ -68,12 +68,12 @@ function SessionRow({ info, ...rest }: RowProps & { readonly info: SessionInfo }
         </span>
       )}
       {info.lease !== null && (
-        <span className="session-helm" title={`${person(info.lease.holder)} has the helm`}>
-          <HelmIcon />
+        <span className="session-lease" title={`${person(info.lease.holder)} has the helm`}>
+          <LeaseIcon />
           <span className="sr-only">{person(info.lease.holder)} has the helm</span>
         </span>
       )}
-      {!namesCommand(info) && typeof asked !== 'string' && <code>{command}</code>}
+      {!namesCommand(info) && typeof question !== 'string' && <code>{command}</code>}
     </RowButton>
   );
 }

@@ -4,10 +4,10 @@ import type { Me } from '@binnacle/client';
 import { allows } from '@binnacle/protocol';
 import type { ReactNode } from 'react';
 import { oneLine } from '../model/format.ts';
-import type { Choice } from '../model/route.ts';
+import type { Route } from '../model/route.ts';
 import type { Link } from '../state/use-connection.ts';
-import type { Talks } from '../state/use-conversations.ts';
-import type { Fleet } from '../state/use-session-list.ts';
+import type { ConversationList } from '../state/use-conversations.ts';
+import type { SessionList } from '../state/use-session-list.ts';
 import { IconButton } from '../ui/icon-button.tsx';
 import {
   CloseIcon,
@@ -23,23 +23,23 @@ import {
 } from '../ui/icons.tsx';
 import type { Theme } from '../ui/theme.ts';
 import type { Row } from './rows.ts';
-import { SideList } from './sidebar-list.tsx';
-import { SidePages } from './sidebar-pages.tsx';
+import { SidebarList } from './sidebar-list.tsx';
+import { SidebarPages } from './sidebar-pages.tsx';
 import './sidebar.css';
 
-interface SideProps {
+interface SidebarProps {
   readonly me: Me;
   readonly link: Link;
-  readonly fleet: Fleet;
-  readonly talks: Talks;
-  readonly chosen: Choice | undefined;
+  readonly sessionList: SessionList;
+  readonly conversationList: ConversationList;
+  readonly route: Route | undefined;
   readonly theme: Theme;
   readonly screenReader: boolean;
   readonly starting: boolean;
   /** Button that opens the notices of plugins. */
   readonly bell: ReactNode;
   readonly isNews: (row: Row) => boolean;
-  readonly onChoose: (choice: Choice) => void;
+  readonly onChoose: (route: Route) => void;
   readonly onOrder: (rows: readonly Row[]) => void;
   readonly onPalette: () => void;
   /** Undefined if this token may not start sessions. */
@@ -56,7 +56,7 @@ interface SideProps {
   readonly onClose: () => void;
 }
 
-const LINK_WORDS = {
+const LINK_LABELS = {
   idle: 'idle',
   connecting: 'connecting',
   open: 'connected',
@@ -71,14 +71,14 @@ const LINK_MARKS = {
   stopped: 'failed',
 } as const;
 
-export function Side(props: SideProps) {
-  const { me, link, fleet, talks, chosen, theme, screenReader, starting } = props;
+export function Sidebar(props: SidebarProps) {
+  const { me, link, sessionList, conversationList, route, theme, screenReader, starting } = props;
   const other = theme === 'dark' ? 'light' : 'dark';
   return (
-    <nav className="side" aria-label="Conversations, sessions and settings">
-      <div className="side-top">
+    <nav className="sidebar" aria-label="Conversations, sessions and settings">
+      <div className="sidebar-top">
         <Compass />
-        <p className="side-name">Binnacle</p>
+        <p className="sidebar-name">Binnacle</p>
         <IconButton
           label="Go to, or do"
           title="Go to, or do (Ctrl+K; in a terminal Ctrl+Shift+K)"
@@ -95,7 +95,7 @@ export function Side(props: SideProps) {
         </IconButton>
       </div>
       {props.mayTalk && (
-        <div className="side-new">
+        <div className="sidebar-new">
           <button
             type="button"
             className="button"
@@ -108,7 +108,7 @@ export function Side(props: SideProps) {
         </div>
       )}
       {props.onShell !== undefined && (
-        <div className="side-new">
+        <div className="sidebar-new">
           <button
             type="button"
             className="button primary"
@@ -131,19 +131,19 @@ export function Side(props: SideProps) {
           </button>
         </div>
       )}
-      <SidePages chosen={chosen} mayManage={allows(me.scope, 'admin')} onChoose={props.onChoose} />
-      <SideList
-        fleet={fleet}
-        talks={talks}
-        chosen={chosen}
+      <SidebarPages route={route} mayManage={allows(me.scope, 'admin')} onChoose={props.onChoose} />
+      <SidebarList
+        sessionList={sessionList}
+        conversationList={conversationList}
+        route={route}
         isNews={props.isNews}
         onChoose={props.onChoose}
         onOrder={props.onOrder}
       />
-      <div className="side-foot">
+      <div className="sidebar-foot">
         <span className="link" data-testid="link" data-link={link.kind} title="Connection to the gateway">
           <span className={`dot ${LINK_MARKS[link.kind]}`} />
-          <span className={link.latencyMs === null ? undefined : 'sr-only'}>{LINK_WORDS[link.kind]}</span>
+          <span className={link.latencyMs === null ? undefined : 'sr-only'}>{LINK_LABELS[link.kind]}</span>
           {link.latencyMs !== null && (
             <span data-testid="latency">
               {link.latencyMs < 1 ? '<1' : Math.round(link.latencyMs)} ms

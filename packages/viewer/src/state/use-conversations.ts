@@ -5,7 +5,7 @@ import type { AgentInfo, BinnacleError, ConversationInfo } from '@binnacle/proto
 import { useCallback, useEffect, useState } from 'react';
 import { asFailure } from '../model/failure.ts';
 
-export interface Talks {
+export interface ConversationList {
   /** The conversations, unordered. */
   readonly conversations: readonly ConversationInfo[];
   /** Undefined until the agents are known. */
@@ -34,7 +34,7 @@ function apply(known: Known, event: ConversationChange): Known {
   }
 }
 
-export function useConversations(client: Binnacle): Talks {
+export function useConversations(client: Binnacle): ConversationList {
   const [known, setKnown] = useState<Known>();
   const [agents, setAgents] = useState<readonly AgentInfo[]>();
   const [error, setError] = useState<BinnacleError>();
@@ -49,11 +49,11 @@ export function useConversations(client: Binnacle): Talks {
     const run = async (): Promise<void> => {
       for await (const event of watch) {
         setKnown((before) => apply(before ?? new Map(), event));
-        if (event.type === 'list') ask().catch((thrown: unknown) => setError(asFailure(thrown)));
+        if (event.type === 'list') ask().catch((cause: unknown) => setError(asFailure(cause)));
       }
     };
-    run().catch((thrown: unknown) => {
-      if (!isOver) setError(asFailure(thrown));
+    run().catch((cause: unknown) => {
+      if (!isOver) setError(asFailure(cause));
     });
     return () => {
       isOver = true;

@@ -1,25 +1,25 @@
 // The page's address as React state.
 
 import { useCallback, useEffect, useState } from 'react';
-import { addressOf, type Choice, choiceIn, isSameChoice, strayIn } from '../model/route.ts';
+import { addressOf, isSameRoute, parseRoute, type Route, unknownKindOf } from '../model/route.ts';
 
-export interface Address {
-  readonly chosen: Choice | undefined;
+export interface RouteState {
+  readonly route: Route | undefined;
   /** The kind of an address that cannot name anything valid. */
-  readonly stray: 'session' | 'conversation' | undefined;
+  readonly unknownKind: 'session' | 'conversation' | undefined;
   /** Goes to a route. `isRefined`: a more exact address of the same subject, which replaces the history entry. */
-  readonly choose: (choice: Choice | undefined, isRefined?: boolean) => void;
+  readonly choose: (next: Route | undefined, isRefined?: boolean) => void;
 }
 
 /** Returns the route of the address, so that reload, back and bookmarks work. */
-export function useAddress(): Address {
-  const [chosen, setChosen] = useState(() => choiceIn(location.hash));
-  const [stray, setStray] = useState(() => strayIn(location.hash));
+export function useRoute(): RouteState {
+  const [route, setRoute] = useState(() => parseRoute(location.hash));
+  const [unknownKind, setUnknownKind] = useState(() => unknownKindOf(location.hash));
   useEffect(() => {
     const changed = (): void => {
-      const now = choiceIn(location.hash);
-      setChosen((before) => (isSameChoice(before, now) ? before : now));
-      setStray(strayIn(location.hash));
+      const now = parseRoute(location.hash);
+      setRoute((before) => (isSameRoute(before, now) ? before : now));
+      setUnknownKind(unknownKindOf(location.hash));
     };
     window.addEventListener('hashchange', changed);
     window.addEventListener('popstate', changed);
@@ -28,14 +28,14 @@ export function useAddress(): Address {
       window.removeEventListener('popstate', changed);
     };
   }, []);
-  const choose = useCallback((choice: Choice | undefined, isRefined = false) => {
-    if (!isSameChoice(choice, choiceIn(location.hash))) {
-      const address = location.pathname + addressOf(choice);
+  const choose = useCallback((next: Route | undefined, isRefined = false) => {
+    if (!isSameRoute(next, parseRoute(location.hash))) {
+      const address = location.pathname + addressOf(next);
       if (isRefined) history.replaceState(null, '', address);
       else history.pushState(null, '', address);
     }
-    setChosen((before) => (isSameChoice(before, choice) ? before : choice));
-    setStray(undefined);
+    setRoute((before) => (isSameRoute(before, next) ? before : next));
+    setUnknownKind(undefined);
   }, []);
-  return { chosen, stray, choose };
+  return { route, unknownKind, choose };
 }

@@ -5,7 +5,7 @@ import type { BinnacleError, SessionInfo } from '@binnacle/protocol';
 import { useEffect, useState } from 'react';
 import { asFailure } from '../model/failure.ts';
 
-export interface Fleet {
+export interface SessionList {
   /** Newest first; the sessions received so far, while the list is incomplete. */
   readonly sessions: readonly SessionInfo[];
   /** True until the first part of the list arrives. */
@@ -17,11 +17,11 @@ export interface Fleet {
 
 const NO_SESSIONS: readonly SessionInfo[] = [];
 
-const NO_FLEET: Fleet = { sessions: NO_SESSIONS, loading: true, isWhole: false, error: undefined };
+const EMPTY_LIST: SessionList = { sessions: NO_SESSIONS, loading: true, isWhole: false, error: undefined };
 
 /** Returns the list of sessions. `shared`: only the sessions that a share link shows, for a guest. */
-export function useFleet(client: Binnacle, shared = false): Fleet {
-  const [fleet, setFleet] = useState(NO_FLEET);
+export function useSessionList(client: Binnacle, shared = false): SessionList {
+  const [sessionList, setSessionList] = useState(EMPTY_LIST);
   useEffect(() => {
     const watch = shared ? client.watchShared() : client.watch();
     const known = new KnownSessions();
@@ -30,7 +30,7 @@ export function useFleet(client: Binnacle, shared = false): Fleet {
     const show = (): void => {
       timer = undefined;
       const { sessions, isWhole } = known;
-      setFleet({ sessions, loading: false, isWhole, error: undefined });
+      setSessionList({ sessions, loading: false, isWhole, error: undefined });
     };
     const run = async (): Promise<void> => {
       for await (const event of watch) {
@@ -38,25 +38,34 @@ export function useFleet(client: Binnacle, shared = false): Fleet {
         timer ??= setTimeout(show, 0);
       }
     };
-    run().catch((thrown: unknown) => setFleet((before) => ({ ...before, loading: false, error: asFailure(thrown) })));
+    run().catch((cause: unknown) =>
+      setSessionList((before) => ({ ...before, loading: false, error: asFailure(cause) })),
+    );
     return () => {
       clearTimeout(timer);
       watch.stop();
     };
   }, [client, shared]);
-  return fleet;
+  return sessionList;
 }
 
 /**
  * Returns the session that the address names if the list has not reached it yet. The session is requested separately,
  * because the list may be long and the connection slow. Undefined if the list has the session.
  */
-export function useSought(client: Binnacle, fleet: Fleet, id: string | undefined): SessionInfo | undefined {
+export function useSessionById(
+  client: Binnacle,
+  sessionList: SessionList,
+  id: string | undefined,
+): SessionInfo | undefined {
   const [found, setFound] = useState<SessionInfo>();
-  const isSought =
-    id !== undefined && !fleet.loading && !fleet.isWhole && !fleet.sessions.some((info) => info.id === id);
+  const isMissing =
+    id !== undefined &&
+    !sessionList.loading &&
+    !sessionList.isWhole &&
+    !sessionList.sessions.some((info) => info.id === id);
   useEffect(() => {
-    if (!isSought) return;
+    if (!isMissing) return;
     let isOver = false;
     client
       .session(id)
@@ -70,6 +79,6 @@ export function useSought(client: Binnacle, fleet: Fleet, id: string | undefined
     return () => {
       isOver = true;
     };
-  }, [client, id, isSought]);
-  return isSought && found?.id === id ? found : undefined;
+  }, [client, id, isMissing]);
+  return isMissing && found?.id === id ? found : undefined;
 }

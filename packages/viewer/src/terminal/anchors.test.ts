@@ -10,9 +10,9 @@ it('however much is drawn, few lines are remembered, the first and the last amon
   const terminal = new Terminal({ cols: 40, rows: 10, scrollback: 5000, allowProposedApi: true });
   const anchors = new Anchors(terminal);
   for (let at = 0; at < 3 * MOST_ANCHORS; at += 1) {
-    anchors.drawn(at * PIECE);
+    anchors.rendered(at * PIECE);
     // Pieces that are too near to the last one are not remembered.
-    anchors.drawn(at * PIECE + 1);
+    anchors.rendered(at * PIECE + 1);
     await draw(terminal, `line ${at}\r\n`);
     expect(anchors.count).toBeLessThanOrEqual(MOST_ANCHORS);
   }
@@ -25,7 +25,7 @@ it('what went away at the top is forgotten: the oldest is the first that is stil
   const terminal = new Terminal({ cols: 40, rows: 10, scrollback: 50, allowProposedApi: true });
   const anchors = new Anchors(terminal);
   for (let at = 0; at < 100; at += 1) {
-    anchors.drawn(at * PIECE);
+    anchors.rendered(at * PIECE);
     await draw(terminal, `line ${at}\r\n`);
   }
   const { oldest } = anchors;

@@ -26,7 +26,7 @@ export class Anchors {
   }
 
   /** Records that everything up to `offset` is drawn, and nothing after it. */
-  drawn(offset: number): void {
+  rendered(offset: number): void {
     this.end = offset;
     const last = this.list.at(-1);
     if (last !== undefined && offset - last.offset < EVERY_BYTES && !last.marker.isDisposed) return;

@@ -1,6 +1,6 @@
 import { Terminal } from '@xterm/xterm';
 import { expect, it } from 'vitest';
-import { MOST_MARKS, RunMarks } from './command-marks.ts';
+import { CommandMarks, MOST_MARKS } from './command-marks.ts';
 
 const draw = async (terminal: Terminal, text: string): Promise<void> =>
   await new Promise<void>((resolve) => terminal.write(text, resolve));
@@ -9,7 +9,7 @@ const draw = async (terminal: Terminal, text: string): Promise<void> =>
 function opened() {
   const terminal = new Terminal({ cols: 40, rows: 10, scrollback: 5000, allowProposedApi: true });
   const counts: number[] = [];
-  const runs = new RunMarks(terminal, (count) => counts.push(count));
+  const runs = new CommandMarks(terminal, (count) => counts.push(count));
   return { terminal, counts, runs };
 }
 
@@ -33,7 +33,7 @@ it('those that failed are told apart, also where they are put into another termi
   expect(none).toEqual([]);
   expect(terminal.buffer.active.getLine(bad)?.translateToString(true)).toBe('$ bad');
   const { runs: shown } = opened();
-  shown.putWithin(runs, bad, 1);
+  shown.mergeOverlap(runs, bad, 1);
   expect(shown.failed).toEqual([0]);
 });
 
@@ -47,7 +47,7 @@ it('a command that fails without a word is marked itself, not the prompt behind 
 it('on pipes, which show no commands, a run takes the place of one that failed and printed nothing', async () => {
   const { terminal, counts, runs } = opened();
   terminal.options.convertEol = true;
-  runs.told();
+  runs.followLog();
   await draw(terminal, 'before\n');
   runs.apply({ type: 'run_started' });
   runs.apply({ type: 'run_ended', run: { exitCode: 1 } });
@@ -66,7 +66,7 @@ it.each([
   [null, 0],
 ])('a run that the log says ended with %j', async (exitCode, failed) => {
   const { terminal, runs } = opened();
-  runs.told();
+  runs.followLog();
   runs.apply({ type: 'run_started', run: { exitCode: null } });
   await draw(terminal, 'out\r\n');
   runs.apply({ type: 'run_ended', run: { exitCode } });
@@ -75,7 +75,7 @@ it.each([
 
 it('where the log tells, what programs say is not marked a second time', async () => {
   const { terminal, counts, runs } = opened();
-  runs.told();
+  runs.followLog();
   await draw(terminal, FIRST + SECOND);
   expect(counts).toEqual([]);
   runs.begin();
@@ -127,12 +127,12 @@ it('a line in which many commands begin is marked once, as the last of them ende
 it('lines that were here already get the marks of a page that shows them too, each once', async () => {
   const text = `before\r\n${FIRST}${SECOND}`;
   const { terminal, counts, runs } = opened();
-  runs.told();
+  runs.followLog();
   await draw(terminal, text);
   const page = opened();
   await draw(page.terminal, `above\r\nabove\r\n${text}`);
-  runs.putWithin(page.runs, 2, 7);
-  runs.putWithin(page.runs, 2, 7);
+  runs.mergeOverlap(page.runs, 2, 7);
+  runs.mergeOverlap(page.runs, 2, 7);
   expect(counts).toEqual([2]);
   expect(runs.lastOutput()).toBe('last 1\nlast 2\n');
 });

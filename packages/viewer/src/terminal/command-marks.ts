@@ -35,21 +35,21 @@ export const MOST_MARKS = 200;
 // Lines above the marked one: the prompt.
 const LINES_ABOVE = 1;
 
-export class RunMarks {
+export class CommandMarks {
   private readonly terminal: Terminal;
   private readonly changed: (count: number) => void;
   private readonly undo: IDisposable;
   private runs: Run[];
   /** True if the log reports runs: marks in the output would be duplicates. */
-  private isTold: boolean;
+  private isLogFollowed: boolean;
 
   constructor(terminal: Terminal, changed: (count: number) => void) {
     this.terminal = terminal;
     this.changed = changed;
     this.runs = [];
-    this.isTold = false;
+    this.isLogFollowed = false;
     this.undo = terminal.parser.registerOscHandler(133, (data) => {
-      if (this.isTold) return false;
+      if (this.isLogFollowed) return false;
       if (data[0] === 'C') this.begin();
       else if (data[0] === 'D') this.end(exitCodeIn(data));
       return false;
@@ -57,8 +57,8 @@ export class RunMarks {
   }
 
   /** Makes the log the only source of marks; OSC 133 in the output is ignored. */
-  told(): void {
-    this.isTold = true;
+  followLog(): void {
+    this.isLogFollowed = true;
   }
 
   /** Applies a run event of the log. Call when all earlier output is drawn. */
@@ -125,7 +125,7 @@ export class RunMarks {
   }
 
   /** Takes over the marks of a terminal whose lines from `first` on were put above all lines of this one. */
-  putAbove(older: RunMarks, first: number, count: number): void {
+  putAbove(older: CommandMarks, first: number, count: number): void {
     const taken = older.runs.flatMap((run) => {
       const line = lineOf(run) - first;
       return run.marker.isDisposed || line < 0 || line >= count ? [] : [this.copyOf(run, first)];
@@ -137,7 +137,7 @@ export class RunMarks {
    * Takes over the marks of a terminal whose lines from `shift` on equal the first lines of this one, up to line
    * `last`; marks no command twice.
    */
-  putWithin(older: RunMarks, shift: number, last: number): void {
+  mergeOverlap(older: CommandMarks, shift: number, last: number): void {
     const here = new Set(this.runs.map(lineOf));
     const taken = older.runs.flatMap((run) => {
       const line = lineOf(run) - shift;
@@ -203,10 +203,10 @@ export class RunMarks {
       width: 1,
       overviewRulerOptions: { color: colour.trim(), position: 'left' },
     });
-    run.decoration?.onRender((drawn) => {
-      drawn.classList.add('run-mark');
-      drawn.classList.toggle('failed', run.hasFailed);
-      drawn.dataset.testid = 'run-mark';
+    run.decoration?.onRender((mark) => {
+      mark.classList.add('run-mark');
+      mark.classList.toggle('failed', run.hasFailed);
+      mark.dataset.testid = 'run-mark';
     });
   }
 }
@@ -218,6 +218,6 @@ const exitCodeOf = (run: unknown): ExitCode =>
 
 /** Parses the exit code of `D;1` and `D;1;aid=…`; null if there is none. */
 function exitCodeIn(data: string): ExitCode {
-  const told = /^D;(\d{1,5})(;|$)/.exec(data)?.[1];
-  return told === undefined ? null : Number(told);
+  const followLog = /^D;(\d{1,5})(;|$)/.exec(data)?.[1];
+  return followLog === undefined ? null : Number(followLog);
 }

@@ -17,22 +17,22 @@ const BLINKING = '.xterm-rows.xterm-focus .xterm-cursor-blink';
 export function blinkCursor(terminal: Terminal): IDisposable {
   const { element } = terminal;
   if (element === undefined) return { dispose: () => undefined };
-  let wasDrawn = false;
-  const drawn = terminal.onRender(() => {
-    wasDrawn = true;
+  let hasRendered = false;
+  const listener = terminal.onRender(() => {
+    hasRendered = true;
     element.classList.remove(DARK);
   });
   const timer = setInterval(() => {
-    if (!wasDrawn) {
+    if (!hasRendered) {
       const isDark = !element.classList.contains(DARK) && element.querySelector(BLINKING) !== null;
       element.classList.toggle(DARK, isDark);
     }
-    wasDrawn = false;
+    hasRendered = false;
   }, EVERY_MS);
   return {
     dispose: () => {
       clearInterval(timer);
-      drawn.dispose();
+      listener.dispose();
     },
   };
 }

@@ -3,25 +3,25 @@
 import { type KeyboardEvent, useEffect, useRef, useState } from 'react';
 import { addressOf } from '../model/route.ts';
 import { CloseIcon, DownIcon } from '../ui/icons.tsx';
-import type { Found } from './finder.ts';
+import type { FindResult } from './finder.ts';
 import './find-bar.css';
 
 interface FindBarProps {
-  readonly found: Found;
+  readonly found: FindResult;
   /** The session for a search of all output; undefined if that is not available. */
   readonly session: string | undefined;
-  readonly onFind: (words: string, isOlder: boolean, isExact: boolean) => void;
+  readonly onFind: (query: string, isOlder: boolean, isExact: boolean) => void;
   readonly onClose: () => void;
 }
 
 export function FindBar({ found, session, onFind, onClose }: FindBarProps) {
   const field = useRef<HTMLInputElement>(null);
-  const [words, setWords] = useState('');
+  const [query, setQuery] = useState('');
   const [isExact, setExact] = useState(false);
   useEffect(() => field.current?.focus(), []);
   const key = (event: KeyboardEvent): void => {
     if (event.key === 'Escape') onClose();
-    else if (event.key === 'Enter') onFind(words, !event.shiftKey, isExact);
+    else if (event.key === 'Enter') onFind(query, !event.shiftKey, isExact);
     else return;
     event.preventDefault();
   };
@@ -31,19 +31,19 @@ export function FindBar({ found, session, onFind, onClose }: FindBarProps) {
         <input
           ref={field}
           type="text"
-          value={words}
+          value={query}
           placeholder="Find in what is loaded"
           aria-label="Find in what is loaded"
           autoComplete="off"
           spellCheck={false}
-          data-testid="find-words"
+          data-testid="find-text"
           onChange={({ target }) => {
-            setWords(target.value);
+            setQuery(target.value);
             onFind(target.value, true, isExact);
           }}
         />
         <span className="find-count" role="status" data-testid="find-count">
-          {countWords(words, found)}
+          {countText(query, found)}
         </span>
         <button
           type="button"
@@ -54,7 +54,7 @@ export function FindBar({ found, session, onFind, onClose }: FindBarProps) {
           data-testid="find-case"
           onClick={() => {
             setExact(!isExact);
-            onFind(words, true, !isExact);
+            onFind(query, true, !isExact);
           }}
         >
           Aa
@@ -65,7 +65,7 @@ export function FindBar({ found, session, onFind, onClose }: FindBarProps) {
           aria-label="Older match"
           title="Older match (Enter)"
           data-testid="find-older"
-          onClick={() => onFind(words, true, isExact)}
+          onClick={() => onFind(query, true, isExact)}
         >
           <DownIcon />
         </button>
@@ -75,7 +75,7 @@ export function FindBar({ found, session, onFind, onClose }: FindBarProps) {
           aria-label="Newer match"
           title="Newer match (Shift+Enter)"
           data-testid="find-newer"
-          onClick={() => onFind(words, false, isExact)}
+          onClick={() => onFind(query, false, isExact)}
         >
           <DownIcon />
         </button>
@@ -83,7 +83,7 @@ export function FindBar({ found, session, onFind, onClose }: FindBarProps) {
           <CloseIcon />
         </button>
       </div>
-      {found.isFailed === true && words !== '' && (
+      {found.isFailed === true && query !== '' && (
         <div className="find-failed" role="alert" data-testid="find-failed">
           <span>Finding could not be loaded.</span>
           <button type="button" className="button" onClick={() => location.reload()}>
@@ -92,7 +92,7 @@ export function FindBar({ found, session, onFind, onClose }: FindBarProps) {
         </div>
       )}
       {session !== undefined && (
-        <a className="find-all" href={addressOf({ kind: 'search', q: words, session })} data-testid="find-all">
+        <a className="find-all" href={addressOf({ kind: 'search', q: query, session })} data-testid="find-all">
           Search all of the output
         </a>
       )}
@@ -100,8 +100,8 @@ export function FindBar({ found, session, onFind, onClose }: FindBarProps) {
   );
 }
 
-function countWords(words: string, { at, count, isMore, isFailed = false }: Found): string {
-  if (words === '') return '';
+function countText(query: string, { at, count, isMore, isFailed = false }: FindResult): string {
+  if (query === '') return '';
   if (isFailed) return '';
   if (count === 0) return 'None';
   const all = isMore ? `${count.toLocaleString()}+` : count.toLocaleString();

@@ -1,14 +1,14 @@
 import { Terminal } from '@xterm/xterm';
 import { expect, it } from 'vitest';
-import { Finder, type Found } from './finder.ts';
+import { Finder, type FindResult } from './finder.ts';
 
 it('where what looks cannot be loaded it says so, and the next one that looks tries again', async () => {
-  const told: Found[] = [];
+  const reports: FindResult[] = [];
   let tries = 0;
   const terminal = new Terminal({ allowProposedApi: true });
   const finder = new Finder(
     terminal,
-    (found) => told.push(found),
+    (found) => reports.push(found),
     async () => {
       tries += 1;
       if (tries === 1) throw new TypeError('Failed to fetch dynamically imported module');
@@ -16,10 +16,10 @@ it('where what looks cannot be loaded it says so, and the next one that looks tr
     },
   );
   await finder.find('words', true, false);
-  expect(told).toEqual([{ at: 0, count: 0, isMore: false, isFailed: true }]);
+  expect(reports).toEqual([{ at: 0, count: 0, isMore: false, isFailed: true }]);
   await finder.clear();
   await finder.find('', true, false);
   expect(tries).toBe(2);
-  expect(told.at(-1)).toEqual({ at: 0, count: 0, isMore: false });
+  expect(reports.at(-1)).toEqual({ at: 0, count: 0, isMore: false });
   finder.dispose();
 });

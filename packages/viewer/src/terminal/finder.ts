@@ -5,7 +5,7 @@ import type { ISearchOptions, SearchAddon } from '@xterm/addon-search';
 import type { Terminal } from '@xterm/xterm';
 import { showRuler } from './ruler.ts';
 
-export interface Found {
+export interface FindResult {
   /** Number of the current match from 1; 0 without a match, or beyond the counted ones. */
   readonly at: number;
   readonly count: number;
@@ -22,26 +22,26 @@ const searchAddon = () => import('@xterm/addon-search');
 
 export class Finder {
   private readonly terminal: Terminal;
-  private readonly changed: (found: Found) => void;
+  private readonly changed: (found: FindResult) => void;
   private readonly importAddon: typeof searchAddon;
   private addon: Promise<SearchAddon> | undefined;
   private isExact: boolean;
-  private isGone: boolean;
+  private isDisposed: boolean;
 
-  constructor(terminal: Terminal, changed: (found: Found) => void, load = searchAddon) {
+  constructor(terminal: Terminal, changed: (found: FindResult) => void, load = searchAddon) {
     this.importAddon = load;
     this.terminal = terminal;
     this.changed = changed;
     this.addon = undefined;
     this.isExact = false;
-    this.isGone = false;
+    this.isDisposed = false;
   }
 
   /** Finds and selects a match. `isOlder`: upwards, from the end. */
-  async find(words: string, isOlder: boolean, isExact: boolean): Promise<void> {
+  async find(query: string, isOlder: boolean, isExact: boolean): Promise<void> {
     const addon = await this.loaded();
-    if (this.isGone || addon === undefined) return;
-    if (words === '') {
+    if (this.isDisposed || addon === undefined) return;
+    if (query === '') {
       addon.clearDecorations();
       this.terminal.clearSelection();
       this.changed({ at: 0, count: 0, isMore: false });
@@ -52,15 +52,15 @@ export class Finder {
     this.isExact = isExact;
     showRuler(this.terminal);
     const options: ISearchOptions = { caseSensitive: isExact, decorations: colours() };
-    if (isOlder) addon.findPrevious(words, options);
-    else addon.findNext(words, options);
+    if (isOlder) addon.findPrevious(query, options);
+    else addon.findNext(query, options);
   }
 
   /** Removes the marks; the current match stays selected. */
   async clear(): Promise<void> {
     if (this.addon === undefined) return;
     const addon = await this.loaded();
-    if (!this.isGone) addon?.clearDecorations();
+    if (!this.isDisposed) addon?.clearDecorations();
   }
 
   /** Drops the addon, because its knowledge of the lines is outdated. */
@@ -71,7 +71,7 @@ export class Finder {
   }
 
   dispose(): void {
-    this.isGone = true;
+    this.isDisposed = true;
     this.forget();
   }
 
@@ -83,7 +83,7 @@ export class Finder {
       return await addon;
     } catch {
       if (this.addon === addon) this.addon = undefined;
-      if (!this.isGone) this.changed({ at: 0, count: 0, isMore: false, isFailed: true });
+      if (!this.isDisposed) this.changed({ at: 0, count: 0, isMore: false, isFailed: true });
       return undefined;
     }
   }
@@ -91,7 +91,7 @@ export class Finder {
   private async load(): Promise<SearchAddon> {
     const { SearchAddon } = await this.importAddon();
     const addon = new SearchAddon({ highlightLimit: MOST_FOUND });
-    if (this.isGone) return addon;
+    if (this.isDisposed) return addon;
     this.terminal.loadAddon(addon);
     addon.onDidChangeResults(({ resultIndex, resultCount }) => {
       this.changed({ at: resultIndex + 1, count: resultCount, isMore: resultCount >= MOST_FOUND });

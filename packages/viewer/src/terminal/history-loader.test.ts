@@ -3,10 +3,10 @@ import type { SessionInfo, ShownScreen } from '@binnacle/protocol';
 import { Terminal } from '@xterm/xterm';
 import { expect, it } from 'vitest';
 import { Anchors } from './anchors.ts';
-import { RunMarks } from './command-marks.ts';
-import { type Above, Older } from './history-loader.ts';
+import { CommandMarks } from './command-marks.ts';
+import { HistoryLoader, type HistoryState } from './history-loader.ts';
 import type { Screen } from './screen.ts';
-import { StreamRows } from './stderr-rows.ts';
+import { StderrRows } from './stderr-rows.ts';
 
 const COLS = 200;
 const ROWS = 6;
@@ -26,19 +26,25 @@ const numbered = (from: number, to: number): string[] =>
 async function opened(
   count: number,
   mostLines?: number,
-  said: (n: number) => string = row,
+  textOf: (n: number) => string = row,
   kindOf: (n: number) => 'tty' | 'stdout' | 'stderr' = () => 'tty',
   gap?: { readonly from: number; readonly to: number },
 ) {
-  const log = Array.from({ length: count }, (_, n) => said(n)).join('');
+  const log = Array.from({ length: count }, (_, n) => textOf(n)).join('');
   const each = row(0).length;
   const terminal = new Terminal({ cols: COLS, rows: ROWS, scrollback: 5000, allowProposedApi: true });
   const anchors = new Anchors(terminal);
   await draw(terminal, Array.from({ length: 100 }, (_, at) => row(count - 100 + at)).join(''));
   anchors.mark(log.length);
-  const streams = new StreamRows(terminal);
+  const streams = new StderrRows(terminal);
   const screen = {
-    ...{ terminal, anchors, streams, runs: new RunMarks(terminal, () => undefined), size: { cols: COLS, rows: ROWS } },
+    ...{
+      terminal,
+      anchors,
+      streams,
+      runs: new CommandMarks(terminal, () => undefined),
+      size: { cols: COLS, rows: ROWS },
+    },
     finder: { forget: () => undefined },
   } as unknown as Screen;
   const session = {
@@ -60,9 +66,9 @@ async function opened(
       }
     },
   } as unknown as Session;
-  let above: Above | undefined;
+  let above: HistoryState | undefined;
   let woken: (() => void) | undefined;
-  const older = new Older(
+  const older = new HistoryLoader(
     session,
     screen,
     (change) => {
@@ -73,7 +79,7 @@ async function opened(
   );
   const mode = kindOf(0) === 'tty' ? 'pty' : 'pipe';
   older.begin({ mode, oldestOffset: 0, runs: null } as SessionInfo, false, undefined);
-  const reach = async (): Promise<Above | undefined> => {
+  const reach = async (): Promise<HistoryState | undefined> => {
     const settled = new Promise<void>((resolve) => {
       woken = resolve;
     });
@@ -101,8 +107,8 @@ it('no more lines are held than a page may hold, the nearest are, and it says wh
   expect(above?.state).toBe('far');
   expect(above?.offset).toBeGreaterThan(0);
   expect(terminal.buffer.normal.length).toBe(700);
-  const held = rowsOf(terminal);
-  expect(held).toEqual(numbered(2500 - held.length, 2500));
+  const retained = rowsOf(terminal);
+  expect(retained).toEqual(numbered(2500 - retained.length, 2500));
 });
 
 it('what does not join is not put there: the page offers to go further back', async () => {
@@ -118,8 +124,8 @@ it('older output of pipes joins as well, and knows which stream each line came o
   expect((await reach())?.state).toBe('none');
   expect(rowsOf(terminal)).toEqual(numbered(0, 1500));
   // Those that were drawn first were not told of here.
-  const told = numbered(0, 1400).map((_, n) => streams.has(n));
-  expect(told).toEqual(told.map((_, n) => isStderr(n)));
+  const marks = numbered(0, 1400).map((_, n) => streams.has(n));
+  expect(marks).toEqual(marks.map((_, n) => isStderr(n)));
 });
 
 it('what went away at the top since the beginning was drawn is loaded again, and nothing where all is here', async () => {
@@ -140,7 +146,7 @@ it('what went away at the top since the beginning was drawn is loaded again, and
 it('where all that was known of the lines went away with them, older ones are found from the end', async () => {
   const { terminal, reach, anchors } = await opened(1500);
   anchors.clear();
-  anchors.drawn(1500 * row(0).length);
+  anchors.rendered(1500 * row(0).length);
   anchors.oldest?.marker.dispose();
   expect((await reach())?.state).toBe('there');
   expect((await reach())?.state).toBe('none');

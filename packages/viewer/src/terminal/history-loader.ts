@@ -9,7 +9,7 @@ import { drawPage, type PastPage, type Stream } from './history-page.ts';
 import type { Screen } from './screen.ts';
 import { inside, putAbove } from './xterm-internals.ts';
 
-export interface Above {
+export interface HistoryState {
   /**
    * `there`: more can be loaded. `far`: more is stored, but the page is full. `none`: the first line is the first of
    * the log.
@@ -20,7 +20,7 @@ export interface Above {
   readonly error: BinnacleError | undefined;
 }
 
-export const NOTHING_ABOVE: Above = { state: 'none', offset: 0, error: undefined };
+export const NO_HISTORY: HistoryState = { state: 'none', offset: 0, error: undefined };
 
 /**
  * Bytes of the first piece. If a piece gives no lines, as of a program on the alternate screen, the next one is larger.
@@ -36,19 +36,19 @@ const MARK_BYTES = 512 * 1024;
 const SEAM_LINES = 8;
 const SEAM_SLACK = 2000;
 
-export class Older {
+export class HistoryLoader {
   private readonly session: Session;
   private readonly screen: Screen;
-  private readonly changed: (above: Above) => void;
+  private readonly changed: (above: HistoryState) => void;
   private readonly mostLines: number;
   private info: SessionInfo | undefined;
   private only: Stream | undefined;
-  private state: Above['state'];
+  private state: HistoryState['state'];
   private aborter: AbortController;
   /** Marker at the first line of the log, if that line is loaded. */
   private first: IMarker | undefined;
 
-  constructor(session: Session, screen: Screen, changed: (above: Above) => void, mostLines = MOST_LINES) {
+  constructor(session: Session, screen: Screen, changed: (above: HistoryState) => void, mostLines = MOST_LINES) {
     this.mostLines = mostLines;
     this.session = session;
     this.screen = screen;
@@ -71,7 +71,7 @@ export class Older {
     const { signal } = this.aborter;
     // Queued as a write: after the reset of the last drawing, and before new output.
     if (isWhole) terminal.write('', () => signal.aborted || this.markFirst());
-    this.tell(isWhole ? 'none' : 'there');
+    this.report(isWhole ? 'none' : 'there');
   }
 
   stop(): void {
@@ -84,15 +84,15 @@ export class Older {
     if (info === undefined || (this.state !== 'there' && !(this.state === 'none' && this.isCut))) return;
     const anchor = this.screen.anchors.oldest ?? this.screen.anchors.again();
     if (anchor === undefined) return;
-    this.tell('loading');
+    this.report('loading');
     this.load(info, anchor, aborter.signal).then(
       (state) => {
         if (aborter.signal.aborted) return;
         if (state === 'none') this.markFirst();
-        this.tell(state);
+        this.report(state);
       },
-      (thrown: unknown) => {
-        if (!aborter.signal.aborted) this.tell('far', asFailure(thrown));
+      (cause: unknown) => {
+        if (!aborter.signal.aborted) this.report('far', asFailure(cause));
       },
     );
   }
@@ -133,7 +133,7 @@ export class Older {
     for (let at = from; at < Math.min(line, from + SEAM_LINES); at += 1) {
       if (lineText(page, at + shift) !== this.lineText(at)) return;
     }
-    this.screen.runs.putWithin(page.runs, shift, line);
+    this.screen.runs.mergeOverlap(page.runs, shift, line);
   }
 
   /** True if output exceeded the scrollback: the first line is no longer the first of the log. */
@@ -145,7 +145,7 @@ export class Older {
     this.first = inside(this.screen.terminal).buffers.normal.addMarker(0);
   }
 
-  private async load(info: SessionInfo, anchor: Anchor, signal: AbortSignal): Promise<Above['state']> {
+  private async load(info: SessionInfo, anchor: Anchor, signal: AbortSignal): Promise<HistoryState['state']> {
     const { terminal } = this.screen;
     const oldest = info.oldestOffset;
     if (anchor.offset <= oldest) return 'none';
@@ -205,7 +205,7 @@ export class Older {
     return this.screen.terminal.buffer.normal.getLine(at)?.translateToString(true) ?? '';
   }
 
-  private tell(state: Above['state'], error?: BinnacleError): void {
+  private report(state: HistoryState['state'], error?: BinnacleError): void {
     this.state = state;
     this.changed({ state, offset: this.screen.anchors.oldest?.offset ?? 0, error });
   }

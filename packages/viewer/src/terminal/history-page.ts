@@ -5,9 +5,9 @@ import { boundSize, guard } from '@binnacle/client/terminal';
 import type { SessionInfo } from '@binnacle/protocol';
 import { Terminal } from '@xterm/xterm';
 import { Anchors } from './anchors.ts';
-import { RunMarks } from './command-marks.ts';
+import { CommandMarks } from './command-marks.ts';
 import type { Screen } from './screen.ts';
-import type { StreamRows } from './stderr-rows.ts';
+import type { StderrRows } from './stderr-rows.ts';
 import { cursorLine } from './xterm-internals.ts';
 
 // CAN ends a sequence that the gap cut; the rest resets the colours.
@@ -19,7 +19,7 @@ export type Stream = 'stdout' | 'stderr';
 export interface PastPage {
   readonly terminal: Terminal;
   readonly anchors: Anchors;
-  readonly runs: RunMarks;
+  readonly runs: CommandMarks;
   /** The line of the cursor at the end of the page. */
   readonly end: number;
   dispose(): void;
@@ -53,9 +53,9 @@ export async function drawPage(
   });
   guard(terminal);
   const anchors = new Anchors(terminal);
-  const runs = new RunMarks(terminal, () => undefined);
-  if (info.runs !== null) runs.told();
-  const streams: StreamRows = screen.streams.of(terminal);
+  const runs = new CommandMarks(terminal, () => undefined);
+  if (info.runs !== null) runs.followLog();
+  const streams: StderrRows = screen.streams.of(terminal);
   const resize = (size: { readonly cols: number; readonly rows: number }): void => {
     const drawable = boundSize(size);
     terminal.resize(drawable.cols, drawable.rows);
@@ -92,8 +92,8 @@ export async function drawPage(
           const piece = entry.bytes.subarray(at, Math.min(at + PIECE_BYTES, to - entry.offset));
           if (piece.length === 0) break;
           await draw(piece);
-          if (entry.kind !== 'tty') streams.drawn(entry.kind === 'stderr');
-          anchors.drawn(entry.offset + at + piece.length);
+          if (entry.kind !== 'tty') streams.rendered(entry.kind === 'stderr');
+          anchors.rendered(entry.offset + at + piece.length);
         }
       }
     }

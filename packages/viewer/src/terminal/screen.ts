@@ -10,13 +10,13 @@ import { isPageKey } from '../ui/shortcuts.ts';
 import { type Theme, terminalColours } from '../ui/theme.ts';
 import { Anchors } from './anchors.ts';
 import { baseFont, isPhone, MONO, type Size } from './cell-size.ts';
-import { RunMarks } from './command-marks.ts';
+import { CommandMarks } from './command-marks.ts';
 import { selectedText } from './copy-text.ts';
 import { blinkCursor } from './cursor-blink.ts';
-import { Finder, type Found } from './finder.ts';
+import { Finder, type FindResult } from './finder.ts';
 import { decorate } from './highlight-line.ts';
 import type { Arrow } from './keys.ts';
-import { StreamRows } from './stderr-rows.ts';
+import { StderrRows } from './stderr-rows.ts';
 import { lineHeight, scrollByTouch } from './touch-scroll.ts';
 import { accelerate } from './webgl.ts';
 import './xterm-input.css';
@@ -28,12 +28,12 @@ export interface ScreenEvents extends HandEvents {
   /** Receives the target of the link under the pointer. */
   readonly hovered: (target: string | undefined) => void;
   /** Receives a chosen link: http or https only. */
-  readonly followed: (target: string) => void;
+  readonly linkChosen: (target: string) => void;
   /** Called after a change of the terminal's size. */
   readonly resized: () => void;
   /** Receives the number of marked commands. */
   readonly marked?: (count: number) => void;
-  readonly found?: (found: Found) => void;
+  readonly found?: (found: FindResult) => void;
   /** Called for the keys of the find bar. */
   readonly finds?: () => void;
   /** Called when the reader scrolls up near the first line. */
@@ -66,14 +66,14 @@ export class Screen {
   /** The xterm terminal, for code that draws into it or reads from it directly. */
   readonly terminal: Terminal;
   readonly anchors: Anchors;
-  readonly runs: RunMarks;
+  readonly runs: CommandMarks;
   readonly finder: Finder;
-  readonly streams: StreamRows;
+  readonly streams: StderrRows;
   private readonly fit: FitAddon;
   private readonly host: HTMLElement;
   private readonly events: ScreenEvents;
   private readonly feed: TerminalFeed;
-  private readonly hand: ReturnType<typeof listenToHand>;
+  private readonly input: ReturnType<typeof listenToHand>;
   private readonly undo: IDisposable[];
   private readonly aborter: AbortController;
   private answering: boolean;
@@ -122,20 +122,20 @@ export class Screen {
       windowOptions: {},
       linkHandler: {
         allowNonHttpProtocols: false,
-        activate: (_event, target) => this.events.followed(target),
+        activate: (_event, target) => this.events.linkChosen(target),
         hover: (_event, target) => this.events.hovered(oneLine(target, 300)),
         leave: () => this.events.hovered(undefined),
       },
     });
     this.anchors = new Anchors(this.terminal);
-    this.runs = new RunMarks(this.terminal, (count) => events.marked?.(count));
+    this.runs = new CommandMarks(this.terminal, (count) => events.marked?.(count));
     this.finder = new Finder(this.terminal, (found) => events.found?.(found));
-    this.streams = new StreamRows(this.terminal);
+    this.streams = new StderrRows(this.terminal);
     this.fit = new FitAddon();
     this.terminal.loadAddon(this.fit);
     this.feed = new TerminalFeed(this.terminal);
-    this.hand = listenToHand(this.terminal, host, events, () => this.answering);
-    this.undo.push(guard(this.terminal), this.hand);
+    this.input = listenToHand(this.terminal, host, events, () => this.answering);
+    this.undo.push(guard(this.terminal), this.input);
     this.terminal.open(host);
     if (isMoving) this.undo.push(blinkCursor(this.terminal));
     this.listen();
@@ -145,8 +145,8 @@ export class Screen {
   /** Draws bytes as the program wrote them; `end`: the output offset after them. Waits under back-pressure. */
   async write(bytes: Uint8Array, end?: number, kind: OutputKind = 'tty'): Promise<void> {
     await this.feed.write(bytes, () => {
-      if (end !== undefined) this.anchors.drawn(end);
-      if (kind !== 'tty') this.streams.drawn(kind === 'stderr');
+      if (end !== undefined) this.anchors.rendered(end);
+      if (kind !== 'tty') this.streams.rendered(kind === 'stderr');
     });
   }
 
@@ -200,7 +200,7 @@ export class Screen {
   }
 
   /** Returns the size that would fill the host, in the usual font size. */
-  wanted(): Size | undefined {
+  fittingSize(): Size | undefined {
     this.stopLetterboxing();
     this.setFont(baseFont());
     const size = this.fit.proposeDimensions();
@@ -272,14 +272,14 @@ export class Screen {
 
   /** Sends a key that is not on the keyboard. */
   press(text: string): void {
-    this.hand.gestures.typed(performance.now());
+    this.input.gestures.typed(performance.now());
     this.terminal.input(text, true);
   }
 
   /** Sends a line that was written beside the terminal, as a paste, and Enter. */
   enter(text: string): void {
     if (text !== '') {
-      this.hand.gestures.typed(performance.now());
+      this.input.gestures.typed(performance.now());
       this.terminal.paste(text);
     }
     this.press('\r');
@@ -382,8 +382,9 @@ export class Screen {
 
   private finds(event: KeyboardEvent): boolean {
     const { events } = this;
-    const isAsked = event.code === 'KeyF' && ((event.ctrlKey && event.shiftKey) || (event.metaKey && !event.ctrlKey));
-    if (event.type !== 'keydown' || !isAsked || event.altKey || events.finds === undefined) return false;
+    const isFindChord =
+      event.code === 'KeyF' && ((event.ctrlKey && event.shiftKey) || (event.metaKey && !event.ctrlKey));
+    if (event.type !== 'keydown' || !isFindChord || event.altKey || events.finds === undefined) return false;
     event.preventDefault();
     events.finds();
     return true;

@@ -1,51 +1,51 @@
 import { expect, it } from 'vitest';
 import type { Screen } from './screen.ts';
-import { Approach } from './seek.ts';
+import { Seeker } from './seek.ts';
 
 /** What a screen would have drawn, with a bar where the place was marked. */
-function approach(at: number): { readonly to: Approach; readonly drawn: () => string } {
-  let drawn = '';
+function seeker(at: number): { readonly to: Seeker; readonly rendered: () => string } {
+  let rendered = '';
   const screen = {
     write: async (bytes: Uint8Array) => {
-      drawn += new TextDecoder().decode(bytes);
+      rendered += new TextDecoder().decode(bytes);
     },
     settled: async () => undefined,
     markPlace: () => {
-      drawn += '|';
+      rendered += '|';
     },
   };
-  return { to: new Approach(at, screen as unknown as Screen), drawn: () => drawn };
+  return { to: new Seeker(at, screen as unknown as Screen), rendered: () => rendered };
 }
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 it('the place is marked once, exactly before its byte, wherever chunks end', async () => {
   for (const size of [1, 2, 3, 4, 100]) {
-    const { to, drawn } = approach(104);
+    const { to, rendered } = seeker(104);
     const text = 'one\ntwo\n';
     for (let at = 0; at < text.length; at += size) {
       const chunk = bytes(text.slice(at, at + size));
       expect(await to.draw(100 + at, chunk)).toBe(100 + at + chunk.length);
     }
-    expect(drawn()).toBe('one\n|two\n');
+    expect(rendered()).toBe('one\n|two\n');
     expect(to.mark).toBe(104);
   }
 });
 
 it('a place that is not kept any more is where output begins', async () => {
-  const { to, drawn } = approach(50);
+  const { to, rendered } = seeker(50);
   await to.draw(100, bytes('first\n'));
-  expect([drawn(), to.mark]).toEqual(['|first\n', 100]);
+  expect([rendered(), to.mark]).toEqual(['|first\n', 100]);
 });
 
 it('a place that nothing follows is not marked', async () => {
-  const { to, drawn } = approach(106);
+  const { to, rendered } = seeker(106);
   await to.draw(100, bytes('first\n'));
-  expect([drawn(), to.mark]).toEqual(['first\n', undefined]);
+  expect([rendered(), to.mark]).toEqual(['first\n', undefined]);
 });
 
 it('stops behind the place, by lines and by bytes, at the same offset whatever the chunks', async () => {
   for (const size of [1000, 64 * 1024]) {
-    const { to } = approach(0);
+    const { to } = seeker(0);
     const all = bytes('x\n'.repeat(50_000));
     let at = 0;
     for (;;) {
@@ -58,6 +58,6 @@ it('stops behind the place, by lines and by bytes, at the same offset whatever t
       at = end;
     }
   }
-  const { to } = approach(0);
+  const { to } = seeker(0);
   expect(await to.draw(0, new Uint8Array(1024 * 1024).fill(0x61))).toBe(256 * 1024);
 });

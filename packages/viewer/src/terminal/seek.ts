@@ -9,7 +9,7 @@ const BEHIND_BYTES = 256 * 1024;
 const BEHIND_LINES = 2000;
 const LINE_FEED = 0x0a;
 
-export class Approach {
+export class Seeker {
   /** The output offset of the position. */
   readonly at: number;
   private readonly screen: Screen;
@@ -47,9 +47,9 @@ export class Approach {
       rest = bytes.subarray(before);
     }
     const room = this.roomIn(rest);
-    const drawn = end - rest.length + room;
-    await this.screen.write(rest.subarray(0, room), drawn, kind);
-    return drawn;
+    const rendered = end - rest.length + room;
+    await this.screen.write(rest.subarray(0, room), rendered, kind);
+    return rendered;
   }
 
   /** Returns how many of these bytes may still be drawn, and counts them as drawn. */

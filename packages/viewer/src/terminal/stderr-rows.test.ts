@@ -1,14 +1,14 @@
 import { Terminal } from '@xterm/xterm';
 import { expect, it } from 'vitest';
-import { StreamRows } from './stderr-rows.ts';
+import { StderrRows } from './stderr-rows.ts';
 
 /** A small terminal on pipes, what draws into it, and its rows with a `!` before those on stderr. */
 function opened() {
   const terminal = new Terminal({ cols: 20, rows: 5, scrollback: 10, convertEol: true, allowProposedApi: true });
-  const streams = new StreamRows(terminal);
+  const streams = new StderrRows(terminal);
   const draw = async (text: string, isStderr: boolean): Promise<void> => {
     await new Promise<void>((resolve) => terminal.write(text, resolve));
-    streams.drawn(isStderr);
+    streams.rendered(isStderr);
   };
   const seen = (): string[] =>
     Array.from({ length: terminal.buffer.normal.length }, (_, at) => {

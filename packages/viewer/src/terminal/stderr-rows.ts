@@ -6,30 +6,30 @@ import { lineHeight } from './touch-scroll.ts';
 import { type BufferLine, cursorLine, inside } from './xterm-internals.ts';
 import './stderr-rows.css';
 
-export class StreamRows {
+export class StderrRows {
   /**
    * First rows of stderr lines. Rows are objects that move with their text. Shared by all terminals that exchange rows.
    */
-  private readonly told: WeakSet<BufferLine>;
+  private readonly stderrRows: WeakSet<BufferLine>;
   private readonly terminal: Terminal;
   private readonly signs: HTMLElement[];
   /** Cursor position after the last drawing. A marker, because lines that leave the top change all line numbers. */
   private behind: IMarker | undefined;
 
-  constructor(terminal: Terminal, told: WeakSet<BufferLine> = new WeakSet()) {
+  constructor(terminal: Terminal, stderrRows: WeakSet<BufferLine> = new WeakSet()) {
     this.terminal = terminal;
-    this.told = told;
+    this.stderrRows = stderrRows;
     this.signs = [];
     this.behind = undefined;
   }
 
   /** Returns a tracker of the same rows for another terminal, from which rows move to this one. */
-  of(terminal: Terminal): StreamRows {
-    return new StreamRows(terminal, this.told);
+  of(terminal: Terminal): StderrRows {
+    return new StderrRows(terminal, this.stderrRows);
   }
 
   /** Records a piece. Call when the piece is drawn, before the next one is. */
-  drawn(isStderr: boolean): void {
+  rendered(isStderr: boolean): void {
     const { normal } = inside(this.terminal).buffers;
     const now = cursorLine(this.terminal);
     // If that line is gone, all existing lines were drawn by this piece.
@@ -40,9 +40,9 @@ export class StreamRows {
       const row = normal.lines.get(at);
       if (row === undefined) continue;
       // An empty cursor row belongs to the next writer. Row objects that leave the top are reused at the end.
-      if (at === now && cursorX === 0) this.told.delete(row);
-      else if (isStderr) this.told.add(row);
-      else if (at > before) this.told.delete(row);
+      if (at === now && cursorX === 0) this.stderrRows.delete(row);
+      else if (isStderr) this.stderrRows.add(row);
+      else if (at > before) this.stderrRows.delete(row);
     }
     this.behind?.dispose();
     this.behind = normal.addMarker(now);
@@ -53,7 +53,7 @@ export class StreamRows {
     let at = line;
     while (at > 0 && lines.get(at)?.isWrapped === true) at -= 1;
     const row = lines.get(at);
-    return row !== undefined && this.told.has(row);
+    return row !== undefined && this.stderrRows.has(row);
   }
 
   /** Shows the signs in `layer`, which lies over the terminal. */

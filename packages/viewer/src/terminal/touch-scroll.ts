@@ -58,9 +58,9 @@ export function scrollByTouch(terminal: Terminal, host: HTMLElement, signal: Abo
     samples = [];
     if (first === undefined || last === undefined || window.matchMedia('(prefers-reduced-motion: reduce)').matches)
       return;
-    const took = last.at - first.at;
-    if (took <= 0 || event.timeStamp - last.at > SPEED_OVER_MS) return;
-    const speed = (from: number, to: number): number => Math.max(-FASTEST, Math.min(FASTEST, (from - to) / took));
+    const duration = last.at - first.at;
+    if (duration <= 0 || event.timeStamp - last.at > SPEED_OVER_MS) return;
+    const speed = (from: number, to: number): number => Math.max(-FASTEST, Math.min(FASTEST, (from - to) / duration));
     roll(speed(first.x, last.x), speed(first.y, last.y), last);
   };
   const roll = (vx: number, vy: number, from: Sample): void => {
@@ -91,8 +91,8 @@ const sampleOf = ({ clientX: x, clientY: y }: Touch, { timeStamp: at }: TouchEve
 
 /** Returns the height of a row in pixels. */
 export function lineHeight(terminal: Terminal): number {
-  const drawn = terminal.element?.querySelector('.xterm-screen');
-  return Math.max(1, drawn instanceof HTMLElement ? drawn.offsetHeight / terminal.rows : 1);
+  const screen = terminal.element?.querySelector('.xterm-screen');
+  return Math.max(1, screen instanceof HTMLElement ? screen.offsetHeight / terminal.rows : 1);
 }
 
 function scroll(terminal: Terminal, lines: number, { x: clientX, y: clientY }: Sample): void {

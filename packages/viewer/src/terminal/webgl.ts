@@ -18,11 +18,11 @@ function hasGraphicsCard(): boolean {
 }
 
 /** Loads the renderer if useful. `isGone` returns true if the terminal was closed meanwhile. */
-export async function accelerate(terminal: Terminal, isGone: () => boolean): Promise<void> {
+export async function accelerate(terminal: Terminal, isDisposed: () => boolean): Promise<void> {
   if (!hasGraphicsCard()) return;
   try {
     const { WebglAddon } = await import('@xterm/addon-webgl');
-    if (isGone()) return;
+    if (isDisposed()) return;
     const addon = new WebglAddon();
     // The system takes the context away when it sleeps or runs short of resources: text drawing takes over.
     addon.onContextLoss(() => addon.dispose());

@@ -1,6 +1,6 @@
 import type { StoredEvent } from '@binnacle/protocol';
 import { describe, expect, it } from 'vitest';
-import { exitWords, isFailure, lastHours, total, trafficIn, withNewest } from './format.ts';
+import { exitText, isFailure, lastHours, total, trafficIn, withNewest } from './format.ts';
 
 const event = (id: string, over: Partial<StoredEvent> = {}): StoredEvent => ({
   id,
@@ -25,11 +25,11 @@ const ids = (events: readonly StoredEvent[]): string => events.map(({ id }) => i
 
 describe('how an event ended', () => {
   it('is said as it was, and never made up', () => {
-    expect(exitWords(event('a', { exit_code: 0, is_final: true }))).toBe('0');
-    expect(exitWords(event('a', { exit_code: 2, is_final: true }))).toBe('2');
-    expect(exitWords(event('a', { signal: 'SIGKILL', is_final: true }))).toBe('SIGKILL');
-    expect(exitWords(event('a', { is_final: true }))).toBe('ended');
-    expect(exitWords(event('a'))).toBe('');
+    expect(exitText(event('a', { exit_code: 0, is_final: true }))).toBe('0');
+    expect(exitText(event('a', { exit_code: 2, is_final: true }))).toBe('2');
+    expect(exitText(event('a', { signal: 'SIGKILL', is_final: true }))).toBe('SIGKILL');
+    expect(exitText(event('a', { is_final: true }))).toBe('ended');
+    expect(exitText(event('a'))).toBe('');
     expect(
       [{ exit_code: 0 }, { exit_code: 1 }, { signal: 'SIGTERM' }, {}].map((of) => isFailure(event('a', of))),
     ).toEqual([false, true, true, false]);

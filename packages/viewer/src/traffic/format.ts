@@ -16,7 +16,7 @@ export const isFailure = (event: StoredEvent): boolean =>
   event.signal !== null || (event.exit_code !== null && event.exit_code !== 0);
 
 /** Describes an end: a signal, an exit code, or only that it ended; empty without an end. */
-export function exitWords(event: StoredEvent): string {
+export function exitText(event: StoredEvent): string {
   if (event.signal !== null) return event.signal;
   if (event.exit_code !== null) return String(event.exit_code);
   return event.is_final ? 'ended' : '';

@@ -12,14 +12,14 @@ const STEP = 10;
 const BAR = 7;
 const LEAST = 4;
 
-interface TrafficStripProps {
+interface LastDayProps {
   readonly stats: TrafficStats | undefined;
   readonly source: string | undefined;
   /** True if other filters are active, which the strip ignores. */
   readonly isWider: boolean;
 }
 
-export function TrafficStrip({ stats, source, isWider }: TrafficStripProps) {
+export function LastDay({ stats, source, isWider }: LastDayProps) {
   const now = useNow();
   const hours = lastHours(stats ?? { hours: [] }, now, STATS_HOURS);
   const sum = total(hours);
@@ -76,7 +76,7 @@ export function TrafficStrip({ stats, source, isWider }: TrafficStripProps) {
             .filter((hour) => hour.events > 0)
             .map((hour) => (
               <tr key={hour.hour}>
-                <th scope="row">{hourWords(hour)}</th>
+                <th scope="row">{hourText(hour)}</th>
                 <td>{hour.events}</td>
                 <td>{bytes(hour.bytes)}</td>
                 <td>{hour.failures}</td>
@@ -106,7 +106,7 @@ function Sum({
   );
 }
 
-const hourWords = ({ hour }: Hour): string =>
+const hourText = ({ hour }: Hour): string =>
   new Date(hour).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' });
 
 /**
@@ -135,10 +135,10 @@ function Bars({ hours }: { readonly hours: readonly Hour[] }) {
           const height = count === 0 ? 1 : tall(count);
           return { x: at * STEP + (STEP - BAR) / 2, y: HEIGHT - 1 - height, width: BAR, height };
         };
-        const words = `${hourWords(hour)}: ${counted(hour.events, 'event')}, ${counted(hour.failures, 'failure')}`;
+        const label = `${hourText(hour)}: ${counted(hour.events, 'event')}, ${counted(hour.failures, 'failure')}`;
         return (
           <g key={hour.hour}>
-            <title>{words}</title>
+            <title>{label}</title>
             <rect className={hour.events === 0 ? 'bar none' : 'bar'} {...box(hour.events)} />
             {hour.failures > 0 && <rect className="bar-failed" {...box(hour.failures)} />}
             {hour.failures > 0 && <rect fill="url(#bar-hatch)" {...box(hour.failures)} />}

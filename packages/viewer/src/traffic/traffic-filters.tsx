@@ -4,14 +4,14 @@
 import type { SessionInfo } from '@binnacle/protocol';
 import { type ReactNode, useEffect, useId, useRef, useState } from 'react';
 import { choices } from '../model/session-facets.ts';
-import { askIn, askWords, isAskEmpty, isExit, type TrafficAsk } from '../model/traffic-query.ts';
+import { filterParams, isExit, isFilterEmpty, parseTrafficFilter, type TrafficFilter } from '../model/traffic-query.ts';
 import { Pick } from '../ui/pick.tsx';
 import './traffic-filters.css';
 
 interface TrafficFiltersProps {
-  readonly ask: TrafficAsk;
+  readonly filter: TrafficFilter;
   readonly sessions: readonly SessionInfo[];
-  readonly onAsk: (ask: TrafficAsk) => void;
+  readonly onFilter: (filter: TrafficFilter) => void;
 }
 
 const TIMES: readonly (readonly [string, string])[] = [
@@ -24,22 +24,22 @@ const TIMES: readonly (readonly [string, string])[] = [
 /** Debounce for the text filters. */
 const PAUSE_MS = 300;
 
-export function TrafficFilters({ ask, sessions, onAsk }: TrafficFiltersProps) {
-  const [open, setOpen] = useState(() => window.matchMedia('(min-width: 720px)').matches || !isAskEmpty(ask));
+export function TrafficFilters({ filter, sessions, onFilter }: TrafficFiltersProps) {
+  const [open, setOpen] = useState(() => window.matchMedia('(min-width: 720px)').matches || !isFilterEmpty(filter));
   /** Counter that empties the fields, including text that does not apply yet. */
   const [cleared, setCleared] = useState(0);
   const { sources, labels } = choices(sessions);
-  const words = askWords(ask);
+  const params = filterParams(filter);
   const change = (name: string, value: string): void => {
-    const given = new URLSearchParams();
-    for (const [key, text] of Object.entries({ ...words, [name]: value })) if (text) given.set(key, text);
-    onAsk(askIn(given));
+    const next = new URLSearchParams();
+    for (const [key, text] of Object.entries({ ...params, [name]: value })) if (text) next.set(key, text);
+    onFilter(parseTrafficFilter(next));
   };
   return (
     <search aria-label="Filters of the events">
       <details className="asks" open={open} onToggle={(event) => setOpen(event.currentTarget.open)}>
         <summary data-testid="traffic-filters">
-          Filters{isAskEmpty(ask) ? '' : `, ${Object.keys(ask).length} in force`}
+          Filters{isFilterEmpty(filter) ? '' : `, ${Object.keys(filter).length} in force`}
         </summary>
         <form
           key={cleared}
@@ -50,36 +50,36 @@ export function TrafficFilters({ ask, sessions, onAsk }: TrafficFiltersProps) {
             if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
           }}
         >
-          <Text name="source" label="Source" value={words.source ?? ''} among={sources} onSet={change} />
+          <Text name="source" label="Source" value={params.source ?? ''} among={sources} onSet={change} />
           <Text
             name="label"
             label="Label"
-            value={words.label ?? ''}
+            value={params.label ?? ''}
             among={labels}
             onSet={change}
             hint="key or key=value"
           />
-          <Text name="command" label="Command contains" value={words.command ?? ''} onSet={change} />
-          <Text name="session" label="Session" value={words.session ?? ''} onSet={change} hint="its id" />
+          <Text name="command" label="Command contains" value={params.command ?? ''} onSet={change} />
+          <Text name="session" label="Session" value={params.session ?? ''} onSet={change} hint="its id" />
           <Text
             name="exit"
             label="Exit code"
-            value={words.exit ?? ''}
+            value={params.exit ?? ''}
             onSet={change}
             mode="numeric"
             wrong={(text) => (isExit(text) ? undefined : 'An exit code is a number.')}
           />
           <Pick
             label="Came in"
-            value={words.hours ?? ''}
+            value={params.hours ?? ''}
             of={TIMES}
             onPick={(hours) => change('hours', hours)}
             test="ask-hours"
           />
-          <Check isOn={ask.final === true} onSet={(on) => change('final', on ? '1' : '')}>
+          <Check isOn={filter.final === true} onSet={(on) => change('final', on ? '1' : '')}>
             Only final events
           </Check>
-          {!isAskEmpty(ask) && (
+          {!isFilterEmpty(filter) && (
             <button
               type="button"
               className="button quiet"
@@ -88,7 +88,7 @@ export function TrafficFilters({ ask, sessions, onAsk }: TrafficFiltersProps) {
               onMouseDown={(event) => event.preventDefault()}
               onClick={() => {
                 setCleared((times) => times + 1);
-                onAsk({});
+                onFilter({});
               }}
               data-testid="ask-clear"
             >
@@ -121,21 +121,21 @@ function Text({ name, label, value, among = [], hint, mode, wrong, onSet }: Text
   const [text, setText] = useState(value);
   const typed = text.trim();
   const why = typed === '' ? undefined : wrong?.(typed);
-  const wanted = why === undefined ? typed : '';
+  const input = why === undefined ? typed : '';
   /** Last applied value: a different value came from outside, and replaces the typed text. */
-  const held = useRef(value);
+  const applied = useRef(value);
   useEffect(() => {
-    if (value !== held.current) setText(value);
-    held.current = value;
+    if (value !== applied.current) setText(value);
+    applied.current = value;
   }, [value]);
-  const hold = (): void => {
-    if (wanted === held.current) return;
-    held.current = wanted;
-    onSet(name, wanted);
+  const apply = (): void => {
+    if (input === applied.current) return;
+    applied.current = input;
+    onSet(name, input);
   };
   // The current callback when the pause is over: other filters may have changed until then.
-  const latest = useRef(hold);
-  latest.current = hold;
+  const latest = useRef(apply);
+  latest.current = apply;
   // biome-ignore lint/correctness/useExhaustiveDependencies: every key begins the pause anew.
   useEffect(() => {
     const timer = setTimeout(() => latest.current(), PAUSE_MS);
@@ -153,7 +153,7 @@ function Text({ name, label, value, among = [], hint, mode, wrong, onSet }: Text
         autoComplete="off"
         spellCheck={false}
         onChange={(event) => setText(event.target.value)}
-        onBlur={hold}
+        onBlur={apply}
         aria-invalid={why !== undefined}
         aria-describedby={why === undefined ? undefined : `${id}-wrong`}
         data-testid={`ask-${name}`}

@@ -5,7 +5,7 @@ import { bytes, exactClockTime, oneLine } from '../model/format.ts';
 import { addressOf } from '../model/route.ts';
 import { shortId, title } from '../model/sessions.ts';
 import { useNow } from '../state/use-clock.ts';
-import { exitWords, isFailure } from './format.ts';
+import { exitText, isFailure } from './format.ts';
 import './traffic-table.css';
 
 interface TrafficTableProps {
@@ -50,7 +50,7 @@ interface RowProps {
 function Row({ event, now, name }: RowProps) {
   const happened = event.timestamp ?? event.received_at;
   const failed = isFailure(event);
-  const words = exitWords(event);
+  const text = exitText(event);
   const label = shortId(event.session_id);
   const whole = oneLine(event.session_id, 200);
   return (
@@ -82,7 +82,7 @@ function Row({ event, now, name }: RowProps) {
         )}
       </td>
       <td className="cell-exit">
-        {words !== '' && (
+        {text !== '' && (
           <span
             className={failed ? 'exit bad' : 'exit'}
             data-kind={event.signal === null && event.exit_code !== null ? 'code' : 'word'}
@@ -93,7 +93,7 @@ function Row({ event, now, name }: RowProps) {
                 <span className="sr-only">failed: </span>
               </>
             )}
-            <span className="exit-words">{words}</span>
+            <span className="exit-text">{text}</span>
           </span>
         )}
       </td>

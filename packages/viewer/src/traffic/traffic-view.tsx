@@ -4,33 +4,33 @@ import type { Binnacle } from '@binnacle/client';
 import type { SessionInfo, StoredEventList } from '@binnacle/protocol';
 import type { ReactNode } from 'react';
 import { counted } from '../model/format.ts';
-import { isAskEmpty, type TrafficAsk } from '../model/traffic-query.ts';
+import { isFilterEmpty, type TrafficFilter } from '../model/traffic-query.ts';
 import { TrafficIcon } from '../ui/icons.tsx';
 import { ErrorNotice } from '../ui/notices.tsx';
 import { Empty, Failed, More, Page } from '../ui/page.tsx';
-import { TrafficStrip } from './last-day.tsx';
+import { LastDay } from './last-day.tsx';
 import { TrafficFilters } from './traffic-filters.tsx';
 import { TrafficTable } from './traffic-table.tsx';
-import { type Heard, useTraffic } from './use-traffic.ts';
+import { type TrafficState, useTraffic } from './use-traffic.ts';
 import './traffic-view.css';
 
 interface TrafficViewProps {
   readonly client: Binnacle;
-  readonly ask: TrafficAsk;
+  readonly filter: TrafficFilter;
   readonly sessions: readonly SessionInfo[];
   readonly menu: ReactNode;
   readonly linkNotice: ReactNode;
-  readonly onAsk: (ask: TrafficAsk) => void;
+  readonly onFilter: (filter: TrafficFilter) => void;
 }
 
-export function TrafficView({ client, ask, sessions, menu, linkNotice, onAsk }: TrafficViewProps) {
-  const heard = useTraffic(client, ask);
-  const { list, stats, error } = heard;
+export function TrafficView({ client, filter, sessions, menu, linkNotice, onFilter }: TrafficViewProps) {
+  const traffic = useTraffic(client, filter);
+  const { list, stats, error } = traffic;
   return (
     <Page
       title="Traffic"
       icon={<TrafficIcon />}
-      words="What programs that run elsewhere sent here"
+      subtitle="What programs that run elsewhere sent here"
       menu={menu}
       notices={
         <>
@@ -38,56 +38,56 @@ export function TrafficView({ client, ask, sessions, menu, linkNotice, onAsk }: 
           {error !== undefined && list !== undefined && <ErrorNotice error={error} />}
         </>
       }
-      busy={heard.busy}
+      busy={traffic.busy}
       test="traffic-view"
     >
-      <TrafficStrip stats={stats} source={ask.source} isWider={!isAskEmpty({ ...ask, source: undefined })} />
-      <TrafficFilters ask={ask} sessions={sessions} onAsk={onAsk} />
+      <LastDay stats={stats} source={filter.source} isWider={!isFilterEmpty({ ...filter, source: undefined })} />
+      <TrafficFilters filter={filter} sessions={sessions} onFilter={onFilter} />
       <p
-        className={isAskEmpty(ask) || !list?.events.length ? 'sr-only' : 'traffic-found'}
+        className={isFilterEmpty(filter) || !list?.events.length ? 'sr-only' : 'traffic-found'}
         role="status"
         data-testid="traffic-status"
       >
-        {list === undefined ? '' : foundWords(list, isAskEmpty(ask))}
+        {list === undefined ? '' : foundText(list, isFilterEmpty(filter))}
       </p>
-      {error !== undefined && list === undefined && <Failed error={error} onAgain={heard.again} />}
-      <Body ask={ask} heard={heard} sessions={sessions} onAsk={onAsk} />
+      {error !== undefined && list === undefined && <Failed error={error} onAgain={traffic.again} />}
+      <Body filter={filter} traffic={traffic} sessions={sessions} onFilter={onFilter} />
     </Page>
   );
 }
 
-function foundWords({ events, next }: StoredEventList, isAll: boolean): string {
-  const words = `${counted(events.length, 'event')}${next === null ? '' : ' and more'}`;
-  if (isAll) return words;
-  return events.length === 1 && next === null ? `${words} fits the filters` : `${words} fit the filters`;
+function foundText({ events, next }: StoredEventList, isAll: boolean): string {
+  const text = `${counted(events.length, 'event')}${next === null ? '' : ' and more'}`;
+  if (isAll) return text;
+  return events.length === 1 && next === null ? `${text} fits the filters` : `${text} fit the filters`;
 }
 
 interface BodyProps {
-  readonly ask: TrafficAsk;
-  readonly heard: Heard;
+  readonly filter: TrafficFilter;
+  readonly traffic: TrafficState;
   readonly sessions: readonly SessionInfo[];
-  readonly onAsk: (ask: TrafficAsk) => void;
+  readonly onFilter: (filter: TrafficFilter) => void;
 }
 
-function Body({ ask, heard, sessions, onAsk }: BodyProps) {
-  const { list } = heard;
+function Body({ filter, traffic, sessions, onFilter }: BodyProps) {
+  const { list } = traffic;
   const icon = <TrafficIcon />;
   if (list === undefined)
-    return heard.error === undefined ? <Empty icon={icon} title="Looking…" waiting test="traffic-loading" /> : null;
+    return traffic.error === undefined ? <Empty icon={icon} title="Looking…" waiting test="traffic-loading" /> : null;
   if (list.events.length > 0) {
     return (
       <>
         <TrafficTable events={list.events} sessions={sessions} />
         {list.next !== null && (
-          <More words="Earlier events" busy={heard.busy} onMore={heard.more} test="traffic-more" />
+          <More label="Earlier events" busy={traffic.busy} onMore={traffic.more} test="traffic-more" />
         )}
       </>
     );
   }
-  if (!isAskEmpty(ask)) {
+  if (!isFilterEmpty(filter)) {
     return (
       <Empty icon={icon} title="No event fits the filters" test="traffic-none">
-        <button type="button" className="button" onClick={() => onAsk({})}>
+        <button type="button" className="button" onClick={() => onFilter({})}>
           Show all events
         </button>
       </Empty>

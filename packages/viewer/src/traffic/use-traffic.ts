@@ -4,10 +4,10 @@ import type { Binnacle } from '@binnacle/client';
 import type { BinnacleError, StoredEventList, TrafficStats } from '@binnacle/protocol';
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { asFailure } from '../model/failure.ts';
-import { queryOf, type TrafficAsk } from '../model/traffic-query.ts';
+import { queryOf, type TrafficFilter } from '../model/traffic-query.ts';
 import { withNewest } from './format.ts';
 
-export interface Heard {
+export interface TrafficState {
   /** Undefined until the first page is here. */
   readonly list: StoredEventList | undefined;
   readonly stats: TrafficStats | undefined;
@@ -26,31 +26,31 @@ const EVERY_MS = 3000;
 export const STATS_HOURS = 24;
 const HOUR_MS = 3_600_000;
 
-export function useTraffic(client: Binnacle, ask: TrafficAsk): Heard {
+export function useTraffic(client: Binnacle, filter: TrafficFilter): TrafficState {
   const [list, setList] = useState<StoredEventList>();
   const [stats, setStats] = useState<TrafficStats>();
   const [error, setError] = useState<BinnacleError>();
   const [busy, setBusy] = useState(false);
   /** True while the shown events still belong to the previous query. */
-  const [isAsking, setAsking] = useState(true);
-  const look = useRef<() => void>(() => undefined);
+  const [isLoading, setLoading] = useState(true);
+  const poll = useRef<() => void>(() => undefined);
   // Compared by content, not by object identity.
-  const words = JSON.stringify(ask);
+  const key = JSON.stringify(filter);
 
   useEffect(() => {
-    const asked = JSON.parse(words) as TrafficAsk;
+    const current = JSON.parse(key) as TrafficFilter;
     const abort = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     /** Id of the newest event that was read; undefined before the first answer. */
     let newest: string | undefined;
     // Earlier events stay until the answer: the page should not go blank at every key.
-    setAsking(true);
+    setLoading(true);
     const read = async (): Promise<void> => {
       const now = Date.now();
-      const page = await client.traffic.events({ ...queryOf(asked, now), limit: PAGE }, abort.signal);
+      const page = await client.traffic.events({ ...queryOf(current, now), limit: PAGE }, abort.signal);
       const first = page.events[0]?.id ?? '';
       if (first !== newest) {
-        const source = asked.source === undefined ? {} : { source: asked.source };
+        const source = current.source === undefined ? {} : { source: current.source };
         const counted = await client.traffic.stats({ since: now - STATS_HOURS * HOUR_MS, ...source }, abort.signal);
         setStats(counted);
       }
@@ -58,7 +58,7 @@ export function useTraffic(client: Binnacle, ask: TrafficAsk): Heard {
       const isFirst = newest === undefined;
       newest = first;
       setList((known) => (isFirst || known === undefined ? page : withNewest(known, page)));
-      setAsking(false);
+      setLoading(false);
       setError(undefined);
     };
     const again = (): void => {
@@ -68,19 +68,19 @@ export function useTraffic(client: Binnacle, ask: TrafficAsk): Heard {
       // The notice about the connection reports the failure already, and the events stay.
       const isAway = newest !== undefined && client.state.kind !== 'open';
       (isAway ? Promise.resolve() : read())
-        .catch((thrown: unknown) => {
+        .catch((cause: unknown) => {
           if (abort.signal.aborted) return;
-          setError(asFailure(thrown));
+          setError(asFailure(cause));
           if (newest !== undefined) return;
           setList(undefined);
           setStats(undefined);
-          setAsking(false);
+          setLoading(false);
         })
         .finally(() => {
           if (!abort.signal.aborted) timer = setTimeout(again, EVERY_MS);
         });
     };
-    look.current = again;
+    poll.current = again;
     again();
     document.addEventListener('visibilitychange', again);
     return () => {
@@ -88,23 +88,23 @@ export function useTraffic(client: Binnacle, ask: TrafficAsk): Heard {
       clearTimeout(timer);
       document.removeEventListener('visibilitychange', again);
     };
-  }, [client, words]);
+  }, [client, key]);
 
   const next = list?.next ?? null;
   const more = useCallback(() => {
     if (next === null) return;
     setBusy(true);
     client.traffic
-      .events({ ...queryOf(JSON.parse(words) as TrafficAsk, Date.now()), limit: PAGE, after: next })
+      .events({ ...queryOf(JSON.parse(key) as TrafficFilter, Date.now()), limit: PAGE, after: next })
       .then(
         (page) =>
           setList((known) =>
             // If the list changed or restarted meanwhile, this page no longer follows it and is dropped.
             known?.next === next ? { events: [...known.events, ...page.events], next: page.next } : known,
           ),
-        (thrown: unknown) => setError(asFailure(thrown)),
+        (cause: unknown) => setError(asFailure(cause)),
       )
       .finally(() => setBusy(false));
-  }, [client, words, next]);
-  return { list, stats, error, busy: busy || isAsking, more, again: () => look.current() };
+  }, [client, key, next]);
+  return { list, stats, error, busy: busy || isLoading, more, again: () => poll.current() };
 }

@@ -23,10 +23,10 @@ export function CopyButton({ text, what }: { readonly text: string; readonly wha
         timer.current = setTimeout(() => setState('idle'), COPIED_MS);
       });
   };
-  const words = { idle: 'Copy', copied: 'Copied', failed: 'Not allowed' }[state];
+  const label = { idle: 'Copy', copied: 'Copied', failed: 'Not allowed' }[state];
   return (
-    <button type="button" className="copy" onClick={copy} aria-label={`${words} ${what}`} data-testid="copy">
-      {state === 'copied' ? <TickIcon /> : <CopyIcon />} {words}
+    <button type="button" className="copy" onClick={copy} aria-label={`${label} ${what}`} data-testid="copy">
+      {state === 'copied' ? <TickIcon /> : <CopyIcon />} {label}
     </button>
   );
 }

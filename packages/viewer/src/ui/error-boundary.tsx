@@ -8,25 +8,25 @@ import { Failure } from './failure.tsx';
 import { reloadWhenThere } from './lazy-part.ts';
 import './page.css';
 
-interface MishapProps {
+interface ErrorBoundaryProps {
   readonly menu: ReactNode;
   readonly children: ReactNode;
 }
 
-interface MishapState {
+interface ErrorBoundaryState {
   readonly error: BinnacleError | undefined;
 }
 
-export class Mishap extends Component<MishapProps, MishapState> {
-  override state: MishapState = { error: undefined };
+export class ErrorBoundary extends Component<ErrorBoundaryProps, ErrorBoundaryState> {
+  override state: ErrorBoundaryState = { error: undefined };
   private undo: (() => void) | undefined;
 
-  static getDerivedStateFromError(thrown: unknown): MishapState {
-    return { error: asFailure(thrown) };
+  static getDerivedStateFromError(cause: unknown): ErrorBoundaryState {
+    return { error: asFailure(cause) };
   }
 
-  override componentDidCatch(thrown: unknown): void {
-    if (asFailure(thrown).code === 'unreachable') this.undo = reloadWhenThere();
+  override componentDidCatch(cause: unknown): void {
+    if (asFailure(cause).code === 'unreachable') this.undo = reloadWhenThere();
   }
 
   override componentWillUnmount(): void {
@@ -37,7 +37,7 @@ export class Mishap extends Component<MishapProps, MishapState> {
     const { error } = this.state;
     if (error === undefined) return this.props.children;
     return (
-      <main className="main" data-testid="mishap">
+      <main className="main" data-testid="error-boundary">
         <header className="bar bar-bare">{this.props.menu}</header>
         <div className="page-empty">
           <h2>This part of the page could not be shown</h2>
@@ -52,25 +52,28 @@ export class Mishap extends Component<MishapProps, MishapState> {
   }
 }
 
-interface PartMishapProps {
+interface PartErrorBoundaryProps {
   /** The rendered content: a change of this identity triggers a new try. */
   readonly of: unknown;
   readonly children: ReactNode;
 }
 
-interface PartMishapState extends MishapState {
+interface PartErrorBoundaryState extends ErrorBoundaryState {
   readonly of: unknown;
 }
 
 /** The error boundary for one item of a list: one line in its place. */
-export class PartMishap extends Component<PartMishapProps, PartMishapState> {
-  override state: PartMishapState = { error: undefined, of: this.props.of };
+export class PartErrorBoundary extends Component<PartErrorBoundaryProps, PartErrorBoundaryState> {
+  override state: PartErrorBoundaryState = { error: undefined, of: this.props.of };
 
-  static getDerivedStateFromError(thrown: unknown): MishapState {
-    return { error: asFailure(thrown) };
+  static getDerivedStateFromError(cause: unknown): ErrorBoundaryState {
+    return { error: asFailure(cause) };
   }
 
-  static getDerivedStateFromProps({ of }: PartMishapProps, before: PartMishapState): PartMishapState | null {
+  static getDerivedStateFromProps(
+    { of }: PartErrorBoundaryProps,
+    before: PartErrorBoundaryState,
+  ): PartErrorBoundaryState | null {
     return of === before.of ? null : { error: undefined, of };
   }
 
@@ -78,7 +81,7 @@ export class PartMishap extends Component<PartMishapProps, PartMishapState> {
     const { error } = this.state;
     if (error === undefined) return this.props.children;
     return (
-      <p className="turn-end error" role="note" data-testid="part-mishap">
+      <p className="turn-end error" role="note" data-testid="part-error">
         This could not be shown.
         <small>
           {' '}

@@ -26,12 +26,12 @@ function box(x: number, y: number, width: number, height: number, r: number): st
   return `M${x + r} ${y}h${across}${corner(r, r)}v${down}${corner(-r, r)}h${-across}${corner(-r, -r)}v${-down}${corner(r, -r)}Z`;
 }
 
-export const HelmIcon = icon(
+export const LeaseIcon = icon(
   circle(10, 10, 5.2),
   circle(10, 10, 1.5),
   'M10 1.8v6.7M10 11.5v6.7M1.8 10h6.7M11.5 10h6.7M4.2 4.2l4.7 4.7M11.1 11.1l4.7 4.7M15.8 4.2l-4.7 4.7M8.9 11.1l-4.7 4.7',
 );
-export const EyeIcon = icon(
+export const ViewIcon = icon(
   'M1.8 10S4.8 4.8 10 4.8 18.2 10 18.2 10 15.2 15.2 10 15.2 1.8 10 1.8 10Z',
   circle(10, 10, 2.4),
 );

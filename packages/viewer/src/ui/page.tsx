@@ -9,7 +9,7 @@ interface PageProps {
   readonly title: string;
   readonly icon: ReactNode;
   /** Subject of the page, in one line. */
-  readonly words: string;
+  readonly subtitle: string;
   readonly menu: ReactNode;
   readonly notices: ReactNode;
   readonly busy: boolean;
@@ -17,7 +17,7 @@ interface PageProps {
   readonly children: ReactNode;
 }
 
-export function Page({ title, icon, words, menu, notices, busy, test, children }: PageProps) {
+export function Page({ title, icon, subtitle, menu, notices, busy, test, children }: PageProps) {
   return (
     <main className="main page" aria-label={title} data-testid={test} data-busy={busy}>
       <header className="bar">
@@ -27,7 +27,7 @@ export function Page({ title, icon, words, menu, notices, busy, test, children }
             {icon}
             <span>{title}</span>
           </h2>
-          <p>{words}</p>
+          <p>{subtitle}</p>
         </div>
       </header>
       <div className="page-scroll">{children}</div>
@@ -73,17 +73,17 @@ export function Failed({ error, onAgain }: { readonly error: BinnacleError; read
 }
 
 interface MoreProps {
-  readonly words: string;
+  readonly label: string;
   readonly busy: boolean;
   readonly onMore: () => void;
   readonly test: string;
 }
 
 /** The button for the next page of a list. */
-export function More({ words, busy, onMore, test }: MoreProps) {
+export function More({ label, busy, onMore, test }: MoreProps) {
   return (
     <button type="button" className="button page-more" onClick={onMore} disabled={busy} data-testid={test}>
-      {busy ? 'Loading…' : words}
+      {busy ? 'Loading…' : label}
     </button>
   );
 }

@@ -18,9 +18,9 @@ export function Pick({ label, value, of, onPick, test }: PickProps) {
     <div className="pick">
       <label htmlFor={id}>{label}</label>
       <select id={id} value={value} onChange={(event) => onPick(event.target.value)} data-testid={test}>
-        {of.map(([one, words]) => (
+        {of.map(([one, label]) => (
           <option key={one} value={one}>
-            {words}
+            {label}
           </option>
         ))}
       </select>

@@ -15,7 +15,7 @@ const QUIET = 4;
 
 /** Renders the code, dark on light in both themes: many cameras cannot read inverted codes. */
 export function Qr({ text, label }: QrProps) {
-  const { size, path } = useMemo(() => drawn(text), [text]);
+  const { size, path } = useMemo(() => plotOf(text), [text]);
   return (
     <svg
       className="qr"
@@ -33,7 +33,7 @@ export function Qr({ text, label }: QrProps) {
 /**
  * Draws the dark modules as one path, one segment per run in a row: a thousand elements would cost a thousand layouts.
  */
-function drawn(text: string): { readonly size: number; readonly path: string } {
+function plotOf(text: string): { readonly size: number; readonly path: string } {
   const { size, data } = encode(text, { ecc: 'M', border: QUIET });
   let path = '';
   for (const [y, row] of data.entries()) {

@@ -10,8 +10,8 @@ const darkness = (): MediaQueryList => window.matchMedia('(prefers-color-scheme:
 
 function chosen(): Theme | undefined {
   try {
-    const kept = localStorage.getItem(KEY);
-    return kept === 'dark' || kept === 'light' ? kept : undefined;
+    const stored = localStorage.getItem(KEY);
+    return stored === 'dark' || stored === 'light' ? stored : undefined;
   } catch {
     return undefined; // storage may be forbidden: the system's theme applies
   }

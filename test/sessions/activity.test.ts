@@ -12,7 +12,7 @@ const QUIET_MS = 700;
 let gateway: GatewayProcess;
 beforeAll(async () => {
   gateway = await openGatewayProcess({
-    activityTimes: { quietMs: QUIET_MS, settleMs: 1500, echoMs: 400, lookMs: 50, tellMs: 300 },
+    activityTimes: { quietMs: QUIET_MS, settleMs: 1500, echoMs: 400, readMs: 50, publishMs: 300 },
   });
 });
 afterAll(() => gateway.close());

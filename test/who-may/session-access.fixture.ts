@@ -22,9 +22,9 @@ import { Sockets, type SocketsParts } from '../../packages/server/src/gateway/so
 import { UserFocus } from '../../packages/server/src/notifications/focus.ts';
 import { ENDING_TIMES } from '../../packages/server/src/process/termination.ts';
 import { Fleet } from '../../packages/server/src/runner/client/fleet.ts';
-import { HELM_TIMES } from '../../packages/server/src/sessions/lease.ts';
+import { SESSION_LEASE_TIMES } from '../../packages/server/src/sessions/lease.ts';
 import { type CreateOptions, Sessions } from '../../packages/server/src/sessions/sessions.ts';
-import { Commands } from '../../packages/server/src/sessions/timed-sessions.ts';
+import { TimedSessions } from '../../packages/server/src/sessions/timed-sessions.ts';
 import { Catalogue } from '../../packages/server/src/store/store.ts';
 import { type MayAccess, SessionAccess } from '../../packages/server/src/visibility/session-access.ts';
 import { type Frames, openFrames } from '../support/wire.ts';
@@ -63,7 +63,7 @@ export async function openParts(mayAccess?: MayAccess): Promise<Parts> {
       maxInputBytes: 64 * 1024,
       maxQueuedRuns: 8,
       maxEndedRuns: 8,
-      helmTimes: HELM_TIMES,
+      leaseTimes: SESSION_LEASE_TIMES,
       endingTimes: { ...ENDING_TIMES, hupMs: 200, termMs: 200 },
       passEnv: [],
       pageCacheBytes: 1024 * 1024,
@@ -89,7 +89,7 @@ export async function openParts(mayAccess?: MayAccess): Promise<Parts> {
   const access = new SessionAccess(sessions, mayAccess);
   const liveness = new Liveness(LIVENESS_TIMES);
   const ptys = new Ptys({ store: catalogue.ptys, maxPending: 10, time: catalogue.time });
-  const commands = new Commands({
+  const commands = new TimedSessions({
     store: catalogue.commands,
     log,
     time: catalogue.time,

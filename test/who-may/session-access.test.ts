@@ -437,7 +437,7 @@ describe('who may see the sessions of a conversation', () => {
       expect((await lost(his, session)).error.code).toBe('session_not_found');
       const at = his.all.length;
       // The grace of a holder whose connection broke, not the five minutes of one who is there.
-      expect(parts.sessions.get(session).helm.info?.expiresInMs).toBeLessThanOrEqual(15_000);
+      expect(parts.sessions.get(session).lease.info?.expiresInMs).toBeLessThanOrEqual(15_000);
       expect((await hers.ask({ t: 'lease', session, action: 'take' })).t).toBe('ok');
       await his.ask({ t: 'ping', time: 1 });
       expect(JSON.stringify(his.all.slice(at))).not.toContain(session);
@@ -479,7 +479,7 @@ describe('who may see the sessions of a conversation', () => {
         shrink();
         expect((await his.next((frame) => frame.type === 'error', 1000)).code).toBe('SESSION_NOT_FOUND');
         expect((await his.closing(1000)).code).toBe(4004);
-        await until('the helm is free', () => parts.sessions.get(session).helm.info === null);
+        await until('the helm is free', () => parts.sessions.get(session).lease.info === null);
       }
     });
 

@@ -6,7 +6,7 @@ import {
   type AgentConfig,
   type AlsoWrong,
   type ConfigProblem,
-  checkCwd,
+  checkProgramCwd,
   driverOf,
   findExecutable,
   loadConfig,
@@ -48,7 +48,7 @@ function* missingOf(agent: AgentConfig): Generator<Wrong> {
   const driver = name.includes('/') ? undefined : driverOf(name);
   if (driver?.kind !== 'process') return;
   try {
-    checkCwd(cwd);
+    checkProgramCwd(cwd);
   } catch {
     yield { at: at('cwd'), message: `There is no directory ${cwd} that we may enter.` };
   }

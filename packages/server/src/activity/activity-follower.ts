@@ -10,15 +10,15 @@ import { type Activity, ActivityMachine, type ActivityTimes } from './activity-m
 import { dialogOf, hintsAtDialog } from './dialog.ts';
 import { isOnlyTitles, Marks, type StatusMark, safeLine } from './marks.ts';
 import { lastLineOf, QUESTION_BYTES } from './question.ts';
-import type { LookTurns } from './scan-budget.ts';
+import type { ScanBudget } from './scan-budget.ts';
 
-export interface LookTimes extends ActivityTimes {
+export interface FollowerTimes extends ActivityTimes {
   /** Minimum delay between two reads of the output. */
-  readonly lookMs: number;
+  readonly readMs: number;
 }
 
 /** Contents of a screen. */
-export interface Sight {
+export interface ScreenContents {
   readonly rows: readonly string[];
   readonly title: string;
 }
@@ -29,17 +29,17 @@ export interface FollowerParts {
   changed(): void;
   failed(error: unknown): void;
   /** Draws the screen; undefined for a session without one. */
-  see(session: Session): Promise<Sight | undefined>;
+  see(session: Session): Promise<ScreenContents | undefined>;
 }
 
 /** Maximum bytes per read of the output; earlier output is skipped. */
-export const LOOK_BYTES = 256 * 1024;
+export const MAX_SCAN_BYTES = 256 * 1024;
 /** Bytes read from the end of a log that an earlier gateway has followed. */
 const TAIL_BYTES = 64 * 1024;
 /** Bytes searched for the words of a dialog before the screen is drawn. */
 const WRITTEN_BYTES = 32 * 1024;
 /** Maximum pages per read. Limits entries that are not output, which may be any number. */
-const LOOK_PAGES = 32;
+const MAX_SCAN_PAGES = 32;
 /** Maximum multiple of `quietMs` per timer: a longer silence says nothing more. */
 const LONGEST_QUIET = 5;
 /** Time for which the runner collects typed input before it writes an entry to the log. */
@@ -47,17 +47,17 @@ const INPUT_AUDIT_MS = 1000;
 
 export class ActivityFollower {
   readonly session: Session;
-  readonly #times: LookTimes;
-  readonly #turns: LookTurns;
-  readonly #sights: LookTurns;
+  readonly #times: FollowerTimes;
+  readonly #readBudget: ScanBudget;
+  readonly #screenBudget: ScanBudget;
   readonly #parts: FollowerParts;
   #machine: ActivityMachine;
   readonly #marks = new Marks();
   /** The last bytes on the terminal. */
   #tail = Buffer.alloc(0);
   #cursor: Cursor | undefined;
-  #lookedAt = Number.NEGATIVE_INFINITY;
-  #isLooking = false;
+  #readAt = Number.NEGATIVE_INFINITY;
+  #isReading = false;
   /** True while the follower waits for its turn in the scan budget. */
   #isQueued = false;
   #hasWritten = false;
@@ -69,7 +69,7 @@ export class ActivityFollower {
   readonly #clock = new SteadyClock();
   /** Lead of the session's own clock over `#clock`: its runner may have started before the clock was set back. */
   #aheadMs = 0;
-  #looking: NodeJS.Timeout | undefined;
+  #readTimer: NodeJS.Timeout | undefined;
   #quiet: NodeJS.Timeout | undefined;
   #seeing: NodeJS.Timeout | undefined;
   #isSeeing = false;
@@ -81,14 +81,14 @@ export class ActivityFollower {
 
   constructor(
     session: Session,
-    times: LookTimes,
-    turns: { readonly looks: LookTurns; readonly sights: LookTurns },
+    times: FollowerTimes,
+    budgets: { readonly reads: ScanBudget; readonly screens: ScanBudget },
     parts: FollowerParts,
   ) {
     this.session = session;
     this.#isFromBefore = parts.isFromBefore;
-    this.#turns = turns.looks;
-    this.#sights = turns.sights;
+    this.#readBudget = budgets.reads;
+    this.#screenBudget = budgets.screens;
     this.#times = times;
     this.#parts = parts;
     this.#machine = new ActivityMachine(session.record.createdAt, times);
@@ -118,9 +118,9 @@ export class ActivityFollower {
    */
   async begin(): Promise<boolean> {
     const log = this.#log();
-    if (this.#isOver || this.#cursor !== undefined || this.#isLooking) return true;
+    if (this.#isOver || this.#cursor !== undefined || this.#isReading) return true;
     if (log === undefined) return false;
-    this.#isLooking = true;
+    this.#isReading = true;
     try {
       const { head, epoch } = log;
       if (head.place > 0) await this.#catchUp();
@@ -129,7 +129,7 @@ export class ActivityFollower {
       const now = this.#time();
       this.#machine.pass(now, this.#lastLine);
       // The sign in the title, or the dialog, may be from before the part that was read.
-      if (head.offset > TAIL_BYTES && lastLineOf(this.#tail).isDrawn) await this.#see(true);
+      if (head.offset > TAIL_BYTES && lastLineOf(this.#tail).movesCursor) await this.#see(true);
       if (this.#isFromBefore) this.#found ??= this.#machine.now;
       this.#armSight();
       this.#armQuiet((this.#machine.quietAt ?? now) - now);
@@ -138,7 +138,7 @@ export class ActivityFollower {
       this.#parts.failed(error);
       return false;
     } finally {
-      this.#isLooking = false;
+      this.#isReading = false;
     }
     if (!this.#isOver) this.#parts.changed();
     return true;
@@ -160,7 +160,7 @@ export class ActivityFollower {
 
   stop(): void {
     this.#isOver = true;
-    clearTimeout(this.#looking);
+    clearTimeout(this.#readTimer);
     clearTimeout(this.#quiet);
     clearTimeout(this.#seeing);
     this.#cancelWait?.();
@@ -208,44 +208,44 @@ export class ActivityFollower {
     const cancel = cursor.wait(() => {
       this.#cancelWait = undefined;
       if (isInside) hasGrown = true;
-      else this.#lookSoon();
+      else this.#readSoon();
     });
     isInside = false;
-    if (hasGrown) this.#lookSoon();
+    if (hasGrown) this.#readSoon();
     else this.#cancelWait = cancel;
   }
 
-  #lookSoon(): void {
-    if (this.#isOver || this.#isQueued || this.#looking !== undefined) return;
-    const rest = this.#lookedAt + this.#times.lookMs - performance.now();
+  #readSoon(): void {
+    if (this.#isOver || this.#isQueued || this.#readTimer !== undefined) return;
+    const rest = this.#readAt + this.#times.readMs - performance.now();
     // Delayed: must not run in the event-loop turn that serves viewers.
-    this.#looking = setTimeout(
+    this.#readTimer = setTimeout(
       () => {
-        this.#looking = undefined;
+        this.#readTimer = undefined;
         this.#isQueued = true;
-        this.#turns
+        this.#readBudget
           .take(() => {
             this.#isQueued = false;
-            return this.#look();
+            return this.#readNew();
           })
           .catch((error: unknown) => this.#fail(error));
       },
       Math.max(0, rest),
     );
-    this.#looking.unref();
+    this.#readTimer.unref();
   }
 
-  async #look(): Promise<void> {
+  async #readNew(): Promise<void> {
     const log = this.#log();
-    if (log === undefined || this.#cursor === undefined || this.#isOver || this.#isLooking) return;
-    this.#isLooking = true;
-    this.#lookedAt = performance.now();
+    if (log === undefined || this.#cursor === undefined || this.#isOver || this.#isReading) return;
+    this.#isReading = true;
+    this.#readAt = performance.now();
     this.#hasWritten = false;
     try {
       let cursor = this.#cursor;
-      if (log.head.offset - cursor.position.offset > LOOK_BYTES) {
+      if (log.head.offset - cursor.position.offset > MAX_SCAN_BYTES) {
         this.#marks.skip();
-        cursor = new Cursor(log, await positionOf(log, { offset: log.head.offset - LOOK_BYTES }));
+        cursor = new Cursor(log, await positionOf(log, { offset: log.head.offset - MAX_SCAN_BYTES }));
       }
       await this.#read(cursor, (entry) => {
         this.#aheadMs = Math.max(this.#aheadMs, entry.time - this.#clock.now());
@@ -253,7 +253,7 @@ export class ActivityFollower {
       });
       this.#cursor = cursor;
     } finally {
-      this.#isLooking = false;
+      this.#isReading = false;
     }
     if (this.#isOver) return;
     if (this.#hasWritten) this.#armQuiet(this.#quietMs);
@@ -264,8 +264,8 @@ export class ActivityFollower {
 
   /** Reads at most one slice, even while the log grows. */
   async #read(cursor: Cursor, take: (entry: Entry) => void): Promise<void> {
-    const until = cursor.position.offset + LOOK_BYTES;
-    for (let pages = 0; pages < LOOK_PAGES && cursor.position.offset < until && !this.#isOver; pages += 1) {
+    const until = cursor.position.offset + MAX_SCAN_BYTES;
+    for (let pages = 0; pages < MAX_SCAN_PAGES && cursor.position.offset < until && !this.#isOver; pages += 1) {
       const next = cursor.next();
       const reading = next instanceof Promise ? await next : next;
       if (reading.kind === 'head') return;
@@ -312,8 +312,8 @@ export class ActivityFollower {
       () => {
         if (this.#isOver || this.#machine.quietAt === undefined) return;
         // Output that came meanwhile is read first.
-        if (this.#isLooking || this.#isQueued || this.#looking !== undefined) {
-          this.#armQuiet(this.#times.lookMs);
+        if (this.#isReading || this.#isQueued || this.#readTimer !== undefined) {
+          this.#armQuiet(this.#times.readMs);
           return;
         }
         this.#machine.pass(this.#machine.quietAt, this.#lastLine);
@@ -325,14 +325,14 @@ export class ActivityFollower {
   }
 
   #armSight(): void {
-    const { lookAt } = this.#machine;
+    const { screenCheckAt } = this.#machine;
     clearTimeout(this.#seeing);
     this.#seeing = undefined;
-    if (lookAt === undefined || this.#isOver || this.#isSeeing) return;
+    if (screenCheckAt === undefined || this.#isOver || this.#isSeeing) return;
     this.#seeing = setTimeout(
       () => {
         this.#seeing = undefined;
-        this.#sights
+        this.#screenBudget
           .take(() => this.#see())
           .then(() => {
             this.#armSight();
@@ -340,7 +340,7 @@ export class ActivityFollower {
           })
           .catch((error: unknown) => this.#fail(error));
       },
-      Math.max(0, lookAt - this.#time()),
+      Math.max(0, screenCheckAt - this.#time()),
     );
     this.#seeing.unref();
   }
@@ -389,7 +389,7 @@ export class ActivityFollower {
    * Handles a failed read: the log is gone or was replaced. The follower begins again at the next event of the session.
    */
   #fail(error: unknown): void {
-    this.#isLooking = false;
+    this.#isReading = false;
     this.#cursor = undefined;
     if (!this.#isOver) this.#parts.failed(error);
   }

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { ACTIVITY_TIMES, ActivityMachine, type Happened } from './activity-machine.ts';
+import { ACTIVITY_TIMES, type ActivityEvent, ActivityMachine } from './activity-machine.ts';
 import type { StatusMark } from './marks.ts';
 
 const QUIET_MS = ACTIVITY_TIMES.quietMs;
 
 describe('what a session is doing', () => {
-  const after = (...happened: readonly (readonly [number, Happened])[]): ActivityMachine => {
+  const after = (...happened: readonly (readonly [number, ActivityEvent])[]): ActivityMachine => {
     const machine = new ActivityMachine(0);
     for (const [at, one] of happened) {
       machine.pass(at);
@@ -13,7 +13,7 @@ describe('what a session is doing', () => {
     }
     return machine;
   };
-  const output: Happened = { kind: 'output' };
+  const output: ActivityEvent = { kind: 'output' };
 
   it('is working while it writes, and idle when it has been quiet, since then', () => {
     const machine = after([100, output], [1000, output]);
@@ -24,19 +24,19 @@ describe('what a session is doing', () => {
   });
 
   it('is waiting with a notification until somebody types, or it goes on by itself', () => {
-    const asked: Happened = { kind: 'notification', text: 'needs you' };
-    expect(after([0, asked], [100, output], [4000, output]).now).toEqual({
+    const notification: ActivityEvent = { kind: 'notification', text: 'needs you' };
+    expect(after([0, notification], [100, output], [4000, output]).now).toEqual({
       state: 'waiting',
       since: 0,
       text: 'needs you',
     });
-    expect(after([0, asked], [100, { kind: 'typed' }]).now.state).toBe('working');
+    expect(after([0, notification], [100, { kind: 'typed' }]).now.state).toBe('working');
     const writesOn = [6000, 7500, 9000, 10_500, 11_000].map((at) => [at, output] as const);
-    expect(after([0, asked], ...writesOn).now.state).toBe('working');
+    expect(after([0, notification], ...writesOn).now.state).toBe('working');
   });
 
   it('is one wait as long as it goes on, though the words of it change every second', () => {
-    const counting = Array.from({ length: 60 }, (_, n): (readonly [number, Happened])[] => [
+    const counting = Array.from({ length: 60 }, (_, n): (readonly [number, ActivityEvent])[] => [
       [n * 1000, output],
       [n * 1000, { kind: 'notification', text: `waiting for ${n} s` }],
     ]).flat();
@@ -47,8 +47,10 @@ describe('what a session is doing', () => {
   });
 
   it('goes on waiting though it draws itself again, as after a resize', () => {
-    const asked: Happened = { kind: 'notification', text: 'needs you' };
-    expect(after([0, asked], [60_000, output], [61_000, output], [90_000, output]).now).toMatchObject({ since: 0 });
+    const notification: ActivityEvent = { kind: 'notification', text: 'needs you' };
+    expect(after([0, notification], [60_000, output], [61_000, output], [90_000, output]).now).toMatchObject({
+      since: 0,
+    });
   });
 
   it('is waiting when it rang and then was quiet, however often it rang', () => {
@@ -59,7 +61,7 @@ describe('what a session is doing', () => {
   });
 
   it('is what a shell says that marks its prompts: echo is no work, a silent command is', () => {
-    const prompt: Happened[] = [{ kind: 'ended', exitCode: 0 }, { kind: 'prompt' }, { kind: 'input' }];
+    const prompt: ActivityEvent[] = [{ kind: 'ended', exitCode: 0 }, { kind: 'prompt' }, { kind: 'input' }];
     const at = prompt.map((one) => [10, one] as const);
     expect(after(...at, [20, output]).now).toMatchObject({ state: 'idle', since: 10 });
     expect(after(...at, [30, { kind: 'command' }]).now).toMatchObject({ state: 'working', since: 30 });
@@ -75,7 +77,7 @@ describe('what a session is doing', () => {
   });
 
   it('is idle while somebody types into a shell that marks nothing: an echo is no work, and a bell at a Tab no call', () => {
-    const typed: Happened = { kind: 'typed' };
+    const typed: ActivityEvent = { kind: 'typed' };
     const machine = after([0, output], [5000, typed], [5010, output], [5100, typed], [5110, { kind: 'bell' }]);
     expect(machine.now).toMatchObject({ state: 'idle', since: QUIET_MS });
     machine.pass(60_000);
@@ -86,24 +88,24 @@ describe('what a session is doing', () => {
 
   it('is waiting with its question, when the last that it wrote looks like one', () => {
     const machine = after([0, { kind: 'typed' }], [10, output]);
-    machine.pass(QUIET_MS + 10, () => ({ question: 'Password:', isDrawn: false }));
+    machine.pass(QUIET_MS + 10, () => ({ question: 'Password:', movesCursor: false }));
     expect(machine.now).toEqual({ state: 'waiting', since: QUIET_MS + 10, text: 'Password:' });
   });
 
   it('that a shell has marked works in silence as well, until somebody types into it or it draws', () => {
-    const quiet = (last: { typed?: boolean; isDrawn?: boolean }): string => {
+    const quiet = (last: { typed?: boolean; movesCursor?: boolean }): string => {
       const machine = after([0, { kind: 'prompt' }], [10, { kind: 'command' }], [20, output]);
       if (last.typed === true) machine.take({ kind: 'typed' }, 30);
-      machine.pass(60_000, () => ({ question: null, isDrawn: last.isDrawn === true }));
+      machine.pass(60_000, () => ({ question: null, movesCursor: last.movesCursor === true }));
       return machine.now.state;
     };
     expect(quiet({})).toBe('working');
     expect(quiet({ typed: true })).toBe('idle');
-    expect(quiet({ isDrawn: true })).toBe('idle');
+    expect(quiet({ movesCursor: true })).toBe('idle');
   });
 
-  const title = (text: string): Happened => ({ kind: 'title', text });
-  const status = (state: StatusMark['state'], more: Partial<StatusMark> = {}): Happened => ({
+  const title = (text: string): ActivityEvent => ({ kind: 'title', text });
+  const status = (state: StatusMark['state'], more: Partial<StatusMark> = {}): ActivityEvent => ({
     ...{ kind: 'status', state, reason: null, text: null },
     ...more,
   });
@@ -122,7 +124,7 @@ describe('what a session is doing', () => {
 
   it('is at rest with a sign for that, though something blinks, until another program floods the terminal', () => {
     const machine = after([0, title('✳ Claude Code')], [100, { kind: 'output', bytes: 500 }]);
-    expect(machine.lookAt).toBe(500);
+    expect(machine.screenCheckAt).toBe(500);
     machine.saw(undefined, 500);
     for (let at = 1000; at < 60_000; at += 600) {
       machine.take({ kind: 'output', bytes: 50 }, at);
@@ -135,21 +137,21 @@ describe('what a session is doing', () => {
 
   it('asks for leave as long as its screen shows the dialog, and is looked at ever more rarely', () => {
     const machine = after([0, output]);
-    expect(machine.lookAt).toBe(ACTIVITY_TIMES.pauseMs);
+    expect(machine.screenCheckAt).toBe(ACTIVITY_TIMES.pauseMs);
     machine.saw({ question: 'Run it?' }, 400);
-    let looks = 0;
+    let checks = 0;
     for (let at = 1000; at < 60_000; at += 500) {
       machine.take(output, at);
-      if (machine.lookAt !== undefined && machine.lookAt <= at) {
-        looks += 1;
+      if (machine.screenCheckAt !== undefined && machine.screenCheckAt <= at) {
+        checks += 1;
         machine.saw({ question: 'Run it?' }, at);
       }
     }
-    expect(looks).toBeLessThan(10);
+    expect(checks).toBeLessThan(10);
     expect(machine.now).toEqual({ state: 'asking', since: 400, text: 'Run it?' });
     machine.take({ kind: 'typed' }, 60_000);
     expect(machine.now.state).toBe('working');
-    expect(machine.lookAt).toBe(61_000);
+    expect(machine.screenCheckAt).toBe(61_000);
     machine.saw({ question: 'Run it?' }, 61_000);
     expect(machine.now.state).toBe('asking');
     machine.take(output, 62_500);
@@ -181,14 +183,14 @@ describe('what a session is doing', () => {
 
   it('is looked at ever more rarely where a reported dialog is none that is known', () => {
     const machine = after([0, status('blocked', { reason: 'permission', text: 'Bash: ls' })]);
-    let looks = 0;
+    let checks = 0;
     for (let at = 500; at < 60_000; at += 500) {
       machine.take(output, at);
-      if (machine.lookAt === undefined || machine.lookAt > at) continue;
-      looks += 1;
+      if (machine.screenCheckAt === undefined || machine.screenCheckAt > at) continue;
+      checks += 1;
       machine.saw(undefined, at);
     }
-    expect(looks).toBeLessThan(10);
+    expect(checks).toBeLessThan(10);
     expect(machine.now.state).toBe('asking');
   });
 
@@ -197,19 +199,19 @@ describe('what a session is doing', () => {
     machine.saw({ question: 'Run it?' }, 500);
     machine.take({ kind: 'typed' }, 5000);
     expect(machine.now).toMatchObject({ state: 'asking', text: 'Bash: ls' });
-    expect(machine.lookAt).toBe(6000);
+    expect(machine.screenCheckAt).toBe(6000);
     machine.saw(undefined, 6000);
     expect(machine.now).toMatchObject({ state: 'working', since: 6000 });
   });
 
   it('is guessed again when who reported is gone: a shell says so, or somebody types and nothing is drawn', () => {
     const machine = after([0, status('blocked')], [1000, { kind: 'typed' }], [1010, output]);
-    const drawn = () => ({ question: null, isDrawn: true });
-    machine.pass(60_000, drawn);
+    const fullScreen = () => ({ question: null, movesCursor: true });
+    machine.pass(60_000, fullScreen);
     expect(machine.now.state).toBe('waiting');
     machine.take({ kind: 'typed' }, 60_000);
     machine.take(output, 60_010);
-    machine.pass(90_000, () => ({ question: null, isDrawn: false }));
+    machine.pass(90_000, () => ({ question: null, movesCursor: false }));
     expect(machine.now.state).toBe('idle');
     machine.take(output, 99_000);
     expect(machine.now.state).toBe('working');

@@ -15,7 +15,7 @@ export interface Activity {
   readonly text: string | null;
 }
 
-export type Happened =
+export type ActivityEvent =
   /** `bytes`: size of the output; default 0. */
   | { readonly kind: 'output'; readonly bytes?: number }
   /** Input from a user. */
@@ -27,7 +27,7 @@ export interface LastLine {
   /** The program's question, if the last line looks like one. */
   readonly question: string | null;
   /** True if the program moves the cursor, so draws its screen and waits for keys. */
-  readonly isDrawn: boolean;
+  readonly movesCursor: boolean;
 }
 
 export interface ActivityTimes {
@@ -60,7 +60,7 @@ export class ActivityMachine {
   #now: Activity;
   /** Prompt state from the marks of a shell, a better sign of work than output; undefined without marks. */
   #atPrompt: boolean | undefined;
-  #wroteAt: number;
+  #outputAt: number;
   /** Start and size of the current burst: output without a pause. */
   #burstAt: number;
   #burstBytes = 0;
@@ -89,7 +89,7 @@ export class ActivityMachine {
   constructor(at: number, times: ActivityTimes = ACTIVITY_TIMES) {
     this.#times = times;
     this.#now = { state: 'working', since: at, text: null };
-    this.#wroteAt = at;
+    this.#outputAt = at;
     this.#burstAt = at;
   }
 
@@ -106,16 +106,16 @@ export class ActivityMachine {
   get quietAt(): number | undefined {
     const isOpen = !this.#isSettled && !this.#inProgress && this.#atPrompt !== true;
     if (!isOpen || !this.#isGuessed) return undefined;
-    return this.#wroteAt + this.#times.quietMs * (this.#sign === 'working' ? SIGNED : 1);
+    return this.#outputAt + this.#times.quietMs * (this.#sign === 'working' ? SIGNED : 1);
   }
 
   /** Time at which the screen should be checked, if nothing happens before. */
-  get lookAt(): number | undefined {
+  get screenCheckAt(): number | undefined {
     if (this.#unseenSince === undefined || this.#atPrompt === true) return undefined;
     if (this.#sign === 'working' && this.#reportedAt === undefined) return undefined;
     if (this.#reportedAt !== undefined && this.#sight !== 'wanted' && this.#sight !== 'doubted') return undefined;
     const { pauseMs } = this.#times;
-    const paused = this.#wroteAt + pauseMs;
+    const paused = this.#outputAt + pauseMs;
     const due = this.isSuspected ? Math.min(paused, this.#unseenSince + PATIENCE * pauseMs) : paused;
     return Math.max(due, this.#seenAt + this.#restMs);
   }
@@ -138,16 +138,16 @@ export class ActivityMachine {
     return true;
   }
 
-  take(happened: Happened, at: number): void {
-    switch (happened.kind) {
+  take(event: ActivityEvent, at: number): void {
+    switch (event.kind) {
       case 'output':
-        this.#wrote(at, happened.bytes ?? 0);
+        this.#output(at, event.bytes ?? 0);
         return;
       case 'typed':
         this.#typed(at);
         return;
       case 'notification':
-        this.#notified(happened.text, at);
+        this.#notified(event.text, at);
         return;
       case 'bell':
         // A bell alone has no meaning, and shells ring at a Tab. It counts if no output follows.
@@ -156,7 +156,7 @@ export class ActivityMachine {
       case 'prompt':
       case 'input':
       case 'ended':
-        this.#atPrompt = happened.kind !== 'ended';
+        this.#atPrompt = event.kind !== 'ended';
         this.#inProgress = false;
         this.#hasRung = false;
         this.#forget();
@@ -167,34 +167,34 @@ export class ActivityMachine {
         this.#hasRung = false;
         this.#isInteractive = false;
         this.#isSettled = false;
-        this.#wroteAt = at;
+        this.#outputAt = at;
         this.#become('working', at);
         return;
       case 'progress':
         if (this.#reportedAt !== undefined) return;
-        this.#inProgress = happened.state === 'set';
-        if (happened.state === 'set') this.#become('working', at);
-        else if (happened.state !== 'over') this.#become('waiting', at);
+        this.#inProgress = event.state === 'set';
+        if (event.state === 'set') this.#become('working', at);
+        else if (event.state !== 'over') this.#become('waiting', at);
         return;
       case 'title':
-        this.#titled(happened.text, at);
+        this.#titled(event.text, at);
         return;
       case 'status':
-        this.#reported(happened, at);
+        this.#reported(event, at);
         return;
     }
   }
 
   /** Handles the passing of time. Calls `look` at most once, after a silence. */
-  pass(at: number, look?: () => LastLine): void {
+  pass(at: number, readLastLine?: () => LastLine): void {
     const { quietAt } = this;
     if (quietAt === undefined || at < quietAt) return;
     this.#isSettled = true;
     const hasRung = this.#hasRung;
     this.#hasRung = false;
-    const { question, isDrawn } = look?.() ?? { question: null, isDrawn: false };
+    const { question, movesCursor } = readLastLine?.() ?? { question: null, movesCursor: false };
     if (this.#reportedAt !== undefined || this.#sign === 'asking') {
-      if (isDrawn) return;
+      if (movesCursor) return;
       this.#forget();
       this.#become(question === null ? 'idle' : 'waiting', quietAt, question);
       return;
@@ -202,7 +202,7 @@ export class ActivityMachine {
     if (this.#isWaiting) return;
     if (hasRung || question !== null) this.#become('waiting', quietAt, question);
     // A command that its shell has marked also works in silence, unless a user interacts with it.
-    else if (this.#atPrompt === undefined || this.#isInteractive || isDrawn) this.#become('idle', quietAt);
+    else if (this.#atPrompt === undefined || this.#isInteractive || movesCursor) this.#become('idle', quietAt);
   }
 
   /** Skips the check of the screen: the output contains no hint of a dialog. */
@@ -324,18 +324,18 @@ export class ActivityMachine {
       this.#become('idle', at);
       return;
     }
-    this.#wroteAt = at;
+    this.#outputAt = at;
     this.#unseenSince ??= at;
     this.#isSettled = false;
     this.#become('working', at);
   }
 
-  #wrote(at: number, bytes: number): void {
-    if (at - this.#wroteAt >= this.#times.quietMs) {
+  #output(at: number, bytes: number): void {
+    if (at - this.#outputAt >= this.#times.quietMs) {
       this.#burstAt = at;
       this.#burstBytes = 0;
     }
-    this.#wroteAt = at;
+    this.#outputAt = at;
     this.#burstBytes += bytes;
     this.#unseenSince ??= at;
     this.#isSettled = false;
@@ -355,8 +355,8 @@ export class ActivityMachine {
   }
 
   #become(state: Activity['state'], at: number, text: string | null = null): void {
-    const { state: before, since, text: said } = this.#now;
-    if (state === before && text === said) return;
+    const { state: before, since, text: previousText } = this.#now;
+    if (state === before && text === previousText) return;
     // New text alone does not change `since`: a new time per text would restart the debounce of notifications for ever.
     this.#now = { state, since: state === before ? since : at, text };
   }

@@ -40,7 +40,7 @@ export function dialogOf(rows: readonly string[]): Dialog | undefined {
     .slice(-LAST_ROWS);
   for (let at = last.length - 1; at >= 0; at -= 1) {
     const row = last[at] as string;
-    if (IN_A_ROW.test(row)) return asked(last, at, at);
+    if (IN_A_ROW.test(row)) return dialogAt(last, at, at);
     if (isNo(row)) return ofOptions(last, at);
     // Only hints may follow the options: otherwise it is text about a dialog.
     if (!HINT.test(row) && !NUMBERED.test(row)) return undefined;
@@ -66,10 +66,10 @@ function ofOptions(rows: readonly string[], end: number): Dialog | undefined {
   // Sentences begin with these words, too: options have numbers, or keys are named below.
   const isMenu = options.some((row) => NUMBERED.test(row)) || rows.slice(end + 1).some((row) => HINT.test(row));
   if (first < 0 || !isSelected || !isMenu || !options.some(isYes)) return undefined;
-  return asked(rows, first, end);
+  return dialogAt(rows, first, end);
 }
 
-function asked(rows: readonly string[], first: number, end: number): Dialog | undefined {
+function dialogAt(rows: readonly string[], first: number, end: number): Dialog | undefined {
   const question = rows.slice(Math.max(0, first - ABOVE), first).findLast((row) => ASKS.test(row));
   // Options in one row differ from other text only by the keys beside them.
   if (question === undefined || (first === end && !HINT.test(rows.slice(end).join(' ')))) return undefined;
@@ -77,10 +77,10 @@ function asked(rows: readonly string[], first: number, end: number): Dialog | un
 }
 
 /** Words of which one is in every such dialog. */
-const WORDS = /\b(?:allow|yes|approve|proceed|permission|reject|deny)\b/i;
+const DIALOG_WORD = /\b(?:allow|yes|approve|proceed|permission|reject|deny)\b/i;
 /** Colours and cursor moves between words: a letter ends each. */
 const CONTROL = /\p{Cc}\[[0-?]*[ -/]*[@-~]/gu;
 
 /** Tells whether output may have drawn a dialog. Other output alone is no reason to draw the screen. */
 export const hintsAtDialog = (written: Uint8Array): boolean =>
-  WORDS.test(Buffer.from(written).toString().replace(CONTROL, ' '));
+  DIALOG_WORD.test(Buffer.from(written).toString().replace(CONTROL, ' '));

@@ -60,7 +60,7 @@ const PROGRESS = 9;
 const STATUS = 14;
 const SORTS = 15;
 
-interface Spot {
+interface MarkSpan {
   order: number;
   from: number;
   to: number;
@@ -68,14 +68,14 @@ interface Spot {
 
 export class Marks {
   /** The beginning of a sequence that continues in the next piece. */
-  #kept: Buffer | undefined;
-  #keptBytes = 0;
+  #partial: Buffer | undefined;
+  #partialBytes = 0;
   #state = GROUND;
   #isTooLong = false;
   /** True after skipped output: the bytes up to the next line or sequence may belong to anything. */
   #isLost = false;
   /** Position of the last mark of each sort in the current piece. */
-  readonly #spots: (Spot | undefined)[] = new Array(SORTS).fill(undefined);
+  readonly #spots: (MarkSpan | undefined)[] = new Array(SORTS).fill(undefined);
   #order = 0;
   #first: Mark | undefined;
 
@@ -173,27 +173,27 @@ export class Marks {
   }
 
   #drop(state: number): void {
-    this.#keptBytes = 0;
+    this.#partialBytes = 0;
     this.#isTooLong = false;
     this.#state = state;
   }
 
   #keep(bytes: Uint8Array, from: number, to: number): void {
     if (to <= from || this.#isTooLong) return;
-    if (this.#keptBytes + to - from > MAX_MARK) {
+    if (this.#partialBytes + to - from > MAX_MARK) {
       this.#isTooLong = true;
       return;
     }
-    this.#kept ??= Buffer.alloc(MAX_MARK);
-    this.#kept.set(bytes.subarray(from, to), this.#keptBytes);
-    this.#keptBytes += to - from;
+    this.#partial ??= Buffer.alloc(MAX_MARK);
+    this.#partial.set(bytes.subarray(from, to), this.#partialBytes);
+    this.#partialBytes += to - from;
   }
 
   #end(bytes: Uint8Array, from: number, to: number): void {
-    if (this.#keptBytes > 0) {
+    if (this.#partialBytes > 0) {
       this.#keep(bytes, from, to);
       // At most the first mark of a piece continues from before.
-      const cut = this.#isTooLong ? undefined : markOf(this.#kept?.toString('utf8', 0, this.#keptBytes) ?? '');
+      const cut = this.#isTooLong ? undefined : markOf(this.#partial?.toString('utf8', 0, this.#partialBytes) ?? '');
       if (cut !== undefined) this.#order += 1;
       this.#first = cut;
     } else if (!this.#isTooLong && to - from <= MAX_MARK) {
@@ -286,8 +286,8 @@ function markOf(osc: string): Mark | undefined {
 }
 
 function notification(text: string): Mark | undefined {
-  const words = safeLine(text);
-  return words === '' ? undefined : { kind: 'notification', text: words };
+  const plainText = safeLine(text);
+  return plainText === '' ? undefined : { kind: 'notification', text: plainText };
 }
 
 function progressOf(rest: string): Mark | undefined {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { lastLineOf, QUESTION_BYTES } from './question.ts';
 
-const asked = (text: string): string | null => lastLineOf(Buffer.from(text)).question;
+const questionIn = (text: string): string | null => lastLineOf(Buffer.from(text)).question;
 
 describe('the last line of a terminal', () => {
   it.each([
@@ -13,7 +13,7 @@ describe('the last line of a terminal', () => {
     ['50%\rName: ', 'Name:'],
     ['\x1b[?2004hWhich one?\x1b[K', 'Which one?'],
     ['\x1b]133;C\x07\x1b]0;title\x1b\\Name? ', 'Name?'],
-  ])('%j asks', (text, question) => expect(asked(text)).toBe(question));
+  ])('%j asks', (text, question) => expect(questionIn(text)).toBe(question));
 
   it.each([
     ['ada@host:~$ '],
@@ -25,10 +25,10 @@ describe('the last line of a terminal', () => {
     ['a status line: \x1b[5;1H'],
     [`${'x'.repeat(QUESTION_BYTES)}?`],
     [''],
-  ])('%j does not', (text) => expect(asked(text)).toBeNull());
+  ])('%j does not', (text) => expect(questionIn(text)).toBeNull());
 
   it('is drawn where the cursor was moved about in it, and safe to show where it asks', () => {
-    expect(lastLineOf(Buffer.from('\n\x1b[12;1H~\x1b[K')).isDrawn).toBe(true);
-    expect(asked('Delete \u202eeverything\u200b? ')).toBe('Delete everything ?');
+    expect(lastLineOf(Buffer.from('\n\x1b[12;1H~\x1b[K')).movesCursor).toBe(true);
+    expect(questionIn('Delete \u202eeverything\u200b? ')).toBe('Delete everything ?');
   });
 });

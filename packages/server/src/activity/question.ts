@@ -19,17 +19,17 @@ const PROMPTING = /\p{Cc}\[\d*[GJ]/gu;
  * Pattern of a question. It has words, and a blank after its colon, where the user types: "Compiling:" has none. With a
  * default: `name: (project) `.
  */
-const ASKING = /\p{L}{2}.*(?:\?\s*|:\s+|:\s+\([^()]*\)\s+)$/u;
+const QUESTION = /\p{L}{2}.*(?:\?\s*|:\s+|:\s+\([^()]*\)\s+)$/u;
 
 /** `tail`: the last bytes of the output. The question is made safe to show. */
 export function lastLineOf(tail: Uint8Array): LastLine {
   const text = Buffer.from(tail).toString();
   const from = Math.max(text.lastIndexOf('\n'), text.replace(/\r+$/, '').lastIndexOf('\r'));
   const plain = text.slice(from + 1).replace(HARMLESS, '');
-  const isDrawn = plain.includes('\x1b');
+  const movesCursor = plain.includes('\x1b');
   const line = plain.replace(PROMPTING, '');
-  if (line.includes('\x1b')) return { question: null, isDrawn };
+  if (line.includes('\x1b')) return { question: null, movesCursor };
   const isWhole = from >= 0 || tail.length < QUESTION_BYTES;
-  const question = isWhole && (YES_OR_NO.test(line) || ASKING.test(line)) ? safeLine(line) : null;
-  return { question, isDrawn };
+  const question = isWhole && (YES_OR_NO.test(line) || QUESTION.test(line)) ? safeLine(line) : null;
+  return { question, movesCursor };
 }

@@ -28,7 +28,7 @@ export interface Replayed {
   /** Each state, from when. */
   readonly states: readonly Activity[];
   /** How often the screen was drawn. */
-  readonly drawn: number;
+  readonly screenCount: number;
 }
 
 /** `change`: what stands in the place of a piece. */
@@ -40,7 +40,7 @@ export async function replay(
   const marks = new Marks();
   const terminal = new headless.Terminal({ cols, rows, allowProposedApi: true });
   const states: Activity[] = [machine.now];
-  let drawn = 0;
+  let screenCount = 0;
   let tail = Buffer.alloc(0);
   let unseen = Buffer.alloc(0);
   const note = (): void => {
@@ -50,18 +50,18 @@ export async function replay(
     const isWorthIt = machine.isSuspected || hintsAtDialog(unseen);
     unseen = Buffer.alloc(0);
     if (!isWorthIt) return machine.overlook();
-    drawn += 1;
+    screenCount += 1;
     await new Promise<void>((done) => terminal.write('', done));
     machine.saw(dialogOf(rowsOf(terminal)), at);
   };
   let now = 0;
   const advance = async (to: number): Promise<void> => {
     for (;;) {
-      const { quietAt = Number.POSITIVE_INFINITY, lookAt = Number.POSITIVE_INFINITY } = machine;
-      const next = Math.max(now, Math.min(quietAt, lookAt));
+      const { quietAt = Number.POSITIVE_INFINITY, screenCheckAt = Number.POSITIVE_INFINITY } = machine;
+      const next = Math.max(now, Math.min(quietAt, screenCheckAt));
       if (next > to) break;
       now = next;
-      if (lookAt <= next) await see(next);
+      if (screenCheckAt <= next) await see(next);
       else machine.pass(next, () => lastLineOf(tail));
       note();
     }
@@ -79,7 +79,7 @@ export async function replay(
   }
   await advance((pieces.at(-1)?.[0] ?? 0) + 10 * ACTIVITY_TIMES.quietMs);
   terminal.dispose();
-  return { states, drawn };
+  return { states, screenCount };
 }
 
 function rowsOf(terminal: InstanceType<typeof headless.Terminal>): string[] {

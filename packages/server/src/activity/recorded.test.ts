@@ -29,16 +29,16 @@ describe.each(AGENTS)('%s in a terminal', (agent) => {
 
   it('is seen to ask by its screen alone, when nothing else tells, and not before', async () => {
     const recorded = recordedOf(agent);
-    const askedAt = recorded.expected.find(({ state }) => state === 'waiting_approval')?.atMs ?? Number.NaN;
-    const { states, drawn } = await replay(recorded, (piece) => piece.replaceAll(SIGNS, ''));
-    const asking = states.filter(({ state }) => state === 'asking');
-    expect(asking).toHaveLength(1);
-    const [{ since, text } = { since: 0, text: '' }] = asking;
-    expect(since - askedAt).toBeLessThan(MOST_LATE_MS);
-    expect(askedAt - since).toBeLessThan(MOST_LATE_MS);
+    const promptAt = recorded.expected.find(({ state }) => state === 'waiting_approval')?.atMs ?? Number.NaN;
+    const { states, screenCount } = await replay(recorded, (piece) => piece.replaceAll(SIGNS, ''));
+    const prompts = states.filter(({ state }) => state === 'asking');
+    expect(prompts).toHaveLength(1);
+    const [{ since, text } = { since: 0, text: '' }] = prompts;
+    expect(since - promptAt).toBeLessThan(MOST_LATE_MS);
+    expect(promptAt - since).toBeLessThan(MOST_LATE_MS);
     expect(text).toMatch(/proceed\?|following command\?|Allow execution|Permission required/);
-    const after = states[states.indexOf(asking[0] as never) + 1];
+    const after = states[states.indexOf(prompts[0] as never) + 1];
     expect((after?.since ?? 0) - since).toBeGreaterThan(WAITED_MS - 1000);
-    expect(drawn).toBeLessThan(30);
+    expect(screenCount).toBeLessThan(30);
   });
 });

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { LookTurns } from './scan-budget.ts';
+import { ScanBudget } from './scan-budget.ts';
 
 describe('looks at output', () => {
   it('are one at a time, in their order, with a pause of nine times as long: a tenth of a core in all', async () => {
-    const turns = new LookTurns();
+    const turns = new ScanBudget();
     const log: string[] = [];
     const ended: number[] = [];
     const began: number[] = [];
@@ -21,7 +21,7 @@ describe('looks at output', () => {
   });
 
   it('that fail say so, and keep nobody waiting', async () => {
-    const turns = new LookTurns();
+    const turns = new ScanBudget();
     const failed = turns.take(() => Promise.reject(new Error('no log')));
     const other = turns.take(() => Promise.resolve());
     await expect(failed).rejects.toThrow('no log');

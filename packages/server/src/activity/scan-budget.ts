@@ -8,26 +8,26 @@ const LEAST_REST_MS = 2;
 /** Maximum pause: a read that waits for a slow disk uses no processor. */
 const MOST_REST_MS = 200;
 
-export class LookTurns {
+export class ScanBudget {
   readonly #waiting: (() => Promise<void>)[] = [];
   #isTaken = false;
   #owedMs = 0;
 
   /** Runs `look` in its turn. Resolves after it, and rejects with its error. */
-  take(look: () => Promise<void>): Promise<void> {
+  take(scan: () => Promise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push(() => look().then(resolve, reject));
+      this.#waiting.push(() => scan().then(resolve, reject));
       this.#next();
     });
   }
 
   #next(): void {
     if (this.#isTaken) return;
-    const look = this.#waiting.shift();
-    if (look === undefined) return;
+    const scan = this.#waiting.shift();
+    if (scan === undefined) return;
     this.#isTaken = true;
     const began = performance.now();
-    void look().then(() => {
+    void scan().then(() => {
       this.#owedMs += REST * (performance.now() - began);
       const free = (): void => {
         this.#isTaken = false;

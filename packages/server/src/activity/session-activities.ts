@@ -6,20 +6,20 @@ import type { Log } from '../base/logger.ts';
 import type { Session } from '../sessions/session.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { WaitStore } from '../store/waits.ts';
-import { ActivityFollower, type LookTimes, type Sight } from './activity-follower.ts';
+import { ActivityFollower, type FollowerTimes, type ScreenContents } from './activity-follower.ts';
 import { ACTIVITY_TIMES } from './activity-machine.ts';
 import { safeLine } from './marks.ts';
-import { LookTurns } from './scan-budget.ts';
+import { ScanBudget } from './scan-budget.ts';
 
-export interface SessionActivityTimes extends LookTimes {
+export interface SessionActivityTimes extends FollowerTimes {
   /** Minimum delay between two reported changes of a session (throttle). A new wait is reported at once. */
-  readonly tellMs: number;
+  readonly publishMs: number;
 }
 
 /** Maximum delay by which reports overtake one another; beyond it the clock was set. */
 const OVERTAKEN_MS = 30_000;
 
-const TIMES: SessionActivityTimes = { ...ACTIVITY_TIMES, lookMs: 250, tellMs: 1000 };
+const TIMES: SessionActivityTimes = { ...ACTIVITY_TIMES, readMs: 250, publishMs: 1000 };
 
 /** State of the conversation to which a session belongs. */
 export interface TurnNow {
@@ -33,18 +33,18 @@ export interface SessionActivitiesParts {
   /** Returns the state of a conversation by id; undefined while nothing happens in it. */
   turnOf(conversation: string): TurnNow | undefined;
   /** Draws the screen of a session; undefined for a session without one. */
-  see(session: Session): Promise<Sight | undefined>;
+  see(session: Session): Promise<ScreenContents | undefined>;
   /** Stores the start times of waits. A wait that is reported again is the same wait. */
   readonly waits: Pick<WaitStore, 'put'>;
   readonly log: Log;
 }
 
-interface Followed {
+interface FollowedSession {
   readonly follower: ActivityFollower;
   hasBegun: boolean;
   /** Start time of its last run, in ms since 1970; null: no run yet, or an earlier gateway saw it. */
   runSince: number | null;
-  toldAt: number;
+  publishedAt: number;
   /** Time of its newest report, in ms since 1970, on the reporter's clock. */
   reportedAt: number;
   timer: NodeJS.Timeout | undefined;
@@ -53,10 +53,10 @@ interface Followed {
 export class SessionActivities {
   readonly #parts: SessionActivitiesParts;
   readonly #times: SessionActivityTimes;
-  readonly #turns = new LookTurns();
+  readonly #readBudget = new ScanBudget();
   /** Budget of screens that are drawn for activity alone. */
-  readonly #sights = new LookTurns();
-  readonly #followed = new Map<string, Followed>();
+  readonly #screenBudget = new ScanBudget();
+  readonly #followed = new Map<string, FollowedSession>();
   readonly #unwatch: () => void;
   /** Queue of logs to read again, one after the other: a starting gateway has other work. */
   #beginning: Promise<void> = Promise.resolve();
@@ -121,12 +121,12 @@ export class SessionActivities {
     if (state === 'running' && !followed.hasBegun) this.#begin(followed);
   }
 
-  #follow(session: Session, isFromBefore: boolean): Followed {
+  #follow(session: Session, isFromBefore: boolean): FollowedSession {
     const { id } = session;
     const follower = new ActivityFollower(
       session,
       this.#times,
-      { looks: this.#turns, sights: this.#sights },
+      { reads: this.#readBudget, screens: this.#screenBudget },
       {
         isFromBefore,
         changed: () => this.#settle(id),
@@ -143,13 +143,13 @@ export class SessionActivities {
       follower,
       hasBegun: false,
       runSince: null,
-      toldAt: Number.NEGATIVE_INFINITY,
+      publishedAt: Number.NEGATIVE_INFINITY,
       reportedAt: 0,
       timer: undefined,
     };
   }
 
-  #begin(followed: Followed): void {
+  #begin(followed: FollowedSession): void {
     followed.hasBegun = true;
     this.#beginning = this.#beginning.then(async () => {
       followed.hasBegun = await followed.follower.begin();
@@ -171,14 +171,19 @@ export class SessionActivities {
     if (followed === undefined) return;
     const { session } = followed.follower;
     const now = this.#activityOf(followed);
-    const told = session.activity;
-    if (told !== null && told.state === now.state && told.text === now.text && told.since === now.since) {
+    const published = session.activity;
+    if (
+      published !== null &&
+      published.state === now.state &&
+      published.text === now.text &&
+      published.since === now.since
+    ) {
       clearTimeout(followed.timer);
       followed.timer = undefined;
       return;
     }
-    const isUrgent = isWaiting(now) && (told === null || !isWaiting(told));
-    const rest = followed.toldAt + this.#times.tellMs - performance.now();
+    const isUrgent = isWaiting(now) && (published === null || !isWaiting(published));
+    const rest = followed.publishedAt + this.#times.publishMs - performance.now();
     if (!isUrgent && rest > 0) {
       followed.timer ??= setTimeout(() => {
         followed.timer = undefined;
@@ -189,7 +194,7 @@ export class SessionActivities {
     }
     clearTimeout(followed.timer);
     followed.timer = undefined;
-    followed.toldAt = performance.now();
+    followed.publishedAt = performance.now();
     if (isUrgent) this.#keep(session, now);
     session.does(now, followed.follower.isAsFound);
   }
@@ -202,12 +207,12 @@ export class SessionActivities {
     }
   }
 
-  #activityOf({ follower: { session, now }, runSince }: Followed): SessionActivity {
+  #activityOf({ follower: { session, now }, runSince }: FollowedSession): SessionActivity {
     const { conversation, spec } = session.record;
     const turn = conversation === null ? undefined : this.#parts.turnOf(conversation);
-    const [asked] = turn?.approvals ?? [];
-    if (asked !== undefined) {
-      return { state: 'waiting_approval', since: asked.askedAt, text: safeLine(asked.title) || null };
+    const [approval] = turn?.approvals ?? [];
+    if (approval !== undefined) {
+      return { state: 'waiting_approval', since: approval.askedAt, text: safeLine(approval.title) || null };
     }
     if (now.state === 'asking') return { ...now, state: 'waiting_approval' };
     if (now.state === 'waiting') return { ...now, state: 'waiting_input' };

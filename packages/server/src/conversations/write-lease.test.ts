@@ -4,7 +4,7 @@ import { BinnacleError, type LeaseInfo } from '@binnacle/protocol';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { readProcess } from '../process/session-processes.ts';
-import type { Admitted } from '../sessions/lease.ts';
+import type { WritePermit } from '../sessions/lease.ts';
 import { type HolderProcess, WriteLease, type WriteLeaseParts } from './write-lease.ts';
 
 const MINUTE = 60_000;
@@ -393,7 +393,7 @@ describe('over a restart', () => {
 interface Writer {
   readonly name: string;
   lease: string | undefined;
-  readonly admitted: { readonly write: Admitted; readonly lease: string | undefined }[];
+  readonly admitted: { readonly write: WritePermit; readonly lease: string | undefined }[];
 }
 
 /** What must be true, as one would say it: who holds it, and since when. */

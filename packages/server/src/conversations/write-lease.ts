@@ -3,7 +3,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { BinnacleError, type Lease, type LeaseInfo } from '@binnacle/protocol';
-import type { Admitted } from '../sessions/lease.ts';
+import type { WritePermit } from '../sessions/lease.ts';
 import { sha256Hex } from '../sessions/lease-secret.ts';
 
 export interface WriteLeaseTimes {
@@ -137,7 +137,7 @@ export class WriteLease {
    * Admits one write: by the holder, whose time restarts, or without a lease while it is free. Pass the result to
    * `check` right before the append. Throws `lease_held` and `lease_lost`.
    */
-  admit(by: string, lease?: string): Admitted {
+  admit(by: string, lease?: string): WritePermit {
     this.#assertThere();
     if (lease === undefined) {
       const held = this.#living();
@@ -154,7 +154,7 @@ export class WriteLease {
    * Call in the same event-loop turn as the append. Throws `lease_lost` if the lease has changed hands since the write
    * was admitted.
    */
-  check(admitted: Admitted): void {
+  check(admitted: WritePermit): void {
     this.#assertThere();
     // Checks the clock first, because a timer can be late.
     this.#current();

@@ -4,4 +4,4 @@ export { loadConfig } from '../config/config.ts';
 export type { AlsoWrong, ConfigProblem, Wrong } from '../config/parse.ts';
 export type { AgentConfig } from '../config/schema.ts';
 export { driverOf } from '../conversations/agents/drivers.ts';
-export { checkCwd, findExecutable } from '../process/launcher.ts';
+export { checkProgramCwd, findExecutable } from '../process/launcher.ts';

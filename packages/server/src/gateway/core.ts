@@ -63,7 +63,7 @@ export async function openSessions(
       maxInputBytes: settings.maxInputBytes,
       maxQueuedRuns: settings.maxQueuedRuns,
       maxEndedRuns: settings.maxEndedRuns,
-      helmTimes: settings.leaseTimes,
+      leaseTimes: settings.leaseTimes,
       endingTimes: settings.endingTimes,
       passEnv: settings.passEnv,
       environmentOf: (id) => reporters.environmentOf(id),

@@ -11,7 +11,7 @@ import { Vapid } from '../notifications/vapid.ts';
 import { watchWaits } from '../notifications/watch.ts';
 import { SessionScreens } from '../screen/session-screens.ts';
 import { Search } from '../search/search.ts';
-import { Commands } from '../sessions/timed-sessions.ts';
+import { TimedSessions } from '../sessions/timed-sessions.ts';
 import { SessionAccess } from '../visibility/session-access.ts';
 import type { GatewayConversations, GatewayPlugins } from './agents.ts';
 import type { GatewayContext } from './context.ts';
@@ -83,7 +83,7 @@ export function openObservers(
       ...{ sessions, waits: catalogue.waits, log },
       see: async (session) => {
         if (!SessionScreens.has(session)) return undefined;
-        const { lines, title } = await sessionScreens.drawn(session);
+        const { lines, title } = await sessionScreens.requireScreen(session);
         return { rows: lines, title };
       },
       turnOf: (id) => {
@@ -98,7 +98,7 @@ export function openObservers(
   teardown.add(() => activities.stop());
   conversations.listen({ changed: ({ record }) => activities.turnChanged(record.id) });
   const ptys = new Ptys({ store: catalogue.ptys, maxPending: settings.maxPendingPtys, time });
-  const commands = new Commands({ store: catalogue.commands, log, time, sessionOf: (id) => sessions.get(id) });
+  const commands = new TimedSessions({ store: catalogue.commands, log, time, sessionOf: (id) => sessions.get(id) });
   teardown.add(() => commands.stop());
   const search = Search.open(
     { sessions, catalogue, log },

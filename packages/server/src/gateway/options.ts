@@ -15,7 +15,7 @@ import type { DeliveryLimits } from '../notifications/deliveries.ts';
 import type { WaitTimes } from '../notifications/waits.ts';
 import type { PluginLimits } from '../plugins/host/limits.ts';
 import { ENDING_TIMES, type EndingTimes } from '../process/termination.ts';
-import { HELM_TIMES, type HelmTimes } from '../sessions/lease.ts';
+import { SESSION_LEASE_TIMES, type SessionLeaseTimes } from '../sessions/lease.ts';
 import type { CatalogueLimits } from '../store/store.ts';
 import { RATE_LIMITS, type RateLimits } from '../traffic/rate-limit.ts';
 
@@ -112,7 +112,7 @@ export interface GatewayOptions {
   /** Policy for runs when the gateway stops: runs that can continue without it do (default), or all are aborted. */
   readonly runsAtStop?: 'keep' | 'abort';
   readonly writeLeaseTimes?: Partial<WriteLeaseTimes>;
-  readonly leaseTimes?: Partial<HelmTimes>;
+  readonly leaseTimes?: Partial<SessionLeaseTimes>;
   readonly endingTimes?: Partial<EndingTimes>;
   readonly livenessTimes?: Partial<LivenessTimes>;
   /** Time after which a program counts as quiet, and interval of output checks. Default: 3 s, every 250 ms. */
@@ -221,7 +221,7 @@ export function withDefaults(options: GatewayOptions, dir: string) {
     agentGraceMs: options.agentGraceMs ?? 5000,
     agentIdleMs: options.agentIdleMs ?? 30 * 60_000,
     writeLeaseTimes: options.writeLeaseTimes ?? {},
-    leaseTimes: { ...HELM_TIMES, ...options.leaseTimes },
+    leaseTimes: { ...SESSION_LEASE_TIMES, ...options.leaseTimes },
     endingTimes: { ...ENDING_TIMES, ...options.endingTimes },
     livenessTimes: { ...LIVENESS_TIMES, ...options.livenessTimes },
     // Half of the memory that a gateway may use over its base. Readers with unsent pages also use page memory.

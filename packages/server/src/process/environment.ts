@@ -56,7 +56,7 @@ export interface EnvironmentOptions {
  */
 export function programEnvironment(
   own: NodeJS.ProcessEnv,
-  asked: Readonly<Record<string, string>>,
+  requested: Readonly<Record<string, string>>,
   session: { readonly id: string; readonly hasTerminal: boolean },
   options: EnvironmentOptions,
 ): Record<string, string> {
@@ -69,13 +69,13 @@ export function programEnvironment(
   }
   env.SHELL ??= user.shell ?? '/bin/sh';
   if (session.hasTerminal) Object.assign(env, { TERM: 'xterm-256color', COLORTERM: 'truecolor' });
-  for (const [name, value] of checkEnvironment(asked)) env[name] = value;
+  for (const [name, value] of checkEnvironment(requested)) env[name] = value;
   env[SESSION_MARK] = session.id;
   return env;
 }
 
-function checkEnvironment(asked: Readonly<Record<string, string>>): [string, string][] {
-  const pairs = Object.entries(asked);
+function checkEnvironment(requested: Readonly<Record<string, string>>): [string, string][] {
+  const pairs = Object.entries(requested);
   if (pairs.length > MAX_NAMES) {
     throw new BinnacleError('bad_request', { message: `env has more than ${MAX_NAMES} names.` });
   }

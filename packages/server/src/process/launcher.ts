@@ -61,7 +61,7 @@ export function findExecutable(name: string, path: string, cwd: string): string 
 }
 
 /** Throws `bad_cwd` unless the path is a directory that this user can enter. */
-export function checkCwd(cwd: string): void {
+export function checkProgramCwd(cwd: string): void {
   try {
     accessSync(cwd, constants.X_OK);
     if (statSync(cwd).isDirectory()) return;

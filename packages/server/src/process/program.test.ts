@@ -50,7 +50,7 @@ async function run(
   let onExited: (status: ExitStatus) => void;
   let onEnded: () => void;
   let bytesAtExit = -1;
-  const lookers = new Set<() => void>();
+  const checks = new Set<() => void>();
   const exited = new Promise<ExitStatus>((resolve) => {
     onExited = resolve;
   });
@@ -66,7 +66,7 @@ async function run(
     {
       output: (kind, bytes) => {
         chunks.push({ kind, bytes: Buffer.from(bytes) });
-        for (const look of lookers) look();
+        for (const check of checks) check();
       },
       exited: (status) => {
         bytesAtExit = chunks.reduce((sum, chunk) => sum + chunk.bytes.length, 0);
@@ -75,15 +75,15 @@ async function run(
       ended: () => onEnded(),
     },
   );
-  const seen = (wanted: string) =>
+  const seen = (expected: string) =>
     new Promise<void>((resolve) => {
-      const look = () => {
-        if (!text().includes(wanted)) return;
-        lookers.delete(look);
+      const check = () => {
+        if (!text().includes(expected)) return;
+        checks.delete(check);
         resolve();
       };
-      lookers.add(look);
-      look();
+      checks.add(check);
+      check();
     });
   const bytes = () => Buffer.concat(chunks.map((chunk) => chunk.bytes));
   return { program, text, bytes, exited, ended, atExit: () => bytesAtExit, seen };
@@ -195,7 +195,7 @@ describe.each(['pty', 'pipe'] as const)('a program on a %s', (mode) => {
     const before = one.bytes().length;
     one.program.pause();
     one.program.write(Buffer.from('\n'));
-    await gone(one.program.pid);
+    await ended(one.program.pid);
     one.program.resume();
     await one.ended;
     const echoed = mode === 'pty' ? 2 : 0;
@@ -224,12 +224,12 @@ describe.each(['pty', 'pipe'] as const)('a program on a %s', (mode) => {
     await one.ended;
     const expected = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
     // The terminal turns a line feed into carriage return and line feed.
-    const wanted =
+    const written =
       mode === 'pipe'
         ? expected
         : Buffer.concat([expected.subarray(0, 10), Buffer.from('\r\n'), expected.subarray(11)]);
     expect(createHash('sha256').update(one.bytes()).digest('hex')).toBe(
-      createHash('sha256').update(wanted).digest('hex'),
+      createHash('sha256').update(written).digest('hex'),
     );
   });
 });
@@ -281,7 +281,7 @@ describe('a program on a pty', () => {
   });
 });
 
-async function gone(pid: number): Promise<void> {
+async function ended(pid: number): Promise<void> {
   while (readProcess(pid)?.isZombie === false) await new Promise((resolve) => setImmediate(resolve));
 }
 

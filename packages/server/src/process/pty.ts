@@ -39,15 +39,15 @@ export function ptyStarter(readBuffer: Buffer, loader: PtyLoader): StartProgram 
     const native = loader.load();
     const pty = native.open(spec.cols, spec.rows);
     let inherited = -1;
-    let held = -1;
+    let slave = -1;
     try {
       // Two file descriptions: libuv makes the child's blocking, and the write of the marker must never block.
       inherited = openSync(pty.pty, constants.O_RDWR | constants.O_NOCTTY);
-      held = openSync(pty.pty, constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
+      slave = openSync(pty.pty, constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
       const child = await launch(spec, inherited);
-      return new PtyProgram(child, { master: pty.master, held, readBuffer, events, resize: native.resize });
+      return new PtyProgram(child, { master: pty.master, slave, readBuffer, events, resize: native.resize });
     } catch (error) {
-      if (held >= 0) closeSync(held);
+      if (slave >= 0) closeSync(slave);
       closeSync(pty.master);
       throw error;
     } finally {
@@ -71,9 +71,9 @@ export function started(child: ChildProcess): Promise<ChildProcess> {
   });
 }
 
-interface Terminal {
+interface PtyParts {
   readonly master: number;
-  readonly held: number;
+  readonly slave: number;
   readonly readBuffer: Buffer;
   readonly events: ProgramEvents;
   readonly resize: (fd: number, cols: number, rows: number) => void;
@@ -85,7 +85,7 @@ class PtyProgram implements Program {
   readonly resize: (cols: number, rows: number) => void;
   /** -1 once closed, so that a reused number is never written to. */
   #master: number;
-  #held: number;
+  #slave: number;
   readonly #events: ProgramEvents;
   readonly #readBuffer: Buffer;
   readonly #stream: ReadStream;
@@ -94,10 +94,10 @@ class PtyProgram implements Program {
   readonly #settling: (() => void)[] = [];
   #hasEnded = false;
 
-  constructor(child: ChildProcess, terminal: Terminal) {
+  constructor(child: ChildProcess, terminal: PtyParts) {
     this.pid = child.pid ?? -1;
     this.#master = terminal.master;
-    this.#held = terminal.held;
+    this.#slave = terminal.slave;
     this.#events = terminal.events;
     this.#readBuffer = terminal.readBuffer;
     this.resize = (cols, rows) => {
@@ -188,7 +188,7 @@ class PtyProgram implements Program {
     this.#master = -1;
     if (this.#drain !== undefined) this.#drained(new Uint8Array(0));
     this.#hasEnded = true;
-    this.#closeHeld();
+    this.#closeSlave();
     this.#maybeEnd();
   };
 
@@ -201,7 +201,7 @@ class PtyProgram implements Program {
       this.#exitReported = true;
       this.#events.exited(status);
       this.#maybeEnd();
-      this.#closeHeld();
+      this.#closeSlave();
     });
   }
 
@@ -249,9 +249,9 @@ class PtyProgram implements Program {
   }
 
   #writeMarker(drain: Drain): void {
-    if (this.#drain !== drain || this.#held < 0) return;
+    if (this.#drain !== drain || this.#slave < 0) return;
     try {
-      drain.written += writeSync(this.#held, drain.marker, drain.written);
+      drain.written += writeSync(this.#slave, drain.marker, drain.written);
     } catch (error) {
       if (!isCode(error, 'EAGAIN')) {
         this.#drained(drain.rest());
@@ -275,9 +275,9 @@ class PtyProgram implements Program {
     if (this.#hasEnded && this.#exitReported) this.#events.ended();
   }
 
-  #closeHeld(): void {
-    if (this.#held >= 0) closeSync(this.#held);
-    this.#held = -1;
+  #closeSlave(): void {
+    if (this.#slave >= 0) closeSync(this.#slave);
+    this.#slave = -1;
   }
 }
 
@@ -287,22 +287,22 @@ class Drain {
   /** Capitals and digits: `stty olcuc` would change small letters on their way. */
   readonly marker = Buffer.from(randomBytes(16).toString('hex').toUpperCase(), 'latin1');
   written = 0;
-  #kept: Buffer = Buffer.alloc(0);
+  #tail: Buffer = Buffer.alloc(0);
 
   constructor(done: () => void) {
     this.done = done;
   }
 
   take(bytes: Uint8Array): { before: Uint8Array; after?: Uint8Array } {
-    const all = Buffer.concat([this.#kept, bytes]);
+    const all = Buffer.concat([this.#tail, bytes]);
     const at = all.indexOf(this.marker);
     if (at >= 0) {
-      this.#kept = Buffer.alloc(0);
+      this.#tail = Buffer.alloc(0);
       return { before: all.subarray(0, at), after: all.subarray(at + this.marker.length) };
     }
     // The beginning of the marker may be at the end of this read.
     const keep = Math.min(all.length, this.marker.length - 1);
-    this.#kept = all.subarray(all.length - keep);
+    this.#tail = all.subarray(all.length - keep);
     return { before: all.subarray(0, all.length - keep) };
   }
 
@@ -310,11 +310,11 @@ class Drain {
    * Returns the bytes that were withheld because the marker might begin there, without the part of the marker in them.
    */
   rest(): Uint8Array {
-    for (let length = Math.min(this.written, this.#kept.length); length > 0; length--) {
-      const tail = this.#kept.subarray(this.#kept.length - length);
-      if (tail.equals(this.marker.subarray(0, length))) return this.#kept.subarray(0, this.#kept.length - length);
+    for (let length = Math.min(this.written, this.#tail.length); length > 0; length--) {
+      const tail = this.#tail.subarray(this.#tail.length - length);
+      if (tail.equals(this.marker.subarray(0, length))) return this.#tail.subarray(0, this.#tail.length - length);
     }
-    return this.#kept;
+    return this.#tail;
   }
 }
 

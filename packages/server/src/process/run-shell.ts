@@ -29,7 +29,7 @@ export const SHELL_FILES = {
   keeper: 'keeper.sh',
   startup: 'startup.sh',
   /** FIFO: messages of the shell to the runner. */
-  told: 'told',
+  reports: 'told',
   /** FIFO: the answers for which the shell waits. */
   answers: 'answers',
   /** Working directory, NUL, command. */
@@ -54,7 +54,7 @@ const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
  */
 export const keeperText = (dir: string, mode: Mode, key: string): string => `set -m
 trap : INT QUIT TSTP
-told=${quote(`${dir}/${SHELL_FILES.told}`)} answers=${quote(`${dir}/${SHELL_FILES.answers}`)}
+told=${quote(`${dir}/${SHELL_FILES.reports}`)} answers=${quote(`${dir}/${SHELL_FILES.answers}`)}
 shell=(bash --noprofile ${mode === 'pty' ? '' : '--noediting '}--rcfile ${quote(`${dir}/${SHELL_FILES.startup}`)} -i)
 while :; do
   "\${shell[@]}" 9>&2 2>/dev/null
@@ -99,7 +99,7 @@ __binnacle_n=0
 __binnacle_ask() {
   __binnacle_n=$((__binnacle_n + 1))
   __binnacle_answer=
-  builtin printf '%s %d %s\\n' "$__binnacle_key" "$__binnacle_n" "$1" >"$__binnacle_dir/${SHELL_FILES.told}" || builtin kill -KILL $$
+  builtin printf '%s %d %s\\n' "$__binnacle_key" "$__binnacle_n" "$1" >"$__binnacle_dir/${SHELL_FILES.reports}" || builtin kill -KILL $$
   while IFS= builtin read -r __binnacle_answer <"$__binnacle_dir/${SHELL_FILES.answers}"; do
     if [[ $__binnacle_answer == "$__binnacle_n "* ]]; then break; fi
   done
@@ -147,11 +147,11 @@ __binnacle_prompt() {
   if ${mode === 'pty' ? '[[ -t 0 ]] && ' : ''}builtin read -t 0; then input=1; fi
   if [[ ! -o emacs && ! -o vi ]]; then plain=1; fi
   if [[ -n $__binnacle_line ]]; then line=1; fi
-  builtin printf '%s 0 ready %d %d %d\\n' "$__binnacle_key" "$input" "$line" "$plain" >"$__binnacle_dir/${SHELL_FILES.told}"
+  builtin printf '%s 0 ready %d %d %d\\n' "$__binnacle_key" "$input" "$line" "$plain" >"$__binnacle_dir/${SHELL_FILES.reports}"
 }
 PROMPT_COMMAND=('{ __binnacle_prompt; } 2>/dev/null')
 builtin trap '{ __binnacle_save; } 2>/dev/null' EXIT
-builtin printf '%s 0 shell %d\\n' "$__binnacle_key" $$ >"$__binnacle_dir/${SHELL_FILES.told}"
+builtin printf '%s 0 shell %d\\n' "$__binnacle_key" $$ >"$__binnacle_dir/${SHELL_FILES.reports}"
 ${mode === 'pty' ? TERMINAL_TEXT : PIPE_TEXT}`;
 
 const PIPE_TEXT = `PS1= PS2=

@@ -14,7 +14,7 @@ export interface EndingTimes {
 export const ENDING_TIMES: EndingTimes = { hupMs: 500, termMs: 2000 };
 
 /** Interval of checks whether the processes are gone: /proc costs about a millisecond per hundred processes. */
-const LOOK_MS = 20;
+const CHECK_MS = 20;
 /** Maximum ms between two checks under load. More than twice this time means that this process was stopped. */
 const LATE_MS = 250;
 /** Maximum wait after SIGKILL. It is immediate, except for a process in an uninterruptible wait. */
@@ -29,29 +29,29 @@ const STEPS: readonly { readonly signals: readonly SignalName[]; readonly wait: 
 /** Ends the family. Resolves with the number of processes that could not be ended. */
 export async function endFamily(leader: Leader, sessionId: string, times: EndingTimes = ENDING_TIMES): Promise<number> {
   let family: readonly ProcessRow[] = [];
-  const look = () => {
+  const list = () => {
     family = familyOf(leader, sessionId, family);
     return family;
   };
   for (const step of STEPS) {
-    for (const row of look()) for (const signal of step.signals) signalProcess(row, signal);
-    if (await allGone(look, step.wait(times))) return 0;
+    for (const row of list()) for (const signal of step.signals) signalProcess(row, signal);
+    if (await allEnded(list, step.wait(times))) return 0;
   }
-  return look().length;
+  return list().length;
 }
 
-async function allGone(look: () => readonly ProcessRow[], withinMs: number): Promise<boolean> {
+async function allEnded(list: () => readonly ProcessRow[], timeoutMs: number): Promise<boolean> {
   const ticks = new Ticks();
-  let deadline = performance.now() + withinMs;
+  let deadline = performance.now() + timeoutMs;
   let hasMore = true;
-  while (look().length > 0) {
+  while (list().length > 0) {
     // While the machine was stopped the processes could not end either: the step gets its time once more.
     if (ticks.isLate(LATE_MS) && hasMore) {
       hasMore = false;
-      deadline = performance.now() + withinMs;
+      deadline = performance.now() + timeoutMs;
     }
     if (performance.now() >= deadline) return false;
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    await new Promise((resolve) => setTimeout(resolve, CHECK_MS));
   }
   return true;
 }

@@ -3,7 +3,7 @@
 
 import { type ChildProcess, fork } from 'node:child_process';
 
-export interface SideProcessOptions {
+export interface WorkerProcessOptions {
   /** The bundled script; its entry calls `serveGateway`. */
   readonly script: string;
   /** Maximum MiB of its JavaScript heap. */
@@ -12,20 +12,20 @@ export interface SideProcessOptions {
   readonly youngMb?: number;
 }
 
-export interface SideProcessEvents<From> {
+export interface WorkerProcessEvents<From> {
   message(message: From): void;
   /** Called once, when the process is gone: a file that it had open is free. `cause`: the reason of a failed start. */
-  gone(cause?: Error): void;
+  ended(cause?: Error): void;
 }
 
-export class SideProcess<To extends object, From> {
+export class WorkerProcess<To extends object, From> {
   readonly #child: ChildProcess;
-  readonly #events: SideProcessEvents<From>;
+  readonly #events: WorkerProcessEvents<From>;
   #isKilled = false;
-  #isGone = false;
+  #isEnded = false;
 
   /** Starts the process. Throws if no process can be created at all; `gone` reports later failures. */
-  constructor({ script, maxHeapMb, youngMb }: SideProcessOptions, events: SideProcessEvents<From>) {
+  constructor({ script, maxHeapMb, youngMb }: WorkerProcessOptions, events: WorkerProcessEvents<From>) {
     this.#events = events;
     const young = youngMb === undefined ? [] : [`--max-semi-space-size=${youngMb}`];
     const child = fork(script, [], {
@@ -65,8 +65,8 @@ export class SideProcess<To extends object, From> {
   }
 
   #go(cause?: Error): void {
-    if (this.#isGone) return;
-    this.#isGone = true;
-    this.#events.gone(cause);
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#events.ended(cause);
   }
 }

@@ -50,7 +50,7 @@ export function headerLine(header: CastHeader, version: CastVersion = 3): string
 export class CastClock {
   readonly #startedAt: number;
   readonly #version: CastVersion;
-  #told = 0;
+  #writtenMs = 0;
 
   /** `startedAt`: ms since 1970. */
   constructor(startedAt: number, version: CastVersion = 3) {
@@ -60,10 +60,10 @@ export class CastClock {
 
   /** Formats an event. A time before the last one counts as the last one. */
   event(time: number, code: CastCode, data: string): string {
-    const at = Math.max(this.#told, Math.round(time - this.#startedAt));
-    const told = this.#version === 2 ? at : at - this.#told;
-    this.#told = at;
-    return `[${(told / 1000).toFixed(3)}, "${code}", ${jsonText(data)}]\n`;
+    const at = Math.max(this.#writtenMs, Math.round(time - this.#startedAt));
+    const stamp = this.#version === 2 ? at : at - this.#writtenMs;
+    this.#writtenMs = at;
+    return `[${(stamp / 1000).toFixed(3)}, "${code}", ${jsonText(data)}]\n`;
   }
 }
 

@@ -22,7 +22,7 @@ describe('a recording that is read', () => {
     const { header, events } = readCast(
       `${V3}# a comment\n[0.5, "o", "a"]\n\n[0.25, "r", "90x20"]\n[1, "m", ""]\n[0, "x", "7"]\n`,
     );
-    expect(header).toMatchObject({ cols: 80, rows: 24, told: { type: 'recording', version: 3 } });
+    expect(header).toMatchObject({ cols: 80, rows: 24, recording: { type: 'recording', version: 3 } });
     expect(events).toEqual([
       { time: 500, code: 'o', text: 'a' },
       { time: 750, code: 'r', cols: 90, rows: 20 },
@@ -36,7 +36,7 @@ describe('a recording that is read', () => {
     expect(header).toMatchObject({
       cols: 100,
       rows: 30,
-      told: { version: 2, timestamp: 1504467315, term: { type: 'screen' } },
+      recording: { version: 2, timestamp: 1504467315, term: { type: 'screen' } },
     });
     expect(events.map(({ time }) => time)).toEqual([500, 750]);
   });
@@ -59,7 +59,7 @@ describe('a recording that is read', () => {
       ],
     };
     const { header, events } = readCast(JSON.stringify(file, null, indent), [7]);
-    expect(header).toMatchObject({ cols: 80, duration: 1500, told: { version: 1, command: '/bin/zsh' } });
+    expect(header).toMatchObject({ cols: 80, duration: 1500, recording: { version: 1, command: '/bin/zsh' } });
     expect(events).toEqual([
       { time: 250, code: 'o', text: 'a' },
       { time: 1500, code: 'o', text: 'b' },
@@ -137,7 +137,7 @@ describe('a recording that is read', () => {
       cols: 80,
       rows: 24,
       duration: undefined,
-      told: { type: 'recording', version: 3, tags: ['a'] },
+      recording: { type: 'recording', version: 3, tags: ['a'] },
     });
   });
 

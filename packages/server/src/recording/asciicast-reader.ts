@@ -17,7 +17,7 @@ export interface ReadHeader {
   readonly rows: number;
   /** Duration in ms according to the file. */
   readonly duration: number | undefined;
-  readonly told: Extract<RecordingEvent, { type: 'recording' }>;
+  readonly recording: Extract<RecordingEvent, { type: 'recording' }>;
 }
 
 export interface Batch {
@@ -294,12 +294,12 @@ function headerOf(header: z.output<typeof HeaderV2> | z.output<typeof HeaderV3>,
   const { TERM } = env ?? {};
   const type = 'term' in header ? header.term.type : TERM;
   const theme = 'term' in header ? header.term.theme : header.theme;
-  const term = given({ type, version: 'term' in header ? header.term.version : undefined, theme });
+  const term = defined({ type, version: 'term' in header ? header.term.version : undefined, theme });
   return {
     cols: size.cols === 0 ? DEFAULT_SIZE.cols : size.cols,
     rows: size.rows === 0 ? DEFAULT_SIZE.rows : size.rows,
     duration: duration === undefined ? undefined : duration * 1000,
-    told: given({
+    recording: defined({
       type: 'recording' as const,
       version,
       ...{ title, command, timestamp, idleTimeLimit, env, tags },
@@ -308,12 +308,12 @@ function headerOf(header: z.output<typeof HeaderV2> | z.output<typeof HeaderV3>,
   };
 }
 
-type Given<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
+type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
   [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;
 };
 /** Removes the fields that are undefined. */
-const given = <T extends object>(value: T): Given<T> =>
-  Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as Given<T>;
+const defined = <T extends object>(value: T): Defined<T> =>
+  Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as Defined<T>;
 
 /** Tells whether JSON is too deep or has too many names for the parser. */
 const isTooMuch = (bytes: Buffer): boolean =>

@@ -2,10 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MAX_EVENT_CHARS } from './asciicast-lines.ts';
 import { CastWriter } from './asciicast-writer.ts';
-import { entriesOf, linesOf, readCast, type Said, session, T0, written } from './recording.fixture.ts';
+import { entriesOf, linesOf, readCast, session, T0, type WrittenEntry, written } from './recording.fixture.ts';
 
-const cast = (all: readonly Said[], options: { input?: boolean; idleLimit?: number } = {}, of = session): string =>
-  written(new CastWriter(of, { input: false, ...options }), all);
+const cast = (
+  all: readonly WrittenEntry[],
+  options: { input?: boolean; idleLimit?: number } = {},
+  of = session,
+): string => written(new CastWriter(of, { input: false, ...options }), all);
 const outputOf = (file: string): string =>
   linesOf(file)
     .slice(1)
@@ -14,7 +17,7 @@ const outputOf = (file: string): string =>
     .map(([, , data]) => data)
     .join('');
 
-const begin: Said = { kind: 'resize', body: { cols: 100, rows: 30 } };
+const begin: WrittenEntry = { kind: 'resize', body: { cols: 100, rows: 30 } };
 
 describe('a cast of a session', () => {
   it('has a header with the first size, and the times between what happened', () => {
@@ -61,8 +64,8 @@ describe('a cast of a session', () => {
   });
 
   it('shows line feeds of pipes as a terminal would, wherever they are cut', () => {
-    const said = ['one\ntwo\r', '\nthree\n\n', '\nfour'].map((body) => ({ kind: 'stdout', body }) as const);
-    const file = cast(said, {}, { ...session, mode: 'pipe' });
+    const entries = ['one\ntwo\r', '\nthree\n\n', '\nfour'].map((body) => ({ kind: 'stdout', body }) as const);
+    const file = cast(entries, {}, { ...session, mode: 'pipe' });
     expect(outputOf(file)).toBe('one\r\ntwo\r\nthree\r\n\r\n\r\nfour');
     expect(linesOf(file)[0]).toMatchObject({ term: { cols: 80, rows: 24 } });
   });
@@ -132,12 +135,12 @@ describe('a cast of a session', () => {
   });
 
   it('tells of input only if asked', () => {
-    const said: Said[] = [
+    const entries: WrittenEntry[] = [
       { kind: 'input', body: { by: 'ada', bytes: 3 } },
       { kind: 'input', body: { by: 'recording', bytes: 2, text: 'ls' } },
     ];
-    expect(linesOf(cast(said)).slice(1)).toEqual([]);
-    expect(linesOf(cast(said, { input: true })).slice(1)).toEqual([
+    expect(linesOf(cast(entries)).slice(1)).toEqual([]);
+    expect(linesOf(cast(entries, { input: true })).slice(1)).toEqual([
       [0, 'm', 'input: 3 bytes from ada'],
       [0, 'i', 'ls'],
     ]);
@@ -204,7 +207,7 @@ describe('a cast of a session', () => {
     expect(header).toMatchObject({
       cols: 100,
       rows: 30,
-      told: { title: 'build', command: 'make all', timestamp: T0 / 1000 },
+      recording: { title: 'build', command: 'make all', timestamp: T0 / 1000 },
     });
     expect(events).toEqual([
       { time: 20, code: 'o', text: 'a' },

@@ -16,7 +16,7 @@ import {
   headerLine,
   MAX_COMMAND_CHARS,
 } from './asciicast-lines.ts';
-import { bodyOf, type ExportWriter, gapWords, oneLine, type RecordedSession } from './writer.ts';
+import { type ExportWriter, entryBody, gapText, oneLine, type RecordedSession } from './writer.ts';
 
 export interface CastOptions {
   /** Includes input. */
@@ -66,7 +66,7 @@ export class CastWriter implements ExportWriter {
   }
 
   gap(gap: Pick<Gap, 'from' | 'to' | 'reason'>): string {
-    const label = gapWords(gap);
+    const label = gapText(gap);
     this.#isWhole = false;
     if (this.#clock !== undefined) return this.#flush() + this.#event('m', label);
     this.#early.push(label);
@@ -89,12 +89,12 @@ export class CastWriter implements ExportWriter {
   /** Takes an entry that belongs into the header. Returns false for any other entry. */
   #isPreamble(entry: Entry): boolean {
     if (entry.kind === 'resize' && this.#size === undefined && this.#isWhole) {
-      this.#size = bodyOf<Size>(entry) as Size;
+      this.#size = entryBody<Size>(entry) as Size;
       this.#lastTime = entry.time;
       return true;
     }
     if (entry.kind !== 'event') return false;
-    const body = bodyOf<Recording>(entry);
+    const body = entryBody<Recording>(entry);
     if (body.type !== 'recording') return false;
     this.#recording = body as Recording;
     this.#lastTime = entry.time;
@@ -129,22 +129,22 @@ export class CastWriter implements ExportWriter {
     if (isOutput(entry.kind)) return this.#output(entry.kind, this.#text.cut(entry.kind, entry.bytes).text);
     switch (entry.kind) {
       case 'resize': {
-        const { cols, rows } = bodyOf<Size>(entry);
+        const { cols, rows } = entryBody<Size>(entry);
         return this.#event('r', `${cols}x${rows}`);
       }
       case 'signal':
-        return this.#event('m', `signal ${bodyOf<EntryData['signal']>(entry).signal}`);
+        return this.#event('m', `signal ${entryBody<EntryData['signal']>(entry).signal}`);
       case 'input':
-        return this.#options.input ? this.#input(bodyOf<EntryData['input']>(entry)) : '';
+        return this.#options.input ? this.#input(entryBody<EntryData['input']>(entry)) : '';
       case 'exit': {
-        const { exitCode, signal } = bodyOf<EntryData['exit']>(entry);
+        const { exitCode, signal } = entryBody<EntryData['exit']>(entry);
         const code =
           exitCode ?? (signal == null ? undefined : 128 + (constants.signals[signal as NodeJS.Signals] ?? 0));
         if (code !== undefined) this.#exit ??= { time: entry.time, code };
         return '';
       }
       case 'closed': {
-        const { reason } = bodyOf<EntryData['closed']>(entry);
+        const { reason } = entryBody<EntryData['closed']>(entry);
         const why = reason === undefined ? undefined : END_NOBODY_SAW[reason];
         return this.#flush() + (why === undefined ? '' : this.#event('m', why));
       }
@@ -180,12 +180,12 @@ export class CastWriter implements ExportWriter {
   }
 
   #marks(entry: Entry): readonly string[] {
-    const body = bodyOf(entry);
+    const body = entryBody(entry);
     switch (body.type) {
       case 'run_started':
         return [`$ ${oneLine(body.run?.command ?? '')}`];
       case 'run_ended':
-        return [`ended: ${oneLine(body.run?.command ?? '')} (${endWords(body.run)})`];
+        return [`ended: ${oneLine(body.run?.command ?? '')} (${endText(body.run)})`];
       case 'session_reset':
         return ['a fresh shell'];
       case 'marker':
@@ -205,7 +205,7 @@ export class CastWriter implements ExportWriter {
   }
 }
 
-const endWords = (run: RunInfo | undefined): string =>
+const endText = (run: RunInfo | undefined): string =>
   run?.outcome === 'exited' || run?.outcome == null ? `exit code ${run?.exitCode ?? 'unknown'}` : run.outcome;
 
 function trafficMarks(traffic: TrafficMark['traffic'] | undefined): readonly string[] {

@@ -4,15 +4,15 @@
 import type { ConversationEvent, ConversationInfo, EndEvent, MessageInfo, ToolCall } from '@binnacle/protocol';
 import type { Gap } from '../cursor/pump.ts';
 import type { Entry } from '../log/log.ts';
-import { line } from './jsonl-writer.ts';
+import { jsonLine } from './jsonl-writer.ts';
 import { Fence, inlineCode, quotation } from './markdown.ts';
-import { bodyOf, type ExportWriter } from './writer.ts';
+import { type ExportWriter, entryBody } from './writer.ts';
 
 type Conversation = Pick<ConversationInfo, 'key' | 'agent' | 'title' | 'createdAt'>;
 
 /** Returns the events of an entry. Everything else in the log is private to the gateway and the agent's process. */
 const eventsOf = (entry: Entry): readonly ConversationEvent[] =>
-  bodyOf<{ events: readonly ConversationEvent[] }>(entry).events ?? [];
+  entryBody<{ events: readonly ConversationEvent[] }>(entry).events ?? [];
 
 export class ConversationJsonl implements ExportWriter {
   readonly #conversation: Conversation;
@@ -23,11 +23,11 @@ export class ConversationJsonl implements ExportWriter {
   }
 
   entry(entry: Entry): string {
-    return this.#begin() + eventsOf(entry).map(line).join('');
+    return this.#begin() + eventsOf(entry).map(jsonLine).join('');
   }
 
   gap({ reason }: Pick<Gap, 'reason'>): string {
-    return this.#begin() + line({ type: 'gap', reason });
+    return this.#begin() + jsonLine({ type: 'gap', reason });
   }
 
   end(): string {
@@ -38,7 +38,7 @@ export class ConversationJsonl implements ExportWriter {
     if (this.#hasBegun) return '';
     this.#hasBegun = true;
     const { key, agent, title, createdAt } = this.#conversation;
-    return line({ type: 'conversation', key, agent, title, createdAt });
+    return jsonLine({ type: 'conversation', key, agent, title, createdAt });
   }
 }
 
@@ -130,10 +130,10 @@ const spoken = ({ by, at, text }: MessageInfo, how = ''): string =>
 
 function answer(event: EndEvent, agent: string): string {
   const text = event.text === '' ? '' : `${quotation(event.text)}\n\n`;
-  return `## ${inlineCode(agent)}\n\n${timeOf(event.at)}${endWords(event)}\n\n${text}`;
+  return `## ${inlineCode(agent)}\n\n${timeOf(event.at)}${endText(event)}\n\n${text}`;
 }
 
-function endWords(event: EndEvent): string {
+function endText(event: EndEvent): string {
   if (event.type === 'error') return `, failed: ${inlineCode(event.error.message)}`;
   if (event.type === 'aborted') return `, aborted by ${inlineCode(event.by.name)}`;
   if (event.text === '') return ', without a word';

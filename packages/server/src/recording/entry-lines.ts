@@ -4,8 +4,8 @@
 import { isOutput } from '@binnacle/protocol';
 import type { Gap } from '../cursor/pump.ts';
 import type { Entry } from '../log/log.ts';
-import { line } from './jsonl-writer.ts';
-import { bodyOf, type ExportWriter } from './writer.ts';
+import { jsonLine } from './jsonl-writer.ts';
+import { type ExportWriter, entryBody } from './writer.ts';
 
 export class EntryLines implements ExportWriter {
   readonly #withInput: boolean;
@@ -19,7 +19,7 @@ export class EntryLines implements ExportWriter {
   entry(entry: Entry): string {
     const { kind, time, offset, bytes } = entry;
     if (!isOutput(kind)) {
-      return kind === 'input' && !this.#withInput ? '' : line({ kind, time, offset, data: bodyOf(entry) });
+      return kind === 'input' && !this.#withInput ? '' : jsonLine({ kind, time, offset, data: entryBody(entry) });
     }
     this.#offset = offset + bytes.length;
     // Formatted without JSON.stringify: nothing needs escaping, and a flood is written faster.
@@ -29,11 +29,11 @@ export class EntryLines implements ExportWriter {
 
   gap({ from, to, reason }: Pick<Gap, 'from' | 'to' | 'reason'>): string {
     this.#offset = to;
-    return line({ kind: 'gap', offset: from, to, reason });
+    return jsonLine({ kind: 'gap', offset: from, to, reason });
   }
 
   /** Returns the last line. Without that line, the part is incomplete. */
   end(isOver: boolean): string {
-    return line({ kind: 'end', offset: this.#offset, isOver });
+    return jsonLine({ kind: 'end', offset: this.#offset, isOver });
   }
 }

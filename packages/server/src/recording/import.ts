@@ -128,10 +128,10 @@ export class Recordings {
 
   #takeOver(id: SessionId, aside: string, draft: Draft, request: ImportRequest): Session {
     const { epoch, head, header, cols, rows, endedAt, exitCode } = draft;
-    const { title, command } = header.told;
-    const wanted = request.name ?? (title || command || RECORDING_SOURCE);
+    const { title, command } = header.recording;
+    const name = request.name ?? (title || command || RECORDING_SOURCE);
     const row = {
-      ...{ id, epoch, name: oneLine(wanted) || RECORDING_SOURCE },
+      ...{ id, epoch, name: oneLine(name) || RECORDING_SOURCE },
       state: 'closed' as const,
       spec: {
         argv: command === undefined ? [] : [command],
@@ -234,10 +234,10 @@ class Draft {
   begin(header: ReadHeader): void {
     this.#header = header;
     this.#startedAt = startOf(header, Date.now());
-    const { cols, rows, told } = header;
+    const { cols, rows, recording } = header;
     this.#size = { cols, rows };
     this.#append('resize', { cols, rows });
-    this.#append('event', told);
+    this.#append('event', recording);
   }
 
   take(event: CastEvent): void {
@@ -306,9 +306,9 @@ class Draft {
 }
 
 /** Returns the start of the recording. Without a possible timestamp, the recording counts as made up to now. */
-function startOf({ told, duration = 0 }: ReadHeader, now: number): number {
-  const said = (told.timestamp ?? 0) * 1000;
-  return said > 0 && said < now + DAY_MS ? said : Math.floor((now - duration) / 1000) * 1000;
+function startOf({ recording, duration = 0 }: ReadHeader, now: number): number {
+  const statedAt = (recording.timestamp ?? 0) * 1000;
+  return statedAt > 0 && statedAt < now + DAY_MS ? statedAt : Math.floor((now - duration) / 1000) * 1000;
 }
 
 export const tooLarge = (limitBytes: number): BinnacleError =>

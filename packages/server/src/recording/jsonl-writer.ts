@@ -5,14 +5,14 @@ import type { Gap } from '../cursor/pump.ts';
 import { TextCutter } from '../cursor/text-decoder.ts';
 import type { Entry } from '../log/log.ts';
 import { jsonText } from './asciicast-lines.ts';
-import { bodyOf, type ExportWriter, type RecordedSession } from './writer.ts';
+import { type ExportWriter, entryBody, type RecordedSession } from './writer.ts';
 
 export class JsonlWriter implements ExportWriter {
   readonly #session: RecordedSession;
   readonly #withInput: boolean;
   readonly #text = new TextCutter();
   /** Per stream: beginning of the bytes that wait for the rest of their character. */
-  readonly #held = new Map<OutputKind, { readonly offset: number; readonly time: number }>();
+  readonly #pending = new Map<OutputKind, { readonly offset: number; readonly time: number }>();
   #hasBegun = false;
 
   constructor(session: RecordedSession, options: { readonly input: boolean }) {
@@ -25,17 +25,20 @@ export class JsonlWriter implements ExportWriter {
     const begin = this.#begin();
     if (!isOutput(kind)) {
       if (kind === 'input' && !this.#withInput) return begin;
-      return begin + (kind === 'closed' ? this.#flush() : '') + line({ kind, time, offset, data: bodyOf(entry) });
+      return (
+        begin + (kind === 'closed' ? this.#flush() : '') + jsonLine({ kind, time, offset, data: entryBody(entry) })
+      );
     }
-    const { text, held } = this.#text.cut(kind, bytes);
-    const from = this.#held.get(kind)?.offset ?? offset;
-    if (held === 0) this.#held.delete(kind);
-    else if (text !== '' || !this.#held.has(kind)) this.#held.set(kind, { offset: offset + bytes.length - held, time });
-    return begin + (text === '' ? '' : line({ kind, time, offset: from, text }));
+    const { text, held: pendingBytes } = this.#text.cut(kind, bytes);
+    const from = this.#pending.get(kind)?.offset ?? offset;
+    if (pendingBytes === 0) this.#pending.delete(kind);
+    else if (text !== '' || !this.#pending.has(kind))
+      this.#pending.set(kind, { offset: offset + bytes.length - pendingBytes, time });
+    return begin + (text === '' ? '' : jsonLine({ kind, time, offset: from, text }));
   }
 
   gap({ from, to, reason }: Pick<Gap, 'from' | 'to' | 'reason'>): string {
-    return this.#begin() + this.#flush() + line({ kind: 'gap', from, to, reason });
+    return this.#begin() + this.#flush() + jsonLine({ kind: 'gap', from, to, reason });
   }
 
   end(isOver: boolean): string {
@@ -46,16 +49,16 @@ export class JsonlWriter implements ExportWriter {
     if (this.#hasBegun) return '';
     this.#hasBegun = true;
     const { id, name, mode, argv, cwd, cols, rows, createdAt, foreign } = this.#session;
-    return line({ kind: 'session', id, name, mode, argv, cwd, cols, rows, createdAt, foreign });
+    return jsonLine({ kind: 'session', id, name, mode, argv, cwd, cols, rows, createdAt, foreign });
   }
 
   #flush(): string {
-    const lines = [...this.#held].map(([kind, { offset, time }]) =>
-      line({ kind, time, offset, text: this.#text.flush(kind) }),
+    const lines = [...this.#pending].map(([kind, { offset, time }]) =>
+      jsonLine({ kind, time, offset, text: this.#text.flush(kind) }),
     );
-    this.#held.clear();
+    this.#pending.clear();
     return lines.join('');
   }
 }
 
-export const line = (value: object): string => `${jsonText(value)}\n`;
+export const jsonLine = (value: object): string => `${jsonText(value)}\n`;

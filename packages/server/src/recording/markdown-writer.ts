@@ -6,7 +6,7 @@ import type { Gap } from '../cursor/pump.ts';
 import type { Entry } from '../log/log.ts';
 import { Fence, inlineCode } from './markdown.ts';
 import { PlainStreams } from './text-writer.ts';
-import { bodyOf, type ExportWriter, gapWords, type RecordedSession } from './writer.ts';
+import { type ExportWriter, entryBody, gapText, type RecordedSession } from './writer.ts';
 
 const MAX_COMMAND = 2000;
 
@@ -28,11 +28,11 @@ export class MarkdownWriter implements ExportWriter {
     this.#lastTime = entry.time;
     const begin = this.#begin();
     if (isOutput(entry.kind)) return begin + this.#fence.push(this.#streams.push(entry.kind, entry.bytes));
-    return begin + this.#told(entry);
+    return begin + this.#eventText(entry);
   }
 
   gap(gap: Pick<Gap, 'from' | 'to' | 'reason'>): string {
-    return this.#begin() + this.#paragraph(`*${gapWords(gap)}*`);
+    return this.#begin() + this.#paragraph(`*${gapText(gap)}*`);
   }
 
   end(isOver: boolean): string {
@@ -58,18 +58,18 @@ export class MarkdownWriter implements ExportWriter {
     return `# ${inlineCode(name)}\n\n${facts.join('\n')}\n\n`;
   }
 
-  #told(entry: Entry): string {
+  #eventText(entry: Entry): string {
     switch (entry.kind) {
       case 'exit': {
-        const { exitCode, signal } = bodyOf<EntryData['exit']>(entry);
+        const { exitCode, signal } = entryBody<EntryData['exit']>(entry);
         if (signal != null) this.#end = `Signal ${inlineCode(signal)} ended it`;
         else if (exitCode != null) this.#end = `Exit code ${exitCode}`;
         return '';
       }
       case 'signal':
-        return this.#paragraph(`*signal ${inlineCode(bodyOf<EntryData['signal']>(entry).signal ?? '')}*`);
+        return this.#paragraph(`*signal ${inlineCode(entryBody<EntryData['signal']>(entry).signal ?? '')}*`);
       case 'input':
-        return this.#withInput ? this.#paragraph(inputWords(bodyOf<EntryData['input']>(entry))) : '';
+        return this.#withInput ? this.#paragraph(inputText(entryBody<EntryData['input']>(entry))) : '';
       case 'event':
         return this.#event(entry);
       default:
@@ -78,7 +78,7 @@ export class MarkdownWriter implements ExportWriter {
   }
 
   #event(entry: Entry): string {
-    const body = bodyOf(entry);
+    const body = entryBody(entry);
     if (body.type === 'run_started' && body.run !== undefined) {
       const { command, by } = body.run;
       const who = `by ${inlineCode(by)}, ${timeOf(entry.time)}`;
@@ -110,11 +110,11 @@ export class MarkdownWriter implements ExportWriter {
 
 const timeOf = (time: number): string => new Date(time).toISOString();
 
-const inputWords = ({ by = '', bytes, text }: Partial<EntryData['input']>): string =>
+const inputText = ({ by = '', bytes, text }: Partial<EntryData['input']>): string =>
   `*input from ${inlineCode(by)}: ${text === undefined ? `${bytes} bytes` : inlineCode(JSON.stringify(text))}*`;
 
 function runEnd({ outcome, exitCode, durationMs }: RunInfo): string {
   const how = outcome === 'exited' || outcome === null ? '' : `${outcome.replace('_', ' ')}, `;
-  const took = durationMs === null ? '' : `, after ${(durationMs / 1000).toFixed(1)} s`;
-  return `*${how}exit code ${exitCode ?? 'unknown'}${took}*`;
+  const duration = durationMs === null ? '' : `, after ${(durationMs / 1000).toFixed(1)} s`;
+  return `*${how}exit code ${exitCode ?? 'unknown'}${duration}*`;
 }

@@ -20,7 +20,7 @@ export const session: RecordedSession = {
   foreign: null,
 };
 
-export interface Said {
+export interface WrittenEntry {
   readonly kind: Kind;
   readonly body: Uint8Array | string | object;
   /** ms since the beginning. */
@@ -28,7 +28,7 @@ export interface Said {
 }
 
 /** As a reader without merging hands them out. */
-export function entriesOf(all: readonly Said[]): Entry[] {
+export function entriesOf(all: readonly WrittenEntry[]): Entry[] {
   let offset = 0;
   return all.map(({ kind, body, at = 0 }, i) => {
     const bytes =
@@ -39,7 +39,7 @@ export function entriesOf(all: readonly Said[]): Entry[] {
   });
 }
 
-export function written(writer: ExportWriter, all: readonly Said[], isOver = true): string {
+export function written(writer: ExportWriter, all: readonly WrittenEntry[], isOver = true): string {
   return entriesOf(all)
     .map((entry) => writer.entry(entry))
     .concat(writer.end(isOver))

@@ -40,11 +40,11 @@ it('a recording of long ago is kept as long as what ended when it was imported',
     { catalogue, sessions, dir: join(root, 'sessions'), log: pino({ level: 'silent' }) },
     { retainMs: HOUR_MS, totalBytes: 1e9, maxFinished: 1e6 },
   );
-  const kept = importedAt(Date.now());
+  const recent = importedAt(Date.now());
   const old = importedAt(Date.now() - 2 * HOUR_MS);
   await retention.sweep();
   expect(deleted).toEqual([old]);
-  expect(catalogue.sessions.get(kept)).toMatchObject({ state: 'closed', exitCode: 3, head: { place: 9, offset: 5 } });
+  expect(catalogue.sessions.get(recent)).toMatchObject({ state: 'closed', exitCode: 3, head: { place: 9, offset: 5 } });
   await retention.stop();
   catalogue.close();
   rmSync(root, { recursive: true, force: true });

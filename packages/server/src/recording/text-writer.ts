@@ -4,7 +4,7 @@ import { isOutput, type OutputKind } from '@binnacle/protocol';
 import { PlainText } from '../cursor/plain-text.ts';
 import type { Gap } from '../cursor/pump.ts';
 import type { Entry } from '../log/log.ts';
-import { type ExportWriter, gapWords } from './writer.ts';
+import { type ExportWriter, gapText } from './writer.ts';
 
 export class TextWriter implements ExportWriter {
   readonly #streams = new PlainStreams();
@@ -16,7 +16,7 @@ export class TextWriter implements ExportWriter {
 
   gap(gap: Pick<Gap, 'from' | 'to' | 'reason'>): string {
     const rest = this.#write(this.#streams.flush());
-    return `${rest}${this.#atLineStart ? '' : '\n'}${this.#write(`[${gapWords(gap)}]\n`)}`;
+    return `${rest}${this.#atLineStart ? '' : '\n'}${this.#write(`[${gapText(gap)}]\n`)}`;
   }
 
   end(isOver: boolean): string {

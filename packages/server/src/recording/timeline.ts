@@ -3,14 +3,14 @@
 import type { RunInfo, SessionInfo, Timeline, TimelineMark } from '@binnacle/protocol';
 import type { Progress, Span, Told } from '../log/progress.ts';
 import type { Wait } from '../store/waits.ts';
-import { bodyOf, gapWords, oneLine } from './writer.ts';
+import { entryBody, gapText, oneLine } from './writer.ts';
 
 /** Maximum marks of a timeline. Beyond it, the most important kinds are chosen, and the newest marks of each. */
 export const MAX_MARKS = 500;
 /** Kinds of marks, the most important first. */
 const WORTH: readonly TimelineMark['kind'][] = ['exit', 'gap', 'waiting', 'run', 'signal', 'resize'];
 
-export interface Lived {
+export interface SessionHistory {
   readonly info: SessionInfo;
   readonly progress: Progress;
   /** Runs of a session that takes runs. */
@@ -19,7 +19,7 @@ export interface Lived {
   readonly waits: readonly Wait[];
 }
 
-export function timelineOf({ info, progress, runs, waits }: Lived): Timeline {
+export function timelineOf({ info, progress, runs, waits }: SessionHistory): Timeline {
   const { from, to, stepMs, spans, isWhole } = progress;
   const marks = [
     ...lost(info, progress),
@@ -29,12 +29,12 @@ export function timelineOf({ info, progress, runs, waits }: Lived): Timeline {
   ];
   const hasExit = marks.some(({ kind }) => kind === 'exit');
   if (!hasExit && info.exitedAt !== null) marks.push(exitOf(info, info.exitedAt, info.outputOffset));
-  const kept = mostTelling(marks);
+  const chosen = mostTelling(marks);
   return {
     ...{ from, to, stepMs },
     points: pointsOf(spans, { from, to, stepMs }),
-    marks: kept.map((mark) => ({ ...mark, time: Math.min(to, Math.max(from, mark.time)) })),
-    isClipped: !isWhole || kept.length < marks.length,
+    marks: chosen.map((mark) => ({ ...mark, time: Math.min(to, Math.max(from, mark.time)) })),
+    isClipped: !isWhole || chosen.length < marks.length,
   };
 }
 
@@ -67,7 +67,7 @@ export function pointsOf(
 function lost({ oldestOffset }: SessionInfo, { from, damaged }: Progress): TimelineMark[] {
   const gap = (time: number, offset: number, to: number, reason: 'retention' | 'damaged'): TimelineMark => ({
     ...{ kind: 'gap', time, offset },
-    text: gapWords({ from: offset, to, reason }),
+    text: gapText({ from: offset, to, reason }),
   });
   return [
     ...(oldestOffset > 0 ? [gap(from, 0, oldestOffset, 'retention')] : []),
@@ -89,16 +89,16 @@ function ofEntry(entry: Told): TimelineMark[] {
   const at = { time, offset };
   switch (kind) {
     case 'resize': {
-      const { cols, rows } = bodyOf<{ cols: number; rows: number }>(entry);
+      const { cols, rows } = entryBody<{ cols: number; rows: number }>(entry);
       return [{ kind: 'resize', ...at, text: `${cols}×${rows}` }];
     }
     case 'signal':
-      return [{ kind: 'signal', ...at, text: shown(bodyOf<{ signal: string }>(entry).signal ?? '') }];
+      return [{ kind: 'signal', ...at, text: shown(entryBody<{ signal: string }>(entry).signal ?? '') }];
     case 'exit':
-      return [exitOf(bodyOf<Pick<SessionInfo, 'exitCode' | 'signal'>>(entry), time, offset)];
+      return [exitOf(entryBody<Pick<SessionInfo, 'exitCode' | 'signal'>>(entry), time, offset)];
     case 'event': {
       // Marks of runs come from their records.
-      const { traffic, type, label } = bodyOf(entry);
+      const { traffic, type, label } = entryBody(entry);
       const text = traffic?.command_preview ?? traffic?.command ?? (type === 'marker' ? label : undefined);
       return text === undefined ? [] : [{ kind: 'run', ...at, text: shown(text) }];
     }

@@ -30,13 +30,13 @@ interface AnyEvent {
  * Parses the JSON of an entry that is no output. The runner or gateway wrote it, and the checksum was verified. Returns
  * an empty object for a body that is too large.
  */
-export function bodyOf<T extends object = AnyEvent>({ bytes }: Pick<Entry, 'bytes'>): Partial<T> {
+export function entryBody<T extends object = AnyEvent>({ bytes }: Pick<Entry, 'bytes'>): Partial<T> {
   if (bytes.length === 0) return {};
   return JSON.parse(Buffer.from(bytes).toString()) as T;
 }
 
 /** Describes a gap for people. */
-export const gapWords = ({ from, to, reason }: Pick<Gap, 'from' | 'to' | 'reason'>): string =>
+export const gapText = ({ from, to, reason }: Pick<Gap, 'from' | 'to' | 'reason'>): string =>
   `${to - from} bytes of output are missing here (${reason === 'retention' ? 'not kept any more' : 'the log is damaged'})`;
 
 /** Returns one line, short enough for a list, without half of a character at its end. */

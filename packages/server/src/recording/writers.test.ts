@@ -6,7 +6,7 @@ import { attachment, safeFileName } from './file-name.ts';
 import { JsonlWriter } from './jsonl-writer.ts';
 import { Fence, inlineCode, quotation } from './markdown.ts';
 import { MarkdownWriter } from './markdown-writer.ts';
-import { entriesOf, linesOf, type Said, session, written } from './recording.fixture.ts';
+import { entriesOf, linesOf, session, type WrittenEntry, written } from './recording.fixture.ts';
 import { TextWriter } from './text-writer.ts';
 import { oneLine } from './writer.ts';
 
@@ -44,8 +44,8 @@ describe('a block of code', () => {
         const { inside, outside, isOpen } = parsed(out);
         expect(isOpen).toBe(false);
         expect(outside.join('').trim()).toBe('');
-        const wanted = all.endsWith('\n') ? all.slice(0, -1) : all;
-        expect(inside.join('\n')).toBe(wanted);
+        const expected = all.endsWith('\n') ? all.slice(0, -1) : all;
+        expect(inside.join('\n')).toBe(expected);
       }),
       { numRuns: 3000 },
     );
@@ -92,19 +92,19 @@ describe('the text of a session', () => {
 describe('lines of JSON', () => {
   it('hold each entry with its time and offset, characters whole', () => {
     const [first, second] = [Buffer.from('é').subarray(0, 1), Buffer.from('é').subarray(1)];
-    const said: Said[] = [
+    const entries: WrittenEntry[] = [
       { kind: 'stdout', body: first, at: 1 },
       { kind: 'input', body: { by: 'ada', bytes: 3 }, at: 2 },
       { kind: 'stdout', body: second, at: 3 },
       { kind: 'closed', body: { reason: 'eof' }, at: 4 },
     ];
-    const lines = linesOf(written(new JsonlWriter(session, { input: false }), said)) as Record<string, unknown>[];
+    const lines = linesOf(written(new JsonlWriter(session, { input: false }), entries)) as Record<string, unknown>[];
     expect(lines.map(({ kind, offset, text }) => [kind, offset, text])).toEqual([
       ['session', undefined, undefined],
       ['stdout', 0, 'é'],
       ['closed', 2, undefined],
     ]);
-    expect(written(new JsonlWriter(session, { input: true }), said)).toContain('"by":"ada"');
+    expect(written(new JsonlWriter(session, { input: true }), entries)).toContain('"by":"ada"');
   });
 });
 
@@ -155,13 +155,13 @@ describe('a conversation', () => {
     { type: 'final', at, run: 'm1', text: 'answer' },
     { type: 'message', at, message: { ...message, id: 'm2', text: 'later' } },
   ];
-  const said: Said[] = events.map((event) => ({
+  const entries: WrittenEntry[] = events.map((event) => ({
     kind: 'event',
     body: { events: [event], driver: { session: 'secret' } },
   }));
 
   it('is Markdown with what was said quoted, each thing once', () => {
-    const markdown = written(new ConversationMarkdown(info), said, false);
+    const markdown = written(new ConversationMarkdown(info), entries, false);
     expect(markdown.match(/^#+ .*/gm)).toEqual(['# `Talk`', '## `ada`', '## `main`', '## `ada`']);
     expect(markdown).toContain('> hello\n>\n> # not a heading of ours');
     expect(markdown).toContain('> answer');
@@ -171,7 +171,7 @@ describe('a conversation', () => {
   });
 
   it('is lines of JSON, one an event, without what is between us and the agent', () => {
-    const jsonl = written(new ConversationJsonl(info), said, false);
+    const jsonl = written(new ConversationJsonl(info), entries, false);
     expect(linesOf(jsonl).slice(1)).toEqual(events);
     expect(jsonl).not.toContain('secret');
   });

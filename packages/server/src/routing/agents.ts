@@ -8,7 +8,7 @@ type Agents = RoutingConfig['agents'];
 /** A copy of the config's agents, as they were read. */
 export interface RosterReading {
   /** False if the config has no list of agents at all, which differs from an empty list. */
-  readonly isGiven: boolean;
+  readonly hasList: boolean;
   readonly agents: readonly { readonly id: unknown; readonly isDefault: boolean }[];
   readonly isExplicit: boolean;
   readonly system: unknown;
@@ -20,12 +20,12 @@ export function readRoster(raw: Agents): RosterReading {
     agents.push({ id, isDefault });
     return true;
   });
-  return { isGiven: isGiven(raw), agents, isExplicit: raw?.ownership === 'explicit', system: systemOf(raw) };
+  return { hasList: hasAgentList(raw), agents, isExplicit: raw?.ownership === 'explicit', system: systemOf(raw) };
 }
 
 /** Returns whether `raw` still has the content of the copy. */
 export function saysRosterStill(was: RosterReading, raw: Agents): boolean {
-  if (was.isGiven !== isGiven(raw)) return false;
+  if (was.hasList !== hasAgentList(raw)) return false;
   if (was.isExplicit !== (raw?.ownership === 'explicit') || was.system !== systemOf(raw)) return false;
   let at = 0;
   const isSame = each(raw, (id, isDefault) => {
@@ -41,11 +41,11 @@ export class Roster {
   readonly #owner: string | undefined;
   readonly #isEmpty: boolean;
 
-  constructor({ isGiven, agents, isExplicit, system }: RosterReading) {
+  constructor({ hasList, agents, isExplicit, system }: RosterReading) {
     // No binding can name a blank id; if it is the only agent, it is `main`.
     this.#ids = new Set(agents.filter(({ id }) => !isBlank(id)).map(({ id }) => agentName(id)));
-    this.#isEmpty = isGiven && agents.length === 0;
-    this.#owner = isGiven ? ownerOf(agents, isExplicit, system) : MAIN_AGENT;
+    this.#isEmpty = hasList && agents.length === 0;
+    this.#owner = hasList ? ownerOf(agents, isExplicit, system) : MAIN_AGENT;
   }
 
   /** Returns the agent that a binding names, never a substitute: an unknown name throws `AGENT_SELECTION_REQUIRED`. */
@@ -92,7 +92,7 @@ function ownerOf(agents: RosterReading['agents'], isExplicit: boolean, system: u
 // The config may come from any source, so the type of each value is checked before its use.
 
 /** Returns whether a list is given: a value other than undefined counts, even if it is empty or no list. */
-const isGiven = (raw: Agents): boolean => raw?.entries !== undefined || raw?.list !== undefined;
+const hasAgentList = (raw: Agents): boolean => raw?.entries !== undefined || raw?.list !== undefined;
 
 const systemOf = (raw: Agents): unknown => raw?.defaults?.systemAgent?.agentId;
 

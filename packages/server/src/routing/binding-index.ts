@@ -1,6 +1,6 @@
 // Finds the winning binding in a time that does not depend on the number of bindings.
 
-import { folded, type Rule } from './bindings.ts';
+import { type BindingRule, folded } from './bindings.ts';
 import { ANY, accountName, channelName, DEFAULT_ACCOUNT, idText, peerKind } from './normalise.ts';
 import type { DmScope, GroupScope, MatchedBy, RouteInput } from './route.ts';
 
@@ -45,24 +45,24 @@ const NONE = Number.POSITIVE_INFINITY;
 const NO_ROLES: readonly string[] = [];
 
 /** The result of a rule. Rules with the same result share one object, so that a look-up touches less memory. */
-export interface Outcome {
+export interface BindingOutcome {
   readonly agentId: string | undefined;
   readonly dmScope: DmScope | undefined;
   readonly groupScope: GroupScope | undefined;
 }
 
 /** The normalised message, and the rule that won. */
-export interface Found {
+export interface FoundBinding {
   readonly channel: string;
   readonly accountId: string;
   /** -1 without a winner. */
   readonly order: number;
-  readonly outcome: Outcome | undefined;
+  readonly outcome: BindingOutcome | undefined;
   readonly matchedBy: MatchedBy;
 }
 
 /** The parts of a message that rules compare. */
-interface Seen {
+interface MessageScope {
   readonly guild: string;
   readonly team: string;
   readonly roles: readonly unknown[];
@@ -71,11 +71,11 @@ interface Seen {
 export class BindingIndex {
   readonly #channels = new Map<string, Channel>();
   /** Outcomes by order. */
-  readonly #outcomes: (Outcome | undefined)[] = [];
+  readonly #outcomes: (BindingOutcome | undefined)[] = [];
 
   /** `rules`: in the order of the config. */
-  constructor(rules: readonly Rule[]) {
-    const shared = new Outcomes();
+  constructor(rules: readonly BindingRule[]) {
+    const shared = new OutcomePool();
     for (const rule of rules) {
       // Without holes, so that V8 keeps a packed array.
       while (this.#outcomes.length < rule.order) this.#outcomes.push(undefined);
@@ -84,7 +84,7 @@ export class BindingIndex {
     }
   }
 
-  find(input: RouteInput): Found {
+  find(input: RouteInput): FoundBinding {
     // Keys are normalised, so most messages match without normalisation.
     let channel = this.#channels.get(input.channel);
     if (channel === undefined) {
@@ -106,7 +106,7 @@ export class BindingIndex {
     return { channel: channel.name, accountId, order, outcome: this.#outcomes[order], matchedBy: tier };
   }
 
-  #add(rule: Rule): void {
+  #add(rule: BindingRule): void {
     let channel = this.#channels.get(rule.channel);
     if (channel === undefined) {
       channel = { name: rule.channel, accounts: new Map(), any: undefined };
@@ -129,7 +129,7 @@ interface Hit {
 }
 const MISS: Hit = { order: NONE, tier: 'default' };
 
-const missed = (channel: string, accountId: string): Found => ({
+const missed = (channel: string, accountId: string): FoundBinding => ({
   channel,
   accountId,
   order: -1,
@@ -140,7 +140,7 @@ const missed = (channel: string, accountId: string): Found => ({
 /** Returns the lowest order in the first tier with a match. */
 function winner(exact: Account | undefined, any: Account | undefined, input: RouteInput): Hit {
   const roles = input.memberRoleIds ?? NO_ROLES;
-  const seen: Seen = { guild: idText(input.guildId), team: idText(input.teamId), roles };
+  const seen: MessageScope = { guild: idText(input.guildId), team: idText(input.teamId), roles };
   const { peer, parentPeer } = input;
   const kind = peer === undefined || peer === null ? undefined : peerKind(peer.kind);
   if (peer !== undefined && peer !== null && kind !== undefined) {
@@ -194,7 +194,7 @@ function accountOf(channel: Channel, name: string): Account {
 }
 
 /** Returns undefined if the order is stored already. */
-function scopesOf(account: Account, rule: Rule): Scopes | undefined {
+function scopesOf(account: Account, rule: BindingRule): Scopes | undefined {
   if (rule.peer === undefined) return account.open;
   const { kind, id } = rule.peer;
   if (id === ANY) return kind === 'direct' ? account.anyDirect : account.anyGroup;
@@ -211,7 +211,7 @@ function scopesOf(account: Account, rule: Rule): Scopes | undefined {
   return scopes;
 }
 
-function leafOf(scopes: Scopes, rule: Rule): Leaf {
+function leafOf(scopes: Scopes, rule: BindingRule): Leaf {
   let teams: TeamLeaves = scopes;
   if (rule.guildId !== '') {
     scopes.guilds ??= new Map();
@@ -242,16 +242,16 @@ function ofPeer(
   any: Account | undefined,
   kind: 'direct' | 'group',
   id: string,
-  seen: Seen,
+  seen: MessageScope,
 ): number {
   return lowestOfPeer(any?.[kind].get(id), seen, lowestOfPeer(exact?.[kind].get(id), seen, NONE));
 }
 
-function lowestOfPeer(found: number | Scopes | undefined, seen: Seen, best: number): number {
+function lowestOfPeer(found: number | Scopes | undefined, seen: MessageScope, best: number): number {
   return typeof found === 'number' ? Math.min(best, found) : lowest(found, seen, best);
 }
 
-function lowest(scopes: Scopes | undefined, seen: Seen, best: number): number {
+function lowest(scopes: Scopes | undefined, seen: MessageScope, best: number): number {
   if (scopes === undefined) return best;
   const open = lowestOfTeams(scopes, seen, best);
   if (scopes.guilds === undefined || seen.guild === '') return open;
@@ -259,7 +259,7 @@ function lowest(scopes: Scopes | undefined, seen: Seen, best: number): number {
   return teams === undefined ? open : lowestOfTeams(teams, seen, open);
 }
 
-function lowestOfTeams(teams: TeamLeaves, seen: Seen, best: number): number {
+function lowestOfTeams(teams: TeamLeaves, seen: MessageScope, best: number): number {
   const open = lowestOfLeaf(teams, seen.roles, best);
   if (teams.teams === undefined || seen.team === '') return open;
   return lowestOfLeaf(teams.teams.get(seen.team), seen.roles, open);
@@ -280,14 +280,14 @@ function lowestOfRoles(leaf: Leaf, roles: readonly unknown[], best: number): num
   return lowestSoFar;
 }
 
-function rolesOfTeams(teams: TeamLeaves | undefined, seen: Seen, best: number): number {
+function rolesOfTeams(teams: TeamLeaves | undefined, seen: MessageScope, best: number): number {
   if (teams === undefined) return best;
   const open = lowestOfRoles(teams, seen.roles, best);
   const leaf = seen.team === '' ? undefined : teams.teams?.get(seen.team);
   return leaf === undefined ? open : lowestOfRoles(leaf, seen.roles, open);
 }
 
-function everyoneOfTeams(teams: TeamLeaves | undefined, seen: Seen, best: number): number {
+function everyoneOfTeams(teams: TeamLeaves | undefined, seen: MessageScope, best: number): number {
   if (teams === undefined) return best;
   const open = Math.min(best, teams.everyone);
   const leaf = seen.team === '' ? undefined : teams.teams?.get(seen.team);
@@ -295,10 +295,10 @@ function everyoneOfTeams(teams: TeamLeaves | undefined, seen: Seen, best: number
 }
 
 /** Shares one object between rules with the same outcome, and one text per agent. */
-class Outcomes {
-  readonly #known = new Map<string, Outcome>();
+class OutcomePool {
+  readonly #known = new Map<string, BindingOutcome>();
 
-  of({ agentId, dmScope, groupScope }: Rule): Outcome {
+  of({ agentId, dmScope, groupScope }: BindingRule): BindingOutcome {
     const key = JSON.stringify([agentId, dmScope, groupScope]);
     const outcome = this.#known.get(key) ?? { agentId, dmScope, groupScope };
     this.#known.set(key, outcome);

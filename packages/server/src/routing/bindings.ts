@@ -4,7 +4,7 @@ import { ANY, accountName, agentName, channelName, idText, isBlank, type PeerKin
 import type { DmScope, GroupScope, Tier } from './route.ts';
 
 /** A copy of the raw values of a binding, so that a comparison detects a later change. */
-export interface Reading {
+export interface BindingReading {
   readonly type: unknown;
   readonly agentId: unknown;
   /** True if `match` is an object: other types have no values to read. */
@@ -23,7 +23,7 @@ export interface Reading {
 }
 
 /** A binding that takes part in routing. Of several matches in one tier, the lowest `order` wins. */
-export interface Rule {
+export interface BindingRule {
   /** Index in the config. */
   readonly order: number;
   readonly channel: string;
@@ -42,7 +42,7 @@ export interface Rule {
   readonly groupScope: GroupScope | undefined;
 }
 
-export type Fault =
+export type BindingFault =
   | 'not_a_binding'
   | 'no_channel'
   | 'bad_account'
@@ -54,12 +54,12 @@ export type Fault =
   | 'bad_roles';
 
 /** Copies a binding. `agentId: undefined` means that it is absent rather than blank; both mean the owner. */
-export function read(raw: unknown): Reading {
+export function read(raw: unknown): BindingReading {
   const binding = objectOf(raw);
   const match = objectOf(binding?.match);
   const peer = match?.peer;
   const session = objectOf(binding?.session);
-  const given = objectOf(peer);
+  const peerFields = objectOf(peer);
   return {
     type: binding?.type,
     agentId: binding?.agentId,
@@ -67,8 +67,8 @@ export function read(raw: unknown): Reading {
     channel: match?.channel,
     accountId: match?.accountId,
     peer: shapeOf(peer),
-    kind: given?.kind,
-    id: given?.id,
+    kind: peerFields?.kind,
+    id: peerFields?.id,
     guildId: match?.guildId,
     teamId: match?.teamId,
     roles: Array.isArray(match?.roles) ? [...match.roles] : match?.roles == null ? undefined : 'bad',
@@ -78,7 +78,7 @@ export function read(raw: unknown): Reading {
 }
 
 /** Returns whether `raw` still has the values of the copy. Compares values, allocates nothing. */
-export function saysStill(was: Reading, raw: unknown): boolean {
+export function saysStill(was: BindingReading, raw: unknown): boolean {
   const binding = objectOf(raw);
   if (!same(was.agentId, binding?.agentId) || !same(was.type, binding?.type)) return false;
   const match = objectOf(binding?.match);
@@ -87,8 +87,8 @@ export function saysStill(was: Reading, raw: unknown): boolean {
   const peer = match?.peer;
   if (was.peer !== shapeOf(peer)) return false;
   if (was.peer === 'given') {
-    const given = objectOf(peer);
-    if (!same(was.id, given?.id) || !same(was.kind, given?.kind)) return false;
+    const peerFields = objectOf(peer);
+    if (!same(was.id, peerFields?.id) || !same(was.kind, peerFields?.kind)) return false;
   }
   if (!same(was.guildId, match?.guildId) || !same(was.teamId, match?.teamId)) return false;
   if (!sameRoles(was.roles, match?.roles)) return false;
@@ -100,7 +100,7 @@ export function saysStill(was: Reading, raw: unknown): boolean {
  * Returns the rule, or the fault of the binding: a faulty binding takes no part, and never matches more than it says.
  * Returns undefined for a binding that is not for routing (`acp`).
  */
-export function ruleOf(was: Reading, order: number): Rule | Fault | undefined {
+export function bindingRuleOf(was: BindingReading, order: number): BindingRule | BindingFault | undefined {
   if (was.type === 'acp') return undefined;
   if (!was.hasMatch) return 'not_a_binding';
   const channel = channelName(was.channel);
@@ -130,7 +130,7 @@ export function ruleOf(was: Reading, order: number): Rule | Fault | undefined {
 }
 
 /** Returns the tier of a rule. A rule with a peer may also win as the rule of a thread's parent. */
-export function tierOf(rule: Rule): Exclude<Tier, 'binding.peer.parent'> {
+export function tierOf(rule: BindingRule): Exclude<Tier, 'binding.peer.parent'> {
   if (rule.peer !== undefined) return rule.peer.id === ANY ? 'binding.peer.wildcard' : 'binding.peer';
   if (rule.guildId !== '') return rule.roles.length > 0 ? 'binding.guild+roles' : 'binding.guild';
   if (rule.teamId !== '') return 'binding.team';
@@ -145,7 +145,7 @@ type Raw = Readonly<Record<string, unknown>>;
 const objectOf = (value: unknown): Raw | undefined =>
   typeof value === 'object' && value !== null ? (value as Raw) : undefined;
 
-const shapeOf = (peer: unknown): Reading['peer'] =>
+const shapeOf = (peer: unknown): BindingReading['peer'] =>
   isAbsent(peer) ? 'none' : typeof peer === 'object' ? 'given' : 'bad';
 
 const isAbsent = (value: unknown): value is null | undefined => value === undefined || value === null;
@@ -164,7 +164,7 @@ const scopeOf = <Scope extends string>(value: unknown): Scope | undefined =>
 /** Compares two values. `Object.is` is for NaN, after the comparison that is nearly always enough. */
 const same = (a: unknown, b: unknown): boolean => a === b || Object.is(a, b);
 
-function sameRoles(was: Reading['roles'], now: unknown): boolean {
+function sameRoles(was: BindingReading['roles'], now: unknown): boolean {
   if (was === undefined) return isAbsent(now);
   if (was === 'bad') return !isAbsent(now) && !Array.isArray(now);
   if (!Array.isArray(now) || now.length !== was.length) return false;

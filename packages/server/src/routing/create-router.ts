@@ -2,15 +2,15 @@
 
 import { Roster, readRoster } from './agents.ts';
 import { BindingIndex } from './binding-index.ts';
-import { type Fault, type Reading, type Rule, read, ruleOf } from './bindings.ts';
+import { type BindingFault, type BindingReading, type BindingRule, bindingRuleOf, read } from './bindings.ts';
 import { type Explanation, explain } from './explain.ts';
-import type { Route, RouteInput, RoutingConfig } from './route.ts';
-import { type Parts, routeOf, type SessionRules } from './router.ts';
+import type { AgentRoute, RouteInput, RoutingConfig } from './route.ts';
+import { type RouterParts, routeOf, type SessionRules } from './router.ts';
 import { IdentityLinks, mainKeyName, readLinks } from './session-key.ts';
 
 export interface Router {
   /** Throws RouteError: `AGENT_SELECTION_REQUIRED`, `NO_AGENTS_CONFIGURED`. */
-  resolve(input: RouteInput): Route;
+  resolve(input: RouteInput): AgentRoute;
   /**
    * Explains a route. Never throws the failures of `resolve`: the explanation contains them. O(n) over the bindings of
    * the channel.
@@ -19,8 +19,8 @@ export interface Router {
 }
 
 export function createRouter(config: RoutingConfig | null | undefined): Router {
-  const rules = readBindings(config).map(ruleOf);
-  const parts: Parts = {
+  const rules = readBindings(config).map(bindingRuleOf);
+  const parts: RouterParts = {
     index: indexOf(rules),
     roster: new Roster(readRoster(config?.agents)),
     session: sessionRulesOf(config?.session, linksOf(readLinks(config?.session?.identityLinks))),
@@ -32,14 +32,14 @@ export function createRouter(config: RoutingConfig | null | undefined): Router {
 }
 
 /** Returns no bindings for a value that is no list. */
-export function readBindings(config: RoutingConfig | null | undefined): readonly Reading[] {
+export function readBindings(config: RoutingConfig | null | undefined): readonly BindingReading[] {
   const bindings: unknown = config?.bindings;
   return Array.isArray(bindings) ? Array.from(bindings, read) : [];
 }
 
-export const isRule = (rule: Rule | Fault | undefined): rule is Rule => typeof rule === 'object';
+export const isRule = (rule: BindingRule | BindingFault | undefined): rule is BindingRule => typeof rule === 'object';
 
-export const indexOf = (rules: readonly (Rule | Fault | undefined)[]): BindingIndex =>
+export const indexOf = (rules: readonly (BindingRule | BindingFault | undefined)[]): BindingIndex =>
   new BindingIndex(rules.filter(isRule));
 
 export const linksOf = (read: ReturnType<typeof readLinks>): IdentityLinks | undefined =>

@@ -10,9 +10,9 @@ const explain = (bindings: readonly Binding[], input = {}, config: RoutingConfig
 
 describe('an explanation', () => {
   it('names the binding that won, and those that would have', () => {
-    const said = explain([to('a', { guildId: 'g' }), to('b', { guildId: 'g' }), to('c')], { guildId: 'g' });
-    expect(said).toMatchObject({ binding: 0, error: null, route: { agentId: 'a', matchedBy: 'binding.guild' } });
-    const tier = said.tiers.find(({ outcome }) => outcome === 'matched');
+    const explanation = explain([to('a', { guildId: 'g' }), to('b', { guildId: 'g' }), to('c')], { guildId: 'g' });
+    expect(explanation).toMatchObject({ binding: 0, error: null, route: { agentId: 'a', matchedBy: 'binding.guild' } });
+    const tier = explanation.tiers.find(({ outcome }) => outcome === 'matched');
     expect(tier?.candidates).toEqual([
       { index: 0, agentId: 'a', matches: true, why: 'All of its conditions hold.' },
       { index: 1, agentId: 'b', matches: true, why: 'It would match, but binding 0 stands before it.' },
@@ -20,11 +20,11 @@ describe('an explanation', () => {
   });
 
   it('says of each tier what the message lacks, or what kept the bindings in it from matching', () => {
-    const said = explain(
+    const explanation = explain(
       [to('a', { accountId: 'mine', peer: { kind: 'group', id: '1' }, guildId: 'g', teamId: 't', roles: ['r'] })],
       { peer: { kind: 'channel', id: '2' } },
     );
-    expect(said.tiers.map(({ tier, outcome }) => [tier, outcome])).toEqual([
+    expect(explanation.tiers.map(({ tier, outcome }) => [tier, outcome])).toEqual([
       ['binding.peer', 'no_match'],
       ['binding.peer.parent', 'not_applicable'],
       ['binding.peer.wildcard', 'no_match'],
@@ -35,7 +35,7 @@ describe('an explanation', () => {
       ['binding.channel', 'no_match'],
       ['default', 'matched'],
     ]);
-    expect(said.tiers[0]?.candidates).toEqual([
+    expect(explanation.tiers[0]?.candidates).toEqual([
       {
         index: 0,
         agentId: 'a',
@@ -52,43 +52,43 @@ describe('an explanation', () => {
     const bindings = Array.from({ length: 5000 }, (_, n) =>
       to('a', { peer: { kind: 'direct', id: `${n}` }, guildId: 'g' }),
     );
-    const said = explain(bindings, { peer: { kind: 'direct', id: '4000' } });
-    const [tier] = said.tiers;
+    const explanation = explain(bindings, { peer: { kind: 'direct', id: '4000' } });
+    const [tier] = explanation.tiers;
     expect(tier?.candidates).toHaveLength(5);
     expect(tier?.candidates[0]?.index).toBe(4000);
     expect(tier?.more).toBe(4995);
-    expect(JSON.stringify(said).length).toBeLessThan(5000);
+    expect(JSON.stringify(explanation).length).toBeLessThan(5000);
   });
 
   it('stays short for long texts and many roles', () => {
     const roles = Array.from({ length: 3000 }, (_, n) => `${n}`.padStart(3000, 'r'));
-    const said = explain([to('a', { guildId: 'g'.repeat(10_000), roles })], {
+    const explanation = explain([to('a', { guildId: 'g'.repeat(10_000), roles })], {
       guildId: 'h'.repeat(10_000),
       memberRoleIds: ['q'],
     });
-    expect(JSON.stringify(said).length).toBeLessThan(5000);
+    expect(JSON.stringify(explanation).length).toBeLessThan(5000);
   });
 
   it('of a message that cannot be routed says why instead of throwing', () => {
-    const said = explain([to('gone')], {}, { agents: { entries: { a: {} } } });
-    expect(said).toMatchObject({ route: null, binding: 0, error: { code: 'AGENT_SELECTION_REQUIRED' } });
-    expect(said.why).toContain('gone');
+    const explanation = explain([to('gone')], {}, { agents: { entries: { a: {} } } });
+    expect(explanation).toMatchObject({ route: null, binding: 0, error: { code: 'AGENT_SELECTION_REQUIRED' } });
+    expect(explanation.why).toContain('gone');
   });
 
   it('says that nobody gets what no binding matches, where no agent of several is the default', () => {
-    const said = explain([to('a', { guildId: 'g' })], {}, { agents: { entries: { a: {}, b: {} } } });
-    expect(said).toMatchObject({ route: null, binding: null, error: { code: 'AGENT_SELECTION_REQUIRED' } });
-    expect(said.tiers.at(-1)).toMatchObject({ tier: 'default', outcome: 'no_match' });
-    expect(said.tiers.at(-1)?.why).toBe('No binding matches, and no default agent gets it.');
+    const explanation = explain([to('a', { guildId: 'g' })], {}, { agents: { entries: { a: {}, b: {} } } });
+    expect(explanation).toMatchObject({ route: null, binding: null, error: { code: 'AGENT_SELECTION_REQUIRED' } });
+    expect(explanation.tiers.at(-1)).toMatchObject({ tier: 'default', outcome: 'no_match' });
+    expect(explanation.tiers.at(-1)?.why).toBe('No binding matches, and no default agent gets it.');
   });
 
   it('counts what was not looked at', () => {
-    const said = explain([
+    const explanation = explain([
       to('a'),
       { agentId: 'b', match: { channel: 'y' } },
       { agentId: 'c', match: { channel: '' } },
     ]);
-    expect(said.passedOver).toEqual({ otherChannels: 1, faulty: 1 });
+    expect(explanation.passedOver).toEqual({ otherChannels: 1, faulty: 1 });
   });
 });
 

@@ -1,9 +1,9 @@
 // The explanation of a route for people: each tier, its bindings, and the conditions that did not match.
 
-import { type Fault, folded, type Rule, tierOf } from './bindings.ts';
+import { type BindingFault, type BindingRule, folded, tierOf } from './bindings.ts';
 import { ANY, idText, peerKind } from './normalise.ts';
-import { type MatchedBy, type Peer, type Route, RouteError, type RouteInput, TIERS, type Tier } from './route.ts';
-import { type Parts, routeOf } from './router.ts';
+import { type AgentRoute, type MatchedBy, type Peer, RouteError, type RouteInput, TIERS, type Tier } from './route.ts';
+import { type RouterParts, routeOf } from './router.ts';
 
 export interface Candidate {
   /** Index of the binding in the config. */
@@ -28,7 +28,7 @@ export interface TierReport {
 
 export interface Explanation {
   /** Null if the message cannot be routed; see `error`. */
-  readonly route: Route | null;
+  readonly route: AgentRoute | null;
   readonly error: { readonly code: string; readonly message: string } | null;
   /** Index of the winning binding; null without a winner. */
   readonly binding: number | null;
@@ -44,7 +44,11 @@ const MAX_CANDIDATES = 5;
 const MAX_TEXT = 64;
 const MAX_ROLES = 5;
 
-export function explain(parts: Parts, rules: readonly (Rule | Fault | undefined)[], input: RouteInput): Explanation {
+export function explain(
+  parts: RouterParts,
+  rules: readonly (BindingRule | BindingFault | undefined)[],
+  input: RouteInput,
+): Explanation {
   const found = parts.index.find(input);
   const message = messageOf(input, found.accountId);
   const all = rules.filter((rule) => typeof rule === 'object');
@@ -73,24 +77,24 @@ export function explain(parts: Parts, rules: readonly (Rule | Fault | undefined)
   };
 }
 
-interface Message {
+interface ComparedMessage {
   readonly accountId: string;
-  readonly peer: Compared | undefined;
-  readonly parentPeer: Compared | undefined;
+  readonly peer: ComparedPeer | undefined;
+  readonly parentPeer: ComparedPeer | undefined;
   readonly guildId: string;
   readonly teamId: string;
   readonly roles: readonly unknown[];
 }
 
 /** A normalised peer. `kind`: undefined for a kind that no binding can name. */
-interface Compared {
+interface ComparedPeer {
   readonly kind: 'direct' | 'group' | undefined;
   readonly id: string;
   /** The name as given. */
   readonly name: string;
 }
 
-function messageOf(input: RouteInput, accountId: string): Message {
+function messageOf(input: RouteInput, accountId: string): ComparedMessage {
   return {
     accountId,
     peer: compared(input.peer),
@@ -101,7 +105,7 @@ function messageOf(input: RouteInput, accountId: string): Message {
   };
 }
 
-function compared(peer: Peer | null | undefined): Compared | undefined {
+function compared(peer: Peer | null | undefined): ComparedPeer | undefined {
   if (peer === undefined || peer === null) return undefined;
   const kind = peerKind(peer.kind);
   const id = idText(peer.id);
@@ -113,7 +117,7 @@ function compared(peer: Peer | null | undefined): Compared | undefined {
 }
 
 /** Returns a sentence about the part that a message lacks for a tier; undefined if it lacks none. */
-function lackOf(tier: Tier, { peer, parentPeer, guildId, teamId, roles }: Message): string | undefined {
+function lackOf(tier: Tier, { peer, parentPeer, guildId, teamId, roles }: ComparedMessage): string | undefined {
   switch (tier) {
     case 'binding.peer':
       if (peer === undefined) return 'The message names no peer.';
@@ -138,9 +142,14 @@ function lackOf(tier: Tier, { peer, parentPeer, guildId, teamId, roles }: Messag
   }
 }
 
-function report(tier: Tier, rules: readonly Rule[], message: Message, won: Rule | undefined): TierReport {
+function report(
+  tier: Tier,
+  rules: readonly BindingRule[],
+  message: ComparedMessage,
+  won: BindingRule | undefined,
+): TierReport {
   const home = tier === 'binding.peer.parent' ? 'binding.peer' : tier;
-  const nearest: { readonly rule: Rule; readonly misses: readonly string[] }[] = [];
+  const nearest: { readonly rule: BindingRule; readonly misses: readonly string[] }[] = [];
   let count = 0;
   for (const rule of rules) {
     if (tierOf(rule) !== home) continue;
@@ -163,11 +172,11 @@ function report(tier: Tier, rules: readonly Rule[], message: Message, won: Rule 
   return { tier, outcome, why, candidates, more: count - candidates.length };
 }
 
-const whyNot = (rule: Rule, won: Rule | undefined): string =>
+const whyNot = (rule: BindingRule, won: BindingRule | undefined): string =>
   rule === won ? 'All of its conditions hold.' : `It would match, but binding ${won?.order} stands before it.`;
 
 /** Returns the conditions of a rule that do not match, each in a few words. */
-function missesOf(rule: Rule, message: Message, peer: Compared | undefined): string[] {
+function missesOf(rule: BindingRule, message: ComparedMessage, peer: ComparedPeer | undefined): string[] {
   const misses: string[] = [];
   if (rule.accountId !== ANY && rule.accountId !== message.accountId) {
     misses.push(`it is for the account ${shown(rule.accountId)}, not ${shown(message.accountId)}`);
@@ -189,10 +198,10 @@ function missesOf(rule: Rule, message: Message, peer: Compared | undefined): str
   return misses;
 }
 
-const differs = (what: string, wanted: string, given: string): string =>
-  `it is for the ${what} ${shown(wanted)}, ${given === '' ? `and the message names none` : `not ${shown(given)}`}`;
+const differs = (what: string, expected: string, actual: string): string =>
+  `it is for the ${what} ${shown(expected)}, ${actual === '' ? `and the message names none` : `not ${shown(actual)}`}`;
 
-const defaultTier = (input: RouteInput, route: Route | null): Pick<TierReport, 'tier' | 'outcome' | 'why'> =>
+const defaultTier = (input: RouteInput, route: AgentRoute | null): Pick<TierReport, 'tier' | 'outcome' | 'why'> =>
   route === null
     ? { tier: 'default', outcome: 'no_match', why: 'No binding matches, and no default agent gets it.' }
     : { tier: 'default', outcome: 'matched', why: defaultWhy(input) };
@@ -203,9 +212,9 @@ const defaultWhy = ({ defaultAgentId }: RouteInput): string =>
     : 'No binding matches: the default agent.';
 
 function sentence(
-  won: Rule | undefined,
+  won: BindingRule | undefined,
   matchedBy: MatchedBy,
-  route: Route | null,
+  route: AgentRoute | null,
   error: Explanation['error'],
 ): string {
   const by = won === undefined ? 'No binding matches' : `Binding ${won.order} wins in the tier ${matchedBy}`;
@@ -215,7 +224,7 @@ function sentence(
     : `${by}: it goes to the agent ${route.agentId}.`;
 }
 
-function attempt(act: () => Route): Pick<Explanation, 'route' | 'error'> {
+function attempt(act: () => AgentRoute): Pick<Explanation, 'route' | 'error'> {
   try {
     return { route: act(), error: null };
   } catch (error) {

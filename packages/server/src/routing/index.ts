@@ -5,13 +5,13 @@ export type { Candidate, Explanation, TierReport } from './explain.ts';
 export { type BindingProblem, checkBindings } from './problems.ts';
 export { type ResolveInput, resolveAgentRoute } from './resolve-route.ts';
 export {
+  type AgentRoute as Route,
   type Binding,
   type BindingMatch,
   type DmScope,
   type GroupScope,
   type MatchedBy,
   type Peer,
-  type Route,
   RouteError,
   type RouteErrorCode,
   type RouteInput,

@@ -1,7 +1,7 @@
 // A cache of products made from objects, valid as long as the object has the same content. Detects changes in place.
 
 /** Functions for one kind of source object. The product is made from a copy. */
-export interface Making<Source extends object, Copy, Made> {
+export interface MemoFunctions<Source extends object, Copy, Made> {
   /** Copies all relevant values. */
   read(source: Source): Copy;
   /** Returns the number of copied items. */
@@ -13,7 +13,7 @@ export interface Making<Source extends object, Copy, Made> {
   make(copy: Copy): Made;
 }
 
-export interface Keeping {
+export interface MemoLimits {
   /** Maximum items that are all compared on every call. */
   readonly comparedEachTime: number;
   /**
@@ -26,7 +26,7 @@ export interface Keeping {
  * Default intervals: 16 bindings are compared in some 0.2 µs; 100 000 in some milliseconds, which is too much for every
  * message.
  */
-export const KEEPING: Keeping = { comparedEachTime: 16, comparedEveryMs: 1000 };
+export const MEMO_LIMITS: MemoLimits = { comparedEachTime: 16, comparedEveryMs: 1000 };
 
 /** Maximum recent products with which an unknown object is compared. It may be a clone. */
 const RECENT = 4;
@@ -41,9 +41,9 @@ interface Entry<Copy, Made> {
   comparedAt: number;
 }
 
-export class Kept<Source extends object, Copy, Made> {
-  readonly #making: Making<Source, Copy, Made>;
-  readonly #keeping: Keeping;
+export class ContentMemo<Source extends object, Copy, Made> {
+  readonly #making: MemoFunctions<Source, Copy, Made>;
+  readonly #keeping: MemoLimits;
   /** Entries by object. The garbage collector removes an entry with its object. */
   readonly #entries = new WeakMap<Source, Entry<Copy, Made>>();
   /** The last entry: most callers have one config, which needs no look-up in the map. */
@@ -51,7 +51,7 @@ export class Kept<Source extends object, Copy, Made> {
   /** Newest first. */
   #recent: readonly Product<Copy, Made>[] = [];
 
-  constructor(making: Making<Source, Copy, Made>, keeping: Keeping) {
+  constructor(making: MemoFunctions<Source, Copy, Made>, keeping: MemoLimits) {
     this.#making = making;
     this.#keeping = keeping;
   }

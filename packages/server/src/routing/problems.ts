@@ -1,7 +1,7 @@
 // The faults of a config's bindings as sentences. A problem has the index of the binding; the caller finds the line.
 
 import { Roster, readRoster } from './agents.ts';
-import { type Fault, read, ruleOf } from './bindings.ts';
+import { type BindingFault, bindingRuleOf, read } from './bindings.ts';
 import type { RoutingConfig } from './route.ts';
 
 export interface BindingProblem {
@@ -14,7 +14,7 @@ export interface BindingProblem {
   readonly isDropped: boolean;
 }
 
-const FAULTS: Readonly<Record<Fault, readonly [path: string, message: string]>> = {
+const FAULTS: Readonly<Record<BindingFault, readonly [path: string, message: string]>> = {
   not_a_binding: ['', 'This is no binding: it needs a "match" with a "channel".'],
   no_channel: ['match.channel', 'The channel is missing or empty.'],
   bad_account: ['match.accountId', 'An account is a text: its name, or "*" for all.'],
@@ -36,20 +36,20 @@ export function checkBindings(config: RoutingConfig | null | undefined): Binding
   const roster = new Roster(readRoster(config?.agents));
   return bindings.flatMap((raw: unknown, index): BindingProblem[] => {
     const reading = read(raw);
-    const rule = ruleOf(reading, index);
+    const rule = bindingRuleOf(reading, index);
     if (rule === undefined) return [];
     if (typeof rule === 'string') {
       const [path, message] = FAULTS[rule];
       return [{ index, path, message, isDropped: true }];
     }
     const problems: BindingProblem[] = [];
-    const tell = (path: string, message: string) => problems.push({ index, path, message, isDropped: false });
+    const report = (path: string, message: string) => problems.push({ index, path, message, isDropped: false });
     if (rule.agentId !== undefined && !roster.has(rule.agentId)) {
-      tell('agentId', `There is no agent "${rule.agentId}": what this binding matches cannot be routed.`);
+      report('agentId', `There is no agent "${rule.agentId}": what this binding matches cannot be routed.`);
     }
     for (const name of ['guildId', 'teamId'] as const) {
       if (typeof reading[name] === 'string' && rule[name] === '') {
-        tell(`match.${name}`, 'It is blank, which is no condition. Leave it out, or name one.');
+        report(`match.${name}`, 'It is blank, which is no condition. Leave it out, or name one.');
       }
     }
     return problems;

@@ -181,8 +181,8 @@ describe('a binding', () => {
   });
 
   it('takes dm for direct, and group and channel for each other, but not for direct', () => {
-    const matches = (kind: string, asked: string) =>
-      who([to('a', { peer: { kind, id: '1' } })], { peer: { kind: asked, id: '1' } }) === 'a by binding.peer';
+    const matches = (kind: string, requested: string) =>
+      who([to('a', { peer: { kind, id: '1' } })], { peer: { kind: requested, id: '1' } }) === 'a by binding.peer';
     expect([matches('dm', 'direct'), matches('direct', ' DM ')]).toEqual([true, true]);
     expect([matches('group', 'channel'), matches('channel', 'Group')]).toEqual([true, true]);
     expect([matches('direct', 'group'), matches('channel', 'dm'), matches('group', 'thread')]).toEqual([

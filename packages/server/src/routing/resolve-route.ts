@@ -1,11 +1,11 @@
 // Routes messages by a config of the caller. Makes an index at the first use of a config, and detects changes.
 
 import { Roster, type RosterReading, readRoster, saysRosterStill } from './agents.ts';
-import { BindingIndex, type Found } from './binding-index.ts';
-import { type Reading, read, ruleOf, saysStill } from './bindings.ts';
+import { BindingIndex, type FoundBinding } from './binding-index.ts';
+import { type BindingReading, bindingRuleOf, read, saysStill } from './bindings.ts';
 import { indexOf, linksOf, sessionRulesOf } from './create-router.ts';
-import { KEEPING, type Keeping, Kept } from './memo.ts';
-import type { Route, RouteInput, RoutingConfig } from './route.ts';
+import { ContentMemo, MEMO_LIMITS, type MemoLimits } from './memo.ts';
+import type { AgentRoute, RouteInput, RoutingConfig } from './route.ts';
 import { routeOf } from './router.ts';
 import { type IdentityLinks, type LinkReading, readLinks, saysLinksStill } from './session-key.ts';
 
@@ -20,15 +20,15 @@ const NO_BINDINGS = new BindingIndex([]);
 
 /** Owns the products made of configs. The process has one, see below; tests create their own, with a test clock. */
 export class RouteResolver {
-  readonly #bindings: Kept<readonly unknown[], readonly Reading[], BindingIndex>;
-  readonly #agents: Kept<Agents, RosterReading, Roster>;
-  readonly #links: Kept<object, readonly LinkReading[], IdentityLinks | undefined>;
+  readonly #bindings: ContentMemo<readonly unknown[], readonly BindingReading[], BindingIndex>;
+  readonly #agents: ContentMemo<Agents, RosterReading, Roster>;
+  readonly #links: ContentMemo<object, readonly LinkReading[], IdentityLinks | undefined>;
 
   readonly #now: () => number;
 
-  constructor(keeping: Keeping = KEEPING, now: () => number = () => performance.now()) {
+  constructor(keeping: MemoLimits = MEMO_LIMITS, now: () => number = () => performance.now()) {
     this.#now = now;
-    this.#bindings = new Kept(
+    this.#bindings = new ContentMemo(
       {
         read: (source) => Array.from(source, read),
         sizeOf: (copy) => copy.length,
@@ -40,11 +40,11 @@ export class RouteResolver {
           }
           return true;
         },
-        make: (copy) => indexOf(copy.map(ruleOf)),
+        make: (copy) => indexOf(copy.map(bindingRuleOf)),
       },
       keeping,
     );
-    this.#agents = new Kept(
+    this.#agents = new ContentMemo(
       {
         read: readRoster,
         sizeOf: (copy) => copy.agents.length,
@@ -54,14 +54,14 @@ export class RouteResolver {
       // An agent costs more to compare than a binding, and all are compared before a message is refused, see below.
       { ...keeping, comparedEachTime: Math.min(8, keeping.comparedEachTime) },
     );
-    this.#links = new Kept(
+    this.#links = new ContentMemo(
       { read: readLinks, sizeOf: (copy) => copy.length, saysStill: saysLinksStill, make: linksOf },
       keeping,
     );
   }
 
   /** Throws RouteError: `AGENT_SELECTION_REQUIRED`, `NO_AGENTS_CONFIGURED`. */
-  resolve(input: ResolveInput): Route {
+  resolve(input: ResolveInput): AgentRoute {
     const { cfg } = input;
     // Once per call: a clock read takes a tenth of the call.
     const now = this.#now();
@@ -81,7 +81,7 @@ export class RouteResolver {
     }
   }
 
-  #find(bindings: unknown, input: ResolveInput, now: number): Found {
+  #find(bindings: unknown, input: ResolveInput, now: number): FoundBinding {
     if (!Array.isArray(bindings)) return NO_BINDINGS.find(input);
     const { copy, made } = this.#bindings.of(bindings, now);
     const found = made.find(input);
@@ -97,4 +97,4 @@ export class RouteResolver {
 const resolver = new RouteResolver();
 
 /** Routes one message. See docs/routing.md for when changes of `cfg` are detected. */
-export const resolveAgentRoute = (input: ResolveInput): Route => resolver.resolve(input);
+export const resolveAgentRoute = (input: ResolveInput): AgentRoute => resolver.resolve(input);

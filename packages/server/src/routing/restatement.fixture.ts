@@ -47,9 +47,9 @@ const text = (value: unknown): string =>
 const nameOf = (value: unknown): string => text(value).toLowerCase();
 
 function slug(value: unknown, otherwise: string): string {
-  const given = text(value);
-  if (/^[a-z0-9][a-z0-9_-]{0,63}$/i.test(given)) return given.toLowerCase();
-  const dashed = given
+  const trimmed = text(value);
+  if (/^[a-z0-9][a-z0-9_-]{0,63}$/i.test(trimmed)) return trimmed.toLowerCase();
+  const dashed = trimmed
     .toLowerCase()
     .split('')
     .map((char) => (/[a-z0-9_-]/.test(char) ? char : ' '))
@@ -181,20 +181,20 @@ function keyOf(
   return undefined;
 }
 
-function pick(cfg: SlowConfig, wanted: string | null | undefined): string | { code: string } {
+function pick(cfg: SlowConfig, requested: string | null | undefined): string | { code: string } {
   const agents = cfg.agents;
-  const given = agents?.entries !== undefined || agents?.list !== undefined;
+  const isConfigured = agents?.entries !== undefined || agents?.list !== undefined;
   const listed =
     agents?.entries !== undefined
       ? Object.entries(agents.entries).flatMap(([id, entry]) => (entry ? [{ id, default: entry.default }] : []))
       : (agents?.list ?? []).flatMap((entry) => (entry ? [entry] : []));
   const names = listed.filter(({ id }) => text(id) !== '').map(({ id }) => slug(id, 'main'));
-  if (text(wanted) !== '') {
-    const name = slug(wanted, 'main');
+  if (text(requested) !== '') {
+    const name = slug(requested, 'main');
     if (names.length === 0 || name === 'main' || names.includes(name)) return name;
     return { code: 'AGENT_SELECTION_REQUIRED' };
   }
-  if (!given) return 'main';
+  if (!isConfigured) return 'main';
   if (listed.length === 0) return { code: 'NO_AGENTS_CONFIGURED' };
   const system = text(agents?.defaults?.systemAgent?.agentId);
   const all = listed.map(({ id }) => slug(id, 'main'));

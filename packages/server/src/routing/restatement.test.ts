@@ -87,13 +87,13 @@ describe('routing, against a slow restatement of its rules', () => {
     fc.assert(
       fc.property(config, fc.array(input, { minLength: 1, maxLength: 6 }), (cfg, inputs) => {
         // At the edge: the arbitraries make on purpose what the types refuse.
-        const given = cfg as unknown as RoutingConfig;
-        const router = createRouter(given);
+        const config = cfg as unknown as RoutingConfig;
+        const router = createRouter(config);
         for (const one of inputs) {
           const message = one as unknown as RouteInput;
           const slow = slowRoute(cfg as SlowConfig, one as SlowInput);
           expect(attempt(() => router.resolve(message))).toEqual(slow);
-          expect(attempt(() => resolveAgentRoute({ cfg: given, ...message }))).toEqual(slow);
+          expect(attempt(() => resolveAgentRoute({ cfg: config, ...message }))).toEqual(slow);
           const { route, error, tiers } = router.explain(message);
           expect(route ?? { code: error?.code }).toEqual(slow);
           // What the explanation says of single bindings agrees with who won.
@@ -122,8 +122,8 @@ describe('routing, against a slow restatement of its rules', () => {
         const bindings = cfg.bindings as SlowConfig['bindings'] & object;
         const same = () => {
           for (const one of inputs) {
-            const asked = { cfg, ...one } as unknown as Parameters<typeof resolveAgentRoute>[0];
-            expect(attempt(() => resolveAgentRoute(asked))).toEqual(slowRoute(cfg as SlowConfig, one as SlowInput));
+            const request = { cfg, ...one } as unknown as Parameters<typeof resolveAgentRoute>[0];
+            expect(attempt(() => resolveAgentRoute(request))).toEqual(slowRoute(cfg as SlowConfig, one as SlowInput));
           }
         };
         same();

@@ -101,7 +101,7 @@ export const TIERS = [
 export type Tier = (typeof TIERS)[number];
 export type MatchedBy = Tier | 'default';
 
-export interface Route {
+export interface AgentRoute {
   readonly agentId: string;
   readonly channel: string;
   readonly accountId: string;

@@ -1,9 +1,9 @@
 // The steps of one message through rules, agents and scopes to a route, from products of the config.
 
 import type { Roster } from './agents.ts';
-import type { BindingIndex, Found } from './binding-index.ts';
+import type { BindingIndex, FoundBinding } from './binding-index.ts';
 import { agentName, isBlank } from './normalise.ts';
-import type { DmScope, GroupScope, Route, RouteInput } from './route.ts';
+import type { AgentRoute, DmScope, GroupScope, RouteInput } from './route.ts';
 import { type IdentityLinks, mainSessionKey, sessionKeyOf } from './session-key.ts';
 
 /** The session settings of the config. */
@@ -14,14 +14,18 @@ export interface SessionRules {
   readonly links: IdentityLinks | undefined;
 }
 
-export interface Parts {
+export interface RouterParts {
   readonly index: BindingIndex;
   readonly roster: Roster;
   readonly session: SessionRules;
 }
 
 /** Returns a new and frozen route, so that callers cannot affect each other. Throws RouteError. */
-export function routeOf(found: Found, { roster, session }: Omit<Parts, 'index'>, input: RouteInput): Route {
+export function routeOf(
+  found: FoundBinding,
+  { roster, session }: Omit<RouterParts, 'index'>,
+  input: RouteInput,
+): AgentRoute {
   const { channel, accountId, outcome } = found;
   const agentId = agentOf(found, roster, input);
   const dmScope = outcome?.dmScope ?? input.dmScope ?? session.dmScope;
@@ -47,7 +51,7 @@ export function routeOf(found: Found, { roster, session }: Omit<Parts, 'index'>,
 }
 
 /** Returns the agent. The first match decides: if it names an unknown agent, no other binding is tried. */
-function agentOf({ outcome }: Found, roster: Roster, { defaultAgentId }: RouteInput): string {
+function agentOf({ outcome }: FoundBinding, roster: Roster, { defaultAgentId }: RouteInput): string {
   if (outcome !== undefined) return outcome.agentId === undefined ? roster.owner() : roster.pick(outcome.agentId);
   return isBlank(defaultAgentId) ? roster.owner() : roster.pick(agentName(defaultAgentId));
 }

@@ -40,8 +40,8 @@ export function sessionKeyOf(parts: KeyParts): string {
 function directKey(parts: KeyParts, channel: string, id: string): string {
   const { agentId, dmScope, links } = parts;
   if (dmScope === 'main') return mainSessionKey(agentId, parts.mainKey);
-  const given = id === '' ? UNKNOWN : id.toLowerCase();
-  const person = links === undefined ? given : (links.nameOf(channel, given) ?? given);
+  const name = id === '' ? UNKNOWN : id.toLowerCase();
+  const person = links === undefined ? name : (links.nameOf(channel, name) ?? name);
   if (dmScope === 'per-peer') return `agent:${agentId}:direct:${person}`;
   if (dmScope === 'per-channel-peer') return `agent:${agentId}:${channel}:direct:${person}`;
   if (dmScope === 'per-account-channel-peer') return `agent:${agentId}:${channel}:${parts.accountId}:direct:${person}`;

@@ -27,7 +27,7 @@ export function identityOf(path: string): string | undefined {
 }
 
 /** File in the data directory: its identity when a gateway last used it, and the boot in which that was. */
-const KEPT = 'directory';
+const IDENTITY_FILE = 'directory';
 
 /**
  * Returns whether this directory had another identity when a gateway last used it in this boot: it is a copy, or was
@@ -35,7 +35,7 @@ const KEPT = 'directory';
  * without a record.
  */
 export function wasAnother(root: string): boolean {
-  const [boot, identity] = keptIn(root)?.split(' ') ?? [];
+  const [boot, identity] = storedIn(root)?.split(' ') ?? [];
   const here = identityOf(root);
   return boot === bootId() && here !== undefined && identity !== here;
 }
@@ -44,8 +44,8 @@ export function wasAnother(root: string): boolean {
 export function keepIdentity(root: string): void {
   const here = identityOf(root);
   const text = `${bootId()} ${here}`;
-  if (here === undefined || keptIn(root) === text) return;
-  const path = join(root, KEPT);
+  if (here === undefined || storedIn(root) === text) return;
+  const path = join(root, IDENTITY_FILE);
   try {
     writeFileSync(`${path}.new`, text, { mode: 0o600 });
     renameSync(`${path}.new`, path);
@@ -54,9 +54,9 @@ export function keepIdentity(root: string): void {
   }
 }
 
-function keptIn(root: string): string | undefined {
+function storedIn(root: string): string | undefined {
   try {
-    return readFileSync(join(root, KEPT), 'utf8');
+    return readFileSync(join(root, IDENTITY_FILE), 'utf8');
   } catch {
     return undefined; // No record yet.
   }
@@ -71,11 +71,11 @@ export function isOfAnother(
   root: string,
   dir: string,
 ): boolean {
-  const [held, here] =
+  const [opened, here] =
     runner.protocol >= LIVES_IN_IT
       ? [`/proc/${runner.pid}/cwd`, root]
       : // An older runner has / as working directory; its output goes to a file in the directory that started it.
         [`/proc/${runner.pid}/fd/1`, join(dir, 'output.log')];
-  const [itsOwn, ours] = [identityOf(held), identityOf(here)];
+  const [itsOwn, ours] = [identityOf(opened), identityOf(here)];
   return itsOwn !== undefined && ours !== undefined && itsOwn !== ours;
 }

@@ -54,21 +54,21 @@ const FOR_JOBS_ONLY: ReadonlySet<SignalName> = new Set(['SIGINT', 'SIGQUIT', 'SI
 
 export interface HostedEvents {
   /** The log grew. Called in the event-loop turn of the append. */
-  grew(hosted: Hosted): void;
-  changed(hosted: Hosted): void;
+  grew(hosted: HostedProgram): void;
+  changed(hosted: HostedProgram): void;
   /** The state of a run changed: queued, running or ended. */
-  ran(hosted: Hosted, run: RunInfo): void;
+  ran(hosted: HostedProgram, run: RunInfo): void;
 }
 
 /** The EOF character of a terminal, as Ctrl-D sends it. */
 const END_OF_FILE = Buffer.of(4);
 
-interface Waiting {
+interface RefusedEntry {
   readonly kind: Kind;
   readonly bytes: Uint8Array;
 }
 
-export class Hosted {
+export class HostedProgram {
   readonly spec: HostedSpec;
   readonly #log: LogWriter;
   readonly #clock = new SteadyClock();
@@ -90,7 +90,7 @@ export class Hosted {
   #cols: number;
   #rows: number;
   /** Entries that a full disk refused, in order. Reading is paused while there are any. */
-  readonly #refused: Waiting[] = [];
+  readonly #refused: RefusedEntry[] = [];
   #diskRetry: NodeJS.Timeout | undefined;
   #audit: { by: string; bytes: number; n?: number } | undefined;
   #auditTimer: NodeJS.Timeout | undefined;
@@ -143,7 +143,7 @@ export class Hosted {
     const { id, dir, mode } = this.spec;
     const records = new RunRecords(dir);
     records.make();
-    const link = await ShellLink.make(join(reachable(dir), 'shell'), mode, fifos, (told) => runs.handle(told));
+    const link = await ShellLink.make(join(reachable(dir), 'shell'), mode, fifos, (report) => runs.handle(report));
     const job = new RunJob(id, mode, () => this.#leader);
     const log = this.#log;
     const runs = new Runs({
@@ -218,7 +218,7 @@ export class Hosted {
       rows: this.#rows,
       fence: this.#fence,
       stalled: this.#refused.length > 0 ? 'disk_full' : null,
-      runs: this.#runs?.standing ?? null,
+      runs: this.#runs?.status ?? null,
     };
   }
 

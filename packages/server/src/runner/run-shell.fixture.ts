@@ -19,7 +19,7 @@ import { Fifos } from '../process/fifos.ts';
 import { PtyLoader } from '../process/native-pty.ts';
 import { pipeStarter } from '../process/pipe.ts';
 import { ptyStarter, READ_BYTES } from '../process/pty.ts';
-import { Hosted } from './hosted-program.ts';
+import { HostedProgram } from './hosted-program.ts';
 
 export interface Ran {
   readonly info: RunInfo;
@@ -30,7 +30,7 @@ export interface Ran {
 }
 
 export interface RunShell {
-  readonly hosted: Hosted;
+  readonly hosted: HostedProgram;
   readonly dir: string;
   run(command: string, request?: Partial<RunRequest>): Promise<Ran>;
   /** Resolves when the run is accepted. */
@@ -60,7 +60,7 @@ export async function openRunShell(mode: Mode, env: Record<string, string> = {})
   const log = new MemoryLog({ epoch: 'test' as Epoch });
   const infos = new Map<string, RunInfo>();
   const waiters = new Set<() => void>();
-  const hosted = new Hosted(
+  const hosted = new HostedProgram(
     {
       id,
       dir: home,

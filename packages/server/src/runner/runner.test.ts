@@ -10,9 +10,9 @@ import { Fifos } from '../process/fifos.ts';
 import type { ProgramEvents, StartProgram } from '../process/program.ts';
 import { RunnerLink } from './client/link.ts';
 import { identityOf } from './directory-identity.ts';
-import { Hosted } from './hosted-program.ts';
+import { HostedProgram } from './hosted-program.ts';
 import { Runner } from './runner.ts';
-import { encodeFrame, type HostedSpec, type HostedStatus, type RunnerReceipt, type ToRunner } from './wire.ts';
+import { encodeRunnerFrame, type HostedSpec, type HostedStatus, type RunnerReceipt, type ToRunner } from './wire.ts';
 
 const TOKEN = 'a token of this runner';
 let dir: string;
@@ -61,14 +61,14 @@ function specOf(argv: [string, ...string[]]): HostedSpec {
 
 /** A gateway's end, with what the runner told it unasked. `isBusy`: it has not looked at the hello yet. */
 async function gateway(isBusy = false, directory = identityOf(dir)) {
-  const told: HostedStatus[] = [];
+  const statuses: HostedStatus[] = [];
   let onLost: () => void = () => undefined;
   const lost = new Promise<void>((resolve) => {
     onLost = resolve;
   });
   const events = {
     grew: () => undefined,
-    changed: (status: HostedStatus) => void told.push(status),
+    changed: (status: HostedStatus) => void statuses.push(status),
     ran: () => undefined,
     lost: onLost,
   };
@@ -79,7 +79,7 @@ async function gateway(isBusy = false, directory = identityOf(dir)) {
   );
   links.push(link);
   if (!isBusy) link.attend();
-  return { link, programs, told, lost };
+  return { link, programs, statuses, lost };
 }
 
 const codeOf = (act: Promise<unknown>): Promise<string> =>
@@ -132,13 +132,13 @@ describe('a gateway that was killed and comes back', () => {
     const first = await gateway();
     const spec = specOf(['/bin/cat']);
     const { pid } = (await first.link.request({ t: 'start', spec })) as HostedStatus;
-    const { link, programs, told } = await gateway(true);
+    const { link, programs, statuses } = await gateway(true);
     expect(programs).toMatchObject([{ id: spec.id, state: 'running' }]);
     process.kill(pid ?? -1, 'SIGKILL');
     await expect.poll(() => link.request({ t: 'list' }), { timeout: 10_000 }).toEqual([]);
-    expect(told).toEqual([]);
+    expect(statuses).toEqual([]);
     link.attend();
-    expect(told.at(-1)).toMatchObject({ id: spec.id, state: 'closed', signal: 'SIGKILL' });
+    expect(statuses.at(-1)).toMatchObject({ id: spec.id, state: 'closed', signal: 'SIGKILL' });
   });
 });
 
@@ -146,10 +146,10 @@ describe('the socket of a runner', () => {
   it('is for its owner alone, and answers nobody without the token', async () => {
     expect(statSync(path).mode & 0o777).toBe(0o600);
     for (const first of [
-      encodeFrame({ t: 'hello', token: 'wrong', protocol: 1 }),
-      encodeFrame({ t: 'hello', token: '', protocol: 1 }),
-      encodeFrame({ t: 'hello', protocol: 1 } as unknown as ToRunner),
-      encodeFrame({ t: 'list', ref: 1 }),
+      encodeRunnerFrame({ t: 'hello', token: 'wrong', protocol: 1 }),
+      encodeRunnerFrame({ t: 'hello', token: '', protocol: 1 }),
+      encodeRunnerFrame({ t: 'hello', protocol: 1 } as unknown as ToRunner),
+      encodeRunnerFrame({ t: 'list', ref: 1 }),
       Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n'),
       Buffer.from([0, 0, 0, 8, 0, 0, 0, 99, 1, 2, 3, 4]),
     ]) {
@@ -175,8 +175,8 @@ describe('the socket of a runner', () => {
   it('takes frames that come in any pieces', async () => {
     const socket = connect(path);
     const bytes = Buffer.concat([
-      encodeFrame({ t: 'hello', token: TOKEN, protocol: 1 }),
-      encodeFrame({ t: 'list', ref: 7 }),
+      encodeRunnerFrame({ t: 'hello', token: TOKEN, protocol: 1 }),
+      encodeRunnerFrame({ t: 'list', ref: 7 }),
     ]);
     for (const byte of bytes) {
       socket.write(Buffer.of(byte));
@@ -205,8 +205,8 @@ describe('a hosted program', () => {
     const spec = specOf(['/bin/true']);
     let events: ProgramEvents | undefined;
     const written: string[] = [];
-    const startProgram: StartProgram = (_spec, given) => {
-      events = given;
+    const startProgram: StartProgram = (_spec, options) => {
+      events = options;
       return Promise.resolve({
         pid: process.pid,
         write: (bytes) => written.push(Buffer.from(bytes).toString()) && bytes.length,
@@ -219,7 +219,11 @@ describe('a hosted program', () => {
       });
     };
     const log = new MemoryLog({ epoch: 'e1' as Epoch });
-    const hosted = new Hosted(spec, log, { grew: () => undefined, changed: () => undefined, ran: () => undefined });
+    const hosted = new HostedProgram(spec, log, {
+      grew: () => undefined,
+      changed: () => undefined,
+      ran: () => undefined,
+    });
     await hosted.start(startProgram, new Fifos(dir));
     const writer = { fence: 1, by: 'ada' };
     hosted.write(Buffer.from('before'), writer);
@@ -249,7 +253,7 @@ describe('a hosted program', () => {
         abandon: () => undefined,
       });
     const log = new MemoryLog({ epoch: 'e1' as Epoch });
-    const hosted = new Hosted(specOf(['/bin/true']), log, {
+    const hosted = new HostedProgram(specOf(['/bin/true']), log, {
       grew: () => undefined,
       changed: () => undefined,
       ran: () => undefined,
@@ -285,13 +289,13 @@ describe('retention of a hosted program that writes fast', () => {
       readdirSync(join(spec.dir, 'log')).reduce((sum, name) => sum + sizeOf(join(spec.dir, 'log', name)), 0);
     await link.request({ t: 'start', spec });
     let most = 0;
-    let looks = 0;
+    let checks = 0;
     const isOver = async () => (await codeOf(link.request({ t: 'status', id: spec.id }))) === 'session_exited';
     do {
       most = Math.max(most, bytes());
-      looks += 1;
+      checks += 1;
     } while (!(await isOver()));
-    expect(looks).toBeGreaterThan(10);
+    expect(checks).toBeGreaterThan(10);
     // A header for each segment, and an index of some bytes for each 64 KiB.
     expect(most).toBeLessThan(retainBytes + 4096);
     expect(bytes()).toBeLessThan(retainBytes + 4096);

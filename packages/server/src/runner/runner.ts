@@ -13,14 +13,14 @@ import { pipeStarter } from '../process/pipe.ts';
 import type { StartProgram } from '../process/program.ts';
 import { ptyStarter, READ_BYTES } from '../process/pty.ts';
 import { identityOf } from './directory-identity.ts';
-import { Hosted } from './hosted-program.ts';
+import { HostedProgram } from './hosted-program.ts';
 import {
-  encodeFrame,
-  FrameReader,
+  encodeRunnerFrame,
   type FromRunner,
   type HostedSpec,
-  type Request,
   RUNNER_PROTOCOL,
+  RunnerFrameReader,
+  type RunnerRequest,
   type ToRunner,
 } from './wire.ts';
 
@@ -35,7 +35,7 @@ const MAX_UNSENT_BYTES = 8 * 1024 * 1024;
 /** Maximum life of a spare runner without a gateway. A gateway that was killed is back within seconds. */
 const SPARE_MS = 60_000;
 
-interface Watch {
+interface GrowthWatch {
   readonly place: number;
   readonly atLeast: number;
   readonly withinMs: number;
@@ -47,8 +47,8 @@ export class Runner {
   readonly #root: string;
   readonly #orphanMs: number;
   #cancelOrphaned: (() => void) | undefined;
-  readonly #programs = new Map<string, Hosted>();
-  readonly #watches = new Map<string, Watch>();
+  readonly #programs = new Map<string, HostedProgram>();
+  readonly #watches = new Map<string, GrowthWatch>();
   readonly #sync: GroupSync;
   readonly #fifos: Fifos;
   readonly #start: Readonly<Record<HostedSpec['mode'], StartProgram>>;
@@ -100,14 +100,14 @@ export class Runner {
 
   #socketOnConnect(socket: Socket): void {
     const cancelHello = afterOwnTime(HELLO_MS, () => socket.destroy());
-    const reader = new FrameReader<ToRunner>((message, payload) => {
+    const reader = new RunnerFrameReader<ToRunner>((message, payload) => {
       if (this.#gateway === socket) this.#handle(message, payload);
       else if (message.t === 'hello' && this.#isToken(message.token)) {
         cancelHello();
         // Read on each hello: a new mount may have another number.
         const directory = identityOf(this.#root);
         if (directory !== undefined && message.directory !== undefined && message.directory !== directory) {
-          socket.end(encodeFrame({ t: 'refused', directory }));
+          socket.end(encodeRunnerFrame({ t: 'refused', directory }));
           return;
         }
         this.#cancelOrphaned?.();
@@ -149,8 +149,8 @@ export class Runner {
   }
 
   #isToken(text: unknown): boolean {
-    const given = Buffer.from(String(text));
-    return given.length === this.#token.length && timingSafeEqual(given, this.#token);
+    const presented = Buffer.from(String(text));
+    return presented.length === this.#token.length && timingSafeEqual(presented, this.#token);
   }
 
   #handle(message: ToRunner, payload: Buffer): void {
@@ -170,7 +170,7 @@ export class Runner {
     }
   }
 
-  #answer(request: Request, payload: Buffer): unknown {
+  #answer(request: RunnerRequest, payload: Buffer): unknown {
     switch (request.t) {
       case 'start':
         return this.#startProgram(request.spec);
@@ -209,17 +209,17 @@ export class Runner {
     }
   }
 
-  #find(id: string): Hosted {
+  #find(id: string): HostedProgram {
     const hosted = this.#programs.get(id);
     if (hosted === undefined) throw new BinnacleError('session_exited');
     return hosted;
   }
 
-  async #startProgram(asked: HostedSpec): Promise<unknown> {
-    const spec = { ...asked, dir: lastingPlace(asked) };
+  async #startProgram(requested: HostedSpec): Promise<unknown> {
+    const spec = { ...requested, dir: lastingPlace(requested) };
     const { segmentBytes, retainBytes } = spec;
     const log = SegmentWriter.create(join(spec.dir, 'log'), { segmentBytes, retainBytes, group: this.#sync });
-    const hosted = new Hosted(spec, log, {
+    const hosted = new HostedProgram(spec, log, {
       grew: (grown) => this.#programOnGrew(grown),
       changed: (changed) => this.#programOnChanged(changed),
       ran: ({ spec: { id }, status }, run) => this.#send({ t: 'ran', id, run, runs: status.runs }),
@@ -235,10 +235,10 @@ export class Runner {
     return hosted.status;
   }
 
-  #programOnChanged(hosted: Hosted): void {
+  #programOnChanged(hosted: HostedProgram): void {
     this.#send({ t: 'changed', status: hosted.status });
     if (!hosted.isClosed) return;
-    this.#tellGrowth(hosted);
+    this.#reportGrowth(hosted);
     this.#programs.delete(hosted.spec.id);
     if (this.#gateway === undefined) this.#waitForGateway();
     this.#exitWhenEmpty();
@@ -253,7 +253,7 @@ export class Runner {
     }
   }
 
-  #watch(id: string, watch: Watch): void {
+  #watch(id: string, watch: GrowthWatch): void {
     const hosted = this.#programs.get(id);
     if (hosted === undefined) return; // Closed: `changed` with the last head was sent.
     clearTimeout(this.#watches.get(id)?.timer);
@@ -261,16 +261,16 @@ export class Runner {
     this.#programOnGrew(hosted);
   }
 
-  #programOnGrew(hosted: Hosted): void {
+  #programOnGrew(hosted: HostedProgram): void {
     const watch = this.#watches.get(hosted.spec.id);
     if (watch === undefined) return;
     const grown = hosted.head.place - watch.place;
     if (grown <= 0) return;
-    if (grown >= watch.atLeast || watch.withinMs <= 0) this.#tellGrowth(hosted);
-    else watch.timer ??= setTimeout(() => this.#tellGrowth(hosted), watch.withinMs);
+    if (grown >= watch.atLeast || watch.withinMs <= 0) this.#reportGrowth(hosted);
+    else watch.timer ??= setTimeout(() => this.#reportGrowth(hosted), watch.withinMs);
   }
 
-  #tellGrowth(hosted: Hosted): void {
+  #reportGrowth(hosted: HostedProgram): void {
     const watch = this.#watches.get(hosted.spec.id);
     if (watch === undefined) return;
     clearTimeout(watch.timer);
@@ -281,7 +281,7 @@ export class Runner {
   #send(message: FromRunner): void {
     const gateway = this.#gateway;
     if (gateway === undefined) return; // The next gateway gets the whole state in the hello.
-    gateway.write(encodeFrame(message));
+    gateway.write(encodeRunnerFrame(message));
     if (gateway.writableLength > MAX_UNSENT_BYTES) gateway.destroy();
   }
 }

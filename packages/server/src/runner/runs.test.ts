@@ -308,9 +308,9 @@ describe.each(bothModes)('runs on a %s', (mode) => {
     try {
       expect(plain(await shell.run('pwd', { cwd: there }))).toBe(`${there}\n`);
       expect(plain(await shell.run('pwd'))).toBe(`${there}\n`);
-      const gone = await shell.run('echo not here', { cwd: join(there, 'gone') });
-      expect(gone.info.exitCode).toBe(1);
-      expect(plain(gone)).not.toContain('not here');
+      const missing = await shell.run('echo not here', { cwd: join(there, 'gone') });
+      expect(missing.info.exitCode).toBe(1);
+      expect(plain(missing)).not.toContain('not here');
     } finally {
       rmSync(there, { recursive: true, force: true });
     }
@@ -450,7 +450,7 @@ describe('a run on pipes', () => {
       );
       const command = fc
         .array(word, { minLength: 1, maxLength: 8 })
-        .map((words) => words.join(' ').replaceAll('\0', ''))
+        .map((args) => args.join(' ').replaceAll('\0', ''))
         // Nothing that lasts, writes files, or is told otherwise by an interactive bash; see PROTOCOL.md.
         .filter((text) => text.trim() !== '' && !/[<>](?!<X|&2)|&(?!&|2)|\$\{|exec|exit|set|kill|sleep|[?]/.test(text));
       await fc.assert(

@@ -12,7 +12,7 @@ import {
 import { ABORT, RESTORE_LINE, WAKE, WAKE_WITH_INPUT } from '../process/run-shell.ts';
 import { RUN_ENDING, type RunJob } from './run-job.ts';
 import { newRun, type RunRecords, sameRun } from './run-record.ts';
-import type { ShellLink, ShellTold } from './shell-link.ts';
+import type { ShellLink, ShellReport } from './shell-link.ts';
 
 /**
  * Maximum wait for output after the prompt's hook. Readline takes over the terminal directly after the hook; an empty
@@ -25,7 +25,7 @@ const WAKE_MS = 2000;
  * Delay before a check of the terminal. An interrupt key in the moment of the prompt's hook keeps bash from reporting
  * its prompt.
  */
-const LOOK_MS = 500;
+const PROMPT_CHECK_MS = 500;
 /**
  * Maximum restarts in a row. A shell that ends before it has executed a command will do so again: without memory or
  * processes, for example.
@@ -54,7 +54,7 @@ export interface RunsParts {
   changed(run: RunInfo): void;
 }
 
-interface Waiting {
+interface QueuedRun {
   readonly request: RunRequest;
   info: RunInfo;
   readonly ended: PromiseWithResolvers;
@@ -66,7 +66,7 @@ interface PromiseWithResolvers {
 }
 
 /** The current run. `woken`: the shell was told that there is a run. `begun`: the shell executes it. */
-interface Current extends Waiting {
+interface CurrentRun extends QueuedRun {
   phase: 'woken' | 'begun';
   /** Monotonic ms. */
   startedAt: number;
@@ -77,8 +77,8 @@ interface Current extends Waiting {
 
 export class Runs {
   readonly #parts: RunsParts;
-  readonly #queue: Waiting[] = [];
-  #current: Current | undefined;
+  readonly #queue: QueuedRun[] = [];
+  #current: CurrentRun | undefined;
   /** Ids of ended runs, oldest first. */
   readonly #ended: string[] = [];
   #isReady = false;
@@ -91,7 +91,7 @@ export class Runs {
   #prompt: { readonly timer: NodeJS.Timeout; readonly hasLine: boolean } | undefined;
   /** Shells in a row that ended without an executed command. */
   #restarts = 0;
-  #look: NodeJS.Timeout | undefined;
+  #promptCheck: NodeJS.Timeout | undefined;
   #isEnding = false;
   #isOver = false;
 
@@ -99,7 +99,7 @@ export class Runs {
     this.#parts = parts;
   }
 
-  get standing(): { readonly current: RunId | null; readonly queued: number } {
+  get status(): { readonly current: RunId | null; readonly queued: number } {
     return { current: this.#current?.info.id ?? null, queued: this.#queue.length };
   }
 
@@ -117,9 +117,9 @@ export class Runs {
     if (this.#queue.length >= limit) throw new BinnacleError('too_many_runs', { details: { limit } });
     const waiting = { request, info: newRun(id, this.#parts.session, request, by), ended: withResolvers() };
     this.#queue.push(waiting);
-    this.#tell(waiting, waiting.info);
+    this.#report(waiting, waiting.info);
     this.#startNext();
-    this.#lookLater();
+    this.#checkPromptLater();
     return waiting.info;
   }
 
@@ -164,7 +164,7 @@ export class Runs {
   stop(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    clearTimeout(this.#look);
+    clearTimeout(this.#promptCheck);
     clearTimeout(this.#prompt?.timer);
     this.#prompt = undefined;
     this.#finish({ outcome: 'session_ended' });
@@ -173,27 +173,27 @@ export class Runs {
   }
 
   /** Takes a message of the shell. */
-  handle(told: ShellTold): void {
-    this.#lookLater();
-    switch (told.t) {
+  handle(report: ShellReport): void {
+    this.#checkPromptLater();
+    switch (report.t) {
       case 'shell':
-        this.#parts.job.shellPid = told.pid;
+        this.#parts.job.shellPid = report.pid;
         return;
       case 'begin':
-        this.#shellOnBegin(told.n);
+        this.#shellOnBegin(report.n);
         return;
       case 'end':
-        this.#shellOnEnd(told.n, told.status, told.cwd);
+        this.#shellOnEnd(report.n, report.status, report.cwd);
         return;
       case 'prompt':
-        this.#shellOnPrompt(told.n);
+        this.#shellOnPrompt(report.n);
         return;
       case 'ready':
-        this.#editsLines = told.editsLines;
-        this.#shellOnReady(told.hasInput, told.hasLine);
+        this.#editsLines = report.editsLines;
+        this.#shellOnReady(report.hasInput, report.hasLine);
         return;
       case 'over':
-        this.#shellOnOver(told.status);
+        this.#shellOnOver(report.status);
         return;
     }
   }
@@ -222,18 +222,18 @@ export class Runs {
   }
 
   /** Schedules a check for an unreported prompt, if a run waits for one. */
-  #lookLater(): void {
-    clearTimeout(this.#look);
-    this.#look = undefined;
+  #checkPromptLater(): void {
+    clearTimeout(this.#promptCheck);
+    this.#promptCheck = undefined;
     if (this.#isOver || this.#isReady || this.#current !== undefined || this.#queue.length === 0) return;
-    this.#look = setTimeout(() => {
+    this.#promptCheck = setTimeout(() => {
       this.#isReady = !this.#wasTyped && this.#prompt === undefined && this.#parts.job.hasShellTerminal;
       this.#startNext();
-      this.#lookLater();
-    }, LOOK_MS);
+      this.#checkPromptLater();
+    }, PROMPT_CHECK_MS);
   }
 
-  #wake(current: Current): void {
+  #wake(current: CurrentRun): void {
     this.#isReady = false;
     clearTimeout(current.timer);
     current.timer = setTimeout(() => this.#wakeOnTimeout(current), WAKE_MS);
@@ -243,7 +243,7 @@ export class Runs {
   }
 
   /** Retries if the key was lost. If another program had the terminal after all, the run waits for the next prompt. */
-  #wakeOnTimeout(current: Current): void {
+  #wakeOnTimeout(current: CurrentRun): void {
     if (this.#current !== current || current.phase !== 'woken') return;
     if (!this.#wasTyped && this.#parts.job.hasShellTerminal) {
       // The remains of the key after an interrupt would become a part of the next key.
@@ -254,7 +254,7 @@ export class Runs {
     this.#giveBack(current);
   }
 
-  #giveBack(current: Current): void {
+  #giveBack(current: CurrentRun): void {
     clearTimeout(current.timer);
     this.#current = undefined;
     this.#parts.link.withdraw();
@@ -276,7 +276,13 @@ export class Runs {
     this.#parts.settle(() => {
       if (this.#current !== current) return;
       const { position, offset } = this.#parts.head;
-      this.#tell(current, { ...current.info, state: 'running', startedAt: Date.now(), position, startOffset: offset });
+      this.#report(current, {
+        ...current.info,
+        state: 'running',
+        startedAt: Date.now(),
+        position,
+        startOffset: offset,
+      });
       this.#parts.append({ type: 'run_started', run: current.info });
       current.startedAt = performance.now();
       const { timeoutMs = 0 } = current.request;
@@ -408,7 +414,7 @@ export class Runs {
   }
 
   /** Ends a run that has not begun and never will. */
-  #drop(waiting: Waiting, outcome: RunOutcome): void {
+  #drop(waiting: QueuedRun, outcome: RunOutcome): void {
     const at = this.#queue.indexOf(waiting);
     if (at >= 0) this.#queue.splice(at, 1);
     if (this.#current === waiting) {
@@ -419,22 +425,22 @@ export class Runs {
     this.#end(waiting, { ...waiting.info, outcome });
   }
 
-  #end(waiting: Waiting, info: RunInfo): void {
+  #end(waiting: QueuedRun, info: RunInfo): void {
     const ended: RunInfo = { ...info, state: 'ended', endedAt: Date.now() };
     // After the last byte, and in the log before any client learns of it.
     if (ended.startedAt !== null) this.#parts.append({ type: 'run_ended', run: ended });
-    this.#tell(waiting, ended);
+    this.#report(waiting, ended);
     this.#ended.push(ended.id);
     const oldest = this.#ended.length > this.#parts.maxEnded ? this.#ended.shift() : undefined;
     if (oldest !== undefined) this.#parts.records.remove(oldest);
     waiting.ended.resolve(ended);
   }
 
-  #find(id: string): Waiting | undefined {
+  #find(id: string): QueuedRun | undefined {
     return this.#current?.info.id === id ? this.#current : this.#queue.find(({ info }) => info.id === id);
   }
 
-  #tell(waiting: Waiting, info: RunInfo): void {
+  #report(waiting: QueuedRun, info: RunInfo): void {
     waiting.info = info;
     this.#parts.records.write(info);
     this.#parts.changed(info);

@@ -29,7 +29,7 @@ const MAX_LINE_BYTES = 32 * 1024;
  */
 const RETRY_MS = 10;
 
-export type ShellTold =
+export type ShellReport =
   /** A fresh shell with its pid. It has no prompt yet. */
   | { readonly t: 'shell'; readonly pid: number }
   /** The shell was woken, and waits for `go` or `no`. `n` is the number for the answer. */
@@ -50,29 +50,34 @@ export class ShellLink {
   readonly #dir: string;
   readonly #key: string;
   readonly #answers: number;
-  readonly #told: Socket;
-  readonly #listener: (told: ShellTold) => void;
-  #kept = '';
+  readonly #reports: Socket;
+  readonly #listener: (report: ShellReport) => void;
+  #partial = '';
   #isClosed = false;
 
   private constructor(
     dir: string,
     key: string,
-    fds: { readonly answers: number; readonly told: number },
-    listener: (told: ShellTold) => void,
+    fds: { readonly answers: number; readonly reports: number },
+    listener: (report: ShellReport) => void,
   ) {
     this.#dir = dir;
     this.#key = `${key} `;
     this.#answers = fds.answers;
     this.#listener = listener;
     // Both FIFOs are open in both directions here: they never reach their end, whatever other processes do.
-    this.#told = new Socket({ fd: fds.told, readable: true, writable: false });
-    this.#told.on('data', (bytes: Buffer) => this.#toldOnData(bytes));
-    this.#told.on('error', () => this.#told.destroy());
+    this.#reports = new Socket({ fd: fds.reports, readable: true, writable: false });
+    this.#reports.on('data', (bytes: Buffer) => this.#reportsOnData(bytes));
+    this.#reports.on('error', () => this.#reports.destroy());
   }
 
   /** Writes the files of the shell into `dir`, which must not exist yet. */
-  static async make(dir: string, mode: Mode, fifos: Fifos, listener: (told: ShellTold) => void): Promise<ShellLink> {
+  static async make(
+    dir: string,
+    mode: Mode,
+    fifos: Fifos,
+    listener: (report: ShellReport) => void,
+  ): Promise<ShellLink> {
     mkdirSync(dir, { mode: 0o700 });
     const write = (name: string, text: string) => writeFileSync(join(dir, name), text, { mode: 0o600 });
     const key = randomBytes(16).toString('hex');
@@ -87,7 +92,7 @@ export class ShellLink {
     };
     const answers = await open(SHELL_FILES.answers);
     try {
-      return new ShellLink(dir, key, { answers, told: await open(SHELL_FILES.told) }, listener);
+      return new ShellLink(dir, key, { answers, reports: await open(SHELL_FILES.reports) }, listener);
     } catch (error) {
       closeSync(answers);
       throw error;
@@ -148,26 +153,26 @@ export class ShellLink {
       console.error(new Date().toISOString(), this.#dir, 'could not be removed', error);
     }
     closeSync(this.#answers);
-    this.#told.destroy();
+    this.#reports.destroy();
   }
 
-  #toldOnData(bytes: Buffer): void {
+  #reportsOnData(bytes: Buffer): void {
     // Latin-1 keeps the bytes of a path together until its line is complete.
-    this.#kept += bytes.toString('latin1');
-    for (let end = this.#kept.indexOf('\n'); end >= 0; end = this.#kept.indexOf('\n')) {
-      const line = Buffer.from(this.#kept.slice(0, end), 'latin1').toString();
-      this.#kept = this.#kept.slice(end + 1);
-      const told = line.startsWith(this.#key) ? parse(line.slice(this.#key.length)) : undefined;
-      if (told !== undefined && !this.#isClosed) this.#listener(told);
+    this.#partial += bytes.toString('latin1');
+    for (let end = this.#partial.indexOf('\n'); end >= 0; end = this.#partial.indexOf('\n')) {
+      const line = Buffer.from(this.#partial.slice(0, end), 'latin1').toString();
+      this.#partial = this.#partial.slice(end + 1);
+      const report = line.startsWith(this.#key) ? parse(line.slice(this.#key.length)) : undefined;
+      if (report !== undefined && !this.#isClosed) this.#listener(report);
     }
-    if (this.#kept.length > MAX_LINE_BYTES) this.#kept = '';
+    if (this.#partial.length > MAX_LINE_BYTES) this.#partial = '';
   }
 }
 
 /** Parses a line. Returns undefined for a line that is no message of the shell. */
-function parse(line: string): ShellTold | undefined {
-  const [, asked, word, rest = ''] = /^(\d+) ([a-z]+)(?: (.*))?$/.exec(line) ?? [];
-  const n = Number(asked);
+function parse(line: string): ShellReport | undefined {
+  const [, digits, word, rest = ''] = /^(\d+) ([a-z]+)(?: (.*))?$/.exec(line) ?? [];
+  const n = Number(digits);
   const flags = rest.split(' ');
   const number = Number(flags[0]);
   switch (word) {

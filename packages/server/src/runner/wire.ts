@@ -56,10 +56,10 @@ export interface HostedStatus {
   readonly fence: number;
   readonly stalled: 'disk_full' | null;
   /** Null if it takes no runs. */
-  readonly runs: RunsStanding | null;
+  readonly runs: RunsStatus | null;
 }
 
-export interface RunsStanding {
+export interface RunsStatus {
   readonly current: RunId | null;
   readonly queued: number;
 }
@@ -73,7 +73,7 @@ export interface Writer {
 export type ToRunner =
   /** `directory`: identity of the gateway's data directory. Older gateways leave it out. */
   | { readonly t: 'hello'; readonly token: string; readonly protocol: number; readonly directory?: string }
-  | ({ readonly ref: number } & Request)
+  | ({ readonly ref: number } & RunnerRequest)
   /** Requests `grew` once the log is beyond `place`: by `atLeast` bytes, or by less after `withinMs`. */
   | {
       readonly t: 'watch';
@@ -83,7 +83,7 @@ export type ToRunner =
       readonly withinMs: number;
     };
 
-export type Request =
+export type RunnerRequest =
   | { readonly t: 'start'; readonly spec: HostedSpec }
   /** The bytes are the payload of the frame. */
   | { readonly t: 'input'; readonly id: string; readonly writer: Writer; readonly client?: string; readonly n?: number }
@@ -122,7 +122,7 @@ export type FromRunner =
   | { readonly t: 'reply'; readonly ref: number; readonly result?: unknown; readonly error?: WireError }
   | { readonly t: 'grew'; readonly id: string; readonly head: Head; readonly oldest: Head }
   | { readonly t: 'changed'; readonly status: HostedStatus }
-  | { readonly t: 'ran'; readonly id: string; readonly run: RunInfo; readonly runs: RunsStanding | null };
+  | { readonly t: 'ran'; readonly id: string; readonly run: RunInfo; readonly runs: RunsStatus | null };
 
 export interface RunnerReceipt {
   readonly accepted: number;
@@ -139,7 +139,7 @@ const MAX_FRAME_BYTES = 4 * 1024 * 1024;
 const NOTHING = new Uint8Array(0);
 
 /** Encodes a frame: u32 length of the rest, u32 length of the JSON, the JSON, the payload. Big-endian. */
-export function encodeFrame(message: ToRunner | FromRunner, payload: Uint8Array = NOTHING): Buffer {
+export function encodeRunnerFrame(message: ToRunner | FromRunner, payload: Uint8Array = NOTHING): Buffer {
   const json = Buffer.from(JSON.stringify(message));
   const frame = Buffer.allocUnsafe(8 + json.length + payload.length);
   frame.writeUInt32BE(4 + json.length + payload.length, 0);
@@ -150,8 +150,8 @@ export function encodeFrame(message: ToRunner | FromRunner, payload: Uint8Array 
 }
 
 /** Cuts a stream of bytes into frames. Both ends are part of Binnacle, so an invalid frame ends the connection. */
-export class FrameReader<T> {
-  #kept: Buffer = Buffer.alloc(0);
+export class RunnerFrameReader<T> {
+  #buffered: Buffer = Buffer.alloc(0);
   readonly #onFrame: (message: T, payload: Buffer) => void;
 
   constructor(onFrame: (message: T, payload: Buffer) => void) {
@@ -160,19 +160,19 @@ export class FrameReader<T> {
 
   /** Throws `protocol_error`. */
   push(bytes: Buffer): void {
-    this.#kept = this.#kept.length === 0 ? bytes : Buffer.concat([this.#kept, bytes]);
+    this.#buffered = this.#buffered.length === 0 ? bytes : Buffer.concat([this.#buffered, bytes]);
     let at = 0;
-    while (this.#kept.length - at >= 8) {
-      const length = this.#kept.readUInt32BE(at);
-      const jsonLength = this.#kept.readUInt32BE(at + 4);
+    while (this.#buffered.length - at >= 8) {
+      const length = this.#buffered.readUInt32BE(at);
+      const jsonLength = this.#buffered.readUInt32BE(at + 4);
       if (length > MAX_FRAME_BYTES || jsonLength > length - 4) throw new BinnacleError('protocol_error');
-      if (this.#kept.length - at < 4 + length) break;
+      if (this.#buffered.length - at < 4 + length) break;
       const jsonEnd = at + 8 + jsonLength;
-      const message = JSON.parse(this.#kept.toString('utf8', at + 8, jsonEnd)) as T;
-      const payload = this.#kept.subarray(jsonEnd, at + 4 + length);
+      const message = JSON.parse(this.#buffered.toString('utf8', at + 8, jsonEnd)) as T;
+      const payload = this.#buffered.subarray(jsonEnd, at + 4 + length);
       at += 4 + length;
       this.#onFrame(message, payload);
     }
-    this.#kept = this.#kept.subarray(at);
+    this.#buffered = this.#buffered.subarray(at);
   }
 }

@@ -1,6 +1,6 @@
 // Text that redraws rows of cells. Contains neither cursor positions nor modes of the terminal.
 
-import type { Attributes, Buffer, Cell, Core, Line } from './emulator.ts';
+import type { Attributes, BufferLine, Cell, TerminalBuffer, TerminalCore } from './emulator.ts';
 
 const HAS_CONTENT = 0x3f_ff_ff;
 const COLOR_MODE = 0x3_00_00_00;
@@ -33,7 +33,7 @@ const PROTECTED = 0x20_00_00_00;
 const MAX_URI = 2000;
 
 export class CellText {
-  readonly #core: Core;
+  readonly #core: TerminalCore;
   readonly #cell: Cell;
   readonly #next: Cell;
   readonly #out: string[] = [];
@@ -42,7 +42,7 @@ export class CellText {
   #link = '';
   #isProtected = false;
 
-  constructor(core: Core, cells: readonly [Cell, Cell]) {
+  constructor(core: TerminalCore, cells: readonly [Cell, Cell]) {
     this.#core = core;
     [this.#cell, this.#next] = cells;
   }
@@ -81,7 +81,7 @@ export class CellText {
   /**
    * Draws all rows of a buffer from `first` on, from the left end of a row. Calls `begun` at the left end of each row.
    */
-  rows(buffer: Buffer, first: number, cols: number, begun: (y: number) => void): void {
+  rows(buffer: TerminalBuffer, first: number, cols: number, begun: (y: number) => void): void {
     const { lines } = buffer;
     for (let y = first; y < lines.length; y++) {
       const line = lines.get(y);
@@ -99,7 +99,7 @@ export class CellText {
   }
 
   /** Draws the cells of a row. Returns the column after which only empty cells follow. */
-  #row(line: Line, cols: number): number {
+  #row(line: BufferLine, cols: number): number {
     const cell = this.#cell;
     const out = this.#out;
     let skip = 0;
@@ -141,7 +141,7 @@ export class CellText {
   }
 
   /** Continues in the next row by wrapping, so that both become one line again when the terminal becomes wider. */
-  #wrap(line: Line, cols: number, blank: number): void {
+  #wrap(line: BufferLine, cols: number, blank: number): void {
     const out = this.#out;
     this.plain();
     line.loadCell(cols - 1, this.#cell);
@@ -158,7 +158,7 @@ export class CellText {
   }
 
   /** Writes blanks to the end of the row, so that the next character wraps. Returns the column where they begin. */
-  #fill(line: Line, cols: number): number {
+  #fill(line: BufferLine, cols: number): number {
     let from = cols;
     while (from > 0) {
       line.loadCell(from - 1, this.#cell);
@@ -169,7 +169,7 @@ export class CellText {
     return from;
   }
 
-  #erase(line: Line, from: number, cols: number): void {
+  #erase(line: BufferLine, from: number, cols: number): void {
     for (let x = from; x < cols; ) {
       line.loadCell(x, this.#cell);
       const count = this.#runOf(line, x, cols);
@@ -180,14 +180,14 @@ export class CellText {
   }
 
   /** Tells whether a cell is the second half of a wide character. */
-  #isHalf(line: Line, x: number, cols: number): boolean {
+  #isHalf(line: BufferLine, x: number, cols: number): boolean {
     if (x >= cols) return false;
     line.loadCell(x, this.#next);
     return this.#next.getWidth() === 0 && (this.#next.content & HAS_CONTENT) === 0;
   }
 
   /** Returns the number of cells from `x` on that are equally empty. */
-  #runOf(line: Line, x: number, cols: number): number {
+  #runOf(line: BufferLine, x: number, cols: number): number {
     const bg = this.#cell.bg & COLOR;
     let end = x + 1;
     for (; end < cols; end++) {

@@ -17,7 +17,7 @@ const MAX_BYTES = 4 * 1024 * 1024;
 /** Maximum size of one, uncompressed. */
 export const MAX_TEXT = 1024 * 1024;
 
-const Kept = z.object({
+const CheckpointFile = z.object({
   epoch: z.string().max(64),
   place: z.number(),
   offset: z.number(),
@@ -28,7 +28,7 @@ const Kept = z.object({
   drawnFrom: z.number(),
   exact: z.boolean(),
 });
-export type Checkpoint = z.output<typeof Kept>;
+export type Checkpoint = z.output<typeof CheckpointFile>;
 
 export class Checkpoints {
   readonly #dir: string;
@@ -80,7 +80,7 @@ export class Checkpoints {
   #read(at: number): Checkpoint | undefined {
     try {
       const text = inflateSync(readFileSync(this.#path(at)), { maxOutputLength: 4 * MAX_TEXT }).toString();
-      return Kept.parse(JSON.parse(text));
+      return CheckpointFile.parse(JSON.parse(text));
     } catch {
       return undefined;
     }

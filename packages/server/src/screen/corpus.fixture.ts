@@ -75,8 +75,8 @@ export async function recordAll(): Promise<Recorded[]> {
     const installed = PROGRAMS.filter(({ argv: [name = ''] }) => spawnSync('which', [name]).status === 0);
     return [
       ...(await Promise.all(installed.map((program) => record(program, dir)))),
-      ...kept('htop'),
-      ...kept('codex-tui'),
+      ...recordedIn('htop'),
+      ...recordedIn('codex-tui'),
       ...own(),
     ];
   } finally {
@@ -123,7 +123,7 @@ function record({ name, argv, keys }: (typeof PROGRAMS)[number], cwd: string): P
 }
 
 /** htop 3.2.2 with a few processes of its own, and Codex 0.169.0 with a model for tests: output as text, and new sizes. */
-function kept(name: string): Recorded[] {
+function recordedIn(name: string): Recorded[] {
   const text = readFileSync(join(import.meta.dirname, `${name}.recorded.json`), 'utf8');
   const parts = JSON.parse(text) as readonly (string | { cols: number; rows: number })[];
   const steps = parts.map((part) => (typeof part === 'string' ? { bytes: Buffer.from(part) } : part));
@@ -192,7 +192,7 @@ function own(): Recorded[] {
         'Zalgo\u0300\u0301\u0302\u0303\u0304',
         '👩‍👩‍👧‍👦 👍🏽 🏳️‍🌈 🇩🇪🇫🇷 1️⃣ ❤️ ☺︎',
         '\u{1f9d1}\u200d\u{1f680}\u{e0067}\u{e007f}',
-      ].map((words) => `${words} \x1b[7m${words}\x1b[m\x1b[3D!\r\n`),
+      ].map((text) => `${text} \x1b[7m${text}\x1b[m\x1b[3D!\r\n`),
       { cols: 23, rows: 12 },
       '日'.repeat(40),
       '\x1b[3;20H日\x1b[3;21Hx\x1b[3;19H\x1b[1P\x1b[2@e\u0301\x1b[1X',

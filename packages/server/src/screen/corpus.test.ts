@@ -5,10 +5,10 @@ import { Cursor } from '../cursor/cursor.ts';
 import type { LogReader } from '../log/log.ts';
 import { MemoryLog } from '../log/memory-log.ts';
 import { type Recorded, recordAll, type Step } from './corpus.fixture.ts';
-import { Emulator, type Size } from './emulator.ts';
-import { Walk } from './log-walk.ts';
+import { Emulator, type ScreenSize } from './emulator.ts';
+import { LogWalk } from './log-walk.ts';
 import { stateOf } from './screen-state.fixture.ts';
-import type { Drawn } from './wire.ts';
+import type { RenderedScreen } from './wire.ts';
 
 const ROUNDS = count({ quick: 1, all: 5 });
 const POSITIONS = count({ quick: 12, all: 50 });
@@ -28,7 +28,7 @@ function randomly(seed: number): () => number {
 }
 
 /** Cut at these offsets of its output. */
-function* cut(steps: readonly Step[], at: readonly number[]): Generator<Step | { readonly look: number }> {
+function* cut(steps: readonly Step[], at: readonly number[]): Generator<Step | { readonly cutAt: number }> {
   let offset = 0;
   let next = 0;
   for (const step of steps) {
@@ -40,7 +40,7 @@ function* cut(steps: readonly Step[], at: readonly number[]): Generator<Step | {
     while (next < at.length && (at[next] ?? 0) <= offset + step.bytes.length) {
       const to = (at[next] ?? 0) - offset;
       if (to > from) yield { bytes: step.bytes.subarray(from, to) };
-      yield { look: at[next] ?? 0 };
+      yield { cutAt: at[next] ?? 0 };
       from = to;
       next += 1;
     }
@@ -61,7 +61,7 @@ async function follow(log: LogReader, emulator: Emulator, from: string): Promise
       if (isOutput(kind)) output.push(bytes);
       else if (kind === 'resize') {
         write();
-        emulator.resize(JSON.parse(Buffer.from(bytes).toString()) as Size);
+        emulator.resize(JSON.parse(Buffer.from(bytes).toString()) as ScreenSize);
       }
     }
   }
@@ -71,11 +71,11 @@ async function follow(log: LogReader, emulator: Emulator, from: string): Promise
 /** Draws at each of the positions, then lets each of what was drawn go on to the end. Returns how many there were. */
 async function compare({ name, size, steps }: Recorded, at: readonly number[]): Promise<number> {
   const log = new MemoryLog({ epoch: parseEpoch('screens') });
-  const resize = (to: Size) => log.append('resize', Buffer.from(JSON.stringify(to)), 0);
+  const resize = (to: ScreenSize) => log.append('resize', Buffer.from(JSON.stringify(to)), 0);
   resize(size);
   const begin = { epoch: log.epoch, ...log.oldest };
-  let walk = Walk.begin(begin, size, true);
-  const drawn: Drawn[] = [];
+  let walk = LogWalk.begin(begin, size, true);
+  const screens: RenderedScreen[] = [];
   const whole = new Emulator(size);
   for (const step of cut(steps, at)) {
     if ('bytes' in step) {
@@ -86,9 +86,9 @@ async function compare({ name, size, steps }: Recorded, at: readonly number[]): 
       const cursor = new Cursor(log, walk.at);
       while (await walk.step(cursor));
       if (!walk.isRestorable) continue;
-      drawn.push(walk.drawn());
+      screens.push(walk.render());
       // What is kept is gone on from, too.
-      if (drawn.length % 5 === 0) walk = Walk.from(walk.checkpoint());
+      if (screens.length % 5 === 0) walk = LogWalk.from(walk.checkpoint());
     }
   }
   // In one piece, as above.
@@ -97,14 +97,14 @@ async function compare({ name, size, steps }: Recorded, at: readonly number[]): 
     else whole.resize(step);
   }
   const expected = stateOf(whole);
-  for (const one of drawn) {
+  for (const one of screens) {
     const emulator = new Emulator(one);
     emulator.write(Buffer.from(one.data));
     await follow(log, emulator, one.position);
     expect({ from: one.offset, ...stateOf(emulator) }, name).toEqual({ from: one.offset, ...expected });
     emulator.dispose();
   }
-  return drawn.length;
+  return screens.length;
 }
 
 const lengthOf = ({ steps }: Recorded): number =>
@@ -112,16 +112,16 @@ const lengthOf = ({ steps }: Recorded): number =>
 
 describe('screen snapshots', () => {
   it(`give, with what follows them, the same screen as the whole log, at ${POSITIONS} random positions of real programs`, async () => {
-    const told: string[] = [];
+    const report: string[] = [];
     for (const [index, recorded] of all.entries()) {
       const random = randomly(index + 7);
       const length = lengthOf(recorded);
       const at = Array.from({ length: POSITIONS }, () => Math.floor(random() * length)).sort((a, b) => a - b);
-      const drawn = await compare(recorded, at);
-      told.push(`${recorded.name}: ${length} bytes, ${drawn} of ${POSITIONS}`);
-      expect(drawn, recorded.name).toBeGreaterThan(POSITIONS * 0.8);
+      const screens = await compare(recorded, at);
+      report.push(`${recorded.name}: ${length} bytes, ${screens} of ${POSITIONS}`);
+      expect(screens, recorded.name).toBeGreaterThan(POSITIONS * 0.8);
     }
-    console.log(told.join('\n'));
+    console.log(report.join('\n'));
   }, 60_000);
 
   it('do so where the size changes in the midst of them', async () => {

@@ -5,7 +5,7 @@ import { MAX_COLS, MAX_ROWS } from './screen-size.ts';
 
 const SIZE = { cols: 20, rows: 6 };
 
-function drawn(text: string, size = SIZE): readonly string[] {
+function render(text: string, size = SIZE): readonly string[] {
   const emulator = new Emulator(size);
   emulator.write(Buffer.from(text));
   const lines = linesOf(emulator.terminal);
@@ -27,7 +27,7 @@ describe('an emulator', () => {
   it.each([...'STLMIZb'])('does not take longer where "CSI n %s" has a number without end', async (final) => {
     const begun = performance.now();
     const screen = (count: number): string => `one\r\ntwo\r\nthree\x1b[2;3Hx\x1b[${count}${final}y`;
-    const lines = drawn(screen(2 ** 31 - 1));
+    const lines = render(screen(2 ** 31 - 1));
     expect(performance.now() - begun).toBeLessThan(1000);
     // As many as fit do the same.
     expect(lines).toEqual(await plain(screen(final === 'b' ? 6 * 20 : final === 'I' || final === 'Z' ? 20 : 6)));
@@ -36,7 +36,7 @@ describe('an emulator', () => {
   it.each([...'STLMIZb'])('shows what any emulator shows where "CSI n %s" has a number that fits', async (final) => {
     for (const count of ['', 0, 1, 3, 6]) {
       const text = `one\r\ntwo\r\nthree\x1b[2;3Hx\x1b[${count}${final}y`;
-      expect(drawn(text)).toEqual(await plain(text));
+      expect(render(text)).toEqual(await plain(text));
     }
   });
 

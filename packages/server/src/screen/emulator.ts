@@ -13,7 +13,7 @@ export const SCROLLBACK = 1000;
 /** Minimum columns of the emulator. */
 const MIN_COLS = 2;
 
-export interface Size {
+export interface ScreenSize {
   readonly cols: number;
   readonly rows: number;
 }
@@ -32,7 +32,7 @@ export interface Cell extends Attributes {
   getWidth(): number;
 }
 
-export interface Line {
+export interface BufferLine {
   readonly isWrapped: boolean;
   readonly length: number;
   loadCell(at: number, cell: Cell): Cell;
@@ -44,7 +44,7 @@ export interface Line {
 
 export type Charset = Readonly<Record<string, string>> | undefined;
 
-export interface Buffer {
+export interface TerminalBuffer {
   readonly x: number;
   readonly y: number;
   readonly ybase: number;
@@ -55,7 +55,7 @@ export interface Buffer {
   readonly scrollTop: number;
   readonly scrollBottom: number;
   readonly tabs: Readonly<Record<string, boolean>>;
-  readonly lines: { readonly length: number; get(at: number): Line | undefined };
+  readonly lines: { readonly length: number; get(at: number): BufferLine | undefined };
 }
 
 interface ColorEvent {
@@ -65,15 +65,15 @@ interface ColorEvent {
   readonly color?: readonly [number, number, number];
 }
 
-interface Changeable {
+interface MutableAttributes {
   readonly fg: number;
   bg: number;
-  extended: { underlineStyle: number; readonly urlId: number; clone(): Changeable['extended'] };
+  extended: { underlineStyle: number; readonly urlId: number; clone(): MutableAttributes['extended'] };
 }
 
 /** The internals of the emulator. */
-export interface Core {
-  readonly buffers: { readonly normal: Buffer; readonly alt: Buffer; readonly active: Buffer };
+export interface TerminalCore {
+  readonly buffers: { readonly normal: TerminalBuffer; readonly alt: TerminalBuffer; readonly active: TerminalBuffer };
   readonly _inputHandler: {
     parse(bytes: Uint8Array): unknown;
     print(codes: Uint32Array, start: number, end: number): void;
@@ -124,7 +124,7 @@ const EXTENDED = 0x10_00_00_00;
 
 export class Emulator {
   readonly terminal: Headless;
-  readonly core: Core;
+  readonly core: TerminalCore;
   /**
    * Colours that a program has set: of the palette (0 to 255), the text (256), the background (257) and the cursor
    * (258).
@@ -135,9 +135,9 @@ export class Emulator {
   /** True after an error in the emulator. */
   isBroken = false;
 
-  constructor(size: Size) {
+  constructor(size: ScreenSize) {
     this.terminal = new Terminal({ ...this.#drawable(size), scrollback: SCROLLBACK, allowProposedApi: true });
-    this.core = (this.terminal as unknown as { readonly _core: Core })._core;
+    this.core = (this.terminal as unknown as { readonly _core: TerminalCore })._core;
     limitCounts(this.terminal);
     this.#mendErasing();
     this.#mendMargin();
@@ -146,7 +146,7 @@ export class Emulator {
     this.core._inputHandler.onColor((events) => this.#color(events));
   }
 
-  get size(): Size {
+  get size(): ScreenSize {
     return { cols: this.terminal.cols, rows: this.terminal.rows };
   }
 
@@ -160,7 +160,7 @@ export class Emulator {
     }
   }
 
-  resize(size: Size): void {
+  resize(size: ScreenSize): void {
     const { cols, rows } = this.#drawable(size);
     this.terminal.resize(cols, rows);
     this.#cutHidden();
@@ -223,7 +223,7 @@ export class Emulator {
     const restoreCursor = does.restoreCursor.bind(does);
     does.restoreCursor = (numbers) => {
       const isDone = restoreCursor(numbers);
-      const now = does._curAttrData as unknown as Changeable;
+      const now = does._curAttrData as unknown as MutableAttributes;
       if ((now.bg & EXTENDED) === 0 || now.extended.urlId !== 0) return isDone;
       const isUnderlined = (now.fg & UNDERLINE) !== 0;
       if (isUnderlined !== (now.extended.underlineStyle !== 0)) {
@@ -271,7 +271,7 @@ export class Emulator {
     }
   }
 
-  #drawable({ cols, rows }: Size): Size {
+  #drawable({ cols, rows }: ScreenSize): ScreenSize {
     this.isClipped = cols > MAX_COLS || rows > MAX_ROWS;
     return { cols: Math.max(MIN_COLS, Math.min(cols, MAX_COLS)), rows: Math.min(rows, MAX_ROWS) };
   }

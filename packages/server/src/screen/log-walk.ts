@@ -6,45 +6,45 @@ import type { Cursor } from '../cursor/cursor.ts';
 import type { Page } from '../log/log.ts';
 import { type Checkpoint, MAX_TEXT } from './checkpoints.ts';
 import { Ground } from './cut-points.ts';
-import { Emulator, SCROLLBACK, type Size } from './emulator.ts';
+import { Emulator, SCROLLBACK, type ScreenSize } from './emulator.ts';
 import { isRestorable, restoring } from './restore-text.ts';
-import type { Drawn } from './wire.ts';
+import type { RenderedScreen } from './wire.ts';
 
 /**
  * Maximum buffered bytes of a sequence. A longer one is processed in parts; until it ends there is no position to
  * restore.
  */
-const MAX_HELD = 64 * 1024;
+const MAX_PENDING = 64 * 1024;
 const TAKEN = Symbol('taken');
 
-export class Walk {
+export class LogWalk {
   readonly #emulator: Emulator;
   readonly #ground = new Ground();
-  readonly #drawnFrom: number;
+  readonly #startOffset: number;
   #isExact: boolean;
   /** Position after the last entry that was read. */
   #at: Position;
   /** Position up to which the emulator has processed output; undefined inside a sequence. */
   #safe: Position | undefined;
   /** Bytes read but not processed: the beginning of a sequence or a character. */
-  #held: Buffer = Buffer.alloc(0);
+  #pending: Buffer = Buffer.alloc(0);
 
   /** Starts at the beginning of the log. */
-  static begin(at: Position, size: Size, isExact: boolean): Walk {
-    return new Walk(new Emulator(size), at, { drawnFrom: at.offset, exact: isExact });
+  static begin(at: Position, size: ScreenSize, isExact: boolean): LogWalk {
+    return new LogWalk(new Emulator(size), at, { drawnFrom: at.offset, exact: isExact });
   }
 
-  static from({ epoch, place, offset, cols, rows, data, drawnFrom, exact }: Checkpoint): Walk {
+  static from({ epoch, place, offset, cols, rows, data, drawnFrom, exact }: Checkpoint): LogWalk {
     const emulator = new Emulator({ cols, rows });
     emulator.write(Buffer.from(data));
-    return new Walk(emulator, { epoch: epoch as Position['epoch'], place, offset }, { drawnFrom, exact });
+    return new LogWalk(emulator, { epoch: epoch as Position['epoch'], place, offset }, { drawnFrom, exact });
   }
 
   private constructor(emulator: Emulator, at: Position, of: { readonly drawnFrom: number; readonly exact: boolean }) {
     this.#emulator = emulator;
     this.#at = at;
     this.#safe = at;
-    this.#drawnFrom = of.drawnFrom;
+    this.#startOffset = of.drawnFrom;
     this.#isExact = of.exact;
   }
 
@@ -78,11 +78,11 @@ export class Walk {
     const { text, above } = this.#text();
     return {
       ...{ epoch: at.epoch, place: at.place, offset: at.offset, ...this.#emulator.size, data: text, scrollback: above },
-      ...{ drawnFrom: this.#drawnFrom, exact: this.#wasExact },
+      ...{ drawnFrom: this.#startOffset, exact: this.#wasExact },
     };
   }
 
-  drawn(): Drawn {
+  render(): RenderedScreen {
     return shown(this.checkpoint(), this.#emulator);
   }
 
@@ -126,7 +126,7 @@ export class Walk {
         this.#output(bytes, at, next);
       } else {
         if (kind === 'resize') this.#resize(bytes);
-        if (this.#held.length === 0) this.#settle({ epoch, place: next, offset });
+        if (this.#pending.length === 0) this.#settle({ epoch, place: next, offset });
       }
       place = next;
     }
@@ -136,14 +136,14 @@ export class Walk {
   #output(bytes: Uint8Array, at: Position, next: number): void {
     const end = this.#ground.take(bytes);
     if (end === 0) {
-      this.#held = Buffer.concat([this.#held, bytes]);
-      if (this.#held.length > MAX_HELD) this.#flush();
+      this.#pending = Buffer.concat([this.#pending, bytes]);
+      if (this.#pending.length > MAX_PENDING) this.#flush();
       return;
     }
     // In one piece: the emulator loses some characters that come in two.
     const whole = bytes.subarray(0, end);
-    this.#write(this.#held.length === 0 ? whole : Buffer.concat([this.#held, whole]));
-    this.#held = Buffer.from(bytes.subarray(end));
+    this.#write(this.#pending.length === 0 ? whole : Buffer.concat([this.#pending, whole]));
+    this.#pending = Buffer.from(bytes.subarray(end));
     const place = end === bytes.length ? next : at.place;
     this.#settle({ epoch: at.epoch, place, offset: at.offset + end });
   }
@@ -151,13 +151,13 @@ export class Walk {
   #resize(bytes: Uint8Array): void {
     // The size changes even in the middle of a sequence.
     this.#flush();
-    this.#emulator.resize(JSON.parse(Buffer.from(bytes).toString()) as Size);
+    this.#emulator.resize(JSON.parse(Buffer.from(bytes).toString()) as ScreenSize);
   }
 
   #flush(): void {
-    if (this.#held.length === 0) return;
-    this.#write(this.#held);
-    this.#held = Buffer.alloc(0);
+    if (this.#pending.length === 0) return;
+    this.#write(this.#pending);
+    this.#pending = Buffer.alloc(0);
     this.#safe = undefined;
   }
 
@@ -170,7 +170,7 @@ export class Walk {
   }
 }
 
-function shown(checkpoint: Checkpoint, { terminal, core }: Emulator): Drawn {
+function shown(checkpoint: Checkpoint, { terminal, core }: Emulator): RenderedScreen {
   const { active } = terminal.buffer;
   const { place, offset, cols, rows, data, scrollback, drawnFrom, exact } = checkpoint;
   return {
@@ -185,7 +185,7 @@ function shown(checkpoint: Checkpoint, { terminal, core }: Emulator): Drawn {
 }
 
 /** Draws a checkpoint with an emulator that is then disposed. */
-export function drawnOf(checkpoint: Checkpoint): Drawn {
+export function renderCheckpoint(checkpoint: Checkpoint): RenderedScreen {
   const emulator = new Emulator(checkpoint);
   emulator.write(Buffer.from(checkpoint.data));
   try {

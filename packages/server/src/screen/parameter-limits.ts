@@ -3,7 +3,7 @@
 import type { Terminal as Headless } from '@xterm/headless';
 
 /** Internals of a terminal: its handlers get the parameters of a sequence themselves, and can change them. */
-interface Core {
+interface ParserCore {
   registerCsiHandler(id: { final: string }, handler: (numbers: { readonly params: Int32Array }) => boolean): unknown;
 }
 
@@ -12,7 +12,7 @@ interface Core {
  * rows or columns makes no difference.
  */
 export function limitCounts(terminal: Headless): void {
-  const core = (terminal as unknown as { readonly _core: Core })._core;
+  const core = (terminal as unknown as { readonly _core: ParserCore })._core;
   const limit = (finals: string, most: () => number): void => {
     for (const final of finals) {
       core.registerCsiHandler({ final }, ({ params }) => {

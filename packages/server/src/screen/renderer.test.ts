@@ -8,18 +8,18 @@ import { MemoryLog } from '../log/memory-log.ts';
 import { SegmentReader } from '../log/segment-reader.ts';
 import { SegmentWriter } from '../log/segment-writer.ts';
 import { SPACING } from './checkpoint-spacing.ts';
-import { Emulator, type Size } from './emulator.ts';
-import { Walk } from './log-walk.ts';
-import { Drawer } from './renderer.ts';
+import { Emulator, type ScreenSize } from './emulator.ts';
+import { LogWalk } from './log-walk.ts';
+import { ScreenDrawer } from './renderer.ts';
 import { stateOf } from './screen-state.fixture.ts';
-import type { Drawn, ScreenJob } from './wire.ts';
+import type { RenderedScreen, ScreenJob } from './wire.ts';
 
 const SIZE = { cols: 60, rows: 12 };
 const LATER = { cols: 44, rows: 9 };
 
 let dir: string;
 let writer: SegmentWriter;
-let drawer: Drawer;
+let drawer: ScreenDrawer;
 /** All output, and at which offset its size changed. */
 let output: Buffer;
 const RESIZED_AT = 3 * 1024 * 1024;
@@ -56,7 +56,7 @@ beforeAll(() => {
     if (end === RESIZED_AT) writer.append('resize', json(LATER), 3);
     at = end;
   }
-  drawer = new Drawer();
+  drawer = new ScreenDrawer();
 }, 30_000);
 
 afterAll(async () => {
@@ -66,14 +66,14 @@ afterAll(async () => {
 
 const json = (value: object): Uint8Array => Buffer.from(JSON.stringify(value));
 
-async function drawAt(at: number, more: Partial<ScreenJob> = {}): Promise<Drawn> {
+async function drawAt(at: number, more: Partial<ScreenJob> = {}): Promise<RenderedScreen> {
   const { head, oldest } = writer;
-  const { drawn } = await drawer.draw(
+  const { drawn: screen } = await drawer.draw(
     { id: 'one', dir, head, oldest, size: LATER, withinMs: 60_000, tailBytes: 1024 * 1024, at, ...more },
     true,
   );
-  if (drawn === undefined) throw new Error('nothing was drawn');
-  return drawn;
+  if (screen === undefined) throw new Error('nothing was drawn');
+  return screen;
 }
 
 const stateIn = (emulator: Emulator): object => {
@@ -99,9 +99,9 @@ function* expected(offsets: readonly number[]): Generator<object> {
   emulator.dispose();
 }
 
-function restored(drawn: Drawn): Emulator {
-  const emulator = new Emulator(drawn);
-  emulator.write(Buffer.from(drawn.data));
+function restored(screen: RenderedScreen): Emulator {
+  const emulator = new Emulator(screen);
+  emulator.write(Buffer.from(screen.data));
   return emulator;
 }
 
@@ -112,11 +112,11 @@ describe('the screen at an offset', () => {
     while (offsets.length < 56) offsets.push(Math.floor(random() * output.length));
     const all: { readonly offset: number; readonly state: object }[] = [];
     for (const at of offsets) {
-      const drawn = await drawAt(at);
+      const screen = await drawAt(at);
       // Inside a sequence it is that before it: what has only begun shows nothing.
-      expect(at - drawn.offset).toBeLessThanOrEqual(64);
-      expect(drawn).toMatchObject({ exact: true, drawnFrom: 0 });
-      all.push({ offset: drawn.offset, state: stateIn(restored(drawn)) });
+      expect(at - screen.offset).toBeLessThanOrEqual(64);
+      expect(screen).toMatchObject({ exact: true, drawnFrom: 0 });
+      all.push({ offset: screen.offset, state: stateIn(restored(screen)) });
     }
     all.sort((one, other) => one.offset - other.offset);
     const states = expected(all.map(({ offset }) => offset));
@@ -125,14 +125,14 @@ describe('the screen at an offset', () => {
 
   it('goes on from there to what the end shows', async () => {
     const at = 2_500_001;
-    const drawn = await drawAt(at);
-    const emulator = restored(drawn);
+    const screen = await drawAt(at);
+    const emulator = restored(screen);
     const reader = SegmentReader.open(join(dir, 'log'), { head: writer.head });
-    const cursor = new Cursor(reader, parsePosition(drawn.position));
+    const cursor = new Cursor(reader, parsePosition(screen.position));
     for (let reading = await cursor.next(); reading.kind === 'page'; reading = await cursor.next()) {
       for (const { kind, bytes } of reading.page.entries) {
         if (isOutput(kind)) emulator.write(bytes);
-        else if (kind === 'resize') emulator.resize(JSON.parse(Buffer.from(bytes).toString()) as Size);
+        else if (kind === 'resize') emulator.resize(JSON.parse(Buffer.from(bytes).toString()) as ScreenSize);
       }
     }
     reader.close();
@@ -142,13 +142,13 @@ describe('the screen at an offset', () => {
 
   it('is what the end of the output up to there gives where the whole takes too long, and says so', async () => {
     const at = 2_000_000;
-    const drawn = await new Drawer().draw(
+    const screen = await new ScreenDrawer().draw(
       { id: 'two', dir, head: writer.head, oldest: writer.oldest, size: LATER, withinMs: 0, tailBytes: 1000, at },
       true,
     );
-    expect(drawn.drawn).toMatchObject({ exact: false, drawnFrom: at - 1000 });
-    expect(drawn.drawn?.offset).toBeLessThanOrEqual(at);
-    expect(drawn.drawn?.offset).toBeGreaterThan(at - 1000);
+    expect(screen.drawn).toMatchObject({ exact: false, drawnFrom: at - 1000 });
+    expect(screen.drawn?.offset).toBeLessThanOrEqual(at);
+    expect(screen.drawn?.offset).toBeGreaterThan(at - 1000);
   });
 
   it('is not waited for where it is seen soon that it would not come in time', async () => {
@@ -162,8 +162,8 @@ describe('the screen at an offset', () => {
     const draw = async (withinMs: number, tailBytes: number) => {
       const began = now;
       const job = { id: 'hope', dir, head, oldest, size: LATER, withinMs, tailBytes, at: 2_000_000 };
-      const { drawn, reached } = await new Drawer().draw(job, true);
-      return { reached, exact: drawn?.exact, spent: now - began };
+      const { drawn: screen, reached } = await new ScreenDrawer().draw(job, true);
+      return { reached, exact: screen?.exact, spent: now - began };
     };
     try {
       const whole = await draw(100_000, 1000);
@@ -182,9 +182,9 @@ describe('the screen at an offset', () => {
   it('has a short title, however long a one was set', async () => {
     const log = new MemoryLog({ epoch: parseEpoch('title') });
     log.append('tty', Buffer.from(`\x1b]2;${'t'.repeat(5000)}\x07x`), 1);
-    const walk = Walk.begin({ epoch: log.epoch, ...log.oldest }, SIZE, true);
+    const walk = LogWalk.begin({ epoch: log.epoch, ...log.oldest }, SIZE, true);
     await walk.step(new Cursor(log, walk.at));
-    expect(walk.drawn().title).toHaveLength(1000);
+    expect(walk.render().title).toHaveLength(1000);
     walk.dispose();
   });
 
@@ -194,7 +194,7 @@ describe('the screen at an offset', () => {
     await drawer.draw(now, true);
     await drawAt(1000);
     // In no time at all: it stands there already.
-    const { drawn } = await drawer.draw({ ...now, withinMs: 0 }, true);
-    expect(drawn).toMatchObject({ exact: true, offset: output.length });
+    const { drawn: screen } = await drawer.draw({ ...now, withinMs: 0 }, true);
+    expect(screen).toMatchObject({ exact: true, offset: output.length });
   });
 });

@@ -10,9 +10,9 @@ import { SegmentFiles } from '../log/segment-files.ts';
 import { SegmentReader } from '../log/segment-reader.ts';
 import { SPACING } from './checkpoint-spacing.ts';
 import { type Checkpoint, Checkpoints } from './checkpoints.ts';
-import type { Size } from './emulator.ts';
-import { drawnOf, Walk } from './log-walk.ts';
-import type { Drawn, ScreenJob } from './wire.ts';
+import type { ScreenSize } from './emulator.ts';
+import { LogWalk, renderCheckpoint } from './log-walk.ts';
+import type { RenderedScreen, ScreenJob } from './wire.ts';
 
 /** Maximum emulators retained for later jobs. Each takes a few MiB. */
 const MAX_WARM = 3;
@@ -29,7 +29,7 @@ const TRIAL = 1 / 6;
 /** Factor by which drawing may become faster than measured. */
 const HOPE = 2;
 
-interface Way {
+interface DrawContext {
   readonly job: ScreenJob;
   readonly reader: SegmentReader;
   readonly checkpoints: Checkpoints;
@@ -37,9 +37,9 @@ interface Way {
   readonly until: number;
 }
 
-export class Drawer {
+export class ScreenDrawer {
   /** Emulators of earlier jobs, least recently used first. */
-  readonly #warm = new Map<string, Walk>();
+  readonly #warm = new Map<string, LogWalk>();
   /** Shared by all jobs: each would otherwise leave buffers behind. */
   readonly #files = new SegmentFiles({ maxOpen: 4 });
   readonly #cache = new PageCache({ maxBytes: 0 });
@@ -48,7 +48,7 @@ export class Drawer {
   async draw(
     job: ScreenJob,
     answers: boolean,
-  ): Promise<{ readonly drawn: Drawn | undefined; readonly reached: number }> {
+  ): Promise<{ readonly drawn: RenderedScreen | undefined; readonly reached: number }> {
     const until = performance.now() + job.withinMs;
     const reader = SegmentReader.open(join(job.dir, 'log'), { head: job.head, files: this.#files, cache: this.#cache });
     try {
@@ -59,7 +59,7 @@ export class Drawer {
       const isDone = await this.#walk(walk, { reader, checkpoints, until, job });
       const reached = walk.at.offset;
       if (!answers) return { drawn: undefined, reached };
-      if (isDone && walk.isRestorable) return { drawn: walk.drawn(), reached };
+      if (isDone && walk.isRestorable) return { drawn: walk.render(), reached };
       if (isDone) {
         const way = { reader, checkpoints, until, job: { ...job, at: job.head.offset } };
         const { drawn, isSure } = await this.#drawAt(way);
@@ -69,7 +69,7 @@ export class Drawer {
       // The output after the checkpoint is read like any output.
       const { epoch } = reader;
       const found = checkpoints.nearest(job.head.offset, { epoch, oldest: job.oldest.offset });
-      return { drawn: found === undefined ? begun(job, reader) : drawnOf(found), reached };
+      return { drawn: found === undefined ? begun(job, reader) : renderCheckpoint(found), reached };
     } finally {
       reader.close();
     }
@@ -79,8 +79,8 @@ export class Drawer {
    * Draws the screen at an offset, or so few bytes before it that no user sees a difference, if the terminal cannot be
    * restored there.
    */
-  async #drawAt(way: Way & { readonly job: { readonly at: number } }): Promise<{
-    drawn: Drawn;
+  async #drawAt(way: DrawContext & { readonly job: { readonly at: number } }): Promise<{
+    drawn: RenderedScreen;
     reached: number;
     /** True if the output after it has the same effect there. */
     isSure: boolean;
@@ -99,49 +99,53 @@ export class Drawer {
     isDone = isDone && (await this.#walk(walk, way, key));
     const reached = walk.at.offset;
     const { epoch, oldest } = reader;
-    const kept = checkpoints.nearest(Math.min(at, head.offset), { epoch, oldest: oldest.offset });
+    const nearest = checkpoints.nearest(Math.min(at, head.offset), { epoch, oldest: oldest.offset });
     if (!isDone) {
-      const size = kept ?? job.size;
+      const size = nearest ?? job.size;
       const drawn = await this.#tail({ ...job, head: { ...head, offset: at } }, reader, size);
       return { drawn, reached, isSure: false };
     }
-    if (walk.isRestorable) return { drawn: walk.drawn(), reached, isSure: true };
-    const from = before ?? kept;
+    if (walk.isRestorable) return { drawn: walk.render(), reached, isSure: true };
+    const from = before ?? nearest;
     for (const back of STEPS_BACK) {
       const drawn = at - back < (from?.offset ?? oldest.offset) ? undefined : await this.#again(way, from, at - back);
       if (drawn !== undefined) return { drawn, reached, isSure: true };
     }
-    return { drawn: walk.drawn(), reached, isSure: false };
+    return { drawn: walk.render(), reached, isSure: false };
   }
 
   /** Draws at an earlier offset; returns undefined if the terminal cannot be restored there either. */
-  async #again({ reader, job, until }: Way, from: Checkpoint | undefined, at: number): Promise<Drawn | undefined> {
+  async #again(
+    { reader, job, until }: DrawContext,
+    from: Checkpoint | undefined,
+    at: number,
+  ): Promise<RenderedScreen | undefined> {
     const { epoch, oldest } = reader;
     const walk =
       from === undefined
-        ? Walk.begin({ epoch, ...oldest }, job.begin ?? job.size, oldest.offset === 0)
-        : Walk.from(from);
+        ? LogWalk.begin({ epoch, ...oldest }, job.begin ?? job.size, oldest.offset === 0)
+        : LogWalk.from(from);
     try {
       const cursor = new Cursor(reader, walk.at);
       while (performance.now() < until && walk.at.place < job.head.place && (await walk.step(cursor, at)));
-      return walk.isRestorable && walk.at.offset === at ? walk.drawn() : undefined;
+      return walk.isRestorable && walk.at.offset === at ? walk.render() : undefined;
     } finally {
       walk.dispose();
     }
   }
 
   /** Returns a retained emulator or a new one, at most at the head of the job. `key`: of the retained emulators. */
-  #walkOf(key: string, job: ScreenJob, { reader, checkpoints }: Pick<Way, 'reader' | 'checkpoints'>): Walk {
+  #walkOf(key: string, job: ScreenJob, { reader, checkpoints }: Pick<DrawContext, 'reader' | 'checkpoints'>): LogWalk {
     const { epoch, oldest } = reader;
     const known = this.#warm.get(key);
-    const kept = checkpoints.nearest(job.head.offset, { epoch, oldest: oldest.offset });
+    const nearest = checkpoints.nearest(job.head.offset, { epoch, oldest: oldest.offset });
     const isGood =
       known !== undefined &&
       known.at.epoch === epoch &&
       known.at.place >= oldest.place &&
       known.at.place <= job.head.place &&
       known.at.offset <= job.head.offset &&
-      known.at.offset >= (kept?.offset ?? 0);
+      known.at.offset >= (nearest?.offset ?? 0);
     if (isGood) {
       this.#warm.delete(key);
       this.#warm.set(key, known);
@@ -150,9 +154,9 @@ export class Drawer {
     known?.dispose();
     this.#warm.delete(key);
     const walk =
-      kept === undefined
-        ? Walk.begin({ epoch, ...oldest }, job.begin ?? job.size, oldest.offset === 0)
-        : Walk.from(kept);
+      nearest === undefined
+        ? LogWalk.begin({ epoch, ...oldest }, job.begin ?? job.size, oldest.offset === 0)
+        : LogWalk.from(nearest);
     this.#warm.set(key, walk);
     for (const [id, oldestWalk] of this.#warm) {
       if (this.#warm.size <= MAX_WARM) break;
@@ -163,19 +167,19 @@ export class Drawer {
   }
 
   /** Advances to the head, or to the offset of the job. Returns true when it got there. */
-  async #walk(walk: Walk, { reader, checkpoints, until, job }: Way, key: string = job.id): Promise<boolean> {
+  async #walk(walk: LogWalk, { reader, checkpoints, until, job }: DrawContext, key: string = job.id): Promise<boolean> {
     const cursor = new Cursor(reader, walk.at);
     const oldest = job.oldest.offset;
     const isHopeless = hopeless(walk.at.offset, job, until);
-    let kept = checkpoints.nearest(walk.at.offset, { epoch: reader.epoch, oldest })?.offset ?? oldest;
+    let nearest = checkpoints.nearest(walk.at.offset, { epoch: reader.epoch, oldest })?.offset ?? oldest;
     try {
       while (walk.at.place < job.head.place) {
         if (performance.now() > until || isHopeless(walk.at.offset)) return false;
         if (!(await walk.step(cursor, job.at))) break;
-        if (walk.at.offset - kept < SPACING || !walk.isRestorable) continue;
+        if (walk.at.offset - nearest < SPACING || !walk.isRestorable) continue;
         const checkpoint = walk.checkpoint();
         checkpoints.keep(checkpoint, oldest);
-        kept = checkpoint.offset;
+        nearest = checkpoint.offset;
       }
       return true;
     } catch (error) {
@@ -187,14 +191,14 @@ export class Drawer {
   }
 
   /** Draws the last bytes as if the terminal had been cleared before them. */
-  async #tail(job: ScreenJob, reader: SegmentReader, size: Size): Promise<Drawn> {
+  async #tail(job: ScreenJob, reader: SegmentReader, size: ScreenSize): Promise<RenderedScreen> {
     const { offset } = job.head;
     const at = await positionOf(reader, { offset: Math.max(reader.oldest.offset, offset - job.tailBytes) });
-    const walk = Walk.begin(at, size, false);
+    const walk = LogWalk.begin(at, size, false);
     try {
       const cursor = new Cursor(reader, at);
       while (walk.at.place < job.head.place && (await walk.step(cursor, job.at)));
-      return walk.isRestorable || job.at !== undefined ? walk.drawn() : begun(job, reader);
+      return walk.isRestorable || job.at !== undefined ? walk.render() : begun(job, reader);
     } finally {
       walk.dispose();
     }
@@ -215,11 +219,11 @@ function hopeless(from: number, job: ScreenJob, until: number): (at: number) => 
 }
 
 /** Returns an empty screen at the beginning: all output follows. */
-function begun({ size, begin = size }: ScreenJob, { epoch, oldest }: SegmentReader): Drawn {
+function begun({ size, begin = size }: ScreenJob, { epoch, oldest }: SegmentReader): RenderedScreen {
   const at: Position = { epoch, ...oldest };
-  const walk = Walk.begin(at, begin, oldest.offset === 0);
+  const walk = LogWalk.begin(at, begin, oldest.offset === 0);
   try {
-    return walk.drawn();
+    return walk.render();
   } finally {
     walk.dispose();
   }

@@ -2,7 +2,14 @@
 // has the same effect as in the emulator.
 
 import { CellText, PLAIN } from './cells.ts';
-import { type Attributes, type Cell, type Charset, type Core, Emulator, type Buffer as Rows } from './emulator.ts';
+import {
+  type Attributes,
+  type Cell,
+  type Charset,
+  Emulator,
+  type TerminalBuffer as Rows,
+  type TerminalCore,
+} from './emulator.ts';
 
 /** Any wide character. */
 const WIDE = '一';
@@ -150,7 +157,7 @@ function region(out: CellText, { scrollTop, scrollBottom }: Rows, rows: number):
   if (scrollTop !== 0 || scrollBottom !== rows - 1) out.push(`\x1b[${scrollTop + 1};${scrollBottom + 1}r`);
 }
 
-function charsets(out: CellText, { _charsetService }: Core): void {
+function charsets(out: CellText, { _charsetService }: TerminalCore): void {
   const { _charsets, glevel, charset } = _charsetService;
   // The current set can differ from the set of its slot (after `CSI ? 1049 l`).
   const all = [..._charsets];
@@ -177,7 +184,7 @@ function designator(charset: Charset): string {
   }
 }
 
-function title(out: CellText, { _inputHandler }: Core): void {
+function title(out: CellText, { _inputHandler }: TerminalCore): void {
   const { _windowTitle, _iconName } = _inputHandler;
   if (_iconName !== '') out.push(`\x1b]1;${shown(_iconName)}\x1b\\`);
   if (_windowTitle !== '') out.push(`\x1b]2;${shown(_windowTitle)}\x1b\\`);
@@ -194,7 +201,7 @@ function colorText(index: number, [r, g, b]: readonly [number, number, number]):
 }
 
 /** True if the last character can be joined, or repeated. */
-const isJoining = ({ _inputHandler }: Core): boolean => _inputHandler._parser.precedingJoinState !== 0;
+const isJoining = ({ _inputHandler }: TerminalCore): boolean => _inputHandler._parser.precedingJoinState !== 0;
 
 /**
  * True if the last character was wide and did not fit before the margin: the next one takes it for the character that
@@ -209,7 +216,7 @@ const hasDropped = ({ core, terminal }: Emulator): boolean =>
 const widthOf = (joinState: number): number => (joinState >> 1) & 3;
 
 /** True if the cursor is outside of the region in origin mode, where no sequence can move it. */
-const isOutside = ({ buffers: { active }, coreService: { decPrivateModes } }: Core): boolean =>
+const isOutside = ({ buffers: { active }, coreService: { decPrivateModes } }: TerminalCore): boolean =>
   decPrivateModes.origin && (active.y < active.scrollTop || active.y > active.scrollBottom);
 
 /** True past the last column: the next character begins a row. */

@@ -1,7 +1,7 @@
 // All that an emulator shows and would do next, to be compared. Rows above the screen included.
 
 import { PLAIN } from './cells.ts';
-import type { Attributes, Cell, Emulator, Buffer as Rows } from './emulator.ts';
+import type { Attributes, Cell, Emulator, TerminalBuffer as Rows } from './emulator.ts';
 
 const EXTENDED = 0x10_00_00_00;
 
@@ -65,22 +65,22 @@ function rowsOf(emulator: Emulator, of: Rows, above: number): object {
     saved: {
       x: Math.min(savedX, cols - 1),
       y: Math.max(0, Math.min(height - 1, savedY - ybase)),
-      fg: said(savedCurAttrData.fg),
-      bg: said(savedCurAttrData.bg & ~EXTENDED),
+      fg: colorText(savedCurAttrData.fg),
+      bg: colorText(savedCurAttrData.bg & ~EXTENDED),
       savedCharset,
     },
   };
 }
 
 function attributesOf({ core }: Emulator, { fg, bg, extended }: Attributes): string {
-  const colors = `${said(fg)},${said(bg)}`;
+  const colors = `${colorText(fg)},${colorText(bg)}`;
   if ((bg & EXTENDED) === 0) return colors === '0,0' ? '' : colors;
   const link = extended.urlId === 0 ? '' : (core._oscLinkService.getLinkData(extended.urlId)?.uri ?? '');
-  return `${colors},${extended.underlineStyle},${said(extended.underlineColor)},${link}`;
+  return `${colors},${extended.underlineStyle},${colorText(extended.underlineColor)},${link}`;
 }
 
 /** A colour of the palette leaves what was in the bits that it does not use. */
-function said(color: number): string {
+function colorText(color: number): string {
   const mode = color & 0x3_00_00_00;
   const used = mode === 0x3_00_00_00 ? 0xff_ff_ff_ff : mode === 0 ? 0xfc_00_00_00 : 0xff_00_00_ff;
   return ((color & used) >>> 0).toString(16);

@@ -67,8 +67,8 @@ describe('the screens of sessions', () => {
       drawMs: 100,
       waitMs: 500,
     });
-    const asked = ['hangs', 'dies', 'sound'].map((id) => screens.of(sessionOf(id)));
-    const [hangs, dies] = await Promise.all(asked);
+    const requests = ['hangs', 'dies', 'sound'].map((id) => screens.of(sessionOf(id)));
+    const [hangs, dies] = await Promise.all(requests);
     for (const one of [hangs, dies]) expect(one).toMatchObject({ exact: false, data: '\x1bc', drawnFrom: 0 });
     // Processes are started for them, which may take longer than these times.
     await vi.waitFor(async () => expect(await screens.of(sessionOf('sound'))).toMatchObject({ data: 'sound' }), {
@@ -124,10 +124,10 @@ describe('the screens of sessions', () => {
 
   it('are not drawn any more when the gateway stops', async () => {
     open('for (;;);');
-    const asked = screens.of(sessionOf('one')).catch((error) => error);
+    const requests = screens.of(sessionOf('one')).catch((error) => error);
     await vi.waitFor(() => expect(screens).toBeDefined());
     await screens.stop();
-    expect(await asked).toMatchObject({ code: 'going_away' });
+    expect(await requests).toMatchObject({ code: 'going_away' });
   });
 
   it('are made in the background of long output alone, and not again of what hangs a process', async () => {
@@ -136,8 +136,8 @@ describe('the screens of sessions', () => {
       'process.send({ t: "drawn", n, drawn: undefined, reached: job.id === "hangs" ? 0 : job.head.offset }); if (job.id === "hangs") for (;;);',
       { sliceMs: 20_000 },
     );
-    const asked: Session[] = [sessionOf('short'), sessionOf('long', 5 * 1024 * 1024)];
-    for (const session of asked) {
+    const requests: Session[] = [sessionOf('short'), sessionOf('long', 5 * 1024 * 1024)];
+    for (const session of requests) {
       const { log: memory } = session;
       Object.defineProperty(session, 'record', {
         get: () => {
@@ -152,8 +152,8 @@ describe('the screens of sessions', () => {
     const count = (): number => (existsSync(join(dir, 'jobs')) ? readFileSync(join(dir, 'jobs')).length : 0);
     const patience = { timeout: 10_000 };
     await vi.waitFor(() => expect(count()).toBe(1), patience);
-    const looks = jobs.length;
-    await vi.waitFor(() => expect(jobs.length).toBeGreaterThan(looks + 6), patience);
+    const jobsBefore = jobs.length;
+    await vi.waitFor(() => expect(jobs.length).toBeGreaterThan(jobsBefore + 6), patience);
     expect(count()).toBe(1);
   });
 });

@@ -8,7 +8,7 @@ import { positionOf } from '../cursor/start-position.ts';
 import { checkOffset } from '../log/position-range.ts';
 import type { Session, SessionListener } from '../sessions/session.ts';
 import { SPACING } from './checkpoint-spacing.ts';
-import type { Drawn, ScreenJob } from './wire.ts';
+import type { RenderedScreen, ScreenJob } from './wire.ts';
 import { DrawingProcess } from './worker-client.ts';
 
 /** Maximum screens that are drawn for viewers in parallel; other requests wait. */
@@ -21,12 +21,12 @@ export interface ScreenTimes {
   /** Maximum ms in the queue. */
   readonly waitMs: number;
   /** Interval of checks for logs that have grown. */
-  readonly lookMs: number;
+  readonly checkMs: number;
   /** Ms of drawing in the background per slice, followed by a pause of three times as long. */
   readonly sliceMs: number;
 }
 
-const TIMES: ScreenTimes = { drawMs: 600, waitMs: 5000, lookMs: 1000, sliceMs: 200 };
+const TIMES: ScreenTimes = { drawMs: 600, waitMs: 5000, checkMs: 1000, sliceMs: 200 };
 const REST = 3;
 /**
  * Bytes drawn of a long output: programs redraw all of a screen within this much, and a shell's screen is its last
@@ -73,8 +73,8 @@ export class SessionScreens {
   /** Queues. Requests for the current screen go first: a user is opening a session. */
   readonly #waiting = { now: new Set<Enter>(), at: new Set<Enter>() };
   /** Screens being drawn, shared by all concurrent requests (dedupe). */
-  readonly #drawing = new Map<string, Promise<Drawn>>();
-  readonly #askers = new Askers();
+  readonly #drawing = new Map<string, Promise<RenderedScreen>>();
+  readonly #requests = new Askers();
   readonly #behind: DrawingProcess;
   /** Output offsets up to which the background has drawn. */
   readonly #reached = new Map<string, number>();
@@ -103,7 +103,7 @@ export class SessionScreens {
         this.#seen.delete(id);
       },
     });
-    this.#rest(this.#times.lookMs);
+    this.#rest(this.#times.checkMs);
   }
 
   /**
@@ -111,9 +111,9 @@ export class SessionScreens {
    * offset. If it takes too long, draws only the end of the output, which `exact` shows. Throws `not_a_tty`, and the
    * errors of reading; with `at` also `offset_ahead`, `gap`, `asked_again` and `screen_timeout`.
    */
-  async of(session: Session, at?: ScreenAt): Promise<Drawn> {
+  async of(session: Session, at?: ScreenAt): Promise<RenderedScreen> {
     try {
-      return await this.drawn(session, at);
+      return await this.requireScreen(session, at);
     } catch (error) {
       // The output hangs an emulator, or there are too many requests: the end of the output is shown all the same.
       const isLate = error instanceof BinnacleError && error.code === 'screen_timeout';
@@ -123,15 +123,15 @@ export class SessionScreens {
   }
 
   /** Returns the screen as `of`, but throws `screen_timeout` instead of showing an empty screen. */
-  async drawn(session: Session, at?: ScreenAt): Promise<Drawn> {
+  async requireScreen(session: Session, at?: ScreenAt): Promise<RenderedScreen> {
     if (!SessionScreens.has(session)) {
       throw new BinnacleError('not_a_tty', { message: 'The session runs on pipes and has no screen.' });
     }
-    if (at !== undefined) return await this.#askers.inTurn(at.by, () => this.#once(session, at.offset));
+    if (at !== undefined) return await this.#requests.inTurn(at.by, () => this.#once(session, at.offset));
     return await this.#once(session);
   }
 
-  async #once(session: Session, at?: number): Promise<Drawn> {
+  async #once(session: Session, at?: number): Promise<RenderedScreen> {
     const key = at === undefined ? session.id : `${session.id}@${at}`;
     const known = this.#drawing.get(key);
     if (known !== undefined) return await known;
@@ -147,7 +147,7 @@ export class SessionScreens {
     await Promise.all([this.#behind, ...this.#processes].map((drawing) => drawing.stop()));
   }
 
-  async #draw(session: Session, at?: number): Promise<Drawn> {
+  async #draw(session: Session, at?: number): Promise<RenderedScreen> {
     await session.refresh();
     if (at !== undefined) checkOffset(session.log, at);
     const job = {
@@ -205,10 +205,10 @@ export class SessionScreens {
     if (this.#isStopped) return;
     this.#timer = setTimeout(() => {
       this.#follow().then(
-        (spentMs) => this.#rest(spentMs === 0 ? this.#times.lookMs : spentMs * REST),
+        (spentMs) => this.#rest(spentMs === 0 ? this.#times.checkMs : spentMs * REST),
         (error: unknown) => {
           this.#parts.log.warn({ err: error }, 'screens are not followed');
-          this.#rest(this.#times.lookMs);
+          this.#rest(this.#times.checkMs);
         },
       );
     }, ms);
@@ -278,7 +278,7 @@ export class SessionScreens {
 }
 
 /** Returns an empty screen before the last of the output, marked as not exact. */
-async function unseen({ log, record }: Session): Promise<Drawn> {
+async function unseen({ log, record }: Session): Promise<RenderedScreen> {
   const at = await positionOf(log, { tail: UNSEEN_BYTES });
   const { cols, rows } = record.spec;
   return {

@@ -2,7 +2,7 @@
 
 import type { ShownScreen, WireError } from '@binnacle/protocol';
 import type { Head } from '../log/log.ts';
-import type { Size } from './emulator.ts';
+import type { ScreenSize } from './emulator.ts';
 
 export interface ScreenJob {
   readonly id: string;
@@ -14,19 +14,19 @@ export interface ScreenJob {
   readonly at?: number;
   readonly oldest: Head;
   /** Current size, for screens that are not drawn from the beginning. */
-  readonly size: Size;
+  readonly size: ScreenSize;
   /** Size at `oldest`. Default: `size`. */
-  readonly begin?: Size;
+  readonly begin?: ScreenSize;
   /** Time limit, after which the drawing stops wherever it is. */
   readonly withinMs: number;
   /** Bytes of output before the head that are drawn if the whole would take too long; 0: never. */
   readonly tailBytes: number;
 }
 
-export type Drawn = ShownScreen;
+export type RenderedScreen = ShownScreen;
 
 export type ToProcess = { readonly t: 'draw'; readonly n: number; readonly job: ScreenJob; readonly answers: boolean };
 
 export type FromProcess =
-  | { readonly t: 'drawn'; readonly n: number; readonly drawn: Drawn | undefined; readonly reached: number }
+  | { readonly t: 'drawn'; readonly n: number; readonly drawn: RenderedScreen | undefined; readonly reached: number }
   | { readonly t: 'failed'; readonly n: number; readonly error: WireError };

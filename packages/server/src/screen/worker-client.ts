@@ -3,8 +3,8 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import { afterOwnTime } from '../base/running-time.ts';
-import { SideProcess } from '../process/worker-process.ts';
-import type { Drawn, FromProcess, ScreenJob, ToProcess } from './wire.ts';
+import { WorkerProcess } from '../process/worker-process.ts';
+import type { FromProcess, RenderedScreen, ScreenJob, ToProcess } from './wire.ts';
 
 /**
  * Time after the limit until the process is killed. It checks its clock after each page, so a process without an answer
@@ -17,25 +17,25 @@ const YOUNG_MB = 8;
 /** Idle time until the process ends. It takes some 60 MiB. */
 const IDLE_MS = 30_000;
 
-export interface Outcome {
-  readonly drawn: Drawn | undefined;
+export interface DrawResult {
+  readonly drawn: RenderedScreen | undefined;
   /** Offset of the output that was drawn by then. */
   readonly reached: number;
 }
 
-interface Running {
+interface RunningDraw {
   readonly n: number;
-  readonly resolve: (outcome: Outcome) => void;
+  readonly resolve: (outcome: DrawResult) => void;
   readonly reject: (error: unknown) => void;
   readonly cancel: () => void;
 }
 
-type Child = SideProcess<ToProcess, FromProcess>;
+type Child = WorkerProcess<ToProcess, FromProcess>;
 
 export class DrawingProcess {
   readonly #script: string;
   #child: Child | undefined;
-  #running: Running | undefined;
+  #running: RunningDraw | undefined;
   #n = 0;
   #isStopped = false;
   #idle: NodeJS.Timeout | undefined;
@@ -45,7 +45,7 @@ export class DrawingProcess {
   }
 
   /** Draws a screen. Throws `screen_timeout`, `going_away`, and the errors of reading. */
-  draw(job: ScreenJob, answers: boolean): Promise<Outcome> {
+  draw(job: ScreenJob, answers: boolean): Promise<DrawResult> {
     if (this.#isStopped) return Promise.reject(new BinnacleError('going_away'));
     this.#child ??= this.#start();
     clearTimeout(this.#idle);
@@ -67,11 +67,11 @@ export class DrawingProcess {
   }
 
   #start(): Child {
-    const child: Child = new SideProcess(
+    const child: Child = new WorkerProcess(
       { script: this.#script, maxHeapMb: MAX_HEAP_MB, youngMb: YOUNG_MB },
       {
         message: (message) => this.#take(message),
-        gone: (cause) => this.#end(child, new BinnacleError('screen_timeout', { cause })),
+        ended: (cause) => this.#end(child, new BinnacleError('screen_timeout', { cause })),
       },
     );
     return child;

@@ -3,11 +3,11 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import { serveGateway } from '../process/worker-entry.ts';
-import { Drawer } from './renderer.ts';
+import { ScreenDrawer } from './renderer.ts';
 import type { FromProcess, ToProcess } from './wire.ts';
 
 serveGateway<ToProcess, FromProcess>((send) => {
-  const drawer = new Drawer();
+  const drawer = new ScreenDrawer();
   let last: Promise<void> = Promise.resolve();
   return ({ n, job, answers }) => {
     last = last.then(async () => {

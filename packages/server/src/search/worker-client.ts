@@ -4,7 +4,7 @@
 import { BinnacleError } from '@binnacle/protocol';
 import type { Log } from '../base/logger.ts';
 import { afterOwnTime } from '../base/running-time.ts';
-import { SideProcess } from '../process/worker-process.ts';
+import { WorkerProcess } from '../process/worker-process.ts';
 import { removeIndex } from './index-db.ts';
 import type { Answers, Ask, FromIndex, IndexFacts, IndexOptions, ToIndex } from './wire.ts';
 
@@ -48,7 +48,7 @@ interface Waiting {
   since: number;
 }
 
-type Child = SideProcess<ToIndex, FromIndex>;
+type Child = WorkerProcess<ToIndex, FromIndex>;
 
 export class IndexProcess {
   readonly #options: IndexProcessOptions;
@@ -142,9 +142,9 @@ export class IndexProcess {
       this.#startedAt = performance.now();
       const events = {
         message: (message: FromIndex) => this.#take(message),
-        gone: (cause?: Error) => this.#exited(cause),
+        ended: (cause?: Error) => this.#exited(cause),
       };
-      this.#child = new SideProcess({ script, maxHeapMb: MAX_HEAP_MB }, events);
+      this.#child = new WorkerProcess({ script, maxHeapMb: MAX_HEAP_MB }, events);
     } catch (error) {
       this.#log.error({ err: error }, 'the index could not be started');
       this.#startIn(LAST_PAUSE_MS);

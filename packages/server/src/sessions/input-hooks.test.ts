@@ -9,16 +9,16 @@ const VETO = new BinnacleError('vetoed', { message: 'no' });
 /** A guard whose verdicts are given by the test, and a runner's queue behind it. */
 function make(verdict: (text: string) => Promise<void> = async () => undefined) {
   let written = '';
-  const asked: string[] = [];
+  const judged: string[] = [];
   const queue = new InputQueue(1e6, (bytes) => {
     written += Buffer.from(bytes).toString();
     return bytes.length;
   });
   const guard: { -readonly [Key in keyof SessionGuard]: SessionGuard[Key] } = {
-    isAsked: true,
-    isTold: false,
+    judgesInput: true,
+    observesInput: false,
     before: (event: { text: string }) => {
-      asked.push(event.text);
+      judged.push(event.text);
       return verdict(event.text);
     },
     after: () => undefined,
@@ -31,7 +31,7 @@ function make(verdict: (text: string) => Promise<void> = async () => undefined) 
       queue.push(Buffer.from(bytes), client, n),
     );
   };
-  return { guard, input, write, asked, written: () => written };
+  return { guard, input, write, judged, written: () => written };
 }
 
 const codeOf = (work: Promise<unknown>): Promise<string> =>
@@ -42,7 +42,7 @@ const codeOf = (work: Promise<unknown>): Promise<string> =>
 
 test('each input waits for its verdict, and none overtakes another', async () => {
   const verdicts = new Map<string, () => void>();
-  const { write, written, asked, input } = make(
+  const { write, written, judged, input } = make(
     (text) =>
       new Promise((resolve) => {
         verdicts.set(text, resolve);
@@ -50,13 +50,13 @@ test('each input waits for its verdict, and none overtakes another', async () =>
   );
   const writes = ['a', 'b', 'c'].map((text) => write(text));
   const closed = input.inTurn(0, async () => written());
-  expect(asked).toEqual(['a']);
+  expect(judged).toEqual(['a']);
   verdicts.get('a')?.();
   await writes[0];
   expect(written()).toBe('a');
-  await expect.poll(() => asked).toEqual(['a', 'b']);
+  await expect.poll(() => judged).toEqual(['a', 'b']);
   verdicts.get('b')?.();
-  await expect.poll(() => asked).toEqual(['a', 'b', 'c']);
+  await expect.poll(() => judged).toEqual(['a', 'b', 'c']);
   verdicts.get('c')?.();
   await Promise.all(writes);
   expect(await closed).toBe('abc');
@@ -72,7 +72,7 @@ test('what waits is not overtaken when nobody is asked any more', async () => {
       }),
   );
   const first = write('a');
-  guard.isAsked = false;
+  guard.judgesInput = false;
   expect(input.isNeeded).toBe(true);
   const second = write('b');
   release();
@@ -167,7 +167,7 @@ test('one that is larger than all the room is passed on when it is alone', async
 });
 
 test('a veto of a command starts nothing; one that runs already is not asked about', async () => {
-  const { input, asked } = make(() => Promise.reject(VETO));
+  const { input, judged } = make(() => Promise.reject(VETO));
   const event = { session: 's', text: 'make', by: 'u' };
   let runs = 0;
   const run = async () => {
@@ -177,5 +177,5 @@ test('a veto of a command starts nothing; one that runs already is not asked abo
   expect(await codeOf(input.passRun(event, true, run))).toBe('vetoed');
   expect(runs).toBe(0);
   expect(await input.passRun(event, false, run)).toBe(1);
-  expect(asked).toEqual(['make']);
+  expect(judged).toEqual(['make']);
 });

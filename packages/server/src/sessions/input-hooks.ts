@@ -28,8 +28,8 @@ export interface SessionEnd {
 
 export interface SessionGuard {
   /** True while at least one hook wants to judge input. */
-  readonly isAsked: boolean;
-  readonly isTold: boolean;
+  readonly judgesInput: boolean;
+  readonly observesInput: boolean;
   /** Rejects with `vetoed`. */
   before(input: InputEvent): Promise<void>;
   /** Never throws, and neither does `ended`. */
@@ -38,13 +38,13 @@ export interface SessionGuard {
 }
 
 /** The hooks of a session and the queue of input that waits for their verdict. */
-export interface Guarded {
+export interface GuardedSession {
   readonly guard: SessionGuard;
   readonly input: GuardedInput;
 }
 
 /** `wasEmpty`, of a duplicate: the first arrival was vetoed, perhaps by an earlier gateway. */
-export interface Taken extends InputReceipt {
+export interface TakenInput extends InputReceipt {
   readonly wasEmpty?: boolean;
 }
 
@@ -69,7 +69,7 @@ export class GuardedInput {
 
   /** True also after the last hook has gone: later input must not overtake input that waits. */
   get isNeeded(): boolean {
-    return this.#last !== undefined || this.#vetoes.size > 0 || this.#holes.size > 0 || this.#guard.isAsked;
+    return this.#last !== undefined || this.#vetoes.size > 0 || this.#holes.size > 0 || this.#guard.judgesInput;
   }
 
   /**
@@ -81,8 +81,8 @@ export class GuardedInput {
     input: InputEvent,
     bytes: Uint8Array,
     message: NumberedMessage | undefined,
-    write: (bytes: Uint8Array) => Promise<Taken>,
-  ): Promise<Taken> {
+    write: (bytes: Uint8Array) => Promise<TakenInput>,
+  ): Promise<TakenInput> {
     this.#admit(bytes.length, message);
     return await this.inTurn(bytes.length, async () => {
       const key = message === undefined ? undefined : `${message.n} ${message.client}`;
@@ -129,7 +129,7 @@ export class GuardedInput {
   }
 
   async #ask(input: InputEvent): Promise<BinnacleError | undefined> {
-    if (!this.#guard.isAsked) return undefined;
+    if (!this.#guard.judgesInput) return undefined;
     try {
       await this.#guard.before(input);
       return undefined;

@@ -18,13 +18,13 @@ it.each<[string, unknown]>([
   ['an escape sequence', { a: '\u001b[31m' }],
   ['half of a character', { a: '\ud83d' }],
   ['the name of the prototype', JSON.parse('{"__proto__": "x"}')],
-])('%s is refused', (_, given) => {
-  expect(Labels.safeParse(given).success).toBe(false);
+])('%s is refused', (_, labels) => {
+  expect(Labels.safeParse(labels).success).toBe(false);
 });
 
 it('what is within the bounds is taken as it is', () => {
-  const given = { ...many(MAX_LABELS - 2), ['k'.repeat(64)]: 'v'.repeat(256), 'a=b': '' };
-  expect(Labels.parse(given)).toEqual(given);
+  const labels = { ...many(MAX_LABELS - 2), ['k'.repeat(64)]: 'v'.repeat(256), 'a=b': '' };
+  expect(Labels.parse(labels)).toEqual(labels);
   expect(Labels.parse({})).toEqual({});
 });
 

@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import { basename } from 'node:path';
 import { BinnacleError, type CreateSession, DEFAULT_SIZE, nameOfCommand, type SessionId } from '@binnacle/protocol';
 import { programEnvironment } from '../process/environment.ts';
-import { BASH, checkCwd, findExecutable } from '../process/launcher.ts';
+import { BASH, checkProgramCwd, findExecutable } from '../process/launcher.ts';
 import type { HostedSpec } from '../runner/wire.ts';
 import type { SessionSpec } from '../store/sessions.ts';
 
@@ -22,7 +22,7 @@ export interface Launch {
 
 /** Throws `bad_request`, `bad_cwd`, `command_not_found`. */
 export function launchOf(
-  asked: CreateSession,
+  request: CreateSession,
   options: {
     readonly id: SessionId;
     readonly isShell: boolean | undefined;
@@ -30,35 +30,35 @@ export function launchOf(
     readonly ownEnv: Readonly<Record<string, string>>;
   },
 ): Launch {
-  const { id, isShell = asked.command === undefined && asked.argv === undefined, passEnv, ownEnv } = options;
-  const { mode = 'pty', cwd = homedir(), runs: takesRuns = false, labels } = asked;
-  checkCwd(cwd);
-  const env = programEnvironment(process.env, asked.env ?? {}, { id, hasTerminal: mode === 'pty' }, { passEnv });
-  const argv = argvOf(asked, takesRuns ? BASH : (env.SHELL ?? '/bin/sh'));
+  const { id, isShell = request.command === undefined && request.argv === undefined, passEnv, ownEnv } = options;
+  const { mode = 'pty', cwd = homedir(), runs: takesRuns = false, labels } = request;
+  checkProgramCwd(cwd);
+  const env = programEnvironment(process.env, request.env ?? {}, { id, hasTerminal: mode === 'pty' }, { passEnv });
+  const argv = argvOf(request, takesRuns ? BASH : (env.SHELL ?? '/bin/sh'));
   const [program, ...args] = argv;
   const path = findExecutable(program, env.PATH ?? '', cwd);
-  const { cols, rows } = { ...DEFAULT_SIZE, ...asked };
+  const { cols, rows } = { ...DEFAULT_SIZE, ...request };
   const shared = { mode, cwd, cols, rows, takesRuns };
   return {
-    name: nameOfCommand(asked.command) || basename(program),
-    spec: { ...shared, argv, envNames: Object.keys(asked.env ?? {}), ...(labels === undefined ? {} : { labels }) },
+    name: nameOfCommand(request.command) || basename(program),
+    spec: { ...shared, argv, envNames: Object.keys(request.env ?? {}), ...(labels === undefined ? {} : { labels }) },
     program: { ...shared, id, argv: [path, ...args], env: { ...env, ...ownEnv, PWD: cwd }, isShell },
   };
 }
 
-function argvOf(asked: CreateSession, shell: string): [string, ...string[]] {
-  if (asked.runs === true && (asked.command !== undefined || asked.argv !== undefined)) {
+function argvOf(request: CreateSession, shell: string): [string, ...string[]] {
+  if (request.runs === true && (request.command !== undefined || request.argv !== undefined)) {
     throw new BinnacleError('bad_request', { message: 'Pass runs, or command or argv, not both.' });
   }
-  if (asked.command !== undefined && asked.argv !== undefined) {
+  if (request.command !== undefined && request.argv !== undefined) {
     throw new BinnacleError('bad_request', { message: 'Pass command or argv, not both.' });
   }
-  if (asked.command !== undefined) {
-    if (asked.command.trim() === '') throw new BinnacleError('bad_request', { message: 'The command is empty.' });
-    return [shell, '-c', asked.command];
+  if (request.command !== undefined) {
+    if (request.command.trim() === '') throw new BinnacleError('bad_request', { message: 'The command is empty.' });
+    return [shell, '-c', request.command];
   }
-  if (asked.argv === undefined) return [shell];
-  const [program, ...args] = asked.argv;
+  if (request.argv === undefined) return [shell];
+  const [program, ...args] = request.argv;
   if (program === undefined || program === '') throw new BinnacleError('bad_request', { message: 'argv is empty.' });
   return [program, ...args];
 }

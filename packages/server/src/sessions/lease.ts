@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { BinnacleError, type Lease, type LeaseInfo } from '@binnacle/protocol';
 import { sha256Hex } from './lease-secret.ts';
 
-export interface HelmTimes {
+export interface SessionLeaseTimes {
   /**
    * Time without activity after which the holder loses the lease: a hung agent or an absent person must not block
    * others.
@@ -14,27 +14,27 @@ export interface HelmTimes {
   readonly graceMs: number;
 }
 
-export const HELM_TIMES: HelmTimes = { autoReleaseAfterMs: 300_000, graceMs: 15_000 };
+export const SESSION_LEASE_TIMES: SessionLeaseTimes = { autoReleaseAfterMs: 300_000, graceMs: 15_000 };
 /** Maximum time to live that a client may request. It may be shorter or longer than `autoReleaseAfterMs`. */
 const MAX_TTL_MS = 24 * 3600_000;
 
 /** The part of a lease that survives a restart of the gateway. */
-export interface HelmRecord {
+export interface SessionLeaseRecord {
   readonly holder: string | null;
   readonly leaseHash: string | null;
   readonly fence: number;
 }
 
-export interface HelmEvents {
+export interface SessionLeaseEvents {
   /** Called before anyone is notified: from here on the old holder's writes must be refused. */
   raiseFence(fence: number): Promise<void>;
   /** Called when the lease has changed hands or was released. */
   changed(lease: LeaseInfo | null): void;
-  save(record: HelmRecord): void;
+  save(record: SessionLeaseRecord): void;
 }
 
 /** One permission to write: the fencing number that the runner checks, and the name that the log will show. */
-export interface Admitted {
+export interface WritePermit {
   readonly fence: number;
   readonly by: string;
 }
@@ -47,7 +47,7 @@ export interface Steering {
   readonly connection?: string;
 }
 
-interface Held {
+interface GrantedLease {
   readonly holder: string;
   readonly leaseHash: string;
   readonly ttlMs: number;
@@ -57,12 +57,12 @@ interface Held {
   connection: string | undefined;
 }
 
-export class Helm {
-  readonly #times: HelmTimes;
-  readonly #events: HelmEvents;
+export class SessionLease {
+  readonly #times: SessionLeaseTimes;
+  readonly #events: SessionLeaseEvents;
   readonly #now: () => number;
   #fence: number;
-  #held: Held | undefined;
+  #granted: GrantedLease | undefined;
   #timer: NodeJS.Timeout | undefined;
   /** True once the program has ended: waiting clients get no lease any more. */
   #hasEnded = false;
@@ -70,8 +70,8 @@ export class Helm {
   #changing: Promise<unknown> = Promise.resolve();
 
   constructor(
-    record: HelmRecord,
-    options: { readonly times: HelmTimes; readonly events: HelmEvents; readonly now?: () => number },
+    record: SessionLeaseRecord,
+    options: { readonly times: SessionLeaseTimes; readonly events: SessionLeaseEvents; readonly now?: () => number },
   ) {
     this.#times = options.times;
     this.#events = options.events;
@@ -81,18 +81,18 @@ export class Helm {
       // After a restart of the gateway the holder has the grace to reconnect.
       const { holder, leaseHash } = record;
       const ttlMs = this.#times.autoReleaseAfterMs;
-      this.#held = { holder, leaseHash, ttlMs, expiresAt: this.#now() + this.#times.graceMs, connection: undefined };
+      this.#granted = { holder, leaseHash, ttlMs, expiresAt: this.#now() + this.#times.graceMs, connection: undefined };
       this.#arm();
     }
   }
 
   get info(): LeaseInfo | null {
-    const held = this.#current();
-    if (held === undefined) return null;
+    const granted = this.#current();
+    if (granted === undefined) return null;
     return {
-      holder: held.holder,
+      holder: granted.holder,
       fence: this.#fence,
-      expiresInMs: Math.max(0, Math.round(held.expiresAt - this.#now())),
+      expiresInMs: Math.max(0, Math.round(granted.expiresAt - this.#now())),
     };
   }
 
@@ -108,10 +108,10 @@ export class Helm {
     holder: string,
     options: { readonly take?: boolean; readonly ttlMs?: number; readonly connection?: string } = {},
   ): Promise<Lease> {
-    return this.#inTurn(async () => {
+    return this.#enqueue(async () => {
       this.#mustGoOn();
-      const held = this.#current();
-      if (held !== undefined && options.take !== true) throw this.#heldBy(held);
+      const granted = this.#current();
+      if (granted !== undefined && options.take !== true) throw this.#holderConflict(granted);
       return await this.#give(holder, options);
     });
   }
@@ -120,12 +120,12 @@ export class Helm {
    * Gives the lease to another holder, as `take` does, but only the current holder may call it. Throws `lease_lost`,
    * also if the lease was lost while this change waited in the queue.
    */
-  handOver(
+  transfer(
     lease: string | undefined,
     holder: string,
     options: { readonly ttlMs?: number; readonly connection?: string; readonly from?: string } = {},
   ): Promise<Lease> {
-    return this.#inTurn(async () => {
+    return this.#enqueue(async () => {
       this.#require(lease, options.from);
       return await this.#give(holder, options);
     });
@@ -137,11 +137,11 @@ export class Helm {
    */
   renew(lease: string | undefined, connection?: string): LeaseInfo & Partial<Lease> {
     this.#mustGoOn();
-    const held = this.#require(lease, connection);
-    if (connection !== undefined) held.connection = connection;
-    held.expiresAt = this.#now() + held.ttlMs;
+    const granted = this.#require(lease, connection);
+    if (connection !== undefined) granted.connection = connection;
+    granted.expiresAt = this.#now() + granted.ttlMs;
     this.#arm();
-    const info = { holder: held.holder, fence: this.#fence, expiresInMs: held.ttlMs };
+    const info = { holder: granted.holder, fence: this.#fence, expiresInMs: granted.ttlMs };
     return lease === undefined ? info : { lease, ...info };
   }
 
@@ -155,17 +155,17 @@ export class Helm {
    * Admits one write. With a secret: the holder, whose time to live restarts. Without: any writer while the lease is
    * free, and the holder's own connection. Throws `lease_held` and `lease_lost`.
    */
-  admit(by: string, lease?: string, connection?: string): Admitted {
+  admit(by: string, lease?: string, connection?: string): WritePermit {
     if (lease !== undefined) {
-      const held = this.#require(lease);
-      held.expiresAt = this.#now() + held.ttlMs;
-      return { fence: this.#fence, by: held.holder };
+      const granted = this.#require(lease);
+      granted.expiresAt = this.#now() + granted.ttlMs;
+      return { fence: this.#fence, by: granted.holder };
     }
-    const held = this.#current();
-    if (held === undefined) return { fence: this.#fence, by };
-    if (connection === undefined || held.connection !== connection) throw this.#heldBy(held);
-    held.expiresAt = this.#now() + held.ttlMs;
-    return { fence: this.#fence, by: held.holder };
+    const granted = this.#current();
+    if (granted === undefined) return { fence: this.#fence, by };
+    if (connection === undefined || granted.connection !== connection) throw this.#holderConflict(granted);
+    granted.expiresAt = this.#now() + granted.ttlMs;
+    return { fence: this.#fence, by: granted.holder };
   }
 
   /**
@@ -184,16 +184,16 @@ export class Helm {
   }
 
   /** True for the connection that has the lease. */
-  isHeldBy(connection: string): boolean {
+  belongsTo(connection: string): boolean {
     return this.#current()?.connection === connection;
   }
 
   /** Starts the grace if the closed connection had the lease. */
   connectionOnClose(connection: string): void {
-    const held = this.#current();
-    if (held === undefined || held.connection !== connection) return;
-    held.connection = undefined;
-    held.expiresAt = Math.min(held.expiresAt, this.#now() + this.#times.graceMs);
+    const granted = this.#current();
+    if (granted === undefined || granted.connection !== connection) return;
+    granted.connection = undefined;
+    granted.expiresAt = Math.min(granted.expiresAt, this.#now() + this.#times.graceMs);
     this.#arm();
   }
 
@@ -201,8 +201,8 @@ export class Helm {
   end(): void {
     this.stop();
     this.#hasEnded = true;
-    if (this.#held === undefined) return;
-    this.#held = undefined;
+    if (this.#granted === undefined) return;
+    this.#granted = undefined;
     this.#save();
   }
 
@@ -217,7 +217,7 @@ export class Helm {
 
   async #give(
     holder: string,
-    { ttlMs: asked, connection }: { readonly ttlMs?: number; readonly connection?: string },
+    { ttlMs: requestedTtlMs, connection }: { readonly ttlMs?: number; readonly connection?: string },
   ): Promise<Lease> {
     const lease = randomBytes(24).toString('base64url');
     const fence = this.#fence + 1;
@@ -231,45 +231,45 @@ export class Helm {
     }
     // The program may have ended while this waited for the queue or the runner; that lease would never end.
     this.#mustGoOn();
-    const ttlMs = Math.min(asked ?? this.#times.autoReleaseAfterMs, MAX_TTL_MS);
+    const ttlMs = Math.min(requestedTtlMs ?? this.#times.autoReleaseAfterMs, MAX_TTL_MS);
     this.#fence = fence;
-    this.#held = { holder, leaseHash: sha256Hex(lease), ttlMs, expiresAt: this.#now() + ttlMs, connection };
+    this.#granted = { holder, leaseHash: sha256Hex(lease), ttlMs, expiresAt: this.#now() + ttlMs, connection };
     this.#changed();
     return { lease, holder, fence, expiresInMs: ttlMs };
   }
 
-  #inTurn<T>(change: () => Promise<T>): Promise<T> {
+  #enqueue<T>(change: () => Promise<T>): Promise<T> {
     const mine = this.#changing.then(change);
     // The caller gets the failure; the next change in the queue must not.
     this.#changing = mine.catch(() => undefined);
     return mine;
   }
 
-  #current(): Held | undefined {
-    if (this.#held !== undefined && this.#held.expiresAt <= this.#now()) this.#letGo();
-    return this.#held;
+  #current(): GrantedLease | undefined {
+    if (this.#granted !== undefined && this.#granted.expiresAt <= this.#now()) this.#letGo();
+    return this.#granted;
   }
 
   /** Returns the current holder, proven by the secret or, without a secret, by the connection. */
-  #require(lease: string | undefined, connection?: string): Held {
-    const held = this.#current();
+  #require(lease: string | undefined, connection?: string): GrantedLease {
+    const granted = this.#current();
     const isTheirs =
       lease === undefined
-        ? connection !== undefined && held?.connection === connection
-        : held?.leaseHash === sha256Hex(lease);
-    if (held === undefined || !isTheirs) throw new BinnacleError('lease_lost');
-    return held;
+        ? connection !== undefined && granted?.connection === connection
+        : granted?.leaseHash === sha256Hex(lease);
+    if (granted === undefined || !isTheirs) throw new BinnacleError('lease_lost');
+    return granted;
   }
 
-  #heldBy(held: Held): BinnacleError {
+  #holderConflict(granted: GrantedLease): BinnacleError {
     return new BinnacleError('lease_held', {
-      message: `${held.holder} holds the helm.`,
-      details: { holder: held.holder, fence: this.#fence },
+      message: `${granted.holder} holds the helm.`,
+      details: { holder: granted.holder, fence: this.#fence },
     });
   }
 
   #letGo(): void {
-    this.#held = undefined;
+    this.#granted = undefined;
     this.#changed();
   }
 
@@ -280,16 +280,16 @@ export class Helm {
   }
 
   #save(): void {
-    const held = this.#held;
-    this.#events.save({ holder: held?.holder ?? null, leaseHash: held?.leaseHash ?? null, fence: this.#fence });
+    const granted = this.#granted;
+    this.#events.save({ holder: granted?.holder ?? null, leaseHash: granted?.leaseHash ?? null, fence: this.#fence });
   }
 
   #arm(): void {
     clearTimeout(this.#timer);
-    if (this.#held === undefined) return;
+    if (this.#granted === undefined) return;
     // setTimeout takes at most 2^31-1 ms, and `admit` extends the expiry without re-arming: the timer checks again when
     // it fires.
-    const delay = Math.min(Math.max(1, this.#held.expiresAt - this.#now()), 2 ** 31 - 1);
+    const delay = Math.min(Math.max(1, this.#granted.expiresAt - this.#now()), 2 ** 31 - 1);
     this.#timer = setTimeout(() => {
       if (this.#current() !== undefined) this.#arm();
     }, delay);

@@ -41,8 +41,8 @@ const isPublic = ({ conversation }: { readonly conversation: string | null }): b
 async function paged(query: SessionQuery): Promise<string[]> {
   const ids: string[] = [];
   for (let after: string | null = null; ; ) {
-    const asked: SessionQuery = after === null ? query : { ...query, after };
-    const page = await listSessions(rows(), asked, isPublic);
+    const request: SessionQuery = after === null ? query : { ...query, after };
+    const page = await listSessions(rows(), request, isPublic);
     ids.push(...page.records.map(({ name }) => name));
     if (page.next === null) return ids;
     expect(page.records).toHaveLength(query.limit ?? 100);
@@ -50,7 +50,7 @@ async function paged(query: SessionQuery): Promise<string[]> {
   }
 }
 
-const wanted = (fits: (n: number) => boolean): string[] =>
+const expected = (fits: (n: number) => boolean): string[] =>
   Array.from({ length: ALL }, (_, n) => ALL - 1 - n)
     .filter((n) => n % 5 !== 0 && fits(n))
     .map((n) => `n${n}`);
@@ -68,7 +68,7 @@ it.each<[string, SessionQuery, (n: number) => boolean]>([
   ['by a label as a word', { q: 'TEAM=blue' }, (n) => n % 26 === 13],
   ['by a label that none has', { label: 'team=r' }, () => false],
 ])('10,000 sessions are listed %s: each once, newest first, in full pages', async (_, query, fits) => {
-  expect(await paged(query)).toEqual(wanted(fits));
+  expect(await paged(query)).toEqual(expected(fits));
 });
 
 it('others have their turn while a question looks through all of them', async () => {

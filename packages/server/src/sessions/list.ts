@@ -8,7 +8,7 @@ import { labelsOf } from './labels.ts';
 /** Rows read per event-loop turn. */
 const BATCH = 500;
 
-export interface Listed {
+export interface SessionListPage {
   readonly records: readonly SessionRecord[];
   /** Value of `after` for the next page; null on the last page. */
   readonly next: string | null;
@@ -20,7 +20,11 @@ export interface SessionRows {
   live(): Iterable<{ readonly record: SessionRecord; readonly activity: SessionActivity | null }>;
 }
 
-export async function listSessions(rows: SessionRows, query: SessionQuery, isSeen: SessionFilter): Promise<Listed> {
+export async function listSessions(
+  rows: SessionRows,
+  query: SessionQuery,
+  isSeen: SessionFilter,
+): Promise<SessionListPage> {
   const { after, activity, q, label } = query;
   const limit = pageSize(query.limit);
   const page = { limit, ...(after === undefined ? {} : { after }) };
@@ -44,25 +48,25 @@ export async function listSessions(rows: SessionRows, query: SessionQuery, isSee
   }
 }
 
-function pageOf(found: readonly SessionRecord[], limit: number): Listed {
+function pageOf(found: readonly SessionRecord[], limit: number): SessionListPage {
   const records = found.slice(0, limit);
   return { records, next: found.length > limit ? (records.at(-1)?.id ?? null) : null };
 }
 
-function isOf(wanted: SessionQuery['activity'], now: SessionActivity | null): boolean {
+function isOf(requested: SessionQuery['activity'], now: SessionActivity | null): boolean {
   if (now === null) return false;
-  return wanted === 'waiting' ? now.state.startsWith('waiting') : wanted === now.state;
+  return requested === 'waiting' ? now.state.startsWith('waiting') : requested === now.state;
 }
 
 /** Returns a filter for all conditions of the query except the activity of a live session. */
 function fitting({ q, label, activity }: SessionQuery): (record: SessionRecord) => boolean {
-  const words = (q ?? '').toLowerCase().split(/\s+/).filter(Boolean);
+  const terms = (q ?? '').toLowerCase().split(/\s+/).filter(Boolean);
   return (record) => {
     if (activity === 'exited' && (record.state === 'running' || record.state === 'starting')) return false;
     if (label !== undefined && !hasLabel(labelsOf(record), label)) return false;
-    if (words.length === 0) return true;
+    if (terms.length === 0) return true;
     const text = textOf(record).toLowerCase();
-    return words.every((word) => text.includes(word));
+    return terms.every((word) => text.includes(word));
   };
 }
 
@@ -76,10 +80,10 @@ function textOf(record: SessionRecord): string {
 /**
  * Tells whether `wanted`, `key` or `key=value`, matches. A value may contain `=`; a key with `=` matches by name alone.
  */
-export function hasLabel(labels: Readonly<Record<string, string>>, wanted: string): boolean {
-  if (Object.hasOwn(labels, wanted)) return true;
-  const at = wanted.indexOf('=');
+export function hasLabel(labels: Readonly<Record<string, string>>, condition: string): boolean {
+  if (Object.hasOwn(labels, condition)) return true;
+  const at = condition.indexOf('=');
   if (at < 0) return false;
-  const key = wanted.slice(0, at);
-  return Object.hasOwn(labels, key) && labels[key] === wanted.slice(at + 1);
+  const key = condition.slice(0, at);
+  return Object.hasOwn(labels, key) && labels[key] === condition.slice(at + 1);
 }

@@ -49,7 +49,7 @@ export class OpenSessions {
 
   close(): void {
     for (const session of [...this.#live.values(), ...this.#idle.values()]) {
-      session.helm.stop();
+      session.lease.stop();
       session.release();
     }
   }

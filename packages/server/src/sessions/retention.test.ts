@@ -18,7 +18,7 @@ const spec = { argv: ['true'], mode: 'pipe', cwd: '/', envNames: [], cols: 80, r
 let root: string;
 let catalogue: Catalogue;
 /** What the sweep asked for: deletions, and `ID:BYTES` for trims. */
-let asked: string[];
+let actions: string[];
 let retention: Retention | undefined;
 let clocks: SetClocks;
 
@@ -26,7 +26,7 @@ beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'binnacle-retention-'));
   clocks = new SetClocks(Date.now());
   catalogue = Catalogue.open(prepareDataDir(join(root, 'data')), {}, new TrustedTime(clocks));
-  asked = [];
+  actions = [];
 });
 afterEach(async () => {
   await retention?.stop();
@@ -49,11 +49,11 @@ function keep(state: SessionState, bytes: number, exitedAt = Date.now()): Sessio
 function open(rules: Partial<RetentionRules>): Retention {
   const sessions = {
     delete: async (id: SessionId) => {
-      asked.push(id);
+      actions.push(id);
       catalogue.sessions.remove(id);
       rmSync(join(root, 'sessions', id), { recursive: true, force: true });
     },
-    get: (id: SessionId) => ({ trim: async (bytes: number) => void asked.push(`${id}:${bytes}`) }),
+    get: (id: SessionId) => ({ trim: async (bytes: number) => void actions.push(`${id}:${bytes}`) }),
   } as unknown as Sessions;
   const parts = { catalogue, sessions, dir: join(root, 'sessions'), log: pino({ level: 'silent' }) };
   retention = new Retention(parts, { retainMs: HOUR_MS, totalBytes: 1e9, maxFinished: 1e6, ...rules });
@@ -66,7 +66,7 @@ describe('retention of sessions', () => {
     const fresh = keep('closed', 10);
     keep('running', 10);
     await open({}).sweep();
-    expect(asked).toEqual([old]);
+    expect(actions).toEqual([old]);
     expect(existsSync(join(root, 'sessions', fresh))).toBe(true);
   });
 
@@ -76,23 +76,23 @@ describe('retention of sessions', () => {
     await open({}).sweep();
     clocks.pass(HOUR_MS - 1);
     await retention?.sweep();
-    expect(asked).toEqual([]);
+    expect(actions).toEqual([]);
     clocks.pass(1);
     await retention?.sweep();
-    expect(asked).toEqual([fresh]);
+    expect(actions).toEqual([fresh]);
   });
 
   it('removes the oldest finished ones until the rest is small enough', async () => {
     const ids = [100, 100, 100, 100].map((bytes) => keep('closed', bytes));
     await open({ totalBytes: 250 }).sweep();
-    expect(asked).toEqual(ids.slice(0, 2));
+    expect(actions).toEqual(ids.slice(0, 2));
   });
 
   it('removes the oldest finished ones until the rest is few enough', async () => {
     const ids = [1, 2, 3, 4, 5].map(() => keep('closed', 10));
     keep('running', 10);
     await open({ maxFinished: 3 }).sweep();
-    expect(asked).toEqual(ids.slice(0, 2));
+    expect(actions).toEqual(ids.slice(0, 2));
   });
 
   it('gives running ones equal shares when they alone are too much', async () => {
@@ -100,8 +100,8 @@ describe('retention of sessions', () => {
     const b = keep('running', 300);
     const done = keep('closed', 100);
     await open({ totalBytes: 400 }).sweep();
-    expect(asked[0]).toBe(done);
-    expect(new Set(asked.slice(1))).toEqual(new Set([`${a}:200`, `${b}:200`]));
+    expect(actions[0]).toBe(done);
+    expect(new Set(actions.slice(1))).toEqual(new Set([`${a}:200`, `${b}:200`]));
   });
 
   it('is one at a time, and ends when it is stopped', async () => {
@@ -110,7 +110,7 @@ describe('retention of sessions', () => {
     const first = sweeping.sweep();
     expect(sweeping.sweep()).toBe(first);
     await sweeping.stop();
-    expect(asked).toEqual([]);
+    expect(actions).toEqual([]);
     await first;
   });
 
@@ -125,7 +125,7 @@ describe('retention of sessions', () => {
     setImmediate(count);
     await open({}).sweep();
     isOver = true;
-    expect(asked).toHaveLength(50);
+    expect(actions).toHaveLength(50);
     expect(turns).toBeGreaterThan(150);
   }, 60_000);
 });

@@ -28,7 +28,7 @@ export interface RetentionParts {
 }
 
 /** The part of a session's record that a sweep keeps in memory. */
-type Kept = Pick<SessionRecord, 'id' | 'state'> & {
+type SweptSession = Pick<SessionRecord, 'id' | 'state'> & {
   readonly bytes: number;
   /** Time of the end or, for a recording of something older, of the import. */
   readonly since: number;
@@ -69,10 +69,10 @@ export class Retention {
   }
 
   async #sweep(): Promise<void> {
-    const kept = await this.#all();
-    let total = kept.reduce((sum, { bytes }) => sum + bytes, 0);
+    const sessions = await this.#all();
+    let total = sessions.reduce((sum, { bytes }) => sum + bytes, 0);
     const oldest = this.#parts.catalogue.time.now() - this.#rules.retainMs;
-    const finished = kept.filter(isFinished).reverse();
+    const finished = sessions.filter(isFinished).reverse();
     let tooMany = finished.length - this.#rules.maxFinished;
     for (const one of finished) {
       const isOld = one.since < oldest;
@@ -83,7 +83,7 @@ export class Retention {
       tooMany -= 1;
       await turn();
     }
-    const running = kept.filter((one) => !isFinished(one));
+    const running = sessions.filter((one) => !isFinished(one));
     if (total <= this.#rules.totalBytes || running.length === 0) return;
     const share = Math.floor(this.#rules.totalBytes / running.length);
     await Promise.allSettled(running.map(async ({ id }) => await this.#parts.sessions.get(id).trim(share)));
@@ -99,19 +99,19 @@ export class Retention {
   }
 
   /** Lists all sessions, newest first. */
-  async #all(): Promise<Kept[]> {
-    const kept: Kept[] = [];
+  async #all(): Promise<SweptSession[]> {
+    const sessions: SweptSession[] = [];
     let after: SessionId | null | undefined;
     while (after !== null && !this.#isStopped) {
       const page = this.#parts.catalogue.sessions.list({ limit: BATCH, ...(after === undefined ? {} : { after }) });
       for (const { id, state, createdAt, exitedAt, foreign } of page.records) {
         const since = Math.max(exitedAt ?? createdAt, foreign?.heardAt ?? 0);
-        kept.push({ id, state, since, bytes: await this.#bytesOf(id) });
+        sessions.push({ id, state, since, bytes: await this.#bytesOf(id) });
       }
       after = page.next;
       await turn();
     }
-    return kept;
+    return sessions;
   }
 
   async #bytesOf(id: SessionId): Promise<number> {
@@ -126,7 +126,7 @@ export class Retention {
   }
 }
 
-const isFinished = ({ state }: Kept): boolean => state === 'closed' || state === 'lost';
+const isFinished = ({ state }: SweptSession): boolean => state === 'closed' || state === 'lost';
 
 /** Yields to the event loop. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -3,21 +3,21 @@
 import { isAbsolute } from 'node:path';
 import { BinnacleError, isRunId, type ProcessInfo, type RunInfo, type RunRequest } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
-import { checkCwd } from '../process/launcher.ts';
+import { checkProgramCwd } from '../process/launcher.ts';
 import { RunRecords, sameRun } from '../runner/run-record.ts';
-import type { Request } from '../runner/wire.ts';
+import type { RunnerRequest } from '../runner/wire.ts';
 import type { SessionRecord } from '../store/sessions.ts';
-import type { Guarded } from './input-hooks.ts';
-import type { Admitted, Steering } from './lease.ts';
+import type { GuardedSession } from './input-hooks.ts';
+import type { Steering, WritePermit } from './lease.ts';
 
 /** The session as its runs see it. */
 export interface RunsOf {
   record(): SessionRecord;
   isHosted(): boolean;
-  guarded(): Guarded | undefined;
-  admit(by: Steering): Admitted;
+  guarded(): GuardedSession | undefined;
+  admit(by: Steering): WritePermit;
   /** Sends a request to the host of the session. */
-  ask(request: Request): Promise<unknown>;
+  ask(request: RunnerRequest): Promise<unknown>;
 }
 
 export class SessionRuns {
@@ -52,13 +52,13 @@ export class SessionRuns {
     const start = (admitted = this.#of.admit(by)): Promise<RunInfo> =>
       this.#of.ask({ t: 'run', id, writer: admitted, run, request }) as Promise<RunInfo>;
     const guarded = this.#of.guarded();
-    if (guarded === undefined || !(guarded.input.isNeeded || guarded.guard.isTold)) return await start(writer);
+    if (guarded === undefined || !(guarded.input.isNeeded || guarded.guard.observesInput)) return await start(writer);
     const { guard, input } = guarded;
     const event = { session: id, text: request.command, by: writer.by };
     // A request that was sent again has its run already.
     const isNew = records.read(run) === undefined;
     const started = await (input.isNeeded ? input.passRun(event, isNew, async () => await start()) : start(writer));
-    if (guard.isTold && isNew) guard.after(event);
+    if (guard.observesInput && isNew) guard.after(event);
     return started;
   }
 
@@ -121,5 +121,5 @@ function checkRequest({ command, cwd }: RunRequest): void {
   if (!isAbsolute(cwd)) {
     throw new BinnacleError('bad_cwd', { message: 'cwd is not an absolute path.', hint: 'Begin it with a slash.' });
   }
-  checkCwd(cwd);
+  checkProgramCwd(cwd);
 }

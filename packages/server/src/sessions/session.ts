@@ -20,11 +20,17 @@ import { type Progress, type ProgressAsk, progressOf } from '../log/progress.ts'
 import type { SegmentFiles } from '../log/segment-files.ts';
 import { SegmentReader } from '../log/segment-reader.ts';
 import type { EndingTimes } from '../process/termination.ts';
-import type { HostedStatus, Request, RunnerReceipt } from '../runner/wire.ts';
+import type { HostedStatus, RunnerReceipt, RunnerRequest } from '../runner/wire.ts';
 import type { SessionChange, SessionRecord } from '../store/sessions.ts';
-import { type Guarded, GuardedInput, type NumberedMessage, type SessionGuard } from './input-hooks.ts';
+import { GuardedInput, type GuardedSession, type NumberedMessage, type SessionGuard } from './input-hooks.ts';
 import { labelsOf } from './labels.ts';
-import { type Admitted, Helm, type HelmRecord, type HelmTimes, type Steering } from './lease.ts';
+import {
+  SessionLease,
+  type SessionLeaseRecord,
+  type SessionLeaseTimes,
+  type Steering,
+  type WritePermit,
+} from './lease.ts';
 import { type RunsOf, SessionRuns } from './runs.ts';
 
 export type { Steering };
@@ -43,7 +49,7 @@ const RANK: Readonly<Record<SessionState, number>> = { starting: 0, running: 1, 
 /** The writer of the session's log: a runner that owns the program, or the ingest of a foreign session. */
 export interface SessionHost {
   /** Rejects with `session_exited` after the end, and with `session_foreign` for a program that runs elsewhere. */
-  request(id: string, request: Request, payload?: Uint8Array, answerMs?: number): Promise<unknown>;
+  request(id: string, request: RunnerRequest, payload?: Uint8Array, answerMs?: number): Promise<unknown>;
   /** Calls `Session.grew` once when the log is beyond `place`. */
   watch(id: string, place: number, pace: { readonly atLeast: number; readonly withinMs: number }): void;
 }
@@ -58,7 +64,7 @@ export interface SessionParts {
     readonly pageBytes: number;
     readonly headroom: number;
   };
-  readonly helmTimes: HelmTimes;
+  readonly leaseTimes: SessionLeaseTimes;
   save(change: SessionChange): void;
   /** Called after each change of state, size, exit, lease or activity. */
   changed(session: Session): void;
@@ -68,8 +74,8 @@ export interface SessionParts {
   ran(session: Session, run: RunInfo): void;
   /** The plugins' input hooks; undefined before plugins have started. */
   guard(): SessionGuard | undefined;
-  readonly helmRecord: HelmRecord;
-  saveHelm(record: HelmRecord): void;
+  readonly leaseRecord: SessionLeaseRecord;
+  saveLease(record: SessionLeaseRecord): void;
 }
 
 /** Listener to one session. Output is not among the events: listeners read it from the log. */
@@ -85,7 +91,7 @@ export interface SessionListener {
 
 export class Session {
   readonly id: SessionId;
-  readonly helm: Helm;
+  readonly lease: SessionLease;
   /** Runs of a shell that accepts them: see `takesRuns`. */
   readonly runs: SessionRuns;
   readonly #parts: SessionParts;
@@ -104,17 +110,17 @@ export class Session {
     this.id = record.id;
     this.#record = record;
     this.#parts = parts;
-    this.helm = new Helm(parts.helmRecord, {
-      times: parts.helmTimes,
+    this.lease = new SessionLease(parts.leaseRecord, {
+      times: parts.leaseTimes,
       events: {
         raiseFence: async (fence) => {
           if (this.isHosted) await parts.host.request(this.id, { t: 'fence', id: this.id, fence });
         },
-        changed: () => this.#tell(),
-        save: (helm) => parts.saveHelm(helm),
+        changed: () => this.#notify(),
+        save: (lease) => parts.saveLease(lease),
       },
     });
-    if (!this.isHosted) this.helm.end();
+    if (!this.isHosted) this.lease.end();
     const asItsRunsSee: RunsOf = {
       record: () => this.#record,
       isHosted: () => this.isHosted,
@@ -166,7 +172,7 @@ export class Session {
       position: epoch === '' ? '' : formatPosition({ epoch, ...head }),
       createdAt: record.createdAt,
       exitedAt: record.exitedAt,
-      lease: this.helm.info,
+      lease: this.lease.info,
       stalled: status?.stalled ?? null,
       runs: this.takesRuns ? (status?.runs ?? { current: null, queued: 0 }) : null,
       foreign: record.foreign,
@@ -198,7 +204,7 @@ export class Session {
     this.#activity = activity;
     this.#isOldActivity = isOld;
     // A change of state follows at the end of the program, and notifies the listeners.
-    if (activity !== null) this.#tell();
+    if (activity !== null) this.#notify();
   }
 
   /** Throws `session_gone` without a log, and `runner_unavailable` before the program has started. */
@@ -259,7 +265,7 @@ export class Session {
     const wasStalled = this.#status?.stalled ?? null;
     const isFirst = this.#status === undefined;
     this.#status = isClosed ? undefined : status;
-    if (isFirst) this.helm.catchUp(status.fence);
+    if (isFirst) this.lease.catchUp(status.fence);
     const change: SessionChange = {
       state: status.state,
       epoch: status.epoch,
@@ -284,7 +290,7 @@ export class Session {
     if (!isClosed) this.#reader?.remind();
     if (isSame && status.stalled === wasStalled) return;
     if (isClosed) this.#ended();
-    this.#tell();
+    this.#notify();
   }
 
   grew(head: Head, oldest: Head): void {
@@ -310,13 +316,13 @@ export class Session {
     this.#save(change);
     this.#reader?.advance(change.head);
     if (wasHosted) this.#ended();
-    else this.helm.end();
-    this.#tell();
+    else this.lease.end();
+    this.#notify();
   }
 
   /** Ends the lease and notifies plugins; called once per session. */
   #ended(): void {
-    this.helm.end();
+    this.lease.end();
     const { state, name, exitCode, signal, hidden } = this.#record;
     if (hidden || (state !== 'closed' && state !== 'lost')) return;
     this.#parts.guard()?.ended({ session: this.id, name, state, exitCode, signal });
@@ -343,7 +349,7 @@ export class Session {
       ? input.pass(event(), bytes, message, async (part) => await send(part))
       : send(bytes, writer));
     if (wasEmpty === true && bytes.length > 0) throw new BinnacleError('vetoed', { message: VETOED_BEFORE });
-    if (guard.isTold && !receipt.duplicate) guard.after(event());
+    if (guard.observesInput && !receipt.duplicate) guard.after(event());
     return receipt;
   }
 
@@ -396,7 +402,7 @@ export class Session {
 
   /** Releases everything of a deleted session. */
   forget(): void {
-    this.helm.stop();
+    this.lease.stop();
     for (const listener of [...this.#listeners]) listener.deleted?.(this);
     this.release();
   }
@@ -408,17 +414,17 @@ export class Session {
   }
 
   /** Input hooks; none for the process of an agent, whose input is the agent's protocol. */
-  get #guarded(): Guarded | undefined {
+  get #guarded(): GuardedSession | undefined {
     const guard = this.#record.hidden ? undefined : this.#parts.guard();
     if (guard === undefined) return undefined;
     this.#input ??= new GuardedInput(guard);
     return { guard, input: this.#input };
   }
 
-  #admit(by: Steering): Admitted {
+  #admit(by: Steering): WritePermit {
     if (!this.isHosted) throw new BinnacleError('session_exited');
     if (this.isForeign) throw new BinnacleError('session_foreign');
-    return this.helm.admit(by.name, by.lease, by.connection);
+    return this.lease.admit(by.name, by.lease, by.connection);
   }
 
   #openLog(): SegmentReader {
@@ -443,7 +449,7 @@ export class Session {
     this.#parts.save(change);
   }
 
-  #tell(): void {
+  #notify(): void {
     this.#parts.changed(this);
     for (const listener of [...this.#listeners]) listener.changed?.(this);
   }

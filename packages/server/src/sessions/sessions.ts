@@ -32,7 +32,7 @@ import { toDisk } from '../store/sqlite.ts';
 import type { Catalogue } from '../store/store.ts';
 import type { SessionGuard } from './input-hooks.ts';
 import { launchOf } from './launch.ts';
-import type { HelmTimes } from './lease.ts';
+import type { SessionLeaseTimes } from './lease.ts';
 import { listSessions } from './list.ts';
 import { OpenSessions } from './registry.ts';
 import { Session, type SessionHost, type SessionListener, type SessionParts } from './session.ts';
@@ -49,7 +49,7 @@ export interface SessionsOptions {
   readonly maxInputBytes: number;
   readonly maxQueuedRuns: number;
   readonly maxEndedRuns: number;
-  readonly helmTimes: HelmTimes;
+  readonly leaseTimes: SessionLeaseTimes;
   readonly endingTimes: EndingTimes;
   readonly passEnv: readonly string[];
   /** Returns additional environment variables for the programs of a session. Default: none. */
@@ -185,22 +185,22 @@ export class Sessions {
    * Starts a program in a new session. Throws `bad_request`, `bad_cwd`, `command_not_found`, `too_many_sessions`,
    * `pty_unavailable`, `start_failed`, `runner_unavailable`.
    */
-  async create(wanted: CreateSession, options: CreateOptions = {}): Promise<Session> {
+  async create(requested: CreateSession, options: CreateOptions = {}): Promise<Session> {
     const fleet = this.#needFleet();
-    const asked = this.#modeFor(wanted, options);
+    const effective = this.#modeFor(requested, options);
     if (this.#countOwn() >= this.#options.maxSessions) {
       throw new BinnacleError('too_many_sessions', { details: { limit: this.#options.maxSessions } });
     }
     const { id = uuidv7() as SessionId, isShell, conversation = null, hidden = false } = options;
     const { passEnv, segmentBytes, retainBytes, retainMs, maxInputBytes, maxQueuedRuns, maxEndedRuns } = this.#options;
     const ownEnv = this.#options.environmentOf?.(id) ?? {};
-    const { name, spec, program } = launchOf(asked, { id, isShell, passEnv, ownEnv });
+    const { name, spec, program } = launchOf(effective, { id, isShell, passEnv, ownEnv });
     const dir = this.dirOf(id);
     const runner = await fleet.reserve(id);
     mkdirSync(dir, { mode: 0o700 });
     const record = this.#catalogue.sessions.insert({
       ...{ id, runner, spec, conversation, hidden },
-      name: asked.name ?? this.#freeName(name, { conversation, hidden }),
+      name: effective.name ?? this.#freeName(name, { conversation, hidden }),
     });
     const session = this.#make(record);
     this.#open.add(session);
@@ -230,11 +230,11 @@ export class Sessions {
     return session;
   }
 
-  #modeFor(wanted: CreateSession, { orPipes = false }: CreateOptions): CreateSession {
-    const problem = wanted.mode === 'pipe' ? undefined : this.terminalProblem;
-    if (problem === undefined) return wanted;
+  #modeFor(requested: CreateSession, { orPipes = false }: CreateOptions): CreateSession {
+    const problem = requested.mode === 'pipe' ? undefined : this.terminalProblem;
+    if (problem === undefined) return requested;
     if (!orPipes) throw problem;
-    return { ...wanted, mode: 'pipe' };
+    return { ...requested, mode: 'pipe' };
   }
 
   /**
@@ -383,7 +383,7 @@ export class Sessions {
       await session.end(this.#options.endingTimes);
     } catch (error) {
       const { runner } = this.#catalogue.sessions.require(session.id);
-      if (runner === null || !(await this.#needFleet().isGone(runner))) throw error;
+      if (runner === null || !(await this.#needFleet().isDead(runner))) throw error;
     }
     // Its runner died: the gateway ends the leftover processes.
     await this.#losing.get(session.id);
@@ -413,12 +413,12 @@ export class Sessions {
   }
 
   /** Makes a default name unique. Counts only sessions of the same visibility: a number would reveal the others. */
-  #freeName(wanted: string, of: Pick<SessionRecord, 'conversation' | 'hidden'>): string {
+  #freeName(requested: string, of: Pick<SessionRecord, 'conversation' | 'hidden'>): string {
     const records = this.#open.live.map(({ record }) => record);
     const among = records.filter((one) => one.conversation === of.conversation && one.hidden === of.hidden);
     const taken = new Set(among.map((one) => one.name));
-    let name = wanted;
-    for (let n = 2; taken.has(name); n += 1) name = `${wanted}-${n}`;
+    let name = requested;
+    for (let n = 2; taken.has(name); n += 1) name = `${requested}-${n}`;
     return name;
   }
 
@@ -434,9 +434,9 @@ export class Sessions {
       dir: this.dirOf(record.id),
       host: this.#hostOf(record),
       pages: this.#pages,
-      helmTimes: this.#options.helmTimes,
+      leaseTimes: this.#options.leaseTimes,
       guard: () => this.#guard,
-      helmRecord: {
+      leaseRecord: {
         holder: lease?.holder ?? null,
         leaseHash: hash === null ? null : Buffer.from(hash).toString('hex'),
         fence: lease?.fence ?? 0,
@@ -455,7 +455,7 @@ export class Sessions {
       ran: (of, run) => {
         for (const watcher of [...this.#watchers]) watcher.ran?.(of, run);
       },
-      saveHelm: ({ holder, leaseHash, fence }) =>
+      saveLease: ({ holder, leaseHash, fence }) =>
         this.#keep(record.id, () =>
           leases.put({
             sessionId: record.id,

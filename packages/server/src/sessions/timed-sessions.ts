@@ -32,7 +32,7 @@ export interface CommandRequest {
   readonly timeoutMs?: number | undefined;
 }
 
-export class Commands {
+export class TimedSessions {
   readonly #store: CommandStore;
   readonly #log: Log;
   /** Functions that cancel the time limit of a running command. */
@@ -57,8 +57,8 @@ export class Commands {
   }
 
   /** Starts a command. Throws the errors of `Sessions.create`. */
-  async start(seen: VisibleSessions, asked: CommandRequest, by: Steering): Promise<Session> {
-    const { command, cwd, envs, timeoutMs } = asked;
+  async start(seen: VisibleSessions, request: CommandRequest, by: Steering): Promise<Session> {
+    const { command, cwd, envs, timeoutMs } = request;
     const program: CreateSession = {
       argv: [BASH, '-c', command],
       mode: 'pipe',
@@ -77,7 +77,7 @@ export class Commands {
   }
 
   /** Starts any program with a time limit, which a later gateway enforces as well. The input stays open. */
-  async startWithin(seen: VisibleSessions, program: CreateSession, timeoutMs: number | undefined): Promise<Session> {
+  async startTimed(seen: VisibleSessions, program: CreateSession, timeoutMs: number | undefined): Promise<Session> {
     return timeoutMs === undefined ? await seen.create(program) : await this.#startAs(seen, program, timeoutMs);
   }
 
@@ -131,7 +131,7 @@ export class Commands {
     return session;
   }
 
-  #arm(session: Session, withinMs: number): void {
+  #arm(session: Session, timeoutMs: number): void {
     const alarm = new Alarm();
     const disarm = () => {
       alarm.clear();
@@ -139,7 +139,7 @@ export class Commands {
       this.#disarm.delete(session.id);
     };
     const stop = session.listen({ changed: () => !session.info.running && disarm(), deleted: disarm });
-    alarm.set(withinMs, () => this.#expire(session));
+    alarm.set(timeoutMs, () => this.#expire(session));
     this.#disarm.set(session.id, disarm);
   }
 
@@ -156,18 +156,18 @@ export class Commands {
 }
 
 /** Resolves when the program does not run any more, or after `withinMs`. */
-function exited(session: Session, withinMs: number): Promise<void> {
+function exited(session: Session, timeoutMs: number): Promise<void> {
   return new Promise((resolve) => {
-    const look = () => {
+    const check = () => {
       if (!session.info.running) done();
     };
-    const stop = session.listen({ changed: look, deleted: () => done() });
-    const timer = setTimeout(() => done(), withinMs);
+    const stop = session.listen({ changed: check, deleted: () => done() });
+    const timer = setTimeout(() => done(), timeoutMs);
     const done = () => {
       clearTimeout(timer);
       stop();
       resolve();
     };
-    look();
+    check();
   });
 }

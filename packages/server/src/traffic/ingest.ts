@@ -10,7 +10,7 @@ import {
   type TrafficProducer,
 } from '@binnacle/protocol';
 import type { Log } from '../base/logger.ts';
-import type { HostedStatus, Request } from '../runner/wire.ts';
+import type { HostedStatus, RunnerRequest } from '../runner/wire.ts';
 import type { SessionHost } from '../sessions/session.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { ForeignEnded, ForeignRecord, ForeignStanding, ForeignStore } from '../store/foreign-sessions.ts';
@@ -129,7 +129,7 @@ export class Ingest implements SessionHost {
     return results;
   }
 
-  async request(id: string, request: Request): Promise<unknown> {
+  async request(id: string, request: RunnerRequest): Promise<unknown> {
     switch (request.t) {
       case 'status':
         return statusOf(await this.#logs.get(id as SessionId));

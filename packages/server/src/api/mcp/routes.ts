@@ -6,7 +6,7 @@ import { AtOnce } from '../../base/concurrency-limit.ts';
 import type { Turns } from '../../base/fair-scheduler.ts';
 import type { Log } from '../../base/logger.ts';
 import type { SessionScreens } from '../../screen/session-screens.ts';
-import type { Commands } from '../../sessions/timed-sessions.ts';
+import type { TimedSessions } from '../../sessions/timed-sessions.ts';
 import type { SessionAccess } from '../../visibility/session-access.ts';
 import { noContent, type Route, type RouteContext, route, TAKEN_OVER, z } from '../http/routes.ts';
 import type { Liveness } from '../stream/liveness.ts';
@@ -30,7 +30,7 @@ const Headers = z.object({
 
 export interface McpParts {
   readonly access: SessionAccess;
-  readonly commands: Commands;
+  readonly commands: TimedSessions;
   readonly liveness: Liveness;
   readonly log: Log;
   /** Maximum concurrent waiting calls per token. */

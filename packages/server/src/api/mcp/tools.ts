@@ -9,9 +9,9 @@ import type { AtOnce } from '../../base/concurrency-limit.ts';
 import type { Turns } from '../../base/fair-scheduler.ts';
 import { MAX_COLS, MAX_ROWS } from '../../screen/screen-size.ts';
 import { SessionScreens } from '../../screen/session-screens.ts';
-import type { Drawn } from '../../screen/wire.ts';
+import type { RenderedScreen } from '../../screen/wire.ts';
 import type { Session, Steering } from '../../sessions/session.ts';
-import type { Commands } from '../../sessions/timed-sessions.ts';
+import type { TimedSessions } from '../../sessions/timed-sessions.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
 import type { Liveness } from '../stream/liveness.ts';
 import {
@@ -67,7 +67,7 @@ export interface Caller {
   readonly signal: AbortSignal;
   /** Returns the stored connection of a client with a handshake. Throws `mcp_session_not_found` without one. */
   connection(): McpConnection;
-  readonly commands: Commands;
+  readonly commands: TimedSessions;
   readonly liveness: Liveness;
   /** Limit of concurrent slow calls per token. */
   readonly calls: AtOnce;
@@ -114,7 +114,7 @@ export const TOOLS: readonly Tool[] = [
     async run({ command, description, cwd = undefined, env, timeout_ms, pty, name = description }, caller) {
       if (command.trim() === '') throw new BinnacleError('bad_request', { message: 'The command is empty.' });
       const where = cwd ?? caller.cwd;
-      const session = await caller.commands.startWithin(
+      const session = await caller.commands.startTimed(
         caller.seen,
         {
           argv: [BASH, '-c', command],
@@ -336,14 +336,14 @@ const standsOf = (session: Session, { commands }: Caller): Stands =>
   standing(session.info, commands.hasTimedOut(session.id));
 
 /** Draws the screen. Throws `screen_timeout`: an empty screen would mislead the agent. */
-async function screenOf(session: Session, { calls, principal, screens }: Caller): Promise<Drawn> {
+async function screenOf(session: Session, { calls, principal, screens }: Caller): Promise<RenderedScreen> {
   if (!SessionScreens.has(session)) {
     throw new BinnacleError('not_a_tty', {
       message: 'The command runs on pipes and has no screen.',
       hint: 'Read it with bash_output, or start it with pty: true.',
     });
   }
-  return await calls.during(principal.id, () => screens.drawn(session));
+  return await calls.during(principal.id, () => screens.requireScreen(session));
 }
 
 async function inputOf(

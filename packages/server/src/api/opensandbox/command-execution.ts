@@ -3,7 +3,7 @@
 import type { SessionId } from '@binnacle/protocol';
 import type { Entry } from '../../log/log.ts';
 import type { Session } from '../../sessions/session.ts';
-import type { Commands } from '../../sessions/timed-sessions.ts';
+import type { TimedSessions } from '../../sessions/timed-sessions.ts';
 import type { Ending, Execution } from './events.ts';
 
 interface Exit {
@@ -24,9 +24,9 @@ export function endingOf({ exitCode, signal }: Exit, hasTimedOut: boolean, ms: n
 export class CommandExecution implements Execution {
   readonly session: Session;
   readonly id: SessionId;
-  readonly #commands: Commands;
+  readonly #commands: TimedSessions;
 
-  constructor(session: Session, commands: Commands) {
+  constructor(session: Session, commands: TimedSessions) {
     this.session = session;
     this.id = session.id;
     this.#commands = commands;

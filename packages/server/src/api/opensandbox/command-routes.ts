@@ -1,7 +1,7 @@
 // `/command` of the sandbox daemon: parse, delegate, respond.
 
 import { BinnacleError } from '@binnacle/protocol';
-import type { Commands } from '../../sessions/timed-sessions.ts';
+import type { TimedSessions } from '../../sessions/timed-sessions.ts';
 import type { SeenSessions, SessionAccess } from '../../visibility/session-access.ts';
 import { json, type Route, route, TAKEN_OVER, z } from '../http/routes.ts';
 import { Offset, text } from '../schemas/fields.ts';
@@ -43,7 +43,7 @@ const Status = z
   })
   .openapi('ExecdCommandStatus');
 
-export function commandRoutes(access: SessionAccess, commands: Commands, liveness: Liveness): Route[] {
+export function commandRoutes(access: SessionAccess, commands: TimedSessions, liveness: Liveness): Route[] {
   return [
     route({
       method: 'post',
@@ -137,7 +137,7 @@ export function commandRoutes(access: SessionAccess, commands: Commands, livenes
  * for a session without commands.
  */
 async function interrupt(
-  commands: Commands,
+  commands: TimedSessions,
   seen: SeenSessions,
   { id, by }: { readonly id: string; readonly by: { readonly name: string } },
 ): Promise<void> {

@@ -2,7 +2,7 @@
 
 import { callerKeyOf } from '../../access/principal.ts';
 import type { SessionScreens } from '../../screen/session-screens.ts';
-import type { Drawn } from '../../screen/wire.ts';
+import type { RenderedScreen } from '../../screen/wire.ts';
 import type { SessionAccess } from '../../visibility/session-access.ts';
 import { json, type Route, route, z } from '../http/routes.ts';
 import { Offset } from '../schemas/fields.ts';
@@ -25,7 +25,7 @@ const Screen = z
   })
   .openapi('Screen');
 /** Fails to compile if the schema and the drawn screen differ. */
-const describe = (drawn: Drawn): z.output<typeof Screen> => drawn;
+const describe = (drawn: RenderedScreen): z.output<typeof Screen> => drawn;
 
 export function screenRoutes(access: SessionAccess, screens: SessionScreens): Route[] {
   return [

@@ -262,7 +262,7 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): Route[
       summary: 'Who holds the helm.',
       params: Id,
       responses: { 200: { description: 'The holder, or null.', schema: z.object({ lease: LeaseShape.nullable() }) } },
-      handler: ({ params, principal }) => json({ lease: access.seenBy(principal).get(params.id).helm.info }),
+      handler: ({ params, principal }) => json({ lease: access.seenBy(principal).get(params.id).lease.info }),
     }),
     route({
       method: 'post',
@@ -283,7 +283,7 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): Route[
         },
       },
       handler: async ({ params, body, principal }) => {
-        const { helm } = access.seenBy(principal).get(params.id);
+        const { lease: helm } = access.seenBy(principal).get(params.id);
         const { action, lease = '' } = body;
         const ttlMs = ttlOf(body);
         if (action === 'renew') return json(helm.renew(lease));

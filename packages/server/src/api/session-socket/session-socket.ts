@@ -110,7 +110,7 @@ export function checkHandshake(request: IncomingMessage): void {
 export function letGo(session: Session, lease: Lease | undefined): void {
   if (lease === undefined) return;
   try {
-    session.helm.release(lease.lease);
+    session.lease.release(lease.lease);
   } catch {
     // The lease was taken over or has expired, so there is nothing to release.
   }
@@ -120,7 +120,7 @@ export function letGo(session: Session, lease: Lease | undefined): void {
 export async function takeHelm(session: Session, principal: Principal, take: boolean): Promise<Lease | undefined> {
   if (!allows(principal.scope, 'input') || session.isForeign) return undefined;
   try {
-    return await session.helm.acquire(principal.name, { take });
+    return await session.lease.acquire(principal.name, { take });
   } catch (error) {
     // The session has ended; its output can still be read.
     if (error instanceof BinnacleError && error.code === 'session_exited') return undefined;
@@ -301,7 +301,7 @@ export class SessionSocket implements Sink, Watched {
   #sessionOnChange(): void {
     if (this.#lease === undefined || this.#isOver) return;
     // Reads only: a renewal here would keep a lease alive whose holder is dead.
-    const { info } = this.#session.helm;
+    const { info } = this.#session.lease;
     if (info !== null && info.fence !== this.#lease.fence) this.close('taken_over');
   }
 
@@ -345,7 +345,7 @@ export class SessionSocket implements Sink, Watched {
     const { name } = this.#principal;
     // The lease expired while its user was idle, and no client took it since (a take-over would have closed this
     // socket): any client may write now.
-    const isFree = this.#session.helm.info === null;
+    const isFree = this.#session.lease.info === null;
     return this.#lease === undefined || isFree ? { name } : { name, lease: this.#lease.lease };
   }
 

@@ -1,10 +1,10 @@
 // Conversion of a drawn screen to the form that clients get.
 
 import type { ScreenSnapshot } from '@binnacle/protocol';
-import type { Drawn } from '../../screen/wire.ts';
+import type { RenderedScreen } from '../../screen/wire.ts';
 
 /** Removes the fields that only the server uses. */
-export function snapshotOf(drawn: Drawn): ScreenSnapshot {
+export function snapshotOf(drawn: RenderedScreen): ScreenSnapshot {
   const { offset, position, cols, rows, data, scrollback, drawnFrom, exact } = drawn;
   return { offset, position, cols, rows, data, scrollback, drawnFrom, exact };
 }

@@ -54,7 +54,7 @@ export class HelmDesk implements LeaseRecipient {
 
   async handle(frame: LeaseFrame, session: Session): Promise<void> {
     const { connection, ok } = this.#parts;
-    const { helm } = session;
+    const { lease: helm } = session;
     switch (frame.action) {
       case 'acquire':
       case 'take': {
@@ -84,7 +84,7 @@ export class HelmDesk implements LeaseRecipient {
         ok(frame.ref, { released: true });
         break;
     }
-    if (helm.isHeldBy(connection)) this.#holds(session);
+    if (helm.belongsTo(connection)) this.#holds(session);
   }
 
   leaseRequested(session: Session, by: Watcher): void {
@@ -95,7 +95,7 @@ export class HelmDesk implements LeaseRecipient {
 
   leaseTransferred(session: Session, lease: Lease, by: string): void {
     if (this.#isOver) {
-      session.helm.connectionOnClose(this.#parts.connection);
+      session.lease.connectionOnClose(this.#parts.connection);
       return;
     }
     this.#holds(session);
@@ -105,10 +105,10 @@ export class HelmDesk implements LeaseRecipient {
   /** Starts notifications of lease changes for a session that this connection follows or steers. */
   hear(session: Session): void {
     if (this.#heard.has(session.id)) return;
-    let last = leaseKey(session.helm.info);
+    let last = leaseKey(session.lease.info);
     const stopListening = session.listen({
       changed: () => {
-        const info = session.helm.info;
+        const info = session.lease.info;
         if (leaseKey(info) === last) return;
         last = leaseKey(info);
         this.#helmOnChange(session, info);
@@ -145,9 +145,9 @@ export class HelmDesk implements LeaseRecipient {
   #ask(session: Session): void {
     const { connection, principal, seats, watchers } = this.#parts;
     const own = seats.own(session.id);
-    const { helm, id } = session;
+    const { lease: helm, id } = session;
     if (helm.info === null) throw new BinnacleError('helm_free');
-    if (helm.isHeldBy(connection)) throw new BinnacleError('bad_request', { message: 'You hold the helm yourself.' });
+    if (helm.belongsTo(connection)) throw new BinnacleError('bad_request', { message: 'You hold the helm yourself.' });
     const hand = watchers.leaseRecipientOf(helm.connection);
     if (hand === undefined) throw new BinnacleError('holder_unreachable', { details: { holder: helm.info.holder } });
     const retryAfterMs = watchers.requestAgainIn(id, principal.id);
@@ -157,7 +157,7 @@ export class HelmDesk implements LeaseRecipient {
 
   async #handOver(session: Session, lease: string | undefined, to: string): Promise<void> {
     const { connection, principal, watchers } = this.#parts;
-    const { helm, id } = session;
+    const { lease: helm, id } = session;
     const seat = watchers.find(id, to);
     if (seat === undefined) throw new BinnacleError('watcher_not_found');
     if (seat.connection === connection) {
@@ -170,7 +170,7 @@ export class HelmDesk implements LeaseRecipient {
     const by = helm.info?.holder ?? principal.name;
     this.#giving.add(id);
     try {
-      const given = await helm.handOver(lease, seat.watcher.name, { from: connection, connection: seat.connection });
+      const given = await helm.transfer(lease, seat.watcher.name, { from: connection, connection: seat.connection });
       hand.leaseTransferred(session, given, by);
     } finally {
       this.#giving.delete(id);
@@ -179,13 +179,13 @@ export class HelmDesk implements LeaseRecipient {
 
   /** Handles the loss of access to a session: stops its notifications and releases its lease. */
   #lose(session: Session, why: BinnacleError): void {
-    if (this.#held.delete(session.id)) session.helm.connectionOnClose(this.#parts.connection);
+    if (this.#held.delete(session.id)) session.lease.connectionOnClose(this.#parts.connection);
     this.#parts.lost(session.id, why);
   }
 
   #helmOnChange(session: Session, info: LeaseInfo | null): void {
     const { id } = session;
-    const isOurs = session.helm.isHeldBy(this.#parts.connection);
+    const isOurs = session.lease.belongsTo(this.#parts.connection);
     const wasOurs = this.#held.has(id);
     if (isOurs) this.#held.add(id);
     else this.#held.delete(id);
@@ -197,7 +197,7 @@ export class HelmDesk implements LeaseRecipient {
 
   #letGo(session: string): void {
     try {
-      this.#parts.seen.get(session).helm.connectionOnClose(this.#parts.connection);
+      this.#parts.seen.get(session).lease.connectionOnClose(this.#parts.connection);
     } catch {
       // The session was deleted together with its lease.
     }
@@ -207,7 +207,7 @@ export class HelmDesk implements LeaseRecipient {
 const leaseKey = (info: LeaseInfo | null): string => (info === null ? '' : `${info.fence} ${info.holder}`);
 
 /** Returns the reason why a holder lost the lease. */
-function lossOf({ isHosted, helm: { info } }: Session): BinnacleError {
+function lossOf({ isHosted, lease: { info } }: Session): BinnacleError {
   if (!isHosted) return new BinnacleError('session_exited');
   if (info === null) return new BinnacleError('lease_lost', { message: 'The helm was released.' });
   return new BinnacleError('taken_over', {

@@ -5,7 +5,7 @@ import { BinnacleError, type ClientFrame, type From, formatPosition, type Server
 import { callerKeyOf, type Principal } from '../../access/principal.ts';
 import { positionOf } from '../../cursor/start-position.ts';
 import type { SessionScreens } from '../../screen/session-screens.ts';
-import type { Drawn } from '../../screen/wire.ts';
+import type { RenderedScreen } from '../../screen/wire.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
 import { snapshotOf } from '../stream/snapshot.ts';
@@ -126,7 +126,7 @@ export class Subscriptions implements Outlet {
    * Draws screens sequentially, each after the client has read the previous one: a client that reads nothing costs one
    * screen.
    */
-  #screenOf(session: Session, at?: number): Promise<Drawn> {
+  #screenOf(session: Session, at?: number): Promise<RenderedScreen> {
     const { screens, principal } = this.#parts;
     const drawing = this.#lastScreen.then(async () => {
       await this.#room();

@@ -360,7 +360,7 @@ export class Connection implements Watched {
   #input(frame: Of<'input'>): Promise<void> {
     const session = this.#seen.get(frame.session);
     const bytes = frame.base64 === undefined ? Buffer.from(frame.text ?? '') : Buffer.from(frame.base64, 'base64');
-    if (frame.auto === true && !session.helm.isHeldBy(this.id)) {
+    if (frame.auto === true && !session.lease.belongsTo(this.id)) {
       // Every viewer's terminal answers the queries of the program. Only the answer of the lease holder is passed on.
       this.#ok(frame.ref, { accepted: 0, duplicate: false, queued: 0 });
       return Promise.resolve();

@@ -7,7 +7,7 @@ import { uuidv7 } from 'uuidv7';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { prepareDataDir } from '../../data-dir/data-dir.ts';
 import { Fleet } from '../../runner/client/fleet.ts';
-import { HELM_TIMES } from '../../sessions/lease.ts';
+import { SESSION_LEASE_TIMES } from '../../sessions/lease.ts';
 import { Sessions } from '../../sessions/sessions.ts';
 import { Catalogue } from '../../store/store.ts';
 import type { AgentTerminals, TerminalAnswer } from '../drivers/driver.ts';
@@ -31,7 +31,12 @@ beforeAll(async () => {
     {
       dir: join(dir, 's'),
       ...{ maxSessions: 100, segmentBytes: 64 * 1024, retainBytes: MIB, retainMs: 3600_000, maxInputBytes: MIB },
-      ...{ maxQueuedRuns: 1, maxEndedRuns: 1, helmTimes: HELM_TIMES, endingTimes: { hupMs: 100, termMs: 200 } },
+      ...{
+        maxQueuedRuns: 1,
+        maxEndedRuns: 1,
+        leaseTimes: SESSION_LEASE_TIMES,
+        endingTimes: { hupMs: 100, termMs: 200 },
+      },
       ...{ passEnv: [], pageCacheBytes: MIB },
     },
     catalogue,

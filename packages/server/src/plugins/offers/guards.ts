@@ -47,11 +47,11 @@ export class SessionHooks {
     this.#hooks = hooks;
   }
 
-  get isAsked(): boolean {
+  get judgesInput(): boolean {
     return this.#hooks.has('beforeInput');
   }
 
-  get isTold(): boolean {
+  get observesInput(): boolean {
     return this.#hooks.has('afterInput');
   }
 

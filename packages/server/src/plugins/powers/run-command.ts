@@ -9,7 +9,7 @@ import { BinnacleError } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
 import { AtOnce } from '../../base/concurrency-limit.ts';
 import { programEnvironment } from '../../process/environment.ts';
-import { checkCwd } from '../../process/launcher.ts';
+import { checkProgramCwd } from '../../process/launcher.ts';
 import { familyOf, type Leader, marksOf, readProcess } from '../../process/session-processes.ts';
 import { type EndingTimes, endFamily } from '../../process/termination.ts';
 import { type CallOf, DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS } from '../grant/calls.ts';
@@ -104,7 +104,7 @@ export class PluginPrograms {
     await this.#pace.turn(plugin, 1, signal);
     if (signal.aborted) throw unawaited();
     const cwd = call.cwd ?? homedir();
-    checkCwd(cwd);
+    checkProgramCwd(cwd);
     const id = `${this.#prefix}${uuidv7()}`;
     const asked = { id, hasTerminal: false };
     const env = programEnvironment(process.env, {}, asked, { passEnv: this.#parts.passEnv ?? [] });

@@ -12,7 +12,7 @@ import type { EndingTimes } from '../../process/termination.ts';
 import { identityOf, isOfAnother, keepIdentity, wasAnother } from '../directory-identity.ts';
 import { endOrphans } from '../lost-session.ts';
 import type { RunnerFile, RunnerStart } from '../main.ts';
-import type { HostedSpec, HostedStatus, Request } from '../wire.ts';
+import type { HostedSpec, HostedStatus, RunnerRequest } from '../wire.ts';
 import { ForeignRunner, RunnerLink } from './link.ts';
 import { runnerCommand } from './scope.ts';
 
@@ -63,7 +63,7 @@ export interface FleetEvents {
   warn(message: string, facts: Record<string, unknown>): void;
 }
 
-interface Runner {
+interface KnownRunner {
   readonly id: string;
   readonly file: RunnerFile;
   readonly token: string;
@@ -75,15 +75,15 @@ interface Runner {
 export class Fleet {
   readonly #options: FleetOptions;
   readonly #events: FleetEvents;
-  readonly #runners = new Map<string, Runner>();
-  readonly #hosts = new Map<string, Runner>();
+  readonly #runners = new Map<string, KnownRunner>();
+  readonly #hosts = new Map<string, KnownRunner>();
   /** Runners that are alive but do not answer, with the sessions expected in them. */
   readonly #silent = new Map<string, Set<string>>();
   /** Runners of the data directory of which this one is a copy. This gateway must not end their programs. */
   readonly #foreign = new Set<string>();
   #wasAnother: boolean;
   /** The next runner, started ahead so that the start of a program costs milliseconds. */
-  #spare: Promise<Runner> | undefined;
+  #spare: Promise<KnownRunner> | undefined;
   #isClosed = false;
 
   constructor(options: FleetOptions, events: FleetEvents) {
@@ -172,7 +172,7 @@ export class Fleet {
       } catch (error) {
         this.release(spec.id);
         const isDead =
-          error instanceof BinnacleError && error.code === 'runner_unavailable' && (await this.isGone(runner));
+          error instanceof BinnacleError && error.code === 'runner_unavailable' && (await this.isDead(runner));
         if (!isDead || tries === START_TRIES) throw error;
       }
       // The dead runner may already have started the program or the log.
@@ -185,7 +185,7 @@ export class Fleet {
   }
 
   /** Returns whether a runner is dead. Waits while it is ending: its socket breaks before its process is gone. */
-  async isGone(runner: string): Promise<boolean> {
+  async isDead(runner: string): Promise<boolean> {
     const deadline = performance.now() + END_MS;
     while (this.#silent.has(runner) && performance.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS / 10));
@@ -200,7 +200,7 @@ export class Fleet {
   }
 
   /** Sends a request to the runner of a session. Throws `session_exited` without a runner, and `runner_unavailable`. */
-  request(id: string, request: Request, payload?: Uint8Array, answerMs?: number): Promise<unknown> {
+  request(id: string, request: RunnerRequest, payload?: Uint8Array, answerMs?: number): Promise<unknown> {
     const runner = this.#hosts.get(id);
     if (runner === undefined) {
       const isExpected = [...this.#silent.values()].some((sessions) => sessions.has(id));
@@ -231,7 +231,7 @@ export class Fleet {
     }
   }
 
-  #findRoom(): Runner | undefined {
+  #findRoom(): KnownRunner | undefined {
     for (const runner of this.#runners.values()) {
       const hasRoom = runner.hosted.size < this.#options.programsPerRunner;
       if (hasRoom && !runner.link.isSilent) return runner;
@@ -239,7 +239,7 @@ export class Fleet {
     return undefined;
   }
 
-  async #takeSpare(): Promise<Runner> {
+  async #takeSpare(): Promise<KnownRunner> {
     this.#spare ??= this.#startRunner();
     const coming = this.#spare;
     try {
@@ -249,7 +249,7 @@ export class Fleet {
     }
   }
 
-  async #startRunner(): Promise<Runner> {
+  async #startRunner(): Promise<KnownRunner> {
     const id = randomBytes(4).toString('hex');
     const dir = join(this.#options.dir, id);
     mkdirSync(dir, { mode: 0o700 });
@@ -283,8 +283,8 @@ export class Fleet {
       const refuse = (cause?: unknown) => {
         cancel();
         ready?.destroy();
-        const told = readFileSync(join(dir, 'output.log'), 'utf8').trim().split('\n').at(-1) ?? '';
-        reject(new BinnacleError('runner_unavailable', { message: `A runner did not start. ${told}`, cause }));
+        const lastLine = readFileSync(join(dir, 'output.log'), 'utf8').trim().split('\n').at(-1) ?? '';
+        reject(new BinnacleError('runner_unavailable', { message: `A runner did not start. ${lastLine}`, cause }));
       };
       const cancel = afterOwnTime(START_MS, refuse);
       child.once('error', refuse);
@@ -328,7 +328,7 @@ export class Fleet {
     }
   }
 
-  async #attach(id: string, token: string, each?: (status: HostedStatus) => void): Promise<Runner | undefined> {
+  async #attach(id: string, token: string, each?: (status: HostedStatus) => void): Promise<KnownRunner | undefined> {
     const file = this.#fileOf(id);
     if (file === undefined) return undefined;
     const { root, dir } = this.#options;
@@ -345,7 +345,7 @@ export class Fleet {
     try {
       const { link, programs } = await RunnerLink.open(file.socket, { token, directory: identityOf(root) }, events);
       const hosted = new Set(programs.map((status) => status.id));
-      const runner: Runner = { id, file, token, link, hosted };
+      const runner: KnownRunner = { id, file, token, link, hosted };
       this.#runners.set(id, runner);
       for (const status of programs) {
         this.#hosts.set(status.id, runner);
@@ -386,7 +386,7 @@ export class Fleet {
       if (again !== undefined) {
         this.#silent.delete(id);
         // Programs that closed while the connection was broken are hosted no more, and no event reported their end.
-        this.#tellLost([...expected].filter((session) => !again.hosted.has(session)));
+        this.#reportLost([...expected].filter((session) => !again.hosted.has(session)));
         return;
       }
       if (this.#foreign.has(id)) break;
@@ -395,10 +395,10 @@ export class Fleet {
     if (this.#isClosed) return;
     this.#silent.delete(id);
     if (!this.#foreign.has(id)) this.#bury(id);
-    this.#tellLost([...expected]);
+    this.#reportLost([...expected]);
   }
 
-  #tellLost(sessions: readonly string[]): void {
+  #reportLost(sessions: readonly string[]): void {
     if (sessions.length > 0) this.#events.lost(sessions);
   }
 

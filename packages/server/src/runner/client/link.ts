@@ -5,12 +5,12 @@ import { BinnacleError, type RunInfo, type WireError } from '@binnacle/protocol'
 import { afterOwnTime } from '../../base/running-time.ts';
 import type { Head } from '../../log/log.ts';
 import {
-  encodeFrame,
-  FrameReader,
+  encodeRunnerFrame,
   type FromRunner,
   type HostedStatus,
-  type Request,
   RUNNER_PROTOCOL,
+  RunnerFrameReader,
+  type RunnerRequest,
 } from '../wire.ts';
 
 /** Maximum time per reply. A runner needs milliseconds; without a reply for this long it is stopped or stuck. */
@@ -46,30 +46,30 @@ export interface Hello {
   readonly directory?: string | undefined;
 }
 
-type News = Extract<FromRunner, { t: 'grew' | 'changed' | 'ran' }>;
+type RunnerEvent = Extract<FromRunner, { t: 'grew' | 'changed' | 'ran' }>;
 
-interface Asked {
+interface PendingRequest {
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
   readonly cancel: () => void;
   /** Monotonic ms. */
-  readonly askedAt: number;
+  readonly sentAt: number;
 }
 
 export class RunnerLink {
   readonly #socket: Socket;
   readonly #events: LinkEvents;
-  readonly #asked = new Map<number, Asked>();
+  readonly #pending = new Map<number, PendingRequest>();
   #nextRef = 1;
   #isClosed = false;
   /** Events that arrive after the hello, until `attend`. */
-  #early: News[] | undefined = [];
+  #early: RunnerEvent[] | undefined = [];
   #helloReceived: ((hello: Extract<FromRunner, { t: 'hello' | 'refused' }>) => void) | undefined;
 
   private constructor(socket: Socket, events: LinkEvents) {
     this.#socket = socket;
     this.#events = events;
-    const reader = new FrameReader<FromRunner>((message) => this.#handle(message));
+    const reader = new RunnerFrameReader<FromRunner>((message) => this.#handle(message));
     socket.on('data', (bytes) => {
       try {
         reader.push(bytes);
@@ -118,7 +118,7 @@ export class RunnerLink {
           reject(new ForeignRunner(`It was started in the data directory ${hello.directory}, not in ${directory}.`));
         };
         socket.write(
-          encodeFrame({
+          encodeRunnerFrame({
             t: 'hello',
             token,
             protocol: RUNNER_PROTOCOL,
@@ -129,7 +129,7 @@ export class RunnerLink {
     });
   }
 
-  request(request: Request, payload?: Uint8Array, answerMs = ANSWER_MS): Promise<unknown> {
+  request(request: RunnerRequest, payload?: Uint8Array, answerMs = ANSWER_MS): Promise<unknown> {
     if (this.#isClosed || this.#socket.writableLength > MAX_UNSENT_BYTES)
       return Promise.reject(new BinnacleError('runner_unavailable'));
     const ref = this.#nextRef++;
@@ -138,8 +138,8 @@ export class RunnerLink {
       const steps = request.t === 'end' && request.times !== undefined ? request.times.hupMs + request.times.termMs : 0;
       const giveUp = () => this.#settle(ref)?.reject(new BinnacleError('runner_unavailable'));
       const cancel = afterOwnTime(answerMs + steps, giveUp);
-      this.#asked.set(ref, { resolve, reject, cancel, askedAt: performance.now() });
-      this.#socket.write(encodeFrame({ ...request, ref }, payload));
+      this.#pending.set(ref, { resolve, reject, cancel, sentAt: performance.now() });
+      this.#socket.write(encodeRunnerFrame({ ...request, ref }, payload));
     });
   }
 
@@ -147,17 +147,17 @@ export class RunnerLink {
   attend(): void {
     const early = this.#early;
     this.#early = undefined;
-    for (const news of early ?? []) this.#tell(news);
+    for (const news of early ?? []) this.#dispatch(news);
   }
 
   /** True while a reply is overdue: the runner should get no new programs. */
   get isSilent(): boolean {
-    const [oldest] = this.#asked.values();
-    return oldest !== undefined && performance.now() - oldest.askedAt > SILENT_MS;
+    const [oldest] = this.#pending.values();
+    return oldest !== undefined && performance.now() - oldest.sentAt > SILENT_MS;
   }
 
   watch(id: string, place: number, pace: { readonly atLeast: number; readonly withinMs: number }): void {
-    if (!this.#isClosed) this.#socket.write(encodeFrame({ t: 'watch', id, place, ...pace }));
+    if (!this.#isClosed) this.#socket.write(encodeRunnerFrame({ t: 'watch', id, place, ...pace }));
   }
 
   /** Disconnects from the runner, which goes on. `lost` is not called. */
@@ -175,20 +175,20 @@ export class RunnerLink {
       case 'grew':
       case 'changed':
       case 'ran':
-        if (this.#early === undefined) this.#tell(message);
+        if (this.#early === undefined) this.#dispatch(message);
         else this.#early.push(message);
         return;
       case 'reply': {
-        const asked = this.#settle(message.ref);
-        if (message.error === undefined) asked?.resolve(message.result);
-        else asked?.reject(BinnacleError.fromWire(message.error satisfies WireError));
+        const pending = this.#settle(message.ref);
+        if (message.error === undefined) pending?.resolve(message.result);
+        else pending?.reject(BinnacleError.fromWire(message.error satisfies WireError));
         return;
       }
       default: // An unknown message of a newer runner.
     }
   }
 
-  #tell(news: News): void {
+  #dispatch(news: RunnerEvent): void {
     switch (news.t) {
       case 'grew':
         this.#events.grew(news.id, news.head, news.oldest);
@@ -202,17 +202,17 @@ export class RunnerLink {
     }
   }
 
-  #settle(ref: number): Asked | undefined {
-    const asked = this.#asked.get(ref);
-    asked?.cancel();
-    this.#asked.delete(ref);
-    return asked;
+  #settle(ref: number): PendingRequest | undefined {
+    const pending = this.#pending.get(ref);
+    pending?.cancel();
+    this.#pending.delete(ref);
+    return pending;
   }
 
   #socketOnClose(): void {
     const wasClosed = this.#isClosed;
     this.#isClosed = true;
-    for (const ref of [...this.#asked.keys()]) this.#settle(ref)?.reject(new BinnacleError('runner_unavailable'));
+    for (const ref of [...this.#pending.keys()]) this.#settle(ref)?.reject(new BinnacleError('runner_unavailable'));
     if (!wasClosed && this.#helloReceived !== undefined) this.#events.lost();
   }
 }

@@ -163,11 +163,11 @@ test('nobody’s terminal gets the size of a phone unasked; who has the helm may
   await key(page, 'Fit to this screen').tap();
   await until('it is small', async () => (await sizeOf(id)) !== '100x30');
   const other = gateway.connect().session(id);
-  const given = new Promise<string>((resolve) => other.lease.on('given', () => resolve(sizeOf(id))));
+  const given = new Promise<string>((resolve) => other.lease.on('received', () => resolve(sizeOf(id))));
   const undo = other.watchers.on('change', () => undefined);
   other.attach();
   await until('it follows', () => Promise.resolve((other.watchers.latest?.count ?? 0) > 1));
-  await other.lease.ask();
+  await other.lease.request();
   await page.getByTestId('grant-lease').tap();
   expect(await given).toBe('100x30');
   await other.lease.release();

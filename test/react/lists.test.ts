@@ -23,7 +23,7 @@ it('the list has what the filter lets through, newest first, and changes with wh
   const one = await create('build one');
   await create('other');
   const app = await openApp(browser, gateway, bundle);
-  await app.show({ view: 'sessions', props: { running: true, words: 'BUILD' }, strict: true });
+  await app.show({ view: 'sessions', props: { running: true, text: 'BUILD' }, strict: true });
   await names('build one');
   await create('build two');
   await names('build two,build one');

@@ -258,9 +258,9 @@ it('the helm is one for all who look: got in one place, it is ours in the other,
   const app = await openApp(browser, gateway, bundle);
   await app.show({ view: 'both', id });
   await inState(app.page, 'live');
-  expect(await app.page.evaluate(() => look.said.helm.acquire({ holder: 'Ada' }))).toMatchObject({ ok: true });
+  expect(await app.page.evaluate(() => look.said.control.acquire({ holder: 'Ada' }))).toMatchObject({ ok: true });
   await app.page.locator('.binnacle-terminal[data-helm="yours"]').waitFor();
-  expect(await app.page.evaluate(() => look.said.helm.lease.holder)).toBe('Ada');
+  expect(await app.page.evaluate(() => look.said.control.lease.holder)).toBe('Ada');
   expect(await app.page.evaluate(() => look.said.resize(91, 21))).toMatchObject({ ok: true });
   expect(await app.page.evaluate(() => look.said.write('exit 4\n'))).toMatchObject({ ok: true });
   await inState(app.page, 'ended');
@@ -268,9 +268,9 @@ it('the helm is one for all who look: got in one place, it is ours in the other,
   const two = await start('read go');
   await app.show({ view: 'session', id: two.id });
   await inState(app.page, 'live');
-  await app.page.evaluate(() => look.said.helm.acquire());
+  await app.page.evaluate(() => look.said.control.acquire());
   await gateway.client.session(two.id).lease.take({ holder: 'Grace' });
-  await app.page.waitForFunction(() => look.said.helm.lostTo === 'Grace' && !look.said.helm.isYours);
+  await app.page.waitForFunction(() => look.said.control.lostTo === 'Grace' && !look.said.control.isYours);
   const refused = await app.page.evaluate(async () => (await look.said.write('x')).error.code);
   expect(refused).toBe('lease_held');
   // And when it is handed over.
@@ -283,6 +283,6 @@ it('the helm is one for all who look: got in one place, it is ours in the other,
     });
   });
   await grace.lease.take({ holder: 'Grace' });
-  await grace.lease.handOver(await page);
-  await app.page.waitForFunction(() => look.said.helm.isYours && look.said.helm.lostTo === undefined);
+  await grace.lease.transferTo(await page);
+  await app.page.waitForFunction(() => look.said.control.isYours && look.said.control.lostTo === undefined);
 });

@@ -194,21 +194,21 @@ describe('one-helm: the helm is handed over', () => {
     const seen: WatchersChange[] = [];
     const undo = ada.watchers.on('change', (now) => seen.push(now));
     const happened: string[] = [];
-    ada.lease.on('asked', (by) => {
+    ada.lease.on('requested', (by) => {
       happened.push(`asked by ${by.name}`);
-      void ada.lease.handOver(by.id);
+      void ada.lease.transferTo(by.id);
     });
     ada.lease.on('lost', ({ code }) => happened.push(`lost: ${code}`));
-    bob.lease.on('given', ({ by }) => happened.push(`given by ${by}`));
+    bob.lease.on('received', ({ by }) => happened.push(`given by ${by}`));
     ada.attach();
     bob.attach();
     await until('both are seen', () => ada.watchers.latest?.count === 2);
     await ada.lease.acquire();
-    await bob.lease.ask();
+    await bob.lease.request();
     await until('it is given', () => happened.length === 2);
     expect(happened).toEqual(['asked by a inputer', 'given by admin']);
-    expect(ada.lease.held).toBeNull();
-    expect(bob.lease.held).toMatchObject({ holder: 'a inputer', fence: 2 });
+    expect(ada.lease.current).toBeNull();
+    expect(bob.lease.current).toMatchObject({ holder: 'a inputer', fence: 2 });
     await bob.write('with the lease\n');
     await expect(ada.write('without\n')).rejects.toMatchObject({ code: 'lease_held' });
     await gateway.kill();

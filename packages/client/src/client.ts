@@ -12,7 +12,7 @@ import type {
 } from '@binnacle/protocol';
 import type { Conversation } from './conversation/conversation.ts';
 import { Conversations } from './conversation/conversations.ts';
-import { Look, type Looked } from './resources/focus.ts';
+import { type Focus, FocusReporter } from './resources/focus.ts';
 import { Notices } from './resources/notices.ts';
 import { Plugins } from './resources/plugins.ts';
 import { Push } from './resources/push.ts';
@@ -214,7 +214,7 @@ export class Binnacle {
   readonly push: Push;
   /** Export of sessions and conversations to files, and import of recordings. */
   readonly recordings: Recordings;
-  private readonly eyes: Look;
+  private readonly focusReporter: FocusReporter;
   private readonly http: Http;
   private readonly connection: Connection;
   private readonly settings: Settings;
@@ -238,7 +238,7 @@ export class Binnacle {
     this.recordings = new Recordings(this.http);
     this.shares = new Shares(this.http);
     this.push = new Push(this.http);
-    this.eyes = new Look(this.connection);
+    this.focusReporter = new FocusReporter(this.connection);
     this.notices = new Notices(this.connection, this.http);
   }
 
@@ -402,8 +402,8 @@ export class Binnacle {
   }
 
   /** Reports what the user has in view. The gateway sends no notifications about it. Undefined: nothing. */
-  look(looked: Looked | undefined): void {
-    this.eyes.set(looked);
+  setFocus(focus: Focus | undefined): void {
+    this.focusReporter.set(focus);
   }
 
   /**

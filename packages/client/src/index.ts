@@ -41,7 +41,7 @@ export {
 } from './conversation/state.ts';
 export { optionKind, optionLabel, visibleLine, visibleText } from './conversation/visible-text.ts';
 export type { ConversationChange, ConversationWatch, WatchConversationsOptions } from './conversation/watch.ts';
-export type { Looked } from './resources/focus.ts';
+export type { Focus } from './resources/focus.ts';
 export type { NoticeEvent, Notices, NoticeWatch } from './resources/notices.ts';
 export type { PluginLogQuery, Plugins } from './resources/plugins.ts';
 export type { Muted, Mutes, Push, PushState, PushSubscriptionJson } from './resources/push.ts';
@@ -59,10 +59,10 @@ export {
   type NewShare,
   type RedeemedShare,
   type ShareDetails,
-  type Shared,
+  type SharedResource,
   type ShareInfo,
   type ShareMode,
-  type ShareOutlook,
+  type SharePreview,
   type Shares,
   type ShareViewer,
 } from './resources/shares.ts';
@@ -79,7 +79,7 @@ export {
   type ScreenEvent,
 } from './session/attachment.ts';
 export type { EntriesOptions, SessionEntry } from './session/entries.ts';
-export type { Helm, HelmChange, HelmEvents, LeaseRequest } from './session/lease.ts';
+export type { LeaseChange, LeaseEvents, LeaseRequest, SessionLease } from './session/lease.ts';
 export type { Watchers, WatchersChange, WatchersEvents } from './session/presence.ts';
 export type {
   OutputSlice,

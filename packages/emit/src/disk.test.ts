@@ -100,7 +100,7 @@ describe('a buffer on disk', () => {
     const before = emitterWith();
     const old = before.session({ id: 'build' });
     for (let n = 0; n < 30; n += 1) old.output(`${n},`);
-    expect(await before.close(0)).toMatchObject({ events: 31, isKept: true });
+    expect(await before.close(0)).toMatchObject({ events: 31, isOnDisk: true });
     await gateway.listen();
     const after = emitterWith();
     const same = after.session({ id: 'build' });
@@ -231,7 +231,7 @@ describe('a buffer on disk', () => {
     const emitter = emitterWith({ buffer: { dir: join(file, 'below') } });
     const session = emitter.session();
     session.output('x');
-    expect(await emitter.flush()).toEqual({ events: 0, bytes: 0, isKept: false });
+    expect(await emitter.flush()).toEqual({ events: 0, bytes: 0, isOnDisk: false });
     expect(gateway.output(session.id)).toBe('x');
     expect(diagnostics.map(({ kind }) => kind)).toEqual(['disk']);
   });

@@ -45,7 +45,7 @@ describe('what is emitted', () => {
     session.output('oh\n', { stream: 'stderr' });
     session.event({ command: 'second', response: 'three', exit_code: 0 });
     session.end({ exitCode: 3 });
-    expect(await emitter.flush()).toEqual({ events: 0, bytes: 0, isKept: false });
+    expect(await emitter.flush()).toEqual({ events: 0, bytes: 0, isOnDisk: false });
     const events = gateway.events(session.id);
     expect(events[0]).toMatchObject({
       seq: 0,
@@ -231,7 +231,7 @@ describe('a gateway that fails', () => {
       const emitter = emitterWith();
       emitter.session().output('kept');
       const began = performance.now();
-      expect(await emitter.flush(5000)).toEqual({ events: 2, bytes: 4, isKept: false });
+      expect(await emitter.flush(5000)).toEqual({ events: 2, bytes: 4, isOnDisk: false });
       expect(performance.now() - began).toBeLessThan(2000);
       expect(gateway.requests).toBe(1);
       expect(kinds()).toEqual([`not_allowed ${failure === 401 ? 'unauthorized' : 'forbidden'}`]);

@@ -8,7 +8,7 @@ import { HEARTBEAT_MS, type LifeFolder, Lives } from './lives.ts';
 import { type EmitterOptions, type SessionOptions, type Settings, settingsOf } from './options.ts';
 import { Sender } from './sender.ts';
 import { BufferedSession, type EmittedSession, isGoodId } from './session.ts';
-import { type EmitStats, newTally, type Tally, type Undelivered } from './tally.ts';
+import { type Backlog, type EmitStats, newTally, type Tally } from './tally.ts';
 import { Channel, type Life, Waiting } from './waiting.ts';
 
 /** Milliseconds between scans for events that ended processes left. */
@@ -29,9 +29,9 @@ export interface Emitter {
    * Sends what waits, for at most `withinMs` milliseconds (default: `flushMs`), and resolves with what is left. Never
    * throws.
    */
-  flush(timeoutMs?: number): Promise<Undelivered>;
+  flush(timeoutMs?: number): Promise<Backlog>;
   /** Flushes and stops. What is left is lost, unless it is on disk. */
-  close(timeoutMs?: number): Promise<Undelivered>;
+  close(timeoutMs?: number): Promise<Backlog>;
 }
 
 /**
@@ -51,8 +51,8 @@ export interface Emitter {
  * const build = emitter.session({ command: 'make all', labels: { job: '42' } });
  * build.output('building\n');
  * build.end({ exitCode: 0 });
- * const { events, isKept } = await emitter.close();
- * if (events > 0) console.error(`${events} events are left`, isKept ? 'on disk' : 'and lost');
+ * const { events, isOnDisk } = await emitter.close();
+ * if (events > 0) console.error(`${events} events are left`, isOnDisk ? 'on disk' : 'and lost');
  * ```
  */
 export function createEmitter(options: EmitterOptions): Emitter {
@@ -150,12 +150,12 @@ class BufferedEmitter implements Emitter {
     return session;
   }
 
-  async flush(timeoutMs: number = this.settings.flushMs): Promise<Undelivered> {
+  async flush(timeoutMs: number = this.settings.flushMs): Promise<Backlog> {
     if (!this.isClosed && this.waiting.events > 0) await this.sender.drain(performance.now() + timeoutMs);
     return this.left();
   }
 
-  async close(timeoutMs: number = this.settings.flushMs): Promise<Undelivered> {
+  async close(timeoutMs: number = this.settings.flushMs): Promise<Backlog> {
     if (this.isClosed) return this.left();
     await this.flush(timeoutMs);
     if (this.isClosed) return this.left();
@@ -169,8 +169,8 @@ class BufferedEmitter implements Emitter {
     return left;
   }
 
-  private left(): Undelivered {
-    return { events: this.waiting.events, bytes: this.waiting.outputBytes, isKept: this.lives !== null };
+  private left(): Backlog {
+    return { events: this.waiting.events, bytes: this.waiting.outputBytes, isOnDisk: this.lives !== null };
   }
 
   private ended(id: string, wasNamed: boolean): void {

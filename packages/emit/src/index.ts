@@ -10,4 +10,4 @@ export { createEmitter, type Emitter } from './emitter.ts';
 export type { EmittedFields } from './fields.ts';
 export type { EmitterOptions, SessionOptions } from './options.ts';
 export type { EmittedSession } from './session.ts';
-export type { EmitStats, Undelivered } from './tally.ts';
+export type { Backlog, EmitStats } from './tally.ts';

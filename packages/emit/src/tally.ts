@@ -30,13 +30,13 @@ export interface EmitStats {
 }
 
 /** Events that are left after `flush` or `close`. */
-export interface Undelivered {
+export interface Backlog {
   /** Number of events. */
   readonly events: number;
   /** Bytes of their output. */
   readonly bytes: number;
   /** Whether they are on disk for the next process that uses the directory. */
-  readonly isKept: boolean;
+  readonly isOnDisk: boolean;
 }
 
 export type Tally = {

@@ -155,7 +155,7 @@ export interface SessionActivity {
 
 /** A client that follows a session. */
 export interface Watcher {
-  /** Id of its connection, for `Helm.handOver`. It has no other meaning. */
+  /** Id of its connection, for `SessionLease.transferTo`. It has no other meaning. */
   readonly id: string;
   /** Name for people. */
   readonly name: string;

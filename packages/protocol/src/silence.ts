@@ -69,13 +69,13 @@ const time = (ms: number): string => {
  *
  * @example
  * ```ts
- * import { retryWords } from '@binnacle/protocol';
+ * import { describeRetry } from '@binnacle/protocol';
  *
- * console.log(retryWords({ attempt: 3, of: 10, why: 'overloaded', delayMs: 2000 }));
+ * console.log(describeRetry({ attempt: 3, of: 10, why: 'overloaded', delayMs: 2000 }));
  * // 'asks again: 3 of 10, overloaded, in 2 s'
  * ```
  */
-export function retryWords({ attempt, of, why, delayMs }: Retry): string {
+export function describeRetry({ attempt, of, why, delayMs }: Retry): string {
   const count = of === undefined ? `attempt ${attempt}` : `${attempt} of ${of}`;
   const when = delayMs === undefined ? [] : [`in ${time(delayMs)}`];
   return [`asks again: ${count}`, ...(why === undefined ? [] : [why]), ...when].join(', ');
@@ -95,14 +95,14 @@ export function retryOf(data: unknown): Retry | undefined {
 }
 
 /** Describes what a turn waits for. Text that programs wrote is included as it is. */
-export function waitWords(waitsFor: WaitsFor): string {
+export function describeWait(waitsFor: WaitsFor): string {
   switch (waitsFor.kind) {
     case 'start':
       return 'waits for the agent to start';
     case 'model':
       return waitsFor.retry === undefined
         ? 'waits for the model'
-        : `waits for the model, ${retryWords(waitsFor.retry)}`;
+        : `waits for the model, ${describeRetry(waitsFor.retry)}`;
     case 'tool':
       return `waits for the tool ${waitsFor.title}`;
     case 'plugin':
@@ -117,11 +117,11 @@ export function waitWords(waitsFor: WaitsFor): string {
  *
  * @example
  * ```ts
- * import { silenceWords } from '@binnacle/protocol';
+ * import { describeSilence } from '@binnacle/protocol';
  *
- * console.log(silenceWords({ silentMs: 120_000, waitsFor: { kind: 'model' } }));
+ * console.log(describeSilence({ silentMs: 120_000, waitsFor: { kind: 'model' } }));
  * // 'nothing said for 2 min; waits for the model'
  * ```
  */
-export const silenceWords = ({ silentMs, waitsFor }: Pick<SilenceInfo, 'silentMs' | 'waitsFor'>): string =>
-  `${silentMs < 1000 ? '' : `nothing said for ${time(silentMs)}; `}${waitWords(waitsFor)}`;
+export const describeSilence = ({ silentMs, waitsFor }: Pick<SilenceInfo, 'silentMs' | 'waitsFor'>): string =>
+  `${silentMs < 1000 ? '' : `nothing said for ${time(silentMs)}; `}${describeWait(waitsFor)}`;

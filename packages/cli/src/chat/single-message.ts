@@ -5,13 +5,13 @@ import { constants } from 'node:os';
 import type { Conversation, Reply } from '@binnacle/client';
 import {
   type ConversationEvent,
+  describeRetry,
+  describeSilence,
+  describeWait,
   type EndEvent,
   isEndEvent,
   retryOf,
-  retryWords,
   type SteerMode,
-  silenceWords,
-  waitWords,
 } from '@binnacle/protocol';
 import { EXIT } from '../output/failure.ts';
 import { styleFor } from '../output/style.ts';
@@ -46,7 +46,7 @@ export async function once(conversation: Conversation, text: string, options: On
     const print = options.json ? asJson : asText(conversation.key);
     let end: EndEvent | undefined;
     for await (const event of reply) {
-      if (event.type === 'silent') waiting.about(`still ${waitWords(event.waitsFor)}`);
+      if (event.type === 'silent') waiting.about(`still ${describeWait(event.waitsFor)}`);
       else waiting.heard(event.type === 'approval' ? 'still waits for approval' : 'still waits for the answer');
       await print(event);
       if (isEndEvent(event)) end = event;
@@ -113,11 +113,11 @@ function asText(key: string): Print {
         aside(toolLine(event.tool, style));
         return;
       case 'silent':
-        say(silenceWords(event));
+        say(describeSilence(event));
         return;
       case 'agent': {
         const retry = event.name === 'retry' ? retryOf(event.data) : undefined;
-        if (retry !== undefined) say(retryWords(retry));
+        if (retry !== undefined) say(describeRetry(retry));
         return;
       }
       case 'approval':

@@ -9,12 +9,12 @@ import {
 import {
   type Approval,
   type ConversationEvent,
+  describeRetry,
+  describeSilence,
   type EndEvent,
   type MessageInfo,
   type RunEnd,
   retryOf,
-  retryWords,
-  silenceWords,
 } from '@binnacle/protocol';
 import { cellsOf, cutTo } from '../output/cells.ts';
 import type { Style } from '../output/style.ts';
@@ -163,7 +163,7 @@ export class ChatView {
         this.#agent(event.name, event.data);
         return;
       case 'silent':
-        this.say(harmless(silenceWords(event)));
+        this.say(harmless(describeSilence(event)));
         return;
       case 'approval':
         this.#approval(event.approval);
@@ -231,7 +231,7 @@ export class ChatView {
   #agent(name: string, data: unknown): void {
     const retry = name === 'retry' ? retryOf(data) : undefined;
     if (name === 'plan') this.#plan(data);
-    else if (retry !== undefined) this.say(harmless(retryWords(retry)));
+    else if (retry !== undefined) this.say(harmless(describeRetry(retry)));
     else if (name === 'note' && typeof data === 'string') this.say(harmless(data));
     else if (name === 'note' && typeof data === 'object' && data !== null && 'text' in data) {
       this.say(harmless(String(data.text)));

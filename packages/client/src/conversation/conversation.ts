@@ -66,7 +66,7 @@ export class Conversation {
       ...(steer === undefined ? {} : { steer }),
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
     };
-    const lease = this.lease.held?.lease;
+    const lease = this.lease.current?.lease;
     const reply = new Reply(
       this.parts,
       this.key,
@@ -155,7 +155,7 @@ export class Conversation {
 
   /** Adds a line to the log that the agent does not see. It carries the lease if this handle holds it. */
   async note(text: string): Promise<void> {
-    const lease = this.lease.held?.lease;
+    const lease = this.lease.current?.lease;
     const headers = lease === undefined ? {} : { 'Binnacle-Lease': lease };
     await this.parts.http.json({ method: 'POST', path: `${this.path}/notes`, headers, body: { text } });
   }

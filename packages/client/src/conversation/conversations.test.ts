@@ -83,7 +83,7 @@ describe('conversations', () => {
     await conversation.lease.renew();
     await conversation.lease.release();
     expect(last()?.body).toEqual({ action: 'release', lease: 'secret' });
-    expect(conversation.lease.held).toBeNull();
+    expect(conversation.lease.current).toBeNull();
     await expect(conversation.lease.renew()).rejects.toMatchObject({ code: 'lease_lost' });
   });
 
@@ -92,7 +92,7 @@ describe('conversations', () => {
     await lease.acquire();
     gateway.deny = () => 'lease_lost';
     await expect(lease.renew()).rejects.toMatchObject({ code: 'lease_lost' });
-    expect(lease.held).toBeNull();
+    expect(lease.current).toBeNull();
   });
 });
 

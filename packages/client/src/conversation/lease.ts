@@ -32,7 +32,7 @@ export class ConversationLease {
    * The lease that this client acquired, as far as it knows: it may have expired or been taken. Goes with each message
    * and note.
    */
-  get held(): Lease | null {
+  get current(): Lease | null {
     return this.lease;
   }
 

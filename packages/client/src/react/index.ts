@@ -11,7 +11,7 @@ export { SessionLog, type SessionLogProps } from './components/session-log.tsx';
 export { SessionTerminal, type SessionTerminalProps } from './components/session-terminal.tsx';
 export { BinnacleProvider, type BinnacleProviderProps, useBinnacle } from './hooks/provider.tsx';
 export { type ConversationActions, type UsedConversation, useConversation } from './hooks/use-conversation.ts';
-export { type SessionActions, type SessionHelm, type UsedSession, useSession } from './hooks/use-session.ts';
+export { type LeaseControl, type SessionActions, type UsedSession, useSession } from './hooks/use-session.ts';
 export { type LinesOptions, useSessionLines } from './hooks/use-session-lines.ts';
 export { useSessions } from './hooks/use-sessions.ts';
 export { useTraffic } from './hooks/use-traffic.ts';

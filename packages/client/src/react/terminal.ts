@@ -7,6 +7,6 @@
 
 export { TerminalFeed } from './terminal/feed.ts';
 export { boundSize, guard } from './terminal/guards.ts';
-export { type HandEvents, listenToHand } from './terminal/input-events.ts';
+export { listenToInput, type TerminalInputEvents } from './terminal/input-events.ts';
 export { Gestures, type InputKind, inputKind } from './terminal/input-kind.ts';
 export { lostTo, type SteerOwner, TerminalSteer } from './terminal/steer.ts';

@@ -5,45 +5,45 @@ import type { Connection, Participant } from '../transport/connection.ts';
 import type { Muted } from './push.ts';
 
 /** Focus of a user: a session or a conversation, as for `Muted`. */
-export type Looked = Muted;
+export type Focus = Muted;
 
 /** The focus of this client. */
-export class Look {
+export class FocusReporter {
   private readonly connection: Connection;
   private readonly participant: Participant;
-  private looked: Looked | undefined;
+  private focus: Focus | undefined;
   /** The focus that the gateway has for this connection. */
-  private told: Looked | undefined;
+  private reported: Focus | undefined;
 
   constructor(connection: Connection) {
     this.connection = connection;
-    this.looked = undefined;
-    this.told = undefined;
+    this.focus = undefined;
+    this.reported = undefined;
     const forget = (): void => {
-      this.told = undefined;
+      this.reported = undefined;
     };
-    this.participant = { opened: () => this.tell(), lost: forget, stopped: forget };
+    this.participant = { opened: () => this.report(), lost: forget, stopped: forget };
   }
 
   /** Reports the focus; undefined: nothing. */
-  set(looked: Looked | undefined): void {
-    const had = this.looked;
-    this.looked = looked;
-    if (this.connection.isOpen) this.tell();
+  set(focus: Focus | undefined): void {
+    const had = this.focus;
+    this.focus = focus;
+    if (this.connection.isOpen) this.report();
     // Nothing to look at is no reason for a connection.
-    if (looked !== undefined && had === undefined) this.connection.join(this.participant);
-    if (looked === undefined && had !== undefined) this.connection.leave(this.participant);
+    if (focus !== undefined && had === undefined) this.connection.join(this.participant);
+    if (focus === undefined && had !== undefined) this.connection.leave(this.participant);
   }
 
-  private tell(): void {
-    if (nameOf(this.looked) === nameOf(this.told)) return;
-    this.told = this.looked;
+  private report(): void {
+    if (nameOf(this.focus) === nameOf(this.reported)) return;
+    this.reported = this.focus;
     // A gateway that does not know of it notifies once more.
     this.connection.ask(
-      (ref) => ({ t: 'look', ref, ...this.looked }),
+      (ref) => ({ t: 'look', ref, ...this.focus }),
       () => {},
     );
   }
 }
 
-const nameOf = (looked: Looked | undefined): string => JSON.stringify(looked ?? null);
+const nameOf = (focus: Focus | undefined): string => JSON.stringify(focus ?? null);

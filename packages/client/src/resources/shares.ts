@@ -89,7 +89,7 @@ export interface ShareDetails extends ShareInfo {
 }
 
 /** Preview of a share link, for a visitor who has its secret and has not redeemed it. */
-export interface ShareOutlook {
+export interface SharePreview {
   /** Kind of the shared resource. */
   readonly kind: 'session' | 'conversation';
   /** Rights of guests. */
@@ -121,7 +121,7 @@ export interface RedeemedShare {
 }
 
 /** Shared resource of a guest. */
-export interface Shared {
+export interface SharedResource {
   /** Id of the session; null for a conversation. */
   readonly session: string | null;
   /** Key of the conversation; null for a session. */
@@ -189,7 +189,7 @@ export class Shares {
    * Returns what a link would show, without using it up. Throws `unauthorized`, `share_expired`, `share_revoked`,
    * `share_used_up`.
    */
-  async look(secret: string): Promise<ShareOutlook> {
+  async preview(secret: string): Promise<SharePreview> {
     return await this.http.json({ method: 'POST', path: '/v1/shares/look', body: { secret } });
   }
 
@@ -202,7 +202,7 @@ export class Shares {
   }
 
   /** Returns what a guest sees. Throws `not_found` for everyone else. */
-  async shown(): Promise<Shared> {
+  async shown(): Promise<SharedResource> {
     return await this.http.json({ path: '/v1/shared' });
   }
 }

@@ -25,9 +25,9 @@ describe('the lease', () => {
   it('is acquired, held and released', async () => {
     const { lease } = client.session(session.id);
     expect(await lease.acquire({ holder: 'Ada', ttlMs: 60_000 })).toMatchObject({ holder: 'Ada', fence: 1 });
-    expect(lease.held?.fence).toBe(1);
+    expect(lease.current?.fence).toBe(1);
     await lease.release();
-    expect(lease.held).toBeNull();
+    expect(lease.current).toBeNull();
     expect(actions()).toEqual(['acquire', 'release']);
   });
 
@@ -45,7 +45,7 @@ describe('the lease', () => {
     const { lease } = client.session(session.id);
     await lease.acquire({ ttlMs: 90 });
     await until('four renewals', () => actions().filter((action) => action === 'renew').length >= 4);
-    expect(lease.held).not.toBeNull();
+    expect(lease.current).not.toBeNull();
     await lease.release();
     const renewals = actions().length;
     await client.session(session.id).signal('SIGINT');
@@ -58,7 +58,7 @@ describe('the lease', () => {
     gateway.cutAll();
     await until('the renewal', () => actions().includes('renew'));
     expect(gateway.history).toHaveLength(2);
-    expect(lease.held).not.toBeNull();
+    expect(lease.current).not.toBeNull();
   });
 
   it.each([
@@ -74,7 +74,7 @@ describe('the lease', () => {
     gateway.broadcast(why === undefined ? frame : { ...frame, lost: why });
     await until('the loss', () => lost.length === 1);
     expect(lost[0]?.code).toBe(code);
-    expect(lease.held).toBeNull();
+    expect(lease.current).toBeNull();
   });
 
   it('is not lost by news of its own, nor by news of another session', async () => {
@@ -96,7 +96,7 @@ describe('the lease', () => {
       yours: true,
     });
     await until('the changes', () => changes.length === 2);
-    expect(lease.held).not.toBeNull();
+    expect(lease.current).not.toBeNull();
   });
 
   it('is known from the moment that the session is attached, and after each reconnect', async () => {
@@ -125,7 +125,7 @@ describe('the lease', () => {
     session.lease = { holder: 'Bob', fence: 2, expiresInMs: 60_000, secret: 't' };
     gateway.cutAll();
     await until('the loss', () => lost.length === 1);
-    expect(attached.lease.held).toBeNull();
+    expect(attached.lease.current).toBeNull();
     expect(attached.lease.info?.holder).toBe('Bob');
   });
 
@@ -135,11 +135,11 @@ describe('the lease', () => {
     left.detach();
     await expect(getting).rejects.toMatchObject({ code: 'lease_lost' });
     await until('the release', () => actions().includes('release'));
-    expect(left.lease.held).toBeNull();
+    expect(left.lease.current).toBeNull();
     expect(session.lease).toBeNull();
     // It can be had again by the same.
     await left.lease.acquire();
-    expect(left.lease.held?.holder).toBe('tester');
+    expect(left.lease.current?.holder).toBe('tester');
   });
 
   it('is lost when a renewal is refused', async () => {

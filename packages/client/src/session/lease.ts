@@ -21,7 +21,7 @@ export interface LeaseRequest {
 }
 
 /** A change of the holder. */
-export interface HelmChange {
+export interface LeaseChange {
   /** The holder; null if the lease is free. */
   readonly lease: LeaseInfo | null;
   /** Whether this client holds it. */
@@ -29,20 +29,20 @@ export interface HelmChange {
 }
 
 /** Events of a session's lease. */
-export interface HelmEvents {
+export interface LeaseEvents {
   /**
    * The holder changed; also sent whenever the session is attached. Received while it is attached or the lease is held.
    */
-  change: HelmChange;
+  change: LeaseChange;
   /**
    * This client no longer holds the lease: `taken_over`, `lease_lost`, `session_exited`, or the error that stopped the
    * client.
    */
   lost: BinnacleError;
-  /** Another client asks for the lease that this client holds. `handOver(by.id)` gives it away. */
-  asked: Watcher;
+  /** Another client asks for the lease that this client holds. `transferTo(by.id)` gives it away. */
+  requested: Watcher;
   /** Another client has handed the lease over to this one. */
-  given: { readonly by: string };
+  received: { readonly by: string };
 }
 
 /** Two renewals may fail before the lease runs out. */
@@ -60,10 +60,10 @@ const RENEWALS = 3;
  * await session.lease.release();
  * ```
  */
-export class Helm {
+export class SessionLease {
   private readonly connection: Connection;
   private readonly session: string;
-  private readonly events: Emitter<HelmEvents>;
+  private readonly events: Emitter<LeaseEvents>;
   private readonly participant: Participant;
   private unlisten: (() => void) | null;
   private lease: Lease | null;
@@ -75,7 +75,7 @@ export class Helm {
   /** The connection on which the lease was last got or renewed is gone. */
   private isAdrift: boolean;
   /** The lease is being handed over: it is not lost. */
-  private isGiving: boolean;
+  private isTransferring: boolean;
   /** Number of calls of `drop`. */
   private drops: number;
 
@@ -90,7 +90,7 @@ export class Helm {
     this.timer = null;
     this.expiresAt = 0;
     this.isAdrift = false;
-    this.isGiving = false;
+    this.isTransferring = false;
     this.drops = 0;
     this.participant = {
       opened: () => {
@@ -104,7 +104,7 @@ export class Helm {
   }
 
   /** The lease that this client holds; null if it holds none. */
-  get held(): Lease | null {
+  get current(): Lease | null {
     return this.lease;
   }
 
@@ -114,7 +114,7 @@ export class Helm {
   }
 
   /** Adds a listener. Returns a function that removes it. */
-  on<K extends keyof HelmEvents>(name: K, listener: (value: HelmEvents[K]) => void): () => void {
+  on<K extends keyof LeaseEvents>(name: K, listener: (value: LeaseEvents[K]) => void): () => void {
     this.listen();
     return this.events.on(name, listener);
   }
@@ -167,7 +167,7 @@ export class Helm {
    * Asks the holder for the lease. The session must be attached: otherwise throws `not_subscribed`. Throws `helm_free`
    * (acquire it), `holder_unreachable` (take it), `asked_lately`.
    */
-  async ask(): Promise<void> {
+  async request(): Promise<void> {
     await this.send('ask', {}, false);
   }
 
@@ -175,15 +175,15 @@ export class Helm {
    * Hands the lease over to a client that follows the session, by the `id` in `Session.watchers`. Writes of this client
    * are refused from then on. Throws `lease_lost`, `watcher_not_found`, `watcher_cannot_steer`.
    */
-  async handOver(to: string): Promise<void> {
+  async transferTo(to: string): Promise<void> {
     const { lease } = this;
     if (lease === null) throw new BinnacleError('lease_lost');
-    this.isGiving = true;
+    this.isTransferring = true;
     try {
       await this.send('hand_over', { lease: lease.lease, to }, false);
       if (this.lease?.lease === lease.lease) this.letGo();
     } finally {
-      this.isGiving = false;
+      this.isTransferring = false;
     }
   }
 
@@ -264,11 +264,11 @@ export class Helm {
 
   private onFrame(frame: ServerFrame): void {
     if (!('session' in frame) || frame.session !== this.session) return;
-    if (frame.t === 'lease_asked') this.events.emit('asked', frame.by);
+    if (frame.t === 'lease_asked') this.events.emit('requested', frame.by);
     else if (frame.t === 'lease_given') {
       this.ttlMs = undefined;
       this.hold(frame.lease);
-      this.events.emit('given', { by: frame.by });
+      this.events.emit('received', { by: frame.by });
     } else if (frame.t === 'lease') this.onLease(frame, frame.lost && BinnacleError.fromWire(frame.lost));
     // The gateway reports later changes by itself. Earlier ones, as during a lost connection, are in this frame.
     else if (frame.t === 'subscribed') {
@@ -279,7 +279,7 @@ export class Helm {
   }
 
   /** `why`: it is ours no more, as the gateway has it. */
-  private onLease(frame: HelmChange, why?: BinnacleError): void {
+  private onLease(frame: LeaseChange, why?: BinnacleError): void {
     this.latest = frame.lease;
     this.events.emit('change', { lease: frame.lease, yours: frame.yours });
     if (this.lease === null) return;
@@ -287,7 +287,7 @@ export class Helm {
     // ourselves, the news comes before the answer.
     if (frame.lease === null) this.lose(why ?? new BinnacleError('lease_lost'));
     else if (frame.lease.fence > this.lease.fence && !frame.yours) {
-      if (this.isGiving) {
+      if (this.isTransferring) {
         this.letGo();
         return;
       }

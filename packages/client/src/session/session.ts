@@ -17,7 +17,7 @@ import type { Connection } from '../transport/connection.ts';
 import type { Http } from '../transport/http.ts';
 import { Attachment, type AttachOptions } from './attachment.ts';
 import { type EntriesOptions, readEntries, type SessionEntry } from './entries.ts';
-import { Helm } from './lease.ts';
+import { SessionLease } from './lease.ts';
 import { Outbox } from './outbox.ts';
 import { Watchers } from './presence.ts';
 
@@ -89,7 +89,7 @@ export class Session {
   /** Id of the session, a UUID. */
   readonly id: string;
   /** Lease of this session: the right to write. */
-  readonly lease: Helm;
+  readonly lease: SessionLease;
   /** Presence: the other clients that follow this session. */
   readonly watchers: Watchers;
   private readonly connection: Connection;
@@ -103,7 +103,7 @@ export class Session {
     this.connection = connection;
     this.http = http;
     this.allRuns = runs;
-    this.lease = new Helm(connection, id);
+    this.lease = new SessionLease(connection, id);
     this.watchers = new Watchers(connection, id);
     this.outbox = new Outbox(connection, id);
     this.attachments = new Set();
@@ -146,7 +146,7 @@ export class Session {
    */
   write(input: string | Uint8Array, options: WriteOptions = {}): Promise<InputReceipt> {
     const bytes = typeof input === 'string' ? new TextEncoder().encode(input) : input;
-    const lease = this.lease.held?.lease;
+    const lease = this.lease.current?.lease;
     return options.auto === true ? this.outbox.reply(bytes, lease) : this.outbox.write(bytes, lease);
   }
 
@@ -163,7 +163,7 @@ export class Session {
    * ```
    */
   run(command: string, options: RunOptions = {}): Run {
-    return this.allRuns.start(this.id, command, options, this.lease.held?.lease);
+    return this.allRuns.start(this.id, command, options, this.lease.current?.lease);
   }
 
   /** Returns the runs of the session, oldest first. */
@@ -286,7 +286,7 @@ export class Session {
   }
 
   private currentLease(): { lease?: string } {
-    const lease = this.lease.held?.lease;
+    const lease = this.lease.current?.lease;
     return lease === undefined ? {} : { lease };
   }
 }

@@ -3,10 +3,10 @@
 import {
   type ConversationEvent,
   type ConversationRun,
+  describeWait,
   type EndEvent,
   endsSilence,
   isEndEvent,
-  waitWords,
 } from '@binnacle/protocol';
 import type { Conversation } from '../conversations/conversation.ts';
 import type { Conversations } from '../conversations/conversations.ts';
@@ -102,7 +102,7 @@ function silenceIn(
 ): UserWait | undefined {
   const user = isLong === true ? personOf(conversation.findRun(run), conversation) : null;
   if (user === null) return undefined;
-  const text = waitWords(waitsFor);
+  const text = describeWait(waitsFor);
   return { ...nameOf(conversation), state: 'silent', for: user, mark: `${run} silent ${at}`, since: at, text };
 }
 

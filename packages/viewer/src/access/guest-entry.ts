@@ -1,13 +1,13 @@
 // Entry by a share link: the secret in the address, the credential of this tab, and a client with nothing else.
 
-import { type Binnacle, connect, guestSocket, type Me, type Shared, type ShareOutlook } from '@binnacle/client';
+import { type Binnacle, connect, guestSocket, type Me, type SharedResource, type SharePreview } from '@binnacle/client';
 import { gateway } from './sign-in.ts';
 
 /** A guest's client, identity, and the shared session or conversation. */
 export interface Guest {
   readonly client: Binnacle;
   readonly me: Me;
-  readonly shared: Shared;
+  readonly shared: SharedResource;
 }
 
 /** Stored for this tab only: an owner who opens a share link stays logged in everywhere else. */
@@ -56,7 +56,7 @@ export function forgetGuest(): void {
 /** Result of opening a share link. `known`: this tab has been in before, so there is no question. */
 export type ShareEntry =
   | { readonly kind: 'known' }
-  | { readonly kind: 'new'; readonly secret: string; readonly outlook: ShareOutlook };
+  | { readonly kind: 'new'; readonly secret: string; readonly outlook: SharePreview };
 
 /** Looks at the link by its secret or, after a reload, by what this tab stored. Throws why there is nothing to see. */
 export async function openShareLink(linkSecret: string | undefined): Promise<ShareEntry> {
@@ -64,7 +64,7 @@ export async function openShareLink(linkSecret: string | undefined): Promise<Sha
   if (credential !== undefined || secret === undefined) return { kind: 'known' };
   const open = gateway();
   try {
-    return { kind: 'new', secret, outlook: await open.shares.look(secret) };
+    return { kind: 'new', secret, outlook: await open.shares.preview(secret) };
   } finally {
     open.close();
   }

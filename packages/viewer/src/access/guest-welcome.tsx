@@ -1,7 +1,7 @@
 // The page before shared content: what the link shows, what the guest may do, and a name for the guest; or why there is
 // nothing to see, and what to do.
 
-import type { ShareMode, ShareOutlook } from '@binnacle/client';
+import type { ShareMode, SharePreview } from '@binnacle/client';
 import type { BinnacleError } from '@binnacle/protocol';
 import { type FormEvent, useId, useState } from 'react';
 import { oneLine, timeLeftText } from '../model/format.ts';
@@ -12,7 +12,7 @@ import './login.css';
 import './guest-welcome.css';
 
 interface GuestWelcomeProps {
-  readonly outlook: ShareOutlook;
+  readonly outlook: SharePreview;
   readonly busy: boolean;
   readonly onEnter: (name: string) => void;
 }
@@ -20,11 +20,11 @@ interface GuestWelcomeProps {
 /** Key of the name that a guest last typed, for the next link. */
 const NAME_KEY = 'binnacle.guest-name';
 
-const WHAT: Readonly<Record<ShareOutlook['kind'], string>> = {
+const WHAT: Readonly<Record<SharePreview['kind'], string>> = {
   session: 'a terminal',
   conversation: 'a conversation with an agent',
 };
-const MAY: Readonly<Record<ShareOutlook['kind'], Readonly<Record<ShareMode, string>>>> = {
+const MAY: Readonly<Record<SharePreview['kind'], Readonly<Record<ShareMode, string>>>> = {
   session: {
     view: 'You may watch it live. What you do here changes nothing there.',
     type: 'You may watch it live, and type once you take the helm. Others see that it is you.',

@@ -1,7 +1,7 @@
 // The turns of a conversation: messages of people, and answers of the agent with all their parts.
 
 import type { Answer, AnswerPart, Binnacle } from '@binnacle/client';
-import { type Author, type MessageInfo, type SilenceInfo, silenceWords } from '@binnacle/protocol';
+import { type Author, describeSilence, type MessageInfo, type SilenceInfo } from '@binnacle/protocol';
 import { memo, type ReactNode, useState } from 'react';
 import { clockTime } from '../model/format.ts';
 import { useElapsed } from '../state/use-clock.ts';
@@ -141,10 +141,10 @@ function Silent({ silence, clockOffsetMs }: { readonly silence: SilenceInfo; rea
     <p className={isLong === true ? 'turn-wait long' : 'turn-wait'} data-testid="silence">
       {/* A counting number is read out once. */}
       <span className="sr-only" role="status">
-        {visible(sentence(silenceWords(silence)))}
+        {visible(sentence(describeSilence(silence)))}
       </span>
       <span aria-hidden="true">
-        {visible(sentence(silenceWords({ silentMs: silentMs === 0 ? 0 : seconds * 1000, waitsFor })))}
+        {visible(sentence(describeSilence({ silentMs: silentMs === 0 ? 0 : seconds * 1000, waitsFor })))}
       </span>
     </p>
   );

@@ -12,7 +12,7 @@ export function useFocusReport(client: Binnacle, route: Route | undefined): void
     const say = (): void => {
       const isSeen = document.visibilityState === 'visible' && document.hasFocus();
       const focus = session !== undefined ? { session } : conversation === undefined ? undefined : { conversation };
-      client.look(isSeen ? focus : undefined);
+      client.setFocus(isSeen ? focus : undefined);
     };
     say();
     document.addEventListener('visibilitychange', say);
@@ -22,7 +22,7 @@ export function useFocusReport(client: Binnacle, route: Route | undefined): void
       document.removeEventListener('visibilitychange', say);
       window.removeEventListener('focus', say);
       window.removeEventListener('blur', say);
-      client.look(undefined);
+      client.setFocus(undefined);
     };
   }, [client, session, conversation]);
   useEffect(() => {

@@ -63,8 +63,8 @@ export class Steer extends TerminalSteer {
         this.fence = now?.fence;
         changed({ lease: now, yours, ...(isOther ? { hasRequested: false, requester: undefined } : {}) });
       }),
-      session.lease.on('asked', (requester) => changed({ requester })),
-      session.lease.on('given', ({ by }) => {
+      session.lease.on('requested', (requester) => changed({ requester })),
+      session.lease.on('received', ({ by }) => {
         changed({
           lease: session.lease.info,
           yours: true,
@@ -83,7 +83,7 @@ export class Steer extends TerminalSteer {
   /** Asks the holder for the lease. */
   ask(): void {
     this.changed({ hasRequested: true, error: undefined });
-    this.session.lease.ask().catch((cause: unknown) => {
+    this.session.lease.request().catch((cause: unknown) => {
       this.changed({ hasRequested: false });
       // The lease became free meanwhile, so this page takes it.
       if (asFailure(cause).code === 'helm_free') this.acquire();
@@ -94,7 +94,7 @@ export class Steer extends TerminalSteer {
   transfer(to: string): void {
     this.stopTimers();
     this.changed({ requester: undefined });
-    this.session.lease.handOver(to).then(
+    this.session.lease.transferTo(to).then(
       () => this.changed({ lease: this.session.lease.info, yours: this.holds }),
       (cause: unknown) => this.fail(cause),
     );

@@ -1,7 +1,7 @@
 // A terminal on the page: draws bytes, has a size, and emits input, titles, links and other events.
 
 import '@xterm/xterm/css/xterm.css';
-import { boundSize, guard, type HandEvents, listenToHand, TerminalFeed } from '@binnacle/client/terminal';
+import { boundSize, guard, listenToInput, TerminalFeed, type TerminalInputEvents } from '@binnacle/client/terminal';
 import type { OutputKind } from '@binnacle/protocol';
 import { FitAddon } from '@xterm/addon-fit';
 import { type IDisposable, type IMarker, type ITheme, Terminal } from '@xterm/xterm';
@@ -22,7 +22,7 @@ import { accelerate } from './webgl.ts';
 import './xterm-input.css';
 import './screen.css';
 
-export interface ScreenEvents extends HandEvents {
+export interface ScreenEvents extends TerminalInputEvents {
   /** Receives the window title that the program asked for. */
   readonly titled: (title: string) => void;
   /** Receives the target of the link under the pointer. */
@@ -73,7 +73,7 @@ export class Screen {
   private readonly host: HTMLElement;
   private readonly events: ScreenEvents;
   private readonly feed: TerminalFeed;
-  private readonly input: ReturnType<typeof listenToHand>;
+  private readonly input: ReturnType<typeof listenToInput>;
   private readonly undo: IDisposable[];
   private readonly aborter: AbortController;
   private answering: boolean;
@@ -134,7 +134,7 @@ export class Screen {
     this.fit = new FitAddon();
     this.terminal.loadAddon(this.fit);
     this.feed = new TerminalFeed(this.terminal);
-    this.input = listenToHand(this.terminal, host, events, () => this.answering);
+    this.input = listenToInput(this.terminal, host, events, () => this.answering);
     this.undo.push(guard(this.terminal), this.input);
     this.terminal.open(host);
     if (isMoving) this.undo.push(blinkCursor(this.terminal));

@@ -133,7 +133,7 @@ export function SessionTerminal(props: SessionTerminalProps) {
   }, [shared, id, how, load]);
 
   const { cols, rows, mode } = session.info ?? {};
-  const owns = session.helm.isYours && fit && !readOnly && mode === 'pty';
+  const owns = session.control.isYours && fit && !readOnly && mode === 'pty';
   // biome-ignore lint/correctness/useExhaustiveDependencies: the size of the program's terminal is what it is fitted to
   useEffect(() => {
     const boxed = box.current;
@@ -182,7 +182,7 @@ export function SessionTerminal(props: SessionTerminalProps) {
       aria-label={label}
       data-session={id}
       data-state={session.state}
-      data-helm={session.helm.isYours ? 'yours' : session.helm.lease === null ? 'free' : 'taken'}
+      data-helm={session.control.isYours ? 'yours' : session.control.lease === null ? 'free' : 'taken'}
       data-caught-up={session.isCaughtUp}
     >
       <div ref={box} className="binnacle-terminal-box" style={BOX}>
@@ -212,8 +212,8 @@ function terminalStatus(
   const reading = statusOf(session);
   if (session.state !== 'live') return reading;
   if (problem !== undefined) return { tone: 'warn', text: problem.message, hint: problem.hint, code: problem.code };
-  const { lostTo } = session.helm;
-  if (lostTo !== undefined && !session.helm.isYours) {
+  const { lostTo } = session.control;
+  if (lostTo !== undefined && !session.control.isYours) {
     return { tone: 'warn', text: lostTo === null ? 'You no longer have the helm.' : `${lostTo} took the helm.` };
   }
   const ended = session.info === undefined ? undefined : endText(session.info);

@@ -10,7 +10,7 @@ import { type Shared, useShared } from './provider.tsx';
 import { useFollowed } from './use-store.ts';
 
 /** The lease of a session: who holds it, and the actions on it. */
-export interface SessionHelm extends Pick<SessionSnapshot, 'lease' | 'isYours' | 'lostTo'> {
+export interface LeaseControl extends Pick<SessionSnapshot, 'lease' | 'isYours' | 'lostTo'> {
   /**
    * Acquires a free lease; fails with `lease_held` while another client has it. It is renewed until it is released or
    * the last component is unmounted.
@@ -39,7 +39,7 @@ export interface UsedSession extends Omit<SessionSnapshot, 'lease' | 'isYours' |
   /** Id of the session. */
   readonly id: string;
   /** The lease. */
-  readonly helm: SessionHelm;
+  readonly control: LeaseControl;
 }
 
 export const makeSession = (shared: Shared) => (id: string, options: string) =>
@@ -54,15 +54,15 @@ export const makeSession = (shared: Shared) => (id: string, options: string) =>
  * import { useSession } from '@binnacle/client/react';
  *
  * export function Build({ id }: { id: string }) {
- *   const { state, info, chunks, write, helm, error } = useSession(id);
+ *   const { state, info, chunks, write, control, error } = useSession(id);
  *   if (state === 'failed') return <p>{error?.message}</p>;
  *   return (
  *     <p>
  *       {info?.name}: {chunks.bytes} bytes, {state}
- *       <button type="button" disabled={!helm.isYours} onClick={() => void write('\u0003')}>
+ *       <button type="button" disabled={!control.isYours} onClick={() => void write('\u0003')}>
  *         Interrupt
  *       </button>
- *       <button type="button" onClick={() => void helm.take()}>
+ *       <button type="button" onClick={() => void control.take()}>
  *         Take control
  *       </button>
  *     </p>
@@ -76,15 +76,15 @@ export function useSession(id: string, options: SessionOptions = {}): UsedSessio
   const actions = useMemo(() => actionsOf(shared, id), [shared, id]);
   return useMemo(() => {
     const { lease, isYours, lostTo, ...rest } = snapshot;
-    const { helm, ...others } = actions;
-    return { id, ...rest, ...others, helm: { lease, isYours, lostTo, ...helm } };
+    const { control, ...others } = actions;
+    return { id, ...rest, ...others, control: { lease, isYours, lostTo, ...control } };
   }, [id, snapshot, actions]);
 }
 
 function actionsOf(
   shared: Shared,
   id: string,
-): SessionActions & { readonly helm: Pick<SessionHelm, 'acquire' | 'take' | 'release'> } {
+): SessionActions & { readonly control: Pick<LeaseControl, 'acquire' | 'take' | 'release'> } {
   const follow = (): SessionFollow => {
     const found = shared.sessions.peek(id);
     if (found !== undefined) return found;
@@ -98,7 +98,7 @@ function actionsOf(
     signal: (signal) => resultOf(async () => await follow().session.signal(signal)),
     resize: (cols, rows) => resultOf(async () => await follow().session.resize(cols, rows)),
     retry: () => shared.sessions.peek(id)?.retry(),
-    helm: {
+    control: {
       acquire: (request) => resultOf(async () => await follow().hold('acquire', request)),
       take: (request) => resultOf(async () => await follow().hold('take', request)),
       release: () => resultOf(async () => await follow().release()),

@@ -120,7 +120,7 @@ export class SessionFollow extends Followed<SessionSnapshot> {
       }),
       this.session.lease.on('change', ({ lease }) => this.change({ lease, isYours: this.holds })),
       // The news of it came before it, and knew nothing of ours yet.
-      this.session.lease.on('given', () => {
+      this.session.lease.on('received', () => {
         this.change({ lease: this.session.lease.info, isYours: true, lostTo: undefined });
       }),
       this.session.lease.on('lost', (error) => {
@@ -162,7 +162,7 @@ export class SessionFollow extends Followed<SessionSnapshot> {
   }
 
   get holds(): boolean {
-    return this.session.lease.held !== null;
+    return this.session.lease.current !== null;
   }
 
   /** Acquires the lease if it is free, or takes it from its holder. */

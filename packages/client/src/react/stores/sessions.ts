@@ -32,11 +32,11 @@ export interface SessionFilter {
   /** `key` or `key=value`. */
   readonly label?: string;
   /** Words that all occur in the name, the command or the emitter's id, in any case. */
-  readonly words?: string;
+  readonly text?: string;
 }
 
 export function matching(sessions: readonly SessionInfo[], filter: SessionFilter): readonly SessionInfo[] {
-  const terms = (filter.words ?? '').toLowerCase().split(/\s+/).filter(Boolean);
+  const terms = (filter.text ?? '').toLowerCase().split(/\s+/).filter(Boolean);
   const { running, mode, foreign, source, label } = filter;
   return sessions.filter((info) => {
     if (running !== undefined && running !== (info.state === 'running' || info.state === 'starting')) return false;

@@ -3,8 +3,8 @@
 import type { IDisposable, Terminal } from '@xterm/xterm';
 import { Gestures } from './input-kind.ts';
 
-/** Callbacks for `listenToHand`. */
-export interface HandEvents {
+/** Callbacks for `listenToInput`. */
+export interface TerminalInputEvents {
   /** A key, a paste or composed text. */
   readonly typed: (text: string) => void;
   /** A mouse or wheel report: text, or bytes in the oldest encoding. */
@@ -19,7 +19,7 @@ export interface HandEvents {
  *
  * @example
  * ```ts
- * import { listenToHand, type SteerOwner, TerminalSteer } from '@binnacle/client/terminal';
+ * import { listenToInput, type SteerOwner, TerminalSteer } from '@binnacle/client/terminal';
  * import { Terminal } from '@xterm/xterm';
  *
  * const host = document.createElement('div');
@@ -36,13 +36,13 @@ export interface HandEvents {
  *   pointed: (report: string | Uint8Array) => steer.pointed(report),
  *   replied: (text: string) => steer.replied(text),
  * };
- * listenToHand(terminal, host, events, () => true);
+ * listenToInput(terminal, host, events, () => true);
  * ```
  */
-export function listenToHand(
+export function listenToInput(
   terminal: Terminal,
   host: HTMLElement,
-  events: HandEvents,
+  events: TerminalInputEvents,
   isAnswering: () => boolean,
 ): { readonly gestures: Gestures } & IDisposable {
   const gestures = new Gestures();

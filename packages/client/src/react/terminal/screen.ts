@@ -6,7 +6,7 @@ import type * as Xterm from '@xterm/xterm';
 import type { Chunk } from '../log/chunks.ts';
 import { TerminalFeed } from './feed.ts';
 import { boundSize, guard } from './guards.ts';
-import { type HandEvents, listenToHand } from './input-events.ts';
+import { listenToInput, type TerminalInputEvents } from './input-events.ts';
 
 /** Appearance of a terminal. */
 export interface TerminalAppearance {
@@ -20,7 +20,7 @@ export interface TerminalAppearance {
   readonly theme?: Xterm.ITheme;
 }
 
-export interface TerminalEvents extends HandEvents {
+export interface TerminalEvents extends TerminalInputEvents {
   /** All that was printed up to this output offset was printed before we came. */
   past(): number;
 }
@@ -78,7 +78,7 @@ export class TerminalScreen {
     });
     const { terminal } = this;
     this.feed = new TerminalFeed(terminal);
-    const handlers = [guard(terminal), listenToHand(terminal, host, events, () => this.isAnswering)];
+    const handlers = [guard(terminal), listenToInput(terminal, host, events, () => this.isAnswering)];
     this.undo = handlers.map((handler) => () => handler.dispose());
     terminal.open(host);
     this.setTheme(appearance.theme);

@@ -59,12 +59,12 @@ export class TerminalSteer {
     this.isStopped = false;
     this.idle = undefined;
     this.resizing = undefined;
-    this.unlisten = this.session.lease.on('given', () => this.touched());
+    this.unlisten = this.session.lease.on('received', () => this.touched());
   }
 
   /** Whether this client holds the lease. */
   get holds(): boolean {
-    return this.session.lease.held !== null;
+    return this.session.lease.current !== null;
   }
 
   /** Sends typed text, in order. Takes a free lease first. */

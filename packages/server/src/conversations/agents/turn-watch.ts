@@ -4,12 +4,12 @@
 import {
   BinnacleError,
   type ConversationEvent,
+  describeWait,
   endsSilence,
   type Retry,
   retryOf,
   type SilenceInfo,
   type WaitsFor,
-  waitWords,
 } from '@binnacle/protocol';
 import type { TrustedTime } from '../../base/trusted-time.ts';
 import type { RunRecord } from '../../store/conversations.ts';
@@ -136,7 +136,7 @@ export class TurnWatch {
     if (run === undefined) return;
     const waitsFor = this.#waitsFor();
     if (step === 'end') {
-      const message = `The agent said nothing for ${lengthOf(silentMs)}, and no tool ran: it ${waitWords(waitsFor)}.`;
+      const message = `The agent said nothing for ${lengthOf(silentMs)}, and no tool ran: it ${describeWait(waitsFor)}.`;
       const hint = `Send the message again. Where such a silence is no fault, set agents.entries.${run.agent}.silenceMs higher.`;
       this.#parts.end(
         new BinnacleError('agent_silent', { message, hint, details: { silentMs: Math.round(silentMs) } }),

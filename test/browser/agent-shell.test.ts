@@ -3,7 +3,7 @@ import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { call, connectStdio } from '../mcp/mcp.fixture.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
-import { choose, closePages, openBrowser, openDeck, seeLine } from './page.fixture.ts';
+import { choose, closePages, openBrowser, openLoggedIn, seeLine } from './page.fixture.ts';
 
 let gateway: Gateway;
 let browser: Browser;
@@ -25,7 +25,7 @@ it('a long command of an agent is watched and interrupted on the page, and the a
   const started = await call(agent, 'bash_start', { command, pty: true, name: 'long build' });
   expect(started.isError).toBe(false);
   const { id } = started.data;
-  const { page } = await openDeck(browser, gateway);
+  const { page } = await openLoggedIn(browser, gateway);
   await choose(page, id);
   await seeLine(page, 'working');
   const ending = call(agent, 'bash_output', { id, offset: 0, block: true });

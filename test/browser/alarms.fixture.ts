@@ -2,12 +2,12 @@
 // requests to elsewhere, calls that reach out of the page, scripts that ran. Knows no test.
 
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
-import { type Deck, openContext } from './page.fixture.ts';
+import { type OpenPage, openContext } from './page.fixture.ts';
 
 /** What hostile text sets where it is run, as a global or on the prototype of everything. */
 export const TRACE = 'pwned';
 
-export interface WatchedDeck extends Deck {
+export interface WatchedPage extends OpenPage {
   /** What happened that must not, in order. */
   readonly alarms: string[];
 }
@@ -36,12 +36,12 @@ export async function openWatched(
   browser: Browser,
   origin: string,
   options: BrowserContextOptions = {},
-): Promise<WatchedDeck> {
-  const deck = await openContext(browser, options);
+): Promise<WatchedPage> {
+  const opened = await openContext(browser, options);
   const alarms: string[] = [];
-  await deck.context.addInitScript(WRAPPED);
-  listen(deck.context, deck.page, origin, alarms);
-  return { ...deck, alarms };
+  await opened.context.addInitScript(WRAPPED);
+  listen(opened.context, opened.page, origin, alarms);
+  return { ...opened, alarms };
 }
 
 function listen(context: BrowserContext, page: Page, origin: string, alarms: string[]): void {

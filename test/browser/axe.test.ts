@@ -4,7 +4,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { makeSessions } from './many-sessions.fixture.ts';
-import { choose, closePages, loginLink, openBrowser, openContext, openDeck, seeLine } from './page.fixture.ts';
+import { choose, closePages, loginLink, openBrowser, openContext, openLoggedIn, seeLine } from './page.fixture.ts';
 
 // Run in the page by the debugger's hand: its Content-Security-Policy would let no script of ours in.
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -48,7 +48,7 @@ async function violations(page: Page, where: string): Promise<string[]> {
     await page.locator(`html[data-theme="${theme}"]`).waitFor();
     // What is built of names, roles and order is the same in the other theme: only its colours are looked at.
     const only = theme === 'dark' ? {} : { runOnly: ['color-contrast'] };
-    const words = await page.evaluate(async (options) => {
+    const violationTexts = await page.evaluate(async (options) => {
       const { axe } = globalThis as unknown as { axe: { run(options: object): Promise<{ violations: Violation[] }> } };
       interface Violation {
         readonly id: string;
@@ -59,7 +59,7 @@ async function violations(page: Page, where: string): Promise<string[]> {
         nodes.map(({ target, failureSummary }) => `${id}: ${target.join(' ')}: ${failureSummary.replace(/\s+/g, ' ')}`),
       );
     }, only);
-    found.push(...words.map((text) => `${where}, ${theme}: ${text}`));
+    found.push(...violationTexts.map((text) => `${where}, ${theme}: ${text}`));
   }
   return found;
 }
@@ -74,7 +74,7 @@ for (const size of ['desktop', 'phone'] as const) {
     const isPhone = size === 'phone';
     const { page, complaints } = await openContext(browser, { ...SIZES[size], reducedMotion: 'reduce' });
     const found: string[] = [];
-    const look = async (where: string): Promise<void> => {
+    const check = async (where: string): Promise<void> => {
       found.push(...(await violations(page, where)));
     };
     const at = async (hash: string, test: string): Promise<void> => {
@@ -83,7 +83,7 @@ for (const size of ['desktop', 'phone'] as const) {
       }, hash);
       await page.getByTestId(test).waitFor();
       await page.locator(`[data-testid="${test}"][data-busy="true"]`).waitFor({ state: 'detached' });
-      await look(test);
+      await check(test);
     };
     const list = async (): Promise<void> => {
       if (isPhone) await page.getByTestId('menu').click();
@@ -96,48 +96,48 @@ for (const size of ['desktop', 'phone'] as const) {
 
     await page.goto(gateway.url);
     await page.getByTestId('login').waitFor();
-    await look('door');
+    await check('login');
     // That nobody is logged in is asked of the gateway, and the browser tells of its answer.
     expect(complaints).toEqual([expect.stringContaining('401')]);
 
     await page.goto(await loginLink(gateway));
     await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
     await page.getByTestId('empty').getByText('One waits for you').waitFor();
-    await look('empty');
+    await check('empty');
     await list();
     await page.locator('[data-testid="session"][data-activity="waiting_input"]').waitFor();
     expect(await page.title()).toBe('(1) Binnacle');
     await press('filter-more');
-    await look('list');
+    await check('list');
     await press('palette');
     await page.getByTestId('palette-text').fill('night');
-    await look('palette');
+    await check('palette');
     await page.keyboard.press('Escape');
     await page.getByTestId('palette').focus();
     await page.keyboard.press('?');
     // Read from its top, however low the window is.
     await page.getByRole('heading', { name: 'Keyboard shortcuts' }).and(page.locator(':focus')).waitFor();
-    await look('keys');
+    await check('keys');
     await press('keys-close');
     await press('phone');
     await page.getByTestId('notifications').waitFor();
     await press('phone-make');
     await page.getByTestId('qr').waitFor();
-    await look('phone and notifications');
+    await check('phone and notifications');
     await press('phone-close');
     await page.getByTestId('filter-text').fill('nothing like it');
     await page.getByTestId('none-match').waitFor();
-    await look('none match');
+    await check('none match');
     await press('none-clear');
 
     await choose(page, builds);
     await seeLine(page, 'built');
-    await press('helm');
+    await press('lease');
     await page.locator('[data-testid="lease"][data-lease="yours"]').waitFor();
-    await look('session');
+    await check('session');
     if (!isPhone) {
       await press('watchers');
-      await look('watchers');
+      await check('watchers');
       await press('watchers');
       await press('export');
     } else {
@@ -145,28 +145,28 @@ for (const size of ['desktop', 'phone'] as const) {
       await menu('save');
     }
     await page.getByTestId('export-cast').waitFor();
-    await look('export');
+    await check('export');
     await page.keyboard.press('Escape');
     await press('session-menu');
-    await look('menu');
+    await check('menu');
     await press('menu-find');
     await page.getByTestId('find-text').fill('built');
     await page.getByTestId('find-count').getByText('of').waitFor();
-    await look('find');
+    await check('find');
     await page.keyboard.press('Escape');
     await menu('timeline');
     await page.getByTestId('timeline-plot').locator('canvas').waitFor();
-    await look('timeline');
+    await check('timeline');
     await page.getByTestId('scrubber').press('Home');
     await page.getByTestId('replay-live').waitFor();
-    await look('replay');
+    await check('replay');
     await press('replay-close');
     await (isPhone ? menu('share') : press('share'));
     await page.getByTestId('share-dialog').waitFor();
-    await look('share');
+    await check('share');
     await press('share-make');
     await page.getByTestId('share-made').waitFor();
-    await look('share made');
+    await check('share made');
     await press('share-done');
 
     await at(`#authorize=${encodeURIComponent(await authorizationQuery())}`, 'authorize-allow');
@@ -184,7 +184,7 @@ for (const size of ['desktop', 'phone'] as const) {
     await list();
     await press('new-conversation');
     await page.getByTestId('conversation-view').waitFor();
-    await look('conversation');
+    await check('conversation');
     // Everything except the one request that was wrong.
     expect(complaints.slice(1).filter((one) => !one.includes('400 (Bad Request)'))).toEqual([]);
 
@@ -192,7 +192,7 @@ for (const size of ['desktop', 'phone'] as const) {
     await page.route(/\/v1\/plugins$/, (route) =>
       route.fulfill({ contentType: 'application/json', body: '{"plugins":[{"id":7}]}' }),
     );
-    await at('#/plugins', 'mishap');
+    await at('#/plugins', 'error-boundary');
     expect(await page.getByTestId('sidebar-list').count()).toBe(1);
     await at('#/traffic', 'traffic-view');
     expect(found).toEqual([]);
@@ -207,14 +207,14 @@ it('the page forbids whatever is inline, scripts and styles, and still draws out
 
   const [truecolour, indexed] = ['\\033[38;2;18;152;86;48;2;1;2;3mtrue\\033[m', '\\033[38;5;208mindexed\\033[m'];
   const { id } = await gateway.client.sessions.create({ command: `printf '${truecolour} ${indexed}\\n'; read go` });
-  const { page, complaints } = await openDeck(browser, gateway, { colorScheme: 'dark' });
+  const { page, complaints } = await openLoggedIn(browser, gateway, { colorScheme: 'dark' });
   await choose(page, id);
   await seeLine(page, 'true indexed');
-  const drawn = (word: string) =>
+  const cell = (word: string) =>
     page
       .locator('.xterm-rows span', { hasText: new RegExp(`^${word}$`) })
       .evaluate((span) => [getComputedStyle(span).color, getComputedStyle(span).backgroundColor]);
-  expect(await drawn('true')).toEqual(['rgb(18, 152, 86)', 'rgb(1, 2, 3)']);
-  expect((await drawn('indexed'))[0]).toBe('rgb(255, 135, 0)');
+  expect(await cell('true')).toEqual(['rgb(18, 152, 86)', 'rgb(1, 2, 3)']);
+  expect((await cell('indexed'))[0]).toBe('rgb(255, 135, 0)');
   expect(complaints).toEqual([]);
 });

@@ -4,10 +4,10 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
-import { answer, answers, caughtUp, composer, ended, said, waiting, write } from './conversations.fixture.ts';
-import { closePages, openBrowser, openDeck, seeLine } from './page.fixture.ts';
+import { answer, answers, answerText, caughtUp, composer, ended, waiting, write } from './conversations.fixture.ts';
+import { closePages, openBrowser, openLoggedIn, seeLine } from './page.fixture.ts';
 
-const ASKING_ACP = resolve(import.meta.dirname, '../conversations/asking-acp.mjs');
+const APPROVAL_ACP = resolve(import.meta.dirname, '../conversations/asking-acp.mjs');
 const FAKE_ACP = resolve(import.meta.dirname, '../agents/fake-acp.mjs');
 
 let gateway: GatewayProcess;
@@ -18,7 +18,7 @@ beforeAll(async () => {
   const entries = {
     main: { driver: 'echo', default: true },
     helper: { driver: 'acp', command: [process.execPath, FAKE_ACP], cwd: gateway.dir },
-    asking: { driver: 'acp', command: [process.execPath, ASKING_ACP], cwd: gateway.dir },
+    asking: { driver: 'acp', command: [process.execPath, APPROVAL_ACP], cwd: gateway.dir },
   };
   writeFileSync(join(gateway.dir, 'config.jsonc'), JSON.stringify({ agents: { entries } }));
   await gateway.kill();
@@ -39,7 +39,7 @@ async function withHelper(page: Page, agent = 'helper'): Promise<void> {
 }
 
 it('where there are several agents one is asked which, the default first', async () => {
-  const { page } = await openDeck(browser, gateway);
+  const { page } = await openLoggedIn(browser, gateway);
   await page.getByTestId('new-conversation').click();
   expect(await page.getByTestId('agent').locator('strong').allInnerTexts()).toEqual(['main', 'helper', 'asking']);
   await page.keyboard.press('Escape');
@@ -50,7 +50,7 @@ it('where there are several agents one is asked which, the default first', async
 });
 
 it('thoughts are folded, a plan is a list, and a changed file shows which lines came and went', async () => {
-  const { page, complaints } = await openDeck(browser, gateway);
+  const { page, complaints } = await openLoggedIn(browser, gateway);
   await withHelper(page);
   await write(page, 'think let me see\nplan look, mend\nedit src/a.ts\nsay mended');
   await ended(page, 'final');
@@ -68,12 +68,12 @@ it('thoughts are folded, a plan is a list, and a changed file shows which lines 
   const lines = page.getByTestId('diff').locator('.diff-line');
   expect(await lines.nth(0).innerText()).toMatch(/−[\s\S]*removed:[\s\S]*before/);
   expect(await lines.nth(1).innerText()).toMatch(/\+[\s\S]*added:[\s\S]*after/);
-  expect(await said(page)).toBe('mended');
+  expect(await answerText(page)).toBe('mended');
   expect(complaints).toEqual([]);
 });
 
 it('the terminal of an agent’s command is live in the conversation, and one click away, and one back', async () => {
-  const { page } = await openDeck(browser, gateway);
+  const { page } = await openLoggedIn(browser, gateway);
   await withHelper(page);
   await write(page, 'linger echo from-the-agent; sleep 60');
   await ended(page, 'final');
@@ -93,7 +93,7 @@ it('the terminal of an agent’s command is live in the conversation, and one cl
 });
 
 it('a large change is folded, and shown piece by piece; what runs took is told of each and of all', async () => {
-  const { page, complaints } = await openDeck(browser, gateway);
+  const { page, complaints } = await openLoggedIn(browser, gateway);
   await withHelper(page);
   await write(page, 'edit big.txt 900\nusage 0.25');
   await ended(page, 'final');
@@ -119,7 +119,7 @@ it('a large change is folded, and shown piece by piece; what runs took is told o
 });
 
 it('a request that is denied says so, and by whom', async () => {
-  const { page } = await openDeck(browser, gateway);
+  const { page } = await openLoggedIn(browser, gateway);
   await withHelper(page);
   await write(page, 'ask rm -rf build');
   await page.getByTestId('approval').getByText('rm -rf build').first().waitFor();
@@ -157,7 +157,7 @@ it.each([
   ['rm -rf /home #\rls  ', 'rm -rf /home #⟨CR⟩ls  '],
   ['echo \u202e hsab | live.lruc\u202c\u200b\u00ad', 'echo ⟨U+202E⟩ hsab | live.lruc⟨U+202C⟩⟨U+200B⟩⟨U+00AD⟩'],
 ])('hides nothing of what an agent asks for: %j', async (command, shown) => {
-  const { page, complaints } = await openDeck(browser, gateway);
+  const { page, complaints } = await openLoggedIn(browser, gateway);
   await asksFor(page, { title: command, rawInput: { command, cwd: '/' } }, [{ ...ALLOW, name: command }, DENY]);
   expect(await detail(page).textContent()).toBe(`${shown}\n\nin /`);
   expect(await page.getByTestId('approval').locator('h3').textContent()).toBe(shown.replaceAll('\n', '⟨LF⟩'));
@@ -168,7 +168,7 @@ it.each([
 });
 
 it('letters from right to left do not change the order of what is asked for', async () => {
-  const { page } = await openDeck(browser, gateway);
+  const { page } = await openLoggedIn(browser, gateway);
   await asksFor(page, { rawInput: { command: 'א1/ב' } });
   const places = await detail(page).evaluate((box) =>
     [0, 1, 2, 3].map((at) => {
@@ -182,7 +182,7 @@ it('letters from right to left do not change the order of what is asked for', as
 });
 
 it('an answer says what it does, whatever the agent calls it, and of one id there is one', async () => {
-  const { page } = await openDeck(browser, gateway);
+  const { page } = await openLoggedIn(browser, gateway);
   const options = [
     { optionId: 'x', name: 'Deny', kind: 'allow_always' },
     { optionId: 'n', name: 'Allow', kind: 'reject_once' },
@@ -194,11 +194,11 @@ it('an answer says what it does, whatever the agent calls it, and of one id ther
   await option(page, 'x').click();
   await page.getByTestId('approval-answer').getByText('admin: Allow always: “Deny”', { exact: true }).waitFor();
   await ended(page, 'final');
-  expect(await said(page)).toBe('{"outcome":"selected","optionId":"x"}');
+  expect(await answerText(page)).toBe('{"outcome":"selected","optionId":"x"}');
 });
 
 it('what is longer than its box is allowed only after its end was seen; it can be denied at any time', async () => {
-  const { page } = await openDeck(browser, gateway);
+  const { page } = await openLoggedIn(browser, gateway);
   const command = `${Array.from({ length: 100 }, (_, at) => `echo ${at}`).join('\n')}\nrm -rf /home`;
   await asksFor(page, { rawInput: { command } });
   expect(await option(page, 'a').isDisabled()).toBe(true);
@@ -212,11 +212,11 @@ it('what is longer than its box is allowed only after its end was seen; it can b
   await page.getByTestId('approval-more').waitFor({ state: 'detached' });
   await option(page, 'a').click();
   await ended(page, 'final');
-  expect(await said(page)).toBe('{"outcome":"selected","optionId":"a"}');
+  expect(await answerText(page)).toBe('{"outcome":"selected","optionId":"a"}');
 });
 
 it('a run of an agent that is a program goes on through a kill -9 of the gateway, and the page shows all of it once', async () => {
-  const { page } = await openDeck(browser, gateway);
+  const { page } = await openLoggedIn(browser, gateway);
   await withHelper(page);
   await write(page, 'slow 250');
   await answer(page).getByText('1 2 3 4 5 6').waitFor();
@@ -226,20 +226,23 @@ it('a run of an agent that is a program goes on through a kill -9 of the gateway
   await page.locator('[data-about="reconnecting"]').waitFor({ state: 'detached', timeout: 15_000 });
   await ended(page, 'final');
   const numbers = Array.from({ length: 250 }, (_, at) => at + 1).join(' ');
-  expect(await said(page)).toBe(numbers);
+  expect(await answerText(page)).toBe(numbers);
   await page.reload();
   await caughtUp(page);
-  expect(await said(page)).toBe(numbers);
+  expect(await answerText(page)).toBe(numbers);
 });
 
 it('an agent that dies says so with its last words, and is there again for the next message', async () => {
-  const { page } = await openDeck(browser, gateway);
+  const { page } = await openLoggedIn(browser, gateway);
   await withHelper(page);
   await write(page, 'say so far\ndie 3');
   await ended(page, 'error');
   await answer(page).getByTestId('end').getByText('agent_died').waitFor();
-  expect(await said(page)).toBe('so far');
+  expect(await answerText(page)).toBe('so far');
   await write(page, 'say again');
-  await until('it answers again', async () => (await answers(page).count()) === 2 && (await said(page)) === 'again');
+  await until(
+    'it answers again',
+    async () => (await answers(page).count()) === 2 && (await answerText(page)) === 'again',
+  );
   await waiting(page, 0);
 });

@@ -39,7 +39,7 @@ export const answers = (page: Page): Locator => page.getByTestId('answer');
 export const answer = (page: Page): Locator => answers(page).last();
 
 /** The text of the last answer as it is shown, without who and when. */
-export const said = (page: Page): Promise<string> =>
+export const answerText = (page: Page): Promise<string> =>
   answer(page)
     .locator('.prose')
     .allInnerTexts()

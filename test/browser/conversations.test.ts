@@ -5,16 +5,16 @@ import { until } from '../support/until.ts';
 import {
   answer,
   answers,
+  answerText,
   caughtUp,
   composer,
   ended,
   openConversation,
-  said,
   startConversation,
   waiting,
   write,
 } from './conversations.fixture.ts';
-import { closePages, loginLink, openBrowser, openContext, openDeck } from './page.fixture.ts';
+import { closePages, loginLink, openBrowser, openContext, openLoggedIn } from './page.fixture.ts';
 
 let gateway: GatewayProcess;
 let browser: Browser;
@@ -29,29 +29,29 @@ afterAll(async () => {
 });
 
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
-const words = (count: number): string => Array.from({ length: count }, (_, at) => `w${at}`).join(' ');
+const numbered = (count: number): string => Array.from({ length: count }, (_, at) => `w${at}`).join(' ');
 const working = (page: Page) => page.locator('[data-testid="conversation-view"][data-working="true"]').waitFor();
 
 /** Of somebody else, or with another scope: logged in with a token made for that. */
 async function openAs(options: { scope: 'view' | 'input'; user: string }) {
   const { token } = await gateway.client.tokens.create({ name: options.user, ...options });
   const { url } = await gateway.connect({ token }).createTicket();
-  const deck = await openContext(browser);
-  await deck.page.goto(url);
-  await deck.page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
-  return deck;
+  const opened = await openContext(browser);
+  await opened.page.goto(url);
+  await opened.page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
+  return opened;
 }
 
 describe('a conversation', () => {
   it('is begun with a click, and what is sent comes back word by word until it is whole', async () => {
-    const { page, complaints } = await openDeck(browser, gateway);
+    const { page, complaints } = await openLoggedIn(browser, gateway);
     const key = await startConversation(page);
     expect(decodeURIComponent(new URL(page.url()).hash)).toBe(`#/c/${key}`);
-    const text = words(25);
+    const text = numbered(25);
     await write(page, `/slow ${text}`);
     const seen: string[] = [];
     await until('the whole text is there', async () => {
-      const now = (await answers(page).count()) === 0 ? '' : await said(page);
+      const now = (await answers(page).count()) === 0 ? '' : await answerText(page);
       if (now !== seen.at(-1)) seen.push(now);
       return now === text;
     });
@@ -67,22 +67,22 @@ describe('a conversation', () => {
   });
 
   it('is seen in the second browser of the same person, while it runs and from its beginning', async () => {
-    const { page } = await openDeck(browser, gateway);
+    const { page } = await openLoggedIn(browser, gateway);
     const key = await startConversation(page);
-    await write(page, `/slow ${words(30)}`);
+    await write(page, `/slow ${numbered(30)}`);
     await working(page);
-    const second = await openDeck(browser, gateway);
+    const second = await openLoggedIn(browser, gateway);
     await openConversation(second.page, key);
     await working(second.page);
-    expect(await second.page.getByTestId('message').locator('p').innerText()).toBe(`/slow ${words(30)}`);
+    expect(await second.page.getByTestId('message').locator('p').innerText()).toBe(`/slow ${numbered(30)}`);
     await Promise.all([ended(page, 'final'), ended(second.page, 'final')]);
-    expect(await said(second.page)).toBe(words(30));
-    expect(await said(page)).toBe(words(30));
+    expect(await answerText(second.page)).toBe(numbered(30));
+    expect(await answerText(page)).toBe(numbered(30));
     expect(second.complaints).toEqual([]);
   });
 
   it('is not there for somebody else, until it is shared with them', async () => {
-    const { page } = await openDeck(browser, gateway);
+    const { page } = await openLoggedIn(browser, gateway);
     const key = await startConversation(page);
     await write(page, 'for my eyes');
     await ended(page, 'final');
@@ -98,7 +98,7 @@ describe('a conversation', () => {
     await page.locator('[data-testid="visibility"][data-visibility="shared"]').waitFor();
     await other.page.getByTestId('conversation').filter({ hasText: 'for my eyes' }).waitFor();
     await caughtUp(other.page);
-    expect(await said(other.page)).toBe('for my eyes');
+    expect(await answerText(other.page)).toBe('for my eyes');
   });
 
   it('shows a token that may only look why there is nowhere to write', async () => {
@@ -106,7 +106,7 @@ describe('a conversation', () => {
     await gateway.client.conversation(key).send('/slow one two three').ended;
     const { page, complaints } = await openAs({ scope: 'view', user: 'eve' });
     await openConversation(page, key);
-    expect(await said(page)).toBe('one two three');
+    expect(await answerText(page)).toBe('one two three');
     await page.getByTestId('watching-only').getByText('scope view').waitFor();
     expect(await composer(page).count()).toBe(0);
     expect(await page.getByTestId('new-conversation').count()).toBe(0);
@@ -114,7 +114,7 @@ describe('a conversation', () => {
   });
 
   it('that only one may write to says who that is, and what is sent meanwhile stays with the reason', async () => {
-    const { page } = await openDeck(browser, gateway);
+    const { page } = await openLoggedIn(browser, gateway);
     const key = await startConversation(page);
     const { lease } = gateway.client.conversation(key);
     await lease.acquire({ holder: 'the importer' });
@@ -127,12 +127,12 @@ describe('a conversation', () => {
     await lease.release();
     await composer(page).press('Enter');
     await ended(page, 'final');
-    expect(await said(page)).toBe('let me in');
+    expect(await answerText(page)).toBe('let me in');
     await page.locator('[data-about="lease"]').waitFor({ state: 'detached' });
   });
 
   it('is renamed and removed', async () => {
-    const { page } = await openDeck(browser, gateway);
+    const { page } = await openLoggedIn(browser, gateway);
     const key = await startConversation(page);
     await write(page, 'first words');
     await page.getByTestId('conversation-title').getByText('first words').waitFor();
@@ -152,39 +152,39 @@ describe('a conversation', () => {
 
 describe('a run', () => {
   it('is stopped by a button, and says by whom; what was said stays', async () => {
-    const { page } = await openDeck(browser, gateway);
+    const { page } = await openLoggedIn(browser, gateway);
     await startConversation(page);
-    await write(page, `/slow ${words(200)}`);
+    await write(page, `/slow ${numbered(200)}`);
     await answer(page).getByText('w3 ').waitFor();
     await page.getByTestId('stop').click();
     await ended(page, 'aborted');
     await answer(page).getByTestId('end').getByText('Stopped by').waitFor();
-    const kept = await said(page);
-    expect(kept).toMatch(/^w0 w1 w2 w3/);
-    expect(kept.length).toBeLessThan(words(200).length);
+    const partial = await answerText(page);
+    expect(partial).toMatch(/^w0 w1 w2 w3/);
+    expect(partial.length).toBeLessThan(numbered(200).length);
     await page.reload();
     await caughtUp(page);
-    expect(await said(page)).toBe(kept);
+    expect(await answerText(page)).toBe(partial);
     await answer(page).getByTestId('end').getByText('Stopped by').waitFor();
     await page.getByTestId('stop').waitFor({ state: 'detached' });
   });
 
   it('that fails shows the reason, and what was said before it', async () => {
-    const { page } = await openDeck(browser, gateway);
+    const { page } = await openLoggedIn(browser, gateway);
     await startConversation(page);
     await write(page, '/fail the tank is empty');
     await ended(page, 'error');
     await answer(page).getByTestId('end').getByText('the tank is empty').waitFor();
-    expect(await said(page)).toBe('This goes wrong now.');
+    expect(await answerText(page)).toBe('This goes wrong now.');
     await page.reload();
     await caughtUp(page);
     await answer(page).getByTestId('end').getByText('the tank is empty').waitFor();
   });
 
   it('lets messages wait behind it, which are changed and taken back before it ends', async () => {
-    const { page } = await openDeck(browser, gateway);
+    const { page } = await openLoggedIn(browser, gateway);
     await startConversation(page);
-    await write(page, `/slow ${words(400)}`);
+    await write(page, `/slow ${numbered(400)}`);
     await working(page);
     for (const text of ['first', 'second', 'third']) await write(page, text);
     const queued = await waiting(page, 3);
@@ -204,22 +204,22 @@ describe('a run', () => {
   });
 
   it('is interrupted by a message that is sent so, where the agent can do that', async () => {
-    const { page } = await openDeck(browser, gateway);
+    const { page } = await openLoggedIn(browser, gateway);
     await startConversation(page);
-    await write(page, `/slow ${words(400)}`);
+    await write(page, `/slow ${numbered(400)}`);
     await working(page);
     await page.getByTestId('steer').getByText('Interrupt').click();
     expect(await page.getByTestId('steer-inject').count()).toBe(0);
     await write(page, 'rather this');
     await ended(page, 'final');
-    expect(await said(page)).toBe('rather this');
+    expect(await answerText(page)).toBe('rather this');
     await answers(page).first().getByTestId('end').getByText('Interrupted by').waitFor();
   });
 
   it('and all that waits behind it end with one button', async () => {
-    const { page } = await openDeck(browser, gateway);
+    const { page } = await openLoggedIn(browser, gateway);
     await startConversation(page);
-    await write(page, `/slow ${words(400)}`);
+    await write(page, `/slow ${numbered(400)}`);
     await write(page, 'never said');
     await waiting(page, 1);
     await page.getByTestId('stop-all').click();
@@ -229,7 +229,7 @@ describe('a run', () => {
   });
 
   it('asks for approval, which another tab gives, and both say who gave it', async () => {
-    const { context, page } = await openDeck(browser, gateway);
+    const { context, page } = await openLoggedIn(browser, gateway);
     const key = await startConversation(page);
     await write(page, '/ask open the hatch');
     const request = page.getByTestId('approval');
@@ -246,7 +246,7 @@ describe('a run', () => {
     for (const tab of [page, other]) {
       await tab.getByTestId('approval-answer').getByText(': Allow').waitFor();
       await ended(tab, 'final');
-      expect(await said(tab)).toMatch(/Thank you/);
+      expect(await answerText(tab)).toMatch(/Thank you/);
     }
     // And after a reload still.
     await page.reload();
@@ -254,7 +254,7 @@ describe('a run', () => {
   });
 
   it('shows its tool calls as rows that open', async () => {
-    const { page } = await openDeck(browser, gateway);
+    const { page } = await openLoggedIn(browser, gateway);
     await startConversation(page);
     await write(page, '/tool hello from a tool');
     await ended(page, 'final');
@@ -271,23 +271,23 @@ describe('a run', () => {
 
 describe('through trouble', () => {
   it('a reload in the middle of a run shows the text so far, and the rest of it', async () => {
-    const { page } = await openDeck(browser, gateway);
+    const { page } = await openLoggedIn(browser, gateway);
     await startConversation(page);
-    await write(page, `/slow ${words(40)}`);
+    await write(page, `/slow ${numbered(40)}`);
     await answer(page).getByText('w8 ').waitFor();
     await page.reload();
     await caughtUp(page);
-    expect(await said(page)).toMatch(/^w0 w1 w2 w3 w4 w5 w6 w7 w8/);
+    expect(await answerText(page)).toMatch(/^w0 w1 w2 w3 w4 w5 w6 w7 w8/);
     await ended(page, 'final');
-    expect(await said(page)).toBe(words(40));
+    expect(await answerText(page)).toBe(numbered(40));
   });
 
   it('a kill -9 of the gateway is said, the page comes back by itself, and the next message is answered', async () => {
-    const { page } = await openDeck(browser, gateway);
+    const { page } = await openLoggedIn(browser, gateway);
     await startConversation(page);
     await write(page, 'before');
     await ended(page, 'final');
-    await write(page, `/slow ${words(400)}`);
+    await write(page, `/slow ${numbered(400)}`);
     await answer(page).getByText('w3 ').waitFor();
     await gateway.kill();
     await page.locator('[data-about="reconnecting"]').waitFor();
@@ -299,17 +299,17 @@ describe('through trouble', () => {
     await page.locator('[data-about="reconnecting"]').waitFor({ state: 'detached' });
     // The echo agent lives in the gateway: its run cannot go on, and says so.
     await page.locator('[data-testid="end"][data-state="error"]').waitFor({ timeout: 15_000 });
-    await until('the message that waited was answered', async () => (await said(page)) === 'after', 15_000);
+    await until('the message that waited was answered', async () => (await answerText(page)) === 'after', 15_000);
     expect(await answers(page).count()).toBe(3);
     expect(await page.getByTestId('message').locator('p').allInnerTexts()).toEqual([
       'before',
-      `/slow ${words(400)}`,
+      `/slow ${numbered(400)}`,
       'after',
     ]);
   });
 
   it('a message that the gateway refuses stays where it was written, with the reason', async () => {
-    const { page } = await openDeck(browser, gateway);
+    const { page } = await openLoggedIn(browser, gateway);
     await startConversation(page);
     const large = 'x'.repeat(300 * 1024);
     await composer(page).fill(large);
@@ -319,7 +319,7 @@ describe('through trouble', () => {
   });
 
   it('what was typed and not sent is there after a look at another conversation, and after a reload', async () => {
-    const { page } = await openDeck(browser, gateway);
+    const { page } = await openLoggedIn(browser, gateway);
     const first = await startConversation(page);
     await composer(page).fill('half a thou');
     await startConversation(page);
@@ -337,12 +337,12 @@ describe('reading', () => {
   const top = (page: Page) => box(page).evaluate((element) => element.scrollTop);
 
   it('stays where the reader is while text comes, and goes to the end when asked to', async () => {
-    const { page } = await openDeck(browser, gateway);
+    const { page } = await openLoggedIn(browser, gateway);
     await startConversation(page);
     await write(page, Array.from({ length: 60 }, (_, at) => `line ${at}`).join('\n'));
     await ended(page, 'final');
     expect(await box(page).getAttribute('data-at-end')).toBe('true');
-    await write(page, `/slow ${words(60)}`);
+    await write(page, `/slow ${numbered(60)}`);
     await working(page);
     await box(page).hover();
     await page.mouse.wheel(0, -500);
@@ -361,7 +361,7 @@ describe('reading', () => {
     const { key } = await gateway.client.conversations.create({});
     const conversation = gateway.client.conversation(key);
     for (let at = 0; at < 130; at += 1) await conversation.send(`message ${at}`).ended;
-    const { page } = await openDeck(browser, gateway);
+    const { page } = await openLoggedIn(browser, gateway);
     await openConversation(page, key);
     await page.getByTestId('answer').getByText('message 129', { exact: true }).waitFor();
     const turns = page.locator('[data-entry]');
@@ -400,7 +400,7 @@ describe('markup', () => {
   ];
 
   it('in messages, answers, tools, requests, reasons and titles is text and does nothing', async () => {
-    const { page, complaints } = await openDeck(browser, gateway);
+    const { page, complaints } = await openLoggedIn(browser, gateway);
     const elsewhere: string[] = [];
     page.on('request', (request) => {
       if (!request.url().startsWith(gateway.url)) elsewhere.push(request.url());
@@ -443,7 +443,7 @@ describe('markup', () => {
   });
 
   it('that is code is copied as it is', async () => {
-    const { context, page } = await openDeck(browser, gateway);
+    const { context, page } = await openLoggedIn(browser, gateway);
     await context.grantPermissions(['clipboard-read', 'clipboard-write']);
     await startConversation(page);
     await write(page, 'look:\n```sh\necho "a"\n  echo b\n```\ndone');
@@ -456,7 +456,7 @@ describe('markup', () => {
 
 describe('on a phone', () => {
   it('everything fits, the list is a drawer, and a button sends while Enter makes a line', async () => {
-    const { page, complaints } = await openDeck(browser, gateway, PHONE);
+    const { page, complaints } = await openLoggedIn(browser, gateway, PHONE);
     await startConversation(page);
     await composer(page).tap();
     await page.keyboard.type('one');
@@ -465,8 +465,8 @@ describe('on a phone', () => {
     expect(await composer(page).inputValue()).toBe('one\ntwo');
     await page.getByTestId('send').tap();
     await ended(page, 'final');
-    expect(await said(page)).toBe('one\ntwo');
-    await write2(page, `/slow ${words(40)}`);
+    expect(await answerText(page)).toBe('one\ntwo');
+    await write2(page, `/slow ${numbered(40)}`);
     await working(page);
     await write2(page, 'a message which waits and is longer than the line of a phone is wide, by far');
     await waiting(page, 1);

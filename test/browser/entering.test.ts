@@ -8,7 +8,7 @@ import {
   loginLink,
   openBrowser,
   openContext,
-  openDeck,
+  openLoggedIn,
   seeLine,
   startShell,
   type,
@@ -57,17 +57,17 @@ it('a login link works once: the second browser is told to get another', async (
 });
 
 it('the cookie is out of reach for scripts and other sites, and logging out ends every page that came in with it', async () => {
-  const { context, page } = await openDeck(browser, gateway);
+  const { context, page } = await openLoggedIn(browser, gateway);
   const cookies = await context.cookies();
   expect(cookies).toHaveLength(1);
   expect(cookies[0]).toMatchObject({ httpOnly: true, sameSite: 'Strict', domain: '127.0.0.1' });
   expect(await page.evaluate(() => document.cookie)).toBe('');
 
-  const kept = `${cookies[0]?.name}=${cookies[0]?.value}`;
+  const cookie = `${cookies[0]?.name}=${cookies[0]?.value}`;
   // The other half is kept for this origin alone; see login-origin.test.ts.
   const key = await keyOf(page);
-  const me = () => fetch(`${gateway.url}/v1/me`, { headers: { cookie: kept, ...key } });
-  expect((await fetch(`${gateway.url}/v1/me`, { headers: { cookie: kept } })).status).toBe(401);
+  const me = () => fetch(`${gateway.url}/v1/me`, { headers: { cookie, ...key } });
+  expect((await fetch(`${gateway.url}/v1/me`, { headers: { cookie } })).status).toBe(401);
   expect((await me()).status).toBe(200);
   const other = await context.newPage();
   await other.goto(gateway.url);
@@ -82,7 +82,7 @@ it('the cookie is out of reach for scripts and other sites, and logging out ends
 });
 
 it('nothing in the address sends the page anywhere but to its own gateway', async () => {
-  const { page, sockets, complaints } = await openDeck(browser, gateway);
+  const { page, sockets, complaints } = await openLoggedIn(browser, gateway);
   const elsewhere: string[] = [];
   page.on('request', (request) => {
     if (!request.url().startsWith(`${gateway.url}/`)) elsewhere.push(request.url());
@@ -106,7 +106,7 @@ it('nothing in the address sends the page anywhere but to its own gateway', asyn
 });
 
 it('labels of a new session are on its row and its page, and the filter finds it by them', async () => {
-  const { page, complaints } = await openDeck(browser, gateway);
+  const { page, complaints } = await openLoggedIn(browser, gateway);
   await page.getByTestId('new-form').click();
   await page.getByTestId('new-command').fill('read x');
   await page.getByTestId('new-name').fill('labelled here');
@@ -160,7 +160,7 @@ it('markup in names, titles, links and output is text and does nothing', async (
 });
 
 it('a page whose login was revoked shows the door within a second', async () => {
-  const { page } = await openDeck(browser, gateway);
+  const { page } = await openLoggedIn(browser, gateway);
   const cookies = (await gateway.client.tokens.list()).filter((token) => token.kind === 'cookie');
   const before = performance.now();
   await Promise.all(cookies.map(({ id }) => gateway.client.tokens.revoke(id)));

@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { makeConversation, writeConfig } from '../conversations/conversation.fixture.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
-import { openWatched, residue, TRACE, type WatchedDeck } from './alarms.fixture.ts';
+import { openWatched, residue, TRACE, type WatchedPage } from './alarms.fixture.ts';
 import { choose, closePages, loginLink, openBrowser, openContext, seeLine } from './page.fixture.ts';
 
 let gateway: Gateway;
@@ -44,21 +44,21 @@ const go = (page: Page, hash: string): Promise<void> =>
   }, hash);
 
 /** Who comes by a link is told what it is, and goes in. */
-async function passDoor(page: Page): Promise<void> {
+async function passWelcome(page: Page): Promise<void> {
   await page.getByTestId('guest-enter').click();
   await page.locator('[data-testid="guest"][data-link="open"]').waitFor();
 }
 
-async function enter(): Promise<WatchedDeck> {
-  const deck = await openWatched(browser, gateway.url);
-  await deck.page.goto(await loginLink(gateway));
-  await open(deck.page);
-  return deck;
+async function enter(): Promise<WatchedPage> {
+  const visit = await openWatched(browser, gateway.url);
+  await visit.page.goto(await loginLink(gateway));
+  await open(visit.page);
+  return visit;
 }
 
 it('the alarms of these tests ring: a page that does what must not happen is heard', async () => {
-  const deck = await openWatched(browser, gateway.url);
-  const { page, alarms } = deck;
+  const visit = await openWatched(browser, gateway.url);
+  const { page, alarms } = visit;
   await page.goto(gateway.url);
   await page.getByTestId('login').waitFor();
   expect(alarms.filter((alarm) => !alarm.includes('401'))).toEqual([]);
@@ -77,8 +77,8 @@ it('the alarms of these tests ring: a page that does what must not happen is hea
     },
     [TRACE, elsewhereUrl] as const,
   );
-  const rings = (...wanted: readonly string[]): Promise<void> =>
-    until(`it rings: ${wanted.join(', ')}`, async () => wanted.every((one) => alarms.join('\n').includes(one)));
+  const rings = (...expected: readonly string[]): Promise<void> =>
+    until(`it rings: ${expected.join(', ')}`, async () => expected.every((one) => alarms.join('\n').includes(one)));
   // What its policy refuses is told behind it: were the page left at once, never.
   await rings(
     'policy connect-src',
@@ -138,8 +138,8 @@ describe('S5: nothing in an address', () => {
 
   it('makes the page run, ask, or go anywhere else, whatever its fragment names', async () => {
     const { page, alarms } = await enter();
-    const asked: string[] = [];
-    page.on('request', (request) => asked.push(`${request.method()} ${new URL(request.url()).pathname}`));
+    const requests: string[] = [];
+    page.on('request', (request) => requests.push(`${request.method()} ${new URL(request.url()).pathname}`));
     for (const [fragment, shows] of FRAGMENTS) {
       await go(page, '');
       await page.getByTestId('empty').waitFor();
@@ -149,7 +149,7 @@ describe('S5: nothing in an address', () => {
     }
     // What cannot be asked may be refused, and the page says so; nothing but looking was asked for.
     expect(alarms.filter((alarm) => !/console Failed to load resource.* (400|404)/.test(alarm))).toEqual([]);
-    expect(asked.filter((one) => !one.startsWith('GET ') || /logout|tokens|evil/.test(one))).toEqual([]);
+    expect(requests.filter((one) => !one.startsWith('GET ') || /logout|tokens|evil/.test(one))).toEqual([]);
     await go(page, '');
     await page.getByTestId('empty').waitFor();
     expect(await page.locator('[data-testid="app-shell"]').getAttribute('data-link')).toBe('open');
@@ -194,8 +194,8 @@ describe('S5: nothing in an address', () => {
   });
 
   it('that is a hostile ticket or secret does more than fail, says why, and stays in the address', async () => {
-    const deck = await openWatched(browser, gateway.url);
-    const { page, alarms } = deck;
+    const visit = await openWatched(browser, gateway.url);
+    const { page, alarms } = visit;
     const refused = (alarm: string): boolean =>
       /console Failed to load resource.* (400|401|403|404|410|413|422|429)/.test(alarm);
     for (const ticket of [MARKUP, '../../v1/tokens', '%00%', 'x'.repeat(50_000)]) {
@@ -223,24 +223,24 @@ describe('S33: a share link', () => {
   const share = (session: string, more: object = {}) => gateway.client.shares.create({ session, ...more });
   const cat = async (): Promise<string> => (await gateway.client.sessions.create({ argv: ['/bin/cat'] })).id;
 
-  async function comeBy(url: string): Promise<WatchedDeck> {
-    const deck = await openWatched(browser, gateway.url);
-    await deck.page.goto(url);
-    await passDoor(deck.page);
-    return deck;
+  async function comeBy(url: string): Promise<WatchedPage> {
+    const visit = await openWatched(browser, gateway.url);
+    await visit.page.goto(url);
+    await passWelcome(visit.page);
+    return visit;
   }
 
   it('leaves its secret in no address, header, history, title or store, and no cookie', async () => {
     const { url, secret } = await share(await cat());
-    const said: string[] = [];
-    const deck = await openWatched(browser, gateway.url);
-    const { page, context } = deck;
-    context.on('request', (request) => said.push(request.url(), JSON.stringify(request.headers())));
+    const messages: string[] = [];
+    const visit = await openWatched(browser, gateway.url);
+    const { page, context } = visit;
+    context.on('request', (request) => messages.push(request.url(), JSON.stringify(request.headers())));
     await page.goto(`${gateway.url}/`);
     await page.getByTestId('login').waitFor();
     // In a tab where the page is already, and then anew.
     await go(page, new URL(url).hash);
-    await passDoor(page);
+    await passWelcome(page);
     await page.reload();
     await page.locator('[data-testid="guest"][data-link="open"]').waitFor();
     const places = await page.evaluate(() => {
@@ -256,17 +256,17 @@ describe('S33: a share link', () => {
     });
     const bare = secret.slice(4);
     expect(bare.length).toBeGreaterThan(30);
-    expect(`${places}${said.join('')}`).not.toContain(bare);
+    expect(`${places}${messages.join('')}`).not.toContain(bare);
     expect(await context.cookies()).toEqual([]);
-    expect(deck.alarms.filter((alarm) => !alarm.includes('401'))).toEqual([]);
+    expect(visit.alarms.filter((alarm) => !alarm.includes('401'))).toEqual([]);
   });
 
   it('shows its one session, and no other page is behind any address in its tab', async () => {
     const other = await cat();
     const { key } = await makeConversation(gateway);
     const { page, alarms } = await comeBy((await share(await cat())).url);
-    const asked: string[] = [];
-    page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+    const requests: string[] = [];
+    page.on('request', (request) => requests.push(new URL(request.url()).pathname));
     for (const hash of [`#/${other}`, `#/c/${encodeURIComponent(key)}`, '#/search?q=x', '#/traffic', '#/plugins']) {
       await page.goto(`${gateway.url}/${hash}`);
       await page.reload();
@@ -275,7 +275,7 @@ describe('S33: a share link', () => {
       expect(await page.locator('.sidebar, [data-testid="session"], .page').count()).toBe(0);
       expect(await page.getByTestId('session-view').getAttribute('data-session')).not.toBe(other);
     }
-    expect(asked.filter((path) => /^\/v1\/(?!me$|shared$|ws$)/.test(path))).toEqual([]);
+    expect(requests.filter((path) => /^\/v1\/(?!me$|shared$|ws$)/.test(path))).toEqual([]);
     // With all that the tab has, as a script in it could.
     const answers = await page.evaluate(
       async ([session, talk]) => {
@@ -349,8 +349,8 @@ describe('S33: a share link', () => {
 
   // The last one: from then on this address waits.
   it('is not found by guessing: after some wrong ones the page says to wait, and does not go on by itself', async () => {
-    const deck = await openWatched(browser, gateway.url);
-    const { page } = deck;
+    const visit = await openWatched(browser, gateway.url);
+    const { page } = visit;
     let tries = 0;
     page.on('request', (request) => {
       if (/\/v1\/shares\/(look|redeem)$/.test(request.url())) tries += 1;
@@ -378,7 +378,7 @@ describe('S33: a share link', () => {
     await page.goto(`${gateway.url}/#share=shr_wrong_again`);
     await page.locator('[data-testid="guest-error"] [data-code="rate_limited"]').waitFor();
     expect(tries).toBe(1);
-    expect(deck.alarms.filter((alarm) => !/console Failed to load resource/.test(alarm))).toEqual([]);
+    expect(visit.alarms.filter((alarm) => !/console Failed to load resource/.test(alarm))).toEqual([]);
   });
 });
 

@@ -10,7 +10,7 @@ import { writeConfig } from '../conversations/conversation.fixture.ts';
 import { installPlugin } from '../plugins/installed.fixture.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
-import { openWatched, residue, TRACE, type WatchedDeck } from './alarms.fixture.ts';
+import { openWatched, residue, TRACE, type WatchedPage } from './alarms.fixture.ts';
 import { caughtUp, composer, write } from './conversations.fixture.ts';
 import { choose, closePages, lines, loginLink, openBrowser, seeLine } from './page.fixture.ts';
 import { ASKS, LINKS, SEQUENCES } from './sequences.fixture.ts';
@@ -44,23 +44,23 @@ async function open(page: Page, id: string): Promise<void> {
 /** What makes a name read otherwise than it is. */
 const HIDING = /[^\P{Cc}\n]|[\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/u;
 
-async function enter(): Promise<WatchedDeck & { readonly inputs: readonly string[] }> {
-  const deck = await openWatched(browser, gateway.url);
+async function enter(): Promise<WatchedPage & { readonly inputs: readonly string[] }> {
+  const opened = await openWatched(browser, gateway.url);
   const inputs: string[] = [];
   // A frame of input is JSON, or binary with its kind in front: whatever a page sends beyond asking to be shown something.
-  deck.page.on('websocket', (socket) =>
+  opened.page.on('websocket', (socket) =>
     socket.on('framesent', ({ payload }) => {
       const text = payload.toString();
       if (!/"t":"(hello|watch|look|subscribe|unsubscribe|watch_\w+|pong|ping|ack)"/.test(text)) inputs.push(text);
     }),
   );
-  await deck.page.goto(await loginLink(gateway));
-  await deck.page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
-  return { ...deck, inputs };
+  await opened.page.goto(await loginLink(gateway));
+  await opened.page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
+  return { ...opened, inputs };
 }
 
 /** Nothing happened, and nothing is in the page that was text. */
-async function calm({ page, alarms }: WatchedDeck): Promise<void> {
+async function calm({ page, alarms }: WatchedPage): Promise<void> {
   expect(await residue(page)).toEqual([]);
   expect(alarms).toEqual([]);
 }
@@ -68,17 +68,17 @@ async function calm({ page, alarms }: WatchedDeck): Promise<void> {
 describe('S18: escape sequences in output', () => {
   /** Says `begin`, prints the file for each line that it is given, then keeps all input in another file. */
   async function printer(bytes: string): Promise<{ id: string; got: () => string }> {
-    const [file, kept] = [join(dir, `bytes-${bytes.length}`), join(dir, `got-${bytes.length}`)];
+    const [file, copy] = [join(dir, `bytes-${bytes.length}`), join(dir, `got-${bytes.length}`)];
     writeFileSync(file, bytes, 'latin1');
-    const command = `stty raw -echo; printf 'begin\\r\\n'; head -c1 > /dev/null; cat '${file}'; printf '\\033c\\r\\nprinted\\r\\n'; exec cat > '${kept}'`;
+    const command = `stty raw -echo; printf 'begin\\r\\n'; head -c1 > /dev/null; cat '${file}'; printf '\\033c\\r\\nprinted\\r\\n'; exec cat > '${copy}'`;
     const { id } = await gateway.client.sessions.create({ argv: ['/bin/sh', '-c', command], cols: 80, rows: 24 });
-    return { id, got: () => (existsSync(kept) ? readFileSync(kept, 'latin1') : '') };
+    return { id, got: () => (existsSync(copy) ? readFileSync(copy, 'latin1') : '') };
   }
 
   it('reach nobody outside of the terminal, and a viewer that does not steer answers none of them', async () => {
     const all = SEQUENCES.map(([, bytes]) => bytes).join('');
-    const deck = await enter();
-    const { page, context, inputs } = deck;
+    const opened = await enter();
+    const { page, context, inputs } = opened;
     const { id, got } = await printer(all);
     await choose(page, id);
     await seeLine(page, 'begin');
@@ -100,12 +100,12 @@ describe('S18: escape sequences in output', () => {
       expect(text).not.toMatch(HIDING);
     }
     expect(await page.locator('.xterm img, .xterm canvas[width="1"], .xterm video, .xterm audio').count()).toBe(0);
-    await calm(deck);
+    await calm(opened);
     await context.grantPermissions(['clipboard-read', 'clipboard-write']);
     expect(await page.evaluate(() => navigator.clipboard.readText())).not.toContain(TRACE);
     // Nothing was changed on the way: it is the viewer that does not follow it.
-    const kept = Buffer.from(await (await gateway.fetch(`/v1/sessions/${id}/output?since=0`)).arrayBuffer());
-    expect(kept.toString('latin1')).toContain(all);
+    const copy = Buffer.from(await (await gateway.fetch(`/v1/sessions/${id}/output?since=0`)).arrayBuffer());
+    expect(copy.toString('latin1')).toContain(all);
   });
 
   it('are answered once, by who steers, with nothing that the output could choose', async () => {
@@ -138,8 +138,8 @@ describe('S18: escape sequences in output', () => {
   });
 
   it('that are links lead nowhere but to the web, and only after what they lead to was shown', async () => {
-    const deck = await enter();
-    const { page } = deck;
+    const opened = await enter();
+    const { page } = opened;
     const rows = LINKS.map(([target, text]) => `\x1b]8;;${target}\x1b\\${text}\x1b]8;;\x1b\\\r\n`).join('');
     const id = await new Emitter(gateway, 'links', { cols: 80, rows: 24 }).emit({ response: `${rows}end\r\n` });
     await choose(page, id);
@@ -157,12 +157,12 @@ describe('S18: escape sequences in output', () => {
       await page.keyboard.press('Escape');
       await page.getByTestId('link-target').waitFor({ state: 'detached' });
     }
-    await calm(deck);
+    await calm(opened);
   });
 
   it('in floods leave the page its turn: sizes that change all the time, titles by the thousand, strings without an end', async () => {
-    const deck = await enter();
-    const { page } = deck;
+    const opened = await enter();
+    const { page } = opened;
     const emitter = new Emitter(gateway, 'storm');
     const id = await emitter.emit({ cols: 80, rows: 24, response: 'begin\r\n' });
     await choose(page, id);
@@ -193,7 +193,7 @@ describe('S18: escape sequences in output', () => {
     // Still there for who looks at it.
     await page.getByTestId('theme').click();
     await page.getByTestId('theme').click();
-    await calm(deck);
+    await calm(opened);
   });
 });
 
@@ -208,7 +208,7 @@ describe('what an agent tells', () => {
   }
 
   /** The agent tells this in one turn, to its end. */
-  async function tell(page: Page, ...updates: readonly object[]): Promise<void> {
+  async function update(page: Page, ...updates: readonly object[]): Promise<void> {
     const answers = await page.getByTestId('answer').count();
     await write(page, JSON.stringify({ updates }));
     const turn = page.getByTestId('answer').or(page.getByTestId('part-error')).nth(answers);
@@ -217,19 +217,19 @@ describe('what an agent tells', () => {
   }
 
   it('is shown whatever it costs and however long it is, and hides nothing', async () => {
-    const deck = await enter();
-    const { page } = deck;
+    const opened = await enter();
+    const { page } = opened;
     await talk(page);
     const cost = (amount: number): object => ({ sessionUpdate: 'usage_update', cost: { currency: 'USD', amount } });
-    await tell(page, cost(1), cost(1e300), cost(1.5));
+    await update(page, cost(1), cost(1e300), cost(1.5));
     const [info] = (await gateway.client.conversations.list()).conversations;
     expect(info?.usage).toEqual({ costUsd: 1.5 });
     const content = [{ type: 'diff', path: '/x/empty', oldText: null, newText: 150_000 }];
     const call = { sessionUpdate: 'tool_call', toolCallId: 'n', title: 'write', kind: 'edit', status: 'completed' };
-    await tell(page, { ...call, content });
+    await update(page, { ...call, content });
     expect(await page.getByTestId('tool').innerText()).toContain('+150000');
     const hidden = 'one\u202etwo\u2066\u200b';
-    await tell(
+    await update(
       page,
       { sessionUpdate: 'agent_thought_chunk', content: { type: 'text', text: hidden } },
       { sessionUpdate: 'plan', entries: [{ content: hidden, status: 'completed' }] },
@@ -243,12 +243,12 @@ describe('what an agent tells', () => {
       expect(text, part).toContain('one⟨U+202E⟩two');
     }
     expect(await page.getByTestId('conversation-usage').innerText()).toContain('$1.50');
-    await calm(deck);
+    await calm(opened);
   });
 
   it('and cannot be shown leaves all the rest: its neighbours, the list and the way out', async () => {
-    const deck = await enter();
-    const { page } = deck;
+    const opened = await enter();
+    const { page } = opened;
     // A fault of the page: no text with this word can be drawn.
     await page.addInitScript((word) => {
       const { replaceAll } = String.prototype;
@@ -261,13 +261,13 @@ describe('what an agent tells', () => {
     await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
     await talk(page);
     const plan = (content: string): object => ({ sessionUpdate: 'plan', entries: [{ content, status: 'pending' }] });
-    await tell(page, plan('fortunate'));
-    await tell(page, plan('unfortunate'));
+    await update(page, plan('fortunate'));
+    await update(page, plan('unfortunate'));
     await page.getByTestId('part-error').waitFor();
     expect(await page.getByTestId('plan').innerText()).toContain('fortunate');
     expect(await page.getByTestId('part-error').count()).toBe(1);
     // The page still has its composer: the conversation goes on.
-    await tell(page, plan('fortunate again'));
+    await update(page, plan('fortunate again'));
     expect(await page.getByTestId('plan').count()).toBe(2);
     expect(await page.getByTestId('error-boundary').count()).toBe(0);
 
@@ -287,7 +287,7 @@ describe('what an agent tells', () => {
       location.hash = '#/traffic';
     });
     await page.getByTestId('error-boundary').waitFor({ state: 'detached' });
-    expect(deck.alarms.filter((alarm) => !alarm.includes('a fault'))).toEqual([]);
+    expect(opened.alarms.filter((alarm) => !alarm.includes('a fault'))).toEqual([]);
   });
 });
 
@@ -309,8 +309,8 @@ describe('S19: markup', () => {
   ];
 
   it('in names, commands, places, titles, labels, sources and holders of sessions is text', async () => {
-    const deck = await enter();
-    const { page } = deck;
+    const opened = await enter();
+    const { page } = opened;
     const sessions = gateway.client.sessions;
     const own = await Promise.all(
       MARKUP.map((name) =>
@@ -343,19 +343,19 @@ describe('S19: markup', () => {
       .lease.take({ holder: MARKUP[0] ?? '' });
     await open(page, own[0]?.id ?? '');
     await page.locator('[data-testid="lease"][data-lease="taken"]').waitFor();
-    await calm(deck);
+    await calm(opened);
     for (const hash of ['#/traffic', `#/search?q=${TRACE}`]) {
       await page.evaluate((to) => {
         location.hash = to;
       }, hash);
       await page.locator('.page').getByText(TRACE).filter({ visible: true }).first().waitFor();
-      await calm(deck);
+      await calm(opened);
     }
   });
 
   it('in what an agent says, does and asks for is text, and so is who shares and why', async () => {
-    const deck = await enter();
-    const { page } = deck;
+    const opened = await enter();
+    const { page } = opened;
     await page.locator('[data-testid$="new-conversation"]:visible').first().click();
     await caughtUp(page);
     await composer(page).waitFor();
@@ -376,23 +376,23 @@ describe('S19: markup', () => {
     await write(page, JSON.stringify({ toolCall, options }));
     await page.getByTestId('approval').waitFor();
     expect(await page.getByTestId('approval').innerText()).toContain(line);
-    await calm(deck);
+    await calm(opened);
     await page.locator('[data-testid="approval-option"][data-option="d"]').click();
     await page.locator('[data-testid="conversation-view"][data-working="false"]').waitFor();
     for (const opener of await page.getByTestId('tool-open').all()) await opener.click();
-    await calm(deck);
+    await calm(opened);
   });
 
   it('in what a plugin is called, says and logs is text', async () => {
-    const deck = await enter();
-    const { page } = deck;
-    const said = JSON.stringify(MARKUP);
+    const opened = await enter();
+    const { page } = opened;
+    const json = JSON.stringify(MARKUP);
     await installPlugin(gateway, {
       id: 'loud',
       source: `export default (api) => {
-        for (const text of ${said}) console.log(text);
+        for (const text of ${json}) console.log(text);
         api.route('POST', '/tell', async () => {
-          for (const text of ${said}.slice(0, 3)) await api.notify({ title: text, text });
+          for (const text of ${json}.slice(0, 3)) await api.notify({ title: text, text });
           return { status: 204 };
         }, { public: true });
       };`,
@@ -408,7 +408,7 @@ describe('S19: markup', () => {
       .filter({ visible: true })
       .first()
       .waitFor();
-    await calm(deck);
+    await calm(opened);
   });
 
   it('is served as text where it is fetched: no answer of ours can be a page of somebody else', async () => {
@@ -429,9 +429,9 @@ describe('S19: markup', () => {
       await answer.arrayBuffer();
     }
     // A browser that is sent to one of them: as a text or a file, and no script of it.
-    const deck = await enter();
-    const answer = await deck.page.goto(`${gateway.url}/v1/sessions/${id}/output?tail=100`);
+    const opened = await enter();
+    const answer = await opened.page.goto(`${gateway.url}/v1/sessions/${id}/output?tail=100`);
     expect(answer?.status()).toBeLessThan(500);
-    expect(await deck.page.evaluate((trace) => trace in window, TRACE)).toBe(false);
+    expect(await opened.page.evaluate((trace) => trace in window, TRACE)).toBe(false);
   });
 });

@@ -13,7 +13,7 @@ import {
   loginLink,
   openBrowser,
   openContext,
-  openDeck,
+  openLoggedIn,
   seeLine,
   startShell,
   type,
@@ -69,7 +69,7 @@ const upgrade = (headers: Record<string, string>, protocols: string[] = []): Pro
   });
 
 it('the cookie that another port of this host is sent opens nothing there: no request, no stream, no socket', async () => {
-  const { page } = await openDeck(browser, gateway);
+  const { page } = await openLoggedIn(browser, gateway);
   const session = await startShell(page);
   const tab = await page.context().newPage();
   await tab.goto(otherUrl);
@@ -118,7 +118,7 @@ it('the cookie that another port of this host is sent opens nothing there: no re
 });
 
 it('a second cookie of the name, which another port has set, locks nobody out', async () => {
-  const { page, context } = await openDeck(browser, gateway);
+  const { page, context } = await openLoggedIn(browser, gateway);
   const [ours] = await context.cookies();
   sets = [
     `${ours?.name}=bn_${'x'.repeat(43)}; Path=/v1`,
@@ -138,7 +138,7 @@ it('a second cookie of the name, which another port has set, locks nobody out', 
 });
 
 it('a cookie that another port has put in the place of ours is said to be that, and a fresh link lets in again', async () => {
-  const { page, context } = await openDeck(browser, gateway);
+  const { page, context } = await openLoggedIn(browser, gateway);
   const [ours] = await context.cookies();
   sets = [`${ours?.name}=bn_${'x'.repeat(43)}; Path=/; HttpOnly`];
   const tab = await context.newPage();
@@ -153,7 +153,7 @@ it('a cookie that another port has put in the place of ours is said to be that, 
 });
 
 it('a login whose storage was cleared, as one of before an upgrade, is said to be half, and a fresh link mends it', async () => {
-  const { page } = await openDeck(browser, gateway);
+  const { page } = await openLoggedIn(browser, gateway);
   await page.evaluate(() => localStorage.clear());
   await page.reload();
   const failure = page.locator('[data-testid="failure"][data-code="login_incomplete"]');
@@ -186,7 +186,7 @@ it('where storage is blocked the page works until it is closed, and says so', as
 });
 
 it('a file is saved by a pass that works once, and by nothing that another port is sent', async () => {
-  const { page, context } = await openDeck(browser, gateway);
+  const { page, context } = await openLoggedIn(browser, gateway);
   await startShell(page);
   await type(page, 'echo saved-$((6*7))');
   await seeLine(page, 'saved-42');

@@ -15,7 +15,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { call } from '../mcp/mcp.fixture.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
-import { closePages, loginLink, openBrowser, openContext, openDeck } from './page.fixture.ts';
+import { closePages, loginLink, openBrowser, openContext, openLoggedIn } from './page.fixture.ts';
 
 let gateway: Gateway;
 let browser: Browser;
@@ -33,9 +33,10 @@ afterAll(async () => {
 class Program implements OAuthClientProvider {
   readonly redirectUrl: string;
   readonly clientMetadata;
-  asked: URL | undefined;
+  redirect: URL | undefined;
   answer: URLSearchParams | undefined;
-  kept: { client?: object; tokens?: Record<string, unknown>; verifier?: string; discovery?: OAuthDiscoveryState } = {};
+  stored: { client?: object; tokens?: Record<string, unknown>; verifier?: string; discovery?: OAuthDiscoveryState } =
+    {};
   readonly #server: Server;
 
   static async start(name: string): Promise<Program> {
@@ -60,28 +61,28 @@ class Program implements OAuthClientProvider {
   }
 
   state = (): string => 'state-of-the-program';
-  clientInformation = () => this.kept.client as never;
+  clientInformation = () => this.stored.client as never;
   saveClientInformation(client: object): void {
-    this.kept.client = client;
+    this.stored.client = client;
   }
-  tokens = () => this.kept.tokens as never;
+  tokens = () => this.stored.tokens as never;
   saveTokens(tokens: object): void {
-    this.kept.tokens = { ...tokens };
+    this.stored.tokens = { ...tokens };
   }
   redirectToAuthorization(url: URL): void {
-    this.asked = url;
+    this.redirect = url;
   }
   saveCodeVerifier(verifier: string): void {
-    this.kept.verifier = verifier;
+    this.stored.verifier = verifier;
   }
-  codeVerifier = (): string => this.kept.verifier ?? '';
+  codeVerifier = (): string => this.stored.verifier ?? '';
   saveDiscoveryState(state: OAuthDiscoveryState): void {
-    this.kept.discovery = state;
+    this.stored.discovery = state;
   }
-  discoveryState = () => this.kept.discovery;
+  discoveryState = () => this.stored.discovery;
   invalidateCredentials(what: 'all' | 'client' | 'tokens' | 'verifier' | 'discovery'): void {
-    if (what === 'all' || what === 'tokens') delete this.kept.tokens;
-    if (what === 'all' || what === 'client') delete this.kept.client;
+    if (what === 'all' || what === 'tokens') delete this.stored.tokens;
+    if (what === 'all' || what === 'client') delete this.stored.client;
   }
 
   transport(): StreamableHTTPClientTransport {
@@ -91,13 +92,13 @@ class Program implements OAuthClientProvider {
   /** Connects as far as it comes: the address for the browser, or a client that works. */
   async connect(): Promise<Client | URL> {
     const client = new Client({ name: 'program', version: '1' });
-    this.asked = undefined;
+    this.redirect = undefined;
     try {
       await client.connect(this.transport());
       return client;
     } catch (error) {
-      if (!(error instanceof UnauthorizedError) || this.asked === undefined) throw error;
-      return this.asked;
+      if (!(error instanceof UnauthorizedError) || this.redirect === undefined) throw error;
+      return this.redirect;
     }
   }
 
@@ -112,9 +113,9 @@ class Program implements OAuthClientProvider {
 }
 
 async function addressOf(program: Program): Promise<string> {
-  const asked = await program.connect();
-  if (!(asked instanceof URL)) throw new Error('It is let in without a login.');
-  return asked.href;
+  const redirect = await program.connect();
+  if (!(redirect instanceof URL)) throw new Error('It is let in without a login.');
+  return redirect.href;
 }
 
 async function clientOf(program: Program): Promise<Client> {
@@ -155,17 +156,17 @@ it('a program connects from nothing, a person logs in and allows it, and it work
   expect(complaints.filter((one) => !one.includes('status of 401'))).toEqual([]);
 
   // An access token that has ended is replaced without a person.
-  const before = { ...program.kept.tokens };
-  program.kept.tokens = { ...before, access_token: 'bn_ended' };
+  const before = { ...program.stored.tokens };
+  program.stored.tokens = { ...before, access_token: 'bn_ended' };
   expect((await call(client, 'bash_list')).isError).toBe(false);
-  expect(program.kept.tokens?.refresh_token).not.toBe(before.refresh_token);
+  expect(program.stored.tokens?.refresh_token).not.toBe(before.refresh_token);
 
   const { tokens } = (await (await gateway.fetch('/v1/tokens')).json()) as { tokens: Record<string, unknown>[] };
   const own = tokens.find(({ name }) => name === 'Robin’s agent (MCP)');
   expect(own).toMatchObject({ kind: 'token', scope: 'create', user: 'admin' });
   expect((await gateway.fetch(`/v1/tokens/${own?.id}`, { method: 'DELETE' })).status).toBe(204);
   await expect(call(client, 'bash_list')).rejects.toThrow(UnauthorizedError);
-  expect(program.asked?.pathname).toBe('/oauth/authorize');
+  expect(program.redirect?.pathname).toBe('/oauth/authorize');
 
   // The client's stream comes back, too, and would begin a second login, with another proof.
   await client.close();
@@ -186,7 +187,7 @@ it('a program connects from nothing, a person logs in and allows it, and it work
 it('who denies sends the program away with nothing, and a login that may only watch can give no more', async () => {
   const program = await Program.start('Another agent');
   const address = await addressOf(program);
-  const { page } = await openDeck(browser, gateway);
+  const { page } = await openLoggedIn(browser, gateway);
   await page.goto(address);
   await page.getByTestId('authorize-deny').click();
   await page.waitForURL(`${program.redirectUrl}?**`);
@@ -204,7 +205,7 @@ it('who denies sends the program away with nothing, and a login that may only wa
 it('a page that was tampered with is told apart in words, and sends nobody anywhere', async () => {
   const program = await Program.start('Agent');
   const address = new URL(await addressOf(program));
-  const { page } = await openDeck(browser, gateway);
+  const { page } = await openLoggedIn(browser, gateway);
   for (const [name, value] of [
     ['redirect_uri', 'https://evil.example/callback'],
     ['client_id', `${address.searchParams.get('client_id')}x`],

@@ -17,12 +17,12 @@ export {
   tell,
   type,
 } from '../support/page.ts';
-export type Deck = OpenPage;
+export type { OpenPage };
 
 export const openContext = (browser: Browser, options: ContextOptions = {}): Promise<OpenPage> =>
   openProfile({ ...options, browser });
 
-export const openDeck = (
+export const openLoggedIn = (
   browser: Browser,
   gateway: Parameters<typeof openPage>[0],
   options: ContextOptions & { readonly via?: string } = {},

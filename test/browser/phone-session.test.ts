@@ -4,20 +4,20 @@ import type { Browser, CDPSession, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
-import { type Deck, lines, openBrowser, openDeck, seeLine, tell } from './page.fixture.ts';
+import { lines, type OpenPage, openBrowser, openLoggedIn, seeLine, tell } from './page.fixture.ts';
 
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 };
 
 let gateway: Gateway;
 let browser: Browser;
 /** One page for all: each test has a session of its own in it. */
-let deck: Deck;
+let opened: OpenPage;
 beforeAll(async () => {
   gateway = await openGateway();
   browser = await openBrowser();
-  deck = await openDeck(browser, gateway, PHONE);
+  opened = await openLoggedIn(browser, gateway, PHONE);
 });
-afterEach(({ task }) => (task.result?.state === 'fail' ? tell(deck.page, task.name) : undefined));
+afterEach(({ task }) => (task.result?.state === 'fail' ? tell(opened.page, task.name) : undefined));
 afterAll(async () => {
   await browser.close();
   await gateway.close();
@@ -28,7 +28,7 @@ async function open(
   name: string,
 ): Promise<{ page: Page; id: string; complaints: readonly string[] }> {
   const { id } = await gateway.client.sessions.create({ argv, name, cols: 100, rows: 30 });
-  const { page, complaints } = deck;
+  const { page, complaints } = opened;
   await page.goto(`${gateway.url}/#/${id}`);
   await page.locator(`[data-testid="session-view"][data-session="${id}"]:not([data-phase="past"])`).waitFor();
   return { page, id, complaints };
@@ -40,7 +40,7 @@ async function sizeOf(id: string): Promise<string> {
 }
 
 const key = (page: Page, name: string) => page.getByTestId('key-bar').getByRole('button', { name, exact: true });
-const helm = (page: Page, kind: string) => page.locator(`[data-testid="lease"][data-lease="${kind}"]`);
+const leaseButton = (page: Page, kind: string) => page.locator(`[data-testid="lease"][data-lease="${kind}"]`);
 
 test('a line is sent as a whole, composed or not, and comes back when it is asked for', async () => {
   const { page, complaints } = await open(['/bin/cat'], 'lines');
@@ -94,7 +94,7 @@ test('the keys send what they say: Ctrl for one letter, arrows again and again w
       .filter((one) => /^ ?[0-9a-f]{2}$/.test(one.trim()) && one.trim() !== '')
       .map((one) => one.trim())
       .join(' ');
-  const seen = (wanted: string) => until(`${wanted} came`, async () => (await bytes()).endsWith(wanted));
+  const seen = (expected: string) => until(`${expected} came`, async () => (await bytes()).endsWith(expected));
   await key(page, 'Esc').tap();
   await key(page, 'Tab').tap();
   await key(page, 'Shift Tab').tap();
@@ -121,7 +121,7 @@ test('nobody’s terminal gets the size of a phone unasked; who has the helm may
   expect(await page.getByTestId('key-bar').getByRole('button', { name: 'Fit to this screen' }).count()).toBe(0);
   await page.getByTestId('type-line').fill('typed');
   await page.getByTestId('type-send').tap();
-  await helm(page, 'yours').waitFor();
+  await leaseButton(page, 'yours').waitFor();
   await seeLine(page, 'typed');
   await page.setViewportSize({ width: 844, height: 390 });
   await page.setViewportSize({ width: 390, height: 500 });
@@ -154,31 +154,31 @@ test('nobody’s terminal gets the size of a phone unasked; who has the helm may
   });
   await page.getByTestId('lease').tap();
   await until('the old size is back', async () => (await sizeOf(id)) === '100x30');
-  await helm(page, 'yours').waitFor({ state: 'detached' });
+  await leaseButton(page, 'yours').waitFor({ state: 'detached' });
 
   // Also when it is handed over: whoever gets it finds the old one.
   await page.getByTestId('type-line').fill('mine again');
   await page.getByTestId('type-send').tap();
-  await helm(page, 'yours').waitFor();
+  await leaseButton(page, 'yours').waitFor();
   await key(page, 'Fit to this screen').tap();
   await until('it is small', async () => (await sizeOf(id)) !== '100x30');
   const other = gateway.connect().session(id);
-  const given = new Promise<string>((resolve) => other.lease.on('received', () => resolve(sizeOf(id))));
+  const granted = new Promise<string>((resolve) => other.lease.on('received', () => resolve(sizeOf(id))));
   const undo = other.watchers.on('change', () => undefined);
   other.attach();
   await until('it follows', () => Promise.resolve((other.watchers.latest?.count ?? 0) > 1));
   await other.lease.request();
   await page.getByTestId('grant-lease').tap();
-  expect(await given).toBe('100x30');
+  expect(await granted).toBe('100x30');
   await other.lease.release();
   undo();
   other.detach();
-  await helm(page, 'free').waitFor();
+  await leaseButton(page, 'free').waitFor();
 
   // Also when the page is left with the helm in the hand.
   await page.getByTestId('type-line').fill('once more');
   await page.getByTestId('type-send').tap();
-  await helm(page, 'yours').waitFor();
+  await leaseButton(page, 'yours').waitFor();
   expect(await sizeOf(id)).toBe('100x30');
   await key(page, 'Fit to this screen').tap();
   await until('it is small again', async () => (await sizeOf(id)) !== '100x30');
@@ -218,8 +218,8 @@ test('a finger moves the output, and it rolls on when the finger lets go', async
       for (let at = 0; at < n; at += 1) await new Promise(requestAnimationFrame);
     }, count);
   await frames(2);
-  const held = await first();
+  const topRow = await first();
   await frames(20);
-  expect(await first()).toBe(held);
+  expect(await first()).toBe(topRow);
   await session.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
 });

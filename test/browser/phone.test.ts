@@ -6,7 +6,7 @@ import { FakeService } from '../../packages/server/src/notifications/push-servic
 import { writeConfig } from '../conversations/conversation.fixture.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
-import { type Deck, keyOf, loginLink, openBrowser, openContext, tell } from './page.fixture.ts';
+import { keyOf, loginLink, type OpenPage, openBrowser, openContext, tell } from './page.fixture.ts';
 
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 };
 
@@ -15,7 +15,7 @@ let browser: Browser;
 let service: FakeService;
 let receiver: ReturnType<FakeService['browser']>;
 /** One page for all of them: none leaves anything behind that the next one is about. */
-let deck: Deck;
+let opened: OpenPage;
 let page: Page;
 let worker: Worker;
 beforeAll(async () => {
@@ -24,26 +24,29 @@ beforeAll(async () => {
   const notify = { pushOrigins: [service.origin] };
   gateway = await openGatewayProcess({ flags: [], prepare: (dir) => writeConfig(dir, { notify }) });
   browser = await openBrowser({ isWhole: true });
-  deck = await openContext(browser, { ...PHONE, permissions: ['notifications', 'clipboard-read', 'clipboard-write'] });
-  page = deck.page;
+  opened = await openContext(browser, {
+    ...PHONE,
+    permissions: ['notifications', 'clipboard-read', 'clipboard-write'],
+  });
+  page = opened.page;
   // Chromium's own push service is on the internet.
   await page.addInitScript(
-    (given) => {
+    (wrapped) => {
       let options: PushSubscriptionOptionsInit | undefined;
       const subscription = () => ({
-        endpoint: given.endpoint,
+        endpoint: wrapped.endpoint,
         options: {
           applicationServerKey: (options as { applicationServerKey: Uint8Array }).applicationServerKey.buffer,
         },
-        toJSON: () => ({ ...given, expirationTime: null }),
+        toJSON: () => ({ ...wrapped, expirationTime: null }),
         unsubscribe: async () => {
           options = undefined;
           return true;
         },
       });
       Object.assign(PushManager.prototype, {
-        subscribe: async (asked: PushSubscriptionOptionsInit) => {
-          options = asked;
+        subscribe: async (requested: PushSubscriptionOptionsInit) => {
+          options = requested;
           return subscription();
         },
         getSubscription: async () => (options === undefined ? null : subscription()),
@@ -53,7 +56,7 @@ beforeAll(async () => {
   );
   await page.goto(await loginLink(gateway));
   await isOpen(page);
-  worker = await openWorker(deck.context, page);
+  worker = await openWorker(opened.context, page);
   // From here on the worker is asked for everything.
   await page.reload();
   await isOpen(page);
@@ -110,26 +113,26 @@ const notifications = (page: Page): Promise<Shown[]> =>
   });
 
 test('the page can be installed, works behind its policy, and keeps nothing but its own files', async () => {
-  const session = await deck.context.newCDPSession(page);
+  const session = await opened.context.newCDPSession(page);
   const manifest = await session.send('Page.getAppManifest');
   expect(manifest.errors).toEqual([]);
   expect(manifest.url).toBe(`${gateway.url}/manifest.webmanifest`);
   // That a private window cannot install anything is the only thing against it.
   const { installabilityErrors } = await session.send('Page.getInstallabilityErrors');
   expect(installabilityErrors.map(({ errorId }) => errorId).filter((id) => id !== 'in-incognito')).toEqual([]);
-  const kept = await page.evaluate(async () => {
+  const cached = await page.evaluate(async () => {
     const caches_ = await Promise.all(
       (await caches.keys()).map(async (name) => await (await caches.open(name)).keys()),
     );
     return { caches: caches_.length, paths: caches_.flat().map(({ url }) => new URL(url).pathname) };
   });
-  expect(kept.caches).toBe(1);
-  expect(kept.paths).toContain('/offline.html');
-  expect(kept.paths.filter((path) => path.startsWith('/assets/')).length).toBeGreaterThan(3);
-  expect(kept.paths.filter((path) => path === '/' || path.endsWith('index.html') || path.startsWith('/v1'))).toEqual(
+  expect(cached.caches).toBe(1);
+  expect(cached.paths).toContain('/offline.html');
+  expect(cached.paths.filter((path) => path.startsWith('/assets/')).length).toBeGreaterThan(3);
+  expect(cached.paths.filter((path) => path === '/' || path.endsWith('index.html') || path.startsWith('/v1'))).toEqual(
     [],
   );
-  expect(deck.complaints).toEqual([]);
+  expect(opened.complaints).toEqual([]);
 });
 
 describe('a push', () => {
@@ -138,8 +141,8 @@ describe('a push', () => {
     const push = { title: 'build', body: 'Waits for your input', tag: id, path: `#/${id}` };
     await deliver(page, JSON.stringify(push));
     await until('it is shown', async () => (await notifications(page)).length === 1);
-    const { path, ...said } = push;
-    expect(await notifications(page)).toEqual([{ ...said, data: { path } }]);
+    const { path, ...fields } = push;
+    expect(await notifications(page)).toEqual([{ ...fields, data: { path } }]);
     await deliver(page, JSON.stringify({ ...push, body: 'Waits for your approval' }));
     await until('it is another', async () => (await notifications(page))[0]?.body === 'Waits for your approval');
     expect(await notifications(page)).toHaveLength(1);
@@ -192,7 +195,7 @@ test('notifications are turned on, tested and turned off; what is muted is liste
   await page.getByTestId('notify-off').click();
   await part('off').waitFor();
   expect((await gateway.client.push.state()).browsers).toBe(0);
-  expect(deck.complaints).toEqual([]);
+  expect(opened.complaints).toEqual([]);
   await page.getByTestId('phone-close').click();
 });
 
@@ -221,7 +224,7 @@ test('a code in the page logs a phone in, with less if wanted, once', async () =
   await phone.page.locator('[data-testid="failure"][data-code="unauthorized"]').waitFor();
   await page.getByTestId('phone-renew').click();
   await page.getByTestId('phone-close').click();
-  expect(deck.complaints).toEqual([]);
+  expect(opened.complaints).toEqual([]);
   await phone.context.close();
 });
 

@@ -7,7 +7,16 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { installPlugin, pluginFolder, pluginInfo } from '../plugins/installed.fixture.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
-import { closePages, keyOf, openBrowser, openContext, openDeck, seeLine, startShell, type } from './page.fixture.ts';
+import {
+  closePages,
+  keyOf,
+  openBrowser,
+  openContext,
+  openLoggedIn,
+  seeLine,
+  startShell,
+  type,
+} from './page.fixture.ts';
 
 const HARBOUR = `export default (api) => {
   console.log('the harbour is open');
@@ -67,7 +76,7 @@ const card = (page: Page, id = 'harbour') => page.locator(`[data-testid="plugin"
 const permission = (page: Page, name: string) =>
   card(page).locator(`[data-testid="permission"][data-permission="${name}"]`);
 const go = (page: Page, hash: string) => page.goto(`${gateway.url}/${hash}`);
-const tell = async (...notices: object[]): Promise<void> => {
+const sendNotices = async (...notices: object[]): Promise<void> => {
   const answer = await gateway.fetch('/plugins/harbour/tell', { method: 'POST', body: JSON.stringify(notices) });
   expect(answer.status).toBe(204);
 };
@@ -89,7 +98,7 @@ async function shot(page: Page, name: string): Promise<void> {
 
 describe('the page of plugins', () => {
   it('shows level, state, permissions with their reasons, and which offers are in force', async () => {
-    const { page, complaints } = await openDeck(browser, gateway);
+    const { page, complaints } = await openLoggedIn(browser, gateway);
     await page.getByTestId('sidebar-plugins').click();
     expect(page.url()).toContain('#/plugins');
     await card(page).waitFor();
@@ -113,7 +122,7 @@ describe('the page of plugins', () => {
   });
 
   it('grants, the rest of what is asked, and takes away, at once and without another process', async () => {
-    const { page, complaints } = await openDeck(browser, gateway);
+    const { page, complaints } = await openLoggedIn(browser, gateway);
     await go(page, '#/plugins');
     const { pid } = await pluginInfo(gateway, 'harbour');
     const [grantTools, revokeTools] = ['grant', 'revoke'].map((test) => permission(page, 'tools').getByTestId(test));
@@ -157,7 +166,7 @@ describe('the page of plugins', () => {
     const { digest } = await gateway.client.plugins.preview(dir);
     await gateway.client.plugins.install(dir, digest, {});
     rmSync(dir, { recursive: true });
-    const { page, complaints } = await openDeck(browser, gateway);
+    const { page, complaints } = await openLoggedIn(browser, gateway);
     await go(page, '#/plugins');
     // One of three: its head alone.
     const net = card(page, 'narrow').locator('[data-permission="net"]');
@@ -199,7 +208,7 @@ describe('the page of plugins', () => {
   });
 
   it('restarts, disables and enables, and shows the log as it grows, as text', async () => {
-    const { page, complaints } = await openDeck(browser, gateway);
+    const { page, complaints } = await openLoggedIn(browser, gateway);
     await go(page, '#/plugins');
     const { pid } = await pluginInfo(gateway, 'harbour');
     await card(page).getByTestId('plugin-restart').click();
@@ -234,7 +243,7 @@ describe('the page of plugins', () => {
       body: '{"enabled":false}',
       headers: { 'content-type': 'application/json' },
     });
-    const { page, complaints } = await openDeck(browser, gateway);
+    const { page, complaints } = await openLoggedIn(browser, gateway);
     await go(page, '#/plugins');
     await card(page, 'wreck').getByTestId('plugin-remove').click();
     await page.getByTestId('dialog').getByRole('button', { name: 'Cancel' }).click();
@@ -262,7 +271,7 @@ describe('the page of plugins', () => {
   it('is not for a token without the scope admin, and says what would install one where there is none', async () => {
     const bare = await openGateway();
     try {
-      const { page } = await openDeck(browser, bare);
+      const { page } = await openLoggedIn(browser, bare);
       await page.getByTestId('sidebar-plugins').click();
       await page.getByTestId('plugins-none').getByText('binnacle plugin install').waitFor();
       await shot(page, 'plugins-none');
@@ -284,11 +293,11 @@ const listening = (page: Page): Promise<void> => page.locator('[data-testid="bel
 
 describe('what a plugin tells', () => {
   it('shows for a moment as text, closes by Escape and by its button, and stays behind the bell', async () => {
-    const { page, complaints } = await openDeck(browser, gateway);
+    const { page, complaints } = await openLoggedIn(browser, gateway);
     await page.getByTestId('toasts').waitFor({ state: 'attached' });
     const bell = page.getByTestId('bell');
     await listening(page);
-    await tell({ title: '<img src=x onerror=alert(1)>', text: 'line one\nline <b>two</b>' });
+    await sendNotices({ title: '<img src=x onerror=alert(1)>', text: 'line one\nline <b>two</b>' });
     const toast = page.getByTestId('toast');
     await toast.getByText('<img src=x onerror=alert(1)>').waitFor();
     expect(await toast.innerText()).toContain('harbour');
@@ -299,14 +308,14 @@ describe('what a plugin tells', () => {
     await toast.waitFor({ state: 'detached' });
     expect(Number(await bell.getAttribute('data-unseen'))).toBeGreaterThan(0);
 
-    await tell({ title: 'second' });
+    await sendNotices({ title: 'second' });
     await toast.getByText('second').waitFor();
     await toast.getByRole('button', { name: 'Dismiss' }).click();
     await toast.waitFor({ state: 'detached' });
     await bell.click();
     await page.getByTestId('plugin-notice').first().getByText('second').waitFor();
     await page.getByTestId('plugin-notice').filter({ hasText: 'line <b>two</b>' }).waitFor();
-    await shot(page, 'told');
+    await shot(page, 'plugin-notices');
     await page.getByTestId('plugin-notices-close').click();
     expect(await bell.getAttribute('data-unseen')).toBe('0');
     await page.reload();
@@ -320,10 +329,10 @@ describe('what a plugin tells', () => {
 
 describe('what a plugin told', () => {
   it('goes by itself after a while, but not from under the pointer of who reads it', async () => {
-    const { page } = await openDeck(browser, gateway);
+    const { page } = await openLoggedIn(browser, gateway);
     await listening(page);
     await page.clock.install();
-    await tell({ title: 'held' });
+    await sendNotices({ title: 'held' });
     const toast = page.getByTestId('toast');
     await toast.hover();
     await page.clock.fastForward(30_000);
@@ -336,12 +345,12 @@ describe('what a plugin told', () => {
   });
 
   it('waits while a dialog is before it', async () => {
-    const { page } = await openDeck(browser, gateway);
+    const { page } = await openLoggedIn(browser, gateway);
     await listening(page);
     await go(page, '#/plugins');
     await page.clock.install();
     await card(page).getByTestId('plugin-remove').click();
-    await tell({ title: 'behind' });
+    await sendNotices({ title: 'behind' });
     const toast = page.getByTestId('toast').getByText('behind');
     await toast.waitFor();
     await page.clock.fastForward(60_000);
@@ -352,11 +361,11 @@ describe('what a plugin told', () => {
   });
 
   it('leaves Escape to the program in a terminal', async () => {
-    const { page } = await openDeck(browser, gateway);
+    const { page } = await openLoggedIn(browser, gateway);
     await listening(page);
     const id = await startShell(page);
     await type(page, 'cat -v');
-    await tell({ title: 'not now' });
+    await sendNotices({ title: 'not now' });
     await page.getByTestId('toast').getByText('not now').waitFor();
     await page.getByTestId('terminal').click();
     await page.keyboard.press('Escape');
@@ -369,11 +378,11 @@ describe('what a plugin told', () => {
 
 describe('a page of a plugin', () => {
   it('shows itself and runs nothing, loads nothing, sends nothing, for somebody who is logged in', async () => {
-    const { context } = await openDeck(browser, gateway);
+    const { context } = await openLoggedIn(browser, gateway);
     const page = await context.newPage();
-    const asked: string[] = [];
+    const requests: string[] = [];
     // What its policy refuses is told as a request too, and never sent.
-    page.on('response', (response) => asked.push(new URL(response.url()).pathname));
+    page.on('response', (response) => requests.push(new URL(response.url()).pathname));
     await page.goto(`${gateway.url}/plugins/harbour/page`);
     const facts = () =>
       page.evaluate(() => ({
@@ -388,7 +397,7 @@ describe('a page of a plugin', () => {
     await page.click('#js');
     expect(await page.title()).toBe('page');
     expect(page.url()).toBe(`${gateway.url}/plugins/harbour/page`);
-    expect(asked.filter((path) => path !== '/favicon.ico')).toEqual(['/plugins/harbour/page']);
+    expect(requests.filter((path) => path !== '/favicon.ico')).toEqual(['/plugins/harbour/page']);
     expect((await gateway.fetch('/v1/me')).status).toBe(200);
 
     await page.goto(`${gateway.url}/plugins/harbour/svg`);
@@ -396,7 +405,7 @@ describe('a page of a plugin', () => {
   });
 
   it('and nothing else of it becomes a part of our page, nor is reached by its login', async () => {
-    const { page } = await openDeck(browser, gateway);
+    const { page } = await openLoggedIn(browser, gateway);
     const tried = await page.evaluate(
       async (headers) => {
         const load = (tag: 'script' | 'img' | 'link' | 'iframe', src: string) =>
@@ -449,7 +458,7 @@ describe('a page of a plugin', () => {
 describe('on a phone', () => {
   for (const colorScheme of ['dark', 'light'] as const) {
     it(`plugins and what they tell fit without scrolling sideways, ${colorScheme}`, async () => {
-      const { page, complaints } = await openDeck(browser, gateway, {
+      const { page, complaints } = await openLoggedIn(browser, gateway, {
         colorScheme,
         viewport: { width: 390, height: 780 },
         hasTouch: true,
@@ -461,7 +470,7 @@ describe('on a phone', () => {
       expect(await outside(page)).toEqual([]);
       await card(page).getByTestId('plugin-remove').scrollIntoViewIfNeeded();
       await shot(page, `phone-plugins-end-${colorScheme}`);
-      await tell({ title: `A title that goes on and on-${'and-on-'.repeat(20)}`, text: 'x'.repeat(900) });
+      await sendNotices({ title: `A title that goes on and on-${'and-on-'.repeat(20)}`, text: 'x'.repeat(900) });
       await page.getByTestId('toast').first().waitFor();
       await shot(page, `phone-toast-${colorScheme}`);
       expect(await outside(page)).toEqual([]);
@@ -473,16 +482,16 @@ describe('on a phone', () => {
       await page.getByTestId('menu').click();
       await page.getByTestId('bell').click();
       await page.getByTestId('plugin-notice').first().waitFor();
-      await shot(page, `phone-told-${colorScheme}`);
+      await shot(page, `phone-plugin-notices-${colorScheme}`);
       expect(await outside(page)).toEqual([]);
       expect(complaints).toEqual([]);
     });
 
     it(`a wide page shows them, ${colorScheme}`, async () => {
-      const { page } = await openDeck(browser, gateway, { colorScheme, viewport: { width: 1200, height: 900 } });
+      const { page } = await openLoggedIn(browser, gateway, { colorScheme, viewport: { width: 1200, height: 900 } });
       await go(page, '#/plugins');
       await card(page).waitFor();
-      await tell({ title: 'An agent waits for you', text: 'Run the migration on the staging database?' });
+      await sendNotices({ title: 'An agent waits for you', text: 'Run the migration on the staging database?' });
       await page.getByTestId('toast').first().waitFor();
       await shot(page, `wide-plugins-${colorScheme}`);
       expect(await outside(page)).toEqual([]);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
-import { closePages, openBrowser, openDeck, seeLine } from './page.fixture.ts';
+import { closePages, openBrowser, openLoggedIn, seeLine } from './page.fixture.ts';
 
 let gateway: GatewayProcess;
 let browser: Browser;
@@ -42,7 +42,7 @@ async function saved(page: Page, form: string): Promise<{ readonly name: string;
 }
 
 it('a recording is imported, told of, opened, and saved again as it was', async () => {
-  const { page, complaints } = await openDeck(browser, gateway);
+  const { page, complaints } = await openLoggedIn(browser, gateway);
   await page.getByTestId('sidebar-recordings').click();
   await page.getByTestId('recordings-none').waitFor();
   const events = [
@@ -69,9 +69,9 @@ it('a recording is imported, told of, opened, and saved again as it was', async 
   expect(await kind.getAttribute('title')).toBe('A recording');
   expect(await kind.innerText()).toBe('recording');
   const cut = await kind.locator('.session-source-name').evaluate((it) => {
-    const words = document.createRange();
-    words.selectNodeContents(it);
-    return words.getBoundingClientRect().width - it.getBoundingClientRect().width;
+    const range = document.createRange();
+    range.selectNodeContents(it);
+    return range.getBoundingClientRect().width - it.getBoundingClientRect().width;
   });
   expect(cut).toBeLessThanOrEqual(0);
   // It is there to be played: its timeline stands below it.
@@ -97,7 +97,7 @@ it('a recording is imported, told of, opened, and saved again as it was', async 
 });
 
 it('what was typed is kept and saved where both are asked for; several files come one after the other, also dropped', async () => {
-  const { page } = await openDeck(browser, gateway);
+  const { page } = await openLoggedIn(browser, gateway);
   await page.goto(`${gateway.url}/#/recordings`);
   await page.getByTestId('import-input').check();
   await page.getByTestId('drop').evaluate(
@@ -119,7 +119,7 @@ it('what was typed is kept and saved where both are asked for; several files com
 });
 
 it('what is no recording, and what is too large, is refused by its code and kept nowhere', async () => {
-  const { page } = await openDeck(browser, gateway);
+  const { page } = await openLoggedIn(browser, gateway);
   await page.goto(`${gateway.url}/#/recordings`);
   const before = (await gateway.client.sessions.list()).sessions.length;
   await page

@@ -3,7 +3,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
-import { choose, closePages, openBrowser, openDeck, seeLine } from './page.fixture.ts';
+import { choose, closePages, openBrowser, openLoggedIn, seeLine } from './page.fixture.ts';
 
 let gateway: Gateway;
 let browser: Browser;
@@ -23,8 +23,8 @@ const replayed = (page: Page): Promise<string[]> =>
     .getByTestId('replay-screen')
     .locator('.xterm-rows > div')
     .evaluateAll((rows) => rows.map((row) => (row.textContent ?? '').replaceAll('\u00a0', ' ').trim()).filter(Boolean));
-const phase = (page: Page, wanted: string) =>
-  page.locator(`[data-testid="replay-time"][data-phase="${wanted}"]`).waitFor();
+const phase = (page: Page, expected: string) =>
+  page.locator(`[data-testid="replay-time"][data-phase="${expected}"]`).waitFor();
 
 async function shoot(page: Page, name: string): Promise<void> {
   const folder = process.env.BINNACLE_SHOTS;
@@ -34,7 +34,7 @@ async function shoot(page: Page, name: string): Promise<void> {
 it('a session is replayed from any moment, paused, stepped from mark to mark, faster, and left for what is live', async () => {
   const { id } = await gateway.client.sessions.create({ runs: true, cols: 80, rows: 24 });
   const session = gateway.client.session(id);
-  const opening = openDeck(browser, gateway);
+  const opening = openLoggedIn(browser, gateway);
   await session.run('echo the-first; sleep 2').ended;
   await session.run('echo the-second; sleep 1').ended;
   const { page, complaints } = await opening;
@@ -99,9 +99,9 @@ it('a session is replayed from any moment, paused, stepped from mark to mark, fa
   await shoot(page, 'timeline-phone');
 }, 60_000);
 
-async function labelOf(page: Page, words: string): Promise<string> {
+async function labelOf(page: Page, text: string): Promise<string> {
   const labels = await page.getByTestId('replay-marks').locator('option').allTextContents();
-  const found = labels.find((label) => label.includes(words));
-  if (found === undefined) throw new Error(`no mark says ${words}: ${labels.join(', ')}`);
+  const found = labels.find((label) => label.includes(text));
+  if (found === undefined) throw new Error(`no mark says ${text}: ${labels.join(', ')}`);
   return found;
 }

@@ -2,7 +2,16 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
-import { choose, closePages, openBrowser, openDeck, screenfuls, seeLine, startShell, type } from './page.fixture.ts';
+import {
+  choose,
+  closePages,
+  openBrowser,
+  openLoggedIn,
+  screenfuls,
+  seeLine,
+  startShell,
+  type,
+} from './page.fixture.ts';
 import { openWire, type Wire } from './wire.fixture.ts';
 
 let gateway: GatewayProcess;
@@ -45,7 +54,7 @@ async function expectWhole(page: Page): Promise<void> {
 }
 
 it('the page goes on by itself after a kill -9 of the gateway, with nothing missing and nothing twice', async () => {
-  const { page } = await openDeck(browser, gateway);
+  const { page } = await openLoggedIn(browser, gateway);
   await startShell(page);
   await type(page, COUNTER);
   await seeLine(page, /^n [3-9]\d$/);
@@ -61,7 +70,7 @@ it('the page goes on by itself after a kill -9 of the gateway, with nothing miss
 });
 
 it('the page goes on after its network was away, with nothing missing and nothing twice', async () => {
-  const { context, page } = await openDeck(browser, gateway, { via: wire.url });
+  const { context, page } = await openLoggedIn(browser, gateway, { via: wire.url });
   await startShell(page);
   await type(page, COUNTER);
   await seeLine(page, /^n [3-9]\d$/);
@@ -78,7 +87,7 @@ it('the page goes on after its network was away, with nothing missing and nothin
 });
 
 it('a laptop that slept notices within seconds that its connection is dead, and goes on', async () => {
-  const { context, page } = await openDeck(browser, gateway, { via: wire.url });
+  const { context, page } = await openLoggedIn(browser, gateway, { via: wire.url });
   await startShell(page);
   await type(page, COUNTER);
   await seeLine(page, /^n [3-9]\d$/);
@@ -96,7 +105,7 @@ it('a laptop that slept notices within seconds that its connection is dead, and 
 
 it('what retention removed while the page was away is named in a notice, and the rest follows', async () => {
   const info = await gateway.client.sessions.create({ command: 'read go; seq 1 200000; echo all-done; read stop' });
-  const { page } = await openDeck(browser, gateway, { via: wire.url });
+  const { page } = await openLoggedIn(browser, gateway, { via: wire.url });
   await choose(page, info.id);
   wire.cut();
   await reconnecting(page).waitFor();

@@ -2,7 +2,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
-import { choose, closePages, lines, openBrowser, openDeck, seeLine } from './page.fixture.ts';
+import { choose, closePages, lines, openBrowser, openLoggedIn, seeLine } from './page.fixture.ts';
 
 let gateway: Gateway;
 let browser: Browser;
@@ -42,7 +42,7 @@ it('a session of 32 MiB opens with its screen, for a bounded number of bytes, an
     async () => (await gateway.client.sessions.get(info.id)).outputOffset > 32 * MIB,
     60_000,
   );
-  const { page, complaints } = await openDeck(browser, gateway);
+  const { page, complaints } = await openLoggedIn(browser, gateway);
   const fetched = counted(page);
   await page.reload();
   await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
@@ -56,7 +56,7 @@ it('a session of 32 MiB opens with its screen, for a bounded number of bytes, an
 }, 90_000);
 
 it('what is copied has no wraps and no padding; a command’s output and all of it are copied from the menu', async () => {
-  const { context, page } = await openDeck(browser, gateway);
+  const { context, page } = await openLoggedIn(browser, gateway);
   await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: gateway.url });
   const info = await gateway.client.sessions.create({
     command: `printf 'a%.0s' $(seq 1 190); printf '\\n%s   \\n' padded; printf 'last\\n'; read stop`,
@@ -97,7 +97,7 @@ it('commands in what came with the screen are marked, and Alt with PgUp and PgDn
   for (const command of ['seq 1 60000', 'echo the-first; seq 1 60', 'echo the-second; seq 1 60']) {
     await session.run(command).ended;
   }
-  const { page, complaints } = await openDeck(browser, gateway);
+  const { page, complaints } = await openLoggedIn(browser, gateway);
   await choose(page, id);
   await seeLine(page, '60');
   await page.getByTestId('session-menu').click();
@@ -124,7 +124,7 @@ it('more is kept than a page may hold: it says so, and leads further back', asyn
     cols: 1000,
   });
   await until('all of it is there', async () => (await gateway.client.sessions.get(id)).outputOffset > 350_000);
-  const { page, complaints } = await openDeck(browser, gateway);
+  const { page, complaints } = await openLoggedIn(browser, gateway);
   await choose(page, id);
   await seeLine(page, 'all-done');
   const first = async (): Promise<number> =>
@@ -142,16 +142,16 @@ it('more is kept than a page may hold: it says so, and leads further back', asyn
     await page.keyboard.press('Shift+PageUp');
     return (await first()) < 39_000;
   });
-  const held = await first();
+  const topRow = await first();
   await page.locator('[data-about="earlier"]').getByText('Older output is kept').waitFor();
   await page.getByTestId('notice-earlier-act').click();
   await page.locator('[data-testid="notice"][data-about="place"]').waitFor();
-  await until('what is before it is seen', async () => (await first()) < held);
+  await until('what is before it is seen', async () => (await first()) < topRow);
   expect(complaints).toEqual([]);
 }, 90_000);
 
 it('the find bar counts what is loaded, goes from match to match, and leads to a search of all of it', async () => {
-  const { page, complaints } = await openDeck(browser, gateway);
+  const { page, complaints } = await openLoggedIn(browser, gateway);
   const { id } = await gateway.client.sessions.create({
     command: 'for i in 1 2 3; do echo "Needle $i"; done; echo the needle in hay; seq -f "many %g" 1 1100; cat',
   });
@@ -189,7 +189,7 @@ it('the find bar counts what is loaded, goes from match to match, and leads to a
 });
 
 it('on pipes what came on stderr has a sign, keeps its colours, and can be shown alone', async () => {
-  const { page, complaints } = await openDeck(browser, gateway);
+  const { page, complaints } = await openLoggedIn(browser, gateway);
   const info = await gateway.client.sessions.create({
     mode: 'pipe',
     command: `echo out-1; printf '\\e[32merr-1\\e[0m\\n' >&2; echo out-2; echo err-2 >&2; sleep 0.2; read stop`,
@@ -219,7 +219,7 @@ it('on pipes what came on stderr has a sign, keeps its colours, and can be shown
 });
 
 it('older output comes by itself as one scrolls up, and joins without a line missing or twice', async () => {
-  const { page, complaints } = await openDeck(browser, gateway);
+  const { page, complaints } = await openLoggedIn(browser, gateway);
   const { id } = await gateway.client.sessions.create({
     command: `for i in $(seq 1 2000); do printf 'n %05d \\e[3%dm%0160d\\e[0m\\n' $i $((i % 8)) $i; done; echo all-done; read stop`,
     cols: 180,

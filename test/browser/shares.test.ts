@@ -7,10 +7,10 @@ import { type GatewayProcess, openGatewayProcess } from '../support/gateway-proc
 import { until } from '../support/until.ts';
 import {
   closePages,
-  type Deck,
+  type OpenPage,
   openBrowser,
   openContext,
-  openDeck,
+  openLoggedIn,
   seeLine,
   startShell,
   type,
@@ -32,11 +32,11 @@ afterAll(async () => {
 const share = (session: string, more: object = {}) => gateway.client.shares.create({ session, ...more });
 
 /** A guest in a browser of their own, who sees the session. */
-async function openGuest(url: string): Promise<Deck> {
-  const deck = await openContext(browser);
-  await deck.page.goto(url);
-  await enterAsGuest(deck.page);
-  return deck;
+async function openGuest(url: string): Promise<OpenPage> {
+  const opened = await openContext(browser);
+  await opened.page.goto(url);
+  await enterAsGuest(opened.page);
+  return opened;
 }
 
 /** From the door of a link to what it shows, without a name. */
@@ -46,14 +46,14 @@ async function enterAsGuest(page: Page): Promise<void> {
 }
 
 it('a guest sees the session live and nothing else; the secret is gone from the address, and is sent in no address', async () => {
-  const owner = await openDeck(browser, gateway);
+  const owner = await openLoggedIn(browser, gateway);
   const session = await startShell(owner.page);
   await startShell(owner.page);
   const { url, secret, id } = await share(session, { uses: 1 });
 
   const { page, complaints, context } = await openContext(browser);
-  const asked: string[] = [];
-  context.on('request', (request) => asked.push(request.url(), request.headers().referer ?? ''));
+  const requests: string[] = [];
+  context.on('request', (request) => requests.push(request.url(), request.headers().referer ?? ''));
   await page.goto(url);
   // Before one has come in, a reload does not lose the link.
   await page.getByTestId('guest-enter').waitFor();
@@ -63,13 +63,13 @@ it('a guest sees the session live and nothing else; the secret is gone from the 
   expect(page.url()).toBe(`${gateway.url}/`);
   const left = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]));
   expect(left).not.toContain(secret);
-  expect(asked.join('\n')).not.toContain(secret.slice(3));
+  expect(requests.join('\n')).not.toContain(secret.slice(3));
 
   await gateway.client.session(session).write('echo seen-by-$((40+2))\r');
   await seeLine(page, 'seen-by-42');
   // There is no list, and none of what it would be made of is asked for.
   expect(await page.getByTestId('session').count()).toBe(0);
-  const paths = new Set(asked.filter((one) => one.startsWith(gateway.url)).map((one) => new URL(one).pathname));
+  const paths = new Set(requests.filter((one) => one.startsWith(gateway.url)).map((one) => new URL(one).pathname));
   expect([...paths].filter((path) => path.startsWith('/v1/')).sort()).toEqual(
     expect.arrayContaining(['/v1/me', '/v1/shared', '/v1/shares/look', '/v1/shares/redeem']),
   );
@@ -96,7 +96,7 @@ it('a guest sees the session live and nothing else; the secret is gone from the 
 });
 
 it('an owner who opens a share link is a guest in that tab, and stays logged in', async () => {
-  const owner = await openDeck(browser, gateway);
+  const owner = await openLoggedIn(browser, gateway);
   const session = await startShell(owner.page);
   const { url } = await share(session);
   const before = await owner.context.cookies();
@@ -119,7 +119,7 @@ it('an owner who opens a share link is a guest in that tab, and stays logged in'
 });
 
 it('a link to type takes the helm from the owner like anybody, and one to view cannot', async () => {
-  const owner = await openDeck(browser, gateway);
+  const owner = await openLoggedIn(browser, gateway);
   const session = await startShell(owner.page);
   const typing = await share(session, { mode: 'type' });
   const guest = await openGuest(typing.url);
@@ -170,18 +170,18 @@ it('what the page had not loaded yet when the gateway was killed comes once it i
   const { id: session } = await gateway.client.sessions.create({ argv: ['/bin/cat'] });
   const { url } = await share(session);
   const { page } = await openContext(browser);
-  let isAsked = (): void => undefined;
-  const asked = new Promise<void>((resolve) => {
-    isAsked = resolve;
+  let setRequested = (): void => undefined;
+  const requests = new Promise<void>((resolve) => {
+    setRequested = resolve;
   });
   // What draws terminals is asked for, and the gateway dies before it answers.
   await page.route('**/assets/xterm-*', async (route) => {
-    isAsked();
+    setRequested();
     await route.abort();
   });
   await page.goto(url);
   await page.getByTestId('guest-enter').click();
-  await asked;
+  await requests;
   await gateway.kill();
   await page.getByTestId('error-boundary').locator('[data-code="unreachable"]').waitFor();
   await page.unroute('**/assets/xterm-*');

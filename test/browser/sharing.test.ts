@@ -6,7 +6,7 @@ import { makeConversation, sendTo, writeConfig } from '../conversations/conversa
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import { answers, openConversation, write } from './conversations.fixture.ts';
-import { choose, closePages, type Deck, openBrowser, openContext, openDeck, seeLine } from './page.fixture.ts';
+import { choose, closePages, type OpenPage, openBrowser, openContext, openLoggedIn, seeLine } from './page.fixture.ts';
 
 let gateway: Gateway;
 let browser: Browser;
@@ -21,14 +21,14 @@ afterAll(async () => {
   await gateway?.close();
 });
 
-interface Wanted {
+interface ShareOptions {
   readonly type?: boolean;
   readonly uses?: number;
   readonly label?: string;
 }
 
 /** Makes a link in the dialog, as a person does. Returns it. */
-async function makeLink(page: Page, { type = false, uses, label }: Wanted): Promise<string> {
+async function makeLink(page: Page, { type = false, uses, label }: ShareOptions): Promise<string> {
   if ((await page.getByTestId('share-dialog').count()) === 0) await page.getByTestId('share').click();
   else await page.getByTestId('share-another').click();
   if (type) await page.getByTestId('share-type').check();
@@ -39,19 +39,19 @@ async function makeLink(page: Page, { type = false, uses, label }: Wanted): Prom
 }
 
 /** A guest in a browser of their own, who has come in by the link. */
-async function come(url: string, name: string, options: object = {}): Promise<Deck> {
-  const deck = await openContext(browser, options);
-  await deck.page.goto(url);
-  await deck.page.getByTestId('guest-name').fill(name);
-  await deck.page.getByTestId('guest-enter').click();
-  await deck.page.locator('[data-testid="guest"][data-link="open"]').waitFor();
-  return deck;
+async function come(url: string, name: string, options: object = {}): Promise<OpenPage> {
+  const opened = await openContext(browser, options);
+  await opened.page.goto(url);
+  await opened.page.getByTestId('guest-name').fill(name);
+  await opened.page.getByTestId('guest-enter').click();
+  await opened.page.locator('[data-testid="guest"][data-link="open"]').waitFor();
+  return opened;
 }
 
 const rowOf = (page: Page, label: string) => page.getByTestId('share-row').filter({ hasText: label });
 
 it('a link to a session is made, read by a camera, watched through, told of, and revoked while somebody looks', async () => {
-  const owner = await openDeck(browser, gateway);
+  const owner = await openLoggedIn(browser, gateway);
   const { page } = owner;
   const { id: session } = await gateway.client.sessions.create({ argv: ['/bin/cat'] });
   await choose(page, session);
@@ -128,14 +128,14 @@ it('a link that has expired, one that was cut and one that was revoked each say 
 it('a guest of a conversation writes as itself, hears the answer, and has nothing to steer with', async () => {
   const { key } = await makeConversation(gateway);
   await sendTo(gateway, key, { text: 'said before' });
-  const owner = await openDeck(browser, gateway);
+  const owner = await openLoggedIn(browser, gateway);
   await openConversation(owner.page, key);
   const url = await makeLink(owner.page, { type: true });
   await owner.page.getByTestId('share-done').click();
 
-  const asked: string[] = [];
+  const requests: string[] = [];
   const { page, complaints, context } = await come(url, 'Dan', { viewport: { width: 390, height: 780 } });
-  context.on('request', (request) => asked.push(`${request.method()} ${new URL(request.url()).pathname}`));
+  context.on('request', (request) => requests.push(`${request.method()} ${new URL(request.url()).pathname}`));
   await page.getByText('said before').first().waitFor();
   await write(page, 'typed by a guest');
   await answers(page).nth(1).getByText('typed by a guest').waitFor();
@@ -148,11 +148,11 @@ it('a guest of a conversation writes as itself, hears the answer, and has nothin
   for (const button of ['share', 'export', 'visibility', 'stop', 'stop-all']) {
     expect(await page.getByTestId(button).count()).toBe(0);
   }
-  asked.length = 0;
+  requests.length = 0;
   await gateway.client.conversation(key).update({ title: 'Another name' });
   await page.getByTestId('conversation-title').getByText('Another name').waitFor();
   // It was told of that; nobody asked for it.
-  expect(asked.filter((one) => one.endsWith(`/v1/conversations/${encodeURIComponent(key)}`))).toEqual([]);
+  expect(requests.filter((one) => one.endsWith(`/v1/conversations/${encodeURIComponent(key)}`))).toEqual([]);
   expect(complaints).toEqual([]);
 
   await gateway.client.conversation(key).delete();

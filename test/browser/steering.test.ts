@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { Commands } from '../support/commands.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
-import { choose, closePages, lines, openBrowser, openDeck, seeLine, startShell, type } from './page.fixture.ts';
+import { choose, closePages, lines, openBrowser, openLoggedIn, seeLine, startShell, type } from './page.fixture.ts';
 
 let gateway: Gateway;
 let browser: Browser;
@@ -55,7 +55,7 @@ const FULL_SCREEN = `
   draw();
 `;
 
-const helm = (page: Page, kind: string) => page.locator(`[data-testid="lease"][data-lease="${kind}"]`);
+const leaseButton = (page: Page, kind: string) => page.locator(`[data-testid="lease"][data-lease="${kind}"]`);
 const notice = (page: Page, about: string) => page.locator(`[data-testid="notice"][data-about="${about}"]`);
 
 /** The size that the header tells. */
@@ -79,13 +79,13 @@ async function seeFrame(page: Page, keys = ''): Promise<void> {
 }
 
 it('the exit status of a program is shown as it was', async () => {
-  const { page } = await openDeck(browser, gateway);
+  const { page } = await openLoggedIn(browser, gateway);
   const id = await startShell(page);
   await type(page, 'echo last-$((1+1))-words; exit 3');
   await notice(page, 'exit').getByText('Exited with code 3').waitFor();
   await seeLine(page, 'last-2-words');
   await page.locator(`[data-session="${id}"] .session-state`).getByText('exited 3').waitFor();
-  expect(await helm(page, 'yours').count()).toBe(0);
+  expect(await leaseButton(page, 'yours').count()).toBe(0);
 
   const killed = await gateway.client.sessions.create({ command: 'kill -9 $$' });
   await choose(page, killed.id);
@@ -93,7 +93,7 @@ it('the exit status of a program is shown as it was', async () => {
 });
 
 it('a program on the whole screen is drawn to the last corner, gets keys, and follows the size of the window', async () => {
-  const { page } = await openDeck(browser, gateway);
+  const { page } = await openLoggedIn(browser, gateway);
   await startShell(page);
   await type(page, `echo before-$((1+1)); ${process.execPath} ${screen}; echo code=$?`);
   await seeFrame(page);
@@ -112,18 +112,18 @@ it('a program on the whole screen is drawn to the last corner, gets keys, and fo
 });
 
 it('the cursor blinks in each of its shapes, and asks for no frames in between', async () => {
-  const { page, complaints } = await openDeck(browser, gateway);
+  const { page, complaints } = await openLoggedIn(browser, gateway);
   await startShell(page);
   /** How it looks, one after the other, as the page itself sees it: whoever asks from outside may always come in the dark. */
-  const looks = (): Promise<string[]> =>
+  const styles = (): Promise<string[]> =>
     page.evaluate(async () => {
       const seen: string[] = [];
       for (const end = performance.now() + 10_000; seen.length < 3 && performance.now() < end; ) {
         const cursor = document.querySelector('.xterm-rows.xterm-focus .xterm-cursor');
         if (cursor === null) throw new Error('There is no cursor.');
         const { backgroundColor, boxShadow, borderBottomStyle } = getComputedStyle(cursor);
-        const look = [backgroundColor, boxShadow, borderBottomStyle].join();
-        if (look !== seen.at(-1)) seen.push(look);
+        const style = [backgroundColor, boxShadow, borderBottomStyle].join();
+        if (style !== seen.at(-1)) seen.push(style);
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
       return seen;
@@ -138,7 +138,7 @@ it('the cursor blinks in each of its shapes, and asks for no frames in between',
     await type(page, `printf '\\e[${code} q'; echo now-$((1+1))-${shape}`);
     await seeLine(page, `now-2-${shape}`);
     await page.locator(`.xterm-cursor-blink.xterm-cursor-${shape}`).waitFor();
-    const [lit = '', dark = '', ...back] = await looks();
+    const [lit = '', dark = '', ...back] = await styles();
     expect({ shape, lit, dark, back }).toEqual({ shape, lit, dark, back: [lit] });
     expect(await animations()).toBe(0);
   }
@@ -146,7 +146,7 @@ it('the cursor blinks in each of its shapes, and asks for no frames in between',
 });
 
 it('when another client takes the helm the page says so, watches in that size, and can take it back', async () => {
-  const { page } = await openDeck(browser, gateway);
+  const { page } = await openLoggedIn(browser, gateway);
   const id = await startShell(page);
   await type(page, 'echo mine-$((1+1))');
   await seeLine(page, 'mine-2');
@@ -154,7 +154,7 @@ it('when another client takes the helm the page says so, watches in that size, a
 
   const other = gateway.connect().session(id);
   await other.lease.take({ holder: 'first mate' });
-  await helm(page, 'taken').getByText('first mate').waitFor();
+  await leaseButton(page, 'taken').getByText('first mate').waitFor();
   await notice(page, 'lease-lost').getByText('first mate took the helm').waitFor();
   await other.resize(60, 12);
   await until('the page shows the size of the one who steers', async () => (await sizeOnPage(page)) === '60×12');
@@ -164,8 +164,8 @@ it('when another client takes the helm the page says so, watches in that size, a
   await type(page, 'echo not-$((1+1))-sent');
   await page.locator('[data-code="lease_held"]').waitFor();
 
-  await helm(page, 'taken').click();
-  await helm(page, 'yours').waitFor();
+  await leaseButton(page, 'taken').click();
+  await leaseButton(page, 'yours').waitFor();
   await until('the page has its own size again', async () => (await sizeOnPage(page)) === before);
   await type(page, 'echo mine-$((2+1))-again');
   await seeLine(page, 'mine-3-again');
@@ -176,15 +176,15 @@ it('when another client takes the helm the page says so, watches in that size, a
 it('what runs in `binnacle run` in one terminal is watched and steered in the page at the same time', async () => {
   const terminal = await commands.inTerminal(`$B run --name both -- ${process.execPath} ${screen}`);
   await until('the terminal shows the frame', () => terminal.text().includes('size 100x30'));
-  const { page } = await openDeck(browser, gateway);
+  const { page } = await openLoggedIn(browser, gateway);
   await page.getByTestId('session').filter({ hasText: 'both' }).click();
   await seeFrame(page);
   expect(await sizeOnPage(page)).toBe('100×30');
   terminal.type('abc');
   await seeFrame(page, 'abc');
 
-  await helm(page, 'taken').click();
-  await helm(page, 'yours').waitFor();
+  await leaseButton(page, 'taken').click();
+  await leaseButton(page, 'yours').waitFor();
   await page.getByTestId('terminal').click();
   await page.keyboard.type('de');
   await seeFrame(page, 'abcde');

@@ -6,7 +6,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
-import { closePages, openBrowser, openDeck } from './page.fixture.ts';
+import { closePages, openBrowser, openLoggedIn } from './page.fixture.ts';
 
 let gateway: Gateway;
 let browser: Browser;
@@ -43,7 +43,7 @@ async function shot(page: Page, name: string): Promise<void> {
 describe('the page of tokens', () => {
   it('says who made each, and lists what one has made before it is revoked', async () => {
     const { maker, made } = await family('laptop');
-    const { page, complaints } = await openDeck(browser, gateway, { viewport: { width: 390, height: 780 } });
+    const { page, complaints } = await openLoggedIn(browser, gateway, { viewport: { width: 390, height: 780 } });
     await page.goto(`${gateway.url}/#/tokens`);
     await row(page, made.id)
       .getByText(/made by laptop/)
@@ -66,7 +66,7 @@ describe('the page of tokens', () => {
 
   it('revokes one alone where that is wanted, and asks nothing where it has made none', async () => {
     const { maker, made } = await family('desktop');
-    const { page } = await openDeck(browser, gateway);
+    const { page } = await openLoggedIn(browser, gateway);
     await page.getByTestId('sidebar-tokens').click();
     await row(page, maker.id).getByTestId('token-revoke').click();
     await page.getByTestId('revoke-alone').click();

@@ -2,7 +2,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
-import { choose, closePages, lines, openBrowser, openDeck, screenfuls, seeLine, shown } from './page.fixture.ts';
+import { choose, closePages, lines, openBrowser, openLoggedIn, screenfuls, seeLine, shown } from './page.fixture.ts';
 import { Emitter } from './traffic.fixture.ts';
 
 let gateway: GatewayProcess;
@@ -49,7 +49,7 @@ const counted = (from: number, to: number): string =>
 
 describe('a session that runs elsewhere', () => {
   it('comes into the list by itself, marked, and its page shows all of it live, to the end', async () => {
-    const { page, complaints } = await openDeck(browser, gateway);
+    const { page, complaints } = await openLoggedIn(browser, gateway);
     const own = await gateway.client.sessions.create({ name: 'mine' });
     const emitter = new Emitter(gateway, 'build-1', { source: 'ci', labels: { repo: 'binnacle', task: '7' } });
     const id = await emitter.emit({ command: 'make -j4 all', response: counted(1, 50) });
@@ -66,7 +66,7 @@ describe('a session that runs elsewhere', () => {
       expect.arrayContaining([expect.stringContaining('binnacle'), expect.stringContaining('7')]),
     );
     await strip.getByText('build-1').waitFor();
-    for (const test of ['helm', 'interrupt', 'keys']) expect(await page.getByTestId(test).count()).toBe(0);
+    for (const test of ['lease', 'interrupt', 'keys']) expect(await page.getByTestId(test).count()).toBe(0);
 
     for (let from = 51; from <= 400; from += 50) await emitter.emit({ response: counted(from, from + 49) });
     await seeLine(page, 'n 400');
@@ -81,7 +81,7 @@ describe('a session that runs elsewhere', () => {
   });
 
   it('goes on in its page through a kill -9 of the gateway, with nothing missing and nothing twice', async () => {
-    const { page } = await openDeck(browser, gateway);
+    const { page } = await openLoggedIn(browser, gateway);
     const emitter = new Emitter(gateway, 'through-a-kill', { source: 'ci' });
     const id = await emitter.emit({ command: 'count', response: counted(1, 10) });
     await row(page, id).waitFor();
@@ -109,7 +109,7 @@ describe('a session that runs elsewhere', () => {
   });
 
   it('says how much never came, and begins lines at the left for emitters that send bare line feeds', async () => {
-    const { page } = await openDeck(browser, gateway);
+    const { page } = await openLoggedIn(browser, gateway);
     const emitter = new Emitter(gateway, 'with-holes', { source: 'mcp_core' });
     const id = await emitter.emit(
       { command: 'first --one', response: 'one\ntwo\nthree\n' },
@@ -125,7 +125,7 @@ describe('a session that runs elsewhere', () => {
   });
 
   it('can be removed while it runs, and the page says that its program goes on', async () => {
-    const { page } = await openDeck(browser, gateway);
+    const { page } = await openLoggedIn(browser, gateway);
     const id = await new Emitter(gateway, 'to-be-removed').emit({ command: 'sleep 9', response: 'x\r\n' });
     await row(page, id).waitFor();
     await choose(page, id);
@@ -148,22 +148,22 @@ describe('the filter of the list', () => {
       is_final: true,
       exit_code: 0,
     });
-    const { page } = await openDeck(browser, gateway);
+    const { page } = await openLoggedIn(browser, gateway);
     for (const id of [own, running, ended]) await row(page, id).waitFor();
-    const words = page.getByTestId('filter-text');
+    const filterText = page.getByTestId('filter-text');
     const isShown = async () => [
       await row(page, own).count(),
       await row(page, running).count(),
       await row(page, ended).count(),
     ];
-    const show = (wanted: number[]) =>
-      until(`the list shows ${wanted}`, async () => JSON.stringify(await isShown()) === JSON.stringify(wanted));
+    const show = (expected: number[]) =>
+      until(`the list shows ${expected}`, async () => JSON.stringify(await isShown()) === JSON.stringify(expected));
 
-    await words.fill('FILTER');
+    await filterText.fill('FILTER');
     await show([1, 1, 1]);
-    await words.fill('filter beta');
+    await filterText.fill('filter beta');
     await show([0, 0, 1]);
-    await words.fill('filter');
+    await filterText.fill('filter');
     await page.getByTestId('filter-more').click();
     await page.getByTestId('filter-where').selectOption('elsewhere');
     await show([0, 1, 1]);
@@ -177,7 +177,7 @@ describe('the filter of the list', () => {
     await page.getByTestId('none-clear').click();
     await show([1, 1, 1]);
     await page.getByTestId('filter-where').selectOption('here');
-    await words.fill('filter');
+    await filterText.fill('filter');
     await show([1, 0, 0]);
   });
 });
@@ -207,7 +207,7 @@ describe('the search', () => {
       { response: `a \u001b[31mxylophone\u001b[0m elsewhere\r\n${filler(1001)}` },
     );
     await findable('xylophone', 2);
-    const { page, complaints } = await openDeck(browser, gateway);
+    const { page, complaints } = await openLoggedIn(browser, gateway);
     await page.getByTestId('sidebar-search').fill('xylophone');
     await page.keyboard.press('Enter');
     await page.getByTestId('hit').nth(1).waitFor();
@@ -253,7 +253,7 @@ describe('the search', () => {
     await findable('quokka', 1);
     await until('all of it is there', async () => (await output(id)).includes('deep-end'));
     const [hit] = (await gateway.client.search('quokka')).hits;
-    const { page } = await openDeck(browser, gateway);
+    const { page } = await openLoggedIn(browser, gateway);
     await go(page, `#/${id}?at=${hit?.offset}`);
     await page.locator('[data-testid="session-view"][data-phase="paused"]').waitFor();
     await seeLine(page, 'the-quokka-line');
@@ -276,7 +276,7 @@ describe('the search', () => {
   });
 
   it('says how much is not indexed yet, and finds it when asked again', async () => {
-    const { page } = await openDeck(browser, gateway);
+    const { page } = await openLoggedIn(browser, gateway);
     await go(page, '#/search?q=the-last-platypus');
     await page.getByTestId('search-none').waitFor();
     const { id } = await gateway.client.sessions.create({
@@ -307,7 +307,7 @@ describe('the search', () => {
         async () => (await small.client.sessions.get(id)).oldestOffset > 0,
         15_000,
       );
-      const { page } = await openDeck(browser, small);
+      const { page } = await openLoggedIn(browser, small);
       await page.goto(`${small.url}/#/${id}?at=20`);
       await notice(page, 'gap').getByText('no longer kept').waitFor();
       await notice(page, 'place').getByText('what follows it is marked').waitFor();
@@ -321,7 +321,7 @@ describe('the search', () => {
     const one = (await gateway.client.sessions.create({ command: 'echo wombat one; sleep 60' })).id;
     await gateway.client.sessions.create({ command: 'echo wombat two; sleep 60' });
     await findable('wombat', 2);
-    const { page, complaints } = await openDeck(browser, gateway);
+    const { page, complaints } = await openLoggedIn(browser, gateway);
     await row(page, one).waitFor();
     await choose(page, one);
     await page.getByTestId('session-menu').click();
@@ -349,7 +349,7 @@ describe('the page of traffic', () => {
   it('shows each event with its command, exit and size, newest first, and new ones by themselves', async () => {
     const emitter = new Emitter(gateway, 'table-1', { source: 'table', labels: { kind: 'shown' } });
     await emitter.emit({ command: 'npm run table', response: 'x'.repeat(2048) });
-    const { page, complaints } = await openDeck(browser, gateway);
+    const { page, complaints } = await openLoggedIn(browser, gateway);
     await go(page, '#/traffic?source=table');
     const rows = page.getByTestId('traffic-row');
     await rows.filter({ hasText: 'npm run table' }).filter({ hasText: '2 KiB' }).waitFor();
@@ -378,7 +378,7 @@ describe('the page of traffic', () => {
       async () => (await gateway.client.traffic.events({ source: 'paged', command: 'step 120' })).events.length > 0,
       20_000,
     );
-    const { page } = await openDeck(browser, gateway);
+    const { page } = await openLoggedIn(browser, gateway);
     await page.getByTestId('sidebar-traffic').click();
     const rows = page.getByTestId('traffic-row');
     await rows.first().waitFor();
@@ -416,7 +416,7 @@ describe('the filters of the traffic', () => {
       async () => (await gateway.client.traffic.events({ source: 'typed' })).events.length === 2,
       20_000,
     );
-    const { page, complaints } = await openDeck(browser, gateway);
+    const { page, complaints } = await openLoggedIn(browser, gateway);
     await page.getByTestId('sidebar-traffic').click();
     const [rows, status] = [page.getByTestId('traffic-row'), page.getByTestId('traffic-status')];
     await rows.first().waitFor();
@@ -442,7 +442,7 @@ describe('the filters of the traffic', () => {
 
   it('keep what cannot hold, and say why it does not', async () => {
     await new Emitter(gateway, 'kept-1', { source: 'kept' }).emit({ command: 'kept', is_final: true, exit_code: 7 });
-    const { page } = await openDeck(browser, gateway);
+    const { page } = await openLoggedIn(browser, gateway);
     await go(page, '#/traffic?source=kept&exit=7');
     const exit = page.getByTestId('ask-exit');
     const rows = page.getByTestId('traffic-row');
@@ -463,7 +463,7 @@ describe('the filters of the traffic', () => {
 });
 
 it('an address that names nothing says so', async () => {
-  const { page } = await openDeck(browser, gateway);
+  const { page } = await openLoggedIn(browser, gateway);
   await page.evaluate(() => {
     location.hash = '#/nope';
   });
@@ -475,7 +475,7 @@ it('an address that names nothing says so', async () => {
 describe('on a phone', () => {
   const phone = { viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true };
   /** How wide the terminal is and how much of it is seen, in px; and its type. */
-  const drawn = (page: Page) =>
+  const bars = (page: Page) =>
     page.evaluate(() => {
       const frame = document.querySelector('.screen');
       const type = getComputedStyle(document.querySelector('.xterm-rows') ?? document.body).fontSize;
@@ -492,7 +492,7 @@ describe('on a phone', () => {
       command: 'wide',
       response: `${letters}\nthe end\n`,
     });
-    const { page } = await openDeck(browser, gateway, phone);
+    const { page } = await openLoggedIn(browser, gateway, phone);
     await go(page, `#/${id}`);
     await seeLine(page, 'the end');
     await until('it is as wide as the window', async () => {
@@ -500,7 +500,7 @@ describe('on a phone', () => {
       const end = all.indexOf('the end');
       return end > 2 && all.slice(0, end).join('') === letters;
     });
-    expect(await drawn(page)).toEqual({ type: 12, over: 0, left: 0 });
+    expect(await bars(page)).toEqual({ type: 12, over: 0, left: 0 });
   });
 
   it('a terminal from elsewhere keeps its size, in type that can be read, and a finger moves it sideways', async () => {
@@ -509,11 +509,11 @@ describe('on a phone', () => {
       command: 'wide',
       response: `${letters}\r\nthe end\r\n`,
     });
-    const { page } = await openDeck(browser, gateway, phone);
+    const { page } = await openLoggedIn(browser, gateway, phone);
     await go(page, `#/${id}`);
     await seeLine(page, letters);
     await until('it is drawn in its type', async () => {
-      const { type, over } = await drawn(page);
+      const { type, over } = await bars(page);
       return type === 11 && over > 0;
     });
     await page.getByTestId('terminal').evaluate((terminal) => {
@@ -524,7 +524,7 @@ describe('on a phone', () => {
       touch('touchstart', 300);
       for (let x = 290; x > 0; x -= 10) touch('touchmove', x);
     });
-    const after = await drawn(page);
+    const after = await bars(page);
     expect(after.left).toBe(after.over);
   });
 
@@ -543,7 +543,7 @@ describe('on a phone', () => {
         async () => (await gateway.client.search(`marsupial ${colorScheme}`)).hits.length > 0,
         20_000,
       );
-      const { page, complaints } = await openDeck(browser, gateway, {
+      const { page, complaints } = await openLoggedIn(browser, gateway, {
         colorScheme,
         viewport: { width: 390, height: 780 },
         hasTouch: true,

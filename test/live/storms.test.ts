@@ -3,7 +3,7 @@
 
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { choose, openBrowser, openDeck, seeLine } from '../browser/page.fixture.ts';
+import { choose, openBrowser, openLoggedIn, seeLine } from '../browser/page.fixture.ts';
 import { Emitter } from '../browser/traffic.fixture.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 
@@ -42,7 +42,7 @@ let page: Page;
 beforeAll(async () => {
   browser = await openBrowser();
   gateway = await openGateway();
-  ({ page } = await openDeck(browser, gateway));
+  ({ page } = await openLoggedIn(browser, gateway));
   await page.evaluate(() => {
     const tasks: number[] = [];
     Object.assign(window, { tasks });

@@ -2,7 +2,7 @@
 
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openBrowser, openDeck, seeLine } from '../browser/page.fixture.ts';
+import { openBrowser, openLoggedIn, seeLine } from '../browser/page.fixture.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 
@@ -26,7 +26,7 @@ it('a session of 1 GiB opens with its screen, for a bounded number of bytes', as
   });
   const outputOffset = async (): Promise<number> => (await gateway.client.sessions.get(id)).outputOffset;
   await until('all of it is there', async () => (await outputOffset()) > TOTAL, 600_000);
-  const { page, complaints } = await openDeck(browser, gateway);
+  const { page, complaints } = await openLoggedIn(browser, gateway);
   let bytes = 0;
   page.on('websocket', (socket) => {
     socket.on('framereceived', ({ payload }) => {

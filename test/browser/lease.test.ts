@@ -1,7 +1,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
-import { choose, closePages, openBrowser, openDeck, seeLine, startShell, type } from './page.fixture.ts';
+import { choose, closePages, openBrowser, openLoggedIn, seeLine, startShell, type } from './page.fixture.ts';
 
 let gateway: GatewayProcess;
 let browser: Browser;
@@ -15,22 +15,22 @@ afterAll(async () => {
   await gateway?.close();
 });
 
-const helm = (page: Page, kind: string) => page.locator(`[data-testid="lease"][data-lease="${kind}"]`);
+const leaseButton = (page: Page, kind: string) => page.locator(`[data-testid="lease"][data-lease="${kind}"]`);
 const notice = (page: Page, about: string) => page.locator(`[data-testid="notice"][data-about="${about}"]`);
 const count = (page: Page, of: number) =>
   page.getByTestId('watchers-count').getByText(String(of), { exact: true }).waitFor();
 
 it('who watches is counted and named; the helm is asked for, refused, handed over, and the size goes with it', async () => {
-  const driver = await openDeck(browser, gateway);
+  const driver = await openLoggedIn(browser, gateway);
   const id = await startShell(driver.page);
   await count(driver.page, 1);
-  const watcher = await openDeck(browser, gateway, { viewport: { width: 390, height: 800 } });
+  const watcher = await openLoggedIn(browser, gateway, { viewport: { width: 390, height: 800 } });
   await watcher.page.getByTestId('menu').first().click();
   await choose(watcher.page, id);
   await count(driver.page, 2);
   await count(watcher.page, 2);
   // On a phone all of the header is on the page, down to its last button.
-  await helm(watcher.page, 'taken').waitFor();
+  await leaseButton(watcher.page, 'taken').waitFor();
   const last = await watcher.page.getByTestId('session-menu').boundingBox();
   expect((last?.x ?? 0) + (last?.width ?? 0)).toBeLessThanOrEqual(390);
   const sizeOf = async (): Promise<string> => {
@@ -48,15 +48,15 @@ it('who watches is counted and named; the helm is asked for, refused, handed ove
   await seeLine(driver.page, 'asked-2');
   await driver.page.getByTestId('not-now').click();
   await driver.page.getByTestId('lease-request').waitFor({ state: 'detached' });
-  expect(await helm(driver.page, 'yours').count()).toBe(1);
+  expect(await leaseButton(driver.page, 'yours').count()).toBe(1);
   // A watcher has somebody else's size, and leaves it alone.
   expect(await sizeOf()).toBe(before);
 
   await driver.page.getByTestId('watchers').click();
   await driver.page.getByTestId('transfer-lease').click();
   await notice(watcher.page, 'lease-received').waitFor();
-  await helm(watcher.page, 'yours').waitFor();
-  await helm(driver.page, 'taken').waitFor();
+  await leaseButton(watcher.page, 'yours').waitFor();
+  await leaseButton(driver.page, 'taken').waitFor();
   expect(await notice(driver.page, 'lease-lost').count()).toBe(0);
   await type(watcher.page, 'echo theirs-$((1+1))');
   await seeLine(driver.page, 'theirs-2');

@@ -8,7 +8,7 @@ import {
   loginLink,
   openBrowser,
   openContext,
-  openDeck,
+  openLoggedIn,
   seeLine,
   startShell,
   type,
@@ -133,18 +133,18 @@ it('the address of an old session shows it before the list has come down to it',
 });
 
 it('the palette leads to a session, a page and an action by words, and a question mark to the keys; in a terminal both are the shell’s', async () => {
-  const { page, complaints } = await openDeck(browser, gateway);
+  const { page, complaints } = await openLoggedIn(browser, gateway);
   await row(page, MANY - 1).waitFor();
-  const words = page.getByTestId('palette-text');
+  const field = page.getByTestId('palette-text');
   await page.keyboard.press('Control+k');
-  await words.fill('ngt 09987');
+  await field.fill('ngt 09987');
   await page.getByTestId('palette-offer').first().getByText('night-09987').waitFor();
   await page.keyboard.press('Enter');
   await page.locator(`[data-testid="session-view"][data-session="${idOf(9987)}"]`).waitFor();
   expect(await page.getByTestId('dialog').count()).toBe(0);
 
   await page.getByTestId('palette').click();
-  await words.fill('new shell');
+  await field.fill('new shell');
   await page.keyboard.press('Enter');
   await page.locator('[data-testid="lease"][data-lease="yours"]').waitFor();
   // Ctrl-K cuts to the end of the line, and Ctrl-Shift-K is the page's.
@@ -156,7 +156,7 @@ it('the palette leads to a session, a page and an action by words, and a questio
   await seeLine(page, 'kept-42');
   expect(await page.getByTestId('dialog').count()).toBe(0);
   await page.keyboard.press('Control+Shift+K');
-  await words.fill('traffic');
+  await field.fill('traffic');
   await page.keyboard.press('Escape');
   await page.getByTestId('dialog').waitFor({ state: 'detached' });
   // The focus is back in the terminal.
@@ -166,7 +166,7 @@ it('the palette leads to a session, a page and an action by words, and a questio
   // What its menu and its header offer for the session in view is here too, and the focus goes where it is wanted.
   const act = async (text: string): Promise<void> => {
     await page.keyboard.press('Control+Shift+K');
-    await words.fill(text);
+    await field.fill(text);
     await page.getByTestId('palette-offer').first().getByText('this session').waitFor();
     await page.keyboard.press('Enter');
   };
@@ -185,16 +185,16 @@ it('the palette leads to a session, a page and an action by words, and a questio
   await act('mute');
   await page.locator('[data-testid="mute"][aria-pressed="true"]').waitFor();
   await act('find output');
-  await until('the find bar has the focus', async () => (await focused()) === 'find-words');
+  await until('the find bar has the focus', async () => (await focused()) === 'find-text');
   await page.keyboard.press('Escape');
 
   await page.keyboard.press('Control+Shift+K');
-  await words.fill('traffic');
+  await field.fill('traffic');
   await page.keyboard.press('Enter');
   await page.getByTestId('traffic-view').waitFor();
   const dark = await page.evaluate(() => document.documentElement.dataset.theme);
   await page.keyboard.press('Control+k');
-  await words.fill('change');
+  await field.fill('change');
   await page.keyboard.press('Enter');
   await until(
     'another theme',
@@ -216,7 +216,7 @@ it('the palette leads to a session, a page and an action by words, and a questio
   await page.keyboard.press('Escape');
   await page.keyboard.press('/');
   await until('the filter has the focus', () =>
-    page.evaluate(() => document.activeElement?.getAttribute('data-testid') === 'filter-words'),
+    page.evaluate(() => document.activeElement?.getAttribute('data-testid') === 'filter-text'),
   );
   expect(complaints).toEqual([]);
 });

@@ -1,17 +1,9 @@
 // An ACP agent in the gateway: its terminals are sessions, and what is under way outlives the gateway.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type {
-  ConversationInfo,
-  ConversationList,
-  ConversationRun,
-  SessionInfo,
-  SessionList,
-  ToolCall,
-} from '@binnacle/protocol';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { ConversationInfo, ConversationRun, SessionInfo, SessionList, ToolCall } from '@binnacle/protocol';
+import { beforeAll, expect, test } from 'vitest';
 import {
   asJson,
   endOf,
@@ -23,7 +15,9 @@ import {
   withJson,
   writeConfig,
 } from '../conversations/conversation.fixture.ts';
+import { count } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
 
 const FAKE = resolve(import.meta.dirname, 'fake-acp.mjs');
@@ -71,7 +65,7 @@ let gateway: GatewayProcess;
 let scratch: string;
 
 beforeAll(async () => {
-  scratch = mkdtempSync(join(tmpdir(), 'binnacle-acp-'));
+  scratch = tempDir('acp');
   const command = [process.execPath, FAKE, '--dir', scratch];
   const greedy = join(scratch, 'greedy.mjs');
   writeFileSync(greedy, GREEDY);
@@ -82,14 +76,10 @@ beforeAll(async () => {
     cat: { driver: 'acp', command: ['cat'] },
     greedy: { driver: 'acp', command: [process.execPath, greedy], cwd: scratch },
   };
-  gateway = await openGatewayProcess({ flags: [], prepare: (dir) => writeConfig(dir, { agents: { entries } }) });
-});
-afterAll(async () => {
-  // Agents outlive the gateway; they end with their conversations.
-  const { conversations } = await asJson<ConversationList>(gateway.fetch('/v1/conversations'));
-  for (const { key } of conversations) await gateway.fetch(pathOf(key), { method: 'DELETE' });
-  await gateway.close();
-  rmSync(scratch, { recursive: true, force: true });
+  gateway = await openGatewayProcess({
+    agentGraceMs: 500,
+    prepare: (dir) => writeConfig(dir, { agents: { entries } }),
+  });
 });
 
 const begin = async (agent = 'main'): Promise<string> => (await makeConversation(gateway, { agent })).key;
@@ -152,8 +142,9 @@ test('a command in a terminal goes on over a kill of the gateway, and its agent 
 
 test('a turn goes on over kills of the gateway in the middle of its words', async () => {
   const key = await begin();
-  await sendTo(gateway, key, { id: 'm1', text: 'slow 400' });
-  for (const _ of [1, 2, 3]) {
+  const words = count({ quick: 200, all: 400 });
+  await sendTo(gateway, key, { id: 'm1', text: `slow ${words}` });
+  for (let kills = count({ quick: 1, all: 3 }); kills > 0; kills -= 1) {
     const before = (await saidBy(key)).length;
     await until('it has said more', async () => (await saidBy(key)).length > before);
     await gateway.kill();
@@ -161,7 +152,7 @@ test('a turn goes on over kills of the gateway in the middle of its words', asyn
   }
   const run = await endOf(gateway, key, 'm1');
   expect(run.state).toBe('final');
-  expect(run.text.trim()).toBe(Array.from({ length: 400 }, (_, i) => i + 1).join(' '));
+  expect(run.text.trim()).toBe(Array.from({ length: words }, (_, i) => i + 1).join(' '));
   expect((await eventsOf(key, 'm1')).end('m1')?.text).toBe(run.text);
 });
 

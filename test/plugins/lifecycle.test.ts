@@ -4,7 +4,8 @@
 import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PluginAuditEntry, PluginInfo, PluginList, PluginLog, PluginPreview } from '@binnacle/protocol';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { count, isAll } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { ask, grant, installPlugin, type PluginSource, pluginFolder, pluginInfo } from './installed.fixture.ts';
@@ -12,9 +13,8 @@ import { isAlive, treeOf } from './plugin.fixture.ts';
 
 let gateway: GatewayProcess;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ flags: [] });
+  gateway = await openGatewayProcess({ pluginLimits: { restarts: count({ quick: 1, all: 5 }) } });
 });
-afterAll(() => gateway.close());
 
 const TOOL = `export default (api) => {
   console.log('hello from', api.id, JSON.stringify(api.config ?? null));
@@ -340,14 +340,18 @@ describe.concurrent('contained: one bad plugin hurts nobody', () => {
     expect(await pluginInfo(gateway, 'victim')).toMatchObject({ restarts: 1, offers: [{ inForce: true }] });
   });
 
-  it.each([
+  const BAD: [name: string, code: string, reason: string][] = [
     ['throws', "throw new Error('on purpose');", 'on purpose'],
-    ['loops', 'for (;;);', 'not ready|no sign of life'],
     ['rejects later', "setTimeout(() => Promise.reject(new Error('nobody hears')), 50);", 'exit code'],
     ['offers nonsense', "api.tool({ name: 'a b', description: 'd', run() {} });", 'What it offers is wrong'],
     ['offers a name that is ours', "api.channel({ name: 'User', send: () => undefined });", 'that name is taken'],
+  ];
+  /** Each of its lives takes seconds. hostile.test.ts ends one life of each in `npm test`, too. */
+  const SLOW: typeof BAD = [
+    ['loops', 'for (;;);', 'not ready|no sign of life'],
     ['takes 2 GiB', 'const all = []; for (;;) all.push(Buffer.alloc(2 ** 26, 1));', 'MiB|exit code|signal'],
-  ])(
+  ];
+  it.each(isAll ? [...BAD, ...SLOW] : BAD)(
     'one that %s is disabled, where that helps after some tries, with the reason, and others go on',
     async (name, code, reason) => {
       const id = `bad-${name.replaceAll(' ', '-').toLowerCase()}`;

@@ -110,7 +110,7 @@ describe('outlives-us: programs without a gateway', () => {
     const killed = performance.now();
     await gateway.restart();
     // Beyond the time at which they would have been ended.
-    await until('the time is over', () => performance.now() - killed > ORPHANS_MS + 1500);
+    await until('the time is over', () => performance.now() - killed > ORPHANS_MS + count({ quick: 400, all: 1500 }));
     expect(families(id)).toBe(2);
     expect(await gateway.client.sessions.get(id)).toMatchObject({ state: 'running', pid });
   });

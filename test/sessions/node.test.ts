@@ -2,23 +2,25 @@
 
 import { readdirSync } from 'node:fs';
 import { request } from 'node:http';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { readProcess } from '../../packages/server/src/process/session-processes.ts';
+import { count } from '../support/count.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { openFrames } from '../support/wire.ts';
 import { openEvents } from './events.fixture.ts';
 
 const KIB = 1024;
-/** By 300 that came and went: one that is kept alive by a forgotten listener holds some 10 kB, so 3 MB in all. */
+const VIEWERS = count({ quick: 120, all: 300 });
+/** By all that came and went: one that is kept alive by a forgotten listener holds some 10 kB, so 1200 kB of 120. */
 const MOST_GROWN_KIB = 700;
 
 describe('standard streams (no. 45)', () => {
-  let gateway: GatewayProcess;
+  let gateway: Gateway;
   beforeAll(async () => {
-    gateway = await openGatewayProcess();
+    gateway = await openGateway();
   });
-  afterAll(() => gateway.close());
 
   it.each(['pty', 'pipe'])('can be opened by their names on a %s, which sockets cannot', async (mode) => {
     const command = [
@@ -44,15 +46,17 @@ describe('standard streams (no. 45)', () => {
 });
 
 describe('programs that read nothing and write nothing (no. 46, 48)', () => {
-  it('occupy no thread: beside 24 of them, 12 with full queues, everything else goes on', async () => {
-    const gateway = await openGatewayProcess({ programsPerRunner: 100, maxInputBytes: 256 * KIB });
-    onTestFinished(() => gateway.close());
+  const STUCK = count({ quick: 12, all: 24 });
+  const OUTPUT = count({ quick: 1, all: 8 }) * KIB * KIB;
+
+  it(`occupy no thread: beside ${STUCK} of them, ${STUCK / 2} with full queues, everything else goes on`, async () => {
+    const gateway = await openGateway({ programsPerRunner: 100, maxInputBytes: count({ quick: 64, all: 256 }) * KIB });
     const first = await gateway.create({ command: 'exec cat', mode: 'pipe' });
     const runner = readProcess(first.pid ?? -1)?.parent ?? -1;
     const threads = () => readdirSync(`/proc/${runner}/task`).length;
-    const start = (count: number) =>
+    const start = (number: number) =>
       Promise.all(
-        Array.from({ length: count }, (_, n) =>
+        Array.from({ length: number }, (_, n) =>
           gateway.create({ argv: ['/bin/sleep', '600'], mode: n % 2 === 0 ? 'pty' : 'pipe' }),
         ),
       );
@@ -65,24 +69,23 @@ describe('programs that read nothing and write nothing (no. 46, 48)', () => {
     // Node starts its own threads when they are needed first, which differs between versions.
     await Promise.all((await start(2)).map(fill));
     const before = threads();
-    const stuck = await start(24);
-    await Promise.all(stuck.slice(0, 12).map(fill));
+    const stuck = await start(STUCK);
+    await Promise.all(stuck.slice(0, STUCK / 2).map(fill));
     expect(threads()).toBe(before);
     // In the same runner, and through the pool of threads of the gateway, which reads old output with it.
-    const { id } = await gateway.create({ command: `head -c ${8 * KIB * KIB} /dev/zero; exec cat`, mode: 'pipe' });
-    await until('it has written', async () => (await gateway.info(id)).outputOffset === 8 * KIB * KIB);
+    const { id } = await gateway.create({ command: `head -c ${OUTPUT} /dev/zero; exec cat`, mode: 'pipe' });
+    await until('it has written', async () => (await gateway.info(id)).outputOffset === OUTPUT);
     await gateway.input(id, 'alive');
-    await until('it has answered', async () => (await gateway.info(id)).outputOffset === 8 * KIB * KIB + 5);
+    await until('it has answered', async () => (await gateway.info(id)).outputOffset === OUTPUT + 5);
     const texts = await Promise.all([0, 1, 2, 3, 4, 5].map(() => gateway.output(id)));
-    expect(texts.map((text) => [text.length, text.slice(-5)])).toEqual(texts.map(() => [8 * KIB * KIB + 5, 'alive']));
+    expect(texts.map((text) => [text.length, text.slice(-5)])).toEqual(texts.map(() => [OUTPUT + 5, 'alive']));
     expect(readProcess(stuck[0]?.pid ?? -1)?.parent).toBe(runner);
   }, 60_000);
 });
 
 describe('a WebSocket (no. 49)', () => {
   it('is not compressed, whatever the client offers: that would cost memory for each, and can be bombed', async () => {
-    const gateway = await openGatewayProcess();
-    onTestFinished(() => gateway.close());
+    const gateway = await openGateway();
     const { id } = await gateway.create({ argv: ['/bin/cat'], mode: 'pipe' });
     for (const path of ['/v1/ws', `/ws/session/${id}`]) {
       const extensions = await new Promise<string | undefined>((resolve, reject) => {
@@ -116,7 +119,6 @@ describe('viewers who come and go (no. 50)', () => {
     id = (await post('/v1/sessions', { command: 'echo hello; exec sleep 600', mode: 'pipe' })).id;
     viewToken = (await post('/v1/tokens', { name: 'viewer', scope: 'view' })).token;
   });
-  afterAll(() => gateway.close());
 
   const authorization = () => ({ authorization: `Bearer ${gateway.token}` });
   // biome-ignore lint/suspicious/noExplicitAny: a test knows what it has asked for.
@@ -173,19 +175,19 @@ describe('viewers who come and go (no. 50)', () => {
   let shared: Awaited<ReturnType<typeof openFrames>>;
 
   it.each(Object.keys(WAYS))(
-    '%s: 300 of them leave no timer, no listener, no descriptor and no memory',
+    `%s: ${VIEWERS} of them leave no timer, no listener, no descriptor and no memory`,
     async (name) => {
       const way = WAYS[name] ?? (() => Promise.reject(new Error(name)));
       shared = await openFrames(`${gateway.url}/v1/ws`, gateway.token);
       onTestFinished(() => shared.ws.terminate());
-      const many = async (count: number) => {
+      const many = async (number: number) => {
         // `shared` takes one after the other.
         const lanes = name.includes('one /v1/ws') ? 1 : 4;
-        for (let left = count; left > 0; left -= lanes) await Promise.all(Array.from({ length: lanes }, way));
+        for (let left = number; left > 0; left -= lanes) await Promise.all(Array.from({ length: lanes }, way));
       };
       await many(40);
       const before = await settled();
-      await many(300);
+      await many(VIEWERS);
       let after = before;
       const grownKib = () => (after.heapBytes - before.heapBytes) / KIB;
       // What was compiled meanwhile is let go of again, too, after some collections.
@@ -193,11 +195,11 @@ describe('viewers who come and go (no. 50)', () => {
         after = await gateway.holding();
         if (grownKib() >= MOST_GROWN_KIB) return false;
         return Object.entries(after.resources).every(
-          ([kind, count]) => count <= (before.resources[kind] ?? 0) + spare(kind),
+          ([kind, number]) => number <= (before.resources[kind] ?? 0) + spare(kind),
         );
       }).catch(() => undefined);
       const grown = Object.entries(after.resources).filter(
-        ([kind, count]) => count > (before.resources[kind] ?? 0) + spare(kind),
+        ([kind, number]) => number > (before.resources[kind] ?? 0) + spare(kind),
       );
       expect(grown).toEqual([]);
       expect(after.descriptors).toBeLessThanOrEqual(before.descriptors + 40);

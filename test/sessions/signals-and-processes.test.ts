@@ -1,24 +1,22 @@
 // Cases 34 to 44 of docs/sessions.md, as far as no other test crosses them: what a session starts, and what it leaves.
 
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { familyOf, listProcesses, readProcess } from '../../packages/server/src/process/session-processes.ts';
+import { count } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
 
 /** What no program of ours may see; the function is one that a shell of whoever started the gateway exports. */
 const ENVIRONMENT = { 'BASH_FUNC_ls%%': '() { echo stolen; }', LD_PRELOAD: '', COLUMNS: '33', LINES: '11', TMUX: 'x' };
+const TERMINALS = count({ quick: 60, all: 1000 });
 let gateway: GatewayProcess;
 let dir: string;
 beforeAll(async () => {
   gateway = await openGatewayProcess({ env: ENVIRONMENT });
-  dir = mkdtempSync(join(tmpdir(), 'binnacle-processes-'));
-});
-afterAll(async () => {
-  await gateway.close();
-  rmSync(dir, { recursive: true, force: true });
+  dir = tempDir('processes');
 });
 
 const bash = (command: string, mode: string, env = {}) =>
@@ -134,10 +132,10 @@ describe('the environment (no. 44)', () => {
   });
 });
 
-describe('a thousand terminals, one after the other (no. 43)', () => {
+describe(`${TERMINALS} terminals, one after the other (no. 43)`, () => {
   it('leave no descriptor, no thread, no process, no terminal and no file', async () => {
-    const cycles = async (count: number) => {
-      let left = count;
+    const cycles = async (number: number) => {
+      let left = number;
       const worker = async () => {
         while (left-- > 0) {
           const { id } = await gateway.create({ argv: ['/bin/echo', 'hi'], mode: left % 10 === 0 ? 'pipe' : 'pty' });
@@ -148,9 +146,9 @@ describe('a thousand terminals, one after the other (no. 43)', () => {
       await Promise.all(Array.from({ length: 4 }, worker));
     };
     for (const { id } of (await gateway.ask('/v1/sessions?limit=1000')).json.sessions) await remove(id);
-    await cycles(50);
+    await cycles(count({ quick: 20, all: 50 }));
     const before = holdings();
-    await cycles(1_000);
+    await cycles(TERMINALS);
     await until('as before', () => JSON.stringify(holdings()) === JSON.stringify(before)).catch(() => undefined);
     expect(holdings()).toEqual(before);
     expect(readdirSync(join(gateway.dir, 'sessions'))).toEqual([]);

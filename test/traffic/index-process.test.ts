@@ -1,6 +1,7 @@
 // The process of the index: killed, stopped, begun anew, outlived. The gateway never notices more than a refused search.
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { count } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { indexPidOf, isThere, Searchers, startFlood } from './index-process.fixture.ts';
@@ -8,9 +9,6 @@ import { indexPidOf, isThere, Searchers, startFlood } from './index-process.fixt
 let gateway: GatewayProcess;
 beforeEach(async () => {
   gateway = await openGatewayProcess({ searchMs: 200 });
-});
-afterEach(async () => {
-  await gateway.close();
 });
 
 const finds = async (): Promise<boolean> => {
@@ -23,7 +21,7 @@ describe('the index of a gateway', () => {
     const { pid } = gateway;
     await startFlood(gateway);
     const searchers = await Searchers.start(gateway, 2);
-    for (let i = 0; i < 2; i += 1) {
+    for (let i = 0; i < count({ quick: 1, all: 2 }); i += 1) {
       await until('it finds the flood', finds);
       expect((await gateway.ask('/v1/search/rebuild', { method: 'POST' })).status).toBe(202);
     }

@@ -1,27 +1,28 @@
-import { afterEach, describe, expect, it } from 'vitest';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { describe, expect, it } from 'vitest';
+import { count } from '../support/count.ts';
+import { openGatewayProcess } from '../support/gateway-process.ts';
 import { measuresAlone } from '../support/measuring.ts';
 import { killWhileEmitting, storm } from './storm.fixture.ts';
 
 measuresAlone();
 
-let gateway: GatewayProcess;
-afterEach(() => gateway.close());
-
 const SLOW_MACHINE_MS = 120_000;
+const PRODUCERS = count({ quick: 40, all: 200 });
+const EVENTS = count({ quick: 100, all: 250 });
+const KILLS = count({ quick: 2, all: 15 });
 
 describe('exactly once', () => {
   it(
-    'T32: 200 producers at once, with duplicates and the wrong order: each event is kept once, in order, byte by byte',
+    `T32: ${PRODUCERS} producers at once, with duplicates and the wrong order: each event is kept once, in order, byte by byte`,
     async () => {
-      gateway = await openGatewayProcess({
+      const gateway = await openGatewayProcess({
         newForeignPerSecond: 10_000,
         emitRates: { eventsPerSecond: 1_000_000, bytesPerSecond: 1e9 },
       });
       const report = await storm(gateway, {
-        producers: 200,
-        events: 250,
-        batch: 100,
+        producers: PRODUCERS,
+        events: EVENTS,
+        batch: EVENTS * 0.4,
         faults: { duplicates: 0.2, reordered: 0.05 },
       });
       console.log(report);
@@ -34,9 +35,14 @@ describe('exactly once', () => {
   it(
     'T32: those that are told to wait lose nothing by it',
     async () => {
-      gateway = await openGatewayProcess({ emitRates: { eventsPerSecond: 1000 } });
+      const gateway = await openGatewayProcess({ emitRates: { eventsPerSecond: count({ quick: 400, all: 1000 }) } });
       const faults = { duplicates: 0.1, reordered: 0.05 };
-      const report = await storm(gateway, { producers: 20, events: 250, batch: 20, faults });
+      const report = await storm(gateway, {
+        producers: count({ quick: 10, all: 20 }),
+        events: EVENTS,
+        batch: 20,
+        faults,
+      });
       console.log(report);
       expect(report.tooFast).toBeGreaterThan(0);
     },
@@ -44,10 +50,10 @@ describe('exactly once', () => {
   );
 
   it(
-    'T33: the gateway killed 15 times between writing and answering: nothing is lost and nothing twice',
+    `T33: the gateway killed ${KILLS} times between writing and answering: nothing is lost and nothing twice`,
     async () => {
-      gateway = await openGatewayProcess({ newForeignPerSecond: 10_000, maxForeignSessions: 10_000 });
-      const report = await killWhileEmitting(gateway, { kills: 15, producers: 6, lifeMs: 100 });
+      const gateway = await openGatewayProcess({ newForeignPerSecond: 10_000, maxForeignSessions: 10_000 });
+      const report = await killWhileEmitting(gateway, { kills: KILLS, producers: 6, lifeMs: 100 });
       console.log(report);
       expect(report.lostAnswers).toBeGreaterThan(0);
       expect(report.stored).toBeLessThanOrEqual(report.events);

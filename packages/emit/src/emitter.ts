@@ -3,13 +3,13 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { Diagnostics } from './diagnostics.ts';
+import { Channel, type Life, Waiting } from './event-buffer.ts';
 import { Journal } from './journal.ts';
 import { HEARTBEAT_MS, type LifeFolder, Lives } from './lives.ts';
 import { type EmitterOptions, type SessionOptions, type Settings, settingsOf } from './options.ts';
 import { Sender } from './sender.ts';
 import { BufferedSession, type EmittedSession, isGoodId } from './session.ts';
 import { type Backlog, type EmitStats, newTally, type Tally } from './tally.ts';
-import { Channel, type Life, Waiting } from './waiting.ts';
 
 /** Milliseconds between scans for events that ended processes left. */
 const SCAN_INTERVAL_MS = 30_000;

@@ -2,10 +2,10 @@
 
 import { type EventVerdict, type Verdict, verdictOf } from './answer.ts';
 import type { Diagnostics } from './diagnostics.ts';
+import type { Batch, Channel, Waiting } from './event-buffer.ts';
 import type { Settings } from './options.ts';
 import { Post } from './post.ts';
 import type { Tally } from './tally.ts';
-import type { Batch, Channel, Waiting } from './waiting.ts';
 
 /** Milliseconds between attempts with a refused token, which does not mend by itself. */
 const NOT_ALLOWED_MS = 30_000;

@@ -2,9 +2,9 @@
 
 import { isEmittedId } from '@binnacle/protocol';
 import type { Diagnostics } from './diagnostics.ts';
+import type { Channel, Waiting } from './event-buffer.ts';
 import { clippedHead, type EmittedFields, type Head, STREAMS } from './fields.ts';
 import type { Tally } from './tally.ts';
-import type { Channel, Waiting } from './waiting.ts';
 
 /** An event of the wire holds at most 1 MiB; smaller ones find room where a larger would be lost whole. */
 const EVENT_BYTES = 128 * 1024;

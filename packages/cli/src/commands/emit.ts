@@ -14,7 +14,7 @@ import { EmitMessages } from '../emit/format.ts';
 import { PassingOn } from '../emit/pass-through.ts';
 import { namedGateway } from '../gateway/address.ts';
 import type { ClientCommandOptions } from '../gateway/connect.ts';
-import { ProvenPlace } from '../gateway/proven-place.ts';
+import { ProvenPlace } from '../gateway/proven-address.ts';
 import { parseLabels } from '../input/labels.ts';
 import { parseBytes, parseTimeout } from '../input/quantities.ts';
 import { EXIT, Failure, usage } from '../output/failure.ts';

@@ -1,7 +1,7 @@
 // The meaning of the gateway's answer for each event of a batch. Pure: knows no buffer, timer or socket.
 
 import { CODES, isCode } from '@binnacle/protocol';
-import type { Reply } from './post.ts';
+import type { HttpReply } from './post.ts';
 
 export type EventVerdict =
   | { readonly kind: 'done'; readonly isDuplicate: boolean }
@@ -49,7 +49,7 @@ const OF_EVENTS = new Set([
 const SLOWER = new Set(['too_fast', 'disk_full', 'going_away', 'rate_limited', 'internal', 'invariant']);
 
 /** `count`: events in the batch. */
-export function verdictOf(reply: Reply, count: number): Verdict {
+export function verdictOf(reply: HttpReply, count: number): Verdict {
   const body = parsed(reply.text);
   const results = isObject(body) && Array.isArray(body.results) ? body.results : undefined;
   if (results !== undefined && results.length === count) {

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { Diagnostics } from './diagnostics.ts';
-import { Channel, type Life, Waiting } from './event-buffer.ts';
+import { Channel, EventBuffer, type Life } from './event-buffer.ts';
 import { Journal } from './journal.ts';
 import { HEARTBEAT_MS, type LifeFolder, Lives } from './lives.ts';
 import { type EmitterOptions, type SessionOptions, type Settings, settingsOf } from './options.ts';
@@ -67,7 +67,7 @@ class BufferedEmitter implements Emitter {
   private readonly lives: Lives | null;
   private readonly folders: Map<number, LifeFolder>;
   private readonly own: Life;
-  private readonly waiting: Waiting;
+  private readonly waiting: EventBuffer;
   private readonly sender: Sender;
   private readonly open: Map<string, BufferedSession>;
   private readonly endedIds: Set<string>;
@@ -82,7 +82,7 @@ class BufferedEmitter implements Emitter {
     this.lives = this.openLives();
     this.folders = new Map();
     this.own = this.lives === null ? lifeInMemory(settings) : this.lifeIn(this.lives.own);
-    this.waiting = new Waiting(this.own, settings.bufferBytes, this.tally, diagnostics);
+    this.waiting = new EventBuffer(this.own, settings.bufferBytes, this.tally, diagnostics);
     this.sender = new Sender({
       settings,
       waiting: this.waiting,
@@ -123,7 +123,7 @@ class BufferedEmitter implements Emitter {
     const channel = new Channel(id, this.own);
     if (this.endedIds.has(id) || this.isClosed) {
       // Its numbers would begin at 0 again, and the gateway would take all of it for sent twice.
-      channel.isGivenUp = true;
+      channel.isRefused = true;
       this.diagnostics.report({
         kind: 'session_refused',
         message: this.isClosed ? 'The emitter is closed.' : 'A session of that id has ended.',

@@ -1,13 +1,13 @@
 // An event as the wire has it. Knows no buffer.
 
 import { isUtf8 } from 'node:buffer';
-import type { Head } from './fields.ts';
+import type { EventHead } from './fields.ts';
 
 /** Base64 takes a third more; text of many control characters takes up to six times its bytes. */
 const WORST_TEXT = 1.4;
 
 /** Output is sent as text where that is exact and short, else as base64. */
-export function encodeEvent(id: string, seq: number, head: Head, output: Uint8Array): string {
+export function encodeEvent(id: string, seq: number, head: EventHead, output: Uint8Array): string {
   const event = { session_id: id, seq, ...head };
   if (output.length === 0) return JSON.stringify(event);
   const bytes = Buffer.from(output.buffer, output.byteOffset, output.byteLength);

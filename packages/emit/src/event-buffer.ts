@@ -3,8 +3,8 @@
 
 import type { Diagnostics } from './diagnostics.ts';
 import { encodeEvent } from './encode.ts';
-import type { Head } from './fields.ts';
-import type { Journal, Place } from './journal.ts';
+import type { EventHead } from './fields.ts';
+import type { Journal, RecordPlace } from './journal.ts';
 import type { Tally } from './tally.ts';
 
 /** Bytes that an event costs besides its content. */
@@ -16,7 +16,7 @@ const RESERVE_BYTES = 256 * 1024;
 /** Disk that is used for what is done already, as a multiple of the limit, before it is cleaned up. */
 const SLACK = 2;
 
-interface Pending {
+interface PendingEvent {
   readonly seq: number;
   size: number;
   cost: number;
@@ -24,10 +24,10 @@ interface Pending {
   /** The event is output alone, in memory: later output may join it. */
   readonly isOpen: boolean;
   /** Null where it is on disk. */
-  readonly head: Head | null;
+  readonly head: EventHead | null;
   /** Its output where it is in memory; the first `size` bytes of it. */
   bytes: Uint8Array;
-  place: Place | null;
+  place: RecordPlace | null;
 }
 
 /** Epoch of a producer: of this process, or of one that has ended. */
@@ -43,10 +43,10 @@ export interface Life {
 export class Channel {
   readonly id: string;
   readonly life: Life;
-  readonly pending: Pending[];
+  readonly pending: PendingEvent[];
   nextSeq: number;
   /** Refused for good: nothing of it is kept any more. */
-  isGivenUp: boolean;
+  isRefused: boolean;
   /** Not before this time, ms of `performance.now()`. */
   retryAt: number;
   failures: number;
@@ -56,13 +56,13 @@ export class Channel {
     this.life = life;
     this.pending = [];
     this.nextSeq = 0;
-    this.isGivenUp = false;
+    this.isRefused = false;
     this.retryAt = 0;
     this.failures = 0;
   }
 }
 
-export interface Picked {
+export interface PickedEvent {
   readonly channel: Channel;
   readonly seq: number;
   /** The event was sent before, and the result is unknown. */
@@ -71,7 +71,7 @@ export interface Picked {
 
 export interface Batch {
   readonly life: Life;
-  readonly picked: readonly Picked[];
+  readonly picked: readonly PickedEvent[];
   /** The body of the request. */
   readonly body: string;
   readonly isFull: boolean;
@@ -84,7 +84,7 @@ export interface BatchLimits {
   readonly withoutTime: boolean;
 }
 
-export class Waiting {
+export class EventBuffer {
   private readonly limit: number;
   private readonly tally: Tally;
   private readonly diagnostics: Diagnostics;
@@ -113,7 +113,7 @@ export class Waiting {
   }
 
   /** False where there is no room. An `end` has room always, but for sessions of which nothing was ever kept. */
-  put(channel: Channel, head: Head, output: Uint8Array, kind: 'output' | 'event' | 'end'): boolean {
+  put(channel: Channel, head: EventHead, output: Uint8Array, kind: 'output' | 'event' | 'end'): boolean {
     const last = channel.pending.at(-1);
     if (kind === 'output' && last !== undefined && joins(last, head, output)) {
       if (this.used + output.length > this.limit) return false;
@@ -128,7 +128,7 @@ export class Waiting {
     const seq = channel.nextSeq;
     const place = this.keep(channel, seq, head, output);
     const isOnDisk = place !== null;
-    const pending: Pending = {
+    const pending: PendingEvent = {
       seq,
       size: 0,
       cost: 0,
@@ -192,7 +192,7 @@ export class Waiting {
   /** The oldest of what may be sent now. */
   pick(now: number, limits: BatchLimits): Batch | undefined {
     for (const life of this.lives) {
-      const picked: Picked[] = [];
+      const picked: PickedEvent[] = [];
       const events: string[] = [];
       let room = limits.bytes;
       for (const channel of [...life.waiting.values()]) {
@@ -248,7 +248,7 @@ export class Waiting {
   }
 
   giveUp(channel: Channel): void {
-    channel.isGivenUp = true;
+    channel.isRefused = true;
     const all = channel.pending.splice(0);
     this.tally.refused += all.length;
     for (const { size } of all) this.tally.lostBytes += size;
@@ -261,7 +261,7 @@ export class Waiting {
     for (const { journal } of this.lives) journal?.close();
   }
 
-  private add(channel: Channel, pending: Pending, size: number, cost: number): void {
+  private add(channel: Channel, pending: PendingEvent, size: number, cost: number): void {
     channel.pending.push(pending);
     channel.nextSeq = pending.seq + 1;
     channel.life.waiting.set(channel.id, channel);
@@ -269,15 +269,15 @@ export class Waiting {
     this.count(pending, size, cost);
   }
 
-  private count(pending: Pending, size: number, cost: number): void {
+  private count(pending: PendingEvent, size: number, cost: number): void {
     pending.size += size;
     pending.cost += cost;
     this.outputBytes += size;
     this.used += cost;
   }
 
-  private remove(channel: Channel, removed: readonly Pending[]): void {
-    const places: Place[] = [];
+  private remove(channel: Channel, removed: readonly PendingEvent[]): void {
+    const places: RecordPlace[] = [];
     for (const { size, cost, place } of removed) {
       this.outputBytes -= size;
       this.used -= cost;
@@ -290,7 +290,7 @@ export class Waiting {
   }
 
   /** Null where it has to stay in memory. */
-  private keep(channel: Channel, seq: number, head: Head, output: Uint8Array): Place | null {
+  private keep(channel: Channel, seq: number, head: EventHead, output: Uint8Array): RecordPlace | null {
     const { journal } = channel.life;
     if (journal === null) return null;
     try {
@@ -313,7 +313,7 @@ export class Waiting {
     return false;
   }
 
-  private encode(channel: Channel, pending: Pending, withoutTime: boolean): string {
+  private encode(channel: Channel, pending: PendingEvent, withoutTime: boolean): string {
     let head = pending.head;
     let output = pending.bytes.subarray(0, pending.size);
     if (pending.place !== null) {
@@ -348,7 +348,7 @@ export class Waiting {
 
 const NOTHING = new Uint8Array(0);
 
-function append(pending: Pending, output: Uint8Array): void {
+function append(pending: PendingEvent, output: Uint8Array): void {
   const { size } = pending;
   if (pending.bytes.length < size + output.length) {
     const larger = Buffer.allocUnsafe(Math.max(1024, 2 * (size + output.length)));
@@ -358,7 +358,7 @@ function append(pending: Pending, output: Uint8Array): void {
   pending.bytes.set(output, size);
 }
 
-const joins = (last: Pending, { stream, lost_bytes }: Head, output: Uint8Array): boolean =>
+const joins = (last: PendingEvent, { stream, lost_bytes }: EventHead, output: Uint8Array): boolean =>
   last.isOpen &&
   !last.tried &&
   last.size + output.length <= JOINED_BYTES &&

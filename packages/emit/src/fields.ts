@@ -23,7 +23,7 @@ export interface EmittedFields
 }
 
 /** All of an event but its place in its session and its output. */
-export type Head = Omit<TrafficEvent, 'session_id' | 'seq' | 'response' | 'response_base64'>;
+export type EventHead = Omit<TrafficEvent, 'session_id' | 'seq' | 'response' | 'response_base64'>;
 
 const COMMAND_BYTES = 64 * 1024;
 const PREVIEW_CHARACTERS = 500;
@@ -34,11 +34,14 @@ const KEY_CHARACTERS = 64;
 const VALUE_CHARACTERS = 256;
 export const STREAMS = ['tty', 'stdout', 'stderr'] as const;
 
-type Loose = { -readonly [K in keyof Head]?: unknown };
+type LooseHead = { -readonly [K in keyof EventHead]?: unknown };
 
 /** The same within the limits. `clipped` is called with what was cut or left out. */
-export function clippedHead(head: { readonly [K in keyof Head]?: unknown }, clipped: (what: string) => void): Head {
-  const text = (what: keyof Head, cut: (text: string) => string): void => {
+export function clippedHead(
+  head: { readonly [K in keyof EventHead]?: unknown },
+  clipped: (what: string) => void,
+): EventHead {
+  const text = (what: keyof EventHead, cut: (text: string) => string): void => {
     const value = head[what];
     if (value === undefined) return;
     const whole = String(value);
@@ -46,7 +49,7 @@ export function clippedHead(head: { readonly [K in keyof Head]?: unknown }, clip
     if (clippedText !== whole) clipped(what);
     made[what] = clippedText;
   };
-  const made: Loose = {};
+  const made: LooseHead = {};
   text('command', (value) => cutBytes(value, COMMAND_BYTES));
   for (const what of ['command_preview', 'response_preview'] as const)
     text(what, (value) => cutCharacters(value, PREVIEW_CHARACTERS));
@@ -64,9 +67,9 @@ export function clippedHead(head: { readonly [K in keyof Head]?: unknown }, clip
     made.rows = head.rows;
   } else if (head.cols !== undefined || head.rows !== undefined) clipped('cols and rows');
   if (Object.keys(head.labels ?? {}).length > 0) made.labels = clippedLabels(head.labels, clipped);
-  return made as Head;
+  return made as EventHead;
 
-  function keep(what: keyof Head, isGood: (value: unknown) => boolean): void {
+  function keep(what: keyof EventHead, isGood: (value: unknown) => boolean): void {
     const value = head[what];
     if (value === undefined) return;
     if (isGood(value)) made[what] = value;

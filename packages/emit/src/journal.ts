@@ -4,11 +4,11 @@
 import { closeSync, ftruncateSync, openSync, readdirSync, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import type { Head } from './fields.ts';
+import type { EventHead } from './fields.ts';
 import { readRegular } from './regular-file.ts';
 
 /** Place of a record. */
-export interface Place {
+export interface RecordPlace {
   readonly segment: number;
   readonly at: number;
   readonly length: number;
@@ -17,12 +17,12 @@ export interface Place {
 export interface JournalEvent {
   readonly id: string;
   readonly seq: number;
-  readonly head: Head;
+  readonly head: EventHead;
   readonly output: Uint8Array;
 }
 
 /** Contents of an earlier process's journal. */
-export interface Recovered {
+export interface RecoveredJournal {
   /** By session, each in the order of `seq`. */
   readonly events: ReadonlyMap<string, readonly RecoveredEvent[]>;
   /** Bytes that could not be read. A torn last record is no damage: it was never confirmed. */
@@ -31,7 +31,7 @@ export interface Recovered {
 export interface RecoveredEvent {
   readonly seq: number;
   readonly size: number;
-  readonly place: Place;
+  readonly place: RecordPlace;
 }
 
 interface Segment {
@@ -39,7 +39,7 @@ interface Segment {
   fd: number;
   bytes: number;
   /** Records that are still needed. */
-  needed: Set<Place>;
+  needed: Set<RecordPlace>;
 }
 
 // length of what follows the checksum (4), crc32 of that (4), kind (1)
@@ -74,7 +74,7 @@ export class Journal {
   }
 
   /** When this returns, the record outlives the process. Throws what the file system throws; then nothing was kept. */
-  append(event: JournalEvent): Place {
+  append(event: JournalEvent): RecordPlace {
     const head = Buffer.from(JSON.stringify({ id: event.id, seq: event.seq, head: event.head }));
     const body = Buffer.allocUnsafe(4 + head.length + event.output.length);
     body.writeUInt32LE(head.length, 0);
@@ -86,7 +86,7 @@ export class Journal {
   }
 
   /** Undefined where it cannot be read back. */
-  read(place: Place): JournalEvent | undefined {
+  read(place: RecordPlace): JournalEvent | undefined {
     try {
       return eventIn(this.bytesAt(place));
     } catch {
@@ -95,7 +95,7 @@ export class Journal {
   }
 
   /** All of this session up to `seq` is done: after a restart it is not sent again. `places` are no longer needed. */
-  done(id: string, seq: number, places: Iterable<Place>): void {
+  done(id: string, seq: number, places: Iterable<RecordPlace>): void {
     for (const place of places) {
       const segment = this.segments.get(place.segment);
       if (segment?.needed.delete(place) !== true || segment.needed.size > 0) continue;
@@ -113,7 +113,7 @@ export class Journal {
    * Moves the few needed records of large segments together. `moved` is called with each; the caller
    * then uses the new place.
    */
-  compact(limit: number, moved: (id: string, seq: number, place: Place) => void): void {
+  compact(limit: number, moved: (id: string, seq: number, place: RecordPlace) => void): void {
     if (this.bytes <= limit) return;
     const [oldest] = this.segments;
     if (oldest === undefined || oldest[0] === this.active) return;
@@ -128,7 +128,7 @@ export class Journal {
   }
 
   /** Records that an earlier process left here. Later ones go to a new segment. */
-  recover(): Recovered {
+  recover(): RecoveredJournal {
     const found = new Map<string, Map<number, RecoveredEvent>>();
     const done = new Map<string, number>();
     let damagedBytes = 0;
@@ -180,7 +180,7 @@ export class Journal {
     this.active = null;
   }
 
-  private write(kind: number, content: Buffer): Place {
+  private write(kind: number, content: Buffer): RecordPlace {
     const record = Buffer.allocUnsafe(PREFIX_BYTES + 1 + content.length);
     record.writeUInt32LE(1 + content.length, 0);
     record[PREFIX_BYTES] = kind;
@@ -224,7 +224,7 @@ export class Journal {
     return [number, segment];
   }
 
-  private bytesAt({ segment: number, at, length }: Place): Buffer {
+  private bytesAt({ segment: number, at, length }: RecordPlace): Buffer {
     const segment = this.segments.get(number);
     if (segment === undefined) throw new Error('The segment is gone.');
     if (segment.fd < 0) segment.fd = openSync(segment.path, 'r');

@@ -3,14 +3,14 @@
 import type { EmitDiagnostic } from './diagnostics.ts';
 
 /** A value, or a function that is called for each request; undefined: none at present. */
-export type Changing = string | (() => string | undefined);
+export type StringOrGetter = string | (() => string | undefined);
 
 /** Options of `createEmitter`. */
 export interface EmitterOptions {
   /** Address of the gateway, such as `http://127.0.0.1:7117`. */
-  readonly url: Changing;
+  readonly url: StringOrGetter;
   /** Secret of a token with the scope `ingest`. */
-  readonly token: Changing;
+  readonly token: StringOrGetter;
   /**
    * Name of this emitter that survives restarts: 1 to 128 characters. Default: random, and stored in `buffer.dir` if
    * there is one.
@@ -118,7 +118,8 @@ export function settingsOf(options: EmitterOptions): Settings {
   };
 }
 
-const getterOf = (value: Changing): (() => string | undefined) => (typeof value === 'string' ? () => value : value);
+const getterOf = (value: StringOrGetter): (() => string | undefined) =>
+  typeof value === 'string' ? () => value : value;
 
 function whole(name: string, option: number | undefined, otherwise: number, min: number, max: number): number {
   const value = option ?? otherwise;

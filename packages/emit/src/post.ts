@@ -4,7 +4,7 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Settings } from './options.ts';
 
-export interface Reply {
+export interface HttpReply {
   readonly status: number;
   readonly text: string;
   /** From Retry-After, ms; null without. */
@@ -30,7 +30,7 @@ export class Post {
   }
 
   /** Throws if no whole answer came: the effect of the request is then unknown. */
-  async send(body: string): Promise<Reply> {
+  async send(body: string): Promise<HttpReply> {
     const state = { wasReused: false };
     try {
       return await this.once(body, state);
@@ -41,14 +41,14 @@ export class Post {
     }
   }
 
-  private async once(body: string, state: { wasReused: boolean }): Promise<Reply> {
+  private async once(body: string, state: { wasReused: boolean }): Promise<HttpReply> {
     const base = this.settings.url();
     const token = this.settings.token();
     if (base === undefined || token === undefined) throw new Error('It is not known where the gateway is.');
     const url = new URL(base.replace(/\/+$/, '') + PATH);
     const bytes = Buffer.from(body);
     const isSecure = url.protocol === 'https:';
-    return await new Promise<Reply>((resolve, reject) => {
+    return await new Promise<HttpReply>((resolve, reject) => {
       const request = (isSecure ? httpsRequest : httpRequest)(url, {
         method: 'POST',
         agent: isSecure ? this.secure : this.plain,

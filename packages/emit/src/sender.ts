@@ -2,7 +2,7 @@
 
 import { type EventVerdict, type Verdict, verdictOf } from './answer.ts';
 import type { Diagnostics } from './diagnostics.ts';
-import type { Batch, Channel, Waiting } from './event-buffer.ts';
+import type { Batch, Channel, EventBuffer } from './event-buffer.ts';
 import type { Settings } from './options.ts';
 import { Post } from './post.ts';
 import type { Tally } from './tally.ts';
@@ -14,7 +14,7 @@ const HURRY_MS = 500;
 
 export interface SenderParts {
   readonly settings: Settings;
-  readonly waiting: Waiting;
+  readonly waiting: EventBuffer;
   readonly diagnostics: Diagnostics;
   readonly tally: Tally;
   /** After each answer: what is done may be put away. */

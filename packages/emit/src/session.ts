@@ -2,8 +2,8 @@
 
 import { isEmittedId } from '@binnacle/protocol';
 import type { Diagnostics } from './diagnostics.ts';
-import type { Channel, Waiting } from './event-buffer.ts';
-import { clippedHead, type EmittedFields, type Head, STREAMS } from './fields.ts';
+import type { Channel, EventBuffer } from './event-buffer.ts';
+import { clippedHead, type EmittedFields, type EventHead, STREAMS } from './fields.ts';
 import type { Tally } from './tally.ts';
 
 /** An event of the wire holds at most 1 MiB; smaller ones find room where a larger would be lost whole. */
@@ -35,7 +35,7 @@ export interface EmittedSession {
 }
 
 export interface SessionParts {
-  readonly waiting: Waiting;
+  readonly waiting: EventBuffer;
   readonly diagnostics: Diagnostics;
   readonly tally: Tally;
   readonly channel: Channel;
@@ -47,14 +47,14 @@ export class BufferedSession implements EmittedSession {
   readonly id: string;
   private readonly parts: SessionParts;
   /** Fields that no buffered event has carried yet: command and source of a session whose first event found no room. */
-  private untold: Head;
+  private untold: EventHead;
   /** Stream of output that names none. */
-  private readonly stream: Head['stream'];
+  private readonly stream: EventHead['stream'];
   /** Output without room since the last kept event. */
   private lost: number;
   private hasEnded: boolean;
 
-  constructor(parts: SessionParts, first: { readonly [K in keyof Head]?: unknown }) {
+  constructor(parts: SessionParts, first: { readonly [K in keyof EventHead]?: unknown }) {
     this.id = parts.channel.id;
     this.parts = parts;
     this.untold = {};
@@ -74,7 +74,7 @@ export class BufferedSession implements EmittedSession {
   ): void {
     this.safely(() => {
       const bytes = bytesOf(output);
-      const head: Head = { timestamp: Date.now(), ...(stream === undefined ? {} : { stream }) };
+      const head: EventHead = { timestamp: Date.now(), ...(stream === undefined ? {} : { stream }) };
       for (let at = 0; at < bytes.length; at += EVENT_BYTES)
         this.put(head, bytes.subarray(at, at + EVENT_BYTES), 'output');
     });
@@ -104,7 +104,7 @@ export class BufferedSession implements EmittedSession {
     });
   }
 
-  private put(head: Head, output: Uint8Array, kind: 'output' | 'event' = 'event'): void {
+  private put(head: EventHead, output: Uint8Array, kind: 'output' | 'event' = 'event'): void {
     const { waiting, tally, diagnostics, channel, wake, ended } = this.parts;
     if (this.hasEnded || waiting.isClosed) {
       tally.offered += 1;
@@ -122,7 +122,7 @@ export class BufferedSession implements EmittedSession {
       this.hasEnded = true;
       ended();
     }
-    if (channel.isGivenUp) {
+    if (channel.isRefused) {
       tally.offered += 1;
       tally.refused += 1;
       tally.lostBytes += output.length;
@@ -177,10 +177,17 @@ export class BufferedSession implements EmittedSession {
 
 export const isGoodId = (id: string | undefined): id is string => typeof id === 'string' && isEmittedId(id);
 
-const HOW_IT_ENDED: readonly (keyof Head)[] = ['exit_code', 'signal', 'is_final'];
-const WHAT_IT_WAS: readonly (keyof Head)[] = ['command', 'command_preview', 'response_preview', 'cwd', 'cols', 'rows'];
+const HOW_IT_ENDED: readonly (keyof EventHead)[] = ['exit_code', 'signal', 'is_final'];
+const WHAT_IT_WAS: readonly (keyof EventHead)[] = [
+  'command',
+  'command_preview',
+  'response_preview',
+  'cwd',
+  'cols',
+  'rows',
+];
 
-const without = (head: Head, keys: readonly string[]): Head =>
+const without = (head: EventHead, keys: readonly string[]): EventHead =>
   Object.fromEntries(Object.entries(head).filter(([key]) => !keys.includes(key)));
 
 const NOTHING = new Uint8Array(0);

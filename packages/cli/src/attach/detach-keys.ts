@@ -5,7 +5,7 @@ import { usage } from '../output/failure.ts';
 /** The default of dtach, abduco and zmx. Programs rarely use this key, and pressing it by mistake does no harm. */
 export const DEFAULT_DETACH_KEYS = 'ctrl-\\';
 
-export interface Typed {
+export interface TypedInput {
   /** Bytes to pass on to the program. */
   readonly bytes: Uint8Array;
   readonly detached: boolean;
@@ -50,7 +50,7 @@ export class DetachKeys {
     this.#keys = keys;
   }
 
-  push(chunk: Uint8Array): Typed {
+  push(chunk: Uint8Array): TypedInput {
     if (this.#keys === undefined) return { bytes: chunk, detached: false };
     const text = this.#pending + Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString('latin1');
     for (let at = 0; at < text.length; at++) {

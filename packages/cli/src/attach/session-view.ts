@@ -28,10 +28,10 @@ const LINGER_MS = 1000;
 const RELEASE_MS = 500;
 
 /** Exit code or signal of the program; both null if unknown. */
-type Status = Pick<SessionInfo, 'exitCode' | 'signal'>;
+type ExitStatus = Pick<SessionInfo, 'exitCode' | 'signal'>;
 
 /** `lingers`: the program has ended, but its background processes hold the output open. */
-type Ending = { readonly kind: 'ended' | 'lingers'; readonly status: Status } | { readonly kind: 'detached' };
+type ViewEnd = { readonly kind: 'ended' | 'lingers'; readonly status: ExitStatus } | { readonly kind: 'detached' };
 
 /** Resolves with the exit code of the program, or 0 after a detach. */
 export async function view(client: Binnacle, info: SessionInfo, options: ViewOptions): Promise<number> {
@@ -50,10 +50,10 @@ export async function view(client: Binnacle, info: SessionInfo, options: ViewOpt
       if (error.code !== 'session_exited') terminal.notice(`${error.message} Back with: attach --take`);
     }),
   ];
-  let ending: Ending;
+  let ending: ViewEnd;
   try {
     const attachment = session.attach(options.from);
-    const detached = new Promise<Ending>((resolve) => {
+    const detached = new Promise<ViewEnd>((resolve) => {
       const detach = (): void => resolve({ kind: 'detached' });
       signalKeys(session, terminal, steers, detach);
       if (process.stdin.isTTY) readKeys(session, terminal, options, steers, detach);
@@ -83,13 +83,13 @@ export async function view(client: Binnacle, info: SessionInfo, options: ViewOpt
 }
 
 /** Returns the exit code; 128 + n for a signal, as in shells. Undefined if unknown: no code is invented. */
-export function exitCodeOfProgram(status: Status): number | undefined {
+export function exitCodeOfProgram(status: ExitStatus): number | undefined {
   if (status.exitCode !== null) return status.exitCode;
   const number = Object.entries(constants.signals).find(([name]) => name === status.signal)?.[1];
   return number === undefined ? undefined : 128 + number;
 }
 
-const endOf = ({ exitCode, signal }: Status): string =>
+const endOf = ({ exitCode, signal }: ExitStatus): string =>
   exitCode === null ? `was ended by ${printable(signal ?? '')}` : `has ended with ${exitCode}`;
 
 const hasEnded = (info: SessionInfo): boolean => info.exitedAt !== null || info.state === 'lost';
@@ -130,7 +130,7 @@ async function show(
   terminal: Terminal,
   replayUntil: number,
   caughtUp: () => void,
-): Promise<Ending> {
+): Promise<ViewEnd> {
   // A file or a pipe gets live output byte for byte.
   const filters = { stdout: attachFilter(process.stdout.isTTY), stderr: attachFilter(process.stderr.isTTY) };
   let isHistory = replayUntil > 0;
@@ -139,12 +139,12 @@ async function show(
   };
   if (!isHistory) goLive();
   let lingering: NodeJS.Timeout | undefined;
-  let lingers: (ending: Ending) => void = () => undefined;
-  const endOfPatience = new Promise<Ending>((resolve) => {
+  let lingers: (ending: ViewEnd) => void = () => undefined;
+  const endOfPatience = new Promise<ViewEnd>((resolve) => {
     lingers = resolve;
   });
-  const all = (async (): Promise<Ending> => {
-    let status: Status = { exitCode: null, signal: null };
+  const all = (async (): Promise<ViewEnd> => {
+    let status: ExitStatus = { exitCode: null, signal: null };
     for await (const event of events) {
       if (event.type === 'output') {
         const name = event.kind === 'stderr' ? 'stderr' : 'stdout';

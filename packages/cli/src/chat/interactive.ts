@@ -27,7 +27,7 @@ import { type ChatSession, COMPLETIONS, runSlashCommand } from './slash-commands
 import { harmless } from './text.ts';
 import { ChatView } from './view.ts';
 
-export interface TalkOptions {
+export interface InteractiveChatOptions {
   readonly steer: SteerMode;
   /** Number of earlier messages to show. */
   readonly history: number;
@@ -40,7 +40,7 @@ const TWICE_MS = 3_000;
 /** Delay before keys answer a question, ms: an earlier key press is not an answer (race with the question). */
 const GUARD_MS = 600;
 
-export async function talk(client: Binnacle, info: ConversationInfo, options: TalkOptions): Promise<number> {
+export async function talk(client: Binnacle, info: ConversationInfo, options: InteractiveChatOptions): Promise<number> {
   const { user } = await client.me();
   const conversation = client.conversation(info.key);
   const feed = conversation.subscribe(info.run?.position ?? info.position);
@@ -53,7 +53,7 @@ export async function talk(client: Binnacle, info: ConversationInfo, options: Ta
   const shown = options.history === 0 ? [] : messages;
   const state = withHistory(emptyConversation(now, position), { ...page, messages: shown });
   const terminal = new Terminal({ raw: true });
-  const chat = new Talk(
+  const chat = new InteractiveChat(
     client,
     conversation,
     terminal,
@@ -69,7 +69,7 @@ export async function talk(client: Binnacle, info: ConversationInfo, options: Ta
   return EXIT.ok;
 }
 
-class Talk {
+class InteractiveChat {
   readonly #client: Binnacle;
   readonly #conversation: Conversation;
   readonly #terminal: Terminal;
@@ -106,7 +106,7 @@ class Talk {
     conversation: Conversation,
     terminal: Terminal,
     makeView: (screen: Screen) => ChatView,
-    options: TalkOptions,
+    options: InteractiveChatOptions,
   ) {
     this.#client = client;
     this.#conversation = conversation;

@@ -18,26 +18,26 @@ import { styleFor } from '../output/style.ts';
 import { writeTo } from '../terminal/terminal.ts';
 import { answerLine, approvalLines, endLine, receiptLine, toolLine } from './format.ts';
 import { HarmlessText, harmless } from './text.ts';
-import { Waiting } from './wait-notice.ts';
+import { WaitNotice } from './wait-notice.ts';
 
 /** Exit code after Ctrl-C, as in shells. */
 export const EXIT_ABORTED = 130;
 
-export interface OnceOptions {
+export interface SingleMessageOptions {
   readonly steer: SteerMode;
   readonly json: boolean;
   /** Timeout of the run. Default: the agent's. */
   readonly timeoutMs?: number | undefined;
 }
 
-type Print = (event: ConversationEvent) => Promise<void>;
+type EventPrinter = (event: ConversationEvent) => Promise<void>;
 
 /** Sends the message. Resolves with the exit code: 0 final, 1 error, 130 aborted or cancelled. */
-export async function once(conversation: Conversation, text: string, options: OnceOptions): Promise<number> {
+export async function once(conversation: Conversation, text: string, options: SingleMessageOptions): Promise<number> {
   const { steer, timeoutMs } = options;
   const reply = conversation.send(text, { steer, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
   const release = onSignals(reply);
-  const waiting = new Waiting(say);
+  const waiting = new WaitNotice(say);
   try {
     const receipt = await reply.receipt;
     waiting.heard(receipt.run?.state === 'queued' ? 'still waits for its turn' : 'still waits for the answer');
@@ -66,13 +66,13 @@ export async function once(conversation: Conversation, text: string, options: On
 const columns = (): number =>
   process.stderr.isTTY ? Math.max(20, process.stderr.columns - 1) : Number.POSITIVE_INFINITY;
 
-const asJson: Print = (event) => writeTo(process.stdout, Buffer.from(`${JSON.stringify(event)}\n`));
+const asJson: EventPrinter = (event) => writeTo(process.stdout, Buffer.from(`${JSON.stringify(event)}\n`));
 
 /**
  * Prints an answer as it arrives. Text that an agent replaces stays in a pipe as on a screen: the whole answer follows
  * on new lines, and stderr reports that. Only `final` of `--json` has the final text alone.
  */
-function asText(key: string): Print {
+function asText(key: string): EventPrinter {
   const style = styleFor(process.stderr);
   const isLive = process.stdout.isTTY === true;
   const write = (text: string): Promise<void> => writeTo(process.stdout, Buffer.from(text));

@@ -25,7 +25,7 @@ export interface ChatSession {
 }
 
 /** Typed input: the whole line, and the arguments after the name. */
-interface Typed {
+interface TypedCommand {
   readonly line: string;
   readonly args: readonly string[];
 }
@@ -35,7 +35,7 @@ interface SlashCommand {
   readonly args?: string;
   /** Text of /help. A command without a text is an alias of the command before it. */
   readonly about?: string;
-  run(chat: ChatSession, typed: Typed): void;
+  run(chat: ChatSession, typed: TypedCommand): void;
 }
 
 const COMMANDS: Readonly<Record<string, SlashCommand>> = {

@@ -1,7 +1,7 @@
 // Sanitizing, measuring and wrapping of agent text for a terminal.
 
 import { cellsOf, segmenter } from '../output/cells.ts';
-import { Escapes } from '../output/escapes.ts';
+import { EscapeTokenizer } from '../output/escapes.ts';
 import { printable } from '../output/style.ts';
 
 /** Direction marks and the byte order mark, with which text can imitate other text. */
@@ -12,7 +12,7 @@ const ORDERING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu;
  * its line at most: a false start of a sequence must not swallow the rest of an answer.
  */
 export class HarmlessText {
-  readonly #escapes = new Escapes();
+  readonly #escapes = new EscapeTokenizer();
 
   push(text: string): string {
     const [first = '', ...rest] = text.replace(/[\u2028\u2029\u0085]/gu, '\n').split('\n');

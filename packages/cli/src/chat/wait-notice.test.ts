@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Waiting } from './wait-notice.ts';
+import { WaitNotice } from './wait-notice.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -7,7 +7,7 @@ afterEach(() => void vi.useRealTimers());
 describe('a command that waits', () => {
   it('says so after ten seconds, then each minute, and counts from what it heard last', () => {
     const notices: string[] = [];
-    const waiting = new Waiting((text) => void notices.push(text));
+    const waiting = new WaitNotice((text) => void notices.push(text));
     vi.advanceTimersByTime(9_000);
     waiting.heard('still waits for the answer');
     vi.advanceTimersByTime(9_999);
@@ -27,7 +27,7 @@ describe('a command that waits', () => {
 
   it('is silent once it has ended', () => {
     const notices: string[] = [];
-    new Waiting((text) => void notices.push(text)).end();
+    new WaitNotice((text) => void notices.push(text)).end();
     vi.advanceTimersByTime(600_000);
     expect(notices).toEqual([]);
   });

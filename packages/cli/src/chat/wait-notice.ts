@@ -4,7 +4,7 @@
 const FIRST_MS = 10_000;
 const AGAIN_MS = 60_000;
 
-export class Waiting {
+export class WaitNotice {
   readonly #say: (text: string) => void;
   #what: string;
   /** Milliseconds without news. */

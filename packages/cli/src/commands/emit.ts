@@ -11,10 +11,10 @@ import { createEmitter, type EmittedSession, type Emitter, type EmitterOptions }
 import { isEmittedId } from '@binnacle/protocol';
 import { Fifos, type OpenFifo } from '@binnacle/server/fifos';
 import { EmitMessages } from '../emit/format.ts';
-import { PassingOn } from '../emit/pass-through.ts';
+import { PassThrough } from '../emit/pass-through.ts';
 import { namedGateway } from '../gateway/address.ts';
 import type { ClientCommandOptions } from '../gateway/connect.ts';
-import { ProvenPlace } from '../gateway/proven-address.ts';
+import { ProvenAddress } from '../gateway/proven-address.ts';
 import { parseLabels } from '../input/labels.ts';
 import { parseBytes, parseTimeout } from '../input/quantities.ts';
 import { EXIT, Failure, usage } from '../output/failure.ts';
@@ -31,7 +31,7 @@ export interface EmitOptions extends Pick<ClientCommandOptions, 'data'> {
 type Stream = 'stdout' | 'stderr';
 
 /** Exit code or signal of a program; both null for stdin. */
-interface Ended {
+interface ProgramEnd {
   readonly exitCode: number | null;
   readonly signal: NodeJS.Signals | null;
 }
@@ -62,7 +62,7 @@ export async function emit(command: readonly string[], options: EmitOptions): Pr
   const sessionOptions = sessionOf(command, options);
   const what = command.length === 0 ? 'stdin' : 'the program';
   const messages = new EmitMessages({ session: id, bufferDir, flushMs, what });
-  const place = new ProvenPlace(() => namedGateway(options.data));
+  const place = new ProvenAddress(() => namedGateway(options.data));
   await place.check();
   const emitter = emitterOf(options, flushMs, messages, place);
   const waitMs = isPlaceGood(options.data, messages) ? flushMs : 0;
@@ -118,7 +118,7 @@ function sessionOf(command: readonly string[], options: EmitOptions) {
 /** Quotes a word for display, as a user would type it. */
 const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
-function emitterOf(options: EmitOptions, flushMs: number, messages: EmitMessages, place: ProvenPlace): Emitter {
+function emitterOf(options: EmitOptions, flushMs: number, messages: EmitMessages, place: ProvenAddress): Emitter {
   const { bufferDir, buffer } = options;
   const settings: EmitterOptions = {
     // Read for each request, so that a gateway is found that starts later or restarts on another port.
@@ -160,7 +160,7 @@ async function tee(emitter: Emitter, session: EmittedSession, waitMs: number, me
       process.stdin.destroy();
     });
   }
-  const out = new PassingOn(1);
+  const out = new PassThrough(1);
   const wrong = await readAll(process.stdin, out, (bytes) => session.output(bytes));
   if (wrong !== undefined) {
     messages.wrongStdin(wrong);
@@ -171,14 +171,14 @@ async function tee(emitter: Emitter, session: EmittedSession, waitMs: number, me
   return finish(emitter, code, messages);
 }
 
-interface Wrapped {
+interface WrappedProgram {
   readonly child: ChildProcess;
   /** Resolves when the program has ended, and both outputs are closed and passed on. */
-  run(take: (stream: Stream, bytes: Buffer) => void): Promise<Ended>;
+  run(take: (stream: Stream, bytes: Buffer) => void): Promise<ProgramEnd>;
 }
 
 /** Starts the program with FIFOs if possible: Node's own pipes are sockets, on which `> /dev/stderr` fails. */
-async function start([program = '', ...args]: readonly string[]): Promise<Wrapped> {
+async function start([program = '', ...args]: readonly string[]): Promise<WrappedProgram> {
   const fifos = await openFifos();
   let child: ChildProcess;
   try {
@@ -189,7 +189,7 @@ async function start([program = '', ...args]: readonly string[]): Promise<Wrappe
   } finally {
     for (const { theirs } of fifos ?? []) closeSync(theirs);
   }
-  const exited = new Promise<Ended>((resolve) =>
+  const exited = new Promise<ProgramEnd>((resolve) =>
     child.once('exit', (exitCode, signal) => resolve({ exitCode, signal })),
   );
   await new Promise<void>((resolve, reject) => {
@@ -203,8 +203,8 @@ async function start([program = '', ...args]: readonly string[]): Promise<Wrappe
     run: async (take) => {
       const [ended] = await Promise.all([
         exited,
-        readAll(stdout, new PassingOn(1), (bytes) => take('stdout', bytes)),
-        readAll(stderr, new PassingOn(2), (bytes) => take('stderr', bytes)),
+        readAll(stdout, new PassThrough(1), (bytes) => take('stdout', bytes)),
+        readAll(stderr, new PassThrough(2), (bytes) => take('stderr', bytes)),
       ]);
       return ended;
     },
@@ -238,7 +238,7 @@ const socketOf = (fd: number): Socket => new Socket({ fd, readable: true, writab
  */
 async function readAll(
   source: Readable | null,
-  out: PassingOn,
+  out: PassThrough,
   take: (bytes: Buffer) => void,
 ): Promise<Error | undefined> {
   if (source === null) return undefined;

@@ -73,14 +73,14 @@ async function execIn(
   }
 }
 
-type Print = (event: RunStreamEvent) => Promise<void>;
+type EventPrinter = (event: RunStreamEvent) => Promise<void>;
 
-async function show(run: Run, print: Print): Promise<RunInfo> {
+async function show(run: Run, print: EventPrinter): Promise<RunInfo> {
   for await (const event of run) await print(event);
   return await run.ended;
 }
 
-function asItIs(): Print {
+function asItIs(): EventPrinter {
   return async (event) => {
     if (event.type === 'output') await writeTo(event.kind === 'stderr' ? process.stderr : process.stdout, event.bytes);
     if (event.type === 'gap') say(`${event.to - event.from} bytes of output are gone (${event.reason})`);
@@ -89,7 +89,7 @@ function asItIs(): Print {
 }
 
 /** Prints one line per event. Output as text: characters stay whole, and invalid UTF-8 becomes U+FFFD. */
-function asJson(): Print {
+function asJson(): EventPrinter {
   const reader = new TextReader();
   const write = (value: object): Promise<void> => writeTo(process.stdout, Buffer.from(`${JSON.stringify(value)}\n`));
   return async (event) => {

@@ -135,7 +135,7 @@ function idleLimitOf(text: string | undefined): number | undefined {
   return seconds;
 }
 
-async function copy(chunks: AsyncGenerator<Uint8Array>, target: Target, progress: Progress): Promise<void> {
+async function copy(chunks: AsyncGenerator<Uint8Array>, target: ExportTarget, progress: Progress): Promise<void> {
   for await (const chunk of chunks) {
     await target.write(chunk);
     progress.add(chunk.length);
@@ -145,7 +145,7 @@ async function copy(chunks: AsyncGenerator<Uint8Array>, target: Target, progress
 /** Copies whole lines, so that an interrupted export ends with a whole line. */
 async function copyLines(
   chunks: AsyncGenerator<Uint8Array>,
-  target: Target,
+  target: ExportTarget,
   progress: Progress,
   interrupted: AbortSignal,
 ): Promise<void> {
@@ -159,14 +159,14 @@ async function copyLines(
   if (!interrupted.aborted) await target.write(rest);
 }
 
-interface Target {
+interface ExportTarget {
   readonly isTerminal: boolean;
   write(bytes: Uint8Array): Promise<void>;
   finish(): Promise<void>;
   drop(): void;
 }
 
-class Stdout implements Target {
+class Stdout implements ExportTarget {
   readonly isTerminal = process.stdout.isTTY === true;
 
   write(bytes: Uint8Array): Promise<void> {
@@ -179,7 +179,7 @@ class Stdout implements Target {
 }
 
 /** Writes to a temporary file beside the target; the target appears only when it is complete. */
-class FileTarget implements Target {
+class FileTarget implements ExportTarget {
   readonly isTerminal = false;
   readonly #path: string;
   readonly #aside: string;
@@ -188,7 +188,7 @@ class FileTarget implements Target {
   #failure: Error | undefined;
 
   /** Opens the target. Throws if the file exists, unless --force is given. */
-  static open({ output = '', force = false }: ExportOptions): Target {
+  static open({ output = '', force = false }: ExportOptions): ExportTarget {
     const found = lstatSync(output, { throwIfNoEntry: false });
     // A device or a pipe may be written directly, also through a link, such as /dev/stdout and a shell's >(…).
     const behind = found?.isSymbolicLink() === true ? statSync(output, { throwIfNoEntry: false }) : found;

@@ -2,10 +2,10 @@
 // the response is printed as a line. Nothing else is ever written to stdout.
 
 import { BinnacleError, type WireError } from '@binnacle/protocol';
-import { findGateway, type Place } from '../gateway/address.ts';
+import { findGateway, type GatewayAddress } from '../gateway/address.ts';
 import type { ClientCommandOptions } from '../gateway/connect.ts';
 import { mcpCommand, printMcpConfig } from '../mcp/print-config.ts';
-import { Follows, Refused, UPDATED } from '../mcp/subscriptions.ts';
+import { ResourceFollower, RpcRefusal, UPDATED } from '../mcp/subscriptions.ts';
 import { EXIT, Failure, hintOf, messageOf } from '../output/failure.ts';
 
 export interface McpOptions extends ClientCommandOptions {
@@ -29,8 +29,8 @@ const NAMED: Readonly<Record<string, string>> = {
   'resources/read': 'uri',
 };
 
-type Id = string | number | null;
-type Json = Readonly<Record<string, unknown>>;
+type RequestId = string | number | null;
+type JsonObject = Readonly<Record<string, unknown>>;
 
 export async function mcp(options: McpOptions): Promise<number> {
   if (options.printConfig === true) {
@@ -55,7 +55,7 @@ interface BridgeParts {
    * Returns the gateway; called for each message, because a restarted gateway may have another address. Throws without
    * a gateway.
    */
-  place(): Promise<Place>;
+  place(): Promise<GatewayAddress>;
   readonly cwd: string;
   write(line: string): void;
 }
@@ -66,13 +66,13 @@ class Bridge {
   readonly #open = new Map<string, AbortController>();
   readonly #sending = new Set<Promise<void>>();
   /** Subscriptions of clients with a handshake: stored here, so that a restart of the gateway does not lose them. */
-  readonly #follows: Follows;
+  readonly #follows: ResourceFollower;
   /** Negotiated version in the era with a handshake. */
   #version: string | undefined;
 
   constructor(parts: BridgeParts) {
     this.#parts = parts;
-    this.#follows = new Follows({
+    this.#follows = new ResourceFollower({
       listen: (message, signal) => this.#post(JSON.stringify(message), message, signal),
       updated: (uri) => this.#write({ jsonrpc: '2.0', method: UPDATED, params: { uri } }),
       log: (level, data) =>
@@ -140,7 +140,7 @@ class Bridge {
     } catch (error) {
       // A cancelled request gets no response.
       if (controller.signal.aborted) return;
-      if (error instanceof Refused) {
+      if (error instanceof RpcRefusal) {
         this.#write({ jsonrpc: '2.0', id, error: error.error });
         return;
       }
@@ -199,7 +199,7 @@ class Bridge {
     this.#parts.write(`${JSON.stringify(message)}\n`);
   }
 
-  #fail(id: Id, code: number, message: string, data?: unknown): void {
+  #fail(id: RequestId, code: number, message: string, data?: unknown): void {
     const error = { code, message, ...(data === undefined ? {} : { data }) };
     this.#write({ jsonrpc: '2.0', id, error });
   }
@@ -269,9 +269,9 @@ function parsed(text: string): unknown {
   }
 }
 
-const isObject = (value: unknown): value is Json =>
+const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
-const asId = (id: unknown): Id => (typeof id === 'string' || typeof id === 'number' ? id : null);
+const asId = (id: unknown): RequestId => (typeof id === 'string' || typeof id === 'number' ? id : null);
 const isHere = (url: string): boolean => /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(url).hostname);
 
 /** Splits input into lines. A line that is too long is dropped and reported. */

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 import type { ConfigProblem } from '@binnacle/server/config';
 import type { Explanation, RouteInput } from '@binnacle/server/routing';
-import { findGateway, type Place } from '../gateway/address.ts';
+import { findGateway, type GatewayAddress } from '../gateway/address.ts';
 import type { ClientCommandOptions } from '../gateway/connect.ts';
 import { EXIT, usage } from '../output/failure.ts';
 import { printable, type Style, styleFor } from '../output/style.ts';
@@ -27,20 +27,20 @@ export async function explainRoute(options: RouteExplainOptions): Promise<number
       ? await askGateway(await findGateway(options.data), question)
       : await askFile(options.config, question);
   if (options.json === true) process.stdout.write(`${JSON.stringify({ ...explanation, problems })}\n`);
-  else process.stdout.write(report(explanation, problems, styleFor(process.stdout)));
+  else process.stdout.write(explanationText(explanation, problems, styleFor(process.stdout)));
   return explanation.route === null ? EXIT.failed : EXIT.ok;
 }
 
-type Question = Pick<RouteInput, 'channel' | 'accountId' | 'peer' | 'parentPeer' | 'guildId' | 'teamId'> & {
+type RouteQuestion = Pick<RouteInput, 'channel' | 'accountId' | 'peer' | 'parentPeer' | 'guildId' | 'teamId'> & {
   readonly roles?: readonly string[];
 };
 
-interface Answer {
+interface RouteAnswer {
   readonly explanation: Explanation;
   readonly problems: readonly ConfigProblem[];
 }
 
-function questionOf(options: RouteExplainOptions): Question {
+function questionOf(options: RouteExplainOptions): RouteQuestion {
   return {
     channel: options.channel,
     ...(options.account === undefined ? {} : { accountId: options.account }),
@@ -60,14 +60,14 @@ function peerOf(text: string): { readonly kind: string; readonly id: string } {
 }
 
 /** Explains by a file. The parser is imported here, so that a request to a gateway does not load it. */
-async function askFile(path: string, question: Question): Promise<Answer> {
+async function askFile(path: string, question: RouteQuestion): Promise<RouteAnswer> {
   const { loadConfig } = await import('@binnacle/server/config');
   const { roles, ...input } = question;
   const { router, problems } = loadConfig(resolve(path), true);
   return { explanation: router.explain(roles === undefined ? input : { ...input, memberRoleIds: roles }), problems };
 }
 
-async function askGateway({ url, token }: Place, question: Question): Promise<Answer> {
+async function askGateway({ url, token }: GatewayAddress, question: RouteQuestion): Promise<RouteAnswer> {
   const ask = async (path: string, init: RequestInit): Promise<unknown> => {
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
     const response = await fetch(url + path, { ...init, headers });
@@ -77,12 +77,12 @@ async function askGateway({ url, token }: Place, question: Question): Promise<An
     return body;
   };
   const explanation = await ask('/v1/routes/explain', { method: 'POST', body: JSON.stringify(question) });
-  const { problems } = (await ask('/v1/config/problems', {})) as Pick<Answer, 'problems'>;
+  const { problems } = (await ask('/v1/config/problems', {})) as Pick<RouteAnswer, 'problems'>;
   // Trusted: the gateway's own response, in the shape that its route declares.
   return { explanation: explanation as Explanation, problems };
 }
 
-export function report(
+export function explanationText(
   { route, error, why, tiers, passedOver }: Explanation,
   problems: readonly ConfigProblem[],
   style: Style,

@@ -35,7 +35,7 @@ export async function search(terms: readonly string[], options: SearchCommandOpt
   });
   if (options.json === true) process.stdout.write(`${JSON.stringify(found)}\n`);
   else {
-    process.stdout.write(report(found.hits, Date.now(), styleFor(process.stdout)));
+    process.stdout.write(hitsText(found.hits, Date.now(), styleFor(process.stdout)));
     if (found.hits.length === 0) process.stderr.write('Nothing was found.\n');
     if (found.behindBytes > 0) process.stderr.write(`${found.behindBytes} bytes of output are not in the index yet.\n`);
   }
@@ -43,7 +43,7 @@ export async function search(terms: readonly string[], options: SearchCommandOpt
 }
 
 /** Formats each hit: a line with its location, then the snippet. */
-export function report(hits: readonly SearchHit[], now: number, style: Style): string {
+export function hitsText(hits: readonly SearchHit[], now: number, style: Style): string {
   return hits
     .map((hit) => {
       const where = [`--since ${hit.offset}`, `${formatDuration(Math.max(0, now - hit.time))} ago`];

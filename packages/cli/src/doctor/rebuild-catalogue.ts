@@ -19,12 +19,12 @@ import {
 import { dataDir } from '../gateway/address.ts';
 import { EXIT, Failure } from '../output/failure.ts';
 
-export interface RebuildOptions {
+export interface RebuildCatalogueOptions {
   readonly data?: string;
   readonly json?: boolean;
 }
 
-interface Rebuilt {
+interface RebuildResult {
   /** New path of the old catalogue; null if there was none. */
   readonly aside: string | null;
   readonly tables: readonly SalvagedTable[];
@@ -43,7 +43,7 @@ const LOST_FOR_GOOD: Readonly<Record<string, string>> = {
   mutes: 'mutes',
 };
 
-export async function rebuildCatalogue(options: RebuildOptions): Promise<number> {
+export async function rebuildCatalogue(options: RebuildCatalogueOptions): Promise<number> {
   const dir = dataDir(options.data);
   if (!existsSync(dir)) throw new Failure(EXIT.failed, `There is no data directory at ${dir}.`);
   prepareDataDir(dir);
@@ -71,7 +71,7 @@ function locked<T>(dir: string, work: () => T): T {
   }
 }
 
-function rebuild(dir: string): Rebuilt {
+function rebuild(dir: string): RebuildResult {
   const path = join(dir, 'catalogue.db');
   const made = join(dir, 'catalogue.db.new');
   for (const suffix of FILES) rmSync(made + suffix, { force: true });
@@ -109,7 +109,7 @@ function setAside(path: string): string | null {
   return existsSync(aside) ? aside : null;
 }
 
-function report({ aside, tables, adopted }: Rebuilt): string {
+function report({ aside, tables, adopted }: RebuildResult): string {
   const lines = ['The catalogue was made anew.'];
   if (aside !== null) lines.push(`What was there is kept as ${aside}`);
   const damaged = tables.filter(({ isWhole }) => !isWhole);

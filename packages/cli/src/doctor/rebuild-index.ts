@@ -7,12 +7,12 @@ import { DataDirLock, removeIndex } from '@binnacle/server/maintenance';
 import { dataDir, findGateway } from '../gateway/address.ts';
 import { EXIT, Failure } from '../output/failure.ts';
 
-export interface RebuildOptions {
+export interface RebuildIndexOptions {
   readonly data?: string;
   readonly json?: boolean;
 }
 
-export async function rebuildIndex(options: RebuildOptions): Promise<number> {
+export async function rebuildIndex(options: RebuildIndexOptions): Promise<number> {
   const dir = dataDir(options.data);
   if (!existsSync(dir)) throw new Failure(EXIT.failed, `There is no data directory at ${dir}.`);
   const by = removeWithout(dir) ? 'next_start' : 'gateway';

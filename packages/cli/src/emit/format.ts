@@ -5,7 +5,7 @@ import { writeSync } from 'node:fs';
 import type { EmitDiagnostic, EmitStats } from '@binnacle/emit';
 import { hintOf, messageOf } from '../output/failure.ts';
 
-export interface EmitSetting {
+export interface EmitMessageOptions {
   /** Options as given on the command line. */
   readonly session: string | undefined;
   readonly bufferDir: string | undefined;
@@ -18,10 +18,10 @@ export interface EmitSetting {
 const USED = new Set(['session_taken', 'session_exited', 'session_gone', 'stale_epoch']);
 
 export class EmitMessages {
-  readonly #setting: EmitSetting;
+  readonly #setting: EmitMessageOptions;
   readonly #reported: Set<string>;
 
-  constructor(setting: EmitSetting) {
+  constructor(setting: EmitMessageOptions) {
     this.#setting = setting;
     this.#reported = new Set();
   }

@@ -8,7 +8,7 @@ const HIGH_BYTES = 64 * 1024;
 /** Delay before a retry (EAGAIN): another program has made the pipe non-blocking, and the pipe is full. */
 const FULL_MS = 2;
 
-export class PassingOn {
+export class PassThrough {
   readonly #fd: number;
   #queue: Buffer[];
   #queued: number;

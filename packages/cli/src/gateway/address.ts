@@ -12,7 +12,7 @@ import {
 } from '@binnacle/server/data-directory';
 import { EXIT, Failure } from '../output/failure.ts';
 
-export interface Place {
+export interface GatewayAddress {
   readonly url: string;
   readonly token: string;
 }
@@ -23,7 +23,7 @@ export function dataDir(option: string | undefined, env: NodeJS.ProcessEnv = pro
 }
 
 /** A gateway by its address, before it has proved its identity. */
-export interface NamedGateway extends Place {
+export interface NamedGateway extends GatewayAddress {
   /** Undefined if the environment names the address: its author vouches for it. */
   readonly file: GatewayFile | undefined;
 }
@@ -56,7 +56,10 @@ export function namedGateway(data: string | undefined, env: NodeJS.ProcessEnv = 
  * Returns the gateway that a command addresses, after it has proved its identity. The file of a killed gateway remains,
  * and its port may belong to another program by now, which must not get the token.
  */
-export async function findGateway(data: string | undefined, env: NodeJS.ProcessEnv = process.env): Promise<Place> {
+export async function findGateway(
+  data: string | undefined,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<GatewayAddress> {
   const { url, token, file } = namedGateway(data, env);
   const answers = file === undefined ? 'gateway' : await whoAnswers(file);
   if (answers === 'gateway') return { url, token };

@@ -4,7 +4,7 @@ import { type Binnacle, connect as connectClient, type WebSocketLike } from '@bi
 import type { SessionInfo } from '@binnacle/protocol';
 import { WebSocket } from 'ws';
 import { EXIT, Failure, usage } from '../output/failure.ts';
-import { findGateway, type Place } from './address.ts';
+import { findGateway, type GatewayAddress } from './address.ts';
 
 /** Options of every command that talks to a gateway. */
 export interface ClientCommandOptions {
@@ -13,7 +13,7 @@ export interface ClientCommandOptions {
 }
 
 /** Creates the client. `requestTimeoutMs`: see ClientOptions. */
-export const clientOf = (place: Place, requestTimeoutMs?: number): Binnacle =>
+export const clientOf = (place: GatewayAddress, requestTimeoutMs?: number): Binnacle =>
   connectClient({
     ...place,
     // The ws package on all versions of Node: Node 20 has no WebSocket, and that of later versions sends no headers.

@@ -1,9 +1,9 @@
 // Address of a gateway for repeated synchronous reads: available as soon as the gateway has proved its identity.
 
 import { whoAnswers } from '@binnacle/server/data-directory';
-import type { NamedGateway, Place } from './address.ts';
+import type { GatewayAddress, NamedGateway } from './address.ts';
 
-export class ProvenPlace {
+export class ProvenAddress {
   readonly #name: () => NamedGateway;
   /** Key of the gateway that has proved its identity. A restarted gateway has another key. */
   #proven: string | undefined;
@@ -15,7 +15,7 @@ export class ProvenPlace {
   }
 
   /** Returns undefined until the gateway has proved its identity, and starts the proof. */
-  get current(): Place | undefined {
+  get current(): GatewayAddress | undefined {
     const named = this.#name();
     if (named.file === undefined || keyOf(named) === this.#proven) return named;
     void this.check();

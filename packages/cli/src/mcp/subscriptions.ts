@@ -12,47 +12,47 @@ const MAX_RETRY_MS = 2000;
 const NOT_FOUND = -32002;
 const SEVERITY = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'];
 
-type Json = Readonly<Record<string, unknown>>;
+type JsonObject = Readonly<Record<string, unknown>>;
 type Level = 'info' | 'warning';
 
-interface RefusedWire {
+interface RpcError {
   readonly code: number;
   readonly message: string;
   readonly data?: unknown;
 }
 
 /** A protocol error that is the response to a request. */
-export class Refused extends Error {
-  readonly error: RefusedWire;
+export class RpcRefusal extends Error {
+  readonly error: RpcError;
 
-  constructor(error: RefusedWire) {
+  constructor(error: RpcError) {
     super(error.message);
     this.error = error;
   }
 }
 
-export interface FollowsParts {
+export interface ResourceFollowerParts {
   /** Yields the messages of one stream. Throws if the stream cannot be opened. */
-  listen(message: Json, signal: AbortSignal): AsyncIterable<unknown>;
+  listen(message: JsonObject, signal: AbortSignal): AsyncIterable<unknown>;
   updated(uri: string): void;
   log(level: Level, text: string): void;
 }
 
-export class Follows {
-  readonly #parts: FollowsParts;
+export class ResourceFollower {
+  readonly #parts: ResourceFollowerParts;
   readonly #open = new Map<string, AbortController>();
   #level = SEVERITY.indexOf('info');
   #count = 0;
 
-  constructor(parts: FollowsParts) {
+  constructor(parts: ResourceFollowerParts) {
     this.#parts = parts;
   }
 
   /**
-   * Returns the result of a request that is handled here; undefined for others. Throws `Refused`, and the errors of
+   * Returns the result of a request that is handled here; undefined for others. Throws `RpcRefusal`, and the errors of
    * `listen`.
    */
-  async answer(method: unknown, { uri, level }: Json): Promise<Json | undefined> {
+  async answer(method: unknown, { uri, level }: JsonObject): Promise<JsonObject | undefined> {
     if (method === 'resources/subscribe' && typeof uri === 'string') await this.#follow(uri);
     else if (method === 'resources/unsubscribe' && typeof uri === 'string') this.#leave(uri);
     else if (method === 'logging/setLevel' && typeof level === 'string' && SEVERITY.includes(level)) {
@@ -91,7 +91,7 @@ export class Follows {
       try {
         for await (const _ of stream) pause = FIRST_RETRY_MS;
       } catch (error) {
-        if (error instanceof Refused) {
+        if (error instanceof RpcRefusal) {
           this.#log('warning', `${uri} is not followed any more: ${error.message}`);
           this.#leave(uri);
         }
@@ -122,14 +122,14 @@ export class Follows {
       },
     };
     for await (const one of this.#parts.listen(message, signal)) {
-      const { method, params, error } = one as Json;
-      if (error !== undefined) throw new Refused(error as RefusedWire);
+      const { method, params, error } = one as JsonObject;
+      if (error !== undefined) throw new RpcRefusal(error as RpcError);
       if (method === UPDATED && !signal.aborted) this.#parts.updated(uri);
       if (method !== 'notifications/subscriptions/acknowledged') continue;
       const { resourceSubscriptions } = (params as { notifications: { resourceSubscriptions?: string[] } })
         .notifications;
       if (resourceSubscriptions?.includes(uri) !== true) {
-        throw new Refused({ code: NOT_FOUND, message: `Resource not found: ${uri}`, data: { uri } });
+        throw new RpcRefusal({ code: NOT_FOUND, message: `Resource not found: ${uri}`, data: { uri } });
       }
       if (again) this.#parts.updated(uri);
       yield;

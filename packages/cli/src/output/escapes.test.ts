@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { csiParts, Escapes, MAX_SEQUENCE_BYTES, MAX_STRING_BYTES, stringParts, type Token } from './escapes.ts';
+import { csiParts, EscapeTokenizer, MAX_SEQUENCE_BYTES, MAX_STRING_BYTES, stringParts, type Token } from './escapes.ts';
 
 const bytes = (text: string): Uint8Array => Buffer.from(text, 'utf8');
 const joined = (tokens: readonly Token[]): Buffer => Buffer.concat(tokens.map((token) => token.bytes));
 const kinds = (text: string): string[] => {
-  const escapes = new Escapes();
+  const escapes = new EscapeTokenizer();
   return [...escapes.feed(bytes(text)), ...escapes.end()].map((token) => `${token.kind}:${Buffer.from(token.bytes)}`);
 };
 
@@ -50,7 +50,7 @@ describe('cutting terminal output into tokens', () => {
   it('loses and invents no byte, however the stream is cut', () => {
     fc.assert(
       fc.property(terminalBytes, fc.array(fc.nat({ max: 60 })), (stream, cuts) => {
-        const escapes = new Escapes();
+        const escapes = new EscapeTokenizer();
         const tokens: Token[] = [];
         let at = 0;
         for (const length of cuts) {
@@ -66,8 +66,8 @@ describe('cutting terminal output into tokens', () => {
   it('finds the same sequences in one piece and byte by byte', () => {
     fc.assert(
       fc.property(terminalBytes, (stream) => {
-        const whole = new Escapes();
-        const single = new Escapes();
+        const whole = new EscapeTokenizer();
+        const single = new EscapeTokenizer();
         const sequences = (tokens: readonly Token[]): string[] =>
           tokens
             .filter(({ kind }) => kind !== 'text')
@@ -80,7 +80,7 @@ describe('cutting terminal output into tokens', () => {
 
   it('gives a long string out in pieces, and says so', () => {
     const stream = bytes(`\x1b]0;${'x'.repeat(2 * MAX_SEQUENCE_BYTES)}\x07behind`);
-    const tokens = new Escapes().feed(stream);
+    const tokens = new EscapeTokenizer().feed(stream);
     expect(tokens.map(({ kind, continues }) => [kind, continues ?? false])).toEqual([
       ['string', false],
       ['string', true],
@@ -92,23 +92,25 @@ describe('cutting terminal output into tokens', () => {
   });
 
   it('does not take all that follows for a string that never ends', () => {
-    const tokens = new Escapes().feed(bytes(`\x1b]0;${'x'.repeat(MAX_STRING_BYTES + MAX_SEQUENCE_BYTES)}behind`));
+    const tokens = new EscapeTokenizer().feed(
+      bytes(`\x1b]0;${'x'.repeat(MAX_STRING_BYTES + MAX_SEQUENCE_BYTES)}behind`),
+    );
     expect(tokens.at(-1)?.kind).toBe('text');
     expect(Buffer.from(tokens.at(-1)?.bytes ?? []).toString()).toContain('behind');
   });
 
   it('breaks off any other sequence that is longer than may be held', () => {
-    const tokens = new Escapes().feed(bytes(`\x1b[${'1;'.repeat(MAX_SEQUENCE_BYTES)}m`));
+    const tokens = new EscapeTokenizer().feed(bytes(`\x1b[${'1;'.repeat(MAX_SEQUENCE_BYTES)}m`));
     expect(tokens[0]?.kind).toBe('escape');
   });
 
   it('leaves controls inside of a sequence there, as terminals execute them and go on', () => {
-    const [csi] = new Escapes().feed(bytes('\x1b[5\r\n;1\x7fi'));
+    const [csi] = new EscapeTokenizer().feed(bytes('\x1b[5\r\n;1\x7fi'));
     expect(csi && [csi.kind, csiParts(csi)]).toEqual(['csi', { parameters: '5;1', final: 'i' }]);
   });
 
   it('reads the parts of a sequence', () => {
-    const [csi, osc] = new Escapes().feed(bytes('\x1b[?25l\x1b]8;;http://x\x1b\\'));
+    const [csi, osc] = new EscapeTokenizer().feed(bytes('\x1b[?25l\x1b]8;;http://x\x1b\\'));
     expect(csi && csiParts(csi)).toEqual({ parameters: '?25', final: 'l' });
     expect(osc && stringParts(osc)).toEqual({ starter: ']', content: '8;;http://x' });
   });

@@ -35,7 +35,7 @@ const C1_STRINGS = new Set([0x90, 0x98, 0x9d, 0x9e, 0x9f]);
 
 type State = 'ground' | 'c2' | 'esc' | 'intermediate' | 'csi' | 'string' | 'string-esc' | 'string-c2';
 
-export class Escapes {
+export class EscapeTokenizer {
   #state: State = 'ground';
   #pending: number[] = [];
   /** Bytes of the current string that were already emitted. */

@@ -15,19 +15,19 @@ export interface PluginInstallOptions extends ClientCommandOptions {
   /** False with --no-grant. */
   readonly grant?: boolean;
   /** Inheritance from a plugin with the same id that came from another folder. Default: the person is asked. */
-  readonly inherit?: Inherit;
+  readonly inherit?: Inheritance;
 }
 
-type Inherit = 'all' | 'nothing';
+type Inheritance = 'all' | 'nothing';
 
-interface Agreed {
+interface AgreedInstall {
   readonly granted: Readonly<Record<string, PluginGrantValue>>;
   /** Undefined if there was nothing to ask. */
-  readonly inherit: Inherit | undefined;
+  readonly inherit: Inheritance | undefined;
 }
 
 /** Consent of the person; undefined if the install is refused. */
-type Consent = Agreed | undefined;
+type Consent = AgreedInstall | undefined;
 
 /**
  * Successful states. Includes a plugin that lacks settings: nothing is wrong with it, and settings cannot be given
@@ -91,7 +91,7 @@ async function grants(
 async function inheritance(
   { inherits }: PluginPreview,
   options: PluginInstallOptions,
-): Promise<Inherit | 'neither' | undefined> {
+): Promise<Inheritance | 'neither' | undefined> {
   if (inherits === null || options.inherit !== undefined) return options.inherit;
   if (options.yes === true || !canAsk()) {
     throw new Failure(
@@ -119,7 +119,7 @@ export async function carryOut(
   client: Binnacle,
   path: string,
   preview: PluginPreview,
-  { granted, inherit }: Agreed,
+  { granted, inherit }: AgreedInstall,
 ): Promise<PluginInfo> {
   return await client.plugins.install(path, preview.digest, granted, inherit);
 }

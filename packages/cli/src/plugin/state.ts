@@ -32,11 +32,11 @@ export async function enablePlugin(id: string, enabled: boolean, options: Client
   return await printResult(options, (plugins) => plugins.setEnabled(id, enabled));
 }
 
-type Plugins = Parameters<Parameters<typeof withClient>[1]>[0]['plugins'];
+type PluginClient = Parameters<Parameters<typeof withClient>[1]>[0]['plugins'];
 
 async function printResult(
   options: ClientCommandOptions,
-  act: (plugins: Plugins) => ReturnType<Plugins['get']>,
+  act: (plugins: PluginClient) => ReturnType<PluginClient['get']>,
 ): Promise<number> {
   const info = await withClient(options, (client) => act(client.plugins));
   if (options.json === true) process.stdout.write(`${JSON.stringify(info)}\n`);

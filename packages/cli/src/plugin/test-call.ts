@@ -28,7 +28,7 @@ export interface TestCall {
   readonly input: unknown;
 }
 
-export interface Called {
+export interface CallTarget {
   readonly plugin: string;
   readonly offers: readonly Offer[];
   invoke(method: string, params: unknown, deadlineMs: number): Promise<unknown>;
@@ -51,7 +51,7 @@ const RouteInput = z.looseObject({
 });
 
 /** Calls the offer. Throws the gateway's errors, and a usage error for an unknown offer. */
-export async function callOne(called: Called, call: TestCall): Promise<unknown> {
+export async function callOne(called: CallTarget, call: TestCall): Promise<unknown> {
   const { plugin } = called;
   const offers = offersOf(called);
   switch (call.kind) {
@@ -82,7 +82,7 @@ export async function callOne(called: Called, call: TestCall): Promise<unknown> 
   }
 }
 
-async function callHook(called: Called, offers: Offers, call: TestCall): Promise<unknown> {
+async function callHook(called: CallTarget, offers: Offers, call: TestCall): Promise<unknown> {
   const hook = offers.inForce('hook').find(({ offer }) => offer.on === call.name);
   if (hook === undefined) throw nothing(called, call);
   const { on, deadlineMs } = hook.offer;
@@ -103,7 +103,7 @@ async function callHook(called: Called, offers: Offers, call: TestCall): Promise
   }
 }
 
-async function callRoute(called: Called, offers: Offers, call: TestCall): Promise<unknown> {
+async function callRoute(called: CallTarget, offers: Offers, call: TestCall): Promise<unknown> {
   const [method = '', target = ''] = call.name.split(' ', 2);
   const [path = ''] = target.split('?', 1);
   const found = findPage(offers.inForce('route'), method.toUpperCase(), path);
@@ -134,7 +134,7 @@ async function callRoute(called: Called, offers: Offers, call: TestCall): Promis
 }
 
 /** Returns all offers as if all were granted: missing requests are reported elsewhere. */
-function offersOf({ plugin, offers, invoke, fault }: Called): Offers {
+function offersOf({ plugin, offers, invoke, fault }: CallTarget): Offers {
   return {
     inForce: (kind) =>
       offers.flatMap((offer) => {
@@ -158,7 +158,7 @@ function inputOf<Shape extends z.ZodType>(shape: Shape, input: unknown, example:
   throw usage('--input is of another shape for this.', `For example: --input '${example}'`);
 }
 
-function nothing({ offers }: Called, { kind, name }: TestCall): Error {
+function nothing({ offers }: CallTarget, { kind, name }: TestCall): Error {
   const all = offers.filter((offer) => offer.kind === kind).map((offer) => methodOf(offer).slice(kind.length + 1));
   return usage(`It has no ${kind} "${name}".`, `It has: ${all.join(', ') || 'none'}`);
 }

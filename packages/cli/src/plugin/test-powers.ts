@@ -8,13 +8,13 @@ import { z } from 'zod';
 
 /** Permissions with effects beyond the test. */
 export const REAL = ['net', 'runCommandWithTimeout'] as const satisfies readonly PermissionName[];
-export type Real = (typeof REAL)[number];
+export type RealPower = (typeof REAL)[number];
 
 const Storage = z.looseObject({ op: z.string(), key: z.string().optional(), prefix: z.string().optional() });
 const Channel = z.looseObject({ channel: z.string() });
 
 /** Creates the powers. `report` receives one line for each action that was not executed. */
-export function standIns(real: readonly Real[], report: (line: string) => void): Powers {
+export function standIns(real: readonly RealPower[], report: (line: string) => void): Powers {
   const stored = new Map<string, unknown>();
   const programs = new PluginPrograms({
     mark: `test${process.pid}`,
@@ -25,7 +25,7 @@ export function standIns(real: readonly Real[], report: (line: string) => void):
       message: `A test does not ${what}.`,
       hint: `binnacle plugin test --real ${REAL.join(' --real ')} does what these allow; for the rest there is binnacle plugin dev.`,
     });
-  const withheld = (name: Real, what: string): Power => {
+  const withheld = (name: RealPower, what: string): Power => {
     return (params, { gate }) => {
       gate.allow(name, params);
       throw notDone(what);

@@ -31,7 +31,7 @@ import type { PermissionName } from '@binnacle/server/plugin-manifest';
 import { EXIT, usage } from '../output/failure.ts';
 import { printable, styleFor } from '../output/style.ts';
 import { CALLED, callOne, type TestCall } from './test-call.ts';
-import { REAL, type Real, standIns } from './test-powers.ts';
+import { REAL, type RealPower, standIns } from './test-powers.ts';
 
 export interface PluginTestOptions {
   readonly tool?: string;
@@ -46,7 +46,7 @@ export interface PluginTestOptions {
 }
 
 /** Result of a test, in the form of --json. */
-interface Report {
+interface TestReport {
   id: string;
   version: string;
   level: string | null;
@@ -72,7 +72,9 @@ export async function testPlugin(folder: string, options: PluginTestOptions): Pr
     const { manifest, digest } = await installations.preview(resolve(folder));
     await installations.install(resolve(folder), digest, 0);
     const staged = await installations.stage(manifest.id);
-    const test = new Test(staged, await probeSandbox(), real, config, (line) => process.stderr.write(`  ${line}\n`));
+    const test = new PluginTest(staged, await probeSandbox(), real, config, (line) =>
+      process.stderr.write(`  ${line}\n`),
+    );
     const report = await test.run(call);
     if (options.json === true) process.stdout.write(`${JSON.stringify(report)}\n`);
     else process.stdout.write(reportText(report));
@@ -83,10 +85,10 @@ export async function testPlugin(folder: string, options: PluginTestOptions): Pr
 }
 
 /** The test of a plugin in one process, from its start to its end. */
-class Test {
+class PluginTest {
   readonly #staged: Staged;
   readonly #sandbox: Sandbox;
-  readonly #real: readonly Real[];
+  readonly #real: readonly RealPower[];
   readonly #config: unknown;
   readonly #report: (line: string) => void;
   readonly #decisions: Decision[] = [];
@@ -95,7 +97,7 @@ class Test {
   constructor(
     staged: Staged,
     sandbox: Sandbox,
-    real: readonly Real[],
+    real: readonly RealPower[],
     config: unknown,
     report: (line: string) => void,
   ) {
@@ -106,9 +108,9 @@ class Test {
     this.#report = (line) => report(printable(line));
   }
 
-  async run(call: TestCall | undefined): Promise<Report> {
+  async run(call: TestCall | undefined): Promise<TestReport> {
     const { manifest } = this.#staged;
-    const report: Report = {
+    const report: TestReport = {
       id: manifest.id,
       version: manifest.version,
       level: null,
@@ -159,7 +161,7 @@ class Test {
     return report;
   }
 
-  #host(gate: Gate, report: Report): PluginHost {
+  #host(gate: Gate, report: TestReport): PluginHost {
     const { dir, entry, manifest } = this.#staged;
     const policy = policyOf({ ...unsaid(manifest.id), grants: gate.grants });
     try {
@@ -195,7 +197,7 @@ class Test {
     });
   }
 
-  #checkOffers(gate: Gate, report: Report): void {
+  #checkOffers(gate: Gate, report: TestReport): void {
     report.offers = this.#offers.map((offer) => {
       const { permission, args } = needOf(offer);
       const inForce = gate.holds(permission, args);
@@ -206,7 +208,7 @@ class Test {
     if (report.offers.length === 0) this.#report('It offers nothing: everything is offered before its entry returns.');
   }
 
-  #call(host: PluginHost, call: TestCall, report: Report): Promise<unknown> {
+  #call(host: PluginHost, call: TestCall, report: TestReport): Promise<unknown> {
     const called = {
       plugin: this.#staged.manifest.id,
       offers: this.#offers,
@@ -237,7 +239,7 @@ function callOf(options: PluginTestOptions): TestCall | undefined {
 const flagsOf = (calls: readonly { readonly kind: string }[]): string =>
   calls.map(({ kind }) => `--${kind}`).join(', ');
 
-function reportText(report: Report): string {
+function reportText(report: TestReport): string {
   const style = styleFor(process.stdout);
   const { id, version, level, startMs, memoryBytes, offers, denied, hints, answer, problems } = report;
   const facts = [
@@ -262,7 +264,7 @@ function reportText(report: Report): string {
 
 const safe = (text: string): string => text.split('\n').map(printable).join('\n');
 
-function realNamed(text: string): Real {
+function realNamed(text: string): RealPower {
   const found = REAL.find((name) => name === text);
   if (found === undefined) throw usage(`--real takes no "${text}".`, `One of: ${REAL.join(', ')}`);
   return found;

@@ -1,6 +1,6 @@
 // Filters of a program's output for a person's terminal: for reading (tail) and for replaying history (attach).
 
-import { csiParts, Escapes, sequenceText, stringParts, type Token } from '../output/escapes.ts';
+import { csiParts, EscapeTokenizer, sequenceText, stringParts, type Token } from '../output/escapes.ts';
 
 export interface Filter {
   push(chunk: Uint8Array): Uint8Array;
@@ -36,7 +36,7 @@ export function attachFilter(toTerminal: boolean): AttachFilter {
 }
 
 function filter(keep: (token: Token) => boolean): Filter {
-  const escapes = new Escapes();
+  const escapes = new EscapeTokenizer();
   let keepsString = false;
   const filtered = (tokens: Token[]): Uint8Array =>
     Buffer.concat(

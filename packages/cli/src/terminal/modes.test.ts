@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { Modes } from './modes.ts';
+import { TerminalModes } from './modes.ts';
 
 const restoreAfter = (...chunks: readonly string[]): string => {
-  const modes = new Modes();
+  const modes = new TerminalModes();
   for (const chunk of chunks) modes.push(Buffer.from(chunk));
   return modes.restore();
 };
@@ -34,7 +34,7 @@ describe('putting a terminal back', () => {
   });
 
   it('knows that a full-screen program is on', () => {
-    const modes = new Modes();
+    const modes = new TerminalModes();
     modes.push(Buffer.from('\x1b[?1049h'));
     expect(modes.fullScreen).toBe(true);
     modes.push(Buffer.from('\x1b[?1049l'));

@@ -1,6 +1,6 @@
 // Terminal modes that a program has changed, and the sequences that reset them.
 
-import { csiParts, Escapes, type Token } from '../output/escapes.ts';
+import { csiParts, EscapeTokenizer, type Token } from '../output/escapes.ts';
 
 /** DEC private modes that are on in a fresh terminal: line wrap, auto-repeat, visible cursor. */
 const ON_BY_DEFAULT = new Set([7, 8, 25]);
@@ -9,8 +9,8 @@ const LEFT_ALONE = new Set([12, 1048]);
 /** The alternate screen, in its three forms. Reset last, because leaving it also restores the cursor. */
 const ALTERNATE_SCREEN = new Set([47, 1047, 1049]);
 
-export class Modes {
-  readonly #escapes = new Escapes();
+export class TerminalModes {
+  readonly #escapes = new EscapeTokenizer();
   /** Private modes that differ from a fresh terminal, with their current value. */
   readonly #changed = new Map<number, boolean>();
   #keypad = false;

@@ -2,7 +2,7 @@
 
 import { writeSync } from 'node:fs';
 import { constants } from 'node:os';
-import { Modes } from './modes.ts';
+import { TerminalModes } from './modes.ts';
 
 export interface Size {
   readonly cols: number;
@@ -18,7 +18,7 @@ export const terminalSize = (): Size | undefined =>
 /** Raw mode until `leave`. Every exit of the process restores the terminal, except SIGKILL, which cannot be caught. */
 export class Terminal {
   /** Modes that the program changed. */
-  readonly modes: Modes;
+  readonly modes: TerminalModes;
   readonly #raw: boolean;
   readonly #cleanup: (() => void)[];
   #left: boolean;
@@ -27,7 +27,7 @@ export class Terminal {
 
   /** `raw`: every key goes to the program. Otherwise the terminal edits lines, and its keys raise signals. */
   constructor(options: { readonly raw: boolean }) {
-    this.modes = new Modes();
+    this.modes = new TerminalModes();
     this.#raw = options.raw && process.stdin.isTTY === true;
     this.#cleanup = [];
     this.#left = false;

@@ -13,7 +13,7 @@ import {
   type ServerFrame,
 } from '@binnacle/protocol';
 import { Outlet } from '../feed/outlet.ts';
-import type { Answer, Connection, Participant, Subscriber } from '../transport/connection.ts';
+import type { Connection, Participant, RequestResult, Subscriber } from '../transport/connection.ts';
 import { backoffDelay } from '../transport/reconnect.ts';
 import type { ConversationStep } from './state.ts';
 
@@ -175,7 +175,7 @@ export class ConversationFeed implements AsyncIterableIterator<ConversationStep,
     );
   }
 
-  private onAnswer(answer: Answer): void {
+  private onAnswer(answer: RequestResult): void {
     if ('error' in answer) {
       this.onRefused(answer.error);
       return;

@@ -2,7 +2,7 @@
 // their events.
 
 import type { BinnacleError, ConversationEvent, ConversationInfo, ServerFrame } from '@binnacle/protocol';
-import { type Listed, Listing } from '../feed/listing.ts';
+import { Listing, type ListingPage } from '../feed/listing.ts';
 import type { Connection } from '../transport/connection.ts';
 import { eventCost } from './feed.ts';
 
@@ -85,7 +85,7 @@ export class ConversationWatch extends Listing<ConversationChange, readonly Conv
     return this.list();
   }
 
-  protected toItem(conversations: readonly ConversationInfo[]): Listed<ConversationChange> {
+  protected toItem(conversations: readonly ConversationInfo[]): ListingPage<ConversationChange> {
     return { item: { type: 'list', conversations }, isLast: true };
   }
 

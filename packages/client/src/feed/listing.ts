@@ -7,7 +7,7 @@ import { backoffDelay } from '../transport/reconnect.ts';
 import { Outlet } from './outlet.ts';
 
 /** Page of a list, as the consumer gets it. */
-export interface Listed<Item> {
+export interface ListingPage<Item> {
   readonly item: Item;
   /** Whether the list ends with this page; changes follow. */
   readonly isLast: boolean;
@@ -20,7 +20,7 @@ export abstract class Listing<Item extends object, Page> implements AsyncIterabl
   private readonly unlisten: () => void;
   private readonly outlet: Outlet<Item>;
   /** The page that waits for the consumer. */
-  private listed: Listed<Item> | null;
+  private listed: ListingPage<Item> | null;
   /** News wait while a list is on its way: they are newer than it, or say the same. */
   private isListing: boolean;
   /** Number of the present list; answers to an older one are ignored. */
@@ -55,7 +55,7 @@ export abstract class Listing<Item extends object, Page> implements AsyncIterabl
   /** Reads the next page of the list. */
   protected abstract fetch(): Promise<Page>;
   /** Turns a page into an item. */
-  protected abstract toItem(page: Page): Listed<Item>;
+  protected abstract toItem(page: Page): ListingPage<Item>;
   /** Buffers a change; returns false for a frame that is none. */
   protected abstract heard(frame: ServerFrame): boolean;
   /** Returns the next buffered change. */

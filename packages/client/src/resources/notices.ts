@@ -1,7 +1,7 @@
 // Notices of plugins to users: the stored ones, then new ones, as an async iterable that survives reconnects.
 
 import type { BinnacleError, NoticeList, PluginNotice, ServerFrame } from '@binnacle/protocol';
-import { type Listed, Listing } from '../feed/listing.ts';
+import { Listing, type ListingPage } from '../feed/listing.ts';
 import type { Connection } from '../transport/connection.ts';
 import type { Http } from '../transport/http.ts';
 
@@ -83,7 +83,7 @@ export class NoticeWatch extends Listing<NoticeEvent, NoticeList> {
     return this.list();
   }
 
-  protected toItem({ notices, next }: NoticeList): Listed<NoticeEvent> {
+  protected toItem({ notices, next }: NoticeList): ListingPage<NoticeEvent> {
     this.waiting = this.waiting.filter(({ n }) => n > next);
     return { item: { type: 'list', notices }, isLast: true };
   }

@@ -20,7 +20,7 @@ import {
   type SessionInfo,
 } from '@binnacle/protocol';
 import { Outlet } from '../feed/outlet.ts';
-import type { Answer, Connection, Participant, Subscriber } from '../transport/connection.ts';
+import type { Connection, Participant, RequestResult, Subscriber } from '../transport/connection.ts';
 import { backoffDelay } from '../transport/reconnect.ts';
 
 /** Output of the program. */
@@ -258,7 +258,7 @@ export class Attachment implements AsyncIterableIterator<AttachmentEvent, undefi
     );
   }
 
-  private onAnswer(answer: Answer): void {
+  private onAnswer(answer: RequestResult): void {
     if ('error' in answer) {
       this.onRefused(answer.error);
       return;

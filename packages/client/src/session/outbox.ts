@@ -3,11 +3,11 @@
 
 import { BinnacleError, type Code, type InputReceipt } from '@binnacle/protocol';
 import { toBase64 } from '../transport/base64.ts';
-import type { Answer, Connection, Participant } from '../transport/connection.ts';
+import type { Connection, Participant, RequestResult } from '../transport/connection.ts';
 import { randomId } from '../transport/random-id.ts';
 import { backoffDelay } from '../transport/reconnect.ts';
 
-interface Message {
+interface PendingInput {
   readonly bytes: Uint8Array;
   readonly lease: string | undefined;
   readonly resolve: (receipt: InputReceipt) => void;
@@ -35,7 +35,7 @@ export class Outbox {
   private readonly connection: Connection;
   private readonly session: string;
   private readonly participant: Participant;
-  private readonly queue: Message[];
+  private readonly queue: PendingInput[];
   private readonly drains: (() => void)[];
   private queuedBytes: number;
   private inFlightBytes: number;
@@ -137,7 +137,7 @@ export class Outbox {
     }
   }
 
-  private send(message: Message): void {
+  private send(message: PendingInput): void {
     const { session, client } = this;
     const { n, lease } = message;
     message.isInFlight = true;
@@ -150,7 +150,7 @@ export class Outbox {
     );
   }
 
-  private onAnswer(message: Message, answer: Answer): void {
+  private onAnswer(message: PendingInput, answer: RequestResult): void {
     message.isInFlight = false;
     this.inFlightBytes -= cost(message.bytes);
     if ('frame' in answer) {
@@ -173,7 +173,7 @@ export class Outbox {
     else this.pump();
   }
 
-  private onRefused(message: Message, error: BinnacleError): void {
+  private onRefused(message: PendingInput, error: BinnacleError): void {
     this.isSettling = true;
     if (LATER.has(error.code)) return;
     if (error.code === 'input_gap') {
@@ -222,7 +222,7 @@ export class Outbox {
     }
   }
 
-  private remove(message: Message): void {
+  private remove(message: PendingInput): void {
     this.queue.splice(this.queue.indexOf(message), 1);
     this.queuedBytes -= cost(message.bytes);
     if (this.queue.length > 0) return;

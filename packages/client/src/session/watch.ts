@@ -2,7 +2,7 @@
 // per session, and one page.
 
 import type { BinnacleError, ServerFrame, SessionInfo, SessionList } from '@binnacle/protocol';
-import { type Listed, Listing } from '../feed/listing.ts';
+import { Listing, type ListingPage } from '../feed/listing.ts';
 import type { Connection } from '../transport/connection.ts';
 
 /** A page of the list, a session that is new or changed, or the id of a deleted session. */
@@ -62,7 +62,7 @@ export class Watch extends Listing<WatchEvent, SessionList> {
     return this.list(this.after);
   }
 
-  protected toItem({ sessions, next }: SessionList): Listed<WatchEvent> {
+  protected toItem({ sessions, next }: SessionList): ListingPage<WatchEvent> {
     const isFirst = this.after === null;
     const isLast = next === null;
     this.after = next;

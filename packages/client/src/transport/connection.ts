@@ -54,7 +54,7 @@ export interface Subscriber {
   frame(frame: ServerFrame): void;
 }
 
-export type Answer = { readonly frame: ServerFrame } | { readonly error: BinnacleError };
+export type RequestResult = { readonly frame: ServerFrame } | { readonly error: BinnacleError };
 
 /** Options of `Connection.request`. */
 export interface RequestOptions {
@@ -74,7 +74,7 @@ export class Connection {
   private readonly participants: Set<Participant>;
   private readonly subscribers: Map<string, Subscriber>;
   private readonly listeners: Set<(frame: ServerFrame) => void>;
-  private readonly answers: Map<number, (answer: Answer) => void>;
+  private readonly answers: Map<number, (answer: RequestResult) => void>;
   private readonly unlisten: () => void;
   private link: Link;
   private socket: WebSocketLike | null;
@@ -168,7 +168,7 @@ export class Connection {
   }
 
   /** Sends a frame on the open connection. The answer never comes if the connection is lost: see `Participant`. */
-  ask(make: (ref: number) => ClientFrame, answer: (answer: Answer) => void): void {
+  ask(make: (ref: number) => ClientFrame, answer: (answer: RequestResult) => void): void {
     this.lastRef += 1;
     this.answers.set(this.lastRef, answer);
     this.send(make(this.lastRef));

@@ -16,7 +16,7 @@ import { useSession } from '../hooks/use-session.ts';
 import { type LinesOptions, useSessionLines } from '../hooks/use-session-lines.ts';
 import { type LogLine, textOfLines } from '../log/lines.ts';
 import { selectedIn, textIn } from '../log/selection.ts';
-import { type Window, windowOf } from '../log/window.ts';
+import { type LineWindow, windowOf } from '../log/window.ts';
 import { statusOf } from './status.ts';
 import { StatusLine } from './status-line.tsx';
 import { useAnnouncement } from './use-announcement.ts';
@@ -82,7 +82,7 @@ export function SessionLog({ id, options, announce = true, label = 'Log', classN
   const [atEnd, setAtEnd] = useState(true);
   const isAtEnd = useRef(true);
   const [seen, setSeen] = useState({ top: 0, height: 0, line: FIRST_LINE_PX });
-  const [pinned, setPinned] = useState<Window>();
+  const [pinned, setPinned] = useState<LineWindow>();
   const lineHeight = useRef(FIRST_LINE_PX);
   // All lines are selected, also those that are not in the document.
   const isAll = useRef(false);

@@ -3,19 +3,19 @@
 import { BinnacleError } from '@binnacle/protocol';
 import { createContext, type ReactNode, useContext, useState } from 'react';
 import type { Binnacle } from '../../client.ts';
-import type { ConversationFollow } from '../stores/conversation.ts';
-import type { SessionFollow } from '../stores/session.ts';
-import type { SessionsFollow } from '../stores/sessions.ts';
+import type { ConversationStore } from '../stores/conversation.ts';
+import type { SessionStore } from '../stores/session.ts';
+import type { SessionListStore } from '../stores/sessions.ts';
 import { Pool } from '../stores/store.ts';
-import type { TrafficFollow } from '../stores/traffic.ts';
+import type { TrafficStore } from '../stores/traffic.ts';
 
 /** The stores that the components below one provider share. */
-export class Shared {
+export class SharedStores {
   readonly client: Binnacle;
-  readonly sessions: Pool<SessionFollow>;
-  readonly lists: Pool<SessionsFollow>;
-  readonly conversations: Pool<ConversationFollow>;
-  readonly traffic: Pool<TrafficFollow>;
+  readonly sessions: Pool<SessionStore>;
+  readonly lists: Pool<SessionListStore>;
+  readonly conversations: Pool<ConversationStore>;
+  readonly traffic: Pool<TrafficStore>;
 
   constructor(client: Binnacle) {
     this.client = client;
@@ -26,7 +26,7 @@ export class Shared {
   }
 }
 
-const SharedContext = createContext<Shared | undefined>(undefined);
+const SharedContext = createContext<SharedStores | undefined>(undefined);
 
 /** Properties of `BinnacleProvider`. */
 export interface BinnacleProviderProps {
@@ -58,14 +58,14 @@ export interface BinnacleProviderProps {
  */
 export function BinnacleProvider({ client, children }: BinnacleProviderProps) {
   const above = useContext(SharedContext);
-  const [own, setOwn] = useState(() => new Shared(client));
+  const [own, setOwn] = useState(() => new SharedStores(client));
   // State and not a memo: React may forget a memo, and then a session would be followed twice.
-  const shared = above?.client === client ? above : own.client === client ? own : new Shared(client);
+  const shared = above?.client === client ? above : own.client === client ? own : new SharedStores(client);
   if (shared !== own && shared !== above) setOwn(shared);
   return <SharedContext.Provider value={shared}>{children}</SharedContext.Provider>;
 }
 
-export function useShared(): Shared {
+export function useShared(): SharedStores {
   const shared = useContext(SharedContext);
   if (shared === undefined) {
     throw new BinnacleError('bad_request', {

@@ -11,12 +11,12 @@ import { useMemo } from 'react';
 import type { SendOptions } from '../../conversation/reply.ts';
 import { type Result, resultOf } from '../result.ts';
 import {
-  ConversationFollow,
   type ConversationOptions,
   type ConversationSnapshot,
+  ConversationStore,
   NO_CONVERSATION_YET,
 } from '../stores/conversation.ts';
-import { type Shared, useShared } from './provider.tsx';
+import { type SharedStores, useShared } from './provider.tsx';
 import { useFollowed } from './use-store.ts';
 
 /** Actions on a conversation. None of them rejects: each resolves with a `Result`. */
@@ -66,15 +66,15 @@ export function useConversation(key: string, options: ConversationOptions = {}):
     shared.conversations,
     key,
     JSON.stringify(options),
-    (name, optionsKey) => new ConversationFollow(shared.client, name, JSON.parse(optionsKey) as ConversationOptions),
+    (name, optionsKey) => new ConversationStore(shared.client, name, JSON.parse(optionsKey) as ConversationOptions),
     NO_CONVERSATION_YET,
   );
   const actions = useMemo(() => actionsOf(shared, key), [shared, key]);
   return useMemo(() => ({ key, ...snapshot, ...actions }), [key, snapshot, actions]);
 }
 
-function actionsOf(shared: Shared, key: string): ConversationActions {
-  const follow = (): ConversationFollow => {
+function actionsOf(shared: SharedStores, key: string): ConversationActions {
+  const follow = (): ConversationStore => {
     const found = shared.conversations.peek(key);
     if (found !== undefined) return found;
     throw new BinnacleError('client_closed', {

@@ -2,8 +2,8 @@
 
 import { useMemo, useSyncExternalStore } from 'react';
 import { type LogLine, LogLines } from '../log/lines.ts';
-import type { SessionFollow, SessionOptions } from '../stores/session.ts';
-import { type Shared, useShared } from './provider.tsx';
+import type { SessionOptions, SessionStore } from '../stores/session.ts';
+import { type SharedStores, useShared } from './provider.tsx';
 import { makeSession } from './use-session.ts';
 
 /** Options of `useSessionLines` and `SessionLog`. */
@@ -40,9 +40,9 @@ class LineSource {
   readonly subscribe: (changed: () => void) => () => void;
   readonly read: () => readonly LogLine[];
   private lines: LogLines;
-  private followed: SessionFollow | undefined;
+  private followed: SessionStore | undefined;
 
-  constructor(shared: Shared, id: string, how: string, maxLines: number) {
+  constructor(shared: SharedStores, id: string, how: string, maxLines: number) {
     this.lines = new LogLines(maxLines);
     this.followed = undefined;
     this.read = () => this.lines.list();

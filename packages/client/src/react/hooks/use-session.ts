@@ -5,8 +5,8 @@ import { useMemo } from 'react';
 import type { LeaseRequest } from '../../session/lease.ts';
 import type { WriteOptions } from '../../session/session.ts';
 import { type Result, resultOf } from '../result.ts';
-import { NO_SESSION_YET, SessionFollow, type SessionOptions, type SessionSnapshot } from '../stores/session.ts';
-import { type Shared, useShared } from './provider.tsx';
+import { NO_SESSION_YET, type SessionOptions, type SessionSnapshot, SessionStore } from '../stores/session.ts';
+import { type SharedStores, useShared } from './provider.tsx';
 import { useFollowed } from './use-store.ts';
 
 /** The lease of a session: who holds it, and the actions on it. */
@@ -42,8 +42,8 @@ export interface UsedSession extends Omit<SessionSnapshot, 'lease' | 'isYours' |
   readonly control: LeaseControl;
 }
 
-export const makeSession = (shared: Shared) => (id: string, options: string) =>
-  new SessionFollow(shared.client, id, JSON.parse(options) as SessionOptions);
+export const makeSession = (shared: SharedStores) => (id: string, options: string) =>
+  new SessionStore(shared.client, id, JSON.parse(options) as SessionOptions);
 
 /**
  * Follows one session while the component is mounted. Components with the same id share one attachment, with the
@@ -82,10 +82,10 @@ export function useSession(id: string, options: SessionOptions = {}): UsedSessio
 }
 
 function actionsOf(
-  shared: Shared,
+  shared: SharedStores,
   id: string,
 ): SessionActions & { readonly control: Pick<LeaseControl, 'acquire' | 'take' | 'release'> } {
-  const follow = (): SessionFollow => {
+  const follow = (): SessionStore => {
     const found = shared.sessions.peek(id);
     if (found !== undefined) return found;
     throw new BinnacleError('client_closed', {

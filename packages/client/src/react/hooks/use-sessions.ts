@@ -5,7 +5,7 @@ import {
   matching,
   NO_SESSIONS_YET,
   type SessionFilter,
-  SessionsFollow,
+  SessionListStore,
   type SessionsSnapshot,
 } from '../stores/sessions.ts';
 import { useShared } from './provider.tsx';
@@ -30,7 +30,7 @@ import { useFollowed } from './use-store.ts';
  */
 export function useSessions(filter: SessionFilter = {}): SessionsSnapshot {
   const shared = useShared();
-  const all = useFollowed(shared.lists, 'all', '', () => new SessionsFollow(shared.client), NO_SESSIONS_YET);
+  const all = useFollowed(shared.lists, 'all', '', () => new SessionListStore(shared.client), NO_SESSIONS_YET);
   // By what it says, not by the object that says so.
   const filterKey = JSON.stringify(filter);
   return useMemo(() => {

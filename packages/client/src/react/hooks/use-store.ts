@@ -1,10 +1,10 @@
 // A followed thing as React state: followed while the component is mounted, and what it was at first on a server.
 
 import { useCallback, useSyncExternalStore } from 'react';
-import type { Followed, Pool } from '../stores/store.ts';
+import type { Pool, SnapshotStore } from '../stores/store.ts';
 
 /** `options`: as text, so that the same ones in a new object are no others. `make` may use nothing but `key` and them. */
-export function useFollowed<T extends object, S extends Followed<T>>(
+export function useFollowed<T extends object, S extends SnapshotStore<T>>(
   pool: Pool<S>,
   key: string,
   options: string,

@@ -1,7 +1,7 @@
 // Events of the sessions that match a filter, for a component.
 
 import type { TrafficFilter } from '@binnacle/protocol';
-import { NO_TRAFFIC_YET, TrafficFollow, type TrafficOptions, type TrafficSnapshot } from '../stores/traffic.ts';
+import { NO_TRAFFIC_YET, type TrafficOptions, type TrafficSnapshot, TrafficStore } from '../stores/traffic.ts';
 import { useShared } from './provider.tsx';
 import { useFollowed } from './use-store.ts';
 
@@ -33,7 +33,7 @@ export function useTraffic(filter: TrafficFilter = {}, options: TrafficOptions =
     '',
     (key) => {
       const [what, how] = JSON.parse(key) as [TrafficFilter, TrafficOptions];
-      return new TrafficFollow(shared.client, what, how);
+      return new TrafficStore(shared.client, what, how);
     },
     NO_TRAFFIC_YET,
   );

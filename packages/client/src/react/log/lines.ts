@@ -18,7 +18,7 @@ export interface LogLine {
   readonly isCut: boolean;
 }
 
-interface Stream {
+interface LineStream {
   readonly plain: PlainText;
   /** Number of the line that is not complete; undefined: there is none. */
   open: number | undefined;
@@ -27,7 +27,7 @@ interface Stream {
 /** Makes lines from chunks, each stream apart, and drops the oldest beyond its limit. */
 export class LogLines {
   private readonly maxLines: number;
-  private readonly streams: Map<OutputKind, Stream>;
+  private readonly streams: Map<OutputKind, LineStream>;
   private reader: TextReader;
   private lines: LogLine[];
   /** Number of the first line that is kept. */
@@ -85,7 +85,7 @@ export class LogLines {
     this.bound();
   }
 
-  private complete(stream: Stream, kind: OutputKind, { text, isCut }: PlainLine): void {
+  private complete(stream: LineStream, kind: OutputKind, { text, isCut }: PlainLine): void {
     this.put(stream.open, { kind, text, isCut });
     stream.open = undefined;
   }
@@ -108,10 +108,10 @@ export class LogLines {
     this.first += tooMany;
   }
 
-  private stream(kind: OutputKind): Stream {
+  private stream(kind: OutputKind): LineStream {
     const known = this.streams.get(kind);
     if (known !== undefined) return known;
-    const stream: Stream = { plain: new PlainText(), open: undefined };
+    const stream: LineStream = { plain: new PlainText(), open: undefined };
     this.streams.set(kind, stream);
     return stream;
   }

@@ -2,19 +2,19 @@
 
 import { type LogLine, textOfLines } from './lines.ts';
 
-export interface Place {
+export interface LinePosition {
   /** Number of the line. */
   readonly number: number;
   readonly column: number;
 }
 
-export interface Selected {
-  readonly from: Place;
-  readonly to: Place;
+export interface LogSelection {
+  readonly from: LinePosition;
+  readonly to: LinePosition;
 }
 
 /** Undefined where nothing is selected, or not within `log`. */
-export function selectedIn(log: HTMLElement): Selected | undefined {
+export function selectedIn(log: HTMLElement): LogSelection | undefined {
   const selection = log.ownerDocument.getSelection();
   if (selection === null || selection.isCollapsed || selection.rangeCount === 0) return undefined;
   const range = selection.getRangeAt(0);
@@ -23,7 +23,7 @@ export function selectedIn(log: HTMLElement): Selected | undefined {
   return from === undefined || to === undefined ? undefined : { from, to };
 }
 
-function placeOf(log: HTMLElement, node: Node, offset: number): Place | undefined {
+function placeOf(log: HTMLElement, node: Node, offset: number): LinePosition | undefined {
   if (!log.contains(node)) return undefined;
   const element = node instanceof Element ? node : node.parentElement;
   const row = element?.closest('[data-line]');
@@ -49,7 +49,7 @@ function placeOf(log: HTMLElement, node: Node, offset: number): Place | undefine
 const numberOf = (row: Element): number => Number(row.getAttribute('data-line'));
 
 /** The text of what is selected, with the lines as the program wrote them and not as they are drawn. */
-export function textIn(lines: readonly LogLine[], { from, to }: Selected): string {
+export function textIn(lines: readonly LogLine[], { from, to }: LogSelection): string {
   const first = lines[0]?.number ?? 0;
   const chosen = lines.slice(Math.max(0, from.number - first), Math.max(0, to.number - first + 1));
   const cut = chosen.map((line) => {

@@ -1,6 +1,6 @@
 // Which lines of a long log are in the document. Pure.
 
-export interface Window {
+export interface LineWindow {
   /** Index of the first line that is drawn, and behind the last one. */
   readonly from: number;
   readonly to: number;
@@ -15,8 +15,8 @@ const MAX_RENDERED = 1500;
 export function windowOf(
   count: number,
   seen: { readonly top: number; readonly height: number; readonly line: number },
-  pinned: Window | undefined,
-): Window {
+  pinned: LineWindow | undefined,
+): LineWindow {
   const line = Math.max(1, seen.line);
   const first = Math.floor(seen.top / line);
   const last = Math.ceil((seen.top + seen.height) / line);
@@ -26,7 +26,7 @@ export function windowOf(
   return both.to - both.from > MAX_RENDERED ? plain : both;
 }
 
-const bounded = ({ from, to }: Window, count: number): Window => ({
+const bounded = ({ from, to }: LineWindow, count: number): LineWindow => ({
   from: Math.max(0, Math.min(from, count)),
   to: Math.max(0, Math.min(to, count)),
 });

@@ -14,7 +14,7 @@ import {
   withoutOldest,
 } from '../../conversation/state.ts';
 import { asError } from '../result.ts';
-import { Followed } from './store.ts';
+import { SnapshotStore } from './store.ts';
 
 /** Options of `useConversation`. */
 export interface ConversationOptions {
@@ -68,7 +68,7 @@ const QUIET_MS = 250;
 /** Its log began anew, or lost its beginning, while we read. */
 const MAX_BEGINNINGS = 3;
 
-export class ConversationFollow extends Followed<ConversationSnapshot> {
+export class ConversationStore extends SnapshotStore<ConversationSnapshot> {
   /** Handle that all components share: the lease and the order of messages belong to it. */
   readonly conversation: Conversation;
   private readonly client: Binnacle;

@@ -15,7 +15,7 @@ import type { Session } from '../../session/session.ts';
 import { type Chunk, type ChunkList, ChunkLog, NO_CHUNKS } from '../log/chunks.ts';
 import { asError } from '../result.ts';
 import { lostTo } from '../terminal/steer.ts';
-import { Followed } from './store.ts';
+import { SnapshotStore } from './store.ts';
 
 /** Options of `useSession` and `SessionTerminal`. */
 export interface SessionOptions {
@@ -79,13 +79,13 @@ const MAX_GAPS = 100;
 /** Maximum lag of a reader, as a part of the buffer, before reading waits: no chunk is dropped under a reader. */
 const MAX_LAG = 1 / 2;
 
-interface Reading {
+interface ReaderCursor {
   readonly reader: ChunkReader;
   next: number;
   isOver: boolean;
 }
 
-export class SessionFollow extends Followed<SessionSnapshot> {
+export class SessionStore extends SnapshotStore<SessionSnapshot> {
   /** Handle that all components share: input numbers and the lease belong to it. */
   readonly session: Session;
   private readonly client: Binnacle;
@@ -93,7 +93,7 @@ export class SessionFollow extends Followed<SessionSnapshot> {
   private readonly maxBytes: number;
   private readonly log: ChunkLog;
   private readonly undo: (() => void)[];
-  private readonly readings: Set<Reading>;
+  private readonly readings: Set<ReaderCursor>;
   /** Called when there is another chunk for readers, or when one of them has drawn some. */
   private readonly wakes: Set<() => void>;
   private attachment: Attachment | undefined;
@@ -139,7 +139,7 @@ export class SessionFollow extends Followed<SessionSnapshot> {
 
   /** Gives the chunks that are kept, then those that come. Returns what ends it. */
   read(reader: ChunkReader): () => void {
-    const reading: Reading = { reader, next: this.log.start, isOver: false };
+    const reading: ReaderCursor = { reader, next: this.log.start, isOver: false };
     this.readings.add(reading);
     this.deliver(reading).catch((cause: unknown) => {
       this.leave(reading);
@@ -281,7 +281,7 @@ export class SessionFollow extends Followed<SessionSnapshot> {
 
   // Readers
 
-  private async deliver(reading: Reading): Promise<void> {
+  private async deliver(reading: ReaderCursor): Promise<void> {
     const { log } = this;
     while (!reading.isOver) {
       if (reading.next < log.start) {
@@ -299,7 +299,7 @@ export class SessionFollow extends Followed<SessionSnapshot> {
     }
   }
 
-  private leave(reading: Reading): void {
+  private leave(reading: ReaderCursor): void {
     reading.isOver = true;
     this.readings.delete(reading);
     this.wake();

@@ -5,7 +5,7 @@ import type { Binnacle } from '../../client.ts';
 import { KnownSessions } from '../../session/session-list.ts';
 import type { Watch, WatchEvent } from '../../session/watch.ts';
 import { asError } from '../result.ts';
-import { Followed } from './store.ts';
+import { SnapshotStore } from './store.ts';
 
 /** State of the list of sessions, as components see it. */
 export interface SessionsSnapshot {
@@ -52,7 +52,7 @@ export function matching(sessions: readonly SessionInfo[], filter: SessionFilter
 const hasLabel = (info: SessionInfo, label: string): boolean =>
   Object.entries(info.labels).some(([key, value]) => label === key || label === `${key}=${value}`);
 
-export class SessionsFollow extends Followed<SessionsSnapshot> {
+export class SessionListStore extends SnapshotStore<SessionsSnapshot> {
   private readonly client: Binnacle;
   private readonly known: KnownSessions;
   private unlisten: (() => void) | undefined;

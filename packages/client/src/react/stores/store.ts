@@ -26,7 +26,7 @@ export function onNextFrame(run: () => void): () => void {
 }
 
 /** Base of the stores: a resource that is followed while a component is mounted. */
-export abstract class Followed<T extends object> {
+export abstract class SnapshotStore<T extends object> {
   private readonly listeners: Set<() => void>;
   private shown: T;
   private next: T;
@@ -93,7 +93,7 @@ export abstract class Followed<T extends object> {
   }
 }
 
-interface Entry<S> {
+interface PoolEntry<S> {
   readonly followed: S;
   /** Options that the store was made with. */
   readonly options: string;
@@ -102,8 +102,8 @@ interface Entry<S> {
 }
 
 /** One store per key, however many components use it: a gateway takes one subscription per client. */
-export class Pool<S extends Followed<object>> {
-  private readonly entries: Map<string, Entry<S>>;
+export class Pool<S extends SnapshotStore<object>> {
+  private readonly entries: Map<string, PoolEntry<S>>;
 
   constructor() {
     this.entries = new Map();
@@ -144,7 +144,7 @@ export class Pool<S extends Followed<object>> {
     entry.closing = setTimeout(() => this.end(key, entry), 0);
   }
 
-  private end(key: string, entry: Entry<S>): void {
+  private end(key: string, entry: PoolEntry<S>): void {
     clearTimeout(entry.closing);
     this.entries.delete(key);
     entry.followed.close();

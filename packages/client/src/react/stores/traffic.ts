@@ -6,7 +6,7 @@ import type { Binnacle } from '../../client.ts';
 import type { TrafficGap, TrafficStream } from '../../traffic/stream.ts';
 import { asError } from '../result.ts';
 import type { FollowState } from './session.ts';
-import { Followed } from './store.ts';
+import { SnapshotStore } from './store.ts';
 
 /** Options of `useTraffic`. */
 export interface TrafficOptions {
@@ -48,7 +48,7 @@ const MAX_GAPS = 100;
 /** Bytes that an event costs besides its output. */
 const EVENT_BYTES = 256;
 
-export class TrafficFollow extends Followed<TrafficSnapshot> {
+export class TrafficStore extends SnapshotStore<TrafficSnapshot> {
   private readonly client: Binnacle;
   private readonly filter: TrafficFilter;
   private readonly options: TrafficOptions;

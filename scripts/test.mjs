@@ -21,7 +21,7 @@ export async function test(args, env = {}) {
   await buildIfNeeded();
   let { code, passed, failed, files } = await vitest(args, env);
   if (passed + failed === 0) console.log('No test was run.');
-  if (process.env.CI === 'true' && failed > 0 && files.length <= MOST_TRIED_AGAIN) {
+  if (process.env.CI === 'true' && files.length > 0 && files.length <= MOST_TRIED_AGAIN) {
     console.log(`Once more, each alone: ${files.join(' ')}`);
     const again = await vitest(['--no-file-parallelism', ...files], env);
     if (again.code === 0) {
@@ -63,7 +63,11 @@ async function vitest(args, env) {
   });
   const counted = count(report);
   const left = readdirSync(temporary).filter((name) => !isOfVitest(name));
-  if (left.length > 0) console.log(`Left in the temporary directory (${left.length}): ${left.sort().join(' ')}`);
+  if (left.length > 0) {
+    console.log(`Left in the temporary directory (${left.length}): ${left.sort().join(' ')}`);
+    console.log('That counts as one failure: a test removes what it makes (test/support/temp-dir.ts).');
+    counted.failed += 1;
+  }
   rmSync(scratch, { recursive: true, force: true });
   if (env.BINNACLE_ALL === undefined && env.BINNACLE_SOAK === undefined) reportLong(counted.tests);
   return { code, ...counted };

@@ -19,14 +19,13 @@
 // --no-deny (gives no option to deny with).
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 const flags = process.argv.slice(2);
 const has = (name) => flags.includes(name);
 const flag = (name, otherwise) => (has(name) ? flags[flags.lastIndexOf(name) + 1] : otherwise);
-const dir = flag('--dir', tmpdir());
+const dir = flag('--dir');
 const models = flag('--models', '').split(',').filter(Boolean);
 
 /** By id: what it was told. */
@@ -183,7 +182,7 @@ async function prompt({ sessionId, prompt: blocks }) {
   const text = blocks.map((block) => block.text ?? '').join('\n');
   const said = sessions.get(sessionId);
   said.push(text);
-  writeFileSync(fileOf(sessionId), JSON.stringify(said));
+  remember(sessionId, said);
   const mine = { isCancelled: false };
   turn = mine;
   lastMessage += 1;
@@ -202,6 +201,11 @@ async function prompt({ sessionId, prompt: blocks }) {
 }
 
 const fileOf = (sessionId) => join(dir, `${sessionId}.json`);
+
+function remember(sessionId, said) {
+  if (dir !== undefined) writeFileSync(fileOf(sessionId), JSON.stringify(said));
+}
+
 const options = () =>
   models.length === 0
     ? {}
@@ -215,7 +219,7 @@ const options = () =>
       };
 
 function known(sessionId) {
-  if (!/^[\w-]+$/.test(sessionId) || !existsSync(fileOf(sessionId))) {
+  if (dir === undefined || !/^[\w-]+$/.test(sessionId) || !existsSync(fileOf(sessionId))) {
     throw new RpcFailure(-32002, 'Resource not found', { details: sessionId });
   }
   sessions.set(sessionId, JSON.parse(readFileSync(fileOf(sessionId), 'utf8')));
@@ -233,7 +237,7 @@ const methods = {
     if (has('--auth')) throw new RpcFailure(-32000, 'Authentication required');
     const sessionId = `fake-${process.pid}-${sessions.size + 1}`;
     sessions.set(sessionId, []);
-    writeFileSync(fileOf(sessionId), '[]');
+    remember(sessionId, []);
     return { sessionId, ...options() };
   },
   'session/load': ({ sessionId }) => {

@@ -1,10 +1,10 @@
 // Plugins installed into a real gateway, the way the command line does it.
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { PluginGrantValue, PluginInfo, PluginPreview } from '@binnacle/protocol';
 import type { GatewayAccess } from '../support/gateway-access.ts';
+import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
 
 export interface PluginSource {
@@ -20,7 +20,7 @@ export interface PluginSource {
   readonly files?: Readonly<Record<string, string>>;
 }
 
-/** A folder that can be installed. Whoever made it removes it. */
+/** Makes a folder that can be installed, and removes it at the end of the test or the file. */
 export function pluginFolder({
   id,
   version = '1.0.0',
@@ -29,7 +29,7 @@ export function pluginFolder({
   config,
   files = {},
 }: PluginSource): string {
-  const dir = mkdtempSync(join(tmpdir(), `binnacle-plugin-${id}-`));
+  const dir = tempDir(`plugin-${id}`);
   const asks = Object.entries(permissions).map(([name, value]) => [
     name,
     { ...(typeof value === 'object' ? value : {}), reason: 'For the test.' },

@@ -20,7 +20,7 @@ beforeAll(async () => {
   installed = install(root);
   gateway = await openGatewayProcess({
     assetsDir: join(root, 'none'),
-    library: join(installed, '@binnacle/server/dist/index.js'),
+    library: join(installed, '@binnacle/server/dist/server.mjs'),
   });
 });
 afterAll(async () => {

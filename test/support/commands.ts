@@ -29,7 +29,13 @@ export class Commands {
 
   constructor(binary: string, env: Readonly<Record<string, string>>) {
     this.#binary = binary;
-    this.#env = { PATH: process.env.PATH ?? '/usr/bin:/bin', HOME: tmpdir(), TERM: 'xterm-256color', ...env };
+    this.#env = {
+      PATH: process.env.PATH ?? '/usr/bin:/bin',
+      HOME: tmpdir(),
+      HISTFILE: '/dev/null',
+      TERM: 'xterm-256color',
+      ...env,
+    };
     this.#open = [];
     this.#children = new Set();
   }

@@ -12,7 +12,7 @@ import { tempDir } from './temp-dir.ts';
 export type { Ask, Reply } from './gateway-access.ts';
 export { GatewayAccess, socketOf } from './gateway-access.ts';
 
-export const LIBRARY = resolve(import.meta.dirname, '../../packages/server/dist/index.js');
+export const LIBRARY = resolve(import.meta.dirname, '../../packages/server/dist/server.mjs');
 /** Programs that do not end by themselves end soon. */
 export const SHORT_ENDING = { hupMs: 200, termMs: 200 };
 

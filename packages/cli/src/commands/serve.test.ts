@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Commands } from '../../../../test/support/commands.ts';
+import { tempDir } from '../../../../test/support/temp-dir.ts';
 import { until } from '../../../../test/support/until.ts';
 
 /** As it is installed: `npm test` builds it before. */
@@ -39,7 +39,7 @@ const ended = (child: ChildProcess): Promise<number | null> =>
 
 beforeAll(async () => {
   expect(existsSync(binary), 'not built: npm run build').toBe(true);
-  data = mkdtempSync(join(tmpdir(), 'binnacle-serve-'));
+  data = tempDir('serve');
   gateway = await serve();
   commands = new Commands(binary, { BINNACLE_DATA: data });
 });
@@ -51,7 +51,6 @@ afterAll(async () => {
   gateway.child.kill('SIGTERM');
   await ended(gateway.child);
   for (const pid of runnerPids()) process.kill(pid, 'SIGTERM');
-  rmSync(data, { recursive: true, force: true });
 });
 
 /** Runners outlive their gateway, but not this test. */
@@ -225,7 +224,7 @@ describe('serve', () => {
 });
 
 it('serve goes on when nobody can write down what it logs', async () => {
-  const dir = mkdtempSync(join(tmpdir(), 'binnacle-serve-'));
+  const dir = tempDir('serve');
   const full = openSync('/dev/full', 'w');
   const args = [binary, 'serve', '--json', '--port', '0', '--data', dir, '--log-level', 'debug'];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', full] });
@@ -246,6 +245,5 @@ it('serve goes on when nobody can write down what it logs', async () => {
     expect(await over).toBe(0);
   } finally {
     child.kill('SIGKILL');
-    rmSync(dir, { recursive: true, force: true });
   }
 });

@@ -1,12 +1,11 @@
 // A gateway for tests: real sockets, a real data directory, one route that counts what it did. No part of the product.
 
-import { mkdtempSync, rmSync } from 'node:fs';
 import { type IncomingHttpHeaders, request } from 'node:http';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { WebSocketServer } from 'ws';
+import { tempDir } from '../../../../../test/support/temp-dir.ts';
 import { Auth, type AuthOptions } from '../../access/auth.ts';
 import { type HostOptions, Hosts } from '../../access/host-origin.ts';
 import { loadAdminToken } from '../../data-dir/admin-token.ts';
@@ -42,7 +41,7 @@ export interface Ask {
 
 /** Opens a gateway on a free port. `close` removes it and its directory. */
 export async function openGateway(options: GatewayOptions = {}) {
-  const root = mkdtempSync(join(tmpdir(), 'binnacle-http-'));
+  const root = tempDir('http');
   const dir = prepareDataDir(join(root, 'data'));
   const { hosts: hostOptions, routes: more = [], wsRoutes: moreWs = [], limits = {}, ...authOptions } = options;
   const hosts = new Hosts(hostOptions);
@@ -102,7 +101,6 @@ export async function openGateway(options: GatewayOptions = {}) {
       await http.close(0);
       auth.close();
       catalogue.close();
-      rmSync(root, { recursive: true, force: true });
     },
   };
 }

@@ -253,13 +253,13 @@ it('is read on after a failure when asked to, from where it was', async () => {
   expect(states.slice(2).filter((state) => state !== 'connecting')).toEqual(['live']);
 });
 
-it('the helm is one for all who look: got in one place, it is ours in the other, and told when it is lost', async () => {
+it('the lease is one for all components: acquired in one, it is ours in the other, and its loss is reported in both', async () => {
   const { id } = await start('exec bash --norc', 'pty');
   const app = await openApp(browser, gateway, bundle);
   await app.show({ view: 'both', id });
   await inState(app.page, 'live');
   expect(await app.page.evaluate(() => look.said.control.acquire({ holder: 'Ada' }))).toMatchObject({ ok: true });
-  await app.page.locator('.binnacle-terminal[data-helm="yours"]').waitFor();
+  await app.page.locator('.binnacle-terminal[data-lease="yours"]').waitFor();
   expect(await app.page.evaluate(() => look.said.control.lease.holder)).toBe('Ada');
   expect(await app.page.evaluate(() => look.said.resize(91, 21))).toMatchObject({ ok: true });
   expect(await app.page.evaluate(() => look.said.write('exit 4\n'))).toMatchObject({ ok: true });

@@ -146,7 +146,7 @@ it('light and dark come from the style sheet, and it works without one', async (
   expect(await ground()).toBe('rgba(0, 0, 0, 0)');
 });
 
-it('a terminal that is mounted late shows what was there, takes the free helm for what is typed, and fits its box', async () => {
+it('a terminal that is mounted late shows what was there, acquires the free lease for what is typed, and fits its box', async () => {
   const { id } = await start('echo before; exec bash --norc', 'pty');
   await until('it is printed', async () => (await gateway.client.sessions.get(id)).outputOffset > 8);
   const app = await openApp(browser, gateway, bundle);
@@ -154,7 +154,7 @@ it('a terminal that is mounted late shows what was there, takes the free helm fo
   await seeLine(app.page, 'before');
   await app.page.keyboard.type('echo typed-$((1+1))\n');
   await seeLine(app.page, 'typed-2');
-  await app.page.locator('.binnacle-terminal[data-helm="yours"]').waitFor();
+  await app.page.locator('.binnacle-terminal[data-lease="yours"]').waitFor();
   await until('the program has the size of the box', async () => (await gateway.client.sessions.get(id)).cols > 90);
   const { cols, rows } = await gateway.client.sessions.get(id);
   await app.page.keyboard.type('stty size\n');
@@ -165,14 +165,14 @@ it('a terminal that is mounted late shows what was there, takes the free helm fo
   expect(app.complaints).toEqual([]);
 });
 
-it('a terminal of somebody else’s size is seen whole and not resized, and typing says who has the helm', async () => {
+it('a terminal of somebody else’s size is seen whole and not resized, and typing says who is in control', async () => {
   const { id } = await start('exec bash --norc', 'pty');
   const other = gateway.client.session(id);
   await other.lease.acquire({ holder: 'Ada' });
   await other.resize(200, 60);
   const app = await openApp(browser, gateway, bundle);
   await app.show({ view: 'terminal', id, props: { autoFocus: true } });
-  await app.page.locator('.binnacle-terminal[data-helm="taken"]').waitFor();
+  await app.page.locator('.binnacle-terminal[data-lease="taken"]').waitFor();
   await app.page.waitForFunction(() => {
     const screen = document.querySelector<HTMLElement>('.xterm-screen');
     const box = document.querySelector<HTMLElement>('.binnacle-terminal-box');
@@ -182,13 +182,13 @@ it('a terminal of somebody else’s size is seen whole and not resized, and typi
   expect(await app.page.locator('.xterm-rows > div').count()).toBe(60);
   await app.page.locator('.xterm-helper-textarea').focus();
   await app.page.keyboard.type('x');
-  await status(app.page).getByText('Ada has the helm. What you typed was not sent.').waitFor();
+  await status(app.page).getByText('Ada is in control. What you typed was not sent.').waitFor();
   expect(await gateway.client.sessions.get(id)).toMatchObject({ cols: 200, rows: 60 });
-  await app.page.getByRole('button', { name: 'Take the helm' }).click();
-  await app.page.locator('.binnacle-terminal[data-helm="yours"]').waitFor();
+  await app.page.getByRole('button', { name: 'Take control' }).click();
+  await app.page.locator('.binnacle-terminal[data-lease="yours"]').waitFor();
   await until('the program has our size', async () => (await gateway.client.sessions.get(id)).cols < 150);
   await other.lease.take({ holder: 'Ada' });
-  await status(app.page).getByText('Ada took the helm.').waitFor();
+  await status(app.page).getByText('Ada took control.').waitFor();
 });
 
 it('of a program without a terminal it fills its box, and nobody is asked for that', async () => {

@@ -118,7 +118,7 @@ describe('attach', () => {
     expect(text()).toContain('background processes go on');
   });
 
-  it('only watches while somebody else has the helm, and says who', async () => {
+  it('only watches while another client is in control, and says who', async () => {
     session.lease = { holder: 'anna', fence: 1, expiresInMs: 60_000, secret: 's' };
     const { text, type } = await commands.inTerminal('$B attach test');
     await until('the subscription', () => gateway.received.some((frame) => frame.t === 'subscribe'));
@@ -127,7 +127,7 @@ describe('attach', () => {
     await until('the output', () => text().includes('still here'));
     type('\x03');
     await until('the shell', () => text().includes('done'));
-    expect(text()).toContain('anna holds the helm; only watching');
+    expect(text()).toContain('anna is in control; only watching');
     expect(session.input).toBe('');
   });
 

@@ -62,7 +62,7 @@ export function makeProgram(exit: (code: number) => void): Command {
     .option('--new', 'in a session that is made for it, here, and deleted afterwards')
     .option('--timeout <ms>', 'end it after so long: milliseconds, or 30s, 5m')
     .option('--detach', 'print the id of the run and return')
-    .option('--take', 'take the helm from whoever holds it, for as long as it takes')
+    .option('--take', 'take control from whoever has it, until the command has ended')
     .option('--json', 'one line of JSON for each event; with --detach: the run')
     .addHelpText(
       'after',
@@ -80,7 +80,7 @@ For example: binnacle exec build -- 'cd src && make'`,
 
   clientCommand(program, 'attach <session>', 'watch and steer a session from this terminal')
     .option('--read-only', 'only watch')
-    .option('--take', 'take the helm from whoever holds it, and keep it (a shell that takes runs is shared otherwise)')
+    .option('--take', 'take control from whoever has it, and keep it (a shell that takes runs is shared otherwise)')
     .addOption(detachKeys())
     .action(async (session: string, options: AttachOptions) =>
       exit(await (await import('./commands/attach.ts')).attach(session, options)),

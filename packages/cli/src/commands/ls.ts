@@ -38,7 +38,9 @@ function noneText({ waiting, label }: LsOptions): string {
 export function sessionTable(sessions: readonly SessionInfo[], now: number, style: Style): string {
   const shortId = shortIds(sessions);
   const hasWaitTexts = sessions.some((session) => textOf(session) !== '');
-  const head = ['ID', 'STATE', 'NAME', 'AGE', 'HELM', ...(hasWaitTexts ? ['WAITS FOR'] : []), 'COMMAND'].map(style.dim);
+  const head = ['ID', 'STATE', 'NAME', 'AGE', 'CONTROL', ...(hasWaitTexts ? ['WAITS FOR'] : []), 'COMMAND'].map(
+    style.dim,
+  );
   const rows = sessions.map((session) => [
     shortId(session),
     state(session, style),

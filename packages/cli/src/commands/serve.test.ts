@@ -106,7 +106,7 @@ describe('run', () => {
     expect((await Promise.all(runs)).map(({ out }) => out)).toEqual([0, 1, 2, 3, 4].map((n) => `number ${n}\r\n`));
   });
 
-  it('says nothing of the helm, which a program that ends takes along', async () => {
+  it('says nothing of the lease, which ends with its program', async () => {
     const run = () => commands.run(['run', '--', 'sh', '-c', 'echo hello; sleep 0.3; exit 3']);
     for (const { code, err } of [await run(), await run(), await run(), await run()])
       expect({ code, err }).toEqual({ code: 3, err: '' });

@@ -111,4 +111,4 @@ function stateOf({ state, expiresAt }: ShareInfo, now: number): string {
 const watching = ({ viewers }: ShareInfo): string =>
   viewers.length === 0
     ? '-'
-    : viewers.map(({ name, driving }) => `${printable(name)}${driving ? ' (has the helm)' : ''}`).join(', ');
+    : viewers.map(({ name, driving }) => `${printable(name)}${driving ? ' (in control)' : ''}`).join(', ');

@@ -182,7 +182,7 @@ export function SessionTerminal(props: SessionTerminalProps) {
       aria-label={label}
       data-session={id}
       data-state={session.state}
-      data-helm={session.control.isYours ? 'yours' : session.control.lease === null ? 'free' : 'taken'}
+      data-lease={session.control.isYours ? 'yours' : session.control.lease === null ? 'free' : 'taken'}
       data-caught-up={session.isCaughtUp}
     >
       <div ref={box} className="binnacle-terminal-box" style={BOX}>
@@ -192,7 +192,7 @@ export function SessionTerminal(props: SessionTerminalProps) {
       <StatusLine status={status} isOver={session.state !== 'ended'}>
         {problem?.code === 'lease_held' && (
           <button type="button" onClick={() => shown?.steer.take()}>
-            Take the helm
+            Take control
           </button>
         )}
         {session.state === 'failed' && (
@@ -214,7 +214,7 @@ function terminalStatus(
   if (problem !== undefined) return { tone: 'warn', text: problem.message, hint: problem.hint, code: problem.code };
   const { lostTo } = session.control;
   if (lostTo !== undefined && !session.control.isYours) {
-    return { tone: 'warn', text: lostTo === null ? 'You no longer have the helm.' : `${lostTo} took the helm.` };
+    return { tone: 'warn', text: lostTo === null ? 'You’re no longer in control.' : `${lostTo} took control.` };
   }
   const ended = session.info === undefined ? undefined : endText(session.info);
   return reading ?? (ended === undefined ? undefined : { tone: 'plain', text: ended });

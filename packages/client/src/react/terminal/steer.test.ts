@@ -9,7 +9,7 @@ let gateway: TestGateway;
 let there: TestSession;
 let client: Binnacle;
 let steer: TerminalSteer;
-/** Gates the answer to the question for the helm. */
+/** Gates the answer to the request for the lease. */
 let open: () => void;
 let problems: (BinnacleError | undefined)[];
 
@@ -44,9 +44,9 @@ afterEach(async () => {
 const codes = () => problems.map((error) => error?.code);
 const actions = () => gateway.received.flatMap((frame) => (frame.t === 'lease' ? [frame.action] : []));
 
-it('typing takes the helm once where it is free, and what was typed meanwhile goes before what comes then', async () => {
+it('typing acquires a free lease once, and what was typed meanwhile goes before what comes then', async () => {
   for (const key of ['a', 'b', 'c']) steer.typed(key);
-  await until('the helm', () => steer.holds);
+  await until('the lease', () => steer.holds);
   // It is there, and the owner does not know yet: what waits goes first.
   steer.typed('d');
   expect(there.input).toBe('');
@@ -58,7 +58,7 @@ it('typing takes the helm once where it is free, and what was typed meanwhile go
   expect(codes()).toEqual([undefined]);
 });
 
-it('more than 1 MiB does not wait for the helm: it is refused, with a code, and what waited before it is sent', async () => {
+it('more than 1 MiB does not wait for the lease: it is refused, with a code, and what waited before it is sent', async () => {
   steer.typed('x'.repeat(512 * 1024));
   steer.typed('y'.repeat(512 * 1024 + 1));
   expect(codes()).toEqual(['input_full']);
@@ -68,7 +68,7 @@ it('more than 1 MiB does not wait for the helm: it is refused, with a code, and 
   expect(there.input.endsWith('xz')).toBe(true);
 });
 
-it('what is typed where somebody else has the helm is not sent, now or later, and that is said; a mouse does not ask', async () => {
+it('what is typed while another client has the lease is not sent, now or later, and that is said; a mouse does not ask', async () => {
   await client.session(there.id).lease.acquire({ holder: 'Ada' });
   steer.pointed('\x1b[M !!');
   steer.replied('\x1b[?1;2c');
@@ -76,17 +76,17 @@ it('what is typed where somebody else has the helm is not sent, now or later, an
   await until('the refusal', () => problems.length === 1);
   expect(problems[0]).toMatchObject({
     code: 'lease_held',
-    message: 'Ada has the helm. What you typed was not sent.',
+    message: 'Ada is in control. What you typed was not sent.',
   });
   steer.take();
   open();
-  await until('the helm', () => problems.length === 2);
+  await until('the lease', () => problems.length === 2);
   expect([codes(), there.input]).toEqual([['lease_held', undefined], '']);
 });
 
-it('the helm that comes when nobody is there any more is let go of', async () => {
+it('a lease that comes after the last listener has left is released', async () => {
   steer.typed('x');
-  await until('the helm', () => steer.holds);
+  await until('the lease', () => steer.holds);
   steer.stop();
   open();
   await until('the release', () => actions().includes('release'));

@@ -177,7 +177,7 @@ function notSent(error: BinnacleError): BinnacleError {
   if (error.code !== 'lease_held') return error;
   const { holder } = error.details ?? {};
   return new BinnacleError('lease_held', {
-    message: `${typeof holder === 'string' ? holder : 'Somebody else'} has the helm. What you typed was not sent.`,
-    hint: 'Take the helm over to type.',
+    message: `${typeof holder === 'string' ? holder : 'Somebody else'} is in control. What you typed was not sent.`,
+    hint: 'Take control to type.',
   });
 }

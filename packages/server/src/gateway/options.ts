@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Clocks, REAL_CLOCKS } from '@binnacle/protocol';
 import type { SessionActivityTimes } from '../activity/session-activities.ts';
-import type { Address } from '../api/http/routes.ts';
+import type { ServedAddress } from '../api/http/routes.ts';
 import type { HttpLimits } from '../api/http/server.ts';
 import { LIVENESS_TIMES, type LivenessTimes } from '../api/stream/liveness.ts';
 import type { SilenceTimes } from '../conversations/agents/silence.ts';
@@ -156,7 +156,7 @@ export interface Gateway {
   readonly publicUrl: string | undefined;
   readonly adminToken: string;
   /** Every served address, including those that /openapi.json and /asyncapi.json leave out. */
-  readonly addresses: readonly Address[];
+  readonly addresses: readonly ServedAddress[];
   /** Returns a link that logs in one browser, once. */
   loginLink(): string;
   /**

@@ -2,12 +2,12 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Route } from '../api/http/routes.ts';
+import type { HttpRoute } from '../api/http/routes.ts';
 import { createHttpServer } from '../api/http/server.ts';
 import { staticRoutes } from '../api/http/static.ts';
 import { mcpRoutes } from '../api/mcp/routes.ts';
 import { ClientIds } from '../api/oauth/client-ids.ts';
-import { Grants } from '../api/oauth/grants.ts';
+import { OAuthGrants } from '../api/oauth/grants.ts';
 import { challengeOf, oauthRoutes } from '../api/oauth/routes.ts';
 import { commandRoutes } from '../api/opensandbox/command-routes.ts';
 import { endpointRoutes } from '../api/opensandbox/endpoints.ts';
@@ -86,7 +86,11 @@ export function openSurfaces(context: GatewayContext, parts: GatewayParts) {
   };
 }
 
-function routesOf({ dir, log, settings, teardown }: GatewayContext, parts: GatewayParts, sockets: Sockets): Route[] {
+function routesOf(
+  { dir, log, settings, teardown }: GatewayContext,
+  parts: GatewayParts,
+  sockets: Sockets,
+): HttpRoute[] {
   const { catalogue, auth, reporters, sessions, recordings, ingest } = parts;
   const { config, plugins, notices, toolHooks, pluginTools, conversations, inbound } = parts;
   const { access, liveness, notifications, sessionScreens, activities, ptys, commands, search, metrics } = parts;
@@ -122,7 +126,7 @@ function routesOf({ dir, log, settings, teardown }: GatewayContext, parts: Gatew
     }),
     ...oauthRoutes({
       clients: ClientIds.open(dir),
-      grants: new Grants({ auth, tokens: catalogue.tokens, store: catalogue.oauthGrants }),
+      grants: new OAuthGrants({ auth, tokens: catalogue.tokens, store: catalogue.oauthGrants }),
     }),
     ...execdSessionRoutes(access, liveness),
     ...ptyRoutes(access, ptys),

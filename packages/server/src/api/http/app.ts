@@ -11,22 +11,22 @@ import type { Log } from '../../base/logger.ts';
 import { pathOf } from '../../base/request-path.ts';
 import { assertReached, errorForGuests, isReached } from '../../visibility/share-routes.ts';
 import { type Answer, answerOf, type Dialect } from './answer.ts';
-import { readBody, readJson } from './body.ts';
+import { readBody, readJsonBody } from './body.ts';
 import { isOpenedAsPage, nothingHere } from './not-found-page.ts';
 import { describeRoutes } from './openapi.ts';
 import {
-  type Address,
-  addressesOf,
   bySpecificity,
   checkRoutes,
+  type HttpRoute,
   hasRest,
   isOurs,
   json,
   matchPath,
   patternOf,
-  type Route,
   type RouteContext,
   route,
+  type ServedAddress,
+  servedAddresses,
   TAKEN_OVER,
   type WsRoute,
   z,
@@ -34,7 +34,7 @@ import {
 import { type UnknownField, unknownField } from './unknown-field.ts';
 
 export interface AppOptions {
-  readonly routes: readonly Route[];
+  readonly routes: readonly HttpRoute[];
   readonly wsRoutes: readonly WsRoute[];
   readonly auth: Auth;
   readonly publicUrl: PublicUrl;
@@ -61,11 +61,14 @@ const NO_QUERY = z.strictObject({});
 const LATE_MS = 500;
 
 /** Builds the app. Throws for invalid routes. Adds `/openapi.json` and `/asyncapi.json`. */
-export function buildApp(options: AppOptions): { readonly app: Hono<AppEnv>; readonly addresses: readonly Address[] } {
+export function buildApp(options: AppOptions): {
+  readonly app: Hono<AppEnv>;
+  readonly addresses: readonly ServedAddress[];
+} {
   const { wsRoutes, auth, publicUrl, log } = options;
   // Built on first request: the document costs a third of all other startup work.
   let described: object | undefined;
-  const document: Route = route({
+  const document: HttpRoute = route({
     method: 'get',
     path: '/openapi.json',
     unknownFields: 'ignored',
@@ -77,7 +80,7 @@ export function buildApp(options: AppOptions): { readonly app: Hono<AppEnv>; rea
       return json({ ...described, servers: [{ url: base, description: 'This gateway.' }] });
     },
   });
-  const channels: Route = route({
+  const channels: HttpRoute = route({
     method: 'get',
     path: '/asyncapi.json',
     unknownFields: 'ignored',
@@ -114,9 +117,9 @@ export function buildApp(options: AppOptions): { readonly app: Hono<AppEnv>; rea
     outgoing.destroy();
     return TAKEN_OVER;
   });
-  return { app, addresses: addressesOf(routes, wsRoutes) };
+  return { app, addresses: servedAddresses(routes, wsRoutes) };
 
-  async function serve(one: Route, c: Context<AppEnv>, { bodyLimit, onTakeOver }: AppOptions): Promise<Response> {
+  async function serve(one: HttpRoute, c: Context<AppEnv>, { bodyLimit, onTakeOver }: AppOptions): Promise<Response> {
     const { incoming, outgoing } = c.env;
     const { dialect } = one;
     c.set('dialect', dialect);
@@ -130,8 +133,8 @@ export function buildApp(options: AppOptions): { readonly app: Hono<AppEnv>; rea
           });
     const params = one.params === undefined ? {} : validate('path', one.params, paramsOf(one, c));
     if (principal !== undefined) assertReached(principal.reach, one.path, params, one.method);
-    const asked = one.query ?? (isOurs(one) ? NO_QUERY : undefined);
-    const query = asked === undefined ? {} : validate('query', asked, queryOf(incoming));
+    const querySchema = one.query ?? (isOurs(one) ? NO_QUERY : undefined);
+    const query = querySchema === undefined ? {} : validate('query', querySchema, queryOf(incoming));
     const headers = one.headers === undefined ? {} : validate('header', one.headers, headersOf(incoming, one.headers));
     const body = await bodyOf(one, incoming, one.bodyLimit ?? bodyLimit);
     // Checked again: reading a body takes time, and the token may have been revoked meanwhile.
@@ -164,7 +167,7 @@ export function buildApp(options: AppOptions): { readonly app: Hono<AppEnv>; rea
   }
 }
 
-async function handle(one: Route, context: RouteContext): Promise<Response> {
+async function handle(one: HttpRoute, context: RouteContext): Promise<Response> {
   try {
     return await one.handler(context);
   } catch (error) {
@@ -183,7 +186,7 @@ function challenged(headers: Answer['headers'], challenge: string | undefined): 
  * Creates routes for a plain GET of a WebSocket address. The token is checked first; then the error explains the
  * upgrade.
  */
-function refusedReads(routes: readonly Route[], wsRoutes: readonly WsRoute[]): Route[] {
+function refusedReads(routes: readonly HttpRoute[], wsRoutes: readonly WsRoute[]): HttpRoute[] {
   return wsRoutes
     .filter(({ path }) => !routes.some((one) => one.method === 'get' && one.path === path))
     .map(({ path, scope, dialect }) =>
@@ -201,7 +204,7 @@ function refusedReads(routes: readonly Route[], wsRoutes: readonly WsRoute[]): R
     );
 }
 
-function noSuchAddress(routes: readonly Route[], wsRoutes: readonly WsRoute[], path: string): BinnacleError {
+function noSuchAddress(routes: readonly HttpRoute[], wsRoutes: readonly WsRoute[], path: string): BinnacleError {
   const methods = routes.filter((one) => matchPath(one.path, path)).map((one) => one.method.toUpperCase());
   if (wsRoutes.some((one) => matchPath(one.path, path))) methods.push('GET');
   if (methods.includes('GET')) methods.push('HEAD');
@@ -210,17 +213,17 @@ function noSuchAddress(routes: readonly Route[], wsRoutes: readonly WsRoute[], p
 }
 
 /** Returns the path parameters. A `*name` is cut from the raw URL: the router has decoded it and resolved the dots. */
-function paramsOf({ path }: Route, c: Context<AppEnv>): Record<string, string> {
+function paramsOf({ path }: HttpRoute, c: Context<AppEnv>): Record<string, string> {
   if (!hasRest(path)) return c.req.param();
   const params = matchPath(path, pathOf(c.env.incoming.url));
   if (params === undefined) throw new BinnacleError('not_found');
   return params;
 }
 
-async function bodyOf(one: Route, request: IncomingMessage, limit: number): Promise<unknown> {
+async function bodyOf(one: HttpRoute, request: IncomingMessage, limit: number): Promise<unknown> {
   if (one.body === undefined) return undefined;
   if (one.body === 'bytes') return await readBody(request, limit);
-  return validate('body', one.body, await readJson(request, limit));
+  return validate('body', one.body, await readJsonBody(request, limit));
 }
 
 /**
@@ -236,7 +239,7 @@ export function validate<T>(place: 'path' | 'query' | 'header' | 'body', schema:
   // Label names come from the client and can have any length.
   const field = issue?.path.map(String).join('.').slice(0, 100) ?? '';
   const name = field === '' ? `The ${place}` : `"${field}" in the ${place}`;
-  const isMissing = issue?.code === 'invalid_type' && issue.path.reduce(within, value) === undefined;
+  const isMissing = issue?.code === 'invalid_type' && issue.path.reduce(fieldOf, value) === undefined;
   throw new BinnacleError('bad_request', {
     message: isMissing ? `${name} is missing.` : `${name}: ${whyOf(issue)}.`,
     details: { in: place, field },
@@ -244,9 +247,9 @@ export function validate<T>(place: 'path' | 'query' | 'header' | 'body', schema:
 }
 
 function notKnown(place: string, { field, known, nearest }: UnknownField): BinnacleError {
-  const meant = nearest === undefined ? '' : ` Did you mean "${nearest}"?`;
+  const suggestion = nearest === undefined ? '' : ` Did you mean "${nearest}"?`;
   return new BinnacleError('bad_request', {
-    message: `"${field}" in the ${place} is not known.${meant}`,
+    message: `"${field}" in the ${place} is not known.${suggestion}`,
     hint: `Leave it out. ${known.length === 0 ? `There is nothing to say in the ${place}` : `Known here: ${known.join(', ')}`}.`,
     details: { in: place, field, ...(nearest === undefined ? {} : { nearest }) },
   });
@@ -256,7 +259,7 @@ function notKnown(place: string, { field, known, nearest }: UnknownField): Binna
 const whyOf = (issue: z.core.$ZodIssue | undefined): string =>
   (issue?.code === 'invalid_key' ? issue.issues[0]?.message : issue?.message) ?? 'not valid';
 
-const within = (value: unknown, key: PropertyKey): unknown =>
+const fieldOf = (value: unknown, key: PropertyKey): unknown =>
   typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
 
 function queryOf(request: IncomingMessage): Record<string, string> {

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { type RouteTarget, routeTargetOf } from '../../visibility/share-routes.ts';
 import { ErrorShape } from './answer.ts';
 import { operationOf } from './operations.ts';
-import type { Frames, Route, WsRoute } from './routes.ts';
+import type { Frames, HttpRoute, WsRoute } from './routes.ts';
 
 /** Components of the document, by name. */
 type Payloads = Map<string, z.ZodType>;
@@ -34,7 +34,7 @@ interface Message {
 }
 
 /** Rights that a client needs to send a frame. */
-type Rights = Pick<Message, 'x-scope' | 'x-guests'>;
+type FrameRights = Pick<Message, 'x-scope' | 'x-guests'>;
 
 const NAMES: Readonly<Record<string, string>> = {
   '/v1/ws': 'gateway',
@@ -54,7 +54,7 @@ const PARAMS: Readonly<Record<string, string>> = {
  * @example describeChannels({ routes, wsRoutes, version: '1.0.0', base: 'https://box.example.org/binnacle' })
  */
 export function describeChannels(parts: {
-  readonly routes: readonly Route[];
+  readonly routes: readonly HttpRoute[];
   readonly wsRoutes: readonly WsRoute[];
   readonly version: string;
   /** URL of this gateway for clients, without a trailing slash. */
@@ -120,7 +120,7 @@ class Channels {
     this.#operation(`${name}Sends`, 'send', name, sent, 'What the gateway sends.', 'WebSocket');
   }
 
-  addStream(one: Route, events: Readonly<Record<string, z.ZodType>>): void {
+  addStream(one: HttpRoute, events: Readonly<Record<string, z.ZodType>>): void {
     const { operationId } = operationOf(one);
     const sent = Object.entries(events).map(([event, schema]) => {
       const summary = `The event \`${event}\`: its \`data\` is this JSON.`;
@@ -146,7 +146,7 @@ class Channels {
     prefix: string,
     schema: z.ZodType,
     withEach: Readonly<Record<string, z.ZodType>> = {},
-    rightsOf: (name: string) => Rights = () => ({}),
+    rightsOf: (name: string) => FrameRights = () => ({}),
   ): string[] {
     const byName = new Map<string, z.ZodObject[]>();
     for (const option of optionsOf(schema)) {
@@ -162,7 +162,7 @@ class Channels {
     });
   }
 
-  #message(id: string, name: string, schema: z.ZodType, more: Rights & Pick<Message, 'summary'>): string {
+  #message(id: string, name: string, schema: z.ZodType, more: FrameRights & Pick<Message, 'summary'>): string {
     this.payloads.set(id, schema);
     const payload = { $ref: refOf(id) };
     this.messages.set(id, { name, title: name, contentType: 'application/json', payload, ...more });
@@ -178,7 +178,7 @@ class Channels {
   #channel(
     name: string,
     path: string,
-    words: Pick<Channel, 'title' | 'description' | 'x-scope' | 'x-guests'>,
+    fields: Pick<Channel, 'title' | 'description' | 'x-scope' | 'x-guests'>,
     server: string,
     messages: readonly string[],
     bindings: object = { ws: { method: 'GET', bindingVersion: '0.1.0' } },
@@ -187,7 +187,7 @@ class Channels {
     const described = params.map((param) => [param, { description: PARAMS[param] ?? param }] as const);
     this.channels.set(name, {
       address: path.replace(/:(\w+)/g, '{$1}'),
-      ...words,
+      ...fields,
       ...(params.length === 0 ? {} : { parameters: Object.fromEntries(described) }),
       servers: [{ $ref: `#/servers/${server}` }],
       messages: Object.fromEntries(messages.map((id) => [id, { $ref: `#/components/messages/${id}` }])),

@@ -31,19 +31,19 @@ export async function readBody(request: IncomingMessage, limit: number): Promise
       else chunks.push(chunk);
     };
     const onEnd = (): void => done(() => resolve(Buffer.concat(chunks, size)));
-    const onGone = (): void =>
+    const onClose = (): void =>
       done(() => reject(new BinnacleError('bad_request', { message: 'The body was cut off.' })));
     // Without a `data` listener the stream still flows and discards the rest, as it should after a refused body.
     const done = (settle: () => void): void => {
-      request.off('data', onData).off('end', onEnd).off('error', onGone).off('close', onGone);
+      request.off('data', onData).off('end', onEnd).off('error', onClose).off('close', onClose);
       settle();
     };
-    request.on('data', onData).on('end', onEnd).on('error', onGone).on('close', onGone);
+    request.on('data', onData).on('end', onEnd).on('error', onClose).on('close', onClose);
   });
 }
 
 /** Parses the body as JSON; `{}` for an empty body. Throws `bad_content_type`, `body_too_large`, `bad_request`. */
-export async function readJson(request: IncomingMessage, limit: number): Promise<unknown> {
+export async function readJsonBody(request: IncomingMessage, limit: number): Promise<unknown> {
   const bytes = await readBody(request, limit);
   if (bytes.length === 0) return {};
   const [type, ...more] = headerValues(request, 'content-type');

@@ -327,9 +327,9 @@ describe('denied-by-default: login links (S6)', () => {
     const { token } = await gateway.token('view');
     await gateway.ask(`/v1/me?token=${token}`, { headers: { Authorization: `Bearer ${token}` } });
     const files = readdirSync(gateway.dir).filter((name) => name.startsWith('catalogue'));
-    const kept = [gateway.logged.join(''), ...files.map((name) => readFileSync(`${gateway.dir}/${name}`, 'latin1'))];
+    const stored = [gateway.logged.join(''), ...files.map((name) => readFileSync(`${gateway.dir}/${name}`, 'latin1'))];
     for (const secret of [token, gateway.adminToken, login.Cookie.split('=')[1] ?? 'none', login['Binnacle-Key']]) {
-      for (const text of kept) expect(text.includes(secret)).toBe(false);
+      for (const text of stored) expect(text.includes(secret)).toBe(false);
     }
   });
 });
@@ -341,8 +341,15 @@ describe('denied-by-default: guessing (S7)', () => {
     const { token: ingest } = await guessed.token('ingest');
     const bearer = (secret: string) => guessed.ask('/v1/me', { headers: { Authorization: `Bearer ${secret}` } });
     const admin = guessed.auth.authorize(fakeRequest(guessed.adminToken), 'admin');
-    const wanted = { kind: 'session', target: 's', mode: 'view', label: '', expiresInMs: 60_000, uses: null } as const;
-    const { secret } = guessed.auth.shares.make(fakeRequest(''), admin, wanted);
+    const newShare = {
+      kind: 'session',
+      target: 's',
+      mode: 'view',
+      label: '',
+      expiresInMs: 60_000,
+      uses: null,
+    } as const;
+    const { secret } = guessed.auth.shares.make(fakeRequest(''), admin, newShare);
     const shape = (kind: string, n: number) => `${kind}_${String(n).padStart(43, 'x')}`;
     const codes = new Map<string, number>();
     for (let i = 0; i < 1000; i += 1) {

@@ -13,14 +13,14 @@ import { prepareDataDir } from '../../data-dir/data-dir.ts';
 import { openDatabase } from '../../store/sqlite.ts';
 import { Catalogue } from '../../store/store.ts';
 import { tokenRoutes } from '../rest/tokens.ts';
-import { json, type Route, route, TAKEN_OVER, type WsRoute, z } from './routes.ts';
+import { type HttpRoute, json, route, TAKEN_OVER, type WsRoute, z } from './routes.ts';
 import { createHttpServer, type HttpLimits } from './server.ts';
 
 export interface GatewayOptions extends Omit<Partial<AuthOptions>, 'hosts'> {
   readonly hosts?: HostOptions;
   readonly routes?:
-    | readonly Route[]
-    | ((of: { readonly auth: Auth; readonly catalogue: Catalogue }) => readonly Route[]);
+    | readonly HttpRoute[]
+    | ((of: { readonly auth: Auth; readonly catalogue: Catalogue }) => readonly HttpRoute[]);
   readonly wsRoutes?: readonly WsRoute[];
   readonly limits?: Partial<HttpLimits>;
 }
@@ -128,7 +128,7 @@ export const postJson = (value: unknown, token?: string): Ask => ({
   body: JSON.stringify(value),
 });
 
-function deedRoutes(deeds: unknown[]): Route[] {
+function deedRoutes(deeds: unknown[]): HttpRoute[] {
   return [
     route({
       method: 'post',

@@ -7,10 +7,10 @@ import { PAGE_CSP } from './static.ts';
 /** Returns true if a browser opens the address as a page. Programs accept JSON or any type. */
 export function isOpenedAsPage({ method, headers: { accept = '' } }: IncomingMessage): boolean {
   if (method !== 'GET' && method !== 'HEAD') return false;
-  const takes = (wanted: string): boolean =>
+  const takes = (mediaType: string): boolean =>
     accept.split(',').some((one) => {
       const [type, ...params] = one.split(';').map((part) => part.trim().toLowerCase());
-      return type === wanted && !params.some((param) => /^q=0(\.0*)?$/.test(param));
+      return type === mediaType && !params.some((param) => /^q=0(\.0*)?$/.test(param));
     });
   return takes('text/html') && !takes('application/json');
 }

@@ -5,7 +5,7 @@ import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { routeTargetOf } from '../../visibility/share-routes.ts';
 import { ErrorShape } from './answer.ts';
 import { operationOf, TAGS } from './operations.ts';
-import { isOurs, type Route, z } from './routes.ts';
+import { type HttpRoute, isOurs, z } from './routes.ts';
 
 const ErrorBody = z.object({ error: ErrorShape }).openapi('Error');
 
@@ -34,7 +34,7 @@ const ABOUT =
 /**
  * Builds the document without `servers`, which depend on the client. Throws for a schema that OpenAPI cannot express.
  */
-export function describeRoutes(routes: readonly Route[], version: string): object {
+export function describeRoutes(routes: readonly HttpRoute[], version: string): object {
   const { openAPIRegistry: registry, getOpenAPI31Document } = new OpenAPIHono();
   registry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' });
   registry.registerComponent('securitySchemes', 'login', {
@@ -47,7 +47,7 @@ export function describeRoutes(routes: readonly Route[], version: string): objec
   registry.register('Error', ErrorBody);
   for (const [status, name] of Object.entries(FAILURES)) {
     registry.registerComponent('responses', name, {
-      description: wordsOf(Number(status)),
+      description: codesOf(Number(status)),
       content: { 'application/json': { schema: ERROR_REF } },
     });
   }
@@ -63,7 +63,7 @@ export function describeRoutes(routes: readonly Route[], version: string): objec
 }
 
 /** Lists all codes with a status, with their messages. */
-function wordsOf(status: number): string {
+function codesOf(status: number): string {
   const rows = Object.entries(CODES as Readonly<Record<string, CodeRow>>).filter(([, row]) => row.status === status);
   return rows.map(([code, { message }]) => `\`${code}\`: ${message}`).join('\n');
 }
@@ -72,7 +72,7 @@ function wordsOf(status: number): string {
 const OFFSETS = ['since', 'position', 'at'];
 
 /** Returns the failure statuses that the kind of an operation implies. All other failures are `default`. */
-function failuresOf({ method, scope, params, query, body }: Route): readonly number[] {
+function failuresOf({ method, scope, params, query, body }: HttpRoute): readonly number[] {
   const isRead = method === 'get';
   return [
     ...(params === undefined && query === undefined && body === undefined && isRead ? [] : [400]),
@@ -125,9 +125,9 @@ function nameSchemas(document: Document): Document {
   return document;
 }
 
-type Described = Parameters<typeof createRoute>[0];
+type RouteConfig = Parameters<typeof createRoute>[0];
 
-function describe(one: Route) {
+function describe(one: HttpRoute) {
   const { method, path, summary, description, scope, params, query, headers, body } = one;
   const { operationId, tag } = operationOf(one);
   const guests = routeTargetOf(method, path);
@@ -150,11 +150,11 @@ function describe(one: Route) {
       ...(query === undefined ? {} : { query }),
       ...(headers === undefined ? {} : { headers }),
       ...(body === undefined ? {} : { body: { content: bodyContent(body), required: isNeeded(body) } }),
-    } as NonNullable<Described['request']>,
+    } as NonNullable<RouteConfig['request']>,
     responses: {
       ...Object.fromEntries(Object.entries(one.responses).map(([status, answer]) => [status, describeAnswer(answer)])),
       ...failureAnswers(one),
-    } as Described['responses'],
+    } as RouteConfig['responses'],
   });
 }
 
@@ -162,7 +162,7 @@ function describe(one: Route) {
  * Describes the failures of a route. All failures of a dialect share one unnamed schema. `4XX` would be shorter, but
  * not every generator supports it.
  */
-function failureAnswers(one: Route): object {
+function failureAnswers(one: HttpRoute): object {
   const { dialect } = one;
   const named = failuresOf(one).map((status) => [
     status,
@@ -187,7 +187,7 @@ function isNeeded(body: z.ZodType | 'bytes'): boolean {
 const bodyContent = (body: z.ZodType | 'bytes') =>
   body === 'bytes' ? { 'application/octet-stream': { schema: BINARY } } : { 'application/json': { schema: body } };
 
-function describeAnswer({ description, schema, type }: Route['responses'][number]) {
+function describeAnswer({ description, schema, type }: HttpRoute['responses'][number]) {
   if (schema !== undefined) return { description, content: { [type ?? 'application/json']: { schema } } };
   return type === undefined ? { description } : { description, content: { [type]: { schema: BINARY } } };
 }

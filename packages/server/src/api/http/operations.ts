@@ -190,7 +190,7 @@ const BY_ADDRESS: ReadonlyMap<string, Operation> = new Map(
  * @example operationOf({ method: 'get', path: '/v1/sessions/:id' }) // { tag: 'Sessions', operationId: 'getSession' }
  */
 export function operationOf({ method, path }: { readonly method: string; readonly path: string }): Operation {
-  const words = path.match(/[A-Za-z0-9]+/g) ?? [];
-  const made = [method, ...words.map((word) => word.charAt(0).toUpperCase() + word.slice(1))].join('');
+  const segments = path.match(/[A-Za-z0-9]+/g) ?? [];
+  const made = [method, ...segments.map((word) => word.charAt(0).toUpperCase() + word.slice(1))].join('');
   return BY_ADDRESS.get(`${method} ${path}`) ?? { tag: 'Gateway', operationId: made };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { bySpecificity, checkRoutes, json, matchPath, type Route, route, type WsRoute, z } from './routes.ts';
+import { bySpecificity, checkRoutes, type HttpRoute, json, matchPath, route, type WsRoute, z } from './routes.ts';
 
-const get = (path: string, more: Partial<Route> = {}): Route => ({
+const get = (path: string, more: Partial<HttpRoute> = {}): HttpRoute => ({
   ...route({ method: 'get', path, scope: 'view', summary: path, responses: {}, handler: () => json({}) }),
   ...more,
 });

@@ -12,7 +12,7 @@ export { z };
 
 /** Scope that a caller needs; `public`: not even a token. */
 export type RouteScope = Scope | 'public';
-export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
+export type HttpMethod = 'get' | 'post' | 'put' | 'patch' | 'delete';
 
 /** Arguments of a handler, all of them already validated. */
 export interface RouteContext<S extends RouteScope = RouteScope, P = unknown, Q = unknown, H = unknown, B = unknown> {
@@ -50,7 +50,7 @@ export interface RouteAnswer {
 type BodyOf<B> = B extends 'bytes' ? Buffer : B extends z.ZodType ? z.output<B> : undefined;
 
 interface RouteFields {
-  readonly method: Method;
+  readonly method: HttpMethod;
   /** Fixed segments and `:name`. The last segment can be `*name`: the undecoded rest of the path, at least a slash. */
   readonly path: string;
   readonly summary: string;
@@ -97,7 +97,7 @@ export interface RouteDefinition<
 }
 
 /** A route with its types erased, as the app sees it. */
-export interface Route extends RouteFields {
+export interface HttpRoute extends RouteFields {
   readonly scope: RouteScope;
   readonly params?: z.ZodType;
   readonly query?: z.ZodType;
@@ -121,8 +121,8 @@ export function route<
   Q extends z.ZodType = None,
   H extends z.ZodType = None,
   B extends z.ZodType | 'bytes' | undefined = undefined,
->(definition: RouteDefinition<S, P, Q, H, B>): Route {
-  return definition as unknown as Route;
+>(definition: RouteDefinition<S, P, Q, H, B>): HttpRoute {
+  return definition as unknown as HttpRoute;
 }
 
 /** Frames of a WebSocket. Each schema is a union of objects, discriminated by a field (`t` or `type`). */
@@ -142,8 +142,8 @@ export interface Frames {
 }
 
 /** An address that the gateway serves. */
-export interface Address {
-  readonly kind: Method | 'websocket';
+export interface ServedAddress {
+  readonly kind: HttpMethod | 'websocket';
   readonly path: string;
   readonly scope: RouteScope;
   /** False if neither /openapi.json nor /asyncapi.json names the address. */
@@ -151,7 +151,10 @@ export interface Address {
 }
 
 /** Lists the addresses of routes. */
-export const addressesOf = (routes: readonly Route[], wsRoutes: readonly WsRoute[]): readonly Address[] => [
+export const servedAddresses = (
+  routes: readonly HttpRoute[],
+  wsRoutes: readonly WsRoute[],
+): readonly ServedAddress[] => [
   ...routes.map(({ method, path, scope, hidden }) => ({ kind: method, path, scope, isDescribed: hidden !== true })),
   ...wsRoutes.map(({ path, scope, frames }) => ({
     ...{ kind: 'websocket' as const, path, scope, isDescribed: frames !== undefined },
@@ -193,7 +196,7 @@ const REST = /^\*[A-Za-z][A-Za-z0-9]*$/;
 /**
  * Throws for a route without a scope, with an invalid path, with parameters but no schema, or with a colliding path.
  */
-export function checkRoutes(routes: readonly Route[], wsRoutes: readonly WsRoute[]): void {
+export function checkRoutes(routes: readonly HttpRoute[], wsRoutes: readonly WsRoute[]): void {
   const seen = new Map<string, string>();
   const all = [
     ...routes.map((one) => ({ ...one, kind: one.method })),
@@ -228,14 +231,15 @@ export const bySpecificity = (a: { readonly path: string }, b: { readonly path: 
 
 /** Matches a path. Returns the decoded `:name`s and the undecoded `*name`, or undefined for no match. */
 export function matchPath(pattern: string, path: string): Record<string, string> | undefined {
-  const wanted = segmentsOf(pattern);
-  const given = segmentsOf(path);
-  const rest = wanted.at(-1)?.startsWith('*') === true ? wanted.length - 1 : undefined;
-  if (rest === undefined ? wanted.length !== given.length : given.length <= rest) return undefined;
+  const patternSegments = segmentsOf(pattern);
+  const pathSegments = segmentsOf(path);
+  const rest = patternSegments.at(-1)?.startsWith('*') === true ? patternSegments.length - 1 : undefined;
+  if (rest === undefined ? patternSegments.length !== pathSegments.length : pathSegments.length <= rest)
+    return undefined;
   const params: Record<string, string> = {};
-  for (const [index, segment] of wanted.entries()) {
-    const text = given[index] ?? '';
-    if (index === rest) params[segment.slice(1)] = given.slice(rest).join('/');
+  for (const [index, segment] of patternSegments.entries()) {
+    const text = pathSegments[index] ?? '';
+    if (index === rest) params[segment.slice(1)] = pathSegments.slice(rest).join('/');
     else if (segment.startsWith(':')) {
       const decoded = decodeSegment(text);
       if (decoded === undefined || decoded === '') return undefined;

@@ -28,7 +28,7 @@ const failing = (path: string, fail: () => Response) =>
   route({ method: 'get', path, scope: 'public', summary: 'Fails.', responses: {}, handler: fail });
 
 let gateway: Gateway;
-let asked: AbortSignal | undefined;
+let requestSignal: AbortSignal | undefined;
 beforeAll(async () => {
   gateway = await openGateway({
     limits: { bodyBytes: 1000, headersMs: 300, requestMs: 700 },
@@ -58,7 +58,7 @@ beforeAll(async () => {
         summary: 'Waits for its client to leave.',
         responses: {},
         handler: ({ signal, takeOver }) => {
-          asked = signal;
+          requestSignal = signal;
           takeOver().writeHead(200).write('x');
           return TAKEN_OVER;
         },
@@ -139,7 +139,7 @@ describe('a request', () => {
       outgoing.destroy();
     });
     outgoing.end();
-    await expect.poll(() => asked?.aborted).toBe(true);
+    await expect.poll(() => requestSignal?.aborted).toBe(true);
   });
 });
 
@@ -235,10 +235,10 @@ describe('slow and oversized clients (S22)', () => {
 
   test('beyond the limit of connections are not let in', async () => {
     const small = await openGateway({ limits: { connections: 1 } });
-    const held = connect(small.port, '127.0.0.1');
-    await new Promise((resolve) => held.once('connect', resolve));
+    const connection = connect(small.port, '127.0.0.1');
+    await new Promise((resolve) => connection.once('connect', resolve));
     await expect(small.ask('/healthz')).rejects.toThrow();
-    held.destroy();
+    connection.destroy();
     await expect
       .poll(() =>
         small.ask('/healthz').then(
@@ -341,18 +341,18 @@ describe('the page', () => {
     const open = (path: string, Accept: string, method = 'GET', headers = {}) =>
       served.ask(path, { method, headers: { Accept, ...headers } });
     const accepts = 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8';
-    const words = await open('/nosuch?<b>', accepts);
-    expect(words).toMatchObject({ status: 404, code: undefined });
-    expect(words.headers).toMatchObject({
+    const page = await open('/nosuch?<b>', accepts);
+    expect(page).toMatchObject({ status: 404, code: undefined });
+    expect(page.headers).toMatchObject({
       'content-type': 'text/html; charset=utf-8',
       'content-security-policy': PAGE_CSP,
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
       vary: 'Accept',
     });
-    expect(words.text).toMatch(/<title>Nothing is here · Binnacle<\/title>[\s\S]*<a href="\.\/">/);
+    expect(page.text).toMatch(/<title>Nothing is here · Binnacle<\/title>[\s\S]*<a href="\.\/">/);
     // Nothing inline, and nothing of what was asked for.
-    expect(words.text).not.toMatch(/<script|<style|style=|nosuch|<b>/);
+    expect(page.text).not.toMatch(/<script|<style|style=|nosuch|<b>/);
     // From below a path as well, whatever is before ours.
     expect((await open('/v1/no/such/', accepts)).text).toContain('<a href="../../../">');
     expect((await open('/nosuch', accepts, 'HEAD')).headers['content-type']).toBe('text/html; charset=utf-8');

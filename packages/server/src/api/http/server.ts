@@ -15,10 +15,10 @@ import { pathOf } from '../../base/request-path.ts';
 import { isReached } from '../../visibility/share-routes.ts';
 import { type Answer, answerOf, answerRaw, type Dialect, SECURITY_HEADERS } from './answer.ts';
 import { buildApp, validate } from './app.ts';
-import { type Address, matchPath, type Route, type WsRoute } from './routes.ts';
+import { type HttpRoute, matchPath, type ServedAddress, type WsRoute } from './routes.ts';
 
 export interface HttpServerOptions {
-  readonly routes: readonly Route[];
+  readonly routes: readonly HttpRoute[];
   readonly wsRoutes?: readonly WsRoute[];
   readonly auth: Auth;
   readonly hosts: Hosts;
@@ -76,7 +76,7 @@ export interface HttpServer {
   /** Node's server, for code that needs it. */
   readonly server: Server;
   /** All addresses served, including those that the documents leave out. */
-  readonly addresses: readonly Address[];
+  readonly addresses: readonly ServedAddress[];
   /**
    * Resolves when the server listens. `port` 0 picks a free port. Default host: 127.0.0.1. A unix socket gets mode
    * 0600.

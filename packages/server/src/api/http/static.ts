@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join, relative, sep } from 'node:path';
-import { type Route, route } from './routes.ts';
+import { type HttpRoute, route } from './routes.ts';
 
 /**
  * Content security policy of the viewer: connections to its own origin only, no framing, no inline scripts or styles.
@@ -41,7 +41,7 @@ const HASHED = '/assets/';
 const SERVABLE = /^(\/[A-Za-z0-9_][A-Za-z0-9._-]*)+$/;
 
 /** Returns one public route per file of `dir`; `index.html` is `/`. Returns none if the directory does not exist. */
-export function staticRoutes(dir: string): Route[] {
+export function staticRoutes(dir: string): HttpRoute[] {
   return filesOf(dir).map((file) => {
     const path = `/${relative(dir, file).split(sep).join('/')}`;
     return fileRoute(path === '/index.html' ? '/' : path, file);
@@ -68,7 +68,7 @@ function filesOf(dir: string): string[] {
 
 const list = (dir: string) => readdirSync(dir, { withFileTypes: true, recursive: true });
 
-function fileRoute(path: string, file: string): Route {
+function fileRoute(path: string, file: string): HttpRoute {
   const bytes = readFileSync(file);
   const etag = `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`;
   const headers = {

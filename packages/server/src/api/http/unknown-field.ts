@@ -77,10 +77,10 @@ function namesAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): readonl
 
 /** Finds the nearest name: a typo, or else a name with common letter pairs: `expiresInMs` is meant for `ttlMs`. */
 function nearestTo(field: string, known: readonly string[]): string | undefined {
-  const wanted = field.slice(0, 64).toLowerCase();
+  const shortened = field.slice(0, 64).toLowerCase();
   let best: { readonly name: string; readonly score: number } | undefined;
   for (const name of known) {
-    const score = likeness(wanted, name.toLowerCase());
+    const score = likeness(shortened, name.toLowerCase());
     if (score > (best?.score ?? 0)) best = { name, score };
   }
   return best?.name;

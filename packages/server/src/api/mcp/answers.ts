@@ -7,7 +7,7 @@ import { z } from 'zod';
 const Offset = z.number().describe('Output bytes.');
 
 /** Status fields of a command. */
-const Standing = {
+const StatusFields = {
   id: z.string(),
   status: z
     .enum(['starting', 'running', 'exited', 'closed', 'lost'])
@@ -18,14 +18,14 @@ const Standing = {
 };
 
 export const StartAnswer = z.object({
-  ...Standing,
+  ...StatusFields,
   offset: Offset.describe('Where its output begins.'),
   url: z.string().describe('Where people watch and steer it.'),
   name: z.string(),
   cwd: z.string(),
 });
 export const OutputAnswer = z.object({
-  ...Standing,
+  ...StatusFields,
   text: z.string(),
   offset: Offset.describe('Where the text begins.'),
   next_offset: Offset.describe('Where to read on.'),
@@ -34,13 +34,13 @@ export const OutputAnswer = z.object({
   gap: z.object({ from: z.number(), to: z.number() }).nullable().describe('Output that is not kept any more.'),
 });
 export const InputAnswer = z.object({
-  ...Standing,
+  ...StatusFields,
   accepted: z.number().describe('Bytes.'),
   queued: z.number().describe('Bytes that wait because it does not read.'),
 });
-export const StandingAnswer = z.object(Standing);
+export const StatusAnswer = z.object(StatusFields);
 export const ScreenAnswer = z.object({
-  ...Standing,
+  ...StatusFields,
   rows: z.array(z.string()),
   size: z.object({ cols: z.number(), rows: z.number() }),
   cursor: z.object({ row: z.number(), col: z.number() }).describe('From 0.'),
@@ -51,7 +51,7 @@ export const ScreenAnswer = z.object({
 export const ListAnswer = z.object({
   sessions: z.array(
     z.object({
-      ...Standing,
+      ...StatusFields,
       name: z.string(),
       command: z.string(),
       cwd: z.string(),
@@ -66,9 +66,9 @@ export const ListAnswer = z.object({
   more: z.boolean().describe('There are older ones.'),
 });
 
-export type Stands = z.output<typeof StandingAnswer>;
+export type CommandStatus = z.output<typeof StatusAnswer>;
 
-export const standing = (info: SessionInfo, timedOut: boolean): Stands => ({
+export const statusOf = (info: SessionInfo, timedOut: boolean): CommandStatus => ({
   id: info.id,
   status: info.state,
   exit_code: info.exitCode,
@@ -77,7 +77,7 @@ export const standing = (info: SessionInfo, timedOut: boolean): Stands => ({
 });
 
 /** Describes the status in one line. */
-export function inWords({ status, exit_code, signal, timed_out }: Stands): string {
+export function describeStatus({ status, exit_code, signal, timed_out }: CommandStatus): string {
   if (status === 'starting' || status === 'running') return 'running';
   if (status === 'lost') return 'lost: what owned it died, and how it ended was not seen';
   const why = timed_out ? ' after its timeout' : '';
@@ -85,11 +85,11 @@ export function inWords({ status, exit_code, signal, timed_out }: Stands): strin
   return `exited with ${exit_code ?? 'an unknown code'}${why}`;
 }
 
-export const commandOf = ({ argv }: SessionInfo): string =>
+export const shellCommandOf = ({ argv }: SessionInfo): string =>
   argv.length === 3 && argv[1] === '-c' ? (argv[2] ?? '') : argv.join(' ');
 
-export const answer = (words: string, structuredContent: Record<string, unknown>): CallToolResult => ({
-  content: [{ type: 'text', text: words }],
+export const answer = (text: string, structuredContent: Record<string, unknown>): CallToolResult => ({
+  content: [{ type: 'text', text }],
   structuredContent,
 });
 

@@ -6,7 +6,7 @@ const many = (count: number, value: unknown = 1): Record<string, unknown> =>
 
 describe('arguments', () => {
   it('that are far too many are refused at once, by code', () => {
-    for (const [schema, given] of [
+    for (const [schema, args] of [
       [OutputArguments, many(90_000)],
       [OutputArguments, many(33)],
       [OutputArguments, { id: Array.from({ length: 300_000 }, () => 1) }],
@@ -15,7 +15,7 @@ describe('arguments', () => {
       [StartArguments, Array.from({ length: 300_000 }, () => 1)],
     ] as const) {
       const begun = performance.now();
-      expect(() => parseArguments(schema, given)).toThrowError(expect.objectContaining({ code: 'bad_request' }));
+      expect(() => parseArguments(schema, args)).toThrowError(expect.objectContaining({ code: 'bad_request' }));
       expect(performance.now() - begun).toBeLessThan(1000);
     }
   });

@@ -2,7 +2,7 @@
 
 import { BinnacleError, parseSignal, SIGNALS } from '@binnacle/protocol';
 import { z } from 'zod';
-import { argument, text } from '../schemas/fields.ts';
+import { CommandArgument, text } from '../schemas/fields.ts';
 import { OVERLAP } from './pattern.ts';
 
 /** Maximum wait per call. MCP clients cut a call after 10 to 60 s; with this limit most get the result in time. */
@@ -22,7 +22,7 @@ const Id = z.string().max(200).describe('The id that bash_start gave.');
 const Milliseconds = z.number().int().min(0);
 
 export const StartArguments = z.strictObject({
-  command: argument.describe('Shell text, run by bash -c.'),
+  command: CommandArgument.describe('Shell text, run by bash -c.'),
   description: text(200).optional().describe('What it is for, in a few words: people who watch see it as its name.'),
   cwd: text(4096)
     .optional()
@@ -125,10 +125,10 @@ export const StopArguments = z.strictObject({
 
 const ID_NAMES = ['task_id', 'shell_id', 'bash_id', 'session_id'];
 
-/** Applies the aliases and parses `given` with the schema. Throws `bad_request` that names the field. */
-export function parseArguments<S extends z.ZodType>(schema: S, given: unknown): z.output<S> {
-  refuseTooMany(given);
-  const result = schema.safeParse(renamed(given, schema));
+/** Applies the aliases and parses `args` with the schema. Throws `bad_request` that names the field. */
+export function parseArguments<S extends z.ZodType>(schema: S, args: unknown): z.output<S> {
+  refuseTooMany(args);
+  const result = schema.safeParse(applyAliases(args, schema));
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const field = issue?.path.map(String).join('.') ?? '';
@@ -139,13 +139,13 @@ export function parseArguments<S extends z.ZodType>(schema: S, given: unknown): 
   });
 }
 
-function refuseTooMany(given: unknown): void {
-  if (typeof given !== 'object' || given === null) return;
+function refuseTooMany(args: unknown): void {
+  if (typeof args !== 'object' || args === null) return;
   const refuse = (field: string, message: string): never => {
     throw new BinnacleError('bad_request', { message, details: { in: 'arguments', field } });
   };
-  if (Object.keys(given).length > MAX_FIELDS) refuse('', `The arguments have more than ${MAX_FIELDS} fields.`);
-  for (const [name, value] of Object.entries(given)) {
+  if (Object.keys(args).length > MAX_FIELDS) refuse('', `The arguments have more than ${MAX_FIELDS} fields.`);
+  for (const [name, value] of Object.entries(args)) {
     if (typeof value !== 'object' || value === null) continue;
     const most = Array.isArray(value) ? MAX_ITEMS : MAX_VARIABLES;
     const field = name.slice(0, 40);
@@ -153,9 +153,9 @@ function refuseTooMany(given: unknown): void {
   }
 }
 
-function renamed(given: unknown, schema: z.ZodType): unknown {
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) return given ?? {};
-  const fields = new Map(Object.entries(given));
+function applyAliases(args: unknown, schema: z.ZodType): unknown {
+  if (typeof args !== 'object' || args === null || Array.isArray(args)) return args ?? {};
+  const fields = new Map(Object.entries(args));
   const rename = (from: string, to: string): void => {
     if (!fields.has(from) || fields.has(to)) return;
     fields.set(to, fields.get(from));

@@ -74,14 +74,14 @@ export class McpConnection {
 }
 
 /** A client that requests a connection. */
-interface Client {
+interface McpClient {
   readonly principal: Principal;
   readonly seen: SeenSessions;
 }
 
 export class McpConnections {
   /** Subscriptions in use per token: each resource counts as one, and so does each stored connection. */
-  readonly held: AtOnce;
+  readonly subscriptionLimit: AtOnce;
   readonly #key = randomBytes(32);
   readonly #open = new Map<
     string,
@@ -90,7 +90,7 @@ export class McpConnections {
   readonly #ended = new Set<string>();
 
   constructor(maxSubscriptions: number) {
-    this.held = new AtOnce(
+    this.subscriptionLimit = new AtOnce(
       maxSubscriptions,
       (limit) =>
         new BinnacleError('too_many_subscriptions', {
@@ -114,12 +114,12 @@ export class McpConnections {
    * Returns the connection of an id, or creates one. Throws `mcp_session_not_found`, and `too_many_subscriptions` over
    * the limit.
    */
-  get(id: string | undefined, { principal, seen }: Client): McpConnection {
+  get(id: string | undefined, { principal, seen }: McpClient): McpConnection {
     this.#check(id, principal);
     const open = this.#open.get(id);
     if (open !== undefined) return open.connection;
-    const release = this.held.take(callerKeyOf(principal));
-    const subscriber = new Subscriber(callerKeyOf(principal), seen, this.held);
+    const release = this.subscriptionLimit.take(callerKeyOf(principal));
+    const subscriber = new Subscriber(callerKeyOf(principal), seen, this.subscriptionLimit);
     const connection = new McpConnection(subscriber, () => this.#drop(id));
     this.#open.set(id, { connection, principal, release });
     return connection;
@@ -151,8 +151,8 @@ export class McpConnections {
   #check(id: string | undefined, { id: principalId }: Principal): asserts id is string {
     const random = id?.slice(0, ID_BYTES * 2) ?? '';
     const signed = Buffer.from(this.#sign(random, principalId));
-    const given = Buffer.from(id?.slice(ID_BYTES * 2) ?? '');
-    const isOurs = given.length === signed.length && timingSafeEqual(given, signed);
+    const signature = Buffer.from(id?.slice(ID_BYTES * 2) ?? '');
+    const isOurs = signature.length === signed.length && timingSafeEqual(signature, signed);
     if (id === undefined || !isOurs || this.#ended.has(id)) throw new BinnacleError('mcp_session_not_found');
   }
 

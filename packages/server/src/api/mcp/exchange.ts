@@ -20,7 +20,7 @@ const REFUSED = -32000;
 export interface Exchange {
   readonly caller: Caller;
   /** Subscriptions in use per token. */
-  readonly held: AtOnce;
+  readonly subscriptionLimit: AtOnce;
   /** Reports internal failures. */
   report(error: unknown, tool: string): void;
   /** See `RouteContext.takeOver`. */
@@ -44,9 +44,9 @@ export async function answerMcp(request: Request, message: unknown, exchange: Ex
 
 /** Opens a stream per request, for the era without a handshake. It ends with its connection and leaves no state. */
 async function listen(request: Request, message: Message, exchange: Exchange): Promise<Response> {
-  const { caller, held, report } = exchange;
+  const { caller, subscriptionLimit, report } = exchange;
   const who = callerKeyOf(caller.principal);
-  const subscriber = new Subscriber(who, caller.seen, held);
+  const subscriber = new Subscriber(who, caller.seen, subscriptionLimit);
   let release = (): void => undefined;
   let stream: EventStream | undefined;
   const bus: ServerEventBus = {
@@ -67,8 +67,8 @@ async function listen(request: Request, message: Message, exchange: Exchange): P
     bus,
   });
   try {
-    release = held.take(who);
-    const response = await handler.fetch(request, { parsedBody: honoured(message, subscriber) });
+    release = subscriptionLimit.take(who);
+    const response = await handler.fetch(request, { parsedBody: restrictToVisible(message, subscriber) });
     if (!isStream(response)) return response;
     return await relay(response, exchange, (opened) => {
       stream = opened;
@@ -94,11 +94,11 @@ async function listen(request: Request, message: Message, exchange: Exchange): P
  * Reduces the request to the resources that the caller may see: the acknowledgement names those. Throws
  * `too_many_subscriptions`.
  */
-function honoured(message: Message, subscriber: Subscriber): unknown {
+function restrictToVisible(message: Message, subscriber: Subscriber): unknown {
   const { params } = message;
-  const wanted = isObject(params) ? params.notifications : undefined;
-  if (!isObject(params) || !isObject(wanted) || !Array.isArray(wanted.resourceSubscriptions)) return message;
-  const addresses = new Set<unknown>(wanted.resourceSubscriptions);
+  const requested = isObject(params) ? params.notifications : undefined;
+  if (!isObject(params) || !isObject(requested) || !Array.isArray(requested.resourceSubscriptions)) return message;
+  const addresses = new Set<unknown>(requested.resourceSubscriptions);
   const resourceSubscriptions = [...addresses].filter((uri) => {
     // The protocol's own check refuses a resource that is not a string.
     if (typeof uri !== 'string') return true;
@@ -112,7 +112,7 @@ function honoured(message: Message, subscriber: Subscriber): unknown {
       throw error;
     }
   });
-  return { ...message, params: { ...params, notifications: { ...wanted, resourceSubscriptions } } };
+  return { ...message, params: { ...params, notifications: { ...requested, resourceSubscriptions } } };
 }
 
 /**

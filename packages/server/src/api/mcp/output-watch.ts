@@ -12,7 +12,7 @@ export interface OutputListener {
   /** Called once, when the program has ended or its runner has died. */
   exited(): void;
   /** Called when the session is deleted; no call follows. */
-  gone(): void;
+  deleted(): void;
 }
 
 export class OutputWatch {
@@ -21,7 +21,7 @@ export class OutputWatch {
   readonly #unlisten: () => void;
   #seen: number;
   #state: string;
-  #toldAt = Number.NEGATIVE_INFINITY;
+  #notifiedAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
   #cancelWait: (() => void) | undefined;
   #isOver = false;
@@ -33,12 +33,12 @@ export class OutputWatch {
     this.#seen = this.#log()?.head.place ?? 0;
     this.#state = session.info.state;
     this.#unlisten = session.listen({
-      changed: () => this.#look(),
+      changed: () => this.#checkState(),
       deleted: () => {
         if (this.#isOver) return;
         this.stop();
         listener.changed();
-        listener.gone();
+        listener.deleted();
       },
     });
     this.#wait();
@@ -52,14 +52,14 @@ export class OutputWatch {
     this.#cancelWait = undefined;
   }
 
-  #look(): void {
+  #checkState(): void {
     // A starting session has no log to wait for yet.
     if (this.#cancelWait === undefined && this.#timer === undefined) this.#wait();
     const { state, running } = this.#session.info;
     if (state === this.#state || this.#isOver) return;
     const wasRunning = this.#state === 'starting' || this.#state === 'running';
     this.#state = state;
-    this.#tell();
+    this.#notify();
     if (wasRunning && !running) this.#listener.exited();
   }
 
@@ -71,17 +71,17 @@ export class OutputWatch {
     const cancel = log.wait(this.#seen, () => {
       this.#cancelWait = undefined;
       if (isInside) hasGrown = true;
-      else this.#tell();
+      else this.#notify();
     });
     isInside = false;
-    if (hasGrown) this.#tell();
+    if (hasGrown) this.#notify();
     else this.#cancelWait = cancel;
   }
 
   /** Notifies now, or when the interval is over; changes in between are combined. */
-  #tell(): void {
+  #notify(): void {
     if (this.#timer !== undefined || this.#isOver) return;
-    const rest = this.#toldAt + EVERY_MS - performance.now();
+    const rest = this.#notifiedAt + EVERY_MS - performance.now();
     if (rest > 0) {
       this.#timer = setTimeout(() => this.#now(), rest);
       this.#timer.unref();
@@ -90,7 +90,7 @@ export class OutputWatch {
 
   #now(): void {
     this.#timer = undefined;
-    this.#toldAt = performance.now();
+    this.#notifiedAt = performance.now();
     this.#cancelWait?.();
     this.#cancelWait = undefined;
     this.#seen = this.#log()?.head.place ?? this.#seen;

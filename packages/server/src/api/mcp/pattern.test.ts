@@ -4,7 +4,7 @@ import { Turns } from '../../base/fair-scheduler.ts';
 import { compilePattern, OVERLAP, Seeker } from './pattern.ts';
 
 /** For counterexamples; a slow machine looks at fewer. */
-const LOOK_MS = 10_000;
+const INTERRUPT_MS = 10_000;
 const never = new AbortController().signal;
 const seekerOf = (pattern: string): Seeker => new Seeker(compilePattern(pattern), new Turns(), 'me');
 
@@ -69,7 +69,7 @@ describe('a pattern', () => {
         const pieces = cuts.map((cut) => Math.min(cut, sample.length)).sort((a, b) => a - b);
         expect(await find(source, sample, pieces)).toBe(new RegExp(source, 'mu').test(sample));
       }),
-      { numRuns: 2000, interruptAfterTimeLimit: LOOK_MS },
+      { numRuns: 2000, interruptAfterTimeLimit: INTERRUPT_MS },
     );
   });
 
@@ -168,22 +168,22 @@ describe('a pattern', () => {
       seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;
       return (seed >> 16) & 1 ? 'a' : 'b';
     }).join('');
-    const turns = new Turns();
+    const scheduler = new Turns();
     const seekers = ['(a+)+$', '^(a+)+$', '(a*)*#', '(?:a?){80}[ab]{80}c', 'a[ab]{0,120}[cd]', '[ab]*a[ab]{200}[cd]']
       .map(compilePattern)
-      .flatMap((pattern) => ['one', 'one', 'two'].map((by) => new Seeker(pattern, turns, by)));
+      .flatMap((pattern) => ['one', 'one', 'two'].map((by) => new Seeker(pattern, scheduler, by)));
     let longest = 0;
     // Of the processor: others on the machine may have it meanwhile.
     const spent = (): number => process.cpuUsage().user / 1000;
     let last = spent();
     let isOver = false;
-    const look = (): void => {
+    const measure = (): void => {
       const now = spent();
       longest = Math.max(longest, now - last);
       last = now;
-      if (!isOver) setImmediate(look);
+      if (!isOver) setImmediate(measure);
     };
-    look();
+    measure();
     const found = await Promise.all(seekers.map((seeker) => seeker.feed(`${noise}!\n`, never)));
     isOver = true;
     expect(found.some(Boolean)).toBe(false);
@@ -196,8 +196,8 @@ describe('a pattern', () => {
     const { overlap } = compilePattern('a[ab]{0,120}[cd]');
     expect(overlap).toBeLessThan(OVERLAP / 4);
     // Words alone are found however long they may be.
-    const words = 'w'.repeat(240);
-    expect(compilePattern(words).overlap).toBeGreaterThan(words.length);
+    const word = 'w'.repeat(240);
+    expect(compilePattern(word).overlap).toBeGreaterThan(word.length);
   });
 
   it('that is large is found over as many characters as are kept, and wherever the text is cut', async () => {
@@ -263,7 +263,7 @@ describe('a pattern', () => {
           expect(error).toMatchObject({ code: 'bad_pattern' });
         }
       }),
-      { numRuns: 5000, interruptAfterTimeLimit: LOOK_MS },
+      { numRuns: 5000, interruptAfterTimeLimit: INTERRUPT_MS },
     );
   });
 });

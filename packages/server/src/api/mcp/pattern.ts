@@ -25,7 +25,7 @@ const MAX_MEMORY = 256 * 1024;
 export const OVERLAP = 4096;
 /** Maximum characters × steps per search: a search cannot be interrupted, so a large pattern gets less text at once. */
 const WORK = 65_536;
-const TURN_MS = 5;
+const SLICE_MS = 5;
 
 export interface Pattern {
   /** Tests for a match, fast and with limited memory: only a set accepts a memory limit. */
@@ -75,21 +75,21 @@ function translated(source: string): string {
 /** Searches for a pattern in one text that arrives in chunks. A match is permanent. */
 export class Seeker {
   readonly #pattern: Pattern;
-  readonly #turns: Turns;
+  readonly #scheduler: Turns;
   readonly #by: string;
   /** Text that may still be part of a match. */
-  #held = '';
-  /** True if #held begins inside a line that was too long. */
+  #buffer = '';
+  /** True if #buffer begins inside a line that was too long. */
   #beginsInLine = false;
-  /** Length of #held that has been searched. */
+  /** Length of #buffer that has been searched. */
   #done = 0;
   #found = false;
   #isTriedAtEnd = false;
 
   /** `by`: key of the caller's turns in the scheduler. */
-  constructor(pattern: Pattern, turns: Turns, by: string) {
+  constructor(pattern: Pattern, scheduler: Turns, by: string) {
     this.#pattern = pattern;
-    this.#turns = turns;
+    this.#scheduler = scheduler;
     this.#by = by;
   }
 
@@ -98,11 +98,11 @@ export class Seeker {
    * if `isAll` reports that nothing follows for now, the line is searched as it is. Yields to other work.
    */
   async feed(text: string, signal: AbortSignal, isAll: () => boolean = () => false): Promise<boolean> {
-    await this.#turns.take(this.#by);
+    await this.#scheduler.take(this.#by);
     let begun = performance.now();
     const rest = async (): Promise<void> => {
-      if (performance.now() - begun <= TURN_MS) return;
-      await this.#turns.take(this.#by);
+      if (performance.now() - begun <= SLICE_MS) return;
+      await this.#scheduler.take(this.#by);
       begun = performance.now();
     };
     const { overlap } = this.#pattern;
@@ -116,20 +116,20 @@ export class Seeker {
 
   /** True if the text so far, taken as complete, matches: `$` then also matches its end. */
   get isFoundAtEnd(): boolean {
-    if (!this.#isTriedAtEnd && !this.#found) this.#found = this.#isIn(this.#held, true);
+    if (!this.#isTriedAtEnd && !this.#found) this.#found = this.#isIn(this.#buffer, true);
     this.#isTriedAtEnd = true;
     return this.#found;
   }
 
   #take(text: string): void {
-    this.#held += text;
+    this.#buffer += text;
     this.#isTriedAtEnd = false;
     // Without the last line feed: `^$` would match after it, on a line that may not be empty.
-    const lines = this.#held.lastIndexOf('\n');
-    const isTooLong = this.#held.length - Math.max(this.#done, lines) > this.#pattern.overlap;
-    const end = isTooLong ? this.#held.length : lines;
+    const lines = this.#buffer.lastIndexOf('\n');
+    const isTooLong = this.#buffer.length - Math.max(this.#done, lines) > this.#pattern.overlap;
+    const end = isTooLong ? this.#buffer.length : lines;
     if (end <= this.#done) return;
-    this.#found = this.#isIn(this.#held.slice(0, end), !isTooLong);
+    this.#found = this.#isIn(this.#buffer.slice(0, end), !isTooLong);
     this.#done = end;
     this.#forget();
   }
@@ -146,13 +146,13 @@ export class Seeker {
 
   #forget(): void {
     const { overlap } = this.#pattern;
-    const last = this.#held.length - overlap;
+    const last = this.#buffer.length - overlap;
     if (last <= 0) return;
-    const line = this.#held.lastIndexOf('\n', last - 1) + 1;
+    const line = this.#buffer.lastIndexOf('\n', last - 1) + 1;
     const from = last - line < overlap ? line : last;
     if (from === 0) return;
-    this.#beginsInLine = this.#held[from - 1] !== '\n';
-    this.#held = this.#held.slice(from);
+    this.#beginsInLine = this.#buffer[from - 1] !== '\n';
+    this.#buffer = this.#buffer.slice(from);
     this.#done = Math.max(0, this.#done - from);
   }
 }

@@ -23,13 +23,13 @@ export interface ProgressRequest {
   };
 }
 
-export class Progress {
+export class ToolProgress {
   readonly #name: string;
   readonly #began = performance.now();
   readonly #timer: NodeJS.Timeout | undefined;
-  #words: () => string = () => '';
+  #describe: () => string = () => '';
   #totalMs: number | undefined;
-  #last = { words: '', at: 0, seconds: 0 };
+  #last = { text: '', at: 0, seconds: 0 };
 
   /** Starts the clock; `stop` ends it. Without a token in the request nothing is ever sent. */
   constructor(name: string, { mcpReq }: ProgressRequest) {
@@ -48,14 +48,14 @@ export class Progress {
   }
 
   /**
-   * Sets the description of the wait, besides the tool's name. `words` is called at most once a second, only with a
+   * Sets the description of the wait, besides the tool's name. `text` is called at most once a second, only with a
    * token.
    *
    * @example progress.describe(25_000, () => '120 bytes of output; last line: compiling');
    */
-  describe(totalMs: number, words: () => string): void {
+  describe(totalMs: number, text: () => string): void {
     this.#totalMs = totalMs;
-    this.#words = words;
+    this.#describe = text;
   }
 
   /** Stops progress. Call in the same event-loop turn in which the result is made. */
@@ -65,14 +65,14 @@ export class Progress {
 
   #next(): { progress: number; total?: number; message: string } | undefined {
     const now = performance.now();
-    const words = this.#words();
-    if (words === this.#last.words && now - this.#last.at < UNCHANGED_MS) return undefined;
+    const text = this.#describe();
+    if (text === this.#last.text && now - this.#last.at < UNCHANGED_MS) return undefined;
     const total = this.#totalMs === undefined ? undefined : this.#totalMs / 1000;
     const seconds = Math.round((now - this.#began) / 100) / 10;
     // The protocol requires increasing values that do not exceed the total.
     if (seconds <= this.#last.seconds || (total !== undefined && seconds >= total)) return undefined;
-    this.#last = { words, at: now, seconds };
-    const message = `${this.#name} waits${words === '' ? '' : `: ${words}`}`;
+    this.#last = { text, at: now, seconds };
+    const message = `${this.#name} waits${text === '' ? '' : `: ${text}`}`;
     return { progress: seconds, ...(total === undefined ? {} : { total }), message };
   }
 }

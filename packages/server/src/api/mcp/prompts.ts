@@ -9,7 +9,7 @@ import type { Caller } from './tools.ts';
 /** Maximum proposed ids: a list to choose from. */
 const PROPOSED = 20;
 /** Maximum sessions searched for proposals, newest first. */
-const LOOKED = 200;
+const MAX_SEARCHED = 200;
 
 export function addPrompts(server: McpServer, caller: Caller): void {
   const argsSchema = z.object({
@@ -34,10 +34,10 @@ export function addPrompts(server: McpServer, caller: Caller): void {
 
 /** Finds ids by prefix, or by a part of the session's name. */
 async function idsLike(value: string, { seen }: Caller): Promise<string[]> {
-  const { sessions } = await seen.list({ limit: LOOKED });
-  const words = value.toLowerCase();
+  const { sessions } = await seen.list({ limit: MAX_SEARCHED });
+  const part = value.toLowerCase();
   return sessions
-    .filter(({ id, name }) => id.startsWith(value) || name.toLowerCase().includes(words))
+    .filter(({ id, name }) => id.startsWith(value) || name.toLowerCase().includes(part))
     .slice(0, PROPOSED)
     .map(({ id }) => id);
 }

@@ -2,7 +2,7 @@
 
 import { BinnacleError, type SessionInfo } from '@binnacle/protocol';
 import { type McpServer, ProtocolError, ResourceNotFoundError, ResourceTemplate } from '@modelcontextprotocol/server';
-import { commandOf, hintFor, inWords, standing } from './answers.ts';
+import { describeStatus, hintFor, shellCommandOf, statusOf } from './answers.ts';
 import { type ResourceKind, uriOf } from './resource-uri.ts';
 import { readText } from './text-reader.ts';
 import type { Caller } from './tools.ts';
@@ -25,7 +25,7 @@ export function addResources(server: McpServer, caller: Caller): void {
         resources: sessions.map((info) => ({
           uri: uriOf(info.id, kind),
           name: `${info.name} (${kind})`,
-          description: `${title}: ${inWords(standing(info, caller.commands.hasTimedOut(info.id)))}`,
+          description: `${title}: ${describeStatus(statusOf(info, caller.commands.hasTimedOut(info.id)))}`,
           mimeType,
         })),
       };
@@ -57,7 +57,7 @@ export function addResources(server: McpServer, caller: Caller): void {
     async (id) => {
       const part = await textOf(id, caller);
       const info = caller.seen.get(id).info;
-      return markdownOf(info, inWords(standing(info, caller.commands.hasTimedOut(info.id))), part);
+      return markdownOf(info, describeStatus(statusOf(info, caller.commands.hasTimedOut(info.id))), part);
     },
   );
 }
@@ -82,7 +82,7 @@ function markdownOf(info: SessionInfo, end: string, part: { readonly text: strin
     '',
     '## Command',
     '',
-    fenced(commandOf(info), 'sh'),
+    fenced(shellCommandOf(info), 'sh'),
     '',
     '## Output',
     '',

@@ -8,7 +8,7 @@ import type { Log } from '../../base/logger.ts';
 import type { SessionScreens } from '../../screen/session-screens.ts';
 import type { TimedSessions } from '../../sessions/timed-sessions.ts';
 import type { SessionAccess } from '../../visibility/session-access.ts';
-import { noContent, type Route, type RouteContext, route, TAKEN_OVER, z } from '../http/routes.ts';
+import { type HttpRoute, noContent, type RouteContext, route, TAKEN_OVER, z } from '../http/routes.ts';
 import type { Liveness } from '../stream/liveness.ts';
 import { EventStream } from '../stream/sse.ts';
 import { McpConnections } from './connections.ts';
@@ -58,7 +58,7 @@ export function mcpRoutes({
   onRevoke,
   challenge,
   ...used
-}: McpParts): Route[] {
+}: McpParts): HttpRoute[] {
   const connections = new McpConnections(maxSubscriptions);
   onRevoke((principalId) => connections.revoked(principalId));
   const calls = new AtOnce(maxCalls, (limit) => new BinnacleError('too_many_calls', { details: { limit } }));
@@ -96,7 +96,12 @@ export function mcpRoutes({
         };
         const { answerMcp } = await import('./exchange.ts');
         const request = requestOf(host, headers, body, signal);
-        const answer = await answerMcp(request, message, { caller, report, takeOver, held: connections.held });
+        const answer = await answerMcp(request, message, {
+          caller,
+          report,
+          takeOver,
+          subscriptionLimit: connections.subscriptionLimit,
+        });
         if (answer.ok && methodOf(message) === 'initialize')
           answer.headers.set(SESSION_HEADER, connections.newId(principal));
         return answer;

@@ -12,10 +12,10 @@ import type { z } from 'zod';
 import { VERSION } from '../../base/version.ts';
 import { failure } from './answers.ts';
 import { parseArguments } from './arguments.ts';
-import { Progress } from './progress.ts';
+import { ToolProgress } from './progress.ts';
 import { addPrompts } from './prompts.ts';
 import { addResources, reported } from './resources.ts';
-import { type GivenTool, guarded } from './tool-guard.ts';
+import { guarded, type McpPluginTool } from './tool-guard.ts';
 import { type Caller, TOOLS, type Tool } from './tools.ts';
 
 const INSTRUCTIONS =
@@ -34,7 +34,7 @@ const CAPABILITIES = {
  * Scope for tools of plugins. Applies to tools that claim to be read-only, too: the claim is the plugin's own, and a
  * caller that may only view must not start anything through it.
  */
-const GIVEN_SCOPE = 'create';
+const PLUGIN_TOOL_SCOPE = 'create';
 /** Reserved prefix: a plugin's tool cannot pass for a tool of the gateway. */
 const OWN_NAMES = /^bash_/;
 
@@ -58,13 +58,13 @@ export function makeMcpServer(
     server.registerTool(
       name,
       config as typeof config & { outputSchema: StandardSchemaWithJSON },
-      async (given, context) => {
+      async (args, context) => {
         const fail = (error: unknown) => failed(error, name);
-        const progress = new Progress(name, context);
+        const progress = new ToolProgress(name, context);
         try {
           require(caller, tool.scope, name);
-          const asked = parseArguments(takes, given);
-          return await guarded(name, asked, caller, () => tool.run(asked, caller, progress), fail);
+          const parsed = parseArguments(takes, args);
+          return await guarded(name, parsed, caller, () => tool.run(parsed, caller, progress), fail);
         } catch (error) {
           return fail(error);
         } finally {
@@ -74,7 +74,7 @@ export function makeMcpServer(
     );
   }
   for (const tool of caller.others.list()) {
-    if (!OWN_NAMES.test(tool.name)) addGiven(server, tool, caller, (error) => failed(error, tool.name));
+    if (!OWN_NAMES.test(tool.name)) addPluginTool(server, tool, caller, (error) => failed(error, tool.name));
   }
   addResources(server, caller);
   addPrompts(server, caller);
@@ -100,9 +100,9 @@ function addConnection({ server }: McpServer, caller: Caller): void {
   });
 }
 
-function addGiven(
+function addPluginTool(
   server: McpServer,
-  { name, title, description, input, readOnly, parse, run }: GivenTool,
+  { name, title, description, input, readOnly, parse, run }: McpPluginTool,
   caller: Caller,
   fail: (error: unknown) => CallToolResult,
 ): void {
@@ -113,17 +113,17 @@ function addGiven(
     annotations: { readOnlyHint: readOnly },
     inputSchema: listed('plugin', () => ({ ...input })),
   };
-  server.registerTool(name, config, async (given, context) => {
-    const progress = new Progress(name, context);
+  server.registerTool(name, config, async (args, context) => {
+    const progress = new ToolProgress(name, context);
     try {
       const { principal, calls } = caller;
-      require(caller, GIVEN_SCOPE, name);
-      const asked = parse(given);
+      require(caller, PLUGIN_TOOL_SCOPE, name);
+      const parsed = parse(args);
       const call = async (): Promise<CallToolResult> => {
-        const { text, data } = await run(asked, { caller: principal.name, via: 'mcp' });
+        const { text, data } = await run(parsed, { caller: principal.name, via: 'mcp' });
         return { content: [{ type: 'text', text }], ...(data === undefined ? {} : { structuredContent: { ...data } }) };
       };
-      return await guarded(name, asked, caller, () => calls.during(principal.id, call), fail);
+      return await guarded(name, parsed, caller, () => calls.during(principal.id, call), fail);
     } catch (error) {
       return fail(error);
     } finally {

@@ -5,20 +5,20 @@ import { BinnacleError } from '@binnacle/protocol';
 import type { AtOnce } from '../../base/concurrency-limit.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
-import { inWords, standing } from './answers.ts';
+import { describeStatus, statusOf } from './answers.ts';
 import { OutputWatch } from './output-watch.ts';
 import { sessionOf } from './resource-uri.ts';
 
 /** Maximum log messages stored for a disconnected client: one for each of a usual number of sessions. */
-const MAX_WORDS = 64;
+const MAX_MESSAGES = 64;
 
 /** Channel to a client. */
-export interface Outlet {
+export interface SubscriberChannel {
   /** True while the channel accepts nothing; its owner calls `flush` when it accepts data again. */
   readonly isFull: boolean;
   updated(uri: string): void;
   /** Sends a log message for a person. */
-  log(level: 'info' | 'warning', words: string): void;
+  log(level: 'info' | 'warning', text: string): void;
 }
 
 export class Subscriber {
@@ -26,13 +26,13 @@ export class Subscriber {
   readonly #take: () => () => void;
   readonly #followed = new Map<string, () => void>();
   readonly #changed = new Set<string>();
-  readonly #words: { readonly level: 'info' | 'warning'; readonly words: string }[] = [];
-  #outlet: Outlet | undefined;
+  readonly #messages: { readonly level: 'info' | 'warning'; readonly text: string }[] = [];
+  #outlet: SubscriberChannel | undefined;
 
-  /** `held`: counter of the resources that `who` follows, over all its clients. */
-  constructor(who: string, seen: SeenSessions, held: AtOnce) {
+  /** `subscriptionLimit`: counter of the resources that `who` follows, over all its clients. */
+  constructor(who: string, seen: SeenSessions, subscriptionLimit: AtOnce) {
     this.#seen = seen;
-    this.#take = () => held.take(who);
+    this.#take = () => subscriptionLimit.take(who);
   }
 
   /**
@@ -53,7 +53,7 @@ export class Subscriber {
     const watch = new OutputWatch(session, {
       changed: () => this.#mark(uri),
       exited: () => this.#say('info', `${uri}: ${endOf(session)}`),
-      gone: () => end('the session was deleted.'),
+      deleted: () => end('the session was deleted.'),
     });
     undo.push(
       () => watch.stop(),
@@ -71,7 +71,7 @@ export class Subscriber {
   }
 
   /** Connects the client's channel and sends the pending notifications. Returns the function that disconnects it. */
-  connect(outlet: Outlet): () => void {
+  connect(outlet: SubscriberChannel): () => void {
     this.#outlet = outlet;
     this.flush();
     return () => {
@@ -87,7 +87,7 @@ export class Subscriber {
       this.#changed.delete(uri);
       outlet.updated(uri);
     }
-    for (const { level, words } of this.#words.splice(0)) outlet.log(level, words);
+    for (const { level, text } of this.#messages.splice(0)) outlet.log(level, text);
   }
 
   end(): void {
@@ -101,11 +101,11 @@ export class Subscriber {
     this.flush();
   }
 
-  #say(level: 'info' | 'warning', words: string): void {
+  #say(level: 'info' | 'warning', text: string): void {
     // Drops the oldest message: the newest are the most useful after a long absence.
-    if (this.#words.push({ level, words }) > MAX_WORDS) this.#words.shift();
+    if (this.#messages.push({ level, text }) > MAX_MESSAGES) this.#messages.shift();
     this.flush();
   }
 }
 
-const endOf = ({ info }: Session): string => inWords(standing(info, false));
+const endOf = ({ info }: Session): string => describeStatus(statusOf(info, false));

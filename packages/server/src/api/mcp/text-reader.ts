@@ -13,7 +13,7 @@ import type { Session } from '../../sessions/session.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
 import type { Liveness } from '../stream/liveness.ts';
 import type { Seeker } from './pattern.ts';
-import type { Progress } from './progress.ts';
+import type { ToolProgress } from './progress.ts';
 
 /** Maximum length of an escape sequence: a sequence that begins before the part is then recognized. */
 const CONTEXT_BYTES = 64 * 1024;
@@ -43,7 +43,7 @@ export interface ReadRequest {
   /** Aborted when the caller is gone. */
   readonly signal: AbortSignal;
   /** Receives the state of the wait. */
-  readonly progress?: Pick<Progress, 'describe'>;
+  readonly progress?: Pick<ToolProgress, 'describe'>;
 }
 
 export interface Reader {
@@ -85,9 +85,9 @@ async function readPart(session: Session, request: ReadRequest, by: Reader): Pro
   const { head, oldest } = log;
   const from = request.offset ?? Math.max(oldest.offset, head.offset - request.maxBytes);
   // Located in any case, so that an offset ahead of the head is refused with the numbers.
-  const asked = await positionOf(log, { offset: from });
+  const requestedAt = await positionOf(log, { offset: from });
   const begin = Math.max(oldest.offset, from - CONTEXT_BYTES);
-  const at = begin < from ? await positionOf(log, { offset: begin }) : asked;
+  const at = begin < from ? await positionOf(log, { offset: begin }) : requestedAt;
   const isCut = request.offset === undefined && from > oldest.offset;
   return await new Promise((resolve, reject) => {
     const reading = new TextReading(session, { request, at, from, isCut, resolve, reject });
@@ -117,10 +117,10 @@ class TextReading implements Sink {
   #left: number;
   readonly #pieces: { readonly offset: number; readonly bytes: number; readonly text: string }[] = [];
   /** Bytes of output in the pieces. */
-  #held = 0;
+  #bufferedBytes = 0;
   #isCut: boolean;
   #gap: ReadAnswer['gap'] = null;
-  #sought = '';
+  #unsearched = '';
   #matched = false;
   #quiet: NodeJS.Timeout | undefined;
   #drain: NodeJS.Timeout | undefined;
@@ -197,7 +197,7 @@ class TextReading implements Sink {
       return 'done';
     }
     // The text before the gap is complete; the text after the gap belongs to the next call.
-    if (this.#held > 0) return this.#finish();
+    if (this.#bufferedBytes > 0) return this.#finish();
     this.#gap = { from: Math.max(from, this.#from), to };
     this.#from = next.offset;
     this.#next = next.offset;
@@ -271,10 +271,10 @@ class TextReading implements Sink {
 
   #add(offset: number, bytes: number, text: string): void {
     this.#pieces.push({ offset, bytes, text });
-    this.#held += bytes;
-    if (this.#seeker !== undefined) this.#sought += text;
-    while (this.#slides && this.#held > this.#parts.request.maxBytes) {
-      this.#held -= this.#pieces.shift()?.bytes ?? 0;
+    this.#bufferedBytes += bytes;
+    if (this.#seeker !== undefined) this.#unsearched += text;
+    while (this.#slides && this.#bufferedBytes > this.#parts.request.maxBytes) {
+      this.#bufferedBytes -= this.#pieces.shift()?.bytes ?? 0;
       this.#from = this.#pieces[0]?.offset ?? offset + bytes;
       this.#isCut = true;
     }
@@ -282,8 +282,8 @@ class TextReading implements Sink {
 
   /** Searches in scheduled turns, so that a fast program cannot starve others; the pump is stopped meanwhile. */
   #seek(seeker: Seeker): void {
-    const text = this.#sought;
-    this.#sought = '';
+    const text = this.#unsearched;
+    this.#unsearched = '';
     const isAll = (): boolean => this.#isEnded || this.#left <= 0 || this.#next >= this.#session.log.head.offset;
     seeker.feed(text, this.#parts.request.signal, isAll).then(
       (found) => {
@@ -351,7 +351,7 @@ function untilExited(session: Session, { waitMs, signal }: ReadRequest, { seen, 
     };
     const done = (): void => settle(resolve);
     const fail = (error: unknown): void => settle(() => reject(error));
-    const look = (): void => {
+    const check = (): void => {
       if (!session.info.running) done();
     };
     const timer = setTimeout(done, waitMs);
@@ -359,7 +359,7 @@ function untilExited(session: Session, { waitMs, signal }: ReadRequest, { seen, 
     release.push(
       () => clearTimeout(timer),
       () => signal.removeEventListener('abort', done),
-      session.listen({ changed: look, deleted: () => fail(new BinnacleError('session_gone')) }),
+      session.listen({ changed: check, deleted: () => fail(new BinnacleError('session_gone')) }),
       seen.hold(session, fail),
       liveness.watch({
         heardAt: undefined,
@@ -369,7 +369,7 @@ function untilExited(session: Session, { waitMs, signal }: ReadRequest, { seen, 
       }),
     );
     if (signal.aborted) done();
-    else look();
+    else check();
   });
 }
 

@@ -5,9 +5,9 @@ import type { CallToolResult } from '@modelcontextprotocol/server';
 import type { AtOnce } from '../../base/concurrency-limit.ts';
 
 /** Maximum characters of a tool's output that hooks receive. */
-const MAX_TOLD_CHARS = 64 * 1024;
+const MAX_HOOK_CHARS = 64 * 1024;
 
-export interface ToolUse {
+export interface GuardedCall {
   readonly tool: string;
   /** Parsed input: validated, with the canonical field names and the defaults. */
   readonly input: unknown;
@@ -17,13 +17,15 @@ export interface ToolUse {
 
 export interface ToolGuard {
   /** Asks the hooks. Undefined without hooks: the call proceeds at once. Rejects with `vetoed`. */
-  before(use: ToolUse): Promise<void> | undefined;
+  before(use: GuardedCall): Promise<void> | undefined;
   /** Notifies the hooks; undefined without hooks. Never throws. */
-  readonly after: ((use: ToolUse, outcome: { readonly isError: boolean; readonly output: string }) => void) | undefined;
+  readonly after:
+    | ((use: GuardedCall, outcome: { readonly isError: boolean; readonly output: string }) => void)
+    | undefined;
 }
 
 /** A tool of a plugin. All its texts are the plugin's own. */
-export interface GivenTool {
+export interface McpPluginTool {
   /** Unique among all tools, including the gateway's. */
   readonly name: string;
   readonly title: string | undefined;
@@ -32,7 +34,7 @@ export interface GivenTool {
   readonly input: Readonly<Record<string, unknown>>;
   readonly readOnly: boolean;
   /** Parses the arguments. Throws `bad_request`. */
-  parse(given: unknown): Readonly<Record<string, unknown>>;
+  parse(args: unknown): Readonly<Record<string, unknown>>;
   run(
     input: Readonly<Record<string, unknown>>,
     call: { readonly caller: string; readonly via: 'mcp' },
@@ -41,11 +43,11 @@ export interface GivenTool {
 
 export interface ToolSource {
   /** Lists the tools that are granted now. */
-  list(): readonly GivenTool[];
+  list(): readonly McpPluginTool[];
 }
 
 /** The caller of a tool. */
-interface Asking {
+interface ToolCaller {
   readonly principal: { readonly id: string; readonly name: string };
   readonly guard: ToolGuard;
   readonly calls: AtOnce;
@@ -56,11 +58,11 @@ interface Asking {
 export async function guarded(
   tool: string,
   input: unknown,
-  { principal, guard, calls, signal }: Asking,
+  { principal, guard, calls, signal }: ToolCaller,
   run: () => Promise<CallToolResult>,
   failed: (error: unknown) => CallToolResult,
 ): Promise<CallToolResult> {
-  const use: ToolUse = { tool, input, caller: principal.name, via: 'mcp' };
+  const use: GuardedCall = { tool, input, caller: principal.name, via: 'mcp' };
   const verdict = guard.before(use);
   if (verdict !== undefined) {
     await calls.during(principal.id, () => verdict);
@@ -77,4 +79,4 @@ const textOf = ({ content }: CallToolResult): string =>
   content
     .flatMap((part) => (part.type === 'text' ? [part.text] : []))
     .join('\n')
-    .slice(0, MAX_TOLD_CHARS);
+    .slice(0, MAX_HOOK_CHARS);

@@ -16,16 +16,16 @@ import type { SeenSessions } from '../../visibility/session-access.ts';
 import type { Liveness } from '../stream/liveness.ts';
 import {
   answer,
-  commandOf,
+  type CommandStatus,
+  describeStatus,
   InputAnswer,
-  inWords,
   ListAnswer,
   OutputAnswer,
   ScreenAnswer,
-  StandingAnswer,
-  type Stands,
   StartAnswer,
-  standing,
+  StatusAnswer,
+  shellCommandOf,
+  statusOf,
 } from './answers.ts';
 import {
   InputArguments,
@@ -40,7 +40,7 @@ import {
 import type { McpConnection } from './connections.ts';
 import { bytesOfKey, isCursorKey } from './keys.ts';
 import { compilePattern, Seeker } from './pattern.ts';
-import type { Progress } from './progress.ts';
+import type { ToolProgress } from './progress.ts';
 import { readText } from './text-reader.ts';
 import type { ToolGuard, ToolSource } from './tool-guard.ts';
 
@@ -51,7 +51,7 @@ const LIST_PAGE = 200;
 /** Maximum characters of a command or a name in a list. */
 const LIST_TEXT = 200;
 /** Maximum sessions examined for a filtered list. */
-const LIST_LOOK = 2000;
+const MAX_LIST_SCAN = 2000;
 /** Share of the grace time for SIGHUP, the same as by default. */
 const HUP_PART = 0.2;
 
@@ -87,7 +87,7 @@ export interface Tool<S extends z.ZodType = z.ZodType> {
   readonly annotations: ToolAnnotations;
   readonly takes: S;
   readonly answers: z.ZodType;
-  run(asked: z.output<S>, caller: Caller, progress: Progress): Promise<CallToolResult>;
+  run(args: z.output<S>, caller: Caller, progress: ToolProgress): Promise<CallToolResult>;
 }
 
 const tool = <S extends z.ZodType>(one: Tool<S>): Tool => one as unknown as Tool;
@@ -125,11 +125,11 @@ export const TOOLS: readonly Tool[] = [
         },
         timeout_ms,
       );
-      const stands = standsOf(session, caller);
+      const status = commandStatusOf(session, caller);
       const url = urlOf(session.id, caller);
       const { name: named, cwd: at } = session.info;
       return answer(`Started ${session.id} in ${at}.\nPeople can watch it at ${url}`, {
-        ...stands,
+        ...status,
         offset: 0,
         url,
         name: named,
@@ -172,9 +172,9 @@ export const TOOLS: readonly Tool[] = [
           caller,
         );
       const part = await caller.calls.during(caller.principal.id, read);
-      const stands = standsOf(session, caller);
-      const said = [
-        inWords(stands),
+      const status = commandStatusOf(session, caller);
+      const notes = [
+        describeStatus(status),
         ...(part.matched === false ? ['until was not found'] : []),
         ...(part.gap === null ? [] : [`output ${part.gap.from} to ${part.gap.to} is not kept any more`]),
         part.truncated
@@ -182,8 +182,8 @@ export const TOOLS: readonly Tool[] = [
           : `next_offset ${part.nextOffset}`,
       ];
       const separator = part.text === '' || part.text.endsWith('\n') ? '' : '\n';
-      return answer(`${part.text}${separator}[${said.join('; ')}]`, {
-        ...stands,
+      return answer(`${part.text}${separator}[${notes.join('; ')}]`, {
+        ...status,
         text: part.text,
         offset: part.offset,
         next_offset: part.nextOffset,
@@ -213,7 +213,7 @@ export const TOOLS: readonly Tool[] = [
       if (ends) await session.closeInput(by);
       const waiting = queued > 0 ? `; ${queued} wait because it does not read` : '';
       return answer(`${accepted} bytes were written${waiting}${ends ? '; the input is ended' : ''}.`, {
-        ...standsOf(session, caller),
+        ...commandStatusOf(session, caller),
         accepted,
         queued,
       });
@@ -226,11 +226,13 @@ export const TOOLS: readonly Tool[] = [
     scope: 'input',
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: false },
     takes: SignalArguments,
-    answers: StandingAnswer,
+    answers: StatusAnswer,
     async run({ id, signal }, caller) {
       const session = caller.seen.get(id);
       await session.signal(signal, steering(caller));
-      return answer(`${signal} was sent. bash_output tells what became of it.`, { ...standsOf(session, caller) });
+      return answer(`${signal} was sent. bash_output tells what became of it.`, {
+        ...commandStatusOf(session, caller),
+      });
     },
   }),
   tool({
@@ -247,10 +249,10 @@ export const TOOLS: readonly Tool[] = [
       const session = caller.seen.get(id);
       const { cols, rows, lines, cursor, title, alternate, offset } = await screenOf(session, caller);
       const last = lines.findLastIndex((line) => line !== '');
-      const stands = standsOf(session, caller);
+      const status = commandStatusOf(session, caller);
       return answer(
-        `${lines.slice(0, last + 1).join('\n')}\n[${inWords(stands)}; ${cols}×${rows}, cursor in row ${cursor.row}, column ${cursor.col}]`,
-        { ...stands, rows: lines, size: { cols, rows }, cursor, title, full_screen: alternate, next_offset: offset },
+        `${lines.slice(0, last + 1).join('\n')}\n[${describeStatus(status)}; ${cols}×${rows}, cursor in row ${cursor.row}, column ${cursor.col}]`,
+        { ...status, rows: lines, size: { cols, rows }, cursor, title, full_screen: alternate, next_offset: offset },
       );
     },
   }),
@@ -264,10 +266,10 @@ export const TOOLS: readonly Tool[] = [
     answers: ListAnswer,
     async run({ running, limit }, caller) {
       const found: Record<string, unknown>[] = [];
-      const words: string[] = [];
+      const rows: string[] = [];
       let after: string | undefined;
       let more = false;
-      for (let looked = 0; looked < LIST_LOOK && !more; looked += LIST_PAGE) {
+      for (let scanned = 0; scanned < MAX_LIST_SCAN && !more; scanned += LIST_PAGE) {
         const { sessions, next } = await caller.seen.list({
           limit: LIST_PAGE,
           ...(after === undefined ? {} : { after }),
@@ -278,12 +280,12 @@ export const TOOLS: readonly Tool[] = [
             more = true;
             break;
           }
-          const stands = standing(info, caller.commands.hasTimedOut(info.id));
-          words.push(`${info.id}  ${inWords(stands)}  ${shortOf(info.name)}`);
+          const status = statusOf(info, caller.commands.hasTimedOut(info.id));
+          rows.push(`${info.id}  ${describeStatus(status)}  ${shortOf(info.name)}`);
           found.push({
-            ...stands,
+            ...status,
             name: shortOf(info.name),
-            command: shortOf(commandOf(info)),
+            command: shortOf(shellCommandOf(info)),
             cwd: info.cwd,
             pty: info.mode === 'pty',
             source: info.foreign?.source ?? null,
@@ -295,9 +297,9 @@ export const TOOLS: readonly Tool[] = [
         }
         if (next === null) break;
         after = next;
-        more ||= looked + LIST_PAGE >= LIST_LOOK;
+        more ||= scanned + LIST_PAGE >= MAX_LIST_SCAN;
       }
-      return answer(words.length === 0 ? 'There are none.' : words.join('\n'), { sessions: found, more });
+      return answer(rows.length === 0 ? 'There are none.' : rows.join('\n'), { sessions: found, more });
     },
   }),
   tool({
@@ -309,14 +311,14 @@ export const TOOLS: readonly Tool[] = [
     scope: 'create',
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
     takes: StopArguments,
-    answers: StandingAnswer,
+    answers: StatusAnswer,
     async run({ id, grace_ms }, caller) {
       const session = caller.seen.get(id);
       const hupMs = Math.round((grace_ms ?? 0) * HUP_PART);
       const times = grace_ms === undefined ? undefined : { hupMs, termMs: grace_ms - hupMs };
       await caller.calls.during(caller.principal.id, () => session.end(times));
-      const stands = standsOf(session, caller);
-      return answer(`It ${inWords(stands).replace(/^ended/, 'was ended')}.`, { ...stands });
+      const status = commandStatusOf(session, caller);
+      return answer(`It ${describeStatus(status).replace(/^ended/, 'was ended')}.`, { ...status });
     },
   }),
 ];
@@ -332,8 +334,8 @@ function shortOf(text: string): string {
 
 const urlOf = (id: string, { base }: Caller): string => `${base}/#/${id}`;
 
-const standsOf = (session: Session, { commands }: Caller): Stands =>
-  standing(session.info, commands.hasTimedOut(session.id));
+const commandStatusOf = (session: Session, { commands }: Caller): CommandStatus =>
+  statusOf(session.info, commands.hasTimedOut(session.id));
 
 /** Draws the screen. Throws `screen_timeout`: an empty screen would mislead the agent. */
 async function screenOf(session: Session, { calls, principal, screens }: Caller): Promise<RenderedScreen> {
@@ -354,8 +356,8 @@ async function inputOf(
 ): Promise<{ readonly input: string; readonly ends: boolean }> {
   if (session.record.spec.mode === 'pty') {
     // Programs request one of two forms of the cursor keys; only their output tells which.
-    const isAsked = keys.some(isCursorKey);
-    const application = isAsked && (await screenOf(session, caller)).applicationKeys;
+    const hasCursorKey = keys.some(isCursorKey);
+    const application = hasCursorKey && (await screenOf(session, caller)).applicationKeys;
     return { input: text + keys.map((key) => bytesOfKey(key, application)).join(''), ends: false };
   }
   let input = text;

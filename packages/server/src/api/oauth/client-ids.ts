@@ -68,11 +68,11 @@ export class ClientIds {
   /** Returns the client of an id; undefined for an id that was not created here. */
   read(id: string): OAuthClient | undefined {
     if (id.length > MAX_ID_CHARS) return undefined;
-    const [body = '', given = ''] = id.split('.');
+    const [body = '', encoded = ''] = id.split('.');
     const signed = Buffer.from(this.#sign(body));
-    const signature = Buffer.from(given);
+    const signature = Buffer.from(encoded);
     if (signature.length !== signed.length || !timingSafeEqual(signature, signed)) return undefined;
-    if (id !== `${body}.${given}`) return undefined;
+    if (id !== `${body}.${encoded}`) return undefined;
     // Trusted: the signature proves that `register` wrote it.
     return JSON.parse(Buffer.from(body, 'base64url').toString()) as OAuthClient;
   }
@@ -83,7 +83,7 @@ export class ClientIds {
 }
 
 /** Returns the digest that is stored in place of an id. */
-export const digestOf = (clientId: string): string => createHash('sha256').update(clientId).digest('hex');
+export const digestOfClient = (clientId: string): string => createHash('sha256').update(clientId).digest('hex');
 
 /** Allows https URLs, http to this machine, and private-use schemes (RFC 8252). Throws `invalid_redirect_uri`. */
 function checkRedirect(redirect: string): void {
@@ -101,11 +101,11 @@ function checkRedirect(redirect: string): void {
 export const isLoopback = ({ protocol, hostname }: URL): boolean => protocol === 'http:' && LOOPBACK.test(hostname);
 
 /** Returns true for a registered redirect URI; on this machine with any port (RFC 8252, 7.3). */
-export function isRegistered({ redirects }: OAuthClient, asked: string): boolean {
-  if (redirects.includes(asked)) return true;
-  if (!URL.canParse(asked) || !/^[\x21-\x7e]+$/.test(asked)) return false;
-  const url = new URL(asked);
-  if (!isLoopback(url) || url.href !== asked) return false;
+export function isRegistered({ redirects }: OAuthClient, redirect: string): boolean {
+  if (redirects.includes(redirect)) return true;
+  if (!URL.canParse(redirect) || !/^[\x21-\x7e]+$/.test(redirect)) return false;
+  const url = new URL(redirect);
+  if (!isLoopback(url) || url.href !== redirect) return false;
   return redirects.some((one) => {
     const registered = new URL(one);
     if (!isLoopback(registered)) return false;

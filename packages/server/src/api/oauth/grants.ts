@@ -11,7 +11,7 @@ import { newSecret } from '../../data-dir/admin-token.ts';
 import type { MadeBy } from '../../store/issued.ts';
 import type { OAuthGrant, OAuthGrantStore } from '../../store/oauth-grants.ts';
 import type { TokenStore } from '../../store/tokens.ts';
-import { digestOf } from './client-ids.ts';
+import { digestOfClient } from './client-ids.ts';
 import { OAuthFailure } from './errors.ts';
 import type { AuthorizationRequest, OfferedScope } from './request.ts';
 
@@ -46,7 +46,7 @@ export interface OAuthTokens {
   readonly scope: string;
 }
 
-export interface GrantsParts {
+export interface OAuthGrantsParts {
   readonly auth: Auth;
   readonly tokens: TokenStore;
   readonly store: OAuthGrantStore;
@@ -54,7 +54,7 @@ export interface GrantsParts {
   readonly now?: () => number;
 }
 
-export class Grants {
+export class OAuthGrants {
   readonly #auth: Auth;
   readonly #tokens: TokenStore;
   readonly #store: OAuthGrantStore;
@@ -62,7 +62,7 @@ export class Grants {
   /** The token that each code was exchanged for, by the digest of the code. */
   readonly #redeemed = new Map<string, string>();
 
-  constructor({ auth, tokens, store, now = () => performance.now() }: GrantsParts) {
+  constructor({ auth, tokens, store, now = () => performance.now() }: OAuthGrantsParts) {
     this.#auth = auth;
     this.#tokens = tokens;
     this.#store = store;
@@ -107,26 +107,26 @@ export class Grants {
    */
   redeem(
     code: string,
-    given: { clientId: string; redirect: string | undefined; verifier: string; isResource(of: string): boolean },
+    request: { clientId: string; redirect: string | undefined; verifier: string; isResource(of: string): boolean },
   ): OAuthTokens {
     const hash = sha256(code);
     const became = this.#redeemed.get(hash.toString('hex'));
     if (became !== undefined) this.#auth.revoke(became);
     const found = this.#codes.take(hash);
     if (found === undefined) throw invalidGrant('The code was used already, or is too old.');
-    if (found.clientDigest !== digestOf(given.clientId)) throw invalidGrant('The code is another program’s.');
+    if (found.clientDigest !== digestOfClient(request.clientId)) throw invalidGrant('The code is another program’s.');
     if (
-      given.redirect === undefined ||
-      !URL.canParse(given.redirect) ||
-      new URL(given.redirect).href !== found.redirect
+      request.redirect === undefined ||
+      !URL.canParse(request.redirect) ||
+      new URL(request.redirect).href !== found.redirect
     ) {
       throw invalidGrant('redirect_uri is not the one that the code was sent to.');
     }
-    const challenge = createHash('sha256').update(given.verifier).digest();
+    const challenge = createHash('sha256').update(request.verifier).digest();
     const isProven =
-      VERIFIER.test(given.verifier) && timingSafeEqual(challenge, Buffer.from(found.challenge, 'base64url'));
+      VERIFIER.test(request.verifier) && timingSafeEqual(challenge, Buffer.from(found.challenge, 'base64url'));
     if (!isProven) throw invalidGrant('code_verifier does not fit.');
-    if (!given.isResource(found.resource))
+    if (!request.isResource(found.resource))
       throw new OAuthFailure('invalid_target', 'The code is for another resource.');
     const holder = this.#auth.holderOf(found.issuer);
     if (holder === undefined || !allows(holder.scope, found.scope))
@@ -145,7 +145,7 @@ export class Grants {
    */
   refresh(
     refresh: string,
-    given: { clientId: string; scope: string | undefined; isResource(of: string): boolean },
+    request: { clientId: string; scope: string | undefined; isResource(of: string): boolean },
   ): OAuthTokens {
     const hash = sha256(refresh);
     const used = this.#store.findByUsed(hash);
@@ -158,14 +158,15 @@ export class Grants {
     if (grant === undefined || token === undefined || isOver(token.expiresAt)) {
       throw invalidGrant('The refresh token is not valid, or not any more.');
     }
-    if (grant.client !== digestOf(given.clientId)) throw invalidGrant('The refresh token is another program’s.');
-    if (!given.isResource(grant.resource))
+    if (grant.client !== digestOfClient(request.clientId))
+      throw invalidGrant('The refresh token is another program’s.');
+    if (!request.isResource(grant.resource))
       throw new OAuthFailure('invalid_target', 'The token is for another resource.');
     const holder = this.#auth.holderOf(grant.issuer);
     if (holder === undefined || !allows(holder.scope, token.scope)) {
       throw invalidGrant('Whoever allowed it may not any more.');
     }
-    if (given.scope !== undefined && !given.scope.split(/ +/).includes(token.scope)) {
+    if (request.scope !== undefined && !request.scope.split(/ +/).includes(token.scope)) {
       throw new OAuthFailure(
         'invalid_scope',
         `The grant has the scope "${token.scope}", and nothing else can be had of it.`,
@@ -181,7 +182,7 @@ export class Grants {
   end(secret: string, clientId: string): void {
     const hash = sha256(secret);
     const grant = this.#store.findByRefresh(hash) ?? this.#store.get(this.#tokens.findByHash(hash)?.id ?? '');
-    if (grant?.client === digestOf(clientId)) this.#auth.revoke(grant.token);
+    if (grant?.client === digestOfClient(clientId)) this.#auth.revoke(grant.token);
   }
 
   #make(

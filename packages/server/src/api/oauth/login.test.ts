@@ -9,7 +9,7 @@ import { prepareDataDir } from '../../data-dir/data-dir.ts';
 import { type Gateway, loginHeaders, openGateway, postJson, type Reply } from '../http/gateway.fixture.ts';
 import { json, route } from '../http/routes.ts';
 import { ClientIds } from './client-ids.ts';
-import { Grants } from './grants.ts';
+import { OAuthGrants } from './grants.ts';
 import { challengeOf, oauthRoutes } from './routes.ts';
 
 let gateway: Gateway;
@@ -25,7 +25,7 @@ beforeAll(async () => {
   gateway = await openGateway({
     routes: ({ auth, catalogue }) => {
       const store = catalogue.oauthGrants;
-      const grants = new Grants({ auth, tokens: catalogue.tokens, store, now: () => clock });
+      const grants = new OAuthGrants({ auth, tokens: catalogue.tokens, store, now: () => clock });
       return [...oauthRoutes({ clients, grants }), resource];
     },
   });
@@ -116,7 +116,7 @@ describe('a program that knows nothing', () => {
   });
 
   test('registers, keeps nothing here, and is known again; what could mislead or steal is refused', async () => {
-    const kept = gateway.catalogue.tokens.list().length;
+    const count = gateway.catalogue.tokens.list().length;
     const made = await register({
       client_name: 'Agent ⚙️',
       redirect_uris: [REDIRECT],
@@ -145,7 +145,7 @@ describe('a program that knows nothing', () => {
     }
     expect(errorOf(await register({ redirect_uris: Array(6).fill(REDIRECT) }))).toEqual([400, 'invalid_redirect_uri']);
     expect((await register({ client_name: 'x'.repeat(20_000), redirect_uris: [REDIRECT] })).status).toBe(413);
-    expect(gateway.catalogue.tokens.list().length).toBe(kept);
+    expect(gateway.catalogue.tokens.list().length).toBe(count);
   });
 
   test('is led to the page, whose address decides nothing', async () => {

@@ -1,7 +1,7 @@
 // Authorization request of a program: parsed from the query and validated.
 
 import { allows, type Scope } from '@binnacle/protocol';
-import { type ClientIds, digestOf, isLoopback, isRegistered, type OAuthClient } from './client-ids.ts';
+import { type ClientIds, digestOfClient, isLoopback, isRegistered, type OAuthClient } from './client-ids.ts';
 import { type OAuthCode, OAuthFailure } from './errors.ts';
 
 /** Scopes that a login can grant: never `admin`, which creates tokens. */
@@ -41,33 +41,33 @@ export function readAuthorization(
   query: string,
   { base, clients }: { readonly base: string; readonly clients: ClientIds },
 ): AuthorizationRequest {
-  const given = fieldsOf(query);
-  const clientId = given.get('client_id') ?? '';
+  const fields = fieldsOf(query);
+  const clientId = fields.get('client_id') ?? '';
   const client = clients.read(clientId);
   if (client === undefined) {
     throw new OAuthFailure('invalid_client', 'The program that asks is not known here: it has to register anew.');
   }
-  const asked = given.get('redirect_uri') ?? (client.redirects.length === 1 ? client.redirects[0] : undefined);
-  if (asked === undefined || !isRegistered(client, asked)) {
+  const redirectUri = fields.get('redirect_uri') ?? (client.redirects.length === 1 ? client.redirects[0] : undefined);
+  if (redirectUri === undefined || !isRegistered(client, redirectUri)) {
     throw new OAuthFailure('invalid_request', 'redirect_uri is none that the program has registered.');
   }
-  const redirect = new URL(asked);
-  const state = given.get('state');
+  const redirect = new URL(redirectUri);
+  const state = fields.get('state');
   const refuse = (code: OAuthCode, message: string): never => {
     throw new OAuthFailure(code, message, answerTo(redirect, { error: code, state, iss: base }));
   };
   if ((state ?? '').length > MAX_STATE) refuse('invalid_request', 'state is too long.');
-  if (given.get('response_type') !== 'code') refuse('unsupported_response_type', 'response_type takes "code".');
-  const challenge = given.get('code_challenge') ?? '';
-  if (given.get('code_challenge_method') !== 'S256' || !CHALLENGE.test(challenge)) {
+  if (fields.get('response_type') !== 'code') refuse('unsupported_response_type', 'response_type takes "code".');
+  const challenge = fields.get('code_challenge') ?? '';
+  if (fields.get('code_challenge_method') !== 'S256' || !CHALLENGE.test(challenge)) {
     refuse('invalid_request', 'PKCE is needed: code_challenge, with code_challenge_method=S256.');
   }
   const resource = resourceOf(base);
-  if (!isResource(given.get('resource'), base)) {
+  if (!isResource(fields.get('resource'), base)) {
     refuse('invalid_target', `resource takes ${resource}: a token for something else is not made here.`);
   }
-  const scope = widestOf(given.get('scope')) ?? refuse('invalid_scope', `scope takes ${OFFERED.join(', ')}.`);
-  return { client, clientDigest: digestOf(clientId), redirect, state, challenge, resource, scope };
+  const scope = widestOf(fields.get('scope')) ?? refuse('invalid_scope', `scope takes ${OFFERED.join(', ')}.`);
+  return { client, clientDigest: digestOfClient(clientId), redirect, state, challenge, resource, scope };
 }
 
 /** Parses a form. Throws `invalid_request` for a repeated field. */
@@ -87,23 +87,23 @@ export function answerTo(redirect: URL, answer: Readonly<Record<string, string |
   return url.href;
 }
 
-export function isResource(given: string | undefined, base: string): boolean {
-  if (given === undefined) return true;
-  if (!URL.canParse(given)) return false;
+export function isResource(resource: string | undefined, base: string): boolean {
+  if (resource === undefined) return true;
+  if (!URL.canParse(resource)) return false;
   const href = (url: string): string => new URL(url).href.replace(/\/$/, '');
-  return [resourceOf(base), base].some((ours) => href(ours) === href(given));
+  return [resourceOf(base), base].some((ours) => href(ours) === href(resource));
 }
 
 /** Returns the widest known scope; foreign scopes, which some clients request from every server, are ignored. */
 function widestOf(scope: string | undefined): OfferedScope | undefined {
   if (scope === undefined || scope.trim() === '') return 'view';
-  const asked = new Set(scope.split(/ +/));
-  return OFFERED.findLast((one) => asked.has(one));
+  const requested = new Set(scope.split(/ +/));
+  return OFFERED.findLast((one) => requested.has(one));
 }
 
 /**
- * Lists the scopes that a person with the scope `held` may grant for a request of `asked`: up to both, down to the
+ * Lists the scopes that a person with the scope `own` may grant for a request of `requested`: up to both, down to the
  * least.
  */
-export const choicesOf = (asked: OfferedScope, held: Scope): readonly OfferedScope[] =>
-  OFFERED.filter((one) => allows(asked, one) && allows(held, one));
+export const choicesOf = (requested: OfferedScope, own: Scope): readonly OfferedScope[] =>
+  OFFERED.filter((one) => allows(requested, one) && allows(own, one));

@@ -2,10 +2,10 @@
 // and the tokens.
 
 import { BinnacleError } from '@binnacle/protocol';
-import { json, type Route, type RouteContext, route, z } from '../http/routes.ts';
+import { type HttpRoute, json, type RouteContext, route, z } from '../http/routes.ts';
 import type { ClientIds } from './client-ids.ts';
 import { OAUTH, OAuthFailure } from './errors.ts';
-import type { Grants } from './grants.ts';
+import type { OAuthGrants } from './grants.ts';
 import {
   answerTo,
   choicesOf,
@@ -23,14 +23,18 @@ const MAX_QUERY = 8000;
 const MAX_BODY = 16 * 1024;
 
 const Text = z.string().max(MAX_QUERY);
-const Asked = z.strictObject({ query: Text });
-const Decided = z.strictObject({ query: Text, decision: z.enum(['allow', 'deny']), scope: z.enum(OFFERED).optional() });
+const AuthorizationQuery = z.strictObject({ query: Text });
+const AuthorizationDecision = z.strictObject({
+  query: Text,
+  decision: z.enum(['allow', 'deny']),
+  scope: z.enum(OFFERED).optional(),
+});
 const Registration = z.object({
   client_name: z.string().max(1000).optional(),
   redirect_uris: z.array(z.string().max(2000)).max(100),
 });
 
-const Described = z.object({
+const AuthorizationShape = z.object({
   client: z.string().describe('The name that the program gives itself: nobody has checked it.'),
   destination: z.object({
     text: z.string().describe('The host or the scheme that the answer goes to.'),
@@ -42,20 +46,20 @@ const Described = z.object({
 
 export interface OAuthParts {
   readonly clients: ClientIds;
-  readonly grants: Grants;
+  readonly grants: OAuthGrants;
 }
 
 /** Returns the part of the WWW-Authenticate header of `/mcp` that names the metadata of the login (RFC 9728). */
 export const challengeOf = (base: string): string =>
   `resource_metadata="${base}/.well-known/oauth-protected-resource/mcp", scope="${OFFERED.join(' ')}"`;
 
-export function oauthRoutes(parts: OAuthParts): Route[] {
+export function oauthRoutes(parts: OAuthParts): HttpRoute[] {
   return [...metadataRoutes(), ...programRoutes(parts), ...personRoutes(parts)];
 }
 
-function metadataRoutes(): Route[] {
+function metadataRoutes(): HttpRoute[] {
   // Clients append the path of the resource to the well-known path, including the path prefix of a proxy.
-  const metadata = (path: string, summary: string, of: string, describe: (base: string) => object): Route[] => {
+  const metadata = (path: string, summary: string, of: string, describe: (base: string) => object): HttpRoute[] => {
     const shared = { method: 'get', scope: 'public', unknownFields: 'ignored', summary } as const;
     const responses = { 200: { description: 'The metadata.', type: 'application/json' } };
     return [
@@ -106,7 +110,7 @@ function metadataRoutes(): Route[] {
   ];
 }
 
-function programRoutes({ clients, grants }: OAuthParts): Route[] {
+function programRoutes({ clients, grants }: OAuthParts): HttpRoute[] {
   return [
     route({
       method: 'post',
@@ -177,7 +181,7 @@ function programRoutes({ clients, grants }: OAuthParts): Route[] {
   ];
 }
 
-function personRoutes({ clients, grants }: OAuthParts): Route[] {
+function personRoutes({ clients, grants }: OAuthParts): HttpRoute[] {
   return [
     route({
       method: 'post',
@@ -185,8 +189,8 @@ function personRoutes({ clients, grants }: OAuthParts): Route[] {
       scope: 'view',
       summary: 'What a program asks for that has sent a person here.',
       description: 'Of a browser login. Whoever asks, and where the answer goes, is to be shown before it is decided.',
-      body: Asked,
-      responses: { 200: { description: 'Who asks for what.', schema: Described } },
+      body: AuthorizationQuery,
+      responses: { 200: { description: 'Who asks for what.', schema: AuthorizationShape } },
       handler: ({ base, body, principal }) => {
         const { client, redirect, scope } = readAuthorization(body.query, { base, clients });
         const choices = choicesOf(scope, principal.scope);
@@ -198,14 +202,15 @@ function personRoutes({ clients, grants }: OAuthParts): Route[] {
       path: '/v1/authorization/decision',
       scope: 'view',
       summary: 'Allow or deny what a program asks for.',
-      body: Decided,
+      body: AuthorizationDecision,
       responses: {
         200: { description: 'Where the browser goes with the answer.', schema: z.object({ redirect: z.string() }) },
       },
       handler: ({ base, body: { query, decision, scope }, principal }) => {
-        const asked = readAuthorization(query, { base, clients });
-        const { redirect, state } = asked;
-        const code = decision === 'allow' ? grants.allow(asked, scope ?? asked.scope, principal) : undefined;
+        const authorization = readAuthorization(query, { base, clients });
+        const { redirect, state } = authorization;
+        const code =
+          decision === 'allow' ? grants.allow(authorization, scope ?? authorization.scope, principal) : undefined;
         const answer = code === undefined ? { error: 'access_denied' } : { code };
         return json({ redirect: answerTo(redirect, { ...answer, state, iss: base }) });
       },
@@ -215,7 +220,7 @@ function personRoutes({ clients, grants }: OAuthParts): Route[] {
 
 function tokensFor(
   { request, body, base }: Pick<RouteContext<'public', unknown, unknown, unknown, Buffer>, 'request' | 'body' | 'base'>,
-  grants: Grants,
+  grants: OAuthGrants,
   clients: ClientIds,
 ): object {
   const form = formOf(request, body);
@@ -226,14 +231,14 @@ function tokensFor(
   if (!isResource(form.get('resource'), base)) {
     throw new OAuthFailure('invalid_target', `resource takes ${resourceOf(base)}.`);
   }
-  const given = { clientId, isResource: (of: string) => of === resourceOf(base) };
+  const client = { clientId, isResource: (of: string) => of === resourceOf(base) };
   switch (form.get('grant_type')) {
     case 'authorization_code': {
       const proof = { redirect: form.get('redirect_uri'), verifier: needed(form, 'code_verifier') };
-      return grants.redeem(needed(form, 'code'), { ...given, ...proof });
+      return grants.redeem(needed(form, 'code'), { ...client, ...proof });
     }
     case 'refresh_token':
-      return grants.refresh(needed(form, 'refresh_token'), { ...given, scope: form.get('scope') });
+      return grants.refresh(needed(form, 'refresh_token'), { ...client, scope: form.get('scope') });
     default:
       throw new OAuthFailure('unsupported_grant_type', 'grant_type takes authorization_code and refresh_token.');
   }

@@ -3,7 +3,7 @@
 import { BinnacleError } from '@binnacle/protocol';
 import type { TimedSessions } from '../../sessions/timed-sessions.ts';
 import type { SeenSessions, SessionAccess } from '../../visibility/session-access.ts';
-import { json, type Route, route, TAKEN_OVER, z } from '../http/routes.ts';
+import { type HttpRoute, json, route, TAKEN_OVER, z } from '../http/routes.ts';
 import { Offset, text } from '../schemas/fields.ts';
 import type { Liveness } from '../stream/liveness.ts';
 import { CommandExecution, endingOf } from './command-execution.ts';
@@ -43,7 +43,7 @@ const Status = z
   })
   .openapi('ExecdCommandStatus');
 
-export function commandRoutes(access: SessionAccess, commands: TimedSessions, liveness: Liveness): Route[] {
+export function commandRoutes(access: SessionAccess, commands: TimedSessions, liveness: Liveness): HttpRoute[] {
   return [
     route({
       method: 'post',
@@ -59,9 +59,9 @@ export function commandRoutes(access: SessionAccess, commands: TimedSessions, li
         const envs = body.envs ?? {};
         const begun = performance.now();
         const by = { name: principal.name };
-        const asked = { command, envs, cwd: expandCwd(cwd, envs), timeoutMs: timeout };
+        const spec = { command, envs, cwd: expandCwd(cwd, envs), timeoutMs: timeout };
         const seen = access.seenBy(principal);
-        const session = await commands.start(seen, asked, by);
+        const session = await commands.start(seen, spec, by);
         if (background === true) writeStarted(takeOver(), session.id, performance.now() - begun);
         else await writeExecution(new CommandExecution(session, commands), seen.takeOver(session, takeOver), liveness);
         return TAKEN_OVER;

@@ -30,7 +30,7 @@ export function expandCwd(
 }
 
 /** Checks the directory now, because the program starts later. Throws `bad_cwd`. */
-export function checkCwd(cwd: string): void {
+export function requireDirectory(cwd: string): void {
   if (statSync(cwd, { throwIfNoEntry: false })?.isDirectory() === true) return;
   throw new BinnacleError('bad_cwd', { message: `"${cwd}" is not a directory.` });
 }

@@ -2,12 +2,12 @@
 // resolves to this gateway.
 
 import { tokensOf } from '../../access/token-headers.ts';
-import { json, type Route, route, z } from '../http/routes.ts';
+import { type HttpRoute, json, route, z } from '../http/routes.ts';
 import { LIFECYCLE } from './errors.ts';
 
 const Endpoint = z.object({ endpoint: z.string(), headers: z.record(z.string(), z.string()) }).openapi('ExecdEndpoint');
 
-export const endpointRoutes = (): Route[] => [
+export const endpointRoutes = (): HttpRoute[] => [
   route({
     method: 'get',
     path: '/v1/sandboxes/:id/endpoints/:port',

@@ -10,7 +10,7 @@ import { TextCutter } from '../../cursor/text-decoder.ts';
 import type { Entry, Page } from '../../log/log.ts';
 import type { Session, SessionListener } from '../../sessions/session.ts';
 import type { SeenResponse } from '../../visibility/session-access.ts';
-import type { Liveness, Watched } from '../stream/liveness.ts';
+import type { LiveConnection, Liveness } from '../stream/liveness.ts';
 
 /** Ping interval of the original daemon. Some clients treat a longer silence as a dead stream. */
 const PING_MS = 3000;
@@ -75,15 +75,15 @@ export function writeExecution(execution: Execution, response: SeenResponse, liv
   });
 }
 
-class ExecutionAnswer implements Sink, Watched {
+class ExecutionAnswer implements Sink, LiveConnection {
   readonly #execution: Execution;
   readonly #response: ServerResponse;
   readonly #pump: Pump;
   readonly #text = new TextCutter();
   /** Kinds of output whose last character is incomplete. */
-  readonly #held = new Set<OutputKind>();
+  readonly #incomplete = new Set<OutputKind>();
   /** Position in the id of the last event. */
-  #told: Position;
+  #lastSent: Position;
   readonly #release: (() => void)[];
   readonly #pinging: NodeJS.Timeout;
   readonly #resolve: () => void;
@@ -95,7 +95,7 @@ class ExecutionAnswer implements Sink, Watched {
     this.#execution = execution;
     this.#response = response;
     this.#resolve = resolve;
-    this.#told = execution.at;
+    this.#lastSent = execution.at;
     const { session, at } = execution;
     this.#pump = new Pump(new Cursor(session.log, at), this);
     const finish = (ending: Ending) => this.#finish(ending);
@@ -135,12 +135,12 @@ class ExecutionAnswer implements Sink, Watched {
       if (typeof sorted === 'object') return this.#finish(sorted, entry.time);
       if (isOutput(entry.kind) && sorted !== 'nothing') {
         const { kind, bytes, offset, next, time } = entry;
-        const { text, held } = this.#text.cut(kind, bytes);
-        if (held === 0) this.#held.delete(kind);
-        else this.#held.add(kind);
+        const { text, held: incompleteBytes } = this.#text.cut(kind, bytes);
+        if (incompleteBytes === 0) this.#incomplete.delete(kind);
+        else this.#incomplete.add(kind);
         // An incomplete character is not part of the sent output: reading from this position repeats its bytes.
-        const end = offset + bytes.length - held;
-        if (text !== '') this.#told = { epoch, place: held === 0 ? next : begin, offset: end };
+        const end = offset + bytes.length - incompleteBytes;
+        if (text !== '') this.#lastSent = { epoch, place: incompleteBytes === 0 ? next : begin, offset: end };
         const stream = kind === 'stderr' ? 'stderr' : 'stdout';
         if (text !== '') {
           hasRoom = this.#write(
@@ -159,7 +159,7 @@ class ExecutionAnswer implements Sink, Watched {
   gap({ from, to, reason, next }: Gap): Took {
     // The rest of the character is lost in the gap.
     this.#flush(Date.now());
-    this.#told = next;
+    this.#lastSent = next;
     return this.#write({ type: 'gap', from, to, reason }, Date.now()) ? 'more' : 'full';
   }
 
@@ -196,15 +196,15 @@ class ExecutionAnswer implements Sink, Watched {
 
   /** Flushes incomplete characters, which nothing will complete. */
   #flush(time: number): void {
-    for (const kind of this.#held) {
+    for (const kind of this.#incomplete) {
       this.#write({ type: kind === 'stderr' ? 'stderr' : 'stdout', text: this.#text.flush(kind) }, time);
     }
-    this.#held.clear();
+    this.#incomplete.clear();
   }
 
   /** Writes an event. JSON contains no raw line break, so no program can end or forge an event. */
   #write(event: ServerEvent, time: number): boolean {
-    return this.#isOver || this.#response.write(frame(event, time, this.#told));
+    return this.#isOver || this.#response.write(frame(event, time, this.#lastSent));
   }
 
   #stop(): void {

@@ -48,8 +48,8 @@ export async function writeLogs(
   const response = takeOver();
   response.setHeader('EXECD-COMMANDS-TAIL-CURSOR', String(until - first));
   const selection = { ...wholeLog(session), limit: until };
-  const asked = { at, follow: false, waitMs: 0, type: 'text/plain; charset=utf-8' };
-  await writeOutput(session, asked, response, liveness, selection);
+  const outputQuery = { at, follow: false, waitMs: 0, type: 'text/plain; charset=utf-8' };
+  await writeOutput(session, outputQuery, response, liveness, selection);
 }
 
 /** Counts the bytes before `end` that belong to an incomplete character. */

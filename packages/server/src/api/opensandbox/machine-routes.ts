@@ -2,7 +2,7 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import { headerValues } from '../../access/host-origin.ts';
-import { json, type Method, type Route, route, z } from '../http/routes.ts';
+import { type HttpMethod, type HttpRoute, json, route, z } from '../http/routes.ts';
 import { EXECD } from './errors.ts';
 import type { Metrics } from './metrics.ts';
 import { empty } from './schemas.ts';
@@ -10,7 +10,7 @@ import { empty } from './schemas.ts';
 /** Unsupported routes, and the alternative to each. */
 const MISSING: readonly {
   readonly why: string;
-  readonly routes: readonly (readonly [Method, string])[];
+  readonly routes: readonly (readonly [HttpMethod, string])[];
 }[] = [
   {
     why: 'Files are not served. Read and write them with commands.',
@@ -62,7 +62,7 @@ const Machine = z
   })
   .openapi('ExecdMetrics');
 
-export function machineRoutes(metrics: Metrics): Route[] {
+export function machineRoutes(metrics: Metrics): HttpRoute[] {
   return [
     route({
       method: 'get',
@@ -93,7 +93,7 @@ export function machineRoutes(metrics: Metrics): Route[] {
   ];
 }
 
-const missing = (method: Method, path: string, why: string): Route =>
+const missing = (method: HttpMethod, path: string, why: string): HttpRoute =>
   route({
     method,
     path,

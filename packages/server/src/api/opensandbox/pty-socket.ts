@@ -8,12 +8,12 @@ import { validate } from '../http/app.ts';
 import { z } from '../http/routes.ts';
 import { Flag, Offset } from '../schemas/fields.ts';
 import {
+  acquireLease,
   type CompatParts,
-  type CompatRequest,
+  type CompatUpgrade,
   checkHandshake,
-  letGo,
+  releaseLease,
   SessionSocket,
-  takeHelm,
 } from '../session-socket/session-socket.ts';
 import { codeOf, type Exit, parseJsonFrame, type Sendable, type Wire } from '../session-socket/session-wire.ts';
 import { wordOf } from './errors.ts';
@@ -39,20 +39,20 @@ const Query = z.object({
  * Attaches a client to a terminal. Every refusal comes before the upgrade. The first writer starts the program, by
  * `pty` in a terminal or on pipes; afterwards the session knows its mode. A program is never started twice.
  */
-export async function attachPty(parts: CompatParts & { readonly ptys: Ptys }, asked: CompatRequest): Promise<void> {
-  const { request, socket, head, principal } = asked;
+export async function attachPty(parts: CompatParts & { readonly ptys: Ptys }, upgrade: CompatUpgrade): Promise<void> {
+  const { request, socket, head, principal } = upgrade;
   const query = queryOf(request.url);
   checkHandshake(request);
   const isReadOnly = query.readonly === true || !allows(principal.scope, 'input');
   const seen = parts.access.seenBy(principal);
-  const { session, isNew } = await started({ seen, ptys: parts.ptys }, asked.id, { ...query, isReadOnly });
+  const { session, isNew } = await findOrStart({ seen, ptys: parts.ptys }, upgrade.id, { ...query, isReadOnly });
   await session.refresh();
   const { log } = session;
   // The client that starts the program has seen none of its output, however much there is by now.
   const tail = query.tail ?? (isNew ? undefined : DEFAULT_TAIL_BYTES);
   const from = query.since !== undefined ? { offset: query.since } : tail === undefined ? 'start' : { tail };
   const at = await positionOf(log, from);
-  const lease = isReadOnly ? undefined : await takeHelm(session, principal, query.takeover === true);
+  const lease = isReadOnly ? undefined : await acquireLease(session, principal, query.takeover === true);
   const replayUntil = log.head.offset;
   const wire = new PtyWire(session);
   let isUpgraded = false;
@@ -62,36 +62,36 @@ export async function attachPty(parts: CompatParts & { readonly ptys: Ptys }, as
     new SessionSocket(shown).start();
   });
   // The handshake was refused, or the client has disconnected meanwhile: no one is left to hold the lease.
-  if (!isUpgraded) letGo(session, lease);
+  if (!isUpgraded) releaseLease(session, lease);
 }
 
-type Asked = z.output<typeof Query>;
+type PtyQuery = z.output<typeof Query>;
 
-function queryOf(url: string | undefined): Asked {
-  const given: Record<string, string> = {};
+function queryOf(url: string | undefined): PtyQuery {
+  const values: Record<string, string> = {};
   for (const [name, value] of new URL(url ?? '', 'http://localhost').searchParams) {
     if (!Object.hasOwn(Query.shape, name)) continue;
-    if (Object.hasOwn(given, name)) throw new BinnacleError('bad_request', { message: `"${name}" was given twice.` });
-    given[name] = value;
+    if (Object.hasOwn(values, name)) throw new BinnacleError('bad_request', { message: `"${name}" was given twice.` });
+    values[name] = value;
   }
-  const query = validate('query', Query, given);
+  const query = validate('query', Query, values);
   if (query.since !== undefined && query.tail !== undefined) {
     throw new BinnacleError('bad_request', { message: 'Pass since or tail, not both.' });
   }
   return query;
 }
 
-async function started(
+async function findOrStart(
   { seen, ptys }: { readonly seen: SeenSessions; readonly ptys: Ptys },
   id: string,
-  asked: Asked & { readonly isReadOnly: boolean },
+  query: PtyQuery & { readonly isReadOnly: boolean },
 ): Promise<{ readonly session: Session; readonly isNew: boolean }> {
   const found = ptys.find(seen, id);
   if ('record' in found) return { session: found, isNew: false };
   // A program that has not started has no output at that offset.
-  if ((asked.since ?? 0) > 0) throw new BinnacleError('offset_ahead', { details: { oldestOffset: 0, headOffset: 0 } });
-  if (asked.isReadOnly) throw new BinnacleError('not_started');
-  const mode: Mode = asked.pty === false ? 'pipe' : 'pty';
+  if ((query.since ?? 0) > 0) throw new BinnacleError('offset_ahead', { details: { oldestOffset: 0, headOffset: 0 } });
+  if (query.isReadOnly) throw new BinnacleError('not_started');
+  const mode: Mode = query.pty === false ? 'pipe' : 'pty';
   return { session: await ptys.start(seen, found, mode), isNew: true };
 }
 

@@ -70,16 +70,16 @@ export class RunExecution implements Execution {
   }
 
   readonly listener = (finish: (ending: Ending) => void): SessionListener => {
-    const look = (run: RunInfo) => {
+    const check = (run: RunInfo) => {
       // All other runs have their end in the log, after their last byte.
       if (run.id === this.id && run.state === 'ended' && run.startedAt === null) finish(endingOfRun(run));
     };
     // The run may have ended between the runner's response and the start of this listener.
     queueMicrotask(() => {
       const known = this.#known();
-      if (known !== undefined) look(known);
+      if (known !== undefined) check(known);
     });
-    return { ran: (_session, run) => look(run) };
+    return { ran: (_session, run) => check(run) };
   };
 
   sort(entry: Entry) {

@@ -1,13 +1,13 @@
 // Shared schemas and responses of the sandbox daemon's routes.
 
 import { z } from '../http/routes.ts';
-import { argument } from '../schemas/fields.ts';
+import { CommandArgument } from '../schemas/fields.ts';
 
 /** Accepts null as undefined: some clients send null for omitted fields. */
 export const nothingOr = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? undefined);
 
 /** Shell text for bash. */
-export const Shell = argument.refine((value) => value.trim() !== '', 'it is empty');
+export const Shell = CommandArgument.refine((value) => value.trim() !== '', 'it is empty');
 
 /**
  * Maximum bytes of variables: a terminal that no client has attached to keeps them in memory, and a thousand such

@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 import { positionOf } from '../../cursor/start-position.ts';
 import type { SessionAccess } from '../../visibility/session-access.ts';
-import { json, type Route, route, TAKEN_OVER, z } from '../http/routes.ts';
+import { type HttpRoute, json, route, TAKEN_OVER, z } from '../http/routes.ts';
 import { Flag, Offset, text } from '../schemas/fields.ts';
 import type { Liveness } from '../stream/liveness.ts';
 import { expandCwd } from './cwd.ts';
@@ -16,13 +16,13 @@ import { empty, nothingOr, Shell, Timeout } from './schemas.ts';
 
 const Id = z.object({ id: z.string() });
 const Cwd = nothingOr(text(4096));
-const Standing = z
+const SessionStatus = z
   .object({ session_id: z.string(), running: z.boolean(), output_offset: z.number() })
   .openapi('ExecdSession');
 
-const Started = Standing.pick({ session_id: true }).extend({ mode: z.enum(['pty', 'pipe']).optional() });
+const Started = SessionStatus.pick({ session_id: true }).extend({ mode: z.enum(['pty', 'pipe']).optional() });
 
-export function execdSessionRoutes(access: SessionAccess, liveness: Liveness): Route[] {
+export function execdSessionRoutes(access: SessionAccess, liveness: Liveness): HttpRoute[] {
   return [
     route({
       method: 'post',
@@ -38,8 +38,8 @@ export function execdSessionRoutes(access: SessionAccess, liveness: Liveness): R
         const cwd = expandCwd(body.cwd);
         if (cwd !== undefined) make(cwd);
         const mode = query.pty === true ? 'pty' : 'pipe';
-        const asked = { runs: true, mode, ...(cwd === undefined ? {} : { cwd }) } as const;
-        const { id, record } = await access.seenBy(principal).create(asked, { orPipes: true });
+        const spec = { runs: true, mode, ...(cwd === undefined ? {} : { cwd }) } as const;
+        const { id, record } = await access.seenBy(principal).create(spec, { orPipes: true });
         return json(query.pty === undefined ? { session_id: id } : { session_id: id, mode: record.spec.mode });
       },
     }),
@@ -50,7 +50,7 @@ export function execdSessionRoutes(access: SessionAccess, liveness: Liveness): R
       dialect: EXECD,
       summary: 'How a session stands.',
       params: Id,
-      responses: { 200: { description: 'Where its output is.', schema: Standing } },
+      responses: { 200: { description: 'Where its output is.', schema: SessionStatus } },
       handler: async ({ params, principal }) => {
         const { id, running, outputOffset } = await access.seenBy(principal).info(params.id);
         return json({ session_id: id, running, output_offset: outputOffset });

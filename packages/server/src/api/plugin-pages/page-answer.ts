@@ -69,7 +69,7 @@ export const PLUGIN_PAGE_CSP = [
 
 const NO_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
 
-export interface Asked {
+export interface PluginPageRequest {
   readonly plugin: string;
   /** URL of the gateway as the client reaches it, without a trailing slash. */
   readonly base: string;
@@ -79,12 +79,12 @@ export interface Asked {
 }
 
 /** Builds the response. Throws `plugin_failed` with a reason for the plugin's author. */
-export function responseOf(given: unknown, asked: Asked): Response {
-  const read = Answer.safeParse(given);
+export function responseOf(result: unknown, request: PluginPageRequest): Response {
+  const read = Answer.safeParse(result);
   if (!read.success) {
     const [issue] = read.error.issues;
     throw wrong(
-      asked,
+      request,
       `its ${issue?.path[0]?.toString() ?? 'shape'} is wrong: ${issue?.message ?? ''}`.slice(0, MAX_REASON),
     );
   }
@@ -92,29 +92,29 @@ export function responseOf(given: unknown, asked: Asked): Response {
   const out = new Headers();
   for (const [name, value] of Object.entries(headers)) {
     if (!ALLOWED.has(name)) {
-      throw wrong(asked, `the header "${name}" is none that a plugin sets; it sets ${[...ALLOWED].join(', ')}`);
+      throw wrong(request, `the header "${name}" is none that a plugin sets; it sets ${[...ALLOWED].join(', ')}`);
     }
-    out.set(name, name === 'location' ? locationOf(value, asked) : value);
+    out.set(name, name === 'location' ? locationOf(value, request) : value);
   }
-  if (Buffer.byteLength(body, 'base64') > MAX_BYTES) throw wrong(asked, `its body is larger than ${MAX_BYTES} bytes`);
+  if (Buffer.byteLength(body, 'base64') > MAX_BYTES) throw wrong(request, `its body is larger than ${MAX_BYTES} bytes`);
   const bytes = NO_BODY.has(status) ? null : Buffer.from(body, 'base64');
   if (bytes === null) out.delete('content-type');
-  else typeThe(out, asked);
+  else setContentType(out, request);
   return new Response(bytes, { status, headers: out });
 }
 
-function typeThe(out: Headers, asked: Asked): void {
-  const given = out.get('content-type') ?? 'application/octet-stream';
-  const type = TYPE.exec(given)?.[1]?.toLowerCase();
-  if (type === undefined) throw wrong(asked, 'its content-type is none');
+function setContentType(out: Headers, request: PluginPageRequest): void {
+  const contentType = out.get('content-type') ?? 'application/octet-stream';
+  const type = TYPE.exec(contentType)?.[1]?.toLowerCase();
+  if (type === undefined) throw wrong(request, 'its content-type is none');
   if (LOADABLE.test(type)) {
     throw wrong(
-      asked,
+      request,
       `its content-type is ${type}: scripts and styles do not come from a plugin. Put styles into the page`,
     );
   }
   const isPage = type === 'text/html';
-  out.set('content-type', isPage && !/charset/i.test(given) ? `${given}; charset=utf-8` : given);
+  out.set('content-type', isPage && !/charset/i.test(contentType) ? `${contentType}; charset=utf-8` : contentType);
   if (isPage) out.set('content-security-policy', PLUGIN_PAGE_CSP);
 }
 
@@ -122,8 +122,8 @@ function typeThe(out: Headers, asked: Asked): void {
  * Validates a redirect: an address of the same plugin, or any https address from a public page, to which no token was
  * sent.
  */
-function locationOf(value: string, asked: Asked): string {
-  const { base, plugin, path, isPublic } = asked;
+function locationOf(value: string, request: PluginPageRequest): string {
+  const { base, plugin, path, isPublic } = request;
   const { origin, pathname } = new URL(base);
   // A plugin names paths like the gateway, without the prefix of a proxy.
   const before = pathname.replace(/\/$/, '');
@@ -134,10 +134,10 @@ function locationOf(value: string, asked: Asked): string {
     if (url.origin === origin && isOwn) return before + url.pathname + url.search + url.hash;
     if (isPublic && url.protocol === 'https:') return url.href;
   }
-  throw wrong(asked, `its location is neither below ${own}/${isPublic ? ' nor an https address' : ''}`);
+  throw wrong(request, `its location is neither below ${own}/${isPublic ? ' nor an https address' : ''}`);
 }
 
-const wrong = ({ plugin }: Asked, what: string): BinnacleError =>
+const wrong = ({ plugin }: PluginPageRequest, what: string): BinnacleError =>
   new BinnacleError('plugin_failed', {
     message: `The answer of the plugin ${plugin} cannot be sent: ${what}.`,
     details: { plugin },

@@ -12,7 +12,7 @@ export interface PluginPage {
   readonly isPublic: boolean;
 }
 
-export interface Found<One> {
+export interface PageMatch<One> {
   readonly page: One;
   readonly params: Readonly<Record<string, string>>;
 }
@@ -22,7 +22,7 @@ export function findPage<One extends { readonly offer: PluginPage }>(
   pages: readonly One[],
   method: string,
   path: string,
-): Found<One> | undefined {
+): PageMatch<One> | undefined {
   const fitting = pages.filter(({ offer }) => offer.method === method);
   for (const page of fitting.sort((a, b) => bySpecificity(a.offer, b.offer))) {
     const params = matchPath(page.offer.path, path);

@@ -10,8 +10,8 @@ import type { Log } from '../../base/logger.ts';
 import { pathOf } from '../../base/request-path.ts';
 import { type RateLimits, Rates } from '../../traffic/rate-limit.ts';
 import { readBody } from '../http/body.ts';
-import { type Method, type Route, type RouteContext, route, z } from '../http/routes.ts';
-import { type Asked, responseOf } from './page-answer.ts';
+import { type HttpMethod, type HttpRoute, type RouteContext, route, z } from '../http/routes.ts';
+import { type PluginPageRequest, responseOf } from './page-answer.ts';
 import { findPage, headersFor, type PluginPage, queryOf } from './page-request.ts';
 
 /** A page of an active plugin. */
@@ -65,12 +65,12 @@ export const PLUGIN_PAGE_LIMITS: PluginPageLimits = {
   rates: { eventsPerSecond: 50, bytesPerSecond: 4 * 1024 * 1024 },
 };
 
-const METHODS: readonly Method[] = ['get', 'post', 'put', 'patch', 'delete'];
+const METHODS: readonly HttpMethod[] = ['get', 'post', 'put', 'patch', 'delete'];
 const Params = z.object({ id: z.string(), rest: z.string().optional() });
 /** Minimum interval between log lines about one plugin (throttle): clients can request a failing page at will. */
-const TELL_EVERY_MS = 10_000;
+const LOG_EVERY_MS = 10_000;
 
-export function pluginPages(parts: PluginPagesParts): Route[] {
+export function pluginPages(parts: PluginPagesParts): HttpRoute[] {
   const pages = new PluginPages(parts);
   // The plugin's `/` is at both paths.
   return ['/plugins/:id', '/plugins/:id/*rest'].flatMap((path) =>
@@ -91,7 +91,7 @@ export function pluginPages(parts: PluginPagesParts): Route[] {
   );
 }
 
-type Asking = Pick<RouteContext, 'request' | 'base'>;
+type PageContext = Pick<RouteContext, 'request' | 'base'>;
 
 class PluginPages {
   readonly #parts: PluginPagesParts;
@@ -99,7 +99,7 @@ class PluginPages {
   readonly #rates: Rates;
   readonly #arriving = new Loads();
   readonly #inFlight = new Loads();
-  readonly #toldAt = new Map<string, number>();
+  readonly #loggedAt = new Map<string, number>();
 
   constructor(parts: PluginPagesParts) {
     this.#parts = parts;
@@ -110,7 +110,7 @@ class PluginPages {
   async answer(
     { id, rest = '' }: z.output<typeof Params>,
     method: string,
-    { request, base }: Asking,
+    { request, base }: PageContext,
   ): Promise<Response> {
     const found = findPage(
       this.#parts.offered().filter(({ plugin }) => plugin === id),
@@ -133,7 +133,7 @@ class PluginPages {
     const target = request.url ?? '';
     const path = pathOf(target);
     const { page, params } = found;
-    const asked = {
+    const pageRequest = {
       method: page.offer.method,
       path: `/${rest}`,
       params,
@@ -143,17 +143,17 @@ class PluginPages {
       caller: principal?.name ?? null,
     };
     try {
-      const given = await this.#invoke(page, asked, body.length, sender);
+      const result = await this.#invoke(page, pageRequest, body.length, sender);
       if (principal !== undefined) auth.assertLive(principal);
-      return this.#responseOf(page, given, { plugin: id, base, path, isPublic });
+      return this.#responseOf(page, result, { plugin: id, base, path, isPublic });
     } catch (error) {
       throw this.#failure(error, page);
     }
   }
 
-  #responseOf({ offer, note }: OfferedPage, given: unknown, asked: Asked): Response {
+  #responseOf({ offer, note }: OfferedPage, result: unknown, pageRequest: PluginPageRequest): Response {
     try {
-      return responseOf(given, asked);
+      return responseOf(result, pageRequest);
     } catch (error) {
       if (error instanceof BinnacleError) note(`${offer.method} ${offer.path}: ${error.message}`);
       throw error;
@@ -173,13 +173,13 @@ class PluginPages {
     }
   }
 
-  async #invoke({ plugin, invoke }: OfferedPage, asked: object, bytes: number, sender: string): Promise<unknown> {
+  async #invoke({ plugin, invoke }: OfferedPage, pageRequest: object, bytes: number, sender: string): Promise<unknown> {
     const { inFlight, inFlightOfOne, inFlightBytes, answerMs } = this.#limits;
     const all = this.#inFlight.take(plugin, bytes, { count: inFlight, bytes: inFlightBytes });
     const one = this.#inFlight.take(`${plugin} ${sender}`, bytes, { count: inFlightOfOne, bytes: inFlightBytes });
     try {
       if (all === undefined || one === undefined) throw busy(plugin);
-      return await invoke(asked, answerMs);
+      return await invoke(pageRequest, answerMs);
     } finally {
       all?.();
       one?.();
@@ -199,8 +199,8 @@ class PluginPages {
   #failure(error: unknown, { plugin, offer }: OfferedPage): unknown {
     if (!(error instanceof BinnacleError) || error.status < 500) return error;
     const now = performance.now();
-    if (now - (this.#toldAt.get(plugin) ?? Number.NEGATIVE_INFINITY) >= TELL_EVERY_MS) {
-      this.#toldAt.set(plugin, now);
+    if (now - (this.#loggedAt.get(plugin) ?? Number.NEGATIVE_INFINITY) >= LOG_EVERY_MS) {
+      this.#loggedAt.set(plugin, now);
       const { code, message } = error;
       this.#parts.log.warn(
         { plugin, method: offer.method, path: offer.path, code, message },

@@ -4,7 +4,7 @@ import { allows, BinnacleError, type ConversationInfo, type Visibility } from '@
 import type { Conversations } from '../../conversations/conversations.ts';
 import { authorOf } from '../../conversations/state/audience.ts';
 import type { WriteLease } from '../../conversations/write-lease.ts';
-import { json, noContent, type Route, route, z } from '../http/routes.ts';
+import { type HttpRoute, json, noContent, route, z } from '../http/routes.ts';
 import { LeaseHeader, LeaseTtl, text, ttlOf } from '../schemas/fields.ts';
 import { ConversationShape, Shown } from '../schemas/resources.ts';
 
@@ -13,7 +13,7 @@ const Limit = z
   .string()
   .regex(/^\d{1,4}$/, 'a whole number')
   .transform(Number);
-export const Page = { after: z.string().max(100).optional(), limit: Limit.optional() };
+export const PageShape = { after: z.string().max(100).optional(), limit: Limit.optional() };
 const Title = text(200);
 const NewConversation = z.strictObject({
   agent: text(64).min(1).optional(),
@@ -42,7 +42,7 @@ const LeaseBody = z.strictObject({
 });
 const Answer = z.looseObject({ option: z.string(), reason: z.string() });
 
-export function conversationRoutes(conversations: Conversations): Route[] {
+export function conversationRoutes(conversations: Conversations): HttpRoute[] {
   return [
     route({
       method: 'get',
@@ -73,7 +73,7 @@ export function conversationRoutes(conversations: Conversations): Route[] {
         200: { description: 'It was there.', schema: ConversationShape },
       },
       handler: async ({ body, principal }) => {
-        const { conversation, isNew } = await conversations.create(given(body), principal);
+        const { conversation, isNew } = await conversations.create(withoutUndefined(body), principal);
         const info: ConversationInfo = conversations.infoOf(conversation, principal);
         const headers = { Location: `/v1/conversations/${encodeURIComponent(info.key)}` };
         return json(info, { status: isNew ? 201 : 200, headers });
@@ -84,7 +84,7 @@ export function conversationRoutes(conversations: Conversations): Route[] {
       path: '/v1/conversations',
       scope: 'view',
       summary: 'List the conversations that the caller may see; the ones that changed last come first.',
-      query: z.strictObject(Page),
+      query: z.strictObject(PageShape),
       responses: {
         200: {
           description: 'One page.',
@@ -114,7 +114,7 @@ export function conversationRoutes(conversations: Conversations): Route[] {
       handler: async ({ params, body, principal }) => {
         const conversation = await conversations.get(params.key, principal);
         conversations.requireManage(conversation, principal);
-        conversation.update(given(body) as { title?: string; visibility?: Visibility }, authorOf(principal));
+        conversation.update(withoutUndefined(body) as { title?: string; visibility?: Visibility }, authorOf(principal));
         return json(conversations.infoOf(conversation, principal));
       },
     }),
@@ -181,7 +181,7 @@ export function conversationRoutes(conversations: Conversations): Route[] {
         if (body.pid !== undefined && !allows(principal.scope, 'create')) {
           throw new BinnacleError('forbidden', { message: 'Naming a pid needs the scope "create".' });
         }
-        return json(lead(lease, body, principal.name));
+        return json(changeLease(lease, body, principal.name));
       },
     }),
     route({
@@ -202,24 +202,24 @@ export function conversationRoutes(conversations: Conversations): Route[] {
   ];
 }
 
-function lead(lease: WriteLease, asked: z.output<typeof LeaseBody>, name: string): object {
-  const { action, holder = name, pid } = asked;
-  const ttlMs = ttlOf(asked);
+function changeLease(lease: WriteLease, body: z.output<typeof LeaseBody>, name: string): object {
+  const { action, holder = name, pid } = body;
+  const ttlMs = ttlOf(body);
   switch (action) {
     case 'acquire':
     case 'take':
-      return lease.acquire(holder, given({ take: action === 'take', ttlMs, pid }));
+      return lease.acquire(holder, withoutUndefined({ take: action === 'take', ttlMs, pid }));
     case 'renew':
-      return lease.renew(asked.lease ?? '');
+      return lease.renew(body.lease ?? '');
     case 'release':
-      lease.release(asked.lease ?? '');
+      lease.release(body.lease ?? '');
       return { released: true };
   }
 }
 
-type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
 
 /** Removes fields with the value undefined, which zod includes. */
-export function given<T extends object>(value: T): Given<T> {
-  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as Given<T>;
+export function withoutUndefined<T extends object>(value: T): Defined<T> {
+  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as Defined<T>;
 }

@@ -6,7 +6,7 @@ import { Producer, unknownFields } from '../../traffic/event.ts';
 import type { Ingest } from '../../traffic/ingest.ts';
 import type { Rates } from '../../traffic/rate-limit.ts';
 import { validate } from '../http/app.ts';
-import { json, type Route, route, z } from '../http/routes.ts';
+import { type HttpRoute, json, route, z } from '../http/routes.ts';
 
 export const MAX_BATCH_EVENTS = 1000;
 /** Maximum bytes of a batch: 1000 events of a few KiB, or one event of 1 MiB as base64 with room to spare. */
@@ -37,7 +37,7 @@ const Answer = z
   })
   .openapi('EmitAnswer');
 
-export function emitRoutes(ingest: Ingest, rates: Rates): Route[] {
+export function emitRoutes(ingest: Ingest, rates: Rates): HttpRoute[] {
   return [
     route({
       method: 'post',
@@ -91,7 +91,7 @@ function admit(rates: Rates, principal: Principal, events: number, bytes: number
 }
 
 function answerOf(results: readonly EmitResult[], ignored: readonly string[]): EmitAnswer {
-  const count = (wanted: EmitResult['status']): number => results.filter(({ status }) => status === wanted).length;
+  const count = (kind: EmitResult['status']): number => results.filter(({ status }) => status === kind).length;
   return {
     results,
     stored: count('stored'),

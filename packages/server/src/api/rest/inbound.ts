@@ -2,9 +2,9 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { Inbound, InboundMessage } from '../../conversations/inbound.ts';
-import { json, type Route, route, z } from '../http/routes.ts';
+import { type HttpRoute, json, route, z } from '../http/routes.ts';
 import { text } from '../schemas/fields.ts';
-import { given } from './conversations.ts';
+import { withoutUndefined } from './conversations.ts';
 
 const Id = z.union([text(512), z.number().int()]);
 const Peer = z.strictObject({ kind: z.enum(['direct', 'dm', 'group', 'channel']), id: Id });
@@ -37,7 +37,7 @@ const Receipt = z.looseObject({
   duplicate: z.boolean(),
 });
 
-export function inboundRoutes(inbound: Inbound): Route[] {
+export function inboundRoutes(inbound: Inbound): HttpRoute[] {
   return [
     route({
       method: 'post',
@@ -52,7 +52,10 @@ export function inboundRoutes(inbound: Inbound): Route[] {
       handler: async ({ body }) => {
         const { roles, ...rest } = body;
         if (rest.text.trim() === '') throw new BinnacleError('bad_request', { message: 'The message is empty.' });
-        const message = { ...given(rest), ...(roles === undefined ? {} : { memberRoleIds: roles }) } as InboundMessage;
+        const message = {
+          ...withoutUndefined(rest),
+          ...(roles === undefined ? {} : { memberRoleIds: roles }),
+        } as InboundMessage;
         return json(await inbound.receive(message), { status: 202 });
       },
     }),

@@ -2,7 +2,7 @@
 // token.
 
 import { type BinnacleError, type GatewayInfo, PROTOCOL_VERSION } from '@binnacle/protocol';
-import { json, type Route, route, z } from '../http/routes.ts';
+import { type HttpRoute, json, route, z } from '../http/routes.ts';
 
 const Info = z
   .object({
@@ -30,7 +30,7 @@ export interface InfoParts {
   proofOf(nonce: string): string;
 }
 
-export const infoRoutes = ({ version, terminalProblem, proofOf }: InfoParts): Route[] => [
+export const infoRoutes = ({ version, terminalProblem, proofOf }: InfoParts): HttpRoute[] => [
   route({
     method: 'get',
     path: '/v1/info',

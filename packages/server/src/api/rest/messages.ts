@@ -8,13 +8,13 @@ import type { Conversations } from '../../conversations/conversations.ts';
 import { assertMaySend, authorOf, mayManage } from '../../conversations/state/audience.ts';
 import { DELTA_INTERVAL_MS } from '../../conversations/state/pace.ts';
 import { positionOf } from '../../cursor/start-position.ts';
-import { json, type Route, route, TAKEN_OVER, z } from '../http/routes.ts';
-import { EventHeaders, Flag, LeaseHeader, MAX_TIMEOUT_MS, Wait, wantsEvents } from '../schemas/fields.ts';
+import { type HttpRoute, json, route, TAKEN_OVER, z } from '../http/routes.ts';
+import { EventHeaders, Flag, LeaseHeader, MAX_TIMER_MS, WaitMs, wantsEvents } from '../schemas/fields.ts';
 import { CONVERSATION_EVENTS, MESSAGE_EVENTS } from '../schemas/frames.ts';
-import { ConversationFeed, headOf, runOfReceipt } from '../stream/conversation-feed.ts';
+import { ConversationFeed, conversationHead, runOfReceipt } from '../stream/conversation-feed.ts';
 import type { Liveness } from '../stream/liveness.ts';
 import { EventStream } from '../stream/sse.ts';
-import { given, OfConversation, Page } from './conversations.ts';
+import { OfConversation, PageShape, withoutUndefined } from './conversations.ts';
 
 const MessageId = z.string().max(100);
 const OfMessage = OfConversation.extend({ id: MessageId });
@@ -31,7 +31,7 @@ const NewMessage = z.strictObject({
   id: MessageId.optional(),
   text: z.string(),
   steer: z.enum(['queue', 'inject', 'interrupt']).optional(),
-  timeoutMs: z.number().int().min(0).max(MAX_TIMEOUT_MS).optional(),
+  timeoutMs: z.number().int().min(0).max(MAX_TIMER_MS).optional(),
 });
 const Message = z
   .looseObject({ id: z.string(), role: z.string(), text: z.string(), state: z.string() })
@@ -41,7 +41,7 @@ const Receipt = z
   .object({ message: Message, run: Run.nullable(), duplicate: z.boolean(), aborted: z.array(z.string()).optional() })
   .openapi('SendReceipt');
 
-export function messageRoutes(conversations: Conversations, liveness: Liveness): Route[] {
+export function messageRoutes(conversations: Conversations, liveness: Liveness): HttpRoute[] {
   return [
     route({
       method: 'post',
@@ -50,7 +50,7 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
       summary: 'Send a message. The answer comes as server-sent events (Accept: text/event-stream), or is asked for.',
       params: OfConversation,
       query: z.strictObject({
-        wait: Wait.optional(),
+        wait: WaitMs.optional(),
         format: z.enum(['json', 'sse']).optional(),
         deltaIntervalMs: Interval.optional(),
       }),
@@ -62,9 +62,9 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
       handler: async ({ params, query, headers, body, principal, signal, takeOver }) => {
         const conversation = await conversations.get(params.key, principal);
         assertMaySend(principal, body);
-        const head = headOf(conversation);
+        const head = conversationHead(conversation);
         const receipt = conversation.send(
-          { text: body.text, ...given(body) },
+          { text: body.text, ...withoutUndefined(body) },
           authorOf(principal),
           headers['binnacle-lease'],
         );
@@ -82,7 +82,7 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
           return { ...receipt, message, run: message.state === 'cancelled' ? null : conversation.findRun(run.id) };
         };
         const parts = { conversations, conversation, principal, run: run.id, read };
-        return json(await comeTo(parts, query.wait, signal), { status: 202 });
+        return json(await waitForRunEnd(parts, query.wait, signal), { status: 202 });
       },
     }),
     route({
@@ -91,7 +91,7 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
       scope: 'view',
       summary: 'What was said, newest page first, oldest message first within it.',
       params: OfConversation,
-      query: z.strictObject({ before: z.string().max(20).optional(), limit: Page.limit }),
+      query: z.strictObject({ before: z.string().max(20).optional(), limit: PageShape.limit }),
       responses: {
         200: {
           description: 'Pass `before` back for what came before.',
@@ -143,13 +143,13 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
       scope: 'view',
       summary: 'One run, as it is now, or when it has ended (?wait=).',
       params: OfRun,
-      query: z.strictObject({ wait: Wait.optional() }),
+      query: z.strictObject({ wait: WaitMs.optional() }),
       responses: { 200: { description: 'The run.', schema: Run } },
       handler: async ({ params, query, principal, signal }) => {
         const conversation = await conversations.get(params.key, principal);
         const read = () => conversation.findRun(params.run);
         const parts = { conversations, conversation, principal, run: params.run, read };
-        return json(await comeTo(parts, query.wait ?? 0, signal));
+        return json(await waitForRunEnd(parts, query.wait ?? 0, signal));
       },
     }),
     route({
@@ -184,9 +184,9 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
       handler: async ({ params, query, headers, principal, takeOver }) => {
         const conversation = await conversations.get(params.key, principal);
         const { run, follow = true, deltaIntervalMs } = query;
-        const asked = headers['last-event-id'] || query.position;
+        const resumeAt = headers['last-event-id'] || query.position;
         const begin = run === undefined ? 'start' : (conversation.findRun(run).position ?? 'start');
-        const at = await positionOf(conversation.log, asked ?? begin);
+        const at = await positionOf(conversation.log, resumeAt ?? begin);
         const events = { at, intervalMs: deltaIntervalMs, follow, ...(run === undefined ? {} : { runs: [run] }) };
         await stream({ conversations, liveness, principal }, conversation, takeOver(), events);
         return TAKEN_OVER;
@@ -195,7 +195,7 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
   ];
 }
 
-interface Streamed {
+interface EventStreamOptions {
   readonly at: Position;
   readonly intervalMs: number | undefined;
   /** Ends after the last of these runs. Default: everything, without an end. */
@@ -211,7 +211,7 @@ async function stream(
   parts: { readonly conversations: Conversations; readonly liveness: Liveness; readonly principal: Principal },
   conversation: Conversation,
   response: ServerResponse,
-  { at, intervalMs = DELTA_INTERVAL_MS, runs, follow, first }: Streamed,
+  { at, intervalMs = DELTA_INTERVAL_MS, runs, follow, first }: EventStreamOptions,
 ): Promise<void> {
   const { conversations, liveness, principal } = parts;
   const events = new EventStream(response, liveness);
@@ -248,7 +248,7 @@ async function stream(
 }
 
 /** Returns the result of `read` when the run has ended, or after `waitMs`. */
-function comeTo<T>(
+function waitForRunEnd<T>(
   parts: {
     readonly conversations: Conversations;
     readonly conversation: Conversation;
@@ -283,7 +283,7 @@ function comeTo<T>(
     });
     const unlisten = conversations.listen({
       changed: (other: Conversation, events: readonly ConversationEvent[]) => {
-        if (other === conversation && events.some((event) => tells(event, run))) finish();
+        if (other === conversation && events.some((event) => isEndOf(event, run))) finish();
       },
     });
     signal.addEventListener('abort', finish, { once: true });
@@ -301,6 +301,6 @@ function isKnownOver(conversation: Conversation, run: string): boolean {
 }
 
 /** Returns true if the event ends the run, or cancels its message before the run began. */
-const tells = (event: ConversationEvent, run: string): boolean =>
+const isEndOf = (event: ConversationEvent, run: string): boolean =>
   ((event.type === 'final' || event.type === 'error' || event.type === 'aborted') && event.run === run) ||
   (event.type === 'message_cancelled' && event.id === run);

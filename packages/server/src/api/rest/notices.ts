@@ -1,13 +1,13 @@
 // The route for reading the notices of plugins. /v1/ws also sends new notices.
 
 import type { Notices } from '../../plugins/notices.ts';
-import { json, type Route, route, z } from '../http/routes.ts';
+import { type HttpRoute, json, route, z } from '../http/routes.ts';
 import { numberIn } from '../schemas/fields.ts';
 
 const Notice = z.object({ n: z.number(), at: z.number(), plugin: z.string(), title: z.string(), text: z.string() });
 const List = z.object({ notices: z.array(Notice), next: z.number() });
 
-export function noticeRoutes(notices: Notices): Route[] {
+export function noticeRoutes(notices: Notices): HttpRoute[] {
   return [
     route({
       method: 'get',

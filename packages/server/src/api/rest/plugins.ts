@@ -2,8 +2,8 @@
 // own pages.
 
 import type { Plugins } from '../../plugins/plugins.ts';
-import { json, noContent, type Route, route, z } from '../http/routes.ts';
-import { numberIn, text, Wait } from '../schemas/fields.ts';
+import { type HttpRoute, json, noContent, route, z } from '../http/routes.ts';
+import { numberIn, text, WaitMs } from '../schemas/fields.ts';
 
 const MAX_AUDIT = 1000;
 
@@ -19,9 +19,9 @@ const List = z.object({ plugins: z.array(Info) });
 const Log = z.looseObject({ lines: z.array(z.looseObject({ n: z.number(), text: z.string() })), next: z.number() });
 const Audit = z.object({ entries: z.array(z.looseObject({ plugin: z.string(), what: z.string() })) });
 
-const told = (description: string) => ({ 200: { description, schema: Info } });
+const infoAnswer = (description: string) => ({ 200: { description, schema: Info } });
 
-export function pluginRoutes(plugins: Plugins): Route[] {
+export function pluginRoutes(plugins: Plugins): HttpRoute[] {
   return [
     route({
       method: 'get',
@@ -37,7 +37,7 @@ export function pluginRoutes(plugins: Plugins): Route[] {
       scope: 'admin',
       summary: 'One plugin.',
       params: Id,
-      responses: told('As it is now.'),
+      responses: infoAnswer('As it is now.'),
       handler: ({ params }) => json(plugins.info(params.id)),
     }),
     route({
@@ -88,7 +88,7 @@ export function pluginRoutes(plugins: Plugins): Route[] {
       summary: 'Grant a permission: writes its key of the config file. In force at once.',
       params: Grant,
       body: z.strictObject({ value: Value }),
-      responses: told('With the grant.'),
+      responses: infoAnswer('With the grant.'),
       handler: async ({ params, body, principal }) =>
         json(await plugins.grant(params.id, params.permission, body.value, principal.name)),
     }),
@@ -98,7 +98,7 @@ export function pluginRoutes(plugins: Plugins): Route[] {
       scope: 'admin',
       summary: 'Take a permission away.',
       params: Grant,
-      responses: told('Without the grant.'),
+      responses: infoAnswer('Without the grant.'),
       handler: async ({ params, principal }) =>
         json(await plugins.grant(params.id, params.permission, false, principal.name)),
     }),
@@ -109,7 +109,7 @@ export function pluginRoutes(plugins: Plugins): Route[] {
       summary: 'Have a plugin run, or not.',
       params: Id,
       body: z.strictObject({ enabled: z.boolean() }),
-      responses: told('As it is now.'),
+      responses: infoAnswer('As it is now.'),
       handler: async ({ params, body, principal }) =>
         json(await plugins.setEnabled(params.id, body.enabled, principal.name)),
     }),
@@ -119,7 +119,7 @@ export function pluginRoutes(plugins: Plugins): Route[] {
       scope: 'admin',
       summary: 'End its process, if there is one, and start another, also of one that is disabled.',
       params: Id,
-      responses: told('Once it is ready, or it is known why it is not.'),
+      responses: infoAnswer('Once it is ready, or it is known why it is not.'),
       handler: async ({ params, principal }) => json(await plugins.restart(params.id, principal.name)),
     }),
     route({
@@ -128,7 +128,7 @@ export function pluginRoutes(plugins: Plugins): Route[] {
       scope: 'admin',
       summary: 'What a plugin printed, and what the gateway says of it.',
       params: Id,
-      query: z.strictObject({ after: numberIn(0, Number.MAX_SAFE_INTEGER).optional(), wait_ms: Wait.optional() }),
+      query: z.strictObject({ after: numberIn(0, Number.MAX_SAFE_INTEGER).optional(), wait_ms: WaitMs.optional() }),
       responses: { 200: { description: 'Oldest first. Read on with after=next.', schema: Log } },
       handler: async ({ params, query, signal }) => {
         const log = plugins.logOf(params.id);

@@ -6,7 +6,7 @@ import type { Notifications } from '../../notifications/notifications.ts';
 import type { Muted, MuteStore } from '../../store/mutes.ts';
 import type { HailWishStore } from '../../store/notification-settings.ts';
 import type { SessionAccess } from '../../visibility/session-access.ts';
-import { json, noContent, type Route, route, z } from '../http/routes.ts';
+import { type HttpRoute, json, noContent, route, z } from '../http/routes.ts';
 import { OfConversation } from './conversations.ts';
 
 export interface PushParts {
@@ -34,7 +34,7 @@ const State = z.object({ publicKey: z.string().nullable(), browsers: z.number(),
 const Muting = z.object({ sessions: z.array(z.string()), conversations: z.array(z.string()) }).openapi('Mutes');
 const OfSession = z.object({ id: z.string().max(64) });
 
-export function pushRoutes({ notifications, mutes, wishes, access, conversations }: PushParts): Route[] {
+export function pushRoutes({ notifications, mutes, wishes, access, conversations }: PushParts): HttpRoute[] {
   return [
     route({
       method: 'get',
@@ -132,7 +132,7 @@ export function pushRoutes({ notifications, mutes, wishes, access, conversations
   ];
 }
 
-interface Mutable<Params> {
+interface MuteRouteParts<Params> {
   readonly mutes: MuteStore;
   readonly kind: Muted['kind'];
   readonly path: string;
@@ -141,20 +141,20 @@ interface Mutable<Params> {
   targetOf(params: Params, who: Principal): string | Promise<string>;
 }
 
-function muteRoutes<Params>({ mutes, kind, path, params, targetOf }: Mutable<Params>): Route[] {
-  const saying = (method: 'put' | 'delete', summary: string, description: string): Route =>
+function muteRoutes<Params>({ mutes, kind, path, params, targetOf }: MuteRouteParts<Params>): HttpRoute[] {
+  const muteRoute = (method: 'put' | 'delete', summary: string, description: string): HttpRoute =>
     route({
       ...{ method, path, scope: 'view', summary, params },
       responses: { 204: { description } },
-      handler: async ({ principal, params: asked }) => {
-        const muted = { kind, target: await targetOf(asked, principal) };
+      handler: async ({ principal, params: pathParams }) => {
+        const muted = { kind, target: await targetOf(pathParams, principal) };
         if (method === 'put') mutes.put(principal.user, muted);
         else mutes.drop(principal.user, muted);
         return noContent();
       },
     });
   return [
-    saying('put', `Do not notify the caller of this ${kind}.`, 'Muted, for this user alone.'),
-    saying('delete', `Notify the caller of this ${kind} again.`, 'Not muted.'),
+    muteRoute('put', `Do not notify the caller of this ${kind}.`, 'Muted, for this user alone.'),
+    muteRoute('delete', `Notify the caller of this ${kind} again.`, 'Not muted.'),
   ];
 }

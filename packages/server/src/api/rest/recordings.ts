@@ -19,7 +19,7 @@ import { MarkdownWriter } from '../../recording/markdown-writer.ts';
 import { TextWriter } from '../../recording/text-writer.ts';
 import type { ExportWriter, RecordedSession } from '../../recording/writer.ts';
 import type { SessionAccess } from '../../visibility/session-access.ts';
-import { json, type Route, route, TAKEN_OVER, z } from '../http/routes.ts';
+import { type HttpRoute, json, route, TAKEN_OVER, z } from '../http/routes.ts';
 import { Flag, Offset, text } from '../schemas/fields.ts';
 import { writeExport } from '../stream/export.ts';
 import type { Liveness } from '../stream/liveness.ts';
@@ -66,7 +66,7 @@ const Imported = z
   })
   .openapi('ImportedRecording');
 
-export function recordingRoutes(parts: RecordingParts): Route[] {
+export function recordingRoutes(parts: RecordingParts): HttpRoute[] {
   const { access, conversations, recordings, liveness, scheduler, assertLive } = parts;
   const exports = new Askers(EXPORTS);
   return [

@@ -3,11 +3,11 @@
 import { BinnacleError, STATUS_STATES } from '@binnacle/protocol';
 import type { SessionActivities } from '../../activity/session-activities.ts';
 import type { SessionReporters } from '../../reporting/session-reporters.ts';
-import { noContent, type Route, route, z } from '../http/routes.ts';
+import { type HttpRoute, noContent, route, z } from '../http/routes.ts';
 
 const MAX_BODY_BYTES = 16 * 1024;
 
-export function reportRoutes(reporters: SessionReporters, activities: SessionActivities): Route[] {
+export function reportRoutes(reporters: SessionReporters, activities: SessionActivities): HttpRoute[] {
   return [
     route({
       method: 'post',

@@ -1,7 +1,7 @@
 // Routes that explain routing: where a message would go and why, and the problems in the config file.
 
 import type { Config } from '../../config/config.ts';
-import { json, type Route, route, z } from '../http/routes.ts';
+import { type HttpRoute, json, route, z } from '../http/routes.ts';
 
 const Id = z.union([z.string().max(512), z.int()]);
 const Peer = z.strictObject({ kind: z.string().max(64), id: Id });
@@ -59,7 +59,7 @@ const Explanation = z
 
 const Problem = z.object({ path: z.string(), line: z.number(), column: z.number(), message: z.string() });
 
-export function routeRoutes(config: Pick<Config, 'path' | 'problems' | 'router'>): Route[] {
+export function routeRoutes(config: Pick<Config, 'path' | 'problems' | 'router'>): HttpRoute[] {
   return [
     route({
       method: 'post',

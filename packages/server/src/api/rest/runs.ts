@@ -4,23 +4,23 @@
 import { BinnacleError, isRunId, type ProcessInfo, type RunInfo, type RunRequest } from '@binnacle/protocol';
 import type { Session } from '../../sessions/session.ts';
 import type { SeenSessions, SessionAccess } from '../../visibility/session-access.ts';
-import { json, type Route, route, TAKEN_OVER, z } from '../http/routes.ts';
+import { type HttpRoute, json, route, TAKEN_OVER, z } from '../http/routes.ts';
 import {
-  argument,
   by,
+  CommandArgument,
   EventHeaders,
   Flag,
   LeaseHeader,
-  MAX_TIMEOUT_MS,
+  MAX_TIMER_MS,
   Offset,
   text,
-  Wait,
+  WaitMs,
   wantsEvents,
 } from '../schemas/fields.ts';
 import { RUN_EVENTS } from '../schemas/frames.ts';
 import type { Liveness } from '../stream/liveness.ts';
-import { headOf, type RunFrom, streamRun, writeRunOutput } from '../stream/run-stream.ts';
-import { hasEnded, waitForRun } from '../stream/run-wait.ts';
+import { type RunFrom, sessionHead, streamRun, writeRunOutput } from '../stream/run-stream.ts';
+import { hasRunEnded, waitForRun } from '../stream/run-wait.ts';
 
 const InSession = z.object({ id: z.string() });
 const OfRun = z.object({ id: z.string(), run: z.string() });
@@ -28,9 +28,9 @@ const Encoding = z.enum(['text', 'base64']).optional();
 
 const NewRun = z.strictObject({
   id: z.string().refine(isRunId, '1 to 64 of A-Z a-z 0-9 . _ -, not beginning with a dot').optional(),
-  command: argument.refine((command) => command !== '', 'not empty'),
+  command: CommandArgument.refine((command) => command !== '', 'not empty'),
   cwd: text(4096).min(1).optional(),
-  timeoutMs: z.number().int().min(0).max(MAX_TIMEOUT_MS).optional(),
+  timeoutMs: z.number().int().min(0).max(MAX_TIMER_MS).optional(),
   stdin: z.enum(['null', 'session']).optional(),
   onBusy: z.enum(['queue', 'refuse']).optional(),
   onDisconnect: z.enum(['detach', 'cancel']).default('detach'),
@@ -70,7 +70,7 @@ const OutputQuery = z.strictObject({
   format: z.enum(['raw', 'sse']).optional(),
 });
 
-export function runRoutes(access: SessionAccess, liveness: Liveness): Route[] {
+export function runRoutes(access: SessionAccess, liveness: Liveness): HttpRoute[] {
   return [
     route({
       method: 'post',
@@ -79,7 +79,11 @@ export function runRoutes(access: SessionAccess, liveness: Liveness): Route[] {
       summary:
         'Run a command in the shell of a session: as server-sent events (Accept: text/event-stream), or told of.',
       params: InSession,
-      query: z.strictObject({ format: z.enum(['json', 'sse']).optional(), encoding: Encoding, wait: Wait.optional() }),
+      query: z.strictObject({
+        format: z.enum(['json', 'sse']).optional(),
+        encoding: Encoding,
+        wait: WaitMs.optional(),
+      }),
       headers: z.object({ ...LeaseHeader, accept: EventHeaders.accept }),
       body: NewRun,
       events: RUN_EVENTS,
@@ -91,7 +95,7 @@ export function runRoutes(access: SessionAccess, liveness: Liveness): Route[] {
         const { onDisconnect, ...request } = body;
         const isSse = wantsEvents(query.format, headers.accept);
         // Read before the run starts, so that an unreadable log is reported before the start.
-        const head = isSse ? headOf(session) : undefined;
+        const head = isSse ? sessionHead(session) : undefined;
         const run = await session.runs.start(request as RunRequest, steering);
         const abandon = async (): Promise<void> => {
           // The client is gone, so errors have no receiver: another client may have the lease by now, or the run may
@@ -105,7 +109,7 @@ export function runRoutes(access: SessionAccess, liveness: Liveness): Route[] {
           if (end === 'left') await abandon();
           return TAKEN_OVER;
         }
-        const latest = await comeTo(session, run, { waitMs: query.wait, signal, liveness, seen });
+        const latest = await waitForRunEnd(session, run, { waitMs: query.wait, signal, liveness, seen });
         if (signal.aborted) await abandon();
         return json(describe(latest), {
           status: 201,
@@ -129,13 +133,13 @@ export function runRoutes(access: SessionAccess, liveness: Liveness): Route[] {
       scope: 'view',
       summary: 'One run, as it is now, or when it has ended (?wait=).',
       params: OfRun,
-      query: z.strictObject({ wait: Wait.optional() }),
+      query: z.strictObject({ wait: WaitMs.optional() }),
       responses: { 200: { description: 'The run.', schema: Info } },
       handler: async ({ params, query, principal, signal }) => {
         const seen = access.seenBy(principal);
         const session = seen.get(params.id);
         const run = session.runs.find(params.run);
-        return json(describe(await comeTo(session, run, { waitMs: query.wait, signal, liveness, seen })));
+        return json(describe(await waitForRunEnd(session, run, { waitMs: query.wait, signal, liveness, seen })));
       },
     }),
     route({
@@ -153,7 +157,7 @@ export function runRoutes(access: SessionAccess, liveness: Liveness): Route[] {
         const session = seen.get(params.id);
         await session.refresh();
         const run = session.runs.find(params.run);
-        const answer = { seen, session, run, head: headOf(session), liveness, signal, takeOver };
+        const answer = { seen, session, run, head: sessionHead(session), liveness, signal, takeOver };
         const isSse = wantsEvents(query.format, headers.accept);
         const from = fromOf(query, isSse ? headers['last-event-id'] : undefined);
         if (isSse) {
@@ -164,7 +168,7 @@ export function runRoutes(access: SessionAccess, liveness: Liveness): Route[] {
         const { follow = false } = query;
         if ((await writeRunOutput(answer, { from, follow })) === 'written') return TAKEN_OVER;
         // The run has not begun, or never did: there is no offset to resume from.
-        const isClosed = hasEnded(session.runs.find(params.run));
+        const isClosed = hasRunEnded(session.runs.find(params.run));
         return new Response(null, {
           headers: { 'Content-Type': 'application/octet-stream', 'Binnacle-Closed': isClosed ? '1' : '0' },
         });
@@ -196,7 +200,7 @@ export function runRoutes(access: SessionAccess, liveness: Liveness): Route[] {
   ];
 }
 
-interface Patience {
+interface RunWaitOptions {
   readonly waitMs: number | undefined;
   readonly signal: AbortSignal;
   readonly liveness: Liveness;
@@ -204,9 +208,13 @@ interface Patience {
 }
 
 /** Returns the run when it has ended, or its state after the wait. */
-async function comeTo(session: Session, run: RunInfo, { waitMs = 0, ...patience }: Patience): Promise<RunInfo> {
-  if (waitMs === 0 || hasEnded(run)) return run;
-  return await waitForRun(session, { run, isSo: hasEnded, withinMs: waitMs, ...patience });
+async function waitForRunEnd(
+  session: Session,
+  run: RunInfo,
+  { waitMs = 0, ...options }: RunWaitOptions,
+): Promise<RunInfo> {
+  if (waitMs === 0 || hasRunEnded(run)) return run;
+  return await waitForRun(session, { run, isReached: hasRunEnded, timeoutMs: waitMs, ...options });
 }
 
 function fromOf({ since, position }: z.output<typeof OutputQuery>, lastEventId: string | undefined): RunFrom {

@@ -4,10 +4,10 @@ import { callerKeyOf } from '../../access/principal.ts';
 import type { SessionScreens } from '../../screen/session-screens.ts';
 import type { RenderedScreen } from '../../screen/wire.ts';
 import type { SessionAccess } from '../../visibility/session-access.ts';
-import { json, type Route, route, z } from '../http/routes.ts';
+import { type HttpRoute, json, route, z } from '../http/routes.ts';
 import { Offset } from '../schemas/fields.ts';
 
-const Screen = z
+const ScreenShape = z
   .object({
     offset: z.number(),
     position: z.string(),
@@ -25,9 +25,9 @@ const Screen = z
   })
   .openapi('Screen');
 /** Fails to compile if the schema and the drawn screen differ. */
-const describe = (drawn: RenderedScreen): z.output<typeof Screen> => drawn;
+const describe = (rendered: RenderedScreen): z.output<typeof ScreenShape> => rendered;
 
-export function screenRoutes(access: SessionAccess, screens: SessionScreens): Route[] {
+export function screenRoutes(access: SessionAccess, screens: SessionScreens): HttpRoute[] {
   return [
     route({
       method: 'get',
@@ -39,20 +39,20 @@ export function screenRoutes(access: SessionAccess, screens: SessionScreens): Ro
       params: z.object({ id: z.string() }),
       query: z.strictObject({ format: z.enum(['json', 'text']).optional(), at: Offset.optional() }),
       headers: z.object({ accept: z.string().optional() }),
-      responses: { 200: { description: 'The screen.', schema: Screen } },
+      responses: { 200: { description: 'The screen.', schema: ScreenShape } },
       handler: async ({ params, query, headers, principal }) => {
         const seen = access.seenBy(principal);
         const at = query.at === undefined ? undefined : { offset: query.at, by: callerKeyOf(principal) };
-        const drawn = await screens.of(seen.get(params.id), at);
+        const rendered = await screens.of(seen.get(params.id), at);
         // Checks access again: the owner of the session may have changed during the drawing.
         seen.get(params.id);
         const isText = query.format === 'text' || (query.format === undefined && wantsText(headers.accept));
-        if (!isText) return json(describe(drawn));
-        return new Response(`${drawn.lines.join('\n').trimEnd()}\n`, {
+        if (!isText) return json(describe(rendered));
+        return new Response(`${rendered.lines.join('\n').trimEnd()}\n`, {
           headers: {
             'Content-Type': 'text/plain; charset=utf-8',
-            'Binnacle-Next-Offset': String(drawn.offset),
-            'Binnacle-Exact': drawn.exact ? '1' : '0',
+            'Binnacle-Next-Offset': String(rendered.offset),
+            'Binnacle-Exact': rendered.exact ? '1' : '0',
           },
         });
       },

@@ -3,7 +3,7 @@
 import type { SearchResult } from '@binnacle/protocol';
 import type { Search } from '../../search/search.ts';
 import type { SessionAccess } from '../../visibility/session-access.ts';
-import { json, type Route, route, z } from '../http/routes.ts';
+import { type HttpRoute, json, route, z } from '../http/routes.ts';
 import { numberIn } from '../schemas/fields.ts';
 
 const MAX_HITS = 50;
@@ -39,7 +39,7 @@ const Hit = z
   .openapi('SearchHit');
 const Result = z.object({ hits: z.array(Hit), next: z.string().nullable(), behindBytes: z.number() });
 
-export function searchRoutes(access: SessionAccess, search: Search): Route[] {
+export function searchRoutes(access: SessionAccess, search: Search): HttpRoute[] {
   return [
     route({
       method: 'get',

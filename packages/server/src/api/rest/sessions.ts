@@ -15,19 +15,19 @@ import {
 import { positionOf } from '../../cursor/start-position.ts';
 import { Labels } from '../../sessions/labels.ts';
 import type { SessionAccess } from '../../visibility/session-access.ts';
-import { json, noContent, type Route, route, TAKEN_OVER, z } from '../http/routes.ts';
+import { type HttpRoute, json, noContent, route, TAKEN_OVER, z } from '../http/routes.ts';
 import {
-  argument,
   by,
+  CellCount,
+  CommandArgument,
   EventHeaders,
   Flag,
   LeaseHeader,
   LeaseTtl,
   Offset,
-  Size,
   text,
   ttlOf,
-  Wait,
+  WaitMs,
   wantsEvents,
 } from '../schemas/fields.ts';
 import { OUTPUT_EVENTS } from '../schemas/frames.ts';
@@ -50,13 +50,13 @@ function withoutPrototype(env: unknown): unknown {
 }
 
 const NewSession = z.strictObject({
-  command: argument.optional(),
-  argv: z.array(argument).max(MAX_ARGS).optional(),
+  command: CommandArgument.optional(),
+  argv: z.array(CommandArgument).max(MAX_ARGS).optional(),
   mode: z.enum(['pty', 'pipe']).optional(),
   cwd: text(4096).optional(),
   env: z.preprocess(withoutPrototype, z.record(z.string(), z.string()).optional()),
-  cols: Size.optional(),
-  rows: Size.optional(),
+  cols: CellCount.optional(),
+  rows: CellCount.optional(),
   name: text(200).optional(),
   labels: Labels.optional(),
   runs: z.boolean().optional(),
@@ -77,14 +77,14 @@ const OutputQuery = z.strictObject({
   tail: Offset.optional(),
   position: z.string().max(64).optional(),
   follow: Flag.optional(),
-  wait: Wait.optional(),
+  wait: WaitMs.optional(),
   limit: Offset.optional(),
   stream: z.enum(['stdout', 'stderr']).optional(),
   encoding: z.enum(['text', 'base64']).optional(),
   format: z.enum(['raw', 'sse']).optional(),
 });
 
-export function sessionRoutes(access: SessionAccess, liveness: Liveness): Route[] {
+export function sessionRoutes(access: SessionAccess, liveness: Liveness): HttpRoute[] {
   return [
     route({
       method: 'post',
@@ -111,8 +111,8 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): Route[
         },
       },
       handler: async ({ query, principal }) => {
-        const asked = Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined));
-        return json(await access.seenBy(principal).list(asked as SessionQuery));
+        const listQuery = Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined));
+        return json(await access.seenBy(principal).list(listQuery as SessionQuery));
       },
     }),
     route({
@@ -245,7 +245,7 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): Route[
       summary: 'Give the terminal another size.',
       params: Id,
       headers: z.object(LeaseHeader),
-      body: z.strictObject({ cols: Size, rows: Size }),
+      body: z.strictObject({ cols: CellCount, rows: CellCount }),
       responses: { 204: { description: 'Done.' } },
       handler: async ({ params, headers, body, principal }) => {
         await access
@@ -283,16 +283,16 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): Route[
         },
       },
       handler: async ({ params, body, principal }) => {
-        const { lease: helm } = access.seenBy(principal).get(params.id);
+        const { lease: sessionLease } = access.seenBy(principal).get(params.id);
         const { action, lease = '' } = body;
         const ttlMs = ttlOf(body);
-        if (action === 'renew') return json(helm.renew(lease));
+        if (action === 'renew') return json(sessionLease.renew(lease));
         if (action === 'release') {
-          helm.release(lease);
+          sessionLease.release(lease);
           return json({ released: true });
         }
         const options = { take: action === 'take', ...(ttlMs === undefined ? {} : { ttlMs }) };
-        return json(await helm.acquire(body.holder ?? principal.name, options));
+        return json(await sessionLease.acquire(body.holder ?? principal.name, options));
       },
     }),
   ];
@@ -300,8 +300,8 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): Route[
 
 function fromOf(query: z.output<typeof OutputQuery>, lastEventId: string | undefined): From {
   if (lastEventId !== undefined && lastEventId !== '') return lastEventId;
-  const given = [query.since, query.tail, query.position].filter((value) => value !== undefined);
-  if (given.length > 1) throw new BinnacleError('bad_request', { message: 'Pass one of since, tail and position.' });
+  const starts = [query.since, query.tail, query.position].filter((value) => value !== undefined);
+  if (starts.length > 1) throw new BinnacleError('bad_request', { message: 'Pass one of since, tail and position.' });
   if (query.position !== undefined) return query.position;
   if (query.tail !== undefined) return { tail: query.tail };
   return { offset: query.since ?? 0 };

@@ -7,7 +7,7 @@ import { MAX_SHARE_TTL_MS, SHARE_TTL_MS } from '../../access/shares.ts';
 import type { Conversations } from '../../conversations/conversations.ts';
 import type { Reach, ShareRecord } from '../../store/shares.ts';
 import type { SessionAccess } from '../../visibility/session-access.ts';
-import { json, noContent, type Route, route, z } from '../http/routes.ts';
+import { type HttpRoute, json, noContent, route, z } from '../http/routes.ts';
 import { Flag } from '../schemas/fields.ts';
 
 export interface ShareParts {
@@ -56,7 +56,7 @@ const Guest = z.object({ id: z.string(), name: z.string(), redeemedAt: z.number(
 const What = { session: z.string().nullable(), conversation: z.string().nullable(), mode: Mode, label: z.string() };
 const OfShare = z.object({ id: z.string().max(100) });
 
-export function shareRoutes(parts: ShareParts): Route[] {
+export function shareRoutes(parts: ShareParts): HttpRoute[] {
   const { auth, access, conversations } = parts;
   const { shares } = auth;
 
@@ -108,8 +108,8 @@ export function shareRoutes(parts: ShareParts): Route[] {
       handler: async (context) => {
         const { body, principal, request } = context;
         const { mode, label, expiresInMs, uses } = body;
-        const wanted = { mode, label, expiresInMs, uses, ...(await idOf(body, principal)) };
-        const { share, secret } = shares.make(request, principal, wanted);
+        const newShare = { mode, label, expiresInMs, uses, ...(await idOf(body, principal)) };
+        const { share, secret } = shares.make(request, principal, newShare);
         // The secret is in the fragment, which browsers send to no server.
         const url = `${context.linkBase}/#share=${secret}`;
         return json({ ...infoOf(share), secret, url }, { status: 201 });

@@ -8,15 +8,15 @@ import type { Session } from '../../sessions/session.ts';
 import type { WaitStore } from '../../store/waits.ts';
 import { timelineForGuests } from '../../visibility/guest-view.ts';
 import type { SessionAccess } from '../../visibility/session-access.ts';
-import { json, type Route, route, z } from '../http/routes.ts';
+import { type HttpRoute, json, route, z } from '../http/routes.ts';
 import { numberIn } from '../schemas/fields.ts';
 
 const MAX_POINTS = 2000;
 const POINTS = 400;
 /** Maximum time for scanning a log where its index is not precise enough. */
-const WITHIN_MS = 150;
+const SCAN_MS = 150;
 
-const Found = z
+const TimelineShape = z
   .object({
     from: z.number(),
     to: z.number(),
@@ -36,10 +36,10 @@ const Found = z
   })
   .openapi('Timeline');
 /** Fails to compile if the schema and the timeline differ. */
-const describe = (timeline: Timeline): z.output<typeof Found> => timeline;
+const describe = (timeline: Timeline): z.output<typeof TimelineShape> => timeline;
 
-export function timelineRoutes(access: SessionAccess, waits: WaitStore): Route[] {
-  const askers = new Askers();
+export function timelineRoutes(access: SessionAccess, waits: WaitStore): HttpRoute[] {
+  const queue = new Askers();
   return [
     route({
       method: 'get',
@@ -48,12 +48,12 @@ export function timelineRoutes(access: SessionAccess, waits: WaitStore): Route[]
       summary: 'How much a session wrote when, and what stands out: runs, waits, sizes, signals, gaps, its exit.',
       params: z.object({ id: z.string() }),
       query: z.strictObject({ points: numberIn(1, MAX_POINTS).optional() }),
-      responses: { 200: { description: 'Its timeline.', schema: Found } },
+      responses: { 200: { description: 'Its timeline.', schema: TimelineShape } },
       handler: async ({ params, query, principal }) => {
         const seen = access.seenBy(principal);
         const session = seen.get(params.id);
-        const timeline = await askers.inTurn(callerKeyOf(principal), () =>
-          lookAt(session, waits, query.points ?? POINTS),
+        const timeline = await queue.inTurn(callerKeyOf(principal), () =>
+          readTimeline(session, waits, query.points ?? POINTS),
         );
         // Checks access again: the owner of the session may have changed meanwhile.
         seen.get(params.id);
@@ -63,10 +63,10 @@ export function timelineRoutes(access: SessionAccess, waits: WaitStore): Route[]
   ];
 }
 
-async function lookAt(session: Session, waits: WaitStore, points: number): Promise<Timeline> {
+async function readTimeline(session: Session, waits: WaitStore, points: number): Promise<Timeline> {
   await session.refresh();
   const now = session.isHosted ? { to: Date.now() } : {};
-  const progress = await session.progress({ points, withinMs: WITHIN_MS, ...now });
+  const progress = await session.progress({ points, withinMs: SCAN_MS, ...now });
   const runs = session.takesRuns ? session.runs.list() : [];
   return timelineOf({ info: session.info, progress, runs, waits: waits.list(session.id) });
 }

@@ -2,7 +2,7 @@
 
 import { BinnacleError, SCOPES } from '@binnacle/protocol';
 import type { Auth } from '../../access/auth.ts';
-import { json, noContent, type Route, route, z } from '../http/routes.ts';
+import { type HttpRoute, json, noContent, route, z } from '../http/routes.ts';
 
 export interface TokenRoutesOptions {
   readonly auth: Auth;
@@ -57,7 +57,7 @@ const noSuchToken = (): BinnacleError =>
     hint: 'List them with GET /v1/tokens, or binnacle token ls.',
   });
 
-export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): Route[] {
+export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): HttpRoute[] {
   return [
     route({
       method: 'post',

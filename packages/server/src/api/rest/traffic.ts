@@ -3,7 +3,7 @@
 import { BinnacleError, type StatsQuery, type TrafficQuery } from '@binnacle/protocol';
 import type { Search } from '../../search/search.ts';
 import type { SessionAccess } from '../../visibility/session-access.ts';
-import { json, type Route, route, z } from '../http/routes.ts';
+import { type HttpRoute, json, route, z } from '../http/routes.ts';
 import { Flag, numberIn, text } from '../schemas/fields.ts';
 
 const MAX_EVENTS = 500;
@@ -26,7 +26,7 @@ const filters = <S extends z.ZodRawShape>(shape: S) => {
 };
 
 /** Exactly the names of the protocol package; otherwise this does not compile. */
-type Taken<Q> = { [K in keyof Required<Q>]: z.ZodType<Q[K] | undefined> };
+type QuerySchemas<Q> = { [K in keyof Required<Q>]: z.ZodType<Q[K] | undefined> };
 const EventFilters = {
   session_id: text(200).optional(),
   source: text(64).optional(),
@@ -38,12 +38,12 @@ const EventFilters = {
   is_final: Flag.optional(),
   after: text(64).optional(),
   limit: numberIn(1, MAX_EVENTS).optional(),
-} satisfies Taken<TrafficQuery>;
+} satisfies QuerySchemas<TrafficQuery>;
 const StatsFilters = {
   since: Time.optional(),
   until: Time.optional(),
   source: text(64).optional(),
-} satisfies Taken<StatsQuery>;
+} satisfies QuerySchemas<StatsQuery>;
 
 const Event = z
   .object({
@@ -74,7 +74,7 @@ const Hour = z.object({
   sessions: z.number(),
 });
 
-export function trafficRoutes(access: SessionAccess, search: Search): Route[] {
+export function trafficRoutes(access: SessionAccess, search: Search): HttpRoute[] {
   return [
     route({
       method: 'get',
@@ -101,6 +101,6 @@ export function trafficRoutes(access: SessionAccess, search: Search): Route[] {
   ];
 }
 
-type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
-const withoutUndefined = <T extends object>(query: T): Given<T> =>
-  Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined)) as Given<T>;
+type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+const withoutUndefined = <T extends object>(query: T): Defined<T> =>
+  Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined)) as Defined<T>;

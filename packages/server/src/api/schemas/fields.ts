@@ -8,10 +8,10 @@ import { z } from '../http/routes.ts';
 const MAX_WAIT_MS = 55_000;
 
 /** Maximum delay of a Node timer: 24 days. */
-export const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+export const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Columns or rows. Every wrong size gets the same code, because sizes come from windows that a user drags. */
-export const Size = z
+export const CellCount = z
   .custom<number>((value) => {
     if (Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 65_535) return true;
     // An omitted size is not a wrong one; the API documentation also tests undefined.
@@ -23,7 +23,7 @@ export const Size = z
   .openapi({ type: 'integer', minimum: 1, maximum: 65_535 });
 
 export const Offset = z.string().transform(parseOffset);
-export const Wait = z
+export const WaitMs = z
   .string()
   .regex(/^\d{1,12}$/, 'milliseconds, a whole number')
   .transform((ms) => Math.min(Number(ms), MAX_WAIT_MS));
@@ -46,7 +46,7 @@ export const text = (max: number) =>
  * Maximum bytes of an argument: Linux allows 128 KiB including the final NUL. More fails with E2BIG, an obscure error.
  */
 const MAX_ARG_BYTES = 128 * 1024 - 1;
-export const argument = text(MAX_ARG_BYTES).refine(
+export const CommandArgument = text(MAX_ARG_BYTES).refine(
   (value) => Buffer.byteLength(value) <= MAX_ARG_BYTES,
   `at most ${MAX_ARG_BYTES} bytes; put a longer script into a file`,
 );
@@ -58,11 +58,11 @@ export const LeaseTtl = {
 };
 
 /** Returns the lifetime. Throws `bad_request` if both aliases are given and differ. */
-export function ttlOf(asked: {
+export function ttlOf(lease: {
   readonly ttlMs?: number | undefined;
   readonly autoReleaseAfterMs?: number | undefined;
 }): number | undefined {
-  const { ttlMs, autoReleaseAfterMs } = asked;
+  const { ttlMs, autoReleaseAfterMs } = lease;
   if (ttlMs !== undefined && autoReleaseAfterMs !== undefined && ttlMs !== autoReleaseAfterMs) {
     throw new BinnacleError('bad_request', {
       message: 'ttlMs and autoReleaseAfterMs are two names of one thing; they differ.',

@@ -257,7 +257,7 @@ export const TrafficMessages = z.discriminatedUnion('type', [
 
 type None<Missing extends never> = Missing;
 /** Fails to compile if a name in the types is missing in the schemas. */
-export type Covered = [
+export type SchemaCoverage = [
   None<Exclude<ServerBody['t'], z.output<typeof ServerFrames>['t']>>,
   None<Exclude<SessionFrame['type'], z.output<typeof SessionFrames>['type']>>,
   None<Exclude<TrafficServerMessage['type'], z.output<typeof TrafficMessages>['type']>>,

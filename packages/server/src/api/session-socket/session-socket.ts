@@ -27,7 +27,7 @@ import type { Watchers } from '../../presence/presence.ts';
 import type { Session, Steering } from '../../sessions/session.ts';
 import type { SeenSessions, SessionAccess } from '../../visibility/session-access.ts';
 import type { ServerFrame } from '../schemas/session-frames.ts';
-import type { Liveness, Watched } from '../stream/liveness.ts';
+import type { LiveConnection, Liveness } from '../stream/liveness.ts';
 import { type Encoding, type Exit, JsonWire, type Sendable, type Wire } from './session-wire.ts';
 
 /**
@@ -48,7 +48,7 @@ export interface CompatParts {
   join(): () => void;
 }
 
-export interface CompatRequest {
+export interface CompatUpgrade {
   readonly request: IncomingMessage;
   readonly socket: Socket;
   readonly head: Buffer;
@@ -62,11 +62,11 @@ export interface CompatRequest {
  * `stderr`; with `since`, output up to now is sent as `replay`. `encoding=base64`: exact bytes. `pty` is ignored: the
  * session knows its mode.
  */
-export async function attachCompat(parts: CompatParts, asked: CompatRequest): Promise<void> {
-  const { request, socket, head, principal } = asked;
+export async function attachCompat(parts: CompatParts, upgrade: CompatUpgrade): Promise<void> {
+  const { request, socket, head, principal } = upgrade;
   const query = new URL(request.url ?? '', 'http://localhost').searchParams;
   const seen = parts.access.seenBy(principal);
-  const session = seen.get(asked.id);
+  const session = seen.get(upgrade.id);
   checkHandshake(request);
   await session.refresh();
   const log = session.log;
@@ -79,18 +79,18 @@ export async function attachCompat(parts: CompatParts, asked: CompatRequest): Pr
   // Two streams share one offset: one of them may be inside a character at the offset where the other was cut.
   const isMore = session.isHosted || at.offset < log.head.offset;
   const isInside = since !== undefined && encoding === 'text' && session.record.spec.mode === 'pipe' && isMore;
-  const held = isInside ? await heldBefore(log, at.offset) : undefined;
-  const lease = await takeHelm(session, principal, query.get('takeover') === '1');
+  const incompleteBytes = isInside ? await heldBefore(log, at.offset) : undefined;
+  const lease = await acquireLease(session, principal, query.get('takeover') === '1');
   let isUpgraded = false;
   parts.server.handleUpgrade(request, socket, head, (ws) => {
     isUpgraded = true;
-    const wire = new JsonWire(encoding, at.offset, held);
+    const wire = new JsonWire(encoding, at.offset, incompleteBytes);
     const isReadOnly = !allows(principal.scope, 'input');
     const shown = { ws, socket, session, principal, seen, at, replayUntil, lease, isReadOnly, wire, parts };
     new SessionSocket(shown).start();
   });
   // The handshake was refused, or the client has disconnected meanwhile: no one is left to hold the lease.
-  if (!isUpgraded) letGo(session, lease);
+  if (!isUpgraded) releaseLease(session, lease);
 }
 
 /** Returns the encoding in the query. Throws `bad_request`. */
@@ -107,7 +107,7 @@ export function checkHandshake(request: IncomingMessage): void {
   throw new BinnacleError('bad_request', { message: 'This is not a handshake of WebSocket version 13.' });
 }
 
-export function letGo(session: Session, lease: Lease | undefined): void {
+export function releaseLease(session: Session, lease: Lease | undefined): void {
   if (lease === undefined) return;
   try {
     session.lease.release(lease.lease);
@@ -117,7 +117,7 @@ export function letGo(session: Session, lease: Lease | undefined): void {
 }
 
 /** Acquires the lease: a client that may write writes alone. A read-only viewer acquires none. */
-export async function takeHelm(session: Session, principal: Principal, take: boolean): Promise<Lease | undefined> {
+export async function acquireLease(session: Session, principal: Principal, take: boolean): Promise<Lease | undefined> {
   if (!allows(principal.scope, 'input') || session.isForeign) return undefined;
   try {
     return await session.lease.acquire(principal.name, { take });
@@ -146,7 +146,7 @@ export interface SocketParts {
   readonly parts: CompatParts;
 }
 
-export class SessionSocket implements Sink, Watched {
+export class SessionSocket implements Sink, LiveConnection {
   readonly #ws: WebSocket;
   readonly #socket: Socket;
   readonly #session: Session;
@@ -179,9 +179,9 @@ export class SessionSocket implements Sink, Watched {
     this.#isReplaying = replayUntil > at.offset;
     this.#pump = new Pump(new Cursor(session.log, at), this);
     // Adds a presence entry. `maySteer` is false, because this protocol has no frames for a hand-over of the lease.
-    const seat = parts.watchers.join(session.id, { ...watcherOf(principal, session), maySteer: false });
+    const entry = parts.watchers.join(session.id, { ...watcherOf(principal, session), maySteer: false });
     this.#release = [
-      () => seat.leave(),
+      () => entry.leave(),
       parts.join(),
       parts.liveness.watch(this),
       parts.auth.hold(principal, (why) => this.close(why.code)),
@@ -397,7 +397,7 @@ export class SessionSocket implements Sink, Watched {
   #wsOnClose(): void {
     this.#stop();
     for (const release of this.#release) release();
-    letGo(this.#session, this.#lease);
+    releaseLease(this.#session, this.#lease);
   }
 }
 

@@ -8,10 +8,10 @@ import { MemoryLog } from '../../log/memory-log.ts';
 import type { ServerFrame } from '../schemas/session-frames.ts';
 import { JsonWire } from './session-wire.ts';
 
-type Said = Extract<ServerFrame, { readonly data: string }>;
+type OutputFrame = Extract<ServerFrame, { readonly data: string }>;
 
 /** Returns what a connection that begins at `since` is sent. */
-async function said(log: MemoryLog, since: number): Promise<Said[]> {
+async function framesOf(log: MemoryLog, since: number): Promise<OutputFrame[]> {
   const wire = new JsonWire('text', since, await heldBefore(log, since));
   const cursor = new Cursor(log, await positionOf(log, { offset: since }));
   const all: ServerFrame[] = [];
@@ -20,16 +20,16 @@ async function said(log: MemoryLog, since: number): Promise<Said[]> {
       if (kind === 'stdout' || kind === 'stderr') all.push(...wire.output(kind, bytes, offset, false));
     }
   }
-  return all as Said[];
+  return all as OutputFrame[];
 }
 
 describe('text of two streams on one number line', () => {
   test('has each character once, wherever the other stream wrote in between and a viewer was cut', async () => {
     const text = fc.array(fc.constantFrom('a', 'é', '€', '😀'), { minLength: 1, maxLength: 8 });
-    const turns = fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 5 })), { maxLength: 30 });
+    const pieceLengths = fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 5 })), { maxLength: 30 });
     const cuts = fc.array(fc.integer({ min: 1, max: 5 }), { maxLength: 8 });
     await fc.assert(
-      fc.asyncProperty(text, text, turns, cuts, async (out, err, pieces, lost) => {
+      fc.asyncProperty(text, text, pieceLengths, cuts, async (out, err, pieces, lost) => {
         const log = new MemoryLog({ epoch: 'e' as Epoch });
         const left: Record<'stdout' | 'stderr', Buffer> = {
           stdout: Buffer.from(out.join('')),
@@ -46,7 +46,7 @@ describe('text of two streams on one number line', () => {
         const seen = { stdout: '', stderr: '' };
         let since = 0;
         for (const most of [...lost, Number.POSITIVE_INFINITY]) {
-          for (const frame of (await said(log, since)).slice(0, most)) {
+          for (const frame of (await framesOf(log, since)).slice(0, most)) {
             seen[frame.type as 'stdout' | 'stderr'] += frame.data;
             since = frame.offset;
           }

@@ -28,10 +28,10 @@ export interface Wire {
   /** Returns the reason for a close code. */
   reason(code: Code | 'exit'): string;
   /** Parses a client frame; `why` is the text for an invalid frame. */
-  parse(data: Buffer, isBinary: boolean): ClientFrame | { readonly type: 'invalid'; readonly why: string };
+  parse(data: Buffer, isBinary: boolean): SessionClientFrame | { readonly type: 'invalid'; readonly why: string };
 }
 
-export type ClientFrame =
+export type SessionClientFrame =
   | { readonly type: 'stdin'; readonly bytes: Buffer }
   | { readonly type: 'signal'; readonly signal: string }
   | { readonly type: 'resize'; readonly cols: number; readonly rows: number }
@@ -46,7 +46,7 @@ export const SessionRequests = z.discriminatedUnion('type', [
 ]);
 
 /** Required scope for each frame. */
-export const SESSION_SCOPES: Readonly<Record<ClientFrame['type'], Scope>> = {
+export const SESSION_SCOPES: Readonly<Record<SessionClientFrame['type'], Scope>> = {
   ...{ stdin: 'input', signal: 'input', resize: 'input' },
   ...{ ping: 'view', pong: 'view' },
 };
@@ -61,17 +61,17 @@ export class JsonWire implements Wire {
   readonly #text = new TextCutter();
   readonly #encoding: Encoding;
   /** Offset after the output of the last frame. */
-  #said: number;
+  #sentOffset: number;
   /** Offset after the last output passed to this encoder. */
   #end: number;
   readonly ping = { type: 'ping' } satisfies ServerFrame;
 
-  /** `held`: by stream, the first bytes of characters that begin before `from`; see `heldBefore`. */
-  constructor(encoding: Encoding, from: number, held: ReadonlyMap<OutputKind, Uint8Array> = new Map()) {
+  /** `incompleteBytes`: by stream, the first bytes of characters that begin before `from`; see `heldBefore`. */
+  constructor(encoding: Encoding, from: number, incompleteBytes: ReadonlyMap<OutputKind, Uint8Array> = new Map()) {
     this.#encoding = encoding;
-    this.#said = from;
+    this.#sentOffset = from;
     this.#end = from;
-    for (const [kind, bytes] of held) this.#text.begin(kind, bytes);
+    for (const [kind, bytes] of incompleteBytes) this.#text.begin(kind, bytes);
   }
 
   output(kind: OutputKind, bytes: Uint8Array, offset: number, isReplay: boolean): readonly ServerFrame[] {
@@ -81,8 +81,8 @@ export class JsonWire implements Wire {
       return [this.#frame(kind, data, offset + bytes.length, isReplay)];
     }
     // Bytes of an incomplete character are sent later, and the offset counts only sent bytes.
-    const { text, held } = this.#text.cut(kind, bytes);
-    return text === '' ? [] : [this.#frame(kind, text, offset + bytes.length - held, isReplay)];
+    const { text, held: incompleteBytes } = this.#text.cut(kind, bytes);
+    return text === '' ? [] : [this.#frame(kind, text, offset + bytes.length - incompleteBytes, isReplay)];
   }
 
   rest(isReplay: boolean): readonly ServerFrame[] {
@@ -93,7 +93,7 @@ export class JsonWire implements Wire {
   }
 
   connected(session: Session): ServerFrame {
-    return { type: 'connected', session_id: session.id, mode: session.record.spec.mode, offset: this.#said };
+    return { type: 'connected', session_id: session.id, mode: session.record.spec.mode, offset: this.#sentOffset };
   }
 
   exit(exit: Exit): ServerFrame {
@@ -111,7 +111,7 @@ export class JsonWire implements Wire {
   }
 
   #frame(kind: OutputKind, data: string, offset: number, isReplay: boolean): ServerFrame {
-    this.#said = offset;
+    this.#sentOffset = offset;
     return { type: isReplay ? 'replay' : kind === 'stderr' ? 'stderr' : 'stdout', offset, data };
   }
 }

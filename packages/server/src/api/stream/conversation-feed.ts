@@ -15,7 +15,7 @@ import { type Gap, Pump, type Sink, type Took } from '../../cursor/pump.ts';
 import type { Page } from '../../log/log.ts';
 
 /** The parts of a connection that a feed needs. */
-export interface FeedOutlet {
+export interface ConversationFeedOutlet {
   /** Sends events. Returns false if the connection has no room for more now. */
   events(feed: ConversationFeed, events: readonly ConversationEvent[], behind: Position): boolean;
   gap(feed: ConversationFeed, reason: 'retention' | 'damaged', next: Position): boolean;
@@ -26,21 +26,21 @@ export interface FeedOutlet {
   caughtUp?(feed: ConversationFeed): void;
 }
 
-export const headOf = ({ log }: Conversation): Position => ({ epoch: log.epoch, ...log.head });
+export const conversationHead = ({ log }: Conversation): Position => ({ epoch: log.epoch, ...log.head });
 
 /** Returns the run that a message belongs to: the message's own run, or the active run that received the message. */
 export const runOfReceipt = (receipt: SendReceipt, conversation: Conversation): ConversationRun | null =>
   receipt.run ?? (receipt.message.state === 'cancelled' ? null : conversation.run);
 
 const PARSED = Symbol('events of a page');
-interface Parsed {
+interface ParsedEntry {
   readonly events: readonly ConversationEvent[];
   readonly behind: Position;
 }
 
 export class ConversationFeed implements Sink {
   readonly conversation: Conversation;
-  readonly #outlet: FeedOutlet;
+  readonly #outlet: ConversationFeedOutlet;
   readonly #pump: Pump;
   readonly #pace: Pace;
   /** Requested runs; undefined for everything. */
@@ -55,7 +55,7 @@ export class ConversationFeed implements Sink {
     readonly intervalMs: number;
     /** Filter: only events of these runs. Default: everything. */
     readonly runs?: readonly string[];
-    readonly outlet: FeedOutlet;
+    readonly outlet: ConversationFeedOutlet;
   }) {
     const { conversation, at, intervalMs, runs, outlet } = parts;
     this.conversation = conversation;
@@ -97,9 +97,9 @@ export class ConversationFeed implements Sink {
 
   page(page: Page): Took {
     for (const { events, behind } of page.once(PARSED, parse)) {
-      const wanted = this.#runs === undefined ? events : events.filter((event) => this.#isWanted(event));
-      if (wanted.length === 0) continue;
-      this.#pace.take(wanted, behind);
+      const selected = this.#runs === undefined ? events : events.filter((event) => this.#isSelected(event));
+      if (selected.length === 0) continue;
+      this.#pace.take(selected, behind);
       if (this.#isOver) return 'done';
     }
     return this.#hasRoom ? 'more' : 'full';
@@ -134,7 +134,7 @@ export class ConversationFeed implements Sink {
     if (this.#runs.size === 0) this.#outlet.over(this);
   }
 
-  #isWanted(event: ConversationEvent): boolean {
+  #isSelected(event: ConversationEvent): boolean {
     const run = runOf(event);
     return run !== undefined && this.#runs?.has(run) === true;
   }
@@ -158,7 +158,7 @@ function runOf(event: ConversationEvent): string | undefined {
   }
 }
 
-function parse(page: Page): readonly Parsed[] {
+function parse(page: Page): readonly ParsedEntry[] {
   const { epoch } = page.from;
   return page.entries.map((entry) => ({
     events: parseEntry(entry).events,

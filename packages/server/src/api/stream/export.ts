@@ -7,11 +7,11 @@ import { Cursor } from '../../cursor/cursor.ts';
 import { type Gap, Pump, type Sink, type Took } from '../../cursor/pump.ts';
 import type { Entry, LogReader, Page } from '../../log/log.ts';
 import type { ExportWriter } from '../../recording/writer.ts';
-import type { Liveness, Watched } from './liveness.ts';
+import type { LiveConnection, Liveness } from './liveness.ts';
 
 const WRITE_CHARS = 64 * 1024;
 /** Maximum time per turn for converting entries to text. A single large entry can take longer. */
-const TURN_MS = 5;
+const SLICE_MS = 5;
 /** Extra time before a stalled reader is cut. Long is affordable: a stalled export costs one page and one socket. */
 const PATIENCE_MS = 10 * 60_000;
 
@@ -31,12 +31,12 @@ export interface ExportParts {
   isOver(): boolean;
   readonly response: ServerResponse;
   readonly liveness: Liveness;
-  /** Scheduler of the export slices: the text of all exports is made in its turns. */
+  /** Scheduler of the export slices: the text of all exports is made in its slots. */
   readonly scheduler: Turns;
   readonly by: string;
 }
 
-export interface Written {
+export interface ExportProgress {
   /**
    * Resolves when the export costs no more than a viewer: a following export has reached the head, or the export is
    * over.
@@ -47,13 +47,13 @@ export interface Written {
 }
 
 /** Starts an export. Neither promise rejects. */
-export function writeExport(parts: ExportParts): Written {
+export function writeExport(parts: ExportParts): ExportProgress {
   const answer = new ExportAnswer(parts);
   answer.start();
   return answer;
 }
 
-class ExportAnswer implements Sink, Watched, Written {
+class ExportAnswer implements Sink, LiveConnection, ExportProgress {
   readonly reached: Promise<void>;
   readonly over: Promise<void>;
   readonly #parts: ExportParts;
@@ -103,7 +103,7 @@ class ExportAnswer implements Sink, Watched, Written {
     this.#pump.start();
   }
 
-  /** Stores the entries; `#slice` converts them later, in scheduled turns. */
+  /** Stores the entries; `#slice` converts them later, in scheduled slots. */
   page(page: Page): Took {
     this.#left = [...page.entries].reverse();
     this.#goOn();
@@ -128,7 +128,7 @@ class ExportAnswer implements Sink, Watched, Written {
   /** Converts as many entries as time and room allow. */
   #convert(): void {
     const { writer, shown, until = Number.POSITIVE_INFINITY } = this.#parts;
-    const end = performance.now() + TURN_MS;
+    const end = performance.now() + SLICE_MS;
     let text = '';
     for (;;) {
       const entry = this.#left.pop();

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Liveness, type Watched } from './liveness.ts';
+import { type LiveConnection, Liveness } from './liveness.ts';
 
 const TIMES = { heartbeatMs: 15_000, stallMs: 30_000 };
 let liveness: Liveness;
@@ -12,7 +12,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function viewer(over: Partial<Watched> = {}) {
+function viewer(over: Partial<LiveConnection> = {}) {
   const cuts: { code: string; at: number }[] = [];
   const pings: number[] = [];
   const begun = performance.now();

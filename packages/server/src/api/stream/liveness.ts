@@ -13,7 +13,7 @@ export interface LivenessTimes {
 export const LIVENESS_TIMES: LivenessTimes = { heartbeatMs: 15_000, stallMs: 30_000 };
 const MISSED_PINGS = 3;
 
-export interface Watched {
+export interface LiveConnection {
   /** Monotonic ms of the last received frame; undefined for transports that receive none. */
   readonly heardAt: number | undefined;
   /** Monotonic ms since which the socket is full; undefined while it accepts data. */
@@ -24,10 +24,10 @@ export interface Watched {
 
 export class Liveness {
   readonly times: LivenessTimes;
-  readonly #watched = new Set<Watched>();
+  readonly #watched = new Set<LiveConnection>();
   readonly #timer: NodeJS.Timeout;
   readonly #ticks = new Ticks();
-  readonly #lookMs: number;
+  readonly #checkMs: number;
   #nextPing: number;
   /**
    * Monotonic ms of the end of the last pause of this process. Data that arrived during a pause may still be unread.
@@ -38,12 +38,12 @@ export class Liveness {
     this.times = times;
     this.#nextPing = performance.now() + times.heartbeatMs;
     // Check interval: each limit is exceeded by a fifth at most.
-    this.#lookMs = Math.min(times.heartbeatMs, times.stallMs) / 5;
-    this.#timer = setInterval(() => this.#look(), this.#lookMs);
+    this.#checkMs = Math.min(times.heartbeatMs, times.stallMs) / 5;
+    this.#timer = setInterval(() => this.#check(), this.#checkMs);
     this.#timer.unref();
   }
 
-  watch(connection: Watched): () => void {
+  watch(connection: LiveConnection): () => void {
     this.#watched.add(connection);
     return () => this.#watched.delete(connection);
   }
@@ -58,9 +58,9 @@ export class Liveness {
     for (const connection of [...this.#watched]) connection.cut('going_away');
   }
 
-  #look(): void {
+  #check(): void {
     const now = performance.now();
-    if (this.#ticks.isLate(this.#lookMs)) this.#awakeSince = now;
+    if (this.#ticks.isLate(this.#checkMs)) this.#awakeSince = now;
     const since = (at: number): number => Math.max(at, this.#awakeSince);
     const isPingDue = now >= this.#nextPing;
     if (isPingDue) this.#nextPing = now + this.times.heartbeatMs;

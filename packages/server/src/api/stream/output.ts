@@ -7,7 +7,7 @@ import { type Gap, Pump, type Sink, type Took } from '../../cursor/pump.ts';
 import type { Page } from '../../log/log.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { SeenResponse } from '../../visibility/session-access.ts';
-import type { Liveness, Watched } from './liveness.ts';
+import type { LiveConnection, Liveness } from './liveness.ts';
 import { type Selection, wholeLog } from './selection.ts';
 
 export interface OutputQuery {
@@ -49,7 +49,7 @@ interface OutputParts {
   reject(error: unknown): void;
 }
 
-class OutputAnswer implements Sink, Watched {
+class OutputAnswer implements Sink, LiveConnection {
   readonly #session: Session;
   readonly #selection: Selection;
   readonly #query: OutputQuery;
@@ -115,15 +115,15 @@ class OutputAnswer implements Sink, Watched {
         if (this.#selection.isLast(entry)) return this.#finish();
         continue;
       }
-      const isWanted = this.#query.stream === undefined || this.#query.stream === entry.kind;
+      const isSelected = this.#query.stream === undefined || this.#query.stream === entry.kind;
       const end = Math.min(
         this.#last - entry.offset,
         entry.bytes.length,
-        isWanted ? this.#left : Number.POSITIVE_INFINITY,
+        isSelected ? this.#left : Number.POSITIVE_INFINITY,
       );
       const bytes = entry.bytes.subarray(0, Math.max(0, end));
       this.#offset = entry.offset + bytes.length;
-      if (isWanted) {
+      if (isSelected) {
         this.#left -= bytes.length;
         hasRoom = this.#write(bytes);
       }

@@ -15,8 +15,8 @@ import type { Session } from '../../sessions/session.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
 import type { Liveness } from './liveness.ts';
 import { writeOutput } from './output.ts';
-import { hasBegun, latestOf, waitForRun } from './run-wait.ts';
-import { bodyOf, type Selection, type Told } from './selection.ts';
+import { hasRunBegun, latestOf, waitForRun } from './run-wait.ts';
+import { entryBodyOf, type LogEvent, type Selection } from './selection.ts';
 import { EventStream, type SseQuery, type StreamEnd, showLog } from './sse.ts';
 
 /** Start of reading a run: an output offset of its session, a position in its log, or the start of the run. */
@@ -49,14 +49,14 @@ export async function streamRun(
 ): Promise<StreamEnd> {
   const { seen, session, run, liveness, takeOver } = answer;
   const at = await placeIn(answer, from);
-  const isTold = await tellsRun(session, run, at);
+  const startsAtRun = await isRunStart(session, run, at);
   const selection = new RunSelection(session, run);
   const stream = new EventStream(seen.takeOver(session, takeOver), liveness);
   try {
     // The run as it was when `placeIn` computed the position: a run that has begun since begins elsewhere.
-    if (!isTold) stream.send('run', at, run);
+    if (!startsAtRun) stream.send('run', at, run);
     if (run.position !== null) return await showLog(session, selection, { at, follow, encoding }, stream);
-    if (follow && !hasBegun(run)) await selection.begin(stream, liveness, seen);
+    if (follow && !hasRunBegun(run)) await selection.begin(stream, liveness, seen);
     const { position } = selection.run;
     if (position !== null && stream.isOpen && follow) {
       await reach(session, position);
@@ -78,9 +78,9 @@ export async function streamRun(
 export async function writeRunOutput(answer: RunAnswer, { from, follow }: RunQuery): Promise<'empty' | 'written'> {
   const { seen, session, liveness, signal } = answer;
   let { run } = answer;
-  if (follow && !hasBegun(run)) {
+  if (follow && !hasRunBegun(run)) {
     await placeIn(answer, from);
-    run = await waitForRun(session, { run, isSo: hasBegun, signal, liveness, seen });
+    run = await waitForRun(session, { run, isReached: hasRunBegun, signal, liveness, seen });
   }
   if (run.position === null) {
     await placeIn({ ...answer, run }, from);
@@ -124,17 +124,17 @@ async function placeIn({ session, run, head }: RunAnswer, from: RunFrom): Promis
       throw new BinnacleError('bad_offset', { message, hint: 'Read from startOffset on, or without since.', details });
     }
   }
-  const asked = from !== 'start' && 'position' in from ? await positionOf(log, from.position) : undefined;
-  if (run.position === null) return asked !== undefined && comparePositions(asked, head) < 0 ? asked : head;
+  const requested = from !== 'start' && 'position' in from ? await positionOf(log, from.position) : undefined;
+  if (run.position === null) return requested !== undefined && comparePositions(requested, head) < 0 ? requested : head;
   const start = await positionOf(log, run.position);
-  if (asked !== undefined) return comparePositions(asked, start) < 0 ? start : asked;
+  if (requested !== undefined) return comparePositions(requested, start) < 0 ? start : requested;
   // At the run's first offset there can also be entries of other runs.
   if (from === 'start' || !('since' in from) || from.since === startOffset) return start;
   return await positionOf(log, { offset: from.since });
 }
 
 /** Returns the head of the log as this process knows it. */
-export const headOf = ({ log }: Session): Position => ({ epoch: log.epoch, ...log.head });
+export const sessionHead = ({ log }: Session): Position => ({ epoch: log.epoch, ...log.head });
 
 /** Refreshes the session if its log lags behind: a run event can arrive before the log growth that it reports. */
 async function reach(session: Session, position: string): Promise<void> {
@@ -142,7 +142,7 @@ async function reach(session: Session, position: string): Promise<void> {
 }
 
 /** Returns true if the entry at this position is the start of the run. */
-async function tellsRun(session: Session, { position }: RunInfo, at: Position): Promise<boolean> {
+async function isRunStart(session: Session, { position }: RunInfo, at: Position): Promise<boolean> {
   if (position === null || comparePositions(at, parsePosition(position)) !== 0) return false;
   return (await session.log.read(at)).kind === 'page';
 }
@@ -177,7 +177,7 @@ class RunSelection implements Selection {
     return this.#run.state === 'ended';
   }
 
-  tell(entry: Entry): Told | undefined {
+  toEvent(entry: Entry): LogEvent | undefined {
     const event = eventOf(entry);
     if (event?.type !== 'run_started' || event.run.id !== this.#run.id) return undefined;
     return { event: 'run', data: event.run };
@@ -195,7 +195,7 @@ class RunSelection implements Selection {
     return event?.type === 'run_started' && event.run.id !== this.#run.id;
   }
 
-  ending(): readonly Told[] {
+  ending(): readonly LogEvent[] {
     const run = latestOf(this.#session, this.#run);
     const end = { event: 'end', data: { run } };
     return run.reset ? [{ event: 'reset', data: { exitCode: run.exitCode } }, end] : [end];
@@ -206,12 +206,12 @@ class RunSelection implements Selection {
    * `waitForRun`.
    */
   async begin(stream: EventStream, liveness: Liveness, seen: SeenSessions): Promise<void> {
-    const gone = new AbortController();
-    void stream.closed.then(() => gone.abort());
-    const wait = { run: this.#run, isSo: hasBegun, signal: gone.signal, liveness, seen };
+    const disconnected = new AbortController();
+    void stream.closed.then(() => disconnected.abort());
+    const wait = { run: this.#run, isReached: hasRunBegun, signal: disconnected.signal, liveness, seen };
     this.#run = await waitForRun(this.#session, wait);
   }
 }
 
 const eventOf = (entry: Entry): RunEvent | undefined =>
-  entry.kind === 'event' ? (bodyOf(entry) as RunEvent) : undefined;
+  entry.kind === 'event' ? (entryBodyOf(entry) as RunEvent) : undefined;

@@ -7,9 +7,9 @@ import type { Liveness } from './liveness.ts';
 
 export interface RunWait {
   readonly run: RunInfo;
-  isSo(run: RunInfo): boolean;
+  isReached(run: RunInfo): boolean;
   /** Maximum wait. Default: none. */
-  readonly withinMs?: number;
+  readonly timeoutMs?: number;
   /** Aborted when the waiter is gone. */
   readonly signal: AbortSignal;
   readonly liveness: Liveness;
@@ -17,16 +17,17 @@ export interface RunWait {
   readonly seen: SeenSessions;
 }
 
-export const hasBegun = ({ state }: RunInfo): boolean => state !== 'queued';
-export const hasEnded = ({ state }: RunInfo): boolean => state === 'ended';
+export const hasRunBegun = ({ state }: RunInfo): boolean => state !== 'queued';
+export const hasRunEnded = ({ state }: RunInfo): boolean => state === 'ended';
 
 /**
- * Resolves with the run when `isSo` is true, after `withinMs`, or when the wait is aborted. Throws `session_gone` when
- * its session is deleted, `session_not_found` when the waiter loses access, and `going_away` when the gateway stops.
+ * Resolves with the run when `isReached` is true, after `timeoutMs`, or when the wait is aborted. Throws `session_gone`
+ * when its session is deleted, `session_not_found` when the waiter loses access, and `going_away` when the gateway
+ * stops.
  */
 export function waitForRun(
   session: Session,
-  { run, isSo, withinMs, signal, liveness, seen }: RunWait,
+  { run, isReached, timeoutMs, signal, liveness, seen }: RunWait,
 ): Promise<RunInfo> {
   return new Promise((resolve, reject) => {
     // Read in the same event-loop turn in which the listener starts: no change can be missed between the two.
@@ -37,18 +38,18 @@ export function waitForRun(
       act();
     };
     const done = (): void => settle(() => resolve(latest));
-    const look = (now: RunInfo): void => {
+    const check = (now: RunInfo): void => {
       latest = now;
-      if (isSo(latest)) done();
+      if (isReached(latest)) done();
     };
     release.push(
       session.listen({
         ran: (_, changed) => {
-          if (changed.id === run.id) look(changed);
+          if (changed.id === run.id) check(changed);
         },
         // If the runner died, the end of the session is the end of the run.
         changed: () => {
-          if (!session.isHosted) look(latestOf(session, latest));
+          if (!session.isHosted) check(latestOf(session, latest));
         },
         deleted: () => settle(() => reject(new BinnacleError('session_gone'))),
       }),
@@ -60,14 +61,14 @@ export function waitForRun(
         cut: (code) => settle(() => reject(new BinnacleError(code))),
       }),
     );
-    const timer = withinMs === undefined ? undefined : setTimeout(done, withinMs);
+    const timer = timeoutMs === undefined ? undefined : setTimeout(done, timeoutMs);
     signal.addEventListener('abort', done);
     release.push(
       () => clearTimeout(timer),
       () => signal.removeEventListener('abort', done),
     );
     if (signal.aborted || !session.isHosted) done();
-    else look(latest);
+    else check(latest);
   });
 }
 

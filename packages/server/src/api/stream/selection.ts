@@ -4,7 +4,7 @@ import type { Entry } from '../../log/log.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
 
-export interface Told {
+export interface LogEvent {
   readonly event: string;
   readonly data: object;
 }
@@ -15,11 +15,11 @@ export interface Selection {
   /** True when no output will be added to the part. */
   readonly isClosed: boolean;
   /** Returns the event for an entry other than output, or undefined for none. */
-  tell(entry: Entry): Told | undefined;
+  toEvent(entry: Entry): LogEvent | undefined;
   /** Returns true if the part ends with this entry, which is not output. */
   isLast(entry: Entry): boolean;
   /** Returns the events after all others. */
-  ending(): readonly Told[];
+  ending(): readonly LogEvent[];
 }
 
 /** Selects the whole log of a session, as the viewer may see it; without `seen`, unfiltered. */
@@ -29,9 +29,9 @@ export function wholeLog(session: Session, seen?: SeenSessions): Selection {
     get isClosed() {
       return !session.isHosted;
     },
-    tell: (entry) => ({
+    toEvent: (entry) => ({
       event: entry.kind,
-      data: { time: entry.time, offset: entry.offset, ...(bodyOf(seen?.entryOf(entry) ?? entry) as object) },
+      data: { time: entry.time, offset: entry.offset, ...(entryBodyOf(seen?.entryOf(entry) ?? entry) as object) },
     }),
     isLast: ({ kind }) => kind === 'closed',
     ending: () => [{ event: 'end', data: { info: seen?.infoOf(session) ?? session.info } }],
@@ -39,4 +39,4 @@ export function wholeLog(session: Session, seen?: SeenSessions): Selection {
 }
 
 /** Parses the JSON of an entry other than output. */
-export const bodyOf = ({ bytes }: Entry): unknown => JSON.parse(Buffer.from(bytes).toString());
+export const entryBodyOf = ({ bytes }: Entry): unknown => JSON.parse(Buffer.from(bytes).toString());

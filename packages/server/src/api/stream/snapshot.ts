@@ -4,7 +4,7 @@ import type { ScreenSnapshot } from '@binnacle/protocol';
 import type { RenderedScreen } from '../../screen/wire.ts';
 
 /** Removes the fields that only the server uses. */
-export function snapshotOf(drawn: RenderedScreen): ScreenSnapshot {
-  const { offset, position, cols, rows, data, scrollback, drawnFrom, exact } = drawn;
-  return { offset, position, cols, rows, data, scrollback, drawnFrom, exact };
+export function snapshotOf(rendered: RenderedScreen): ScreenSnapshot {
+  const { offset, position, cols, rows, data, scrollback, drawnFrom: renderedFrom, exact } = rendered;
+  return { offset, position, cols, rows, data, scrollback, drawnFrom: renderedFrom, exact };
 }

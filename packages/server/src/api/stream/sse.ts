@@ -8,7 +8,7 @@ import { TextCutter } from '../../cursor/text-decoder.ts';
 import type { Entry, Page } from '../../log/log.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { SeenResponse, SeenSessions } from '../../visibility/session-access.ts';
-import type { Liveness, Watched } from './liveness.ts';
+import type { LiveConnection, Liveness } from './liveness.ts';
 import { type Selection, wholeLog } from './selection.ts';
 
 export interface SseQuery {
@@ -53,7 +53,7 @@ export async function showLog(
 export type StreamEnd = 'complete' | 'left' | 'cut';
 
 /** A response with events. The only writer to the response. */
-export class EventStream implements Watched {
+export class EventStream implements LiveConnection {
   readonly closed: Promise<StreamEnd>;
   readonly #response: ServerResponse;
   #isOpen = true;
@@ -136,7 +136,7 @@ export class EventStream implements Watched {
     if (this.fullSince === undefined && !this.#response.writableEnded) this.#response.write(': still here\n\n');
   }
 
-  cut(code: Parameters<Watched['cut']>[0]): void {
+  cut(code: Parameters<LiveConnection['cut']>[0]): void {
     if (code === 'going_away') this.#end = 'cut';
     this.#response.destroy();
   }
@@ -151,11 +151,11 @@ class LogEvents implements Sink {
   readonly #cursor: Cursor;
   readonly #text = new TextCutter();
   /** Offset of the first byte of an incomplete character, by stream. */
-  readonly #held = new Map<OutputKind, number>();
+  readonly #incomplete = new Map<OutputKind, number>();
   /** Position after the last processed entry. */
   #at: Position;
   /** Position in the id of the last event. */
-  #told: Position;
+  #lastSent: Position;
 
   constructor(session: Session, selection: Selection, query: SseQuery, stream: EventStream) {
     this.#session = session;
@@ -163,7 +163,7 @@ class LogEvents implements Sink {
     this.#query = query;
     this.#stream = stream;
     this.#at = query.at;
-    this.#told = query.at;
+    this.#lastSent = query.at;
     this.#cursor = new Cursor(session.log, query.at);
     this.pump = new Pump(this.#cursor, this);
   }
@@ -179,10 +179,10 @@ class LogEvents implements Sink {
         this.#at = behind;
       } else {
         this.#at = { ...this.#at, place, offset };
-        const told = this.#selection.tell(entry);
+        const event = this.#selection.toEvent(entry);
         // While a character is incomplete, a resume must repeat its first bytes, and this event with them.
-        const behind = this.#held.size === 0 ? this.#at : this.#told;
-        if (told !== undefined) hasRoom = this.#send(told.event, behind, told.data) && hasRoom;
+        const behind = this.#incomplete.size === 0 ? this.#at : this.#lastSent;
+        if (event !== undefined) hasRoom = this.#send(event.event, behind, event.data) && hasRoom;
         if (this.#selection.isLast(entry)) return this.#finish(true);
       }
     }
@@ -213,32 +213,33 @@ class LogEvents implements Sink {
     if (this.#query.encoding === 'base64') {
       return this.#send('output', behind, { kind, offset, base64: Buffer.from(bytes).toString('base64') });
     }
-    const { text, held } = this.#text.cut(kind, bytes);
-    if (held === 0) this.#held.delete(kind);
-    else if (!this.#held.has(kind) || text !== '') this.#held.set(kind, behind.offset - held);
+    const { text, held: incompleteBytes } = this.#text.cut(kind, bytes);
+    if (incompleteBytes === 0) this.#incomplete.delete(kind);
+    else if (!this.#incomplete.has(kind) || text !== '') this.#incomplete.set(kind, behind.offset - incompleteBytes);
     // An incomplete character is not part of the sent output: a resume repeats its bytes.
-    const at = held === 0 ? behind : { ...behind, place: this.#at.place, offset: behind.offset - held };
+    const at =
+      incompleteBytes === 0 ? behind : { ...behind, place: this.#at.place, offset: behind.offset - incompleteBytes };
     return text === '' || this.#send('output', at, { kind, offset, text });
   }
 
   #finish(isOver: boolean): Took {
     // At the final end an incomplete character is invalid and is flushed. Otherwise a resume repeats its bytes.
     if (isOver) this.#flush();
-    const behind = this.#held.size === 0 ? this.#at : this.#told;
+    const behind = this.#incomplete.size === 0 ? this.#at : this.#lastSent;
     for (const { event, data } of this.#selection.ending()) this.#send(event, behind, data);
     this.#stream.finish();
     return 'done';
   }
 
   #flush(): void {
-    for (const [kind, offset] of this.#held) {
+    for (const [kind, offset] of this.#incomplete) {
       this.#send('output', this.#at, { kind, offset, text: this.#text.flush(kind) });
     }
-    this.#held.clear();
+    this.#incomplete.clear();
   }
 
   #send(event: string, behind: Position, data: object): boolean {
-    this.#told = behind;
+    this.#lastSent = behind;
     return this.#stream.send(event, behind, data);
   }
 }

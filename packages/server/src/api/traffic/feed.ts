@@ -15,9 +15,9 @@ import { type Gap, Pump, type Sink, type Took } from '../../cursor/pump.ts';
 import { incompleteBytes } from '../../cursor/text-decoder.ts';
 import type { Entry, Page } from '../../log/log.ts';
 import type { Session } from '../../sessions/session.ts';
-import { bodyOf } from '../stream/selection.ts';
-import { commandOf, LOCAL } from './filter.ts';
-import { formatTextPosition, type HeldBytes, type TextPosition } from './messages.ts';
+import { entryBodyOf } from '../stream/selection.ts';
+import { commandLineOf, LOCAL } from './filter.ts';
+import { formatTextPosition, type IncompleteCharacter, type TextPosition } from './messages.ts';
 
 /** Maximum bytes per text message: at most 65,536 characters, together with an incomplete character before the text. */
 const TEXT_BYTES = 64 * 1024 - 3;
@@ -34,14 +34,14 @@ const PREVIEW_BYTES = 4 * PREVIEW_CHARS;
  */
 const LINGER_MS = 1000;
 
-type Less<T> = T extends unknown ? Omit<T, 'id'> : never;
+type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
 /** A message without the id of the subscription. */
-export type FeedMessage = Less<Extract<TrafficServerMessage, { type: 'pty_event' | 'gap' }>>;
+export type FeedMessage = WithoutId<Extract<TrafficServerMessage, { type: 'pty_event' | 'gap' }>>;
 
 /** The parts of a connection that a feed needs. */
-export interface FeedOutlet {
+export interface TrafficFeedOutlet {
   hasRoom(): boolean;
-  tell(message: FeedMessage): void;
+  send(message: FeedMessage): void;
   /** Called when all output so far was sent: the feed gives up its slot and waits for more without a slot. */
   quiet(): void;
   /** Requests a slot for new output. False: no slot is free; `enter` is called later. */
@@ -57,7 +57,7 @@ export interface FeedParts {
   /** True if nothing about the session was sent before: the feed then begins with the command. */
   readonly isNew: boolean;
   readonly encoding: 'text' | 'base64';
-  readonly outlet: FeedOutlet;
+  readonly outlet: TrafficFeedOutlet;
 }
 
 interface Exit {
@@ -65,17 +65,17 @@ interface Exit {
   readonly signal: string | null;
 }
 
-type News = Partial<PtyEvent> & Pick<PtyEvent, 'timestamp'>;
+type EventFields = Partial<PtyEvent> & Pick<PtyEvent, 'timestamp'>;
 
 export class TrafficFeed implements Sink {
   readonly session: Session;
-  readonly #outlet: FeedOutlet;
+  readonly #outlet: TrafficFeedOutlet;
   readonly #encoding: 'text' | 'base64';
   readonly #pump: Pump;
   readonly #names: Pick<PtyEvent, 'session_id' | 'session' | 'source' | 'labels'>;
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   /** Incomplete character by stream. */
-  readonly #held: Map<OutputKind, HeldBytes>;
+  readonly #incomplete: Map<OutputKind, IncompleteCharacter>;
   /** Messages to send, generated lazily, so that at most one page is buffered here. */
   readonly #waiting: Generator<FeedMessage>[] = [];
   /** Position after the last sent message. */
@@ -84,12 +84,12 @@ export class TrafficFeed implements Sink {
   /** Preview of the output of the current emitted event; undefined before its first piece. */
   #preview: string | undefined;
   #exit: Exit | undefined;
-  #isExitTold = false;
+  #isExitSent = false;
   #lingering: NodeJS.Timeout | undefined;
   #isStarted = false;
   /** True while the feed has a slot: only feeds with a slot read their logs. */
-  #hasPlace = true;
-  #isInLine = false;
+  #hasSlot = true;
+  #isQueued = false;
   #isCaughtUp = false;
   /** True after `is_final` was sent, or when the feed is no longer wanted. */
   #isOver = false;
@@ -99,7 +99,7 @@ export class TrafficFeed implements Sink {
     this.#outlet = outlet;
     this.#encoding = encoding;
     this.#at = from.at;
-    this.#held = new Map(from.held);
+    this.#incomplete = new Map(from.incomplete);
     const { info } = session;
     const { foreign } = info;
     this.#names = {
@@ -108,28 +108,28 @@ export class TrafficFeed implements Sink {
       source: foreign?.source ?? LOCAL,
       labels: foreign?.labels ?? {},
     };
-    this.#command = commandOf(info);
+    this.#command = commandLineOf(info);
     this.#pump = new Pump(new Cursor(session.log, from.at), this);
     this.#waiting.push(this.#opening(isNew));
   }
 
   /** Starts, or continues when there is room. */
   resume(): void {
-    if (this.#isOver || !this.#hasPlace || this.#drain() !== 'more') return;
+    if (this.#isOver || !this.#hasSlot || this.#drain() !== 'more') return;
     if (!this.#isStarted) {
       this.#isStarted = true;
       this.#pump.start();
     } else if (this.#pump.isFull) this.#pump.resume();
     else {
       this.settle();
-      this.#giveWay();
+      this.#releaseSlot();
     }
   }
 
   /** Takes a free slot and continues. */
   enter(): void {
-    this.#isInLine = false;
-    this.#hasPlace = true;
+    this.#isQueued = false;
+    this.#hasSlot = true;
     this.resume();
   }
 
@@ -148,7 +148,7 @@ export class TrafficFeed implements Sink {
     const isRead = this.#waiting.length === 0 && this.#at.place >= this.session.log.head.place;
     if (this.#isOver || !this.#isStarted || !isRead || this.session.isHosted) return;
     this.#waiting.push(this.#ending());
-    if (this.#come()) this.#drain();
+    if (this.#requestSlot()) this.#drain();
   }
 
   page(page: Page): Took {
@@ -165,14 +165,14 @@ export class TrafficFeed implements Sink {
     if (!this.session.isHosted) this.#waiting.push(this.#ending());
     else if (this.#exit !== undefined) this.#lingering ??= setTimeout(() => this.#linger(), LINGER_MS);
     this.#isCaughtUp = true;
-    const took = this.#drain();
-    this.#giveWay();
-    return took;
+    const result = this.#drain();
+    this.#releaseSlot();
+    return result;
   }
 
   grew(): Took {
     this.#isCaughtUp = false;
-    return this.#come() ? 'more' : 'full';
+    return this.#requestSlot() ? 'more' : 'full';
   }
 
   failed(error: unknown): void {
@@ -180,26 +180,26 @@ export class TrafficFeed implements Sink {
   }
 
   #linger(): void {
-    if (this.#isExitTold) return;
+    if (this.#isExitSent) return;
     this.#waiting.push(this.#exitNews());
-    if (!this.#come()) return;
+    if (!this.#requestSlot()) return;
     this.#drain();
-    this.#giveWay();
+    this.#releaseSlot();
   }
 
   /** Gives up the slot, so that other feeds can use it. */
-  #giveWay(): void {
-    if (this.#isOver || !this.#hasPlace || !this.#isCaughtUp || this.#waiting.length > 0) return;
-    this.#hasPlace = false;
+  #releaseSlot(): void {
+    if (this.#isOver || !this.#hasSlot || !this.#isCaughtUp || this.#waiting.length > 0) return;
+    this.#hasSlot = false;
     this.#outlet.quiet();
   }
 
-  #come(): boolean {
-    if (this.#hasPlace) return true;
-    if (this.#isInLine) return false;
-    this.#hasPlace = this.#outlet.wake();
-    this.#isInLine = !this.#hasPlace;
-    return this.#hasPlace;
+  #requestSlot(): boolean {
+    if (this.#hasSlot) return true;
+    if (this.#isQueued) return false;
+    this.#hasSlot = this.#outlet.wake();
+    this.#isQueued = !this.#hasSlot;
+    return this.#hasSlot;
   }
 
   #drain(): Took {
@@ -207,7 +207,7 @@ export class TrafficFeed implements Sink {
       if (!this.#outlet.hasRoom()) return 'full';
       const { done, value } = news.next();
       if (done === true) this.#waiting.shift();
-      else this.#outlet.tell(value);
+      else this.#outlet.send(value);
       if (this.#isOver) return 'done';
     }
     return this.#outlet.hasRoom() ? 'more' : 'full';
@@ -216,15 +216,15 @@ export class TrafficFeed implements Sink {
   *#opening(isNew: boolean): Generator<FeedMessage> {
     if (this.#encoding === 'base64') {
       // The feed before the resume sent text and had not sent these bytes.
-      for (const [kind, { offset, bytes }] of [...this.#held]) {
-        this.#held.delete(kind);
+      for (const [kind, { offset, bytes }] of [...this.#incomplete]) {
+        this.#incomplete.delete(kind);
         yield this.#event({ ...base64(kind, bytes), offset, timestamp: Date.now() });
       }
     }
     if (!isNew) return;
     const command = this.#command;
-    const told = command === '' ? {} : { command, command_preview: previewOf(command) };
-    yield this.#event({ ...told, timestamp: this.session.record.createdAt });
+    const opening = command === '' ? {} : { command, command_preview: previewOf(command) };
+    yield this.#event({ ...opening, timestamp: this.session.record.createdAt });
   }
 
   *#pageNews(page: Page): Generator<FeedMessage> {
@@ -253,8 +253,8 @@ export class TrafficFeed implements Sink {
         continue;
       }
       this.#at = { ...this.#at, place, offset };
-      if (kind === 'exit') this.#exit = bodyOf(entry) as Exit;
-      else if (kind === 'event') yield* this.#markNews(bodyOf(entry) as Partial<TrafficMark>, time);
+      if (kind === 'exit') this.#exit = entryBodyOf(entry) as Exit;
+      else if (kind === 'event') yield* this.#markNews(entryBodyOf(entry) as Partial<TrafficMark>, time);
       else if (kind === 'closed') {
         yield* this.#ending(time);
         return;
@@ -266,7 +266,7 @@ export class TrafficFeed implements Sink {
   *#markNews({ traffic }: Partial<TrafficMark>, time: number): Generator<FeedMessage> {
     if (traffic === undefined) return;
     const { command, command_preview, response_preview, exit_code, signal, lost_bytes, is_final, bytes, at } = traffic;
-    const told = this.#preview;
+    const sentPreview = this.#preview;
     this.#preview = undefined;
     const news: Partial<PtyEvent> = {
       ...(command === undefined || command === this.#command
@@ -274,7 +274,7 @@ export class TrafficFeed implements Sink {
         : { command, command_preview: command_preview ?? previewOf(command) }),
       ...(command === undefined && command_preview !== undefined ? { command_preview } : {}),
       // Sent if the output went out before the emitter's preview could be read, or if there was no output.
-      ...(response_preview === undefined || response_preview === told ? {} : { response_preview }),
+      ...(response_preview === undefined || response_preview === sentPreview ? {} : { response_preview }),
       // Sent with `is_final` at the end.
       ...(exit_code === undefined || is_final === true ? {} : { exit_code }),
       ...(signal === undefined || is_final === true ? {} : { signal }),
@@ -290,7 +290,7 @@ export class TrafficFeed implements Sink {
    */
   #previewOf(output: string | Uint8Array, entries: readonly Entry[], behind: number): Partial<PtyEvent> {
     if (this.#preview !== undefined) return {};
-    const response_preview = givenPreview(entries, behind) ?? previewOf(plainText(output));
+    const response_preview = emittedPreview(entries, behind) ?? previewOf(plainText(output));
     // Output of local sessions has no events: each piece has its own preview.
     if (this.#names.source !== LOCAL) this.#preview = response_preview;
     return { response_preview };
@@ -306,8 +306,8 @@ export class TrafficFeed implements Sink {
 
   /** Generates the exit message for a program that has exited while orphaned children hold its output open. */
   *#exitNews(): Generator<FeedMessage> {
-    if (this.#exit === undefined || this.#isExitTold) return;
-    this.#isExitTold = true;
+    if (this.#exit === undefined || this.#isExitSent) return;
+    this.#isExitSent = true;
     const { exitCode, signal } = this.#exit;
     yield this.#event({ exit_code: exitCode, signal, timestamp: Date.now() });
   }
@@ -322,31 +322,31 @@ export class TrafficFeed implements Sink {
   }
 
   *#rest(timestamp: number): Generator<FeedMessage> {
-    for (const [kind, { offset, bytes }] of [...this.#held]) {
-      this.#held.delete(kind);
+    for (const [kind, { offset, bytes }] of [...this.#incomplete]) {
+      this.#incomplete.delete(kind);
       yield this.#event({ response: this.#decoder.decode(bytes), stream: kind, offset, timestamp });
     }
   }
 
   #text(kind: OutputKind, bytes: Uint8Array, offset: number): Partial<PtyEvent> | undefined {
-    const before = this.#held.get(kind);
+    const before = this.#incomplete.get(kind);
     const all = before === undefined ? bytes : Buffer.concat([before.bytes, bytes]);
     const begin = before?.offset ?? offset;
     const open = incompleteBytes(all);
-    if (open === 0) this.#held.delete(kind);
+    if (open === 0) this.#incomplete.delete(kind);
     else {
       const openAt = open > bytes.length ? begin : offset + bytes.length - open;
-      this.#held.set(kind, { offset: openAt, bytes: Uint8Array.from(all.subarray(all.length - open)) });
+      this.#incomplete.set(kind, { offset: openAt, bytes: Uint8Array.from(all.subarray(all.length - open)) });
     }
     const response = this.#decoder.decode(all.subarray(0, all.length - open));
     return response === '' ? undefined : { response, stream: kind, offset: begin };
   }
 
   get #position(): string {
-    return formatTextPosition(this.#at, this.#held);
+    return formatTextPosition(this.#at, this.#incomplete);
   }
 
-  #event(news: News): FeedMessage {
+  #event(news: EventFields): FeedMessage {
     const event = { is_final: false, offset: this.#at.offset, ...news, ...this.#names, position: this.#position };
     return { type: 'pty_event', event };
   }
@@ -358,9 +358,9 @@ const base64 = (stream: OutputKind, bytes: Uint8Array) => ({
 });
 
 /** Returns the emitter's preview for this output: the mark of an event follows all of its output. */
-function givenPreview(entries: readonly Entry[], behind: number): string | undefined {
+function emittedPreview(entries: readonly Entry[], behind: number): string | undefined {
   const mark = entries.slice(behind).find(({ kind }) => !isOutput(kind));
-  return mark?.kind === 'event' ? (bodyOf(mark) as Partial<TrafficMark>).traffic?.response_preview : undefined;
+  return mark?.kind === 'event' ? (entryBodyOf(mark) as Partial<TrafficMark>).traffic?.response_preview : undefined;
 }
 
 /** Returns output as a terminal would show it, without escape sequences. */

@@ -96,45 +96,45 @@ const bad = (message: string, about: { readonly id?: string } = {}) =>
   ({ type: 'bad', ...about, error: new BinnacleError('protocol_error', { message }) }) as const;
 
 /** First bytes of an incomplete character, and the offset of the first byte. */
-export interface HeldBytes {
+export interface IncompleteCharacter {
   readonly offset: number;
   readonly bytes: Uint8Array;
 }
-export type Held = ReadonlyMap<OutputKind, HeldBytes>;
+export type IncompleteCharacters = ReadonlyMap<OutputKind, IncompleteCharacter>;
 
 /** Position in a log as a viewer of text has reached it. */
 export interface TextPosition {
   readonly at: Position;
-  readonly held: Held;
+  readonly incomplete: IncompleteCharacters;
 }
 
 /**
  * Formats a position. An incomplete character is appended (`~KIND.OFFSET.HEX`): output of the other stream may have
  * been sent after it, so no position in the log alone separates sent from unsent bytes.
  */
-export function formatTextPosition(at: Position, held: Held): string {
+export function formatTextPosition(at: Position, incomplete: IncompleteCharacters): string {
   let all = formatPosition(at);
-  for (const [kind, { offset, bytes }] of held) {
+  for (const [kind, { offset, bytes }] of incomplete) {
     all += `~${KINDS[kind]}.${offset.toString(36)}.${Buffer.from(bytes).toString('hex')}`;
   }
   return all;
 }
 
-const HELD = /^([123])\.([0-9a-z]{1,11})\.((?:[0-9a-f]{2}){1,3})$/;
+const INCOMPLETE = /^([123])\.([0-9a-z]{1,11})\.((?:[0-9a-f]{2}){1,3})$/;
 
 /** Parses a position. Throws `bad_position`. */
 export function parseTextPosition(text: string): TextPosition {
   const [place = '', ...rest] = text.split('~');
   const at = parsePosition(place);
-  const held = new Map<OutputKind, HeldBytes>();
+  const incomplete = new Map<OutputKind, IncompleteCharacter>();
   for (const part of rest) {
-    const [, number, offset36 = '', hex = ''] = HELD.exec(part) ?? [];
+    const [, number, offset36 = '', hex = ''] = INCOMPLETE.exec(part) ?? [];
     const kind = kindName(Number(number)) as OutputKind | undefined;
     const bytes = Uint8Array.from(Buffer.from(hex, 'hex'));
     const offset = Number.parseInt(offset36, 36);
     const isWhole = offset + bytes.length <= at.offset && incompleteBytes(bytes) === bytes.length;
-    if (kind === undefined || held.has(kind) || !isWhole) throw new BinnacleError('bad_position');
-    held.set(kind, { offset, bytes });
+    if (kind === undefined || incomplete.has(kind) || !isWhole) throw new BinnacleError('bad_position');
+    incomplete.set(kind, { offset, bytes });
   }
-  return { at, held };
+  return { at, incomplete };
 }

@@ -7,7 +7,7 @@ import type { WebSocket } from 'ws';
 import type { Principal } from '../../access/principal.ts';
 import { VERSION } from '../../base/version.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
-import type { Liveness, Watched } from '../stream/liveness.ts';
+import type { LiveConnection, Liveness } from '../stream/liveness.ts';
 import { parseTrafficMessage, type Subscribe } from './messages.ts';
 import { type SubscriptionOutlet, TrafficSubscription } from './subscription.ts';
 
@@ -34,7 +34,7 @@ export interface TrafficParts {
   onClose(): void;
 }
 
-export class TrafficSocket implements SubscriptionOutlet, Watched {
+export class TrafficSocket implements SubscriptionOutlet, LiveConnection {
   readonly maxFollowed: number;
   readonly #ws: WebSocket;
   readonly #socket: Socket;
@@ -194,15 +194,15 @@ export class TrafficSocket implements SubscriptionOutlet, Watched {
     }
   }
 
-  #subscribe(asked: Subscribe): void {
-    const { id } = asked;
+  #subscribe(request: Subscribe): void {
+    const { id } = request;
     if (this.#subscriptions.size >= this.#maxSubscriptions && !this.#subscriptions.has(id)) {
       const details = { limit: this.#maxSubscriptions };
       this.#refuse(id, new BinnacleError('too_many_subscriptions', { details }));
       return;
     }
     this.#drop(id);
-    const subscription = new TrafficSubscription(asked, this.#seen, this);
+    const subscription = new TrafficSubscription(request, this.#seen, this);
     this.#subscriptions.set(id, subscription);
     this.#underWay += 1;
     if (this.#underWay === MAX_UNDER_WAY) this.#ws.pause();

@@ -12,7 +12,7 @@ import {
 import { positionOf } from '../../cursor/start-position.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
-import { type FeedMessage, type FeedOutlet, TrafficFeed } from './feed.ts';
+import { type FeedMessage, TrafficFeed, type TrafficFeedOutlet } from './feed.ts';
 import { matches } from './filter.ts';
 import { parseTextPosition, type Subscribe, type TextPosition } from './messages.ts';
 
@@ -28,7 +28,7 @@ const LINE_MS = 1000;
  * Maximum feeds started per event-loop turn: to open a log takes some tenths of a millisecond, during which the gateway
  * serves nothing else.
  */
-const BEGUN_IN_TURN = 8;
+const STARTS_PER_SLICE = 8;
 
 /** The parts of a connection that a subscription needs. */
 export interface SubscriptionOutlet {
@@ -49,18 +49,18 @@ export interface SubscriptionOutlet {
 }
 
 /** Start of reading a session. A position is text from the client or from the list. */
-interface Wish {
+interface ReadStart {
   readonly id: SessionId;
   readonly from: 'start' | { readonly position: string; readonly isNew: boolean };
 }
 
-interface Following {
+interface FollowedSession {
   readonly feed: TrafficFeed;
   readonly release: () => void;
 }
 
 /** A session waiting for a slot. */
-interface InLine {
+interface QueuedSession {
   readonly id: SessionId;
   /** Starts with the slot. False: the slot is no longer needed. */
   begin(): boolean;
@@ -68,33 +68,33 @@ interface InLine {
 
 export class TrafficSubscription {
   readonly id: string;
-  readonly #asked: Subscribe;
+  readonly #request: Subscribe;
   readonly #filter: TrafficFilter;
   readonly #seen: SeenSessions;
   readonly #outlet: SubscriptionOutlet;
   /** Sessions with a slot. */
-  readonly #following = new Map<SessionId, Following>();
+  readonly #following = new Map<SessionId, FollowedSession>();
   /** Sessions sent up to the head of their logs. They have no slot, and request one when the log grows. */
-  readonly #quiet = new Map<SessionId, Following>();
+  readonly #quiet = new Map<SessionId, FollowedSession>();
   /** Sessions that are followed, waiting, or sent to their end: not to be started again. */
   readonly #known = new Set<SessionId>();
   /**
    * Line for slots, which become free when a session ends or is idle. The newest sessions, and those that have just
    * grown, go to the front.
    */
-  readonly #line: InLine[] = [];
+  readonly #line: QueuedSession[] = [];
   #left = 0;
   #lineTimer: NodeJS.Timeout | undefined;
   /** Sessions that changed while the list was read; undefined afterwards. */
   #early: Map<SessionId, Session> | undefined = new Map();
   #unwatch: (() => void) | undefined;
-  #isLineTold = false;
+  #isLineReported = false;
   #isOver = false;
 
-  constructor(asked: Subscribe, seen: SeenSessions, outlet: SubscriptionOutlet) {
-    this.id = asked.id;
-    this.#asked = asked;
-    this.#filter = asked.filter as TrafficFilter;
+  constructor(request: Subscribe, seen: SeenSessions, outlet: SubscriptionOutlet) {
+    this.id = request.id;
+    this.#request = request;
+    this.#filter = request.filter as TrafficFilter;
     this.#seen = seen;
     this.#outlet = outlet;
   }
@@ -109,9 +109,9 @@ export class TrafficSubscription {
 
   /** Opens the subscription. Throws before the first message is sent. */
   async open(): Promise<void> {
-    const { resume, filter } = this.#asked;
+    const { resume, filter } = this.#request;
     const isWide = filter.session_id === undefined;
-    const from = this.#asked.from ?? (isWide ? 'now' : 'start');
+    const from = this.#request.from ?? (isWide ? 'now' : 'start');
     const isPlace = from !== 'start' && from !== 'now';
     if (isPlace) {
       if (isWide) {
@@ -164,12 +164,12 @@ export class TrafficSubscription {
   /** Starts waiting sessions while slots are free, up to a limit per event-loop turn. */
   advance(): void {
     for (let begun = 0; this.#line.length > 0; begun += 1) {
-      if (begun === BEGUN_IN_TURN) {
+      if (begun === STARTS_PER_SLICE) {
         this.#outlet.advanceSoon();
         return;
       }
       if (!this.#outlet.admit()) {
-        if (!this.#isLineTold) this.#lineTimer ??= setTimeout(() => this.#tellLine(), LINE_MS);
+        if (!this.#isLineReported) this.#lineTimer ??= setTimeout(() => this.#reportLine(), LINE_MS);
         return;
       }
       this.#left += 1;
@@ -226,10 +226,10 @@ export class TrafficSubscription {
   }
 
   /** Returns the start of reading a session, or undefined if nothing of the session is wanted. */
-  #wish(info: SessionInfo, from: string, isWide: boolean): Wish | undefined {
+  #wish(info: SessionInfo, from: string, isWide: boolean): ReadStart | undefined {
     const { id, position, state, createdAt, exitedAt } = info;
     const isFinished = state === 'closed' || state === 'lost';
-    const { resume } = this.#asked;
+    const { resume } = this.#request;
     // A starting session has no log yet; its next change starts the feed.
     if (state === 'starting') return undefined;
     const known = resume?.positions[id];
@@ -262,7 +262,7 @@ export class TrafficSubscription {
     this.#toFront(this.#inLine({ id, from: 'start' }));
   }
 
-  #inLine(wish: Wish): InLine {
+  #inLine(wish: ReadStart): QueuedSession {
     return {
       id: wish.id,
       begin: () => {
@@ -272,20 +272,20 @@ export class TrafficSubscription {
     };
   }
 
-  #toFront(next: InLine): void {
+  #toFront(next: QueuedSession): void {
     this.#line.unshift(next);
     this.#outlet.advanceSoon();
   }
 
   /** Frees the slot of an idle feed for other feeds. */
-  #leave(id: SessionId, following: Following): void {
+  #leave(id: SessionId, following: FollowedSession): void {
     this.#following.delete(id);
     this.#quiet.set(id, following);
     this.#outlet.leave();
   }
 
   /** Requests a slot for a feed whose log has grown. False: the feed waits for a slot. */
-  #comeBack(id: SessionId, following: Following): boolean {
+  #comeBack(id: SessionId, following: FollowedSession): boolean {
     const enter = (): void => {
       this.#quiet.delete(id);
       this.#following.set(id, following);
@@ -307,10 +307,10 @@ export class TrafficSubscription {
     return false;
   }
 
-  #tellLine(): void {
+  #reportLine(): void {
     this.#lineTimer = undefined;
-    if (this.#isLineTold || this.#line.length === 0) return;
-    this.#isLineTold = true;
+    if (this.#isLineReported || this.#line.length === 0) return;
+    this.#isLineReported = true;
     const waiting = this.#line.slice(0, MAX_NAMED).map(({ id }) => id);
     const error = new BinnacleError('too_many_subscriptions', {
       message: 'More sessions have something to say than one connection follows at once: the others wait for a place.',
@@ -321,7 +321,7 @@ export class TrafficSubscription {
   }
 
   /** Starts a session that has been admitted. */
-  #begin(wish: Wish): void {
+  #begin(wish: ReadStart): void {
     this.#place(wish).then(
       (from) => {
         if (from === undefined) this.#outlet.leave();
@@ -334,17 +334,17 @@ export class TrafficSubscription {
     );
   }
 
-  async #place({ id, from }: Wish): Promise<{ readonly session: Session; readonly at: TextPosition } | undefined> {
+  async #place({ id, from }: ReadStart): Promise<{ readonly session: Session; readonly at: TextPosition } | undefined> {
     if (this.#isOver) return undefined;
     const session = this.#seen.get(id);
-    if (from === 'start') return { session, at: { at: await positionOf(session.log, 'start'), held: new Map() } };
-    const { at, held } = parseTextPosition(from.position);
+    if (from === 'start') return { session, at: { at: await positionOf(session.log, 'start'), incomplete: new Map() } };
+    const { at, incomplete } = parseTextPosition(from.position);
     // The client may know of newer output than the local head shows.
     if (at.place > session.log.head.place) await session.refresh();
-    return { session, at: { at: await positionOf(session.log, placeOf(from.position)), held } };
+    return { session, at: { at: await positionOf(session.log, placeOf(from.position)), incomplete } };
   }
 
-  #follow({ id, from }: Wish, { session, at }: { readonly session: Session; readonly at: TextPosition }): void {
+  #follow({ id, from }: ReadStart, { session, at }: { readonly session: Session; readonly at: TextPosition }): void {
     if (this.#isOver) {
       this.#outlet.leave();
       return;
@@ -355,9 +355,9 @@ export class TrafficSubscription {
       this.#fail(id, new BinnacleError('session_not_found'));
       return;
     }
-    const outlet: FeedOutlet = {
+    const outlet: TrafficFeedOutlet = {
       hasRoom: () => this.#outlet.hasRoom,
-      tell: (message) => this.#show(message),
+      send: (message) => this.#show(message),
       quiet: () => this.#leave(id, following),
       wake: () => this.#comeBack(id, following),
       over: () => this.#drop(id),
@@ -367,7 +367,7 @@ export class TrafficSubscription {
       },
     };
     const isNew = from === 'start' || from.isNew;
-    const feed = new TrafficFeed({ session, from: at, isNew, encoding: this.#asked.encoding, outlet });
+    const feed = new TrafficFeed({ session, from: at, isNew, encoding: this.#request.encoding, outlet });
     const unlisten = session.listen({
       deleted: () => {
         this.#drop(id);
@@ -383,7 +383,7 @@ export class TrafficSubscription {
       unlisten();
       letGo();
     };
-    const following: Following = { feed, release };
+    const following: FollowedSession = { feed, release };
     this.#following.set(id, following);
     feed.resume();
   }

@@ -2,7 +2,7 @@
 
 import { BinnacleError, type ClientFrame } from '@binnacle/protocol';
 import { z } from 'zod';
-import { LeaseTtl, MAX_TIMEOUT_MS } from '../schemas/fields.ts';
+import { LeaseTtl, MAX_TIMER_MS } from '../schemas/fields.ts';
 
 const ref = z.int().optional();
 const session = z.string().max(64);
@@ -77,7 +77,7 @@ export const ClientFrames = z.discriminatedUnion('t', [
     id: z.string().max(100),
     text: z.string(),
     steer: z.enum(['queue', 'inject', 'interrupt']).optional(),
-    timeoutMs: whole.max(MAX_TIMEOUT_MS).optional(),
+    timeoutMs: whole.max(MAX_TIMER_MS).optional(),
     lease,
     deltaIntervalMs,
   }),

@@ -17,7 +17,12 @@ import type { Conversations } from '../../conversations/conversations.ts';
 import { assertMaySend, authorOf, isFor, maySee, type Viewer } from '../../conversations/state/audience.ts';
 import { DELTA_INTERVAL_MS } from '../../conversations/state/pace.ts';
 import { positionOf } from '../../cursor/start-position.ts';
-import { ConversationFeed, type FeedOutlet, headOf, runOfReceipt } from '../stream/conversation-feed.ts';
+import {
+  ConversationFeed,
+  type ConversationFeedOutlet,
+  conversationHead,
+  runOfReceipt,
+} from '../stream/conversation-feed.ts';
 
 export type ConversationFrame = Extract<
   ClientFrame,
@@ -28,7 +33,7 @@ type Of<T extends ConversationFrame['t']> = Extract<ConversationFrame, { t: T }>
 /** Minimum interval between `conversation` frames for one conversation: a throttle, so that lists do not flicker. */
 const NEWS_MS = 100;
 
-export interface DeskParts {
+export interface ConversationChannelParts {
   readonly conversations: Conversations;
   readonly viewer: Viewer;
   /** Maximum conversations that one connection follows. */
@@ -41,20 +46,20 @@ export interface DeskParts {
   refuse(ref: number | undefined, error: unknown, conversation?: string): void;
 }
 
-interface Followed {
+interface FollowedConversation {
   readonly feed: ConversationFeed;
   readonly release: () => void;
 }
 
-export class ConversationDesk implements FeedOutlet {
-  readonly #parts: DeskParts;
-  readonly #feeds = new Map<string, Followed>();
+export class ConversationChannel implements ConversationFeedOutlet {
+  readonly #parts: ConversationChannelParts;
+  readonly #feeds = new Map<string, FollowedConversation>();
   readonly #news = new Map<string, NodeJS.Timeout>();
   #unlisten: (() => void) | undefined;
   #watch: { readonly runs: boolean; readonly intervalMs: number } | undefined;
   #isOver = false;
 
-  constructor(parts: DeskParts) {
+  constructor(parts: ConversationChannelParts) {
     this.#parts = parts;
   }
 
@@ -132,7 +137,7 @@ export class ConversationDesk implements FeedOutlet {
     const { ref, conversation: key, id, text, steer, timeoutMs, lease, deltaIntervalMs } = frame;
     const conversation = await this.#get(key);
     assertMaySend(this.#parts.viewer, { text, steer });
-    const asked = {
+    const message = {
       id,
       text,
       ...(steer === undefined ? {} : { steer }),
@@ -141,10 +146,10 @@ export class ConversationDesk implements FeedOutlet {
     // Opens the feed before the message is sent: then the change listener finds the feed, and sends nothing twice.
     const made = this.#feeds.has(key)
       ? undefined
-      : this.#open(conversation, headOf(conversation), deltaIntervalMs, [id]);
+      : this.#open(conversation, conversationHead(conversation), deltaIntervalMs, [id]);
     let receipt: SendReceipt;
     try {
-      receipt = conversation.send(asked, authorOf(this.#parts.viewer), lease);
+      receipt = conversation.send(message, authorOf(this.#parts.viewer), lease);
     } catch (error) {
       if (made !== undefined) this.#drop(key);
       throw error;
@@ -202,7 +207,7 @@ export class ConversationDesk implements FeedOutlet {
       return;
     }
     if (this.#watch === undefined) return;
-    this.#tellLater(conversation);
+    this.#notifyLater(conversation);
     if (this.#watch.runs && events.some(({ type }) => type === 'run_started')) this.#runOnStart(conversation);
   }
 
@@ -263,10 +268,10 @@ export class ConversationDesk implements FeedOutlet {
     known?.release();
   }
 
-  #tellLater(conversation: Conversation): void {
+  #notifyLater(conversation: Conversation): void {
     const { key } = conversation.record;
     if (this.#news.has(key)) return;
-    const tell = (): void => {
+    const notify = (): void => {
       this.#news.delete(key);
       const { conversations, viewer } = this.#parts;
       if (this.#watch === undefined || !maySee(conversation.record, viewer) || conversation.isClosed) return;
@@ -282,7 +287,7 @@ export class ConversationDesk implements FeedOutlet {
         info: info.run === null ? info : { ...info, run: { ...info.run, text: '' } },
       });
     };
-    this.#news.set(key, setTimeout(tell, NEWS_MS));
+    this.#news.set(key, setTimeout(notify, NEWS_MS));
   }
 
   #get(key: string): Promise<Conversation> {

@@ -59,12 +59,12 @@ describe('the order of what a connection asks', () => {
           const running = new Set<number>();
           const begun: number[] = [];
           await Promise.all(
-            all.map(([isAlone, turns], n) =>
+            all.map(([isAlone, slices], n) =>
               order.run('s', isAlone, async () => {
                 begun.push(n);
                 if (isAlone) expect(running.size).toBe(0);
                 running.add(n);
-                for (let i = 0; i < turns; i += 1) {
+                for (let i = 0; i < slices; i += 1) {
                   await turn();
                   if (isAlone) expect([...running]).toEqual([n]);
                 }

@@ -19,12 +19,12 @@ import { ttlOf } from '../schemas/fields.ts';
 
 type LeaseFrame = Extract<ClientFrame, { t: 'lease' }>;
 
-export interface HelmDeskParts {
+export interface LeaseChannelParts {
   readonly connection: string;
   readonly principal: Principal;
   readonly seen: SeenSessions;
   readonly watchers: Watchers;
-  readonly seats: ConnectionPresence;
+  readonly presence: ConnectionPresence;
   isFollowing(session: string): boolean;
   /** Reports that a followed session is deleted or no longer visible to this client. Nothing more is sent about it. */
   lost(session: string, why: BinnacleError): void;
@@ -32,29 +32,29 @@ export interface HelmDeskParts {
   ok(ref: number | undefined, result?: OkResult): void;
 }
 
-export class HelmDesk implements LeaseRecipient {
-  readonly #parts: HelmDeskParts;
-  readonly #held = new Set<string>();
+export class LeaseChannel implements LeaseRecipient {
+  readonly #parts: LeaseChannelParts;
+  readonly #leased = new Set<string>();
   /** Sessions whose lease this connection is handing over now: the change must not be reported as a loss. */
-  readonly #giving = new Set<string>();
+  readonly #transferring = new Set<string>();
   /** Functions that stop the lease notifications, by session. */
-  readonly #heard = new Map<string, () => void>();
+  readonly #watched = new Map<string, () => void>();
   readonly #withdraw: () => void;
   #isOver = false;
 
-  constructor(parts: HelmDeskParts) {
+  constructor(parts: LeaseChannelParts) {
     this.#parts = parts;
     this.#withdraw = parts.watchers.offerLeaseRecipient(parts.connection, this);
   }
 
   /** True while this connection holds the lease of any session. */
   get isDriving(): boolean {
-    return this.#held.size > 0;
+    return this.#leased.size > 0;
   }
 
   async handle(frame: LeaseFrame, session: Session): Promise<void> {
     const { connection, ok } = this.#parts;
-    const { lease: helm } = session;
+    const { lease: sessionLease } = session;
     switch (frame.action) {
       case 'acquire':
       case 'take': {
@@ -63,16 +63,16 @@ export class HelmDesk implements LeaseRecipient {
         // A guest cannot choose another name.
         const { name, reach } = this.#parts.principal;
         const holder = reach === null ? (frame.holder ?? name) : name;
-        const granted = await helm.acquire(holder, ttlMs === undefined ? options : { ...options, ttlMs });
-        if (this.#isOver) helm.connectionOnClose(connection);
+        const granted = await sessionLease.acquire(holder, ttlMs === undefined ? options : { ...options, ttlMs });
+        if (this.#isOver) sessionLease.connectionOnClose(connection);
         ok(frame.ref, granted);
         break;
       }
       case 'renew':
-        ok(frame.ref, helm.renew(frame.lease, connection));
+        ok(frame.ref, sessionLease.renew(frame.lease, connection));
         break;
       case 'release':
-        helm.release(frame.lease, connection);
+        sessionLease.release(frame.lease, connection);
         ok(frame.ref, { released: true });
         break;
       case 'ask':
@@ -80,11 +80,11 @@ export class HelmDesk implements LeaseRecipient {
         ok(frame.ref);
         break;
       case 'hand_over':
-        await this.#handOver(session, frame.lease, frame.to ?? '');
+        await this.#transfer(session, frame.lease, frame.to ?? '');
         ok(frame.ref, { released: true });
         break;
     }
-    if (helm.belongsTo(connection)) this.#holds(session);
+    if (sessionLease.belongsTo(connection)) this.#holds(session);
   }
 
   leaseRequested(session: Session, by: Watcher): void {
@@ -103,99 +103,104 @@ export class HelmDesk implements LeaseRecipient {
   }
 
   /** Starts notifications of lease changes for a session that this connection follows or steers. */
-  hear(session: Session): void {
-    if (this.#heard.has(session.id)) return;
+  watch(session: Session): void {
+    if (this.#watched.has(session.id)) return;
     let last = leaseKey(session.lease.info);
     const stopListening = session.listen({
       changed: () => {
         const info = session.lease.info;
         if (leaseKey(info) === last) return;
         last = leaseKey(info);
-        this.#helmOnChange(session, info);
+        this.#leaseOnChange(session, info);
       },
       deleted: () => this.#parts.lost(session.id, new BinnacleError('session_gone')),
     });
-    const letGo = this.#parts.seen.hold(session, (why) => this.#lose(session, why));
-    this.#heard.set(session.id, () => {
+    const release = this.#parts.seen.hold(session, (why) => this.#lose(session, why));
+    this.#watched.set(session.id, () => {
       stopListening();
-      letGo();
+      release();
     });
   }
 
-  unhear(session: string): void {
-    if (this.#held.has(session)) return;
-    this.#heard.get(session)?.();
-    this.#heard.delete(session);
+  unwatch(session: string): void {
+    if (this.#leased.has(session)) return;
+    this.#watched.get(session)?.();
+    this.#watched.delete(session);
   }
 
   stop(): void {
     this.#isOver = true;
     this.#withdraw();
-    for (const unhear of this.#heard.values()) unhear();
-    this.#heard.clear();
-    for (const id of this.#held) this.#letGo(id);
-    this.#held.clear();
+    for (const unwatch of this.#watched.values()) unwatch();
+    this.#watched.clear();
+    for (const id of this.#leased) this.#release(id);
+    this.#leased.clear();
   }
 
   #holds(session: Session): void {
-    this.#held.add(session.id);
-    this.hear(session);
+    this.#leased.add(session.id);
+    this.watch(session);
   }
 
   #ask(session: Session): void {
-    const { connection, principal, seats, watchers } = this.#parts;
-    const own = seats.own(session.id);
-    const { lease: helm, id } = session;
-    if (helm.info === null) throw new BinnacleError('helm_free');
-    if (helm.belongsTo(connection)) throw new BinnacleError('bad_request', { message: 'You hold the helm yourself.' });
-    const hand = watchers.leaseRecipientOf(helm.connection);
-    if (hand === undefined) throw new BinnacleError('holder_unreachable', { details: { holder: helm.info.holder } });
+    const { connection, principal, presence, watchers } = this.#parts;
+    const own = presence.own(session.id);
+    const { lease: sessionLease, id } = session;
+    if (sessionLease.info === null) throw new BinnacleError('helm_free');
+    if (sessionLease.belongsTo(connection))
+      throw new BinnacleError('bad_request', { message: 'You hold the helm yourself.' });
+    const recipient = watchers.leaseRecipientOf(sessionLease.connection);
+    if (recipient === undefined)
+      throw new BinnacleError('holder_unreachable', { details: { holder: sessionLease.info.holder } });
     const retryAfterMs = watchers.requestAgainIn(id, principal.id);
     if (retryAfterMs > 0) throw new BinnacleError('asked_lately', { details: { retryAfterMs } });
-    hand.leaseRequested(session, own);
+    recipient.leaseRequested(session, own);
   }
 
-  async #handOver(session: Session, lease: string | undefined, to: string): Promise<void> {
+  async #transfer(session: Session, lease: string | undefined, to: string): Promise<void> {
     const { connection, principal, watchers } = this.#parts;
-    const { lease: helm, id } = session;
-    const seat = watchers.find(id, to);
-    if (seat === undefined) throw new BinnacleError('watcher_not_found');
-    if (seat.connection === connection) {
+    const { lease: sessionLease, id } = session;
+    const entry = watchers.find(id, to);
+    if (entry === undefined) throw new BinnacleError('watcher_not_found');
+    if (entry.connection === connection) {
       throw new BinnacleError('bad_request', { message: 'That is you: hand the helm over to somebody else.' });
     }
-    const hand = watchers.leaseRecipientOf(seat.connection);
-    if (!seat.watcher.maySteer || hand === undefined || seat.connection === undefined) {
-      throw new BinnacleError('watcher_cannot_steer', { message: `${seat.watcher.name} can only watch.` });
+    const recipient = watchers.leaseRecipientOf(entry.connection);
+    if (!entry.watcher.maySteer || recipient === undefined || entry.connection === undefined) {
+      throw new BinnacleError('watcher_cannot_steer', { message: `${entry.watcher.name} can only watch.` });
     }
-    const by = helm.info?.holder ?? principal.name;
-    this.#giving.add(id);
+    const by = sessionLease.info?.holder ?? principal.name;
+    this.#transferring.add(id);
     try {
-      const given = await helm.transfer(lease, seat.watcher.name, { from: connection, connection: seat.connection });
-      hand.leaseTransferred(session, given, by);
+      const transferred = await sessionLease.transfer(lease, entry.watcher.name, {
+        from: connection,
+        connection: entry.connection,
+      });
+      recipient.leaseTransferred(session, transferred, by);
     } finally {
-      this.#giving.delete(id);
+      this.#transferring.delete(id);
     }
   }
 
   /** Handles the loss of access to a session: stops its notifications and releases its lease. */
   #lose(session: Session, why: BinnacleError): void {
-    if (this.#held.delete(session.id)) session.lease.connectionOnClose(this.#parts.connection);
+    if (this.#leased.delete(session.id)) session.lease.connectionOnClose(this.#parts.connection);
     this.#parts.lost(session.id, why);
   }
 
-  #helmOnChange(session: Session, info: LeaseInfo | null): void {
+  #leaseOnChange(session: Session, info: LeaseInfo | null): void {
     const { id } = session;
     const isOurs = session.lease.belongsTo(this.#parts.connection);
-    const wasOurs = this.#held.has(id);
-    if (isOurs) this.#held.add(id);
-    else this.#held.delete(id);
+    const wasOurs = this.#leased.has(id);
+    if (isOurs) this.#leased.add(id);
+    else this.#leased.delete(id);
     const frame = { t: 'lease', session: id, lease: info, yours: isOurs } as const;
-    if (!wasOurs || isOurs || this.#giving.has(id)) this.#parts.say(frame);
+    if (!wasOurs || isOurs || this.#transferring.has(id)) this.#parts.say(frame);
     else this.#parts.say({ ...frame, lost: lossOf(session).toWire() });
-    if (!isOurs && !this.#parts.isFollowing(id)) this.unhear(id);
+    if (!isOurs && !this.#parts.isFollowing(id)) this.unwatch(id);
   }
 
-  #letGo(session: string): void {
+  #release(session: string): void {
     try {
       this.#parts.seen.get(session).lease.connectionOnClose(this.#parts.connection);
     } catch {

@@ -10,7 +10,7 @@ import type { SeenSessions } from '../../visibility/session-access.ts';
 import { type EncodedFrame, encodePage, tail } from './encode.ts';
 
 /** The parts of a connection that a subscription needs. */
-export interface Outlet {
+export interface FrameOutlet {
   /** Sends a frame; returns false when the socket is full. `sent` is called when the frame's memory is free again. */
   send(frame: EncodedFrame, sent?: () => void): boolean;
   failed(subscription: Subscription, error: unknown): void;
@@ -20,11 +20,11 @@ export interface Outlet {
 export class Subscription implements Sink {
   readonly session: Session;
   readonly #seen: SeenSessions;
-  readonly #outlet: Outlet;
+  readonly #outlet: FrameOutlet;
   readonly #cursor: Cursor;
   readonly #pump: Pump;
 
-  constructor(session: Session, seen: SeenSessions, at: Position, outlet: Outlet) {
+  constructor(session: Session, seen: SeenSessions, at: Position, outlet: FrameOutlet) {
     this.session = session;
     this.#seen = seen;
     this.#outlet = outlet;

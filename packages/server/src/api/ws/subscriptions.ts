@@ -10,7 +10,7 @@ import type { Session } from '../../sessions/session.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
 import { snapshotOf } from '../stream/snapshot.ts';
 import { type EncodedFrame, tail } from './encode.ts';
-import { type Outlet, Subscription } from './subscription.ts';
+import { type FrameOutlet, Subscription } from './subscription.ts';
 
 type SubscribeFrame = Extract<ClientFrame, { t: 'subscribe' }>;
 
@@ -21,7 +21,7 @@ export interface SubscriptionsParts {
   readonly maxSubscriptions: number;
   /** True while the socket accepts no more data. */
   isFull(): boolean;
-  /** Same contract as `send` of `Outlet`. */
+  /** Same contract as `send` of `FrameOutlet`. */
   send(frame: EncodedFrame, sent?: () => void): boolean;
   say(body: ServerBody): boolean;
   refuse(error: unknown, session: string): void;
@@ -29,7 +29,7 @@ export interface SubscriptionsParts {
   left(session: string): void;
 }
 
-export class Subscriptions implements Outlet {
+export class Subscriptions implements FrameOutlet {
   readonly #parts: SubscriptionsParts;
   /** All subscriptions by session, in order of resumption: the first entry gets the next turn. */
   readonly #all = new Map<string, Subscription>();

@@ -28,12 +28,12 @@ import { FRAME_SCOPES } from '../../visibility/frame-scopes.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
 import { assertGuestFrame } from '../../visibility/share-frames.ts';
 import { errorForGuests } from '../../visibility/share-routes.ts';
-import type { Liveness, Watched } from '../stream/liveness.ts';
+import type { LiveConnection, Liveness } from '../stream/liveness.ts';
 import { parseClientFrame } from './client-frames.ts';
-import { ConversationDesk } from './conversation-channel.ts';
+import { ConversationChannel } from './conversation-channel.ts';
 import { type EncodedFrame, tail } from './encode.ts';
 import { FrameOrder } from './frame-order.ts';
-import { HelmDesk } from './lease-channel.ts';
+import { LeaseChannel } from './lease-channel.ts';
 import { Subscriptions } from './subscriptions.ts';
 
 /** Maximum requests of one viewer in progress. At the limit the socket is not read until a request completes. */
@@ -43,7 +43,7 @@ const MAX_UNDER_WAY = 64;
  * client that reads nothing; while 200 such sockets fill, healthy clients wait for all their turns. 1 MiB doubled that
  * delay.
  */
-const TURN_BYTES = 64 * 1024;
+const SLICE_BYTES = 64 * 1024;
 /**
  * Maximum bytes of replies and notifications that a slow viewer leaves unread. Output waits in the log; these frames
  * have no other buffer.
@@ -69,28 +69,28 @@ export interface ConnectionParts {
   onClose(): void;
 }
 
-export class Connection implements Watched {
+export class Connection implements LiveConnection {
   readonly id = randomUUID();
   readonly #ws: WebSocket;
   readonly #socket: Socket;
   readonly #principal: Principal;
   readonly #seen: SeenSessions;
-  readonly #desk: ConversationDesk;
+  readonly #conversationChannel: ConversationChannel;
   readonly #subscriptions: Subscriptions;
   /** Last unfinished `subscribe` or `unsubscribe` per session: these frames act in order of arrival. */
-  readonly #turns = new Map<string, Promise<void>>();
+  readonly #frameQueues = new Map<string, Promise<void>>();
   /** Order of the frames that steer sessions: input after a take-over is checked against the new lease holder. */
   readonly #order = new FrameOrder();
-  readonly #seats: ConnectionPresence;
-  readonly #helms: HelmDesk;
+  readonly #presence: ConnectionPresence;
+  readonly #leaseChannel: LeaseChannel;
   readonly #release: (() => void)[];
   readonly #notices: Notices;
-  readonly #look: ReturnType<UserFocus['join']>;
+  readonly #focus: ReturnType<UserFocus['join']>;
   #unwatch: (() => void) | undefined;
   #unwatchNotices: (() => void) | undefined;
   #seq = 0;
   #underWay = 0;
-  #sentInTurn = 0;
+  #sentInSlice = 0;
   #untakenBytes = 0;
   #isOver = false;
   heardAt = performance.now();
@@ -102,8 +102,8 @@ export class Connection implements Watched {
     this.#principal = principal;
     this.#seen = parts.seen;
     this.#notices = parts.notices;
-    this.#look = parts.focus.join(principal.user);
-    this.#desk = new ConversationDesk({
+    this.#focus = parts.focus.join(principal.user);
+    this.#conversationChannel = new ConversationChannel({
       conversations: parts.conversations,
       viewer: principal,
       maxFollows: parts.maxSubscriptions,
@@ -112,13 +112,13 @@ export class Connection implements Watched {
       ok: (ref, result) => this.#ok(ref, result),
       refuse: (ref, error, conversation) => this.#refuse(ref, error, { conversation }),
     });
-    this.#seats = new ConnectionPresence({
+    this.#presence = new ConnectionPresence({
       ...{ watchers: parts.watchers, connection: this.id, principal },
       hasRoom: () => !this.#isOver && !this.#socket.writableNeedDrain,
       say: (body) => this.#say(body),
     });
-    this.#helms = new HelmDesk({
-      ...{ connection: this.id, principal, seen: parts.seen, watchers: parts.watchers, seats: this.#seats },
+    this.#leaseChannel = new LeaseChannel({
+      ...{ connection: this.id, principal, seen: parts.seen, watchers: parts.watchers, presence: this.#presence },
       isFollowing: (session) => this.#subscriptions.has(session),
       lost: (session, why) => {
         this.#subscriptions.drop(session);
@@ -135,18 +135,18 @@ export class Connection implements Watched {
       say: (body) => this.#say(body),
       refuse: (error, session) => this.#refuse(undefined, error, { session }),
       began: (session) => {
-        this.#helms.hear(session);
-        this.#seats.take(session);
+        this.#leaseChannel.watch(session);
+        this.#presence.take(session);
       },
       left: (session) => {
-        this.#seats.leave(session);
-        this.#helms.unhear(session);
+        this.#presence.leave(session);
+        this.#leaseChannel.unwatch(session);
       },
     });
     this.#release = [
       parts.liveness.watch(this),
       parts.hold(principal, (why) => this.close(why.code)),
-      () => this.#look.end(),
+      () => this.#focus.end(),
       () => parts.onClose(),
     ];
     socket.on('drain', this.#socketOnDrain);
@@ -176,7 +176,7 @@ export class Connection implements Watched {
   send(frame: EncodedFrame, sent?: () => void): boolean {
     this.#seq += 1;
     this.#ws.send(typeof frame === 'string' ? `{"seq":${this.#seq},${frame}` : frame, sent);
-    this.#sentInTurn += frame.length;
+    this.#sentInSlice += frame.length;
     if (!this.#socket.writableNeedDrain) return true;
     this.fullSince ??= performance.now();
     return false;
@@ -192,7 +192,7 @@ export class Connection implements Watched {
 
   /** True while this connection holds the lease of any session. */
   get isDriving(): boolean {
-    return this.#helms.isDriving;
+    return this.#leaseChannel.isDriving;
   }
 
   /** Closes the socket with the close code and the reason. */
@@ -217,7 +217,7 @@ export class Connection implements Watched {
     this.#say({ t: 'ok', ...(ref === undefined ? {} : { ref }), ...(result === undefined ? {} : { result }) });
   }
 
-  #refuse(ref: number | undefined, error: unknown, about: About = {}): void {
+  #refuse(ref: number | undefined, error: unknown, about: ReplyContext = {}): void {
     const known = BinnacleError.of(this.#seen.isGuest ? errorForGuests(error) : error);
     const { session, conversation } = about;
     this.#say({
@@ -231,16 +231,16 @@ export class Connection implements Watched {
 
   readonly #socketOnDrain = (): void => {
     // The socket of a fast reader drains within the same turn. Without this pause that reader would starve all others.
-    if (this.#sentInTurn > TURN_BYTES) setImmediate(this.#resume);
+    if (this.#sentInSlice > SLICE_BYTES) setImmediate(this.#resume);
     else this.#resume();
   };
 
   readonly #resume = (): void => {
-    this.#sentInTurn = 0;
+    this.#sentInSlice = 0;
     this.#untakenBytes = 0;
     this.fullSince = undefined;
-    this.#seats.resume();
-    this.#desk.resume();
+    this.#presence.resume();
+    this.#conversationChannel.resume();
     this.#subscriptions.resume();
   };
 
@@ -284,9 +284,10 @@ export class Connection implements Watched {
     this.#need(FRAME_SCOPES[frame.t]);
     switch (frame.t) {
       case 'subscribe':
-        return this.#inTurn(frame.session, () => this.#subscriptions.begin(frame));
+        return this.#inOrder(frame.session, () => this.#subscriptions.begin(frame));
       case 'unsubscribe':
-        if (this.#turns.has(frame.session)) return this.#inTurn(frame.session, async () => this.#unsubscribe(frame));
+        if (this.#frameQueues.has(frame.session))
+          return this.#inOrder(frame.session, async () => this.#unsubscribe(frame));
         this.#unsubscribe(frame);
         return undefined;
       case 'watch':
@@ -298,13 +299,13 @@ export class Connection implements Watched {
         this.#ok(frame.ref);
         return undefined;
       case 'look':
-        this.#look.set(lookedIn(frame));
+        this.#focus.set(focusTargetOf(frame));
         this.#ok(frame.ref);
         return undefined;
       case 'watch_watchers':
         // Runs after the `subscribe` that the client sent before this frame.
-        return this.#inTurn(frame.session, async () => {
-          this.#seats.watch(frame.session, frame.on);
+        return this.#inOrder(frame.session, async () => {
+          this.#presence.watch(frame.session, frame.on);
           this.#ok(frame.ref);
         });
       case 'input':
@@ -333,20 +334,20 @@ export class Connection implements Watched {
       case 'follow':
       case 'unfollow':
         // Frames of one conversation act in order of arrival, like `subscribe`.
-        return this.#inTurn(frame.conversation, async () => this.#desk.handle(frame));
+        return this.#inOrder(frame.conversation, async () => this.#conversationChannel.handle(frame));
       case 'watch_conversations':
       case 'send':
       case 'abort':
       case 'answer':
-        return this.#desk.handle(frame);
+        return this.#conversationChannel.handle(frame);
     }
   }
 
-  #inTurn(session: string, act: () => Promise<void>): Promise<void> {
-    const mine = this.#turns.get(session)?.then(act, act) ?? act();
-    this.#turns.set(session, mine);
+  #inOrder(session: string, act: () => Promise<void>): Promise<void> {
+    const mine = this.#frameQueues.get(session)?.then(act, act) ?? act();
+    this.#frameQueues.set(session, mine);
     const done = () => {
-      if (this.#turns.get(session) === mine) this.#turns.delete(session);
+      if (this.#frameQueues.get(session) === mine) this.#frameQueues.delete(session);
     };
     mine.then(done, done);
     return mine;
@@ -383,10 +384,10 @@ export class Connection implements Watched {
 
   #lease(frame: Of<'lease'>): Promise<void> {
     const handle = async (): Promise<void> => {
-      await this.#helms.handle(frame, this.#seen.get(frame.session));
+      await this.#leaseChannel.handle(frame, this.#seen.get(frame.session));
     };
     // A lease request of a follower waits for the subscription that the client sent before the request.
-    if (frame.action === 'ask') return this.#inTurn(frame.session, handle);
+    if (frame.action === 'ask') return this.#inOrder(frame.session, handle);
     return this.#order.run(frame.session, true, handle);
   }
 
@@ -425,27 +426,27 @@ export class Connection implements Watched {
 
   #stop(): void {
     this.#isOver = true;
-    this.#desk.stop();
+    this.#conversationChannel.stop();
     this.#unwatch?.();
     this.#unwatchNotices?.();
     this.#subscriptions.stop();
-    this.#helms.stop();
-    this.#seats.stop();
+    this.#leaseChannel.stop();
+    this.#presence.stop();
   }
 }
 
 /** The subject of a reply or an error, besides the `ref`. */
-interface About {
+interface ReplyContext {
   readonly session?: string | undefined;
   readonly conversation?: string | undefined;
 }
 
-const aboutOf = (frame: ClientFrame): About => ({
+const aboutOf = (frame: ClientFrame): ReplyContext => ({
   session: 'session' in frame ? frame.session : undefined,
   conversation: 'conversation' in frame ? frame.conversation : undefined,
 });
 
-const lookedIn = ({ session, conversation }: Extract<ClientFrame, { t: 'look' }>): FocusTarget | undefined =>
+const focusTargetOf = ({ session, conversation }: Extract<ClientFrame, { t: 'look' }>): FocusTarget | undefined =>
   session !== undefined
     ? { kind: 'session', key: session }
     : conversation === undefined

@@ -144,7 +144,7 @@ it('the palette leads to a session, a page and an action by words, and a questio
   expect(await page.getByTestId('dialog').count()).toBe(0);
 
   await page.getByTestId('palette').click();
-  await field.fill('new shell');
+  await field.fill('new terminal');
   await page.keyboard.press('Enter');
   await page.locator('[data-testid="lease"][data-lease="yours"]').waitFor();
   // Ctrl-K cuts to the end of the line, and Ctrl-Shift-K is the page's.
@@ -172,10 +172,10 @@ it('the palette leads to a session, a page and an action by words, and a questio
   };
   const focused = (): Promise<string | null | undefined> =>
     page.evaluate(() => document.activeElement?.getAttribute('data-testid'));
-  await act('release the helm');
+  await act('let go');
   await page.locator('[data-testid="lease"][data-lease="free"]').waitFor();
   await page.getByTestId('session-menu').focus();
-  await act('take the helm');
+  await act('take control');
   await page.locator('[data-testid="lease"][data-lease="yours"]').waitFor();
   await page.keyboard.type('echo typed-$((40+2))\n');
   await seeLine(page, 'typed-42');

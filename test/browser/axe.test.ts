@@ -102,7 +102,7 @@ for (const size of ['desktop', 'phone'] as const) {
 
     await page.goto(await loginLink(gateway));
     await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
-    await page.getByTestId('empty').getByText('One waits for you').waitFor();
+    await page.getByTestId('empty').getByText('1 needs you').waitFor();
     await check('empty');
     await list();
     await page.locator('[data-testid="session"][data-activity="waiting_input"]').waitFor();

@@ -208,7 +208,7 @@ describe('a run', () => {
     await startConversation(page);
     await write(page, `/slow ${numbered(400)}`);
     await working(page);
-    await page.getByTestId('steer').getByText('Interrupt').click();
+    await page.getByTestId('steer').getByText('Stop it and send').click();
     expect(await page.getByTestId('steer-inject').count()).toBe(0);
     await write(page, 'rather this');
     await ended(page, 'final');

@@ -232,7 +232,7 @@ test('a gateway that cannot be reached is told, and the page comes from it again
   await gateway.kill();
   await page.goto(`${gateway.url}/#/somewhere`, { waitUntil: 'load' });
   await page.reload();
-  await page.getByRole('heading', { name: 'The gateway does not answer' }).waitFor();
+  await page.getByRole('heading', { name: 'Binnacle does not answer' }).waitFor();
   const wide = await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth);
   expect(wide).toBe(true);
   await gateway.restart();

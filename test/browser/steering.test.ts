@@ -155,7 +155,7 @@ it('when another client takes the helm the page says so, watches in that size, a
   const other = gateway.connect().session(id);
   await other.lease.take({ holder: 'first mate' });
   await leaseButton(page, 'taken').getByText('first mate').waitFor();
-  await notice(page, 'lease-lost').getByText('first mate took the helm').waitFor();
+  await notice(page, 'lease-lost').getByText('first mate took over').waitFor();
   await other.resize(60, 12);
   await until('the page shows the size of the one who steers', async () => (await sizeOnPage(page)) === '60×12');
   expect(await lines(page)).toHaveLength(12);

@@ -28,7 +28,7 @@ const MAY: Readonly<Partial<Record<Scope, { readonly name: string; readonly text
   input: { name: 'Watch and type', text: 'type into programs that run, and send them signals' },
   create: {
     name: 'Start commands',
-    text: 'start any command on this machine, as the user of the gateway, and end it',
+    text: 'start any command on this machine, as the user that runs Binnacle, and end it',
   },
 };
 const DESTINATIONS: Readonly<Record<Authorization['destination']['kind'], string>> = {

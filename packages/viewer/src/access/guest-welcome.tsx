@@ -27,7 +27,7 @@ const WHAT: Readonly<Record<SharePreview['kind'], string>> = {
 const MAY: Readonly<Record<SharePreview['kind'], Readonly<Record<ShareMode, string>>>> = {
   session: {
     view: 'You may watch it live. What you do here changes nothing there.',
-    type: 'You may watch it live, and type once you take the helm. Others see that it is you.',
+    type: 'You may watch it live, and type once you take control. Others see that it is you.',
   },
   conversation: {
     view: 'You may read along, live. What you do here changes nothing there.',
@@ -49,14 +49,14 @@ export function GuestWelcome({ outlook, busy, onEnter }: GuestWelcomeProps) {
       <div className="login-card">
         <Compass large />
         <h1>{label === '' ? 'Binnacle' : oneLine(label, 100)}</h1>
-        <p className="login-lead">Somebody shares {WHAT[kind]} with you.</p>
+        <p className="login-lead">Someone shared {WHAT[kind]} with you.</p>
         <ul className="login-steps">
           <li>{MAY[kind][mode]}</li>
           <li>The link ends in {timeLeftText(expiresAt, Date.now())}.</li>
           {usesLeft === 1 && <li>It opens once: after you nobody else can use it.</li>}
         </ul>
         <form onSubmit={submit}>
-          <label htmlFor={field}>Your name, for those who share</label>
+          <label htmlFor={field}>Your name</label>
           <div className="login-row">
             <input
               id={field}
@@ -83,7 +83,7 @@ const NEXT: Readonly<Record<string, string>> = {
   conversation_not_found: 'The conversation was removed. Ask whoever sent you the link.',
   session_not_found: 'The session was removed. Ask whoever sent you the link.',
   session_gone: 'The session was removed. Ask whoever sent you the link.',
-  unreachable: 'The gateway does not answer. It may be restarting: try again in a moment.',
+  unreachable: 'Binnacle does not answer. It may be restarting: try again in a moment.',
 };
 
 export function GuestError({ error }: { readonly error: BinnacleError }) {

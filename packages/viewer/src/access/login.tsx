@@ -33,7 +33,7 @@ export function Login({ error, onTicket }: LoginProps) {
       <div className="login-card">
         <Compass large />
         <h1>Binnacle</h1>
-        <p className="login-lead">This gateway opens with a login link.</p>
+        <p className="login-lead">Sign in with a link</p>
         <ol className="login-steps">
           <li>
             On the machine that runs it, type <kbd className="command">binnacle token link</kbd> or, in the folder of
@@ -42,7 +42,7 @@ export function Login({ error, onTicket }: LoginProps) {
           <li>Open the link that it prints, or scan its code. It works once, for ten minutes.</li>
         </ol>
         <form onSubmit={submit}>
-          <label htmlFor={field}>Or paste the link or its ticket</label>
+          <label htmlFor={field}>Paste the link</label>
           <div className="login-row">
             <input
               id={field}
@@ -63,12 +63,12 @@ export function Login({ error, onTicket }: LoginProps) {
         </form>
         {unclear && (
           <p className="failure" role="alert" data-testid="failure" data-code="no_ticket">
-            There is no ticket in that. A login link ends in <code>#ticket=…</code>
+            That is not a login link. A login link ends in <code>#ticket=…</code>
           </p>
         )}
         {!unclear && error?.code === 'unauthorized' && (
           <p className="failure" role="alert" data-testid="failure" data-code={error.code}>
-            That link does not open any more. Each one works once and for a short time: make a fresh one.
+            This link was used or has expired. Create a new one: <kbd className="command">binnacle token link</kbd>
           </p>
         )}
         {!unclear && error?.code === 'login_incomplete' && (
@@ -76,7 +76,7 @@ export function Login({ error, onTicket }: LoginProps) {
             {error.details?.missing === 'cookie'
               ? 'This browser did not send the cookie of its login. Something else on this host has put its own in the place, or cookies are blocked here. '
               : 'This browser’s login is from before an upgrade, or its storage was cleared. '}
-            Log in again with a fresh link.
+            Sign in again with a new link.
           </p>
         )}
         {!unclear && error !== undefined && !EXPLAINED.has(error.code) && <Failure error={error} />}

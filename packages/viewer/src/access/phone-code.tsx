@@ -57,7 +57,7 @@ export function PhoneCode({ client, scope: own }: PhoneCodeProps) {
       {LOOPBACK.test(link === '' ? location.hostname : new URL(link).hostname) && (
         <p className="phone-local" data-testid="phone-local">
           This page came from <code>{location.host}</code>: no other device reaches that. Let a tunnel or a proxy with
-          TLS lead here, e.g. <code>tailscale serve {location.port || '80'}</code>, start the gateway with{' '}
+          TLS lead here, e.g. <code>tailscale serve {location.port || '80'}</code>, start Binnacle with{' '}
           <code>--public-url</code> and the address of that: the code will lead there.
         </p>
       )}

@@ -56,7 +56,7 @@ export function TokensView({ client, menu, linkNotice }: TokensViewProps) {
       {tokens?.length === 0 && (
         <Empty icon={icon} title="Only the admin token is let in" test="tokens-none">
           <p>
-            On the machine of the gateway, <code>binnacle token create NAME</code> makes a token,{' '}
+            On the machine that runs Binnacle, <code>binnacle token create NAME</code> makes a token,{' '}
             <code>binnacle token link</code> a login link.
           </p>
         </Empty>

@@ -288,5 +288,5 @@ function nameOf(
   if (route?.kind === 'plugins') return 'Plugins';
   if (route?.kind === 'tokens') return 'Tokens';
   if (route?.kind === 'recordings') return 'Recordings';
-  return route?.kind === 'traffic' ? 'Traffic' : '';
+  return route?.kind === 'traffic' ? 'Remote programs' : '';
 }

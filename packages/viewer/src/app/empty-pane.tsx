@@ -46,14 +46,14 @@ export function EmptyPane({
               ? emptyTitle(waiting)
               : `That ${missingKind} is gone`}
         </h2>
-        {unknownKind !== undefined && <p>What the address names is no {unknownKind}: it may be cut, or mistyped.</p>}
+        {unknownKind !== undefined && <p>No {unknownKind} at this address.</p>}
         {waiting > 0 && unknownKind === undefined && missingKind === undefined && (
-          <p>{waiting === 1 ? 'It stands' : 'They stand'} first in the list, with what is asked.</p>
+          <p>{waiting === 1 ? 'It is' : 'They are'} first in the list.</p>
         )}
         <p>
           {onShell === undefined
             ? 'Choose from the list what you want to watch.'
-            : 'Start a shell or talk to an agent, or choose from the list. Both go on when you leave.'}
+            : 'Programs keep running when you close this page.'}
         </p>
         <div className="empty-acts">
           {mayTalk && (
@@ -75,7 +75,7 @@ export function EmptyPane({
               disabled={starting}
               data-testid="empty-new-shell"
             >
-              <PlusIcon /> {starting ? 'Starting…' : 'New shell'}
+              <PlusIcon /> {starting ? 'Starting…' : 'New terminal'}
             </button>
           )}
         </div>
@@ -88,4 +88,4 @@ export function EmptyPane({
 }
 
 const emptyTitle = (waiting: number): string =>
-  waiting === 0 ? 'All quiet on deck' : waiting === 1 ? 'One waits for you' : `${waiting} wait for you`;
+  waiting === 0 ? 'Nothing needs you' : waiting === 1 ? '1 needs you' : `${waiting} need you`;

@@ -25,11 +25,13 @@ interface PageActs {
 export function pageCommands(facts: PageFacts, acts: PageActs): readonly Command[] {
   return [
     ...facts.own,
-    ...(acts.shell === undefined ? [] : [{ name: 'New shell', act: { run: acts.shell } }]),
-    ...(acts.command === undefined ? [] : [{ name: 'New session with a command…', act: { run: acts.command } }]),
+    ...(acts.shell === undefined ? [] : [{ name: 'New terminal', also: 'shell', act: { run: acts.shell } }]),
+    ...(acts.command === undefined
+      ? []
+      : [{ name: 'Run a command…', also: 'new session', act: { run: acts.command } }]),
     ...(acts.conversation === undefined ? [] : [{ name: 'New conversation', act: { run: acts.conversation } }]),
     { name: 'Search all output', act: { to: { kind: 'search', q: '' } } },
-    { name: 'Traffic', act: { to: { kind: 'traffic', filter: {} } } },
+    { name: 'Remote programs', also: 'traffic', act: { to: { kind: 'traffic', filter: {} } } },
     { name: 'Recordings', act: { to: { kind: 'recordings' } } },
     ...(facts.isAdmin
       ? ([
@@ -43,7 +45,7 @@ export function pageCommands(facts: PageFacts, acts: PageActs): readonly Command
       act: { run: acts.theme },
     },
     {
-      name: `Screen reader support in the terminal: ${facts.screenReader ? 'off' : 'on'}`,
+      name: `Make terminals readable by screen readers: ${facts.screenReader ? 'off' : 'on'}`,
       act: { run: acts.screenReader },
     },
     { name: 'Keyboard shortcuts', also: 'keys help ?', act: { run: acts.shortcuts } },

@@ -64,7 +64,7 @@ export function Palette({ sessions, conversations, commands, onChoose, onClose }
   };
 
   return (
-    <Dialog label="Go to, or do" kind="palette" onClose={onClose}>
+    <Dialog label="Search or run a command" kind="palette" onClose={onClose}>
       <div className="palette-field">
         <SearchIcon />
         <input
@@ -79,7 +79,7 @@ export function Palette({ sessions, conversations, commands, onChoose, onClose }
           autoComplete="off"
           autoCapitalize="off"
           spellCheck={false}
-          placeholder="Go to, or do…"
+          placeholder="Search or run a command…"
           value={text}
           onChange={(event) => {
             setText(event.target.value);

@@ -69,7 +69,7 @@ export function ApprovalCard({ approval, answer, clockOffsetMs, onAnswer }: Appr
     >
       <header>
         <ShieldIcon />
-        <h3 id={heading}>{hasDetail ? visibleLine(approval.title) : 'May it do this?'}</h3>
+        <h3 id={heading}>{hasDetail ? visibleLine(approval.title) : 'Allow this?'}</h3>
         {isWaiting && <TimeLeft at={approval.expiresAt - clockOffsetMs} />}
       </header>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard */}

@@ -88,8 +88,8 @@ export function Composer({ conversation, agent, steer, working, onSend, onStop }
     <div className="composer">
       {error !== undefined && <ErrorNotice error={error} onClose={() => setError(undefined)} />}
       {working && steer.length > 1 && (
-        <fieldset className="steer" aria-label="While it works, a message is to" data-testid="steer">
-          <legend>While it works, a message is to</legend>
+        <fieldset className="steer" aria-label="While it works" data-testid="steer">
+          <legend>While it works</legend>
           {steer.map((one) => (
             <label key={one} title={STEER_LABELS[one].what} className={one === chosen ? 'chosen' : undefined}>
               <input
@@ -118,8 +118,8 @@ export function Composer({ conversation, agent, steer, working, onSend, onStop }
           readOnly={sending}
           onChange={(event) => setDraft(event.target.value)}
           onKeyDown={pressed}
-          placeholder={`Message to ${agent}`}
-          aria-label={`Message to ${agent}`}
+          placeholder={`Message ${agent}…`}
+          aria-label={`Message ${agent}`}
           enterKeyHint={enterSends() ? 'send' : 'enter'}
           data-testid="composer"
         />

@@ -12,7 +12,7 @@ import { DialogButton } from '../ui/icon-button.tsx';
 import { FileOutIcon, LockIcon, PeopleIcon, ShareIcon, ViewIcon } from '../ui/icons.tsx';
 import { ErrorNotice, Notice } from '../ui/notices.tsx';
 import { Composer, type Outgoing } from './composer.tsx';
-import { runEndText, usageText, visibilityText } from './format.ts';
+import { runEndText, runMs, usageText, visibilityText } from './format.ts';
 import { EMPTY_TRANSCRIPT, TranscriptFollower, type TranscriptState } from './log-follower.ts';
 import { Queue } from './queue.tsx';
 import { ConversationSettings } from './settings-dialog.tsx';
@@ -138,7 +138,7 @@ export function ConversationView(props: ConversationViewProps) {
             </DialogButton>
             <DialogButton
               className="wide roomy"
-              label="Save as a file"
+              label="Export"
               test="export"
               dialog={(close) => (
                 <ExportDialog
@@ -181,7 +181,7 @@ export function ConversationView(props: ConversationViewProps) {
         onTrim={() => following.current?.trim()}
         empty={
           <div className="talk-empty">
-            <p>Nothing was said yet.{mayWrite ? ` Write to ${oneLine(info.agent, 40)} below.` : ''}</p>
+            <p>No messages yet.</p>
           </div>
         }
       />
@@ -238,6 +238,7 @@ export function ConversationView(props: ConversationViewProps) {
       {isSettingsOpen && (
         <ConversationSettings
           info={info}
+          user={me.user}
           acts={
             mayChange
               ? {
@@ -328,8 +329,8 @@ function Announcer({ items, pendingApprovals, phase, agent }: AnnouncerProps) {
   );
 }
 
-function endOf({ end, text }: Answer, agent: string): string {
-  const how = end === null ? undefined : runEndText(end);
+function endOf({ end, text, startedAt, endedAt }: Answer, agent: string): string {
+  const how = end === null ? undefined : runEndText(end, runMs({ startedAt, endedAt }));
   const spoken = oneLine(text.replace(/\s+/g, ' '), SPOKEN_CHARACTERS);
   return [`${agent}:`, spoken, how].filter(Boolean).join(' ');
 }

@@ -21,6 +21,7 @@ it('the end of a run is a sentence, but for the plain end', () => {
   expect(runEndText({ state: 'final', stopReason: 'max_tokens' })).toMatch(/cut/);
   expect(runEndText({ state: 'aborted', via: 'run', by: ann })).toBe('Stopped by Ann.');
   expect(runEndText({ state: 'aborted', via: 'timeout', by: ann })).toMatch(/time limit/);
+  expect(runEndText({ state: 'aborted', via: 'timeout', by: ann }, 3004)).toBe('Stopped after 3 s (time limit)');
 });
 
 it('the answer to a request says what, and who', () => {

@@ -17,8 +17,12 @@ import { oneLine, person } from '../model/format.ts';
 /** Returns an author's name. The gateway names a login after its token; "(browser)" is redundant here. */
 export const nameOf = (by: Author): string => person(by.name.replace(/ \(browser\)$/, '')) || by.user || 'somebody';
 
-/** Describes how a run ended; undefined for a normal end. */
-export function runEndText(end: RunEnd): string | undefined {
+/** Returns the duration of a run; undefined while it is not known. */
+export const runMs = ({ startedAt, endedAt }: Readonly<Record<'startedAt' | 'endedAt', number | null>>) =>
+  startedAt === null || endedAt === null ? undefined : endedAt - startedAt;
+
+/** Describes how a run ended; undefined for a normal end. `ms`: its duration, if known. */
+export function runEndText(end: RunEnd, ms?: number): string | undefined {
   if (end.state === 'final') return stopText(end.stopReason);
   if (end.state === 'error') return end.error.message;
   const who = nameOf(end.by);
@@ -31,9 +35,11 @@ export function runEndText(end: RunEnd): string | undefined {
     case 'interrupt':
       return `Interrupted by the next message of ${who}.`;
     case 'timeout':
-      return 'Stopped: it took longer than its time limit.';
+      return ms === undefined
+        ? 'Stopped by its time limit.'
+        : `Stopped after ${timeLeft(Math.round(ms / 1000))} (time limit)`;
     case 'shutdown':
-      return 'Stopped: the gateway was shut down.';
+      return 'Stopped: Binnacle was shut down.';
     case 'deleted':
       return `Stopped: ${who} deleted the conversation.`;
     default:
@@ -53,7 +59,7 @@ function stopText(reason: string | undefined): string | undefined {
 
 /** Describes the outcome of a request. */
 export function approvalText(answer: ApprovalAnswer, options: readonly ApprovalOption[]): string {
-  if (answer.reason === 'run_ended') return 'Nobody answered before the run ended.';
+  if (answer.reason === 'run_ended') return 'Not answered in time';
   if (answer.reason === 'timed_out') return 'Denied: nobody answered in time.';
   if (answer.reason === 'vetoed') return `Denied by ${nameOf(answer.by)}: ${visibleLine(answer.why ?? '')}`;
   const option = options.find(({ id }) => id === answer.option);
@@ -84,10 +90,16 @@ const STATUS_LABELS: Readonly<Record<ToolCall['status'], string>> = {
 };
 export const statusWord = (tool: ToolCall): string => STATUS_LABELS[tool.status] ?? tool.status;
 
-export const STEER_LABELS: Readonly<Record<SteerMode, { readonly label: string; readonly what: string }>> = {
-  queue: { label: 'Queue', what: 'It waits until this run has ended.' },
-  inject: { label: 'Inject', what: 'It goes into the run that is under way.' },
-  interrupt: { label: 'Interrupt', what: 'It ends the run that is under way, and is next.' },
+export const STEER_LABELS: Readonly<
+  Record<SteerMode, { readonly label: string; readonly what: string; readonly mark: string }>
+> = {
+  queue: { label: 'Send when it’s done', what: 'It waits until this run has ended.', mark: 'queued' },
+  inject: { label: 'Add to this run', what: 'It goes into the run that is under way.', mark: 'injected' },
+  interrupt: {
+    label: 'Stop it and send',
+    what: 'It ends the run that is under way, and is next.',
+    mark: 'interrupted',
+  },
 };
 
 export function visibilityText(visibility: Visibility): string {

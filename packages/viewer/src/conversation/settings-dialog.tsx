@@ -16,6 +16,8 @@ export interface ConversationChange {
 
 interface ConversationSettingsProps {
   readonly info: ConversationInfo;
+  /** The current user. */
+  readonly user: string;
   /** Undefined for a viewer without the right to change settings. */
   readonly acts:
     | { readonly change: (change: ConversationChange) => Promise<unknown>; readonly remove: () => Promise<unknown> }
@@ -23,7 +25,7 @@ interface ConversationSettingsProps {
   readonly onClose: () => void;
 }
 
-export function ConversationSettings({ info, acts, onClose }: ConversationSettingsProps) {
+export function ConversationSettings({ info, user, acts, onClose }: ConversationSettingsProps) {
   const [title, setTitle] = useState(info.title);
   const [kind, setKind] = useState(info.visibility.kind);
   const [people, setPeople] = useState(info.visibility.kind === 'shared' ? info.visibility.with.join(', ') : '');
@@ -106,9 +108,11 @@ export function ConversationSettings({ info, acts, onClose }: ConversationSettin
               }}
               data-testid="settings-visibility"
             >
-              <option value="private">Private: {info.owner === null ? 'administrators' : `only ${info.owner}`}</option>
+              <option value="private">
+                {info.owner === null ? 'Only administrators' : info.owner === user ? 'Only you' : `Only ${info.owner}`}
+              </option>
               <option value="shared">Shared: with some users</option>
-              <option value="everyone">Everyone on this gateway</option>
+              <option value="everyone">Everyone on this server</option>
             </select>
           </div>
           {kind === 'shared' && (

@@ -13,6 +13,7 @@ import {
   type PlanStep,
   planSteps,
   runEndText,
+  runMs,
   STEER_LABELS,
   sentence,
   usageText,
@@ -79,7 +80,7 @@ export const MessageTurn = memo(function MessageTurn({ message, context }: Messa
       <Head name={isMine ? 'You' : nameOf(message.by)} at={message.at}>
         {isCancelled && <span className="turn-mark">taken back</span>}
         {!isCancelled && message.steer !== 'queue' && (
-          <span className="turn-mark">{STEER_LABELS[message.steer].label.toLowerCase()}ed</span>
+          <span className="turn-mark">{STEER_LABELS[message.steer].mark}</span>
         )}
       </Head>
       <div className="prose">
@@ -163,7 +164,7 @@ function Ending({ answer }: { readonly answer: Answer }) {
       </p>
     );
   }
-  const text = runEndText(end) ?? (answer.text === '' ? 'It ended without a word.' : undefined);
+  const text = runEndText(end, runMs(answer)) ?? (answer.text === '' ? 'It ended without a word.' : undefined);
   if (text === undefined) return null;
   return (
     <p className={`turn-end ${end.state}`} data-testid="end" data-state={end.state}>

@@ -20,7 +20,7 @@ export function doing(info: Busyness): Doing {
 }
 
 const STATE_LABELS: Readonly<Record<Doing, string>> = {
-  approval: 'waits for approval',
+  approval: 'wants permission',
   working: 'working',
   waiting: 'about to begin',
   idle: 'idle',

@@ -78,3 +78,6 @@ export function timeLeftText(expiresAt: number, now: number): string {
   const hours = Math.round(minutes / 60);
   return hours < 48 ? `${hours} hours` : `${Math.round(hours / 24)} days`;
 }
+
+/** Returns a text with its first letter in upper case. */
+export const capitalized = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;

@@ -36,7 +36,7 @@ describe('ends in words', () => {
   });
 
   it('makes up no exit code for a lost session', () => {
-    expect(ending(info({ state: 'lost' }))).toBe('lost: its runner died');
+    expect(ending(info({ state: 'lost' }))).toBe('ended with the computer (its runner died)');
     expect(ending(info({}))).toBeUndefined();
   });
 });

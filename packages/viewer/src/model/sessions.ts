@@ -32,8 +32,8 @@ const ACTIVITY_MARKS: Readonly<Record<SessionActivity['state'], Mark>> = {
 };
 
 const ACTIVITY_LABELS: Readonly<Record<SessionActivity['state'], string>> = {
-  waiting_approval: 'waits for approval',
-  waiting_input: 'waits for input',
+  waiting_approval: 'wants permission',
+  waiting_input: 'asks a question',
   working: 'working',
   idle: 'idle',
 };
@@ -47,7 +47,8 @@ export function stateWord(info: SessionInfo): string {
   if (info.stalled !== null) return 'waits for disk space';
   // A newer gateway may have states that this page does not know.
   if (info.state === 'running') return (info.activity && ACTIVITY_LABELS[info.activity.state]) ?? 'running';
-  if (info.state === 'lost' || info.state === 'starting') return info.state;
+  if (info.state === 'lost') return LOST_LABELS[lostReason(info)];
+  if (info.state === 'starting') return info.state;
   if (info.signal !== null) return `ended by ${info.signal}`;
   return info.exitCode === null ? 'ended' : `exited ${info.exitCode}`;
 }
@@ -68,15 +69,25 @@ export function shortId(id: string): string {
   return isUuid ? `${id.slice(0, 8)}…${id.slice(-4)}` : oneLine(id, 60);
 }
 
+/** An older gateway reports no reason. */
+const lostReason = ({ lostReason: reason, foreign }: SessionInfo): LostReason =>
+  reason ?? (foreign === null ? 'runner_died' : 'silent');
+
+const LOST_LABELS: Readonly<Record<LostReason, string>> = {
+  runner_died: 'ended with the computer',
+  copied: 'goes on elsewhere',
+  silent: 'lost contact',
+};
+
 const LOST_TEXTS: Readonly<Record<LostReason, string>> = {
-  runner_died: 'lost: its runner died',
+  runner_died: 'ended with the computer (its runner died)',
   copied: 'goes on elsewhere: this data directory is a copy, and the program belongs to the original',
-  silent: 'lost: nothing was heard of it any more',
+  silent: 'lost contact: nothing was heard of it any more',
 };
 
 /** Describes how the session ended; undefined while it runs. */
 export function ending(info: SessionInfo): string | undefined {
-  if (info.state === 'lost') return LOST_TEXTS[info.lostReason ?? (info.foreign === null ? 'runner_died' : 'silent')];
+  if (info.state === 'lost') return LOST_TEXTS[lostReason(info)];
   if (info.state === 'running' || info.state === 'starting') return undefined;
   if (info.signal !== null) return `ended by ${info.signal}`;
   if (info.exitCode === null && isRecording(info)) return 'the recording ends here';

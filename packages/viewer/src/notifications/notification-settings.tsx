@@ -22,15 +22,15 @@ interface NotificationSettingsProps {
 
 const TEXTS: Readonly<Record<NotificationState, ReactNode>> = {
   loading: 'Asking this browser…',
-  on: 'This browser tells you when something waits for you. Not while you look at it.',
-  off: 'This browser can tell you when an agent asks for approval or is done, and when a program waits for you.',
+  on: 'This browser notifies you when something waits for you, unless it is in view.',
+  off: 'This browser can notify you when an agent asks for approval or is done, and when a program waits for you.',
   refused:
-    'This browser was told never to notify from this page. Allow it in its settings for this site, then come back.',
+    'Notifications from this page are blocked in this browser. Allow them in its settings for this site, then come back.',
   insecure:
     'Browsers notify only from pages that came over https, or from localhost. Open this page there, and turn it on.',
   install: 'On an iPhone or iPad: tap Share, then Add to Home Screen, and open Binnacle from there.',
   none: 'This browser cannot be notified from a page.',
-  stopped: 'Whoever runs this gateway has switched notifications in browsers off.',
+  stopped: 'Notifications in browsers are switched off on this server.',
 };
 
 export function NotificationSettings({ client, route, nameOf }: NotificationSettingsProps) {
@@ -62,7 +62,7 @@ export function NotificationSettings({ client, route, nameOf }: NotificationSett
       )}
       {state === 'on' && done !== undefined && (
         <fieldset className="notify-when" data-testid="notify-when" data-done={done}>
-          <legend>Tell me</legend>
+          <legend>Notify me</legend>
           <label>
             <input type="radio" name="notify-when" checked={!done} onChange={() => setDone(false)} />
             when an agent waits
@@ -71,7 +71,7 @@ export function NotificationSettings({ client, route, nameOf }: NotificationSett
             <input type="radio" name="notify-when" checked={done} onChange={() => setDone(true)} />
             and when it is done
           </label>
-          <p>The same in all of your browsers. Short answers are not told.</p>
+          <p>The same in all of your browsers. Short answers cause no notification.</p>
         </fieldset>
       )}
       {sent && (

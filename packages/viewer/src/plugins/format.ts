@@ -20,7 +20,7 @@ export function levelText(level: PluginLevel | null): string {
     case 'restricted':
       return 'Node’s permission flags alone hold it: no other file and no other process, but one wall instead of several, and with most versions of Node the network stays open.';
     case 'trusted':
-      return 'Nothing holds it: it has all rights of the gateway, because the config file says so.';
+      return 'Nothing contains it: it has all rights of Binnacle, because the config file says so.';
     case null:
       return 'How well it is contained is known once it runs.';
   }

@@ -72,7 +72,7 @@ function Toast({ notice, onClose }: { readonly notice: PluginNotice; readonly on
 export function Bell({ all, unseen, isKnown, see }: Pick<PluginNotices, 'all' | 'unseen' | 'isKnown' | 'see'>) {
   const [isOpen, setOpen] = useState(false);
   const now = useNow();
-  const label = unseen === 0 ? 'What plugins told' : `What plugins told: ${unseen} new`;
+  const label = unseen === 0 ? 'Plugin messages' : `Plugin messages: ${unseen} new`;
   const close = (): void => {
     see();
     setOpen(false);
@@ -94,10 +94,10 @@ export function Bell({ all, unseen, isKnown, see }: Pick<PluginNotices, 'all' | 
         {unseen > 0 && <span className="bell-count">{unseen > 99 ? '99+' : unseen}</span>}
       </IconButton>
       {isOpen && (
-        <Dialog label="What plugins told" onClose={close}>
-          <h2>What plugins told</h2>
+        <Dialog label="Plugin messages" onClose={close}>
+          <h2>Plugin messages</h2>
           {all.length === 0 ? (
-            <p data-testid="plugin-notices-none">Nothing since the gateway was started.</p>
+            <p data-testid="plugin-notices-none">Nothing since Binnacle was started.</p>
           ) : (
             <ul className="notice-list">
               {all.map(({ n, at, plugin, title, text }) => (

@@ -25,7 +25,7 @@ export function PluginsView({ client, menu, linkNotice }: PluginsViewProps) {
     <Page
       title="Plugins"
       icon={icon}
-      subtitle="What runs beside the gateway, and what each of it may do"
+      subtitle="Programs that run beside Binnacle, and what each may do"
       menu={menu}
       notices={
         <>
@@ -43,8 +43,8 @@ export function PluginsView({ client, menu, linkNotice }: PluginsViewProps) {
       {plugins?.length === 0 && (
         <Empty icon={icon} title="No plugin is installed" test="plugins-none">
           <p>
-            On the machine of the gateway, <code>binnacle plugin install FOLDER</code> installs one and shows what it
-            asks for; <code>binnacle plugin new NAME</code> begins one of your own.
+            On the machine that runs Binnacle, <code>binnacle plugin install FOLDER</code> installs one and shows what
+            it asks for; <code>binnacle plugin new NAME</code> begins one of your own.
           </p>
         </Empty>
       )}

@@ -27,8 +27,8 @@ export function RemovePlugin({ info, onRemove, onClose }: RemovePluginProps) {
     <Dialog label="Remove this plugin?" onClose={onClose}>
       <h2>Remove “{oneLine(info.name, 60)}”?</h2>
       <p>
-        Its process is ended, and its files, its log, what it kept and what it was granted are removed from this
-        gateway. That cannot be undone.
+        Its process is ended, and its files, its log, its stored data and its grants are removed from this server. That
+        cannot be undone.
       </p>
       {error !== undefined && <Failure error={error} />}
       <div className="dialog-buttons">

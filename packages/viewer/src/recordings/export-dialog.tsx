@@ -31,11 +31,11 @@ const FORMS: Readonly<Record<ExportDialogProps['kind'], readonly Form[]>> = {
     { format: 'cast', label: 'Recording (.cast)', what: 'asciicast v3: plays here, in asciinema 3 and on pages' },
     { format: 'text', label: 'Text', what: 'what was printed, without colours' },
     { format: 'markdown', label: 'Markdown', what: 'to read and to send: command, output, how it ended' },
-    { format: 'jsonl', label: 'Lines of JSON', what: 'each entry of the log, for programs' },
+    { format: 'jsonl', label: 'JSON Lines', what: 'each entry of the log, for programs' },
   ],
   conversation: [
     { format: 'markdown', label: 'Markdown', what: 'to read and to send: what was said and done' },
-    { format: 'jsonl', label: 'Lines of JSON', what: 'each event of the log, for programs' },
+    { format: 'jsonl', label: 'JSON Lines', what: 'each event of the log, for programs' },
   ],
 };
 /** Formats that can contain the typed text with author and time. */
@@ -43,8 +43,8 @@ const INPUT_FORMATS = new Set(['cast', 'jsonl', 'markdown']);
 
 export function ExportDialog({ client, path, kind, isRecording = false, onClose }: ExportDialogProps) {
   return (
-    <Dialog label={`Save this ${kind} as a file`} onClose={onClose}>
-      <h2>Save as a file</h2>
+    <Dialog label={`Export this ${kind}`} onClose={onClose}>
+      <h2>Export</h2>
       <p>The whole {kind}, as far as it is kept, up to now.</p>
       <Forms client={client} path={path} kind={kind} isRecording={isRecording} />
       <div className="dialog-buttons">
@@ -78,10 +78,13 @@ function Forms({ client, path, kind, isRecording }: Required<Omit<ExportDialogPr
       </ul>
       {error !== undefined && <Failure error={error} />}
       {kind === 'session' && (
-        <InputChoice checked={input} onChange={setInput} label="With input" test="export-input">
-          {isRecording
-            ? 'What was typed, if it was imported with the recording. It may hold passwords.'
-            : 'Who typed and when; what was typed is never kept.'}
+        <InputChoice
+          checked={input}
+          onChange={setInput}
+          label={isRecording ? 'Include what was typed' : 'Include who typed when (not the text)'}
+          test="export-input"
+        >
+          {isRecording && 'If it was imported with the recording. It may contain passwords.'}
         </InputChoice>
       )}
     </>

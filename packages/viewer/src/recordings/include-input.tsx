@@ -7,7 +7,7 @@ interface InputChoiceProps {
   readonly checked: boolean;
   readonly onChange: (checked: boolean) => void;
   readonly label: string;
-  /** Explanation of the choice. */
+  /** Explanation of the choice; false without one. */
   readonly children: ReactNode;
   readonly test: string;
 }
@@ -25,7 +25,7 @@ export function InputChoice({ checked, onChange, label, children, test }: InputC
       />
       <span>
         {label}
-        <small>{children}</small>
+        {children !== false && <small>{children}</small>}
       </span>
     </label>
   );

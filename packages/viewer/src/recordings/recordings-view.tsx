@@ -135,7 +135,7 @@ const STATES: Readonly<Record<Import['state'], string>> = {
 function ImportRow({ one, onRemove }: { readonly one: Import; readonly onRemove: () => void }) {
   const { state, progress, result } = one;
   const isOver = state !== 'waiting' && state !== 'sending';
-  const text = state === 'sending' && progress >= 1 ? 'sent; the gateway is reading it' : STATES[state];
+  const text = state === 'sending' && progress >= 1 ? 'sent; the server is reading it' : STATES[state];
   return (
     <li className="import" data-testid="import" data-state={state}>
       <div className="import-head">

@@ -41,7 +41,7 @@ export function ForeignStrip({ info, heardAt }: ForeignStripProps) {
             <a
               className="chip"
               href={addressOf({ kind: 'traffic', filter: { label: `${key}=${value}` } })}
-              title="Traffic with this label"
+              title="Events with this label"
               data-testid="foreign-label"
             >
               <span className="sr-only">Label </span>

@@ -23,9 +23,9 @@ export function leaseStatusOf(lease: LeaseInfo | null, yours: boolean, steerable
 
 /** Describes the state of the lease in a sentence, also for screen readers. */
 export function leaseText(leaseStatus: LeaseStatus): string {
-  if (leaseStatus.kind === 'yours') return 'You have the helm';
-  if (leaseStatus.kind === 'taken') return `${leaseStatus.holder} has the helm`;
-  return leaseStatus.kind === 'free' ? 'Nobody has the helm' : 'Watching';
+  if (leaseStatus.kind === 'yours') return 'You’re in control';
+  if (leaseStatus.kind === 'taken') return `${leaseStatus.holder} is in control`;
+  return leaseStatus.kind === 'free' ? 'Nobody is in control' : 'Watching';
 }
 
 interface LeaseButtonProps {
@@ -45,7 +45,7 @@ export function LeaseButton({ leaseStatus, busy, onAcquire, onTake, onRelease }:
     );
   }
   const variants = {
-    yours: ['mine', 'Release', onRelease],
+    yours: ['mine', 'Let go', onRelease],
     free: ['', 'Take', onAcquire],
     taken: ['taken', 'Take over', onTake],
   } as const;
@@ -57,7 +57,7 @@ export function LeaseButton({ leaseStatus, busy, onAcquire, onTake, onRelease }:
       className={`button lease ${style}`}
       disabled={busy}
       onClick={onClick}
-      title={leaseStatus.kind === 'free' ? 'Typing takes the helm while it is free' : undefined}
+      title={leaseStatus.kind === 'free' ? 'Typing takes control while nobody has it' : undefined}
       data-testid="lease"
       data-lease={leaseStatus.kind}
     >
@@ -66,20 +66,20 @@ export function LeaseButton({ leaseStatus, busy, onAcquire, onTake, onRelease }:
       {leaseStatus.kind === 'taken' && (
         <span className="lease-text">
           {leaseStatus.holder}
-          <span className="wide"> has the helm</span>
+          <span className="wide"> is in control</span>
         </span>
       )}
       {leaseStatus.kind === 'yours' && (
         <>
           <span className="wide">{text}</span>
           <span className="narrow">
-            Steering<span className="sr-only">. {act}</span>
+            In control<span className="sr-only">. {act}</span>
           </span>
         </>
       )}
       <span className="sr-only">. </span>
       <span className={leaseStatus.kind === 'yours' ? 'lease-act wide' : 'lease-act'}>
-        {leaseStatus.kind === 'free' ? 'Take the helm' : act}
+        {leaseStatus.kind === 'free' ? 'Take control' : act}
       </span>
     </button>
   );

@@ -74,14 +74,14 @@ export function NewSession({ client, onCreate, onClose }: NewSessionProps) {
   );
 
   return (
-    <Dialog label="New session" onClose={onClose}>
+    <Dialog label="Run a command" onClose={onClose}>
       <form onSubmit={submit}>
-        <h2>New session</h2>
+        <h2>Run a command</h2>
         <div className="dialog-fields">
-          {field('command', 'Command', command, setCommand, 'empty: your shell')}
-          {field('name', 'Name', name, setName, 'empty: the command')}
-          {field('cwd', 'Directory', cwd, setCwd, 'empty: your home directory')}
-          {field('labels', 'Labels (key=value, …)', labels, setLabels, 'empty: none')}
+          {field('command', 'Command', command, setCommand, 'Leave empty for your shell')}
+          {field('name', 'Name', name, setName, 'Optional')}
+          {field('cwd', 'Directory', cwd, setCwd, 'Leave empty for your home directory')}
+          {field('labels', 'Labels (key=value, …)', labels, setLabels, 'Optional')}
           <div>
             <label htmlFor={`${id}-mode`}>Mode</label>
             <select
@@ -94,7 +94,7 @@ export function NewSession({ client, onCreate, onClose }: NewSessionProps) {
               <option value="pty" disabled={terminalProblem !== undefined}>
                 Terminal: programs behave as in your own
               </option>
-              <option value="pipe">Pipes: stdout and stderr apart, no terminal</option>
+              <option value="pipe">Without a terminal (separates errors from output)</option>
             </select>
             {terminalProblem !== undefined && (
               <p className="dialog-note" id={`${id}-mode-note`} data-testid="new-no-terminal">

@@ -79,7 +79,7 @@ export function PresenceButton({ presence, leaseStatus, hasRequested, onAsk, onT
               onAsk();
             }}
           >
-            {hasRequested ? `${leaseStatus.holder} was asked` : `Ask ${leaseStatus.holder} for the helm`}
+            {hasRequested ? `${leaseStatus.holder} was asked` : `Ask ${leaseStatus.holder} for control`}
           </button>
         )}
       </div>
@@ -97,9 +97,9 @@ interface LeaseRequestProps {
 export function LeaseRequest({ by, onTransfer, onNotNow }: LeaseRequestProps) {
   const name = person(by.name);
   return (
-    <dialog open className="lease-request" aria-label={`${name} asks for the helm`} data-testid="lease-request">
+    <dialog open className="lease-request" aria-label={`${name} asks for control`} data-testid="lease-request">
       <p role="alert">
-        <strong>{name}</strong> asks for the helm.
+        <strong>{name}</strong> asks for control.
       </p>
       <div className="dialog-buttons">
         <button type="button" className="button" onClick={onNotNow} data-testid="not-now">

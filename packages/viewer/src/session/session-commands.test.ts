@@ -30,24 +30,24 @@ const names = (over: Partial<SessionFacts> = {}): readonly string[] =>
 
 it('offers what can be done now: the helm as it is, the program as long as it runs, streams where there are two', () => {
   expect(names()).toEqual([
-    'Take the helm',
+    'Take control',
     'Find in the output…',
-    'Search all of its output',
+    'Search this session',
     'Timeline and replay',
-    'Copy all that is loaded',
+    'Copy everything shown',
     'Copy the last command’s output',
     'Previous command',
     'Next command',
     'Share by a link…',
-    'Save as a file…',
+    'Export…',
     'Mute notifications',
     'Interrupt the program',
     'End the program…',
   ]);
-  expect(names({ leaseStatus: { kind: 'yours' } })[0]).toBe('Release the helm');
+  expect(names({ leaseStatus: { kind: 'yours' } })[0]).toBe('Let go');
   const taken = { leaseStatus: { kind: 'taken', holder: 'Ada' } } as const;
-  expect(names(taken).slice(0, 2)).toEqual(['Ask Ada for the helm', 'Take the helm over from Ada']);
-  expect(names({ ...taken, hasRequested: true })[0]).toBe('Take the helm over from Ada');
+  expect(names(taken).slice(0, 2)).toEqual(['Ask Ada for control', 'Take over from Ada']);
+  expect(names({ ...taken, hasRequested: true })[0]).toBe('Take over from Ada');
   expect(names({ isPipe: true })).toContain('Show stderr alone');
   expect(names({ isMuted: true })).toContain('Unmute notifications');
   const over = names({ leaseStatus: { kind: 'none' }, isSteerable: false, isEndable: false, hasRuns: false });
@@ -56,13 +56,13 @@ it('offers what can be done now: the helm as it is, the program as long as it ru
 
 it('nobody is offered what would be refused: not a guest, not one who may only look', () => {
   expect(names({ isGuest: true, leaseStatus: { kind: 'yours' }, isMuted: undefined, hasRuns: false })).toEqual([
-    'Release the helm',
+    'Let go',
     'Find in the output…',
     'Timeline and replay',
-    'Copy all that is loaded',
+    'Copy everything shown',
   ]);
   const viewOnly = names({ scope: 'view', leaseStatus: { kind: 'none' }, isSteerable: false });
-  for (const name of ['Take the helm', 'Interrupt the program', 'End the program…'])
+  for (const name of ['Take control', 'Interrupt the program', 'End the program…'])
     expect(viewOnly).not.toContain(name);
   expect(names({ scope: 'input', isEndable: false })).not.toContain('Remove the session…');
 });
@@ -76,6 +76,6 @@ it('the palette finds them by what people call them, before all that is elsewher
     if (best !== undefined && 'run' in best.act) best.act.run();
   }
   expect(did).toEqual(['acquire', 'save', 'end', 'save', 'mute', 'jump true', 'show stderr']);
-  const [search] = offersFor({ text: 'all of its output', sessions: [], conversations: [], commands });
+  const [search] = offersFor({ text: 'search this session', sessions: [], conversations: [], commands });
   expect(search?.act).toEqual({ to: { kind: 'search', q: '', session: FACTS.session } });
 });

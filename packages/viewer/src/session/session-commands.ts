@@ -66,17 +66,17 @@ export function sessionCommands(facts: SessionFacts, acts: SessionActs): readonl
   const mayEnd = !isGuest && allows(facts.scope, isEndable ? 'input' : 'create');
   const holder = leaseStatus.kind === 'taken' ? leaseStatus.holder : undefined;
   const all: readonly (SessionCommand | false)[] = [
-    leaseStatus.kind === 'free' && run('acquire', 'Take the helm', acts.acquire, { also: 'steer type' }),
-    holder !== undefined && !facts.hasRequested && run('ask', `Ask ${holder} for the helm`, acts.ask),
-    holder !== undefined && run('take', `Take the helm over from ${holder}`, acts.take, { also: 'steer type' }),
-    leaseStatus.kind === 'yours' && run('release', 'Release the helm', acts.release, { also: 'steer let go' }),
+    leaseStatus.kind === 'free' && run('acquire', 'Take control', acts.acquire, { also: 'steer type' }),
+    holder !== undefined && !facts.hasRequested && run('ask', `Ask ${holder} for control`, acts.ask),
+    holder !== undefined && run('take', `Take over from ${holder}`, acts.take, { also: 'steer type control' }),
+    leaseStatus.kind === 'yours' && run('release', 'Let go', acts.release, { also: 'steer release control' }),
     run('find', 'Find in the output…', acts.find, { group: 'view', keys: 'Ctrl+Shift+F' }),
     !isGuest && {
-      ...{ key: 'search', name: 'Search all of its output', of: 'this session', group: 'view' },
+      ...{ key: 'search', name: 'Search this session', of: 'this session', group: 'view', also: 'output' },
       act: { to: { kind: 'search', q: '', session } },
     },
     run('timeline', 'Timeline and replay', acts.timeline, { group: 'view', also: 'play history' }),
-    run('copy-all', 'Copy all that is loaded', () => acts.copy('all'), { group: 'copy' }),
+    run('copy-all', 'Copy everything shown', () => acts.copy('all'), { group: 'copy' }),
     facts.hasRuns && run('copy-last', 'Copy the last command’s output', () => acts.copy('last'), { group: 'copy' }),
     facts.hasRuns && run('run-older', 'Previous command', () => acts.jump(true), { group: 'runs', keys: 'Alt+PgUp' }),
     facts.hasRuns && run('run-newer', 'Next command', () => acts.jump(false), { group: 'runs', keys: 'Alt+PgDn' }),
@@ -89,7 +89,7 @@ export function sessionCommands(facts: SessionFacts, acts: SessionActs): readonl
         }),
     ),
     !isGuest && run('share', 'Share by a link…', acts.share, { group: 'away' }),
-    !isGuest && run('save', 'Save as a file…', acts.save, { group: 'away', also: 'export download recording cast' }),
+    !isGuest && run('save', 'Export…', acts.save, { group: 'away', also: 'save file download recording cast' }),
     !isGuest &&
       isMuted !== undefined &&
       run('mute', isMuted ? 'Unmute notifications' : 'Mute notifications', acts.mute, { group: 'away', also: 'bell' }),

@@ -33,9 +33,8 @@ it('a session that is shown as it is says nothing', () => {
 
 it('a screen that was drawn from the end of the output alone says so, and from where', () => {
   const rough = noticeText({ phase: 'live', roughFrom: 3 * 1024 * 1024 });
-  expect(rough).toContain('drawn from the end of the output alone, and may differ from the program’s');
-  expect(rough).toContain('from byte 3,145,728 on, 3.0 MiB are before it');
-  expect(noticeText({ phase: 'live', roughFrom: 0 })).not.toContain('before it');
+  expect(rough).toBe('Earlier output may look different. 3.0 MiB of it were not drawn.');
+  expect(noticeText({ phase: 'live', roughFrom: 0 })).toBe('Earlier output may look different.');
   // The replay is drawn in its own way.
   expect(noticeText({ phase: 'live', roughFrom: 3 * 1024 * 1024 }, true)).toBe('');
 });

@@ -1,8 +1,8 @@
 // All notices about a session, in order: faults, gaps, the position, and the end.
 
-import type { SessionInfo } from '@binnacle/protocol';
+import { BinnacleError, type Code, type SessionInfo } from '@binnacle/protocol';
 import type { ReactNode } from 'react';
-import { age, bytes, person } from '../model/format.ts';
+import { age, bytes, capitalized, person } from '../model/format.ts';
 import { ending, mark } from '../model/sessions.ts';
 import { ErrorNotice, Notice } from '../ui/notices.tsx';
 import { LostNotice } from './foreign-strip.tsx';
@@ -39,20 +39,20 @@ export function SessionNotices({ shown, linkNotice, isReplay, onLive, onBack, on
       )}
       {control.error !== undefined && (
         <ErrorNotice
-          error={control.error}
-          {...(isRefused && onAsk !== undefined ? { act: { label: 'Ask for the helm', onClick: onAsk } } : {})}
+          error={pageError(control.error)}
+          {...(isRefused && onAsk !== undefined ? { act: { label: 'Ask for control', onClick: onAsk } } : {})}
           onClose={() => shown.updateControl({ error: undefined })}
         />
       )}
       {control.hasRequested && (
         <Notice about="lease-requested" tone="plain" onClose={() => shown.updateControl({ hasRequested: false })}>
-          {control.lease === null ? 'You asked' : `${person(control.lease.holder)} was asked`} for the helm.{' '}
-          <small>It is yours when it is handed over.</small>
+          {control.lease === null ? 'You asked' : `${person(control.lease.holder)} was asked`} for control.{' '}
+          <small>You get it when it is handed over.</small>
         </Notice>
       )}
       {control.receivedFrom !== undefined && control.yours && (
         <Notice about="lease-received" tone="good" onClose={() => shown.updateControl({ receivedFrom: undefined })}>
-          {person(control.receivedFrom)} handed the helm to you. <small>What you type goes to the program.</small>
+          {person(control.receivedFrom)} gave you control. <small>What you type goes to the program.</small>
         </Notice>
       )}
       <LostNotice lostBytes={follower.lostBytes} />
@@ -82,17 +82,31 @@ export function SessionNotices({ shown, linkNotice, isReplay, onLive, onBack, on
   );
 }
 
+/** Texts for people, for codes whose messages are for programs. */
+const LEASE_ERRORS: Readonly<Partial<Record<Code, { readonly message: string; readonly hint: string }>>> = {
+  lease_lost: { message: 'You’re no longer in control.', hint: 'Take control again to type.' },
+  taken_over: { message: 'Someone else took over.', hint: 'Take control again to type.' },
+  holder_unreachable: { message: 'The person in control cannot be asked.', hint: 'Wait, or take over.' },
+  asked_lately: { message: 'The person in control was asked a moment ago.', hint: 'Give them a moment to answer.' },
+};
+
+/** Returns an error about the lease with a text for people; any other error as it is. */
+function pageError(error: BinnacleError): BinnacleError {
+  const holder = error.details?.holder;
+  const text =
+    error.code === 'lease_held' && typeof holder === 'string'
+      ? { message: `${person(holder)} is in control.`, hint: 'Take over to type.' }
+      : LEASE_ERRORS[error.code];
+  return text === undefined ? error : new BinnacleError(error.code, text);
+}
+
 /** Warns that the screen was not drawn from all of the output and may differ from what the program means to show. */
 function RoughNotice({ follower, onClose }: { readonly follower: FollowerState; readonly onClose: () => void }) {
   if (follower.roughFrom === undefined) return null;
   return (
     <Notice about="rough" tone="warn" onClose={onClose}>
-      This screen is drawn from the end of the output alone, and may differ from the program’s.{' '}
-      <small>
-        from byte {follower.roughFrom.toLocaleString()} on
-        {follower.roughFrom > 0 && `, ${bytes(follower.roughFrom)} are before it`}. It becomes right as the program
-        draws.
-      </small>
+      Earlier output may look different.
+      {follower.roughFrom > 0 && <small> {bytes(follower.roughFrom)} of it were not drawn.</small>}
     </Notice>
   );
 }
@@ -119,8 +133,7 @@ export function EndNotice({ info }: { readonly info: SessionInfo }) {
   const after = info.exitedAt === null ? undefined : age(info.exitedAt - info.createdAt);
   return (
     <Notice about="exit" tone={how === 'ended' ? 'good' : 'bad'}>
-      {text[0]?.toUpperCase()}
-      {text.slice(1)} {after !== undefined && after !== 'now' && <small>after {after}</small>}
+      {capitalized(text)} {after !== undefined && after !== 'now' && <small>after {after}</small>}
     </Notice>
   );
 }
@@ -128,7 +141,7 @@ export function EndNotice({ info }: { readonly info: SessionInfo }) {
 export function StalledNotice() {
   return (
     <Notice about="stalled" tone="warn">
-      The program waits: the gateway’s disk is full. <small>It goes on where it stopped when there is room.</small>
+      Paused: the disk is full. <small>It continues when you free space.</small>
     </Notice>
   );
 }
@@ -143,8 +156,8 @@ export function LeaseLostNotice({
 }) {
   return (
     <Notice about="lease-lost" tone="warn" onClose={onClose}>
-      {holder === undefined ? 'You no longer have the helm.' : `${person(holder)} took the helm.`}{' '}
-      <small>You are watching now.</small>
+      {holder === undefined ? 'You’re no longer in control.' : `${person(holder)} took over.`}{' '}
+      <small>You’re watching.</small>
     </Notice>
   );
 }

@@ -2,7 +2,7 @@
 
 import { type ReactNode, useLayoutEffect, useMemo, useState } from 'react';
 import type { Command } from '../model/command.ts';
-import { oneLine } from '../model/format.ts';
+import { capitalized, oneLine } from '../model/format.ts';
 import { commandLine, ending, isRecording, title } from '../model/sessions.ts';
 import { useMute } from '../notifications/mute-button.tsx';
 import { ExportDialog } from '../recordings/export-dialog.tsx';
@@ -60,7 +60,7 @@ export function SessionView(props: SessionViewProps) {
   const isEndable = now.running && !shown.isForeign;
   const isPipe = info.mode === 'pipe';
   const status = [
-    isRecording(now) ? 'A recording' : shown.isForeign ? 'Runs elsewhere' : leaseText(leaseStatus),
+    isRecording(now) ? 'A recording' : shown.isForeign ? 'Runs elsewhere' : now.running ? leaseText(leaseStatus) : '',
     follower.phase === 'past' ? 'loading history' : (ending(now) ?? ''),
     follower.place === undefined ? '' : 'at the place found',
   ].filter(Boolean);
@@ -159,7 +159,7 @@ export function SessionView(props: SessionViewProps) {
       </SessionHeader>
       <ForeignStrip info={now} heardAt={follower.heardAt} />
       <p className="sr-only" role="status" aria-live="polite" data-testid="status">
-        {status.join(', ')}
+        {capitalized(status.join(', '))}
       </p>
       <div className="stage">
         <div className="screen-area">

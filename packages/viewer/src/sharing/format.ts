@@ -20,8 +20,8 @@ export const MAX_USES = 1000;
 export const MAX_LABEL = 100;
 
 export const MODE_TEXTS: Readonly<Record<ShareMode, { readonly label: string; readonly what: string }>> = {
-  view: { label: 'Watch', what: 'They see it live, and change nothing.' },
-  type: { label: 'Watch and type', what: 'They can write, too. In a terminal: once they take the helm.' },
+  view: { label: 'View', what: 'They see it live, and change nothing.' },
+  type: { label: 'View and type', what: 'They can write, too. In a terminal: once they take control.' },
 };
 
 /** Describes the state of a link in one line. */

@@ -80,7 +80,7 @@ export function ShareDialog({ client, scope, target, name, onClose }: ShareDialo
           <form onSubmit={submit}>
             <p>A link shows this {kind} to whoever has it, without a login. Nothing else can be seen through it.</p>
             <fieldset className="share-modes">
-              <legend>Who has the link may</legend>
+              <legend>Anyone with the link can</legend>
               {MODES.map((one) => (
                 <label key={one} className={one === mode ? 'share-mode chosen' : 'share-mode'}>
                   <input
@@ -103,7 +103,7 @@ export function ShareDialog({ client, scope, target, name, onClose }: ShareDialo
             </fieldset>
             <div className="dialog-fields share-fields">
               <div>
-                <label htmlFor={`${id}-lifetime`}>It ends after</label>
+                <label htmlFor={`${id}-lifetime`}>Expires after</label>
                 <select
                   id={`${id}-lifetime`}
                   value={lifetime}
@@ -118,12 +118,12 @@ export function ShareDialog({ client, scope, target, name, onClose }: ShareDialo
                 </select>
               </div>
               <div>
-                <label htmlFor={`${id}-uses`}>Opens so many times</label>
+                <label htmlFor={`${id}-uses`}>Limit of visitors</label>
                 <input
                   id={`${id}-uses`}
                   value={uses}
                   inputMode="numeric"
-                  placeholder="any number"
+                  placeholder="No limit"
                   autoComplete="off"
                   aria-invalid={!isCount}
                   aria-describedby={isCount ? undefined : `${id}-uses-wrong`}
@@ -137,7 +137,7 @@ export function ShareDialog({ client, scope, target, name, onClose }: ShareDialo
                 )}
               </div>
               <div className="share-label">
-                <label htmlFor={`${id}-label`}>What it is for (they see it)</label>
+                <label htmlFor={`${id}-label`}>Note for visitors</label>
                 <input
                   id={`${id}-label`}
                   value={label}
@@ -189,7 +189,7 @@ function MadeLink({ made, now, onAnother, onClose }: MadeLinkProps) {
   return (
     <div data-testid="share-made">
       <p id={id}>
-        Whoever has this link may {MODE_TEXTS[made.mode].label.toLowerCase()}, for {timeLeftText(made.expiresAt, now)}
+        Anyone with this link can {MODE_TEXTS[made.mode].label.toLowerCase()}, for {timeLeftText(made.expiresAt, now)}
         {often}. <strong>It is shown this once:</strong> copy it now.
       </p>
       <div className="share-link">

@@ -94,7 +94,7 @@ function ShareRow({ client, share, now, onRevoke }: ShareRowProps) {
             <li key={viewer.id} className="chip">
               <span className="dot running" />
               {person(viewer.name)}
-              {viewer.driving && ', at the helm'}
+              {viewer.driving && ', in control'}
             </li>
           ))}
         </ul>

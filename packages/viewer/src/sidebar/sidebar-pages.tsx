@@ -30,7 +30,7 @@ export function SidebarPages({ route, mayManage, onChoose }: SidebarPagesProps) 
         />
       )}
       <PageLink to={{ kind: 'traffic', filter: {} }} route={route} onChoose={onChoose}>
-        <TrafficIcon /> Traffic
+        <TrafficIcon /> Remote programs
       </PageLink>
       <PageLink to={{ kind: 'recordings' }} route={route} onChoose={onChoose}>
         <FilmIcon /> Recordings

@@ -68,9 +68,9 @@ function SessionRow({ info, ...rest }: RowProps & { readonly info: SessionInfo }
         </span>
       )}
       {info.lease !== null && (
-        <span className="session-lease" title={`${person(info.lease.holder)} has the helm`}>
+        <span className="session-lease" title={`${person(info.lease.holder)} is in control`}>
           <LeaseIcon />
-          <span className="sr-only">{person(info.lease.holder)} has the helm</span>
+          <span className="sr-only">{person(info.lease.holder)} is in control</span>
         </span>
       )}
       {!namesCommand(info) && typeof question !== 'string' && <code>{command}</code>}

@@ -80,8 +80,8 @@ export function Sidebar(props: SidebarProps) {
         <Compass />
         <p className="sidebar-name">Binnacle</p>
         <IconButton
-          label="Go to, or do"
-          title="Go to, or do (Ctrl+K; in a terminal Ctrl+Shift+K)"
+          label="Search or run a command"
+          title="Search or run a command (Ctrl+K; in a terminal Ctrl+Shift+K)"
           aria-haspopup="dialog"
           aria-keyshortcuts="Control+Shift+K Meta+K"
           onClick={props.onPalette}
@@ -116,13 +116,13 @@ export function Sidebar(props: SidebarProps) {
             disabled={starting}
             data-testid="new-shell"
           >
-            <PlusIcon /> {starting ? 'Starting…' : 'New shell'}
+            <PlusIcon /> {starting ? 'Starting…' : 'New terminal'}
           </button>
           <button
             type="button"
             className="button primary"
-            aria-label="New session with a command, name or directory"
-            title="Command, name, directory…"
+            aria-label="Run a command…"
+            title="Run a command…"
             aria-haspopup="dialog"
             onClick={props.onForm}
             data-testid="new-form"
@@ -141,7 +141,7 @@ export function Sidebar(props: SidebarProps) {
         onOrder={props.onOrder}
       />
       <div className="sidebar-foot">
-        <span className="link" data-testid="link" data-link={link.kind} title="Connection to the gateway">
+        <span className="link" data-testid="link" data-link={link.kind} title="Connection to the server">
           <span className={`dot ${LINK_MARKS[link.kind]}`} />
           <span className={link.latencyMs === null ? undefined : 'sr-only'}>{LINK_LABELS[link.kind]}</span>
           {link.latencyMs !== null && (
@@ -157,7 +157,7 @@ export function Sidebar(props: SidebarProps) {
           {me.scope === 'admin' ? '' : ` (${me.scope})`}
         </span>
         <IconButton
-          label="Screen reader support in the terminal"
+          label="Make terminals readable by screen readers"
           aria-pressed={screenReader}
           onClick={props.onScreenReader}
           test="screen-reader"

@@ -62,7 +62,7 @@ export function LastDay({ stats, source, isWider }: LastDayProps) {
         </figcaption>
       </figure>
       <table className="sr-only">
-        <caption>Traffic by hour, hours without any left out</caption>
+        <caption>Events by hour; hours without events are left out</caption>
         <thead>
           <tr>
             <th scope="col">Hour</th>

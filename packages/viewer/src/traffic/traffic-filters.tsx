@@ -70,14 +70,14 @@ export function TrafficFilters({ filter, sessions, onFilter }: TrafficFiltersPro
             wrong={(text) => (isExit(text) ? undefined : 'An exit code is a number.')}
           />
           <Pick
-            label="Came in"
+            label="Received"
             value={params.hours ?? ''}
             of={TIMES}
             onPick={(hours) => change('hours', hours)}
             test="ask-hours"
           />
           <Check isOn={filter.final === true} onSet={(on) => change('final', on ? '1' : '')}>
-            Only final events
+            Finished only
           </Check>
           {!isFilterEmpty(filter) && (
             <button

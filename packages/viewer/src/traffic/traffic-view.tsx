@@ -28,9 +28,9 @@ export function TrafficView({ client, filter, sessions, menu, linkNotice, onFilt
   const { list, stats, error } = traffic;
   return (
     <Page
-      title="Traffic"
+      title="Remote programs"
       icon={<TrafficIcon />}
-      subtitle="What programs that run elsewhere sent here"
+      subtitle="Output of programs that run elsewhere"
       menu={menu}
       notices={
         <>
@@ -58,7 +58,7 @@ export function TrafficView({ client, filter, sessions, menu, linkNotice, onFilt
 
 function foundText({ events, next }: StoredEventList, isAll: boolean): string {
   const text = `${counted(events.length, 'event')}${next === null ? '' : ' and more'}`;
-  if (isAll) return text;
+  if (isAll) return events.length === 0 ? 'Nothing yet' : text;
   return events.length === 1 && next === null ? `${text} fits the filters` : `${text} fit the filters`;
 }
 
@@ -94,7 +94,7 @@ function Body({ filter, traffic, sessions, onFilter }: BodyProps) {
     );
   }
   return (
-    <Empty icon={icon} title="Nothing came yet" test="traffic-none">
+    <Empty icon={icon} title="Nothing yet" test="traffic-none">
       <p>
         What a program prints on another machine comes here with <code>binnacle emit -- CMD</code> and a token of scope{' '}
         <code>ingest</code>.

@@ -41,7 +41,7 @@ export class ErrorBoundary extends Component<ErrorBoundaryProps, ErrorBoundarySt
         <header className="bar bar-bare">{this.props.menu}</header>
         <div className="page-empty">
           <h2>This part of the page could not be shown</h2>
-          <p>The gateway may have been upgraded since the page was loaded. What runs goes on.</p>
+          <p>Binnacle may have been upgraded since the page was loaded. Programs keep running.</p>
           <Failure error={error} />
           <button type="button" className="button primary" onClick={() => location.reload()}>
             Reload the page

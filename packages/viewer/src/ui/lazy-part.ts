@@ -34,7 +34,7 @@ export class PagePart<T> {
       (cause: unknown) => {
         throw new BinnacleError('unreachable', {
           message: 'A part of the page could not be loaded.',
-          hint: 'The page is loaded again as soon as the gateway answers.',
+          hint: 'The page loads again as soon as Binnacle answers.',
           cause,
         });
       },

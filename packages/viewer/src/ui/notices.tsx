@@ -50,7 +50,7 @@ export function LinkNotice({ link, onRetry }: { readonly link: Link; readonly on
       <Notice about="reconnecting" tone="warn" act={{ label: 'Try now', onClick: onRetry }}>
         Reconnecting{seconds > 0 ? ` in ${seconds} s` : '…'}{' '}
         <small>
-          {navigator.onLine ? (link.reason ?? 'The gateway does not answer.') : 'This device is offline.'} Nothing that
+          {navigator.onLine ? (link.reason ?? 'Binnacle does not answer.') : 'This device is offline.'} Nothing that
           programs print is lost.
         </small>
       </Notice>
@@ -59,7 +59,7 @@ export function LinkNotice({ link, onRetry }: { readonly link: Link; readonly on
   if (link.kind === 'stopped') {
     return (
       <Notice about="stopped" tone="bad" code={link.code} act={{ label: 'Reload', onClick: () => location.reload() }}>
-        The connection has ended for good. <small>{link.code}</small>
+        Disconnected. <small>{link.code}</small>
       </Notice>
     );
   }

@@ -31,7 +31,7 @@ const ALLOWED = {
   'server/src/conversations/conversation.ts': 'stamps events',
   'server/src/conversations/agents/turn-watch.ts': 'stamps the beginning of a silence',
   'server/src/conversations/state/transcript.ts': 'stamps entries',
-  'server/src/conversations/turns.ts': 'stamps events',
+  'server/src/conversations/agent-turns.ts': 'stamps events',
   'server/src/plugins/notices.ts': 'numbers grow over restarts',
   'server/src/plugins/plugin-log.ts': 'numbers grow over restarts',
   'server/src/plugins/plugins.ts': 'stamps an installation',

@@ -23,6 +23,7 @@ import type { TrustedTime } from '../base/trusted-time.ts';
 import type { LogReader } from '../log/log.ts';
 import type { ConversationRecord, ConversationStore } from '../store/conversations.ts';
 import { digestOf } from '../store/messages.ts';
+import { queuedRun, Turns, type TurnsOf, unknownAgent } from './agent-turns.ts';
 import type { AgentKind, ProcessMemory } from './agents/agent.ts';
 import type { Guard } from './agents/agent-hooks.ts';
 import type { ChatCommands } from './agents/chat-command.ts';
@@ -30,7 +31,6 @@ import { Inbox } from './state/inbox.ts';
 import { Rows } from './state/rows.ts';
 import { isStopText } from './state/stop-text.ts';
 import type { DriverMark, Transcript } from './state/transcript.ts';
-import { queuedRun, Turns, type TurnsOf, unknownAgent } from './turns.ts';
 import type { WriteLease } from './write-lease.ts';
 
 /**

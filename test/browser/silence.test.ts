@@ -11,7 +11,7 @@ let browser: Browser;
 beforeAll(async () => {
   browser = await openBrowser();
   const entries = { ...AGENTS, quiet: { driver: 'command', command: ['true'] } };
-  core = await openCore({ silenceTimes: { sayMs: 300, tellMs: 1300 } }, { agents: { entries } });
+  core = await openCore({ silenceTimes: { sayMs: 300, notifyMs: 1300 } }, { agents: { entries } });
 });
 afterEach((test) => closePages(browser, test));
 afterAll(async () => {

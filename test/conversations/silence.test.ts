@@ -7,7 +7,7 @@ import { FakeService } from '../../packages/server/src/notifications/push-servic
 import { until } from '../support/until.ts';
 import { AGENTS, type Core, openCore } from './core.fixture.ts';
 
-const TIMES = { sayMs: 200, tellMs: 600 };
+const TIMES = { sayMs: 200, notifyMs: 600 };
 const LIMIT_MS = 1200;
 const acp = (silenceMs: number) => ({ ...AGENTS.acp, silenceMs });
 

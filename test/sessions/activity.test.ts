@@ -121,7 +121,7 @@ describe.concurrent('what a session is doing', { timeout: 30_000 }, () => {
     const told = frames.all.filter(
       (frame) => frame.t === 'session' && frame.info?.id === id && frame.info.activity !== null,
     );
-    // One a `tellMs`, the first and the last, and its start.
+    // One a `publishMs`, the first and the last, and its start.
     expect(told.length).toBeLessThanOrEqual((performance.now() - from) / 300 + 4);
   });
 

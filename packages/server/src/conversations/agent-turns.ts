@@ -19,9 +19,9 @@ import { InOrder } from '../base/ordered-queue.ts';
 import { Retries } from '../base/retry-queue.ts';
 import type { TrustedTime } from '../base/trusted-time.ts';
 import type { RunRecord } from '../store/conversations.ts';
-import type { AgentKind, ProcessMemory, Told } from './agents/agent.ts';
-import { type Guard, refusalOf } from './agents/agent-hooks.ts';
-import { Seat } from './agents/agent-slot.ts';
+import type { AgentEvents, AgentKind, ProcessMemory } from './agents/agent.ts';
+import { type AgentGuard, refusalOf } from './agents/agent-hooks.ts';
+import { AgentSlot } from './agents/agent-slot.ts';
 import { type ChatCommands, callIn, commandAgent } from './agents/chat-command.ts';
 import type { Effect } from './agents/effects.ts';
 import { TurnWatch } from './agents/turn-watch.ts';
@@ -31,7 +31,7 @@ import type { DriverMark, Transcript } from './state/transcript.ts';
 import { Turn } from './turn.ts';
 
 /** The conversation as its turns see it. */
-export interface TurnsOf {
+export interface ConversationTurns {
   /** Id of the conversation. */
   readonly id: string;
   readonly key: ConversationKey;
@@ -54,9 +54,9 @@ export interface TurnsOf {
 }
 
 export interface TurnsParts {
-  readonly of: TurnsOf;
+  readonly of: ConversationTurns;
   readonly memory: ProcessMemory | null;
-  readonly guard: Guard;
+  readonly guard: AgentGuard;
   readonly commands: ChatCommands;
   readonly log: Logger;
   /** Measures the rest of time limits that began in an earlier gateway. */
@@ -64,10 +64,10 @@ export interface TurnsParts {
   droppedLate(count: number): void;
 }
 
-export class Turns {
+export class AgentTurns {
   readonly #parts: TurnsParts;
-  readonly #of: TurnsOf;
-  readonly #seat: Seat;
+  readonly #of: ConversationTurns;
+  readonly #slot: AgentSlot;
   #turn: Turn | undefined;
   /**
    * Events that are appended with the agent's next entry: the answer to a request must not be stored without the line
@@ -75,7 +75,7 @@ export class Turns {
    */
   #attached: ConversationEvent[] = [];
   /** Place in the log from which on the text of the run under way is complete. */
-  #wordsFrom = 0;
+  #textFrom = 0;
   readonly #approvals: Approvals;
   readonly #deadline = new Alarm();
   readonly #watch: TurnWatch;
@@ -86,7 +86,7 @@ export class Turns {
    * True once the agent has the message of this turn. Before that, and while a command runs, its events do not belong
    * to the turn.
    */
-  #isGiven = false;
+  #isDelivered = false;
   #isClosed = false;
 
   constructor(parts: TurnsParts) {
@@ -95,16 +95,16 @@ export class Turns {
     this.#approvals = new Approvals(parts.time);
     this.#watch = new TurnWatch({
       time: parts.time,
-      isStarting: () => this.#seat.agent?.isStarting === true,
-      tell: (event) => this.#of.append([event]),
+      isStarting: () => this.#slot.agent?.isStarting === true,
+      append: (event) => this.#of.append([event]),
       end: (error) => this.#endSilent(error),
     });
-    this.#seat = new Seat({ conversation: parts.of.id, told: this.#told, memory: parts.memory });
+    this.#slot = new AgentSlot({ conversation: parts.of.id, events: this.#agentEvents, memory: parts.memory });
   }
 
   /** Id of the session of the agent's process; null without a process. */
   get process(): string | null {
-    return this.#seat.session;
+    return this.#slot.session;
   }
 
   /** True also while the end of the turn is being recorded. */
@@ -113,12 +113,12 @@ export class Turns {
   }
 
   get isFree(): boolean {
-    return this.#turn === undefined && this.#seat.isFree;
+    return this.#turn === undefined && this.#slot.isFree;
   }
 
   get run(): ConversationRun | null {
     const info = this.#running?.info;
-    const { told: silence } = this.#watch;
+    const { lastReport: silence } = this.#watch;
     return info === undefined ? null : silence === undefined ? info : { ...info, silence };
   }
 
@@ -128,12 +128,12 @@ export class Turns {
 
   /** Place of the memory of the process: marks in the log after this place are newer. */
   get memoryPlace(): number {
-    return this.#seat.memoryPlace;
+    return this.#slot.memoryPlace;
   }
 
   /** Returns true if such a message can be injected into the turn under way. */
   takesInjected(text: string): boolean {
-    return this.#isGiven && callIn(text, this.#parts.commands) === undefined;
+    return this.#isDelivered && callIn(text, this.#parts.commands) === undefined;
   }
 
   /** Id of the run under way; '' without a run. */
@@ -154,16 +154,16 @@ export class Turns {
   }
 
   /** Repeats the text of the run under way before retention removes its beginning from the log. */
-  keepWords(transcript: Transcript): void {
+  repeatText(transcript: Transcript): void {
     const turn = this.#running;
-    if (turn === undefined || turn.said === '' || transcript.doomed <= this.#wordsFrom) return;
+    if (turn === undefined || turn.text === '' || transcript.doomed <= this.#textFrom) return;
     const { place } = transcript.head;
-    const { run, said: text } = turn;
+    const { run, text } = turn;
     try {
       transcript.append({
         events: [{ type: 'delta', at: Date.now(), run: run.id, stream: 'said', text, replace: true }],
       });
-      this.#wordsFrom = place;
+      this.#textFrom = place;
     } catch (error) {
       // The text is missing only if the gateway is killed before the end of the run.
       this.#parts.log.error({ err: error, conversation: this.#of.key }, 'what was said could not be kept again');
@@ -172,13 +172,13 @@ export class Turns {
 
   /** Returns the place from which on `resume` needs the log. */
   placeToResumeFrom(running: RunRecord | undefined): number {
-    const { memoryPlace } = this.#seat;
-    return running !== undefined && isGivenIn(running) ? Math.min(memoryPlace, startOf(running)) : memoryPlace;
+    const { memoryPlace } = this.#slot;
+    return running !== undefined && isDelivered(running) ? Math.min(memoryPlace, startOf(running)) : memoryPlace;
   }
 
   /** Continues the work of an earlier gateway. `entries`: the log from `placeToResumeFrom` on. */
   async resume(running: RunRecord | undefined, entries: ReturnType<Transcript['readFrom']>): Promise<void> {
-    const { memoryPlace } = this.#seat;
+    const { memoryPlace } = this.#slot;
     const kind = this.#of.kind();
     const turn = running === undefined ? undefined : new Turn(running, kind?.approvalMs ?? 0);
     if (running !== undefined) this.#watch.take(running);
@@ -196,8 +196,8 @@ export class Turns {
     }
     this.#turn = turn;
     // Possibly too early, if the text was repeated at a later place. It is then repeated once more.
-    if (running !== undefined) this.#wordsFrom = startOf(running);
-    this.#isGiven = running !== undefined && isGivenIn(running);
+    if (running !== undefined) this.#textFrom = startOf(running);
+    this.#isDelivered = running !== undefined && isDelivered(running);
     this.#goOn(kind, running, marks);
     this.#watchApprovals();
     for (const approval of this.approvals) this.#askAbout(approval);
@@ -226,18 +226,18 @@ export class Turns {
     }
     const call = callIn(text, this.#parts.commands);
     const kind = this.#of.kind();
-    const asking = call === undefined && kind !== undefined ? this.#asking({ id, text }, by) : undefined;
+    const verdict = call === undefined && kind !== undefined ? this.#callHooks({ id, text }, by) : undefined;
     const run: ConversationRun = {
       ...queuedRun(message, this.#of),
       state: 'running',
       startedAt: at,
       position,
       ...(call === undefined ? {} : { command: { plugin: call.command.plugin, name: call.command.name } }),
-      ...(asking === undefined ? {} : { isAsked: true }),
+      ...(verdict === undefined ? {} : { isAsked: true }),
     };
     this.#turn = new Turn(run, kind?.approvalMs ?? 0);
     this.#watch.take(run);
-    this.#wordsFrom = startOf(run);
+    this.#textFrom = startOf(run);
     try {
       this.#of.append([
         { type: 'message_delivered', at, id, run: id },
@@ -247,15 +247,15 @@ export class Turns {
       this.#turn = undefined;
       this.#watch.stop();
       // The next attempt calls the hooks again.
-      asking?.catch(() => undefined);
+      verdict?.catch(() => undefined);
       this.#retries.later('start', () => this.startNext());
       return;
     }
     this.#armTimes();
     if (call !== undefined) {
       const { key: conversation, agent } = this.#of;
-      this.#seat.lend(commandAgent(call, { conversation, agent, by, told: this.#toldByGuest }), { id, text });
-    } else if (asking !== undefined) this.#await({ id, text }, asking);
+      this.#slot.lend(commandAgent(call, { conversation, agent, by, events: this.#standInEvents }), { id, text });
+    } else if (verdict !== undefined) this.#await({ id, text }, verdict);
     else this.#give(kind, { id, text });
   }
 
@@ -265,10 +265,10 @@ export class Turns {
    */
   inject(prompt: Prompt, by: Author): void {
     const turn = this.#turn;
-    const asking = this.#asking(prompt, by);
+    const verdict = this.#callHooks(prompt, by);
     const isWaiting = (): boolean => !this.#isClosed && this.#of.isWaiting(prompt.id);
-    const hand = (): void => {
-      if (isWaiting() && this.#turn === turn && this.#running !== undefined) this.#seat.agent?.inject(prompt);
+    const inject = (): void => {
+      if (isWaiting() && this.#turn === turn && this.#running !== undefined) this.#slot.agent?.inject(prompt);
     };
     const cancel = (error: unknown): void => {
       if (!isWaiting()) return;
@@ -279,8 +279,8 @@ export class Turns {
         this.#retries.later(`cancel ${prompt.id}`, () => cancel(error));
       }
     };
-    if (asking === undefined && this.#injections.isEmpty) this.#seat.agent?.inject(prompt);
-    else this.#injections.pass(asking, hand).catch(cancel);
+    if (verdict === undefined && this.#injections.isEmpty) this.#slot.agent?.inject(prompt);
+    else this.#injections.pass(verdict, inject).catch(cancel);
   }
 
   /** Ends the turn under way, if there is one. Throws `disk_full`; nothing has changed then. */
@@ -301,7 +301,7 @@ export class Turns {
 
   /** True if the run can go on without a gateway, or has not been given to an agent yet. */
   get outlivesUs(): boolean {
-    return this.run?.isAsked === true || this.#seat.isProcess;
+    return this.run?.isAsked === true || this.#slot.isProcess;
   }
 
   /** `ends`: the agent's process is ended as well. */
@@ -311,11 +311,11 @@ export class Turns {
     this.#watch.stop();
     this.#approvals.clear();
     this.#retries.stop();
-    await this.#seat.close(ends);
+    await this.#slot.close(ends);
   }
 
   #goOn(kind: AgentKind | undefined, running: RunRecord | undefined, marks: readonly DriverMark[]): void {
-    const left = this.#seat.resume(kind, this.#isGiven ? running : undefined, marks);
+    const left = this.#slot.resume(kind, this.#isDelivered ? running : undefined, marks);
     if (running === undefined) return;
     const { id, by } = running;
     if (running.command !== undefined) {
@@ -324,10 +324,10 @@ export class Turns {
       this.#fail(new BinnacleError('agent_lost', { message }));
     } else if (running.isAsked === true) {
       const prompt = { id, text: this.#of.message(id).text };
-      this.#await(prompt, this.#asking(prompt, by));
+      this.#await(prompt, this.#callHooks(prompt, by));
     } else if (left === 'lost') this.#fail(new BinnacleError(kind === undefined ? 'unknown_agent' : 'agent_lost'));
     else if (left === 'begins' && kind !== undefined) {
-      this.#seat.begin(kind, { id, text: this.#of.message(id).text });
+      this.#slot.begin(kind, { id, text: this.#of.message(id).text });
     }
   }
 
@@ -336,17 +336,17 @@ export class Turns {
       this.#fail(unknownAgent(this.#of.agent));
       return;
     }
-    this.#isGiven = true;
-    this.#seat.begin(kind, prompt);
+    this.#isDelivered = true;
+    this.#slot.begin(kind, prompt);
   }
 
-  #asking({ id, text }: Prompt, by: Author): Promise<void> | undefined {
+  #callHooks({ id, text }: Prompt, by: Author): Promise<void> | undefined {
     const { key: conversation, agent } = this.#of;
     return this.#parts.guard.beforeRun({ conversation, run: id, agent, text, by: by.name });
   }
 
   /** Gives the message of a started run to the agent once the hooks have allowed it. */
-  #await(prompt: Prompt, asking: Promise<void> | undefined): void {
+  #await(prompt: Prompt, verdict: Promise<void> | undefined): void {
     const turn = this.#turn;
     // The run may have ended while the hooks were deciding.
     const isStill = (): boolean => this.#turn === turn && this.#running !== undefined && !this.#isClosed;
@@ -360,9 +360,9 @@ export class Turns {
       }
       this.#give(this.#of.kind(), prompt);
     };
-    if (asking === undefined) allow();
+    if (verdict === undefined) allow();
     else
-      asking.then(allow, (error: unknown) => {
+      verdict.then(allow, (error: unknown) => {
         if (isStill()) this.#fail(refusalOf(error).error);
       });
   }
@@ -386,26 +386,26 @@ export class Turns {
     this.#turnOnEnd();
   }
 
-  readonly #toldByGuest: Told = {
+  readonly #standInEvents: AgentEvents = {
     commit: (effects) => this.#commit(this.#turn, effects, undefined),
     failed: (error) => this.#fail(error),
     free: () => {
-      this.#seat.guestLeft();
+      this.#slot.standInEnded();
       this.#startSoon();
     },
     remember: () => undefined,
   };
 
-  readonly #told: Told = {
-    commit: (effects, mark) => this.#commit(this.#isGiven ? this.#turn : undefined, effects, mark),
+  readonly #agentEvents: AgentEvents = {
+    commit: (effects, mark) => this.#commit(this.#isDelivered ? this.#turn : undefined, effects, mark),
     failed: (error) => {
-      if (this.#isGiven) this.#fail(error);
+      if (this.#isDelivered) this.#fail(error);
     },
     free: () => {
-      this.#seat.free();
+      this.#slot.free();
       this.#startSoon();
     },
-    remember: (process) => this.#seat.remember(this.#of.remember(process)),
+    remember: (process) => this.#slot.remember(this.#of.remember(process)),
   };
 
   /** Starts the next run in a later event-loop turn, not inside a call of the agent. */
@@ -424,7 +424,7 @@ export class Turns {
     }
     // A delivery report for a message that is no longer queued is out of date.
     const news = effects.filter((effect) => effect.kind !== 'delivered' || this.#of.isWaiting(effect.message));
-    const { events, carry, isOver } = turn.turn(news, Date.now());
+    const { events, carry, isOver } = turn.convert(news, Date.now());
     const all = [...attached, ...events];
     if (all.length === 0 && mark === undefined && Object.keys(carry).length === 0) return;
     if (all.length > 0 || mark !== undefined) {
@@ -437,7 +437,7 @@ export class Turns {
     if (!turn.isOver) return;
     this.#turnOnEnd();
     // The answer exceeded its limit, and the agent continues until it is interrupted.
-    if (isOver) this.#seat.agent?.interrupt();
+    if (isOver) this.#slot.agent?.interrupt();
   }
 
   /** Ends the turn under way and interrupts the agent. Throws `disk_full`; nothing has changed then. */
@@ -446,12 +446,12 @@ export class Turns {
     if (turn === undefined) return;
     this.#of.append([...before, ...turn.end(end, Date.now())]);
     this.#turnOnEnd();
-    this.#seat.agent?.interrupt();
+    this.#slot.agent?.interrupt();
   }
 
   #turnOnEnd(): void {
     this.#turn = undefined;
-    this.#isGiven = false;
+    this.#isDelivered = false;
     this.#attached = [];
     this.#approvals.clear();
     this.#deadline.clear();
@@ -463,11 +463,11 @@ export class Turns {
   #pass(approval: Approval, answer: ApprovalAnswer): void {
     const { id } = approval;
     const turn = this.#turn;
-    const { agent } = this.#seat;
+    const { agent } = this.#slot;
     if (turn === undefined || agent === undefined) return;
     const event: ConversationEvent = { type: 'approval_answered', at: Date.now(), run: turn.run.id, id, answer };
     const driverId = turn.driverId(id);
-    if (!this.#seat.isProcess) {
+    if (!this.#slot.isProcess) {
       this.#of.append([event]);
       agent.answer(driverId, answer.option);
       return;
@@ -501,8 +501,8 @@ export class Turns {
   #askAbout({ id, title, detail, isCut }: Approval): void {
     // A request that is cut off is denied anyway.
     if (isCut === true) return;
-    const asked = { tool: title, input: { detail }, caller: this.#of.agent, via: 'approval' } as const;
-    this.#parts.guard.beforeToolCall(asked)?.catch((error: unknown) => this.#veto(id, error));
+    const call = { tool: title, input: { detail }, caller: this.#of.agent, via: 'approval' } as const;
+    this.#parts.guard.beforeToolCall(call)?.catch((error: unknown) => this.#veto(id, error));
   }
 
   #veto(id: string, refused: unknown): void {
@@ -557,7 +557,7 @@ export class Turns {
 /** Returns the future run of a queued message. */
 export const queuedRun = (
   { id, by, at }: MessageInfo,
-  { key, agent }: Pick<TurnsOf, 'key' | 'agent'>,
+  { key, agent }: Pick<ConversationTurns, 'key' | 'agent'>,
 ): ConversationRun => ({
   id,
   conversation: key,
@@ -580,6 +580,6 @@ export const unknownAgent = (agent: string): BinnacleError =>
   });
 
 /** Returns true if the agent had been given its message before the gateway ended. */
-const isGivenIn = ({ isAsked, command }: RunRecord): boolean => isAsked !== true && command === undefined;
+const isDelivered = ({ isAsked, command }: RunRecord): boolean => isAsked !== true && command === undefined;
 
 const startOf = ({ position }: RunRecord): number => (position === null ? 0 : parsePosition(position).place);

@@ -8,18 +8,18 @@ const MINUTE = 60_000;
 let clocks: SetClocks;
 let due: number[];
 
-const asked = (askedAt: number): Approval =>
+const approval = (askedAt: number): Approval =>
   ({ id: 'a', title: 't', options: [], askedAt, expiresAt: askedAt + MINUTE }) as unknown as Approval;
 
 /** Does with approvals what `Turns` does: looks when called, and watches again. */
 function watch(open: readonly Approval[]): void {
   const approvals = new Approvals(new TrustedTime(clocks), clocks);
   const began = clocks.monotonic();
-  const look = (): void => {
+  const check = (): void => {
     if (approvals.due(open).length > 0) due.push(clocks.monotonic() - began);
-    else approvals.watch(open, look);
+    else approvals.watch(open, check);
   };
-  approvals.watch(open, look);
+  approvals.watch(open, check);
 }
 
 function pass(ms: number): void {
@@ -37,7 +37,7 @@ afterEach(() => void vi.useRealTimers());
 test('a request has its time, whatever the clock is set to while it waits', () => {
   for (const byMs of [-3600_000, 3600_000, 400 * 86_400_000]) {
     due = [];
-    watch([asked(clocks.wall())]);
+    watch([approval(clocks.wall())]);
     clocks.set(byMs);
     pass(MINUTE - 1);
     expect(due).toEqual([]);
@@ -47,11 +47,11 @@ test('a request has its time, whatever the clock is set to while it waits', () =
 });
 
 test('one of an earlier gateway has what is left, and no more than it was given', () => {
-  watch([asked(clocks.wall() - MINUTE / 2)]);
+  watch([approval(clocks.wall() - MINUTE / 2)]);
   pass(MINUTE / 2);
   expect(due).toEqual([MINUTE / 2]);
   // The clock was an hour ahead when it was asked.
-  watch([asked(clocks.wall() + 3600_000)]);
+  watch([approval(clocks.wall() + 3600_000)]);
   pass(MINUTE);
   expect(due).toEqual([MINUTE / 2, MINUTE]);
 });

@@ -23,12 +23,12 @@ import type { TrustedTime } from '../base/trusted-time.ts';
 import type { LogReader } from '../log/log.ts';
 import type { ConversationRecord, ConversationStore } from '../store/conversations.ts';
 import { digestOf } from '../store/messages.ts';
-import { queuedRun, Turns, type TurnsOf, unknownAgent } from './agent-turns.ts';
+import { AgentTurns, type ConversationTurns, queuedRun, unknownAgent } from './agent-turns.ts';
 import type { AgentKind, ProcessMemory } from './agents/agent.ts';
-import type { Guard } from './agents/agent-hooks.ts';
+import type { AgentGuard } from './agents/agent-hooks.ts';
 import type { ChatCommands } from './agents/chat-command.ts';
 import { Inbox } from './state/inbox.ts';
-import { Rows } from './state/rows.ts';
+import { ConversationRows } from './state/rows.ts';
 import { isStopText } from './state/stop-text.ts';
 import type { DriverMark, Transcript } from './state/transcript.ts';
 import type { WriteLease } from './write-lease.ts';
@@ -48,7 +48,7 @@ export interface ConversationParts {
   openTranscript(record: ConversationRecord): Transcript;
   makeLease(record: ConversationRecord): WriteLease;
   agent(id: string): AgentKind | undefined;
-  readonly guard: Guard;
+  readonly guard: AgentGuard;
   readonly commands: ChatCommands;
   /** Called for in-process subscribers with every event, whether or not a viewer watches. */
   happened(conversation: Conversation, events: readonly ConversationEvent[], position: string): void;
@@ -57,7 +57,7 @@ export interface ConversationParts {
 }
 
 /** The right by which a caller changes a message. */
-export interface Changing {
+export interface ChangeRight {
   /** True for the owner and for admins. */
   readonly isManager: boolean;
   readonly lease?: string | undefined;
@@ -66,21 +66,21 @@ export interface Changing {
 export class Conversation {
   readonly lease: WriteLease;
   readonly #parts: ConversationParts;
-  readonly #rows: Rows;
+  readonly #rows: ConversationRows;
   #transcript: Transcript | undefined;
   #inbox: Inbox;
-  readonly #turns: Turns;
+  readonly #turns: AgentTurns;
   /** Settles when released log files are closed. */
   #closing: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
   constructor(record: ConversationRecord, parts: ConversationParts) {
     this.#parts = parts;
-    this.#rows = new Rows(record, parts.store, parts.log);
+    this.#rows = new ConversationRows(record, parts.store, parts.log);
     this.#inbox = new Inbox(this.#rows.queue());
     const memory = record.process === null ? null : (JSON.parse(record.process) as ProcessMemory);
     const { guard, commands, log, time, droppedLate } = parts;
-    this.#turns = new Turns({ of: this.#asTurnsSee(record), memory, guard, commands, log, time, droppedLate });
+    this.#turns = new AgentTurns({ of: this.#asTurnsSee(record), memory, guard, commands, log, time, droppedLate });
     this.lease = parts.makeLease(record);
   }
 
@@ -150,40 +150,40 @@ export class Conversation {
    * Accepts a message. Throws `bad_request`, `message_too_large`, `message_conflict`, `queue_full`, `unknown_agent`,
    * `lease_held`, `lease_lost`, `disk_full`.
    */
-  send(asked: SendMessage, by: Author, lease?: string): SendReceipt {
-    const id = asked.id ?? uuidv7();
-    this.#check(id, asked.text);
+  send(request: SendMessage, by: Author, lease?: string): SendReceipt {
+    const id = request.id ?? uuidv7();
+    this.#check(id, request.text);
     const known = this.#rows.message(id);
-    if (known !== undefined) return this.#repeated(known, asked);
+    if (known !== undefined) return this.#repeated(known, request);
     const admitted = this.lease.admit(by.name, lease);
     this.#rows.requireRoom();
-    if (isStopText(asked.text)) return this.#stop({ ...asked, id }, by);
+    if (isStopText(request.text)) return this.#stop({ ...request, id }, by);
     const kind = this.#parts.agent(this.record.agent);
     if (kind === undefined) throw unknownAgent(this.record.agent);
     const { maxQueued } = this.#parts.limits;
     if (this.#inbox.messages.length >= maxQueued) {
       throw new BinnacleError('queue_full', { details: { limit: maxQueued } });
     }
-    const wanted = asked.steer ?? 'queue';
+    const requested = request.steer ?? 'queue';
     // While an agent settles after an abort there is no run, but an interrupting message still goes to the front of the
     // queue.
-    const isWorking = this.#turns.isUnderWay || (wanted === 'interrupt' && this.#inbox.messages.length > 0);
-    const canSteer = wanted !== 'inject' || this.#turns.takesInjected(asked.text);
-    const steer: SteerMode = isWorking && canSteer && kind.driver.steer.includes(wanted) ? wanted : 'queue';
+    const isWorking = this.#turns.isUnderWay || (requested === 'interrupt' && this.#inbox.messages.length > 0);
+    const canSteer = requested !== 'inject' || this.#turns.takesInjected(request.text);
+    const steer: SteerMode = isWorking && canSteer && kind.driver.steer.includes(requested) ? requested : 'queue';
     const message: MessageInfo = {
       id,
       role: 'user',
-      text: asked.text,
+      text: request.text,
       by,
       at: Date.now(),
       state: 'queued',
       steer,
       run: null,
-      ...(asked.timeoutMs === undefined ? {} : { timeoutMs: asked.timeoutMs }),
+      ...(request.timeoutMs === undefined ? {} : { timeoutMs: request.timeoutMs }),
     };
     this.lease.check(admitted);
     this.#append([{ type: 'message', at: message.at, message }]);
-    if (steer === 'inject') this.#turns.inject({ id, text: asked.text }, by);
+    if (steer === 'inject') this.#turns.inject({ id, text: request.text }, by);
     if (steer === 'interrupt') this.#turns.abort('interrupt', by);
     this.#turns.startNext();
     return this.#receipt(id, false);
@@ -238,7 +238,7 @@ export class Conversation {
    * Edits a queued message. Allowed to its sender, or with `isManager`. Throws `message_not_found`,
    * `message_delivered`, `forbidden`, and what `send` throws for a text and for the lease.
    */
-  edit(id: string, text: string, by: Author, { isManager, lease }: Changing): MessageInfo {
+  edit(id: string, text: string, by: Author, { isManager, lease }: ChangeRight): MessageInfo {
     this.#check(id, text);
     const message = this.#inbox.requireWaiting(this.message(id));
     // The agent takes the text for the words of the original sender.
@@ -369,16 +369,16 @@ export class Conversation {
     }
     const isBusy = this.#turns.run !== null || this.#inbox.messages.length > 0;
     this.#rows.take(events, { epoch: transcript.epoch, place: head.place, state: isBusy ? 'busy' : 'idle' });
-    this.#turns.keepWords(transcript);
-    transcript.tell();
+    this.#turns.repeatText(transcript);
+    transcript.wakeReaders();
     if (events.length > 0) this.#parts.happened(this, events, transcript.position);
   }
 
-  #stop(asked: SendMessage & { readonly id: string }, by: Author): SendReceipt {
+  #stop(request: SendMessage & { readonly id: string }, by: Author): SendReceipt {
     const message: MessageInfo = {
-      id: asked.id,
+      id: request.id,
       role: 'user',
-      text: asked.text,
+      text: request.text,
       by,
       at: Date.now(),
       state: 'cancelled',
@@ -389,7 +389,7 @@ export class Conversation {
     return { message, run: null, duplicate: false, aborted };
   }
 
-  #asTurnsSee({ id, key, agent }: ConversationRecord): TurnsOf {
+  #asTurnsSee({ id, key, agent }: ConversationRecord): ConversationTurns {
     return {
       id,
       key,
@@ -434,8 +434,8 @@ export class Conversation {
     }
   }
 
-  #repeated(known: MessageInfo, asked: SendMessage): SendReceipt {
-    if (this.#rows.digest(known.id) !== digestOf(asked)) throw new BinnacleError('message_conflict');
+  #repeated(known: MessageInfo, request: SendMessage): SendReceipt {
+    if (this.#rows.digest(known.id) !== digestOf(request)) throw new BinnacleError('message_conflict');
     return this.#receipt(known.id, true);
   }
 

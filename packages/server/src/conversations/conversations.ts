@@ -17,7 +17,7 @@ import { uuidv7 } from 'uuidv7';
 import { TrustedTime } from '../base/trusted-time.ts';
 import type { GroupSync } from '../log/group-sync.ts';
 import type { ConversationRecord, ConversationStore, NewConversation } from '../store/conversations.ts';
-import { type Guard, NO_GUARD } from './agents/agent-hooks.ts';
+import { type AgentGuard, NO_GUARD } from './agents/agent-hooks.ts';
 import type { Agents } from './agents/agents.ts';
 import type { ChatCommands } from './agents/chat-command.ts';
 import type { Conversation } from './conversation.ts';
@@ -67,7 +67,7 @@ export class Conversations {
       /** Default: a clock without knowledge of an earlier gateway. */
       readonly time?: TrustedTime;
       /** Default: a guard that allows everything. */
-      readonly guard?: Guard;
+      readonly guard?: AgentGuard;
       /** Default: no commands. */
       readonly commands?: ChatCommands;
     },
@@ -81,7 +81,7 @@ export class Conversations {
       options,
       { ...parts, guard: parts.guard ?? NO_GUARD, time: parts.time ?? new TrustedTime(), commands: this.#commands },
       {
-        changed: (conversation) => this.#tellChanged(conversation),
+        changed: (conversation) => this.#notifyChanged(conversation),
         happened: (conversation, events, position) => this.#happened(conversation, events, position),
         droppedLate: (count) => this.droppedLate(count),
       },
@@ -142,18 +142,18 @@ export class Conversations {
    * `forbidden`, `too_many_conversations`.
    */
   async create(
-    asked: CreateConversation,
+    request: CreateConversation,
     by: Viewer,
   ): Promise<{ readonly conversation: Conversation; readonly isNew: boolean }> {
-    if (asked.key !== undefined && asked.name !== undefined) {
+    if (request.key !== undefined && request.name !== undefined) {
       throw new BinnacleError('bad_request', { message: 'Pass key or name, not both.' });
     }
-    const key = asked.key === undefined ? this.#ownKey(asked, by) : this.#anyKey(asked, by);
+    const key = request.key === undefined ? this.#ownKey(request, by) : this.#anyKey(request, by);
     this.#requireShare(key, by);
     const found = await this.#findOrMake(key, {
       owner: by.user,
-      visibility: asked.visibility ?? { kind: 'private' },
-      title: asked.title ?? '',
+      visibility: request.visibility ?? { kind: 'private' },
+      title: request.title ?? '',
     });
     // A key that looks like the caller's own may belong to another user.
     if (!maySee(found.conversation.record, by)) throw new BinnacleError('conversation_not_found');
@@ -281,7 +281,7 @@ export class Conversations {
     } finally {
       this.#deleting.delete(id);
     }
-    this.#tell((listener) => listener.deleted?.(conversation));
+    this.#notify((listener) => listener.deleted?.(conversation));
   }
 
   /**
@@ -405,12 +405,12 @@ export class Conversations {
       throw error;
     }
     const conversation = await this.#open.load(record);
-    this.#tellChanged(conversation);
+    this.#notifyChanged(conversation);
     return { conversation, isNew: true };
   }
 
   /** Calls each listener. A failure of one must neither stop the others nor undo what is stored. */
-  #tell(call: (listener: ConversationListener) => void, among = this.#listeners): void {
+  #notify(call: (listener: ConversationListener) => void, among = this.#listeners): void {
     for (const listener of [...among]) {
       try {
         call(listener);
@@ -422,13 +422,13 @@ export class Conversations {
 
   #happened(conversation: Conversation, events: readonly ConversationEvent[], position: string): void {
     const isChange = events.some(({ type }) => type !== 'delta' && type !== 'tool' && type !== 'agent');
-    this.#tell((listener) => listener.happened?.(conversation, events, position), this.#hearers);
-    if (isChange) this.#tell((listener) => listener.changed?.(conversation, events));
+    this.#notify((listener) => listener.happened?.(conversation, events, position), this.#hearers);
+    if (isChange) this.#notify((listener) => listener.changed?.(conversation, events));
   }
 
   /** Reports a change that is not in the log: the creation, or a change of the lease. */
-  #tellChanged(conversation: Conversation): void {
-    this.#tell((listener) => listener.changed?.(conversation, []));
+  #notifyChanged(conversation: Conversation): void {
+    this.#notify((listener) => listener.changed?.(conversation, []));
   }
 }
 

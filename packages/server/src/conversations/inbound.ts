@@ -25,7 +25,7 @@ export interface InboundReceipt extends SendReceipt {
   readonly route: Route;
 }
 
-export interface InboundAsked {
+export interface InboundRequest {
   readonly channel: string;
   readonly from: string;
   readonly text: string;
@@ -34,8 +34,8 @@ export interface InboundAsked {
 /** Hooks around messages from channels. Neither method throws. */
 export interface InboundGuard {
   /** Called before the message is sent, as `Guard.beforeRun`. */
-  before(asked: InboundAsked): Promise<void> | undefined;
-  after(asked: InboundAsked & { readonly conversation: string; readonly run: string | null }): void;
+  before(request: InboundRequest): Promise<void> | undefined;
+  after(request: InboundRequest & { readonly conversation: string; readonly run: string | null }): void;
 }
 
 export interface InboundParts {
@@ -52,7 +52,7 @@ export interface InboundParts {
 export class Inbound {
   readonly #parts: InboundParts;
   /** Order of messages that wait for hooks, by session key. */
-  readonly #asked = new Map<string, InOrder>();
+  readonly #orders = new Map<string, InOrder>();
 
   constructor(parts: InboundParts) {
     this.#parts = parts;
@@ -78,26 +78,26 @@ export class Inbound {
   async #receive(message: InboundMessage, plugin?: string): Promise<InboundReceipt> {
     const route = this.#routeOf(message);
     const { guard } = this.#parts;
-    const asked = { channel: route.channel, from: nameOf(message, route), text: message.text };
-    const receipt = await this.#inOrder(route.sessionKey, guard?.before(asked), () =>
+    const request = { channel: route.channel, from: nameOf(message, route), text: message.text };
+    const receipt = await this.#inOrder(route.sessionKey, guard?.before(request), () =>
       this.#send(message, route, plugin),
     );
     if (!receipt.duplicate)
-      guard?.after({ ...asked, conversation: receipt.conversation, run: receipt.run?.id ?? null });
+      guard?.after({ ...request, conversation: receipt.conversation, run: receipt.run?.id ?? null });
     return receipt;
   }
 
   /** Keeps the order of arrival, although verdicts may take different times. */
   #inOrder<T>(key: string, verdict: Promise<void> | undefined, act: () => Promise<T>): Promise<T> {
-    const known = this.#asked.get(key);
+    const known = this.#orders.get(key);
     if (verdict === undefined && known === undefined) return act();
     const order = known ?? new InOrder();
-    this.#asked.set(key, order);
+    this.#orders.set(key, order);
     const done = order.pass(verdict, act);
     // Runs after the event-loop turn in which the order becomes empty.
     const forget = (): void =>
       void setImmediate(() => {
-        if (order.isEmpty && this.#asked.get(key) === order) this.#asked.delete(key);
+        if (order.isEmpty && this.#orders.get(key) === order) this.#orders.delete(key);
       });
     done.then(forget, forget);
     return done;
@@ -140,10 +140,10 @@ export class Inbound {
   #checkReply(reply: string): void {
     if (URL.canParse(reply)) {
       // Checks the address as it will be interpreted: dots, a user name or an encoded slash must not hide the target.
-      const asked = new URL(reply);
-      const isWeb = asked.protocol === 'http:' || asked.protocol === 'https:';
-      const isPlain = isWeb && asked.username === '' && asked.password === '' && !/%2f|%5c/i.test(asked.pathname);
-      if (isPlain && this.#parts.allowedReplies().some((prefix) => isBelow(asked, prefix))) return;
+      const target = new URL(reply);
+      const isWeb = target.protocol === 'http:' || target.protocol === 'https:';
+      const isPlain = isWeb && target.username === '' && target.password === '' && !/%2f|%5c/i.test(target.pathname);
+      if (isPlain && this.#parts.allowedReplies().some((prefix) => isBelow(target, prefix))) return;
     }
     throw new BinnacleError('reply_not_allowed', { details: { reply: reply.slice(0, 200) } });
   }
@@ -153,12 +153,12 @@ const nameOf = ({ from, peer }: InboundMessage, { channel }: Route): string =>
   from ?? (String(peer?.id ?? '') || channel);
 
 /** Returns true for the same address or one below it: `/team` allows `/team?x=1` and `/team/a`, but not `/teams`. */
-function isBelow(asked: URL, prefix: string): boolean {
+function isBelow(target: URL, prefix: string): boolean {
   if (!URL.canParse(prefix)) return false;
   const allowed = new URL(prefix);
-  if (asked.origin !== allowed.origin) return false;
+  if (target.origin !== allowed.origin) return false;
   const path = allowed.pathname;
-  return asked.pathname === path || asked.pathname.startsWith(path.endsWith('/') ? path : `${path}/`);
+  return target.pathname === path || target.pathname.startsWith(path.endsWith('/') ? path : `${path}/`);
 }
 
 /** Makes the id of a message. Ids of channels are arbitrary, and two accounts may use the same. */

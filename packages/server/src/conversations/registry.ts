@@ -11,7 +11,7 @@ import { SegmentFiles } from '../log/segment-files.ts';
 import { readProcess } from '../process/session-processes.ts';
 import type { ConversationRecord, ConversationStore } from '../store/conversations.ts';
 import { describeConversation, forgetConversation } from '../store/recovery/descriptions.ts';
-import type { Guard } from './agents/agent-hooks.ts';
+import type { AgentGuard } from './agents/agent-hooks.ts';
 import type { Agents } from './agents/agents.ts';
 import type { ChatCommands } from './agents/chat-command.ts';
 import { Conversation, type ConversationParts } from './conversation.ts';
@@ -28,18 +28,18 @@ export interface OpenConversationsOptions {
   readonly leaseTimes: Partial<WriteLeaseTimes>;
 }
 
-interface With {
+interface OpenConversationsParts {
   readonly store: ConversationStore;
   readonly agents: Agents;
   readonly group: GroupSync;
   readonly log: Logger;
-  readonly guard: Guard;
+  readonly guard: AgentGuard;
   readonly time: TrustedTime;
   readonly commands: ChatCommands;
 }
 
 /** Listener to all open conversations. */
-interface Told {
+interface OpenConversationsListener {
   /** Called when the lease has changed hands. */
   changed(conversation: Conversation): void;
   happened(conversation: Conversation, events: readonly ConversationEvent[], position: string): void;
@@ -58,8 +58,8 @@ const PAGE_CACHE_BYTES = 8 * 1024 * 1024;
 
 export class OpenConversations {
   readonly #options: OpenConversationsOptions;
-  readonly #with: With;
-  readonly #told: Told;
+  readonly #shared: OpenConversationsParts;
+  readonly #listener: OpenConversationsListener;
   readonly #pages = {
     cache: new PageCache({ maxBytes: PAGE_CACHE_BYTES }),
     files: new SegmentFiles({ maxOpen: OPEN_FILES }),
@@ -68,13 +68,13 @@ export class OpenConversations {
   readonly #open = new Map<string, Conversation>();
   readonly #opening = new Map<string, Promise<Conversation>>();
   /** Number of readers per conversation. A conversation with readers is not closed. */
-  readonly #held = new Map<string, number>();
+  readonly #readers = new Map<string, number>();
   #isEvicting = false;
 
-  constructor(options: OpenConversationsOptions, parts: With, told: Told) {
+  constructor(options: OpenConversationsOptions, parts: OpenConversationsParts, listener: OpenConversationsListener) {
     this.#options = options;
-    this.#with = parts;
-    this.#told = told;
+    this.#shared = parts;
+    this.#listener = listener;
     mkdirSync(options.dir, { recursive: true, mode: 0o700 });
   }
 
@@ -107,14 +107,14 @@ export class OpenConversations {
   /** Keeps the conversation open while a reader uses it. Returns the function that releases it. */
   hold(conversation: Conversation): () => void {
     const { id } = conversation.record;
-    this.#held.set(id, (this.#held.get(id) ?? 0) + 1);
-    let isHeld = true;
+    this.#readers.set(id, (this.#readers.get(id) ?? 0) + 1);
+    let isReading = true;
     return () => {
-      if (!isHeld) return;
-      isHeld = false;
-      const left = (this.#held.get(id) ?? 1) - 1;
-      if (left === 0) this.#held.delete(id);
-      else this.#held.set(id, left);
+      if (!isReading) return;
+      isReading = false;
+      const left = (this.#readers.get(id) ?? 1) - 1;
+      if (left === 0) this.#readers.delete(id);
+      else this.#readers.set(id, left);
     };
   }
 
@@ -167,7 +167,7 @@ export class OpenConversations {
     let surplus = open.length - MAX_IDLE;
     for (const conversation of open) {
       if (surplus <= 0) return;
-      if (conversation.isBusy || this.#held.has(conversation.record.id)) continue;
+      if (conversation.isBusy || this.#readers.has(conversation.record.id)) continue;
       surplus -= 1;
       conversation.release();
     }
@@ -175,7 +175,7 @@ export class OpenConversations {
 
   #parts(): ConversationParts {
     const { maxQueued, maxMessageBytes, retainBytes, leaseTimes } = this.#options;
-    const { store, agents, group, log, guard, commands, time } = this.#with;
+    const { store, agents, group, log, guard, commands, time } = this.#shared;
     return {
       ...{ store, log, guard, commands, time },
       limits: { maxQueued, maxMessageBytes },
@@ -192,12 +192,12 @@ export class OpenConversations {
           save: (state) => store.setLease(id, state),
           changed: () => {
             const conversation = this.#open.get(id);
-            if (conversation !== undefined) this.#told.changed(conversation);
+            if (conversation !== undefined) this.#listener.changed(conversation);
           },
         }),
       agent: (id) => agents.of(id),
-      happened: (conversation, events, position) => this.#told.happened(conversation, events, position),
-      droppedLate: (count) => this.#told.droppedLate(count),
+      happened: (conversation, events, position) => this.#listener.happened(conversation, events, position),
+      droppedLate: (count) => this.#listener.droppedLate(count),
     };
   }
 

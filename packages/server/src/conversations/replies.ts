@@ -13,7 +13,7 @@ const MAX_TRIES = 24;
 const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 6 * 3600_000;
 const REQUEST_MS = 15_000;
-const LOOK_MS = 1000;
+const CHECK_MS = 1000;
 /** Maximum replies under way. Together with the limit per host it keeps a slow host from starving the others. */
 const MAX_SENDING = 64;
 const MAX_SENDING_TO_HOST = 8;
@@ -65,7 +65,7 @@ export class Replies {
         }
       },
     });
-    this.#timer = setInterval(() => this.#look(), LOOK_MS);
+    this.#timer = setInterval(() => this.#check(), CHECK_MS);
     this.#timer.unref();
   }
 
@@ -99,7 +99,7 @@ export class Replies {
   }
 
   /** Sends the replies that are due, and those whose run ended unnoticed. */
-  #look(): void {
+  #check(): void {
     try {
       const replies = this.#parts.store.list();
       // Rows disappear with their conversations.

@@ -11,7 +11,7 @@ import {
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Effect } from './agents/effects.ts';
-import { type Clock, Pace } from './state/pace.ts';
+import { EventPacer, type PaceClock } from './state/pace.ts';
 import { Turn } from './turn.ts';
 
 const RUN: ConversationRun = {
@@ -32,7 +32,7 @@ const EPOCH = parseEpoch('0123456789abcdef');
 const at = (place: number): Position => ({ epoch: EPOCH, place, offset: 0 });
 
 /** A clock that moves when it is told to. */
-class TestClock implements Clock {
+class TestClock implements PaceClock {
   #now = 0;
   #timers: { readonly due: number; readonly call: () => void }[] = [];
 
@@ -65,12 +65,12 @@ class TestClock implements Clock {
 class Shown {
   readonly frames: { readonly at: number; readonly events: readonly ConversationEvent[]; readonly place: number }[] =
     [];
-  readonly pace: Pace;
+  readonly pace: EventPacer;
   readonly clock: TestClock;
 
   constructor(intervalMs: number, clock: TestClock) {
     this.clock = clock;
-    this.pace = new Pace(intervalMs, clock, (events, position) => {
+    this.pace = new EventPacer(intervalMs, clock, (events, position) => {
       this.frames.push({ at: clock.now(), events, place: position.place });
     });
   }
@@ -80,17 +80,17 @@ class Shown {
   }
 }
 
-function saidBy(events: readonly ConversationEvent[]): string {
-  let said = '';
+function answerOf(events: readonly ConversationEvent[]): string {
+  let answer = '';
   for (const event of events) {
     if (event.type === 'delta' && event.stream === 'said')
-      said = event.replace === true ? event.text : said + event.text;
+      answer = event.replace === true ? event.text : answer + event.text;
   }
-  return said;
+  return answer;
 }
 
 /** Text as drivers cut it: anywhere, also in the middle of a character, and with halves that never get their other one. */
-const words = fc.oneof(
+const pieces = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 8 }),
   fc.constantFrom('\ud83d', '\ude00', '😀', 'a\ud83d', '\ude00b', ' ', '\n\n', ''),
 );
@@ -100,10 +100,10 @@ const effect: fc.Arbitrary<Effect> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant('delta' as const),
       stream: fc.constantFrom('said' as const, 'thought' as const),
-      text: words,
+      text: pieces,
     }),
   },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('replace' as const), text: words }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('replace' as const), text: pieces }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'paragraph' as const }) },
   {
     weight: 2,
@@ -116,7 +116,12 @@ const effect: fc.Arbitrary<Effect> = fc.oneof(
     weight: 1,
     arbitrary: fc.constant({
       kind: 'approval' as const,
-      asked: { id: 'q', title: 'May I?', detail: '', options: [{ id: 'no', label: 'No', kind: 'deny_once' as const }] },
+      request: {
+        id: 'q',
+        title: 'May I?',
+        detail: '',
+        options: [{ id: 'no', label: 'No', kind: 'deny_once' as const }],
+      },
     }),
   },
 );
@@ -146,13 +151,13 @@ function logOf(
     entries.push(events);
   };
   for (const { effects } of steps) {
-    const { events, carry } = turn.turn(effects, 0);
+    const { events, carry } = turn.convert(effects, 0);
     keep(events);
     turn.keep(carry);
   }
   if (how === 'aborted') keep(turn.end({ via: 'run', by: RUN.by }, 0));
   else if (how === 'died') keep(turn.end({ error: { code: 'agent_died', message: '', hint: '', retryable: true } }, 0));
-  else keep(turn.turn([{ kind: 'ended', end: how }], 0).events);
+  else keep(turn.convert([{ kind: 'ended', end: how }], 0).events);
   return { entries, turn };
 }
 
@@ -182,14 +187,14 @@ describe('tail-first', () => {
             const { events } = viewer;
             const shown = events.at(-1);
             expect(shown).toEqual(last);
-            if (shown !== undefined && isEndEvent(shown)) expect(saidBy(events)).toBe(shown.text);
+            if (shown !== undefined && isEndEvent(shown)) expect(answerOf(events)).toBe(shown.text);
             expect(events.filter(isEndEvent)).toHaveLength(1);
             // No character is broken, neither in one delta nor in the whole.
             for (const event of events) if (event.type === 'delta') expect(event.text.isWellFormed()).toBe(true);
             // What is not text is all there, in order, each behind the same text as in the log.
             const landmarks = (list: readonly ConversationEvent[]) =>
               list.flatMap((event, i) =>
-                event.type === 'delta' ? [] : [`${event.type} behind ${saidBy(list.slice(0, i))}`],
+                event.type === 'delta' ? [] : [`${event.type} behind ${answerOf(list.slice(0, i))}`],
               );
             expect(landmarks(events)).toEqual(landmarks(whole));
           }
@@ -203,20 +208,20 @@ describe('tail-first', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 12 }), fc.array(effect, { maxLength: 6 }), (steps, more) => {
         const { turn } = logOf(steps, 'aborted');
-        expect(turn.turn(more, 5)).toEqual(turn.turn(more, 5));
+        expect(turn.convert(more, 5)).toEqual(turn.convert(more, 5));
       }),
     );
   });
 });
 
 describe('pace', () => {
-  const said = (text: string): ConversationEvent => ({ type: 'delta', at: 0, run: 'r', stream: 'said', text });
+  const delta = (text: string): ConversationEvent => ({ type: 'delta', at: 0, run: 'r', stream: 'said', text });
 
   test('the first delta comes at once, then at most one in an interval, and a withheld one waits for no other event', () => {
     const clock = new TestClock();
     const viewer = new Shown(50, clock);
     for (let i = 0; i < 100; i += 1) {
-      viewer.pace.take([said(`${i} `)], at(i + 1));
+      viewer.pace.take([delta(`${i} `)], at(i + 1));
       viewer.pace.caughtUp();
       clock.advance(7);
     }
@@ -225,7 +230,7 @@ describe('pace', () => {
     expect(Math.min(...gaps)).toBeGreaterThanOrEqual(50);
     expect(Math.max(...gaps)).toBe(50);
     clock.advance(50);
-    expect(saidBy(viewer.events)).toBe(Array.from({ length: 100 }, (_, i) => `${i} `).join(''));
+    expect(answerOf(viewer.events)).toBe(Array.from({ length: 100 }, (_, i) => `${i} `).join(''));
   });
 
   test('another viewer has another interval', () => {
@@ -233,7 +238,7 @@ describe('pace', () => {
     const [often, rarely] = [new Shown(10, clock), new Shown(1000, clock)];
     for (let i = 0; i < 100; i += 1) {
       for (const viewer of [often, rarely]) {
-        viewer.pace.take([said('x')], at(i + 1));
+        viewer.pace.take([delta('x')], at(i + 1));
         viewer.pace.caughtUp();
       }
       clock.advance(10);
@@ -241,27 +246,27 @@ describe('pace', () => {
     clock.advance(1000);
     expect(often.frames.length).toBeGreaterThan(90);
     expect(rarely.frames).toHaveLength(2);
-    expect(saidBy(rarely.events)).toBe(saidBy(often.events));
+    expect(answerOf(rarely.events)).toBe(answerOf(often.events));
   });
 
   test('who is behind gets what is old in frames as large as they may be, without waiting', () => {
     const clock = new TestClock();
     const viewer = new Shown(50, clock);
-    for (let i = 0; i < 2000; i += 1) viewer.pace.take([said('x'.repeat(100))], at(i + 1));
+    for (let i = 0; i < 2000; i += 1) viewer.pace.take([delta('x'.repeat(100))], at(i + 1));
     viewer.pace.caughtUp();
-    expect(saidBy(viewer.events).length).toBeGreaterThan(190_000);
+    expect(answerOf(viewer.events).length).toBeGreaterThan(190_000);
     expect(viewer.frames.length).toBeLessThan(5);
     clock.advance(50);
-    expect(saidBy(viewer.events)).toHaveLength(200_000);
+    expect(answerOf(viewer.events)).toHaveLength(200_000);
   });
 
   test('the position of a frame is behind all that is in it, so that resuming there repeats and skips nothing', () => {
     const clock = new TestClock();
     const viewer = new Shown(50, clock);
-    viewer.pace.take([said('a')], at(1));
+    viewer.pace.take([delta('a')], at(1));
     viewer.pace.caughtUp();
-    viewer.pace.take([said('b')], at(2));
-    viewer.pace.take([said('c')], at(3));
+    viewer.pace.take([delta('b')], at(2));
+    viewer.pace.take([delta('c')], at(3));
     viewer.pace.caughtUp();
     expect(viewer.frames.map(({ place }) => place)).toEqual([1]);
     clock.advance(50);

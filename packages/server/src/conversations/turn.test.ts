@@ -19,14 +19,14 @@ const RUN = {
 
 const ask = (id: string): Effect => ({
   kind: 'approval',
-  asked: { id, title: id, detail: '', options: [{ id: 'no', label: 'No', kind: 'deny_once' }] },
+  request: { id, title: id, detail: '', options: [{ id: 'no', label: 'No', kind: 'deny_once' }] },
 });
-const said = (text: string): Effect => ({ kind: 'delta', stream: 'said', text });
+const delta = (text: string): Effect => ({ kind: 'delta', stream: 'said', text });
 const typesOf = (events: readonly ConversationEvent[]): string[] => events.map(({ type }) => type);
 
 /** Tells the turn, and keeps what became of it. */
-function tell(turn: Turn, ...effects: Effect[]): readonly ConversationEvent[] {
-  const { events, carry } = turn.turn(effects, 2);
+function eventsOf(turn: Turn, ...effects: Effect[]): readonly ConversationEvent[] {
+  const { events, carry } = turn.convert(effects, 2);
   for (const event of events) turn.fold(event);
   turn.keep(carry);
   return events;
@@ -35,9 +35,9 @@ function tell(turn: Turn, ...effects: Effect[]): readonly ConversationEvent[] {
 describe('a turn', () => {
   test('of an agent that asks for too much at once ends, whether it asked in one call or in many', () => {
     const asks = Array.from({ length: 33 }, (_, i) => ask(`a${i}`));
-    const atOnce = tell(new Turn(RUN, 1000), said('hm'), ...asks);
+    const atOnce = eventsOf(new Turn(RUN, 1000), delta('hm'), ...asks);
     const turn = new Turn(RUN, 1000);
-    const oneByOne = [...tell(turn, said('hm')), ...asks.flatMap((one) => tell(turn, one))];
+    const oneByOne = [...eventsOf(turn, delta('hm')), ...asks.flatMap((one) => eventsOf(turn, one))];
     for (const events of [atOnce, oneByOne]) {
       expect(events.filter(({ type }) => type === 'approval')).toHaveLength(32);
       expect(events.filter(({ type }) => type === 'approval_answered')).toHaveLength(32);
@@ -48,18 +48,18 @@ describe('a turn', () => {
 
   test('that says too much ends behind its last word, and nobody needs to answer it any more', () => {
     const turn = new Turn(RUN, 1000);
-    tell(turn, said('before'), ask('a1'));
-    const events = tell(turn, said('x'.repeat(500 * 1024)), said('never'), ask('a2'));
+    eventsOf(turn, delta('before'), ask('a1'));
+    const events = eventsOf(turn, delta('x'.repeat(500 * 1024)), delta('never'), ask('a2'));
     expect(typesOf(events).filter((type) => type !== 'delta')).toEqual(['approval_answered', 'error']);
-    expect(events.at(-1)).toMatchObject({ type: 'error', text: turn.said, error: { code: 'answer_too_large' } });
-    expect(turn.said.startsWith('beforexxx')).toBe(true);
+    expect(events.at(-1)).toMatchObject({ type: 'error', text: turn.text, error: { code: 'answer_too_large' } });
+    expect(turn.text.startsWith('beforexxx')).toBe(true);
     expect(turn.isOver).toBe(true);
   });
 
   test('that is ended from outside ends once, also where half a character was all that was too much', () => {
     const turn = new Turn(RUN, 1000);
     const full = 'x'.repeat(400 * 1024 - 1);
-    tell(turn, said(full), ask('a1'), said('\ud83d'));
+    eventsOf(turn, delta(full), ask('a1'), delta('\ud83d'));
     const events = turn.end({ via: 'run', by: RUN.by }, 3);
     expect(typesOf(events)).toEqual(['approval_answered', 'error']);
     expect(events.at(-1)).toMatchObject({ text: full });
@@ -67,7 +67,7 @@ describe('a turn', () => {
 
   test('whose first half of a character never gets its second has the sign for it', () => {
     const turn = new Turn(RUN, 1000);
-    expect(tell(turn, said('a\ud83d'))).toMatchObject([{ text: 'a' }]);
+    expect(eventsOf(turn, delta('a\ud83d'))).toMatchObject([{ text: 'a' }]);
     const events = turn.end({ via: 'timeout', by: RUN.by }, 3);
     expect(events).toMatchObject([
       { type: 'delta', text: '\ufffd' },

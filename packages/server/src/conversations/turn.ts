@@ -37,7 +37,7 @@ const MAX_OPTIONS = 16;
 /** Maximum open requests, against an agent that keeps asking without waiting for answers. */
 const MAX_APPROVALS = 32;
 
-export interface Turned {
+export interface TurnResult {
   readonly events: readonly ConversationEvent[];
   readonly carry: Carry;
   /** True if the agent must be interrupted because its answer exceeded the limit. */
@@ -47,8 +47,8 @@ export interface Turned {
 export class Turn {
   readonly run: RunRecord;
   readonly #approvalMs: number;
-  #said = '';
-  #saidBytes = 0;
+  #text = '';
+  #textBytes = 0;
   #carry: Carry = {};
   #usage: Usage | null;
   readonly #approvals = new Map<string, Approval>();
@@ -67,8 +67,8 @@ export class Turn {
     return this.#isAllowed;
   }
 
-  get said(): string {
-    return this.#said;
+  get text(): string {
+    return this.#text;
   }
 
   get approvals(): readonly Approval[] {
@@ -81,8 +81,8 @@ export class Turn {
 
   get info(): ConversationRun {
     const { isAsked: _, ...run } = this.run;
-    const asked = this.#isAllowed ? {} : { isAsked: true as const };
-    return { ...run, text: this.#said, usage: this.#usage, ...asked };
+    const hookState = this.#isAllowed ? {} : { isAsked: true as const };
+    return { ...run, text: this.#text, usage: this.#usage, ...hookState };
   }
 
   /** Returns the driver's own id of a request, which its answer needs. */
@@ -103,8 +103,8 @@ export class Turn {
    * Converts effects into events. Changes nothing in this object; `fold` does, once the events are stored. The
    * conversion can therefore be repeated when the write failed.
    */
-  turn(effects: readonly Effect[], at: number): Turned {
-    const draft = new Draft(this.run, at, { said: this.#said, bytes: this.#saidBytes, carry: this.#carry });
+  convert(effects: readonly Effect[], at: number): TurnResult {
+    const draft = new EntryDraft(this.run, at, { text: this.#text, bytes: this.#textBytes, carry: this.#carry });
     for (const effect of effects) {
       if (draft.isEnded) break;
       this.#add(draft, effect, at);
@@ -118,19 +118,19 @@ export class Turn {
     end: { readonly error: WireError } | Pick<Extract<EndEvent, { type: 'aborted' }>, 'via' | 'by'>,
     at: number,
   ): ConversationEvent[] {
-    const draft = new Draft(this.run, at, { said: this.#said, bytes: this.#saidBytes, carry: this.#carry });
+    const draft = new EntryDraft(this.run, at, { text: this.#text, bytes: this.#textBytes, carry: this.#carry });
     this.#endRest(draft, at);
     if (draft.isEnded) return draft.events;
-    if ('error' in end) draft.events.push({ type: 'error', at, run: this.run.id, text: draft.said, error: end.error });
-    else draft.events.push({ type: 'aborted', at, run: this.run.id, text: draft.said, via: end.via, by: end.by });
+    if ('error' in end) draft.events.push({ type: 'error', at, run: this.run.id, text: draft.text, error: end.error });
+    else draft.events.push({ type: 'aborted', at, run: this.run.id, text: draft.text, via: end.via, by: end.by });
     return draft.events;
   }
 
   /** Applies a stored event. Also rebuilds a turn from the log. */
   fold(event: ConversationEvent): void {
     if (event.type === 'delta' && event.stream === 'said') {
-      this.#said = event.replace === true ? event.text : this.#said + event.text;
-      this.#saidBytes = event.replace === true ? jsonBytes(event.text) : this.#saidBytes + jsonBytes(event.text);
+      this.#text = event.replace === true ? event.text : this.#text + event.text;
+      this.#textBytes = event.replace === true ? jsonBytes(event.text) : this.#textBytes + jsonBytes(event.text);
     } else if (event.type === 'approval') this.#approvals.set(event.approval.id, event.approval);
     else if (event.type === 'approval_answered') this.#approvals.delete(event.id);
     else if (event.type === 'agent' && event.name === 'usage') this.#usage = event.data as Usage;
@@ -142,7 +142,7 @@ export class Turn {
     this.#carry = carry;
   }
 
-  #add(draft: Draft, effect: Effect, at: number): void {
+  #add(draft: EntryDraft, effect: Effect, at: number): void {
     const run = this.run.id;
     switch (effect.kind) {
       case 'delta':
@@ -170,7 +170,7 @@ export class Turn {
           draft.fail(new BinnacleError('agent_failed', { message: 'The agent asks for too many approvals at once.' }));
           return;
         }
-        draft.events.push({ type: 'approval', at, run, approval: this.#approvalOf(effect.asked, at) });
+        draft.events.push({ type: 'approval', at, run, approval: this.#approvalOf(effect.request, at) });
         return;
       case 'withdraw':
         draft.answer(this.approvalId(effect.id), {
@@ -188,7 +188,7 @@ export class Turn {
     }
   }
 
-  #end(draft: Draft, end: TurnEnd, at: number): void {
+  #end(draft: EntryDraft, end: TurnEnd, at: number): void {
     const run = this.run.id;
     if (end.kind === 'done' && end.text !== undefined) draft.settleOn(end.text);
     if (draft.isEnded) return;
@@ -196,11 +196,11 @@ export class Turn {
     if (end.kind === 'failed') {
       const { message, hint } = end;
       const error = new BinnacleError('agent_failed', hint === undefined ? { message } : { message, hint }).toWire();
-      draft.events.push({ type: 'error', at, run, text: draft.said, error });
+      draft.events.push({ type: 'error', at, run, text: draft.text, error });
     } else if (end.kind === 'cancelled') {
       // The agent cancelled on its own: after an abort by the conversation the run would be over.
       const by: Author = { user: null, name: this.run.agent };
-      draft.events.push({ type: 'aborted', at, run, text: draft.said, via: 'run', by });
+      draft.events.push({ type: 'aborted', at, run, text: draft.text, via: 'run', by });
     } else {
       const { stopReason } = end;
       const usage = draft.usage ?? this.#usage;
@@ -208,7 +208,7 @@ export class Turn {
         type: 'final',
         at,
         run,
-        text: draft.said,
+        text: draft.text,
         ...(stopReason === undefined ? {} : { stopReason: cut(stopReason, 100) }),
         ...(usage === null ? {} : { usage }),
       });
@@ -217,7 +217,7 @@ export class Turn {
   }
 
   /** Appends the events before every end: a last half character, and the withdrawal of open requests. */
-  #endRest(draft: Draft, at: number): void {
+  #endRest(draft: EntryDraft, at: number): void {
     if (!draft.isEnded) draft.flush();
     const answer: ApprovalAnswer = { option: '', by: { user: null, name: this.run.agent }, reason: 'run_ended' };
     const answers = [...draft.openApprovals(this.#approvals.keys())].map(
@@ -228,15 +228,15 @@ export class Turn {
     for (const event of [...answers, ...end]) draft.events.push(event);
   }
 
-  #approvalOf(asked: Extract<Effect, { kind: 'approval' }>['asked'], at: number): Approval {
+  #approvalOf(request: Extract<Effect, { kind: 'approval' }>['request'], at: number): Approval {
     return {
-      id: this.approvalId(asked.id),
+      id: this.approvalId(request.id),
       run: this.run.id,
-      title: cut(asked.title, MAX_TITLE),
-      detail: cut(asked.detail, MAX_DETAIL),
-      ...(asked.detail.length > MAX_DETAIL || asked.title.length > MAX_TITLE ? { isCut: true } : {}),
-      ...(asked.tool === undefined ? {} : { tool: asked.tool }),
-      options: asked.options
+      title: cut(request.title, MAX_TITLE),
+      detail: cut(request.detail, MAX_DETAIL),
+      ...(request.detail.length > MAX_DETAIL || request.title.length > MAX_TITLE ? { isCut: true } : {}),
+      ...(request.tool === undefined ? {} : { tool: request.tool }),
+      options: request.options
         .filter(({ id }, at, all) => all.findIndex((one) => one.id === id) === at)
         .slice(0, MAX_OPTIONS)
         .map(({ id, label, kind }) => ({ id, label: cut(label, MAX_TITLE), kind })),
@@ -247,11 +247,11 @@ export class Turn {
 }
 
 /** The events of one log entry under construction. */
-class Draft {
+class EntryDraft {
   readonly events: ConversationEvent[] = [];
   readonly #run: RunRecord;
   readonly #at: number;
-  said: string;
+  text: string;
   /** Usage that was reported in this entry. */
   usage: Usage | undefined;
   isEnded = false;
@@ -262,11 +262,11 @@ class Draft {
   constructor(
     run: RunRecord,
     at: number,
-    from: { readonly said: string; readonly bytes: number; readonly carry: Carry },
+    from: { readonly text: string; readonly bytes: number; readonly carry: Carry },
   ) {
     this.#run = run;
     this.#at = at;
-    this.said = from.said;
+    this.text = from.text;
     this.#bytes = from.bytes;
     this.#carry = { ...from.carry };
   }
@@ -277,7 +277,7 @@ class Draft {
 
   paragraph(): void {
     this.flush();
-    if (this.said !== '') this.#carry.paragraph = true;
+    if (this.text !== '') this.#carry.paragraph = true;
   }
 
   delta(stream: 'said' | 'thought', text: string): void {
@@ -301,8 +301,8 @@ class Draft {
     delete this.#carry.said;
     delete this.#carry.paragraph;
     const whole = text.toWellFormed();
-    if (whole === this.said || !this.#fits(jsonBytes(whole))) return;
-    this.said = whole;
+    if (whole === this.text || !this.#fits(jsonBytes(whole))) return;
+    this.text = whole;
     this.#bytes = jsonBytes(whole);
     this.events.push({ type: 'delta', at: this.#at, run: this.#run.id, stream: 'said', text: whole, replace: true });
   }
@@ -311,7 +311,7 @@ class Draft {
   settleOn(text: string): void {
     const whole = text.toWellFormed();
     this.flush();
-    if (whole.startsWith(this.said)) this.#push('said', whole.slice(this.said.length));
+    if (whole.startsWith(this.text)) this.#push('said', whole.slice(this.text.length));
     else this.replace(whole);
   }
 
@@ -338,7 +338,7 @@ class Draft {
   }
 
   fail(error: BinnacleError): void {
-    this.events.push({ type: 'error', at: this.#at, run: this.#run.id, text: this.said, error: error.toWire() });
+    this.events.push({ type: 'error', at: this.#at, run: this.#run.id, text: this.text, error: error.toWire() });
     this.isEnded = true;
     this.isOver = true;
   }
@@ -348,7 +348,7 @@ class Draft {
       const bytes = jsonBytes(piece);
       if (stream === 'said') {
         if (!this.#fits(this.#bytes + bytes)) return;
-        this.said += piece;
+        this.text += piece;
         this.#bytes += bytes;
       }
       this.events.push({ type: 'delta', at: this.#at, run: this.#run.id, stream, text: piece });
@@ -398,7 +398,7 @@ function cutBytes(text: string, maxBytes: number): string {
 
 /** Returns as many whole diffs as fit: half of a diff would be a wrong diff. */
 function cutDiffs(diffs: NonNullable<ToolCall['diffs']>): NonNullable<ToolCall['diffs']> {
-  const kept: NonNullable<ToolCall['diffs']>[number][] = [];
+  const fitting: NonNullable<ToolCall['diffs']>[number][] = [];
   let bytes = 0;
   for (const diff of diffs.slice(0, MAX_DIFFS)) {
     const { path, before, after } = diff;
@@ -409,9 +409,9 @@ function cutDiffs(diffs: NonNullable<ToolCall['diffs']>): NonNullable<ToolCall['
     };
     bytes += Buffer.byteLength(JSON.stringify(whole));
     if (bytes > MAX_DIFF_JSON) break;
-    kept.push(whole);
+    fitting.push(whole);
   }
-  return kept;
+  return fitting;
 }
 
 function cutCall(call: ToolCall): ToolCall {

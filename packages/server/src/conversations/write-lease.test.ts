@@ -15,7 +15,7 @@ class Bench {
   saved: string | null = null;
   saves = 0;
   refuse: Error | undefined;
-  readonly told: (LeaseInfo | null)[] = [];
+  readonly changes: (LeaseInfo | null)[] = [];
   readonly processes = new Map<number, HolderProcess>();
   lease: WriteLease;
 
@@ -32,7 +32,7 @@ class Bench {
         this.saves += 1;
         this.saved = state;
       },
-      changed: (info) => void this.told.push(info),
+      changed: (info) => void this.changes.push(info),
       now: () => this.now,
       ...parts,
     });
@@ -100,7 +100,7 @@ describe('one writer for a transcript', () => {
     bench.now += 5 * MINUTE;
     expect(lease.info).toBeNull();
     expect(lease.info).toBeNull();
-    expect(bench.told.map((info) => info?.holder ?? null)).toEqual(['ann', 'bob', null]);
+    expect(bench.changes.map((info) => info?.holder ?? null)).toEqual(['ann', 'bob', null]);
   });
 
   test('refuses a process that is not there, and holds nothing for it', () => {
@@ -152,18 +152,18 @@ describe('the faults of file locks', () => {
   test('it was released only when somebody asked: here a timer tells those who watch', () => {
     vi.useFakeTimers();
     try {
-      const told: (LeaseInfo | null)[] = [];
-      const lease = bench.open({ now: () => performance.now(), changed: (info) => void told.push(info) });
+      const changes: (LeaseInfo | null)[] = [];
+      const lease = bench.open({ now: () => performance.now(), changed: (info) => void changes.push(info) });
       lease.acquire('ann', { ttlMs: 2000 });
       vi.advanceTimersByTime(1999);
-      expect(told).toHaveLength(1);
+      expect(changes).toHaveLength(1);
       vi.advanceTimersByTime(2);
-      expect(told.at(-1)).toBeNull();
+      expect(changes.at(-1)).toBeNull();
       lease.acquire('ann', { ttlMs: 2000 });
       lease.end();
-      const before = told.length;
+      const before = changes.length;
       vi.advanceTimersByTime(10_000);
-      expect(told).toHaveLength(before);
+      expect(changes).toHaveLength(before);
     } finally {
       vi.useRealTimers();
     }
@@ -186,7 +186,7 @@ describe('the faults of file locks', () => {
       expect(codeOf(act)).toBe('conversation_not_found');
     }
     lease.end();
-    expect(bench.told).toHaveLength(2);
+    expect(bench.changes).toHaveLength(2);
   });
 
   test('waiters ran into their timeout behind a hold of 17 minutes (#86801): nobody waits, who does not get it knows when to ask again', () => {
@@ -236,9 +236,9 @@ describe('the faults of file locks', () => {
   test('its errors were misread as failures of the model (#13744): they have codes of their own, and none of an agent', () => {
     const { lease } = bench;
     lease.acquire('ann');
-    const held = failureOf(() => lease.admit('bob'));
+    const granted = failureOf(() => lease.admit('bob'));
     const lost = failureOf(() => lease.admit('bob', 'x'));
-    expect([held.code, held.status, held.retryable]).toEqual(['lease_held', 409, true]);
+    expect([granted.code, granted.status, granted.retryable]).toEqual(['lease_held', 409, true]);
     expect([lost.code, lost.status, lost.retryable]).toEqual(['lease_lost', 409, false]);
   });
 
@@ -271,7 +271,7 @@ describe('the faults of file locks', () => {
     child.kill('SIGKILL');
     await once(child, 'exit');
     expect(codeOf(() => lease.admit('ann'))).toBe('done');
-    expect(bench.told.at(-1)).toBeNull();
+    expect(bench.changes.at(-1)).toBeNull();
     expect(codeOf(() => lease.check(admitted))).toBe('lease_lost');
     expect(lease.info).toBeNull();
     lease.stop();
@@ -398,7 +398,7 @@ interface Writer {
 
 /** What must be true, as one would say it: who holds it, and since when. */
 class Model {
-  holder: { readonly lease: string; readonly ttlMs: number; expiresAt: number; wroteAt: number } | undefined;
+  holder: { readonly lease: string; readonly ttlMs: number; expiresAt: number; writtenAt: number } | undefined;
   readonly appended: { readonly fence: number; readonly lease: string | undefined }[] = [];
 
   at(now: number): this['holder'] {
@@ -438,15 +438,16 @@ test('whatever several writers do, no two leases write between two changes of th
       for (const [index, what] of steps) {
         const writer = writers[index];
         if (writer === undefined) continue;
-        const held = model.at(table.now);
-        const isMine = held !== undefined && held.lease === writer.lease;
+        const granted = model.at(table.now);
+        const isMine = granted !== undefined && granted.lease === writer.lease;
         const extend = (): void => {
-          if (held !== undefined) held.expiresAt = Math.min(table.now + held.ttlMs, held.wroteAt + times.maxIdleHoldMs);
+          if (granted !== undefined)
+            granted.expiresAt = Math.min(table.now + granted.ttlMs, granted.writtenAt + times.maxIdleHoldMs);
         };
         const isFull = table.refuse !== undefined;
         switch (what.do) {
           case 'acquire': {
-            const mayHave = held === undefined || what.take;
+            const mayHave = granted === undefined || what.take;
             const code = codeOf(() => {
               writer.lease = table.lease.acquire(writer.name, what).lease;
             });
@@ -454,7 +455,7 @@ test('whatever several writers do, no two leases write between two changes of th
             if (code !== 'done' || writer.lease === undefined) break;
             const { now } = table;
             const ttlMs = Math.min(what.ttlMs, times.maxIdleHoldMs);
-            model.holder = { lease: writer.lease, ttlMs, expiresAt: now + ttlMs, wroteAt: now };
+            model.holder = { lease: writer.lease, ttlMs, expiresAt: now + ttlMs, writtenAt: now };
             break;
           }
           case 'renew':
@@ -469,9 +470,9 @@ test('whatever several writers do, no two leases write between two changes of th
             const lease = what.withLease ? (writer.lease ?? 'none') : undefined;
             const code = codeOf(() => writer.admitted.push({ write: table.lease.admit(writer.name, lease), lease }));
             if (lease !== undefined) expect(code).toBe(isMine ? 'done' : 'lease_lost');
-            else expect(code).toBe(held === undefined ? 'done' : 'lease_held');
-            if (code === 'done' && held !== undefined) {
-              held.wroteAt = table.now;
+            else expect(code).toBe(granted === undefined ? 'done' : 'lease_held');
+            if (code === 'done' && granted !== undefined) {
+              granted.writtenAt = table.now;
               extend();
             }
             break;
@@ -487,7 +488,7 @@ test('whatever several writers do, no two leases write between two changes of th
             appends += 1;
             expect(pending.write.fence).toBe(table.lease.fence);
             expect(pending.write.fence).toBeGreaterThanOrEqual(newest);
-            expect(pending.lease).toBe(held?.lease);
+            expect(pending.lease).toBe(granted?.lease);
             model.appended.push({ fence: pending.write.fence, lease: pending.lease });
             break;
           }
@@ -509,7 +510,7 @@ test('whatever several writers do, no two leases write between two changes of th
             })?.lease;
             expect(lease === undefined).toBe(info === null);
             model.holder =
-              lease === undefined ? undefined : { lease, ttlMs: 200, expiresAt: table.now + 200, wroteAt: table.now };
+              lease === undefined ? undefined : { lease, ttlMs: 200, expiresAt: table.now + 200, writtenAt: table.now };
           }
         }
         expect(table.lease.fence).toBeGreaterThanOrEqual(fence);

@@ -44,13 +44,13 @@ export interface WriteLeaseParts {
   readonly now?: () => number;
 }
 
-interface Held {
+interface GrantedLease {
   readonly holder: string;
   readonly leaseHash: string;
   readonly ttlMs: number;
   readonly process: { readonly pid: number; readonly startTime: string } | undefined;
   expiresAt: number;
-  wroteAt: number;
+  writtenAt: number;
 }
 
 /**
@@ -63,7 +63,7 @@ export class WriteLease {
   readonly #parts: WriteLeaseParts;
   readonly #now: () => number;
   #fence: number;
-  #held: Held | undefined;
+  #granted: GrantedLease | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isOver = false;
 
@@ -72,22 +72,22 @@ export class WriteLease {
     this.#times = { ...WRITE_LEASE_TIMES, ...parts.times };
     this.#parts = parts;
     this.#now = parts.now ?? (() => performance.now());
-    const { fence, held, isWhole } = parse(saved);
+    const { fence, granted, isWhole } = parse(saved);
     const { seenFence = 0 } = parts;
     // Otherwise an unknown holder may have had the highest fence.
     const isLast = isWhole && seenFence <= fence;
     this.#fence = isLast ? fence : Math.max(fence, seenFence) + 1;
-    if (held === undefined || !isLast) return;
+    if (granted === undefined || !isLast) return;
     const now = this.#now();
     // The holder could not renew while the gateway was down, and therefore gets the whole time again.
-    this.#held = { ...held, ttlMs: this.#times.autoReleaseAfterMs, expiresAt: now, wroteAt: now };
-    this.#extend(this.#held);
+    this.#granted = { ...granted, ttlMs: this.#times.autoReleaseAfterMs, expiresAt: now, writtenAt: now };
+    this.#extend(this.#granted);
     this.#arm();
   }
 
   get info(): LeaseInfo | null {
-    const held = this.#living();
-    return held === undefined ? null : this.#infoOf(held);
+    const granted = this.#living();
+    return granted === undefined ? null : this.#infoOf(granted);
   }
 
   get fence(): number {
@@ -103,17 +103,17 @@ export class WriteLease {
     options: { readonly take?: boolean; readonly ttlMs?: number; readonly pid?: number } = {},
   ): Lease {
     this.#assertThere();
-    const held = this.#living();
-    if (held !== undefined && options.take !== true) throw this.#heldBy(held);
+    const granted = this.#living();
+    if (granted !== undefined && options.take !== true) throw this.#holderConflict(granted);
     const process = options.pid === undefined ? undefined : this.#processOf(options.pid);
     const lease = randomBytes(24).toString('base64url');
     const ttlMs = Math.min(options.ttlMs ?? this.#times.autoReleaseAfterMs, this.#times.maxIdleHoldMs);
     const now = this.#now();
-    const next: Held = { holder, leaseHash: sha256Hex(lease), ttlMs, process, expiresAt: now, wroteAt: now };
+    const next: GrantedLease = { holder, leaseHash: sha256Hex(lease), ttlMs, process, expiresAt: now, writtenAt: now };
     // The number is used up even if the save fails: part of it may have reached the disk.
     this.#fence += 1;
     this.#parts.save(textOf(this.#fence, next));
-    this.#held = next;
+    this.#granted = next;
     this.#extend(next);
     this.#arm();
     this.#parts.changed?.(this.#infoOf(next));
@@ -122,9 +122,9 @@ export class WriteLease {
 
   /** Restarts the time, up to `maxIdleHoldMs` after the last write. Throws `lease_lost`. */
   renew(lease: string): Lease {
-    const held = this.#require(lease);
-    this.#extend(held);
-    return { lease, ...this.#infoOf(held) };
+    const granted = this.#require(lease);
+    this.#extend(granted);
+    return { lease, ...this.#infoOf(granted) };
   }
 
   /** Releases the lease. The secret of an earlier grant releases nothing. Throws `lease_lost`. */
@@ -140,14 +140,14 @@ export class WriteLease {
   admit(by: string, lease?: string): WritePermit {
     this.#assertThere();
     if (lease === undefined) {
-      const held = this.#living();
-      if (held !== undefined) throw this.#heldBy(held);
+      const granted = this.#living();
+      if (granted !== undefined) throw this.#holderConflict(granted);
       return { fence: this.#fence, by };
     }
-    const held = this.#require(lease);
-    held.wroteAt = this.#now();
-    this.#extend(held);
-    return { fence: this.#fence, by: held.holder };
+    const granted = this.#require(lease);
+    granted.writtenAt = this.#now();
+    this.#extend(granted);
+    return { fence: this.#fence, by: granted.holder };
   }
 
   /**
@@ -166,7 +166,7 @@ export class WriteLease {
     if (this.#isOver) return;
     this.#isOver = true;
     this.stop();
-    if (this.#held !== undefined) this.#letGo();
+    if (this.#granted !== undefined) this.#letGo();
   }
 
   /** Stops the timer, when the gateway ends. */
@@ -174,33 +174,33 @@ export class WriteLease {
     clearTimeout(this.#timer);
   }
 
-  #current(): Held | undefined {
-    if (this.#held !== undefined && this.#held.expiresAt <= this.#now()) this.#letGo();
-    return this.#held;
+  #current(): GrantedLease | undefined {
+    if (this.#granted !== undefined && this.#granted.expiresAt <= this.#now()) this.#letGo();
+    return this.#granted;
   }
 
   /** Returns the holder if its process is alive. For calls from others: a dead holder makes none. */
-  #living(): Held | undefined {
-    const held = this.#current();
-    if (held?.process === undefined) return held;
-    const found = this.#parts.processOf(held.process.pid);
-    const isAlive = found !== undefined && !found.isZombie && found.startTime === held.process.startTime;
+  #living(): GrantedLease | undefined {
+    const granted = this.#current();
+    if (granted?.process === undefined) return granted;
+    const found = this.#parts.processOf(granted.process.pid);
+    const isAlive = found !== undefined && !found.isZombie && found.startTime === granted.process.startTime;
     if (!isAlive) this.#letGo();
-    return this.#held;
+    return this.#granted;
   }
 
-  #require(lease: string): Held {
+  #require(lease: string): GrantedLease {
     this.#assertThere();
-    const held = this.#current();
-    if (held === undefined || held.leaseHash !== sha256Hex(lease)) throw new BinnacleError('lease_lost');
-    return held;
+    const granted = this.#current();
+    if (granted === undefined || granted.leaseHash !== sha256Hex(lease)) throw new BinnacleError('lease_lost');
+    return granted;
   }
 
   #assertThere(): void {
     if (this.#isOver) throw new BinnacleError('conversation_not_found');
   }
 
-  #processOf(pid: number): Held['process'] {
+  #processOf(pid: number): GrantedLease['process'] {
     const found = Number.isSafeInteger(pid) && pid > 0 ? this.#parts.processOf(pid) : undefined;
     if (found !== undefined && !found.isZombie) return { pid, startTime: found.startTime };
     throw new BinnacleError('bad_request', {
@@ -209,26 +209,26 @@ export class WriteLease {
     });
   }
 
-  #heldBy(held: Held): BinnacleError {
-    const { holder, process } = held;
-    const { fence, expiresInMs } = this.#infoOf(held);
+  #holderConflict(granted: GrantedLease): BinnacleError {
+    const { holder, process } = granted;
+    const { fence, expiresInMs } = this.#infoOf(granted);
     return new BinnacleError('lease_held', {
       message: `${holder} holds the write lease of this conversation.`,
       details: { holder, fence, expiresInMs, ...(process === undefined ? {} : { pid: process.pid }) },
     });
   }
 
-  #infoOf(held: Held): LeaseInfo {
-    const expiresInMs = Math.max(0, Math.round(held.expiresAt - this.#now()));
-    return { holder: held.holder, fence: this.#fence, expiresInMs };
+  #infoOf(granted: GrantedLease): LeaseInfo {
+    const expiresInMs = Math.max(0, Math.round(granted.expiresAt - this.#now()));
+    return { holder: granted.holder, fence: this.#fence, expiresInMs };
   }
 
-  #extend(held: Held): void {
-    held.expiresAt = Math.min(this.#now() + held.ttlMs, held.wroteAt + this.#times.maxIdleHoldMs);
+  #extend(granted: GrantedLease): void {
+    granted.expiresAt = Math.min(this.#now() + granted.ttlMs, granted.writtenAt + this.#times.maxIdleHoldMs);
   }
 
   #letGo(): void {
-    this.#held = undefined;
+    this.#granted = undefined;
     this.#fence += 1;
     clearTimeout(this.#timer);
     try {
@@ -242,9 +242,9 @@ export class WriteLease {
 
   #arm(): void {
     clearTimeout(this.#timer);
-    if (this.#held === undefined || this.#isOver) return;
+    if (this.#granted === undefined || this.#isOver) return;
     // setTimeout accepts at most 2^31-1 ms, and renewals move the end without a new timer: the callback checks again.
-    const delay = Math.min(Math.max(1, this.#held.expiresAt - this.#now()), 2 ** 31 - 1);
+    const delay = Math.min(Math.max(1, this.#granted.expiresAt - this.#now()), 2 ** 31 - 1);
     this.#timer = setTimeout(() => {
       if (this.#current() !== undefined) this.#arm();
     }, delay);
@@ -252,31 +252,36 @@ export class WriteLease {
   }
 }
 
-type Kept = Pick<Held, 'holder' | 'leaseHash' | 'process'>;
+type StoredLease = Pick<GrantedLease, 'holder' | 'leaseHash' | 'process'>;
 
 /** Format `{fence, holder, leaseHash, pid?, startTime?}`; holder and leaseHash are null while the lease is free. */
-const textOf = (fence: number, held: Kept | undefined): string =>
-  JSON.stringify({ fence, holder: held?.holder ?? null, leaseHash: held?.leaseHash ?? null, ...held?.process });
+const textOf = (fence: number, granted: StoredLease | undefined): string =>
+  JSON.stringify({
+    fence,
+    holder: granted?.holder ?? null,
+    leaseHash: granted?.leaseHash ?? null,
+    ...granted?.process,
+  });
 
 function parse(saved: string | null): {
   readonly fence: number;
-  readonly held: Kept | undefined;
+  readonly granted: StoredLease | undefined;
   /** False if the text is damaged, and does not tell whether the lease was held. */
   readonly isWhole: boolean;
 } {
-  if (saved === null) return { fence: 0, held: undefined, isWhole: true };
+  if (saved === null) return { fence: 0, granted: undefined, isWhole: true };
   const state = objectOf(saved);
   const { fence, holder, leaseHash, pid, startTime } = state;
-  if (!isFence(fence)) return { fence: fenceIn(saved), held: undefined, isWhole: false };
-  if (holder === null && leaseHash === null) return { fence, held: undefined, isWhole: true };
+  if (!isFence(fence)) return { fence: fenceIn(saved), granted: undefined, isWhole: false };
+  if (holder === null && leaseHash === null) return { fence, granted: undefined, isWhole: true };
   const hasProcess = pid !== undefined || startTime !== undefined;
   const isWhole =
     typeof holder === 'string' &&
     typeof leaseHash === 'string' &&
     (!hasProcess || (isFence(pid) && typeof startTime === 'string'));
-  if (!isWhole) return { fence, held: undefined, isWhole };
+  if (!isWhole) return { fence, granted: undefined, isWhole };
   const process = isFence(pid) && typeof startTime === 'string' ? { pid, startTime } : undefined;
-  return { fence, held: { holder, leaseHash, process }, isWhole };
+  return { fence, granted: { holder, leaseHash, process }, isWhole };
 }
 
 function objectOf(text: string): Readonly<Record<string, unknown>> {

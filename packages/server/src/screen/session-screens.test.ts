@@ -9,7 +9,7 @@ import type { Session, SessionListener } from '../sessions/session.ts';
 import { type ScreenTimes, SessionScreens } from './session-screens.ts';
 
 /** Nothing is late for want of a processor; tests of what is late say when that is. */
-const PATIENT = { lookMs: 10, drawMs: 20_000, waitMs: 20_000 };
+const PATIENT = { checkMs: 10, drawMs: 20_000, waitMs: 20_000 };
 
 const log = pino({ level: 'silent' });
 

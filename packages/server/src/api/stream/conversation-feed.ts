@@ -8,7 +8,7 @@ import {
   type SendReceipt,
 } from '@binnacle/protocol';
 import type { Conversation } from '../../conversations/conversation.ts';
-import { Pace, REAL_CLOCK } from '../../conversations/state/pace.ts';
+import { EventPacer, PACE_CLOCK } from '../../conversations/state/pace.ts';
 import { parseEntry } from '../../conversations/state/transcript.ts';
 import { Cursor } from '../../cursor/cursor.ts';
 import { type Gap, Pump, type Sink, type Took } from '../../cursor/pump.ts';
@@ -42,7 +42,7 @@ export class ConversationFeed implements Sink {
   readonly conversation: Conversation;
   readonly #outlet: ConversationFeedOutlet;
   readonly #pump: Pump;
-  readonly #pace: Pace;
+  readonly #pace: EventPacer;
   /** Requested runs; undefined for everything. */
   #runs: Set<string> | undefined;
   #sent: Position;
@@ -63,7 +63,7 @@ export class ConversationFeed implements Sink {
     this.#runs = runs === undefined ? undefined : new Set(runs);
     this.#sent = at;
     this.#pump = new Pump(new Cursor(conversation.log, at), this);
-    this.#pace = new Pace(intervalMs, REAL_CLOCK, (events, behind) => this.#emit(events, behind));
+    this.#pace = new EventPacer(intervalMs, PACE_CLOCK, (events, behind) => this.#emit(events, behind));
   }
 
   /** Position after the last sent event. */

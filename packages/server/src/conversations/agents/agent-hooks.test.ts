@@ -16,22 +16,22 @@ import { openCatalogueFile } from '../../store/schema.ts';
 import type { Database } from '../../store/sqlite.ts';
 import type { Conversation } from '../conversation.ts';
 import { Conversations } from '../conversations.ts';
-import type { Guard } from './agent-hooks.ts';
+import type { AgentGuard } from './agent-hooks.ts';
 import { Agents } from './agents.ts';
 
 const log = pino({ level: 'silent' });
 const ANN = { user: 'ann', name: 'ann' };
 
 /** Answers when it is told to. */
-class Judge implements Guard {
+class Judge implements AgentGuard {
   readonly ready = undefined;
-  readonly asked: { readonly run: string; readonly settle: (isAllowed: boolean) => void }[] = [];
+  readonly requests: { readonly run: string; readonly settle: (isAllowed: boolean) => void }[] = [];
 
   beforeRun({ run }: { readonly run: string }): Promise<void> {
     return new Promise((resolve, reject) => {
       const settle = (isAllowed: boolean): void =>
         isAllowed ? resolve() : reject(new BinnacleError('vetoed', { details: { plugin: 'p', reason: 'no' } }));
-      this.asked.push({ run, settle });
+      this.requests.push({ run, settle });
     });
   }
 
@@ -54,7 +54,7 @@ afterAll(() => {
   rmSync(dir, { recursive: true });
 });
 
-function conversationsWith(guard: Guard): Conversations {
+function conversationsWith(guard: AgentGuard): Conversations {
   const store = new ConversationStore(db);
   const agents = new Agents({
     configs: () => new Map<string, AgentConfig>([['main', { id: 'main', driver: 'echo' }]]),
@@ -85,7 +85,7 @@ const settled = async (): Promise<void> => {
 
 async function idle(conversation: Conversation, judge: Judge): Promise<void> {
   while (conversation.isBusy) {
-    for (const one of judge.asked.splice(0)) one.settle(true);
+    for (const one of judge.requests.splice(0)) one.settle(true);
     await settled();
   }
 }
@@ -117,7 +117,7 @@ describe('one-end', () => {
             const steer = one.interrupts && mayInterrupt ? 'interrupt' : 'queue';
             conversation.send({ id, text: `say ${id}`, steer }, ANN);
           } else if (one.kind === 'settle')
-            judge.asked[one.which % Math.max(1, judge.asked.length)]?.settle(one.isAllowed);
+            judge.requests[one.which % Math.max(1, judge.requests.length)]?.settle(one.isAllowed);
           else if (one.kind === 'abort' && sent.length > 0) {
             const id = sent[one.which % sent.length] ?? '';
             // One that was taken back while it waited is no run, and never was.
@@ -161,14 +161,14 @@ describe('what waits for verdicts', () => {
   test('goes on in the order in which it came, without what was refused', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.record({ isAsked: fc.boolean(), isAllowed: fc.boolean() }), { maxLength: 12 }),
+        fc.array(fc.record({ isHooked: fc.boolean(), isAllowed: fc.boolean() }), { maxLength: 12 }),
         fc.infiniteStream(fc.nat()),
         async (ones, dice) => {
           const order = new InOrder();
           const done: number[] = [];
           const open: (() => void)[] = [];
-          const all = ones.map(({ isAsked, isAllowed }, i) => {
-            const verdict = isAsked
+          const all = ones.map(({ isHooked, isAllowed }, i) => {
+            const verdict = isHooked
               ? new Promise<void>((resolve, reject) => open.push(isAllowed ? resolve : () => reject(new Error('no'))))
               : undefined;
             return order
@@ -183,8 +183,8 @@ describe('what waits for verdicts', () => {
             for (const settle of open.splice(roll % open.length, 1)) settle();
             await Promise.resolve();
           }
-          expect(await Promise.all(all)).toEqual(ones.map(({ isAsked, isAllowed }) => !isAsked || isAllowed));
-          expect(done).toEqual(ones.flatMap(({ isAsked, isAllowed }, i) => (!isAsked || isAllowed ? [i] : [])));
+          expect(await Promise.all(all)).toEqual(ones.map(({ isHooked, isAllowed }) => !isHooked || isAllowed));
+          expect(done).toEqual(ones.flatMap(({ isHooked, isAllowed }, i) => (!isHooked || isAllowed ? [i] : [])));
           await settled();
           expect(order.isEmpty).toBe(true);
         },

@@ -3,7 +3,7 @@
 import { type Author, BinnacleError } from '@binnacle/protocol';
 
 /** A message that is about to be given to an agent. */
-export interface RunAsked {
+export interface AgentRunRequest {
   readonly conversation: string;
   readonly run: string;
   readonly agent: string;
@@ -11,7 +11,7 @@ export interface RunAsked {
   readonly by: string;
 }
 
-export interface CallAsked {
+export interface ToolCallRequest {
   readonly tool: string;
   readonly input: unknown;
   /** Name of the agent. */
@@ -23,22 +23,22 @@ export interface CallAsked {
  * The hooks of plugins. A hook method returns undefined if no hook applies, so that nothing waits. Otherwise its
  * promise settles once all hooks have answered, and rejects with `vetoed` if one refuses. The methods never throw.
  */
-export interface Guard {
+export interface AgentGuard {
   /** Settles when hooks can be called; no turn begins before. Undefined from then on. */
   readonly ready: Promise<void> | undefined;
-  beforeRun(asked: RunAsked): Promise<void> | undefined;
-  beforeToolCall(asked: CallAsked): Promise<void> | undefined;
+  beforeRun(request: AgentRunRequest): Promise<void> | undefined;
+  beforeToolCall(request: ToolCallRequest): Promise<void> | undefined;
 }
 
-export const NO_GUARD: Guard = { ready: undefined, beforeRun: () => undefined, beforeToolCall: () => undefined };
+export const NO_GUARD: AgentGuard = { ready: undefined, beforeRun: () => undefined, beforeToolCall: () => undefined };
 
-export interface Refusal {
+export interface HookRefusal {
   readonly error: BinnacleError;
   readonly by: Author;
   readonly why: string;
 }
 
-export function refusalOf(error: unknown): Refusal {
+export function refusalOf(error: unknown): HookRefusal {
   const known = error instanceof BinnacleError ? error : new BinnacleError('vetoed', { cause: error });
   const { plugin, reason } = known.details ?? {};
   const name = typeof plugin === 'string' ? `plugin ${plugin}` : 'gateway';

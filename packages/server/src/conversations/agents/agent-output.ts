@@ -15,8 +15,8 @@ export interface OutputPiece {
 export class AgentOutput {
   readonly #reads: 'lines' | 'text';
   /** The beginning of a line or of a character whose rest has not arrived. */
-  #held: Uint8Array[] = [];
-  #heldBytes = 0;
+  #partial: Uint8Array[] = [];
+  #partialBytes = 0;
   #offset: number;
   #stderr: Uint8Array = new Uint8Array(0);
 
@@ -33,7 +33,7 @@ export class AgentOutput {
 
   /** Cuts stdout bytes at `offset` into pieces; the property `offset` moves with each piece. Throws `agent_flood`. */
   *stdout(bytes: Uint8Array, offset: number): Generator<OutputPiece> {
-    if (this.#heldBytes === 0) this.#offset = offset;
+    if (this.#partialBytes === 0) this.#offset = offset;
     if (this.#reads === 'text') {
       yield* this.#text(bytes, offset);
       return;
@@ -60,17 +60,17 @@ export class AgentOutput {
 
   /** Returns the rest at the end of the output: a line without its line break, a character without its rest. */
   *rest(): Generator<OutputPiece> {
-    if (this.#heldBytes === 0) return;
-    this.#offset += this.#heldBytes;
+    if (this.#partialBytes === 0) return;
+    this.#offset += this.#partialBytes;
     yield { text: this.#take(new Uint8Array(0)) };
   }
 
   *#text(bytes: Uint8Array, offset: number): Generator<OutputPiece> {
     this.#hold(bytes);
-    const all = Buffer.concat(this.#held);
+    const all = Buffer.concat(this.#partial);
     const open = incompleteBytes(all);
-    this.#held = [];
-    this.#heldBytes = 0;
+    this.#partial = [];
+    this.#partialBytes = 0;
     if (open > 0) this.#hold(all.subarray(all.length - open));
     this.#offset = offset + bytes.length - open;
     if (all.length > open)
@@ -79,18 +79,18 @@ export class AgentOutput {
 
   #hold(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
-    if (this.#heldBytes + bytes.length > MAX_LINE_BYTES) {
+    if (this.#partialBytes + bytes.length > MAX_LINE_BYTES) {
       throw new BinnacleError('agent_flood', { details: { limitBytes: MAX_LINE_BYTES } });
     }
     // Copies the bytes, because the memory of pages is reused.
-    this.#held.push(Uint8Array.from(bytes));
-    this.#heldBytes += bytes.length;
+    this.#partial.push(Uint8Array.from(bytes));
+    this.#partialBytes += bytes.length;
   }
 
   #take(rest: Uint8Array): string {
-    const whole = this.#heldBytes === 0 ? rest : Buffer.concat([...this.#held, rest]);
-    this.#held = [];
-    this.#heldBytes = 0;
+    const whole = this.#partialBytes === 0 ? rest : Buffer.concat([...this.#partial, rest]);
+    this.#partial = [];
+    this.#partialBytes = 0;
     return new TextDecoder().decode(whole);
   }
 }

@@ -10,11 +10,11 @@ import type { Session } from '../../sessions/session.ts';
 import type { Sessions } from '../../sessions/sessions.ts';
 import type { AgentLink, AgentSettings, ProcessDriver, Prompt, TerminalAnswer } from '../drivers/driver.ts';
 import type { DriverMark } from '../state/transcript.ts';
-import type { Agent, ProcessMemory, Told } from './agent.ts';
+import type { Agent, AgentEvents, ProcessMemory } from './agent.ts';
 import { AgentInput } from './agent-input.ts';
 import { AgentOutput, type OutputPiece } from './agent-output.ts';
 import { ProcessEffects } from './effects.ts';
-import { Quiet } from './quiet-timer.ts';
+import { QuietTimer } from './quiet-timer.ts';
 import type { Terminals } from './terminals.ts';
 
 /** Delay before a retry after the disk was full. */
@@ -33,7 +33,7 @@ export interface AgentProcessParts {
   readonly sessions: Sessions;
   /** Id of the conversation that the process belongs to. */
   readonly conversation: string;
-  readonly told: Told;
+  readonly events: AgentEvents;
   readonly terminals: (parts: { readonly process: string; answer(answer: TerminalAnswer): void }) => Terminals;
   readonly cwd: string;
   /** Delay, ms, between the request to end the turn and the end of the process. */
@@ -43,7 +43,7 @@ export interface AgentProcessParts {
 }
 
 /** One life of the program. */
-interface Life {
+interface ProcessLife {
   readonly session: SessionId;
   readonly link: AgentLink;
   readonly terminals: Terminals;
@@ -54,25 +54,25 @@ interface Life {
   /** Output offset up to which everything is stored beside the log. */
   rememberedAt: number;
   /** State stored last, from which a new link can begin. */
-  kept: { readonly state: string; readonly offset: number };
+  stored: { readonly state: string; readonly offset: number };
   isOver: boolean;
   lingering: NodeJS.Timeout | undefined;
   unlisten: () => void;
 }
 
-type Act = (link: AgentLink) => void;
+type LinkCall = (link: AgentLink) => void;
 
 export class AgentProcess implements Agent {
   readonly #parts: AgentProcessParts;
-  #life: Life | undefined;
+  #life: ProcessLife | undefined;
   #memory: string | null;
   #isInTurn = false;
   #isClosed = false;
   /** Calls that wait while the disk is full, with the timer of the retry. */
-  #stalled: { readonly acts: Act[]; readonly timer: NodeJS.Timeout } | undefined;
+  #stalled: { readonly acts: LinkCall[]; readonly timer: NodeJS.Timeout } | undefined;
   #grace: NodeJS.Timeout | undefined;
   #idle: NodeJS.Timeout | undefined;
-  readonly #quiet = new Quiet();
+  readonly #quiet = new QuietTimer();
   /** Settles when all ended processes are deleted. */
   #ending: Promise<unknown> = Promise.resolve();
 
@@ -129,7 +129,7 @@ export class AgentProcess implements Agent {
     // An idle process is useless while the gateway is down, provided that a later process can load its memory.
     const isSpare = life !== undefined && !this.#isInTurn && this.#memory !== null;
     if (isSpare && !ends)
-      this.#parts.told.remember({ session: null, offset: 0, n: 0, state: null, memory: this.#memory });
+      this.#parts.events.remember({ session: null, offset: 0, n: 0, state: null, memory: this.#memory });
     if (!ends && !isSpare) return;
     life?.terminals.endAll();
     if (life !== undefined) await this.#delete(life.session);
@@ -164,7 +164,7 @@ export class AgentProcess implements Agent {
   #launch(prompt: Prompt): void {
     const { driver, settings, sessions, conversation, cwd } = this.#parts;
     const id = uuidv7() as SessionId;
-    let life: Life;
+    let life: ProcessLife;
     let launched: { readonly argv: readonly string[]; readonly env?: Readonly<Record<string, string>> };
     try {
       launched = driver.launch(settings, { memory: this.#memory, prompt });
@@ -175,11 +175,17 @@ export class AgentProcess implements Agent {
     }
     this.#life = life;
     const { argv, env } = launched;
-    const asked = { argv, mode: 'pipe', cwd, env: { ...settings.env, ...env }, name: `agent ${settings.id}` } as const;
+    const request = {
+      argv,
+      mode: 'pipe',
+      cwd,
+      env: { ...settings.env, ...env },
+      name: `agent ${settings.id}`,
+    } as const;
     // The first prompt is stored in this event-loop turn; the process starts later.
     life.input.begin(
       sessions
-        .create(asked, { id, isShell: false, conversation, hidden: true })
+        .create(request, { id, isShell: false, conversation, hidden: true })
         .then((session) => {
           // The turn was abandoned while the process started.
           if (life.isOver) return this.#delete(id);
@@ -190,7 +196,7 @@ export class AgentProcess implements Agent {
     this.#call(life, (link) => link.prompt(prompt));
   }
 
-  #makeLife(session: SessionId, state: object | undefined, offset: number): Life {
+  #makeLife(session: SessionId, state: object | undefined, offset: number): ProcessLife {
     const { driver, settings, cwd } = this.#parts;
     const terminals = this.#parts.terminals({
       process: session,
@@ -198,7 +204,7 @@ export class AgentProcess implements Agent {
     });
     const effects = new ProcessEffects(terminals);
     const link = driver.link(settings, effects, { state, memory: this.#memory, cwd });
-    const life: Life = {
+    const life: ProcessLife = {
       session,
       link,
       terminals,
@@ -212,7 +218,7 @@ export class AgentProcess implements Agent {
       effects,
       pump: undefined,
       rememberedAt: offset,
-      kept: { state: state === undefined ? '' : JSON.stringify(state), offset },
+      stored: { state: state === undefined ? '' : JSON.stringify(state), offset },
       isOver: false,
       lingering: undefined,
       unlisten: () => undefined,
@@ -221,13 +227,13 @@ export class AgentProcess implements Agent {
   }
 
   /** Calls the link now, or after a full disk has room again. */
-  #ask(act: Act): void {
+  #ask(act: LinkCall): void {
     if (this.#stalled !== undefined) this.#stalled.acts.push(act);
     else if (this.#life !== undefined) this.#call(this.#life, act);
   }
 
   /** Calls the link, stores its effects, then executes its requests. */
-  #call(life: Life, act: Act): void {
+  #call(life: ProcessLife, act: LinkCall): void {
     if (life.isOver) return;
     try {
       act(life.link);
@@ -239,10 +245,10 @@ export class AgentProcess implements Agent {
   }
 
   /** Stores the effects, then executes the requests. `act`: call to repeat if the disk was full. */
-  #commit(life: Life, act?: Act): void {
-    const { effects, output, kept } = life;
+  #commit(life: ProcessLife, act?: LinkCall): void {
+    const { effects, output, stored } = life;
     const state = JSON.stringify(life.link.state);
-    const isNew = state !== kept.state;
+    const isNew = state !== stored.state;
     const hasEnded = effects.hasEnded;
     const { sends, endsInput, operations } = effects;
     effects.sends = [];
@@ -258,13 +264,13 @@ export class AgentProcess implements Agent {
         ...(endsInput ? { endsInput } : {}),
       } as const;
       try {
-        this.#parts.told.commit(effects.take(), mark);
+        this.#parts.events.commit(effects.take(), mark);
       } catch (error) {
         if (!(error instanceof BinnacleError) || error.code !== 'disk_full') this.#fail(life, error);
         else this.#stall(life, act);
         return;
       }
-      life.kept = { state, offset: output.offset };
+      life.stored = { state, offset: output.offset };
     }
     for (const line of sends) {
       life.input.n += 1;
@@ -272,7 +278,7 @@ export class AgentProcess implements Agent {
     }
     if (endsInput) life.input.end();
     for (const operation of operations) operation();
-    if (!life.isOver) this.#quiet.look(life.link.quietMs, () => this.#call(life, (link) => link.quiet?.()));
+    if (!life.isOver) this.#quiet.arm(life.link.quietMs, () => this.#call(life, (link) => link.quiet?.()));
     if (hasEnded) this.#turnOnEnd(life);
     else if (!life.isOver && output.offset - life.rememberedAt >= REMEMBER_BYTES) this.#remember(life);
   }
@@ -281,12 +287,12 @@ export class AgentProcess implements Agent {
    * Handles a full disk: the process waits, because its output is not read. The current state of the link was not
    * stored, so a new link is made from the stored state and reads the output again.
    */
-  #stall(life: Life, act: Act | undefined): void {
+  #stall(life: ProcessLife, act: LinkCall | undefined): void {
     this.#letGo(life);
     const acts = act === undefined ? [] : [act];
     const timer = setTimeout(() => {
       this.#stalled = undefined;
-      const { state, offset } = life.kept;
+      const { state, offset } = life.stored;
       const next = this.#makeLife(life.session, state === '' ? undefined : (JSON.parse(state) as object), offset);
       next.input.n = life.input.n;
       this.#life = next;
@@ -302,14 +308,14 @@ export class AgentProcess implements Agent {
   }
 
   /** Ends a process that cannot continue, with an error. */
-  #fail(life: Life, error: unknown): void {
+  #fail(life: ProcessLife, error: unknown): void {
     if (life.isOver) return;
-    this.#tellFailed(error);
+    this.#reportFailure(error);
     this.#end(life);
   }
 
-  #turnOnEnd(life: Life): void {
-    const { driver, told } = this.#parts;
+  #turnOnEnd(life: ProcessLife): void {
+    const { driver, events } = this.#parts;
     if (driver.life === 'turn') {
       this.#end(life);
       return;
@@ -319,14 +325,20 @@ export class AgentProcess implements Agent {
     this.#memory = driver.memoryOf(life.link.state) ?? this.#memory;
     this.#remember(life);
     this.#armIdle();
-    told.free();
+    events.free();
   }
 
   /** Stores the state from which a later gateway continues. It no longer needs earlier marks in the log. */
-  #remember(life: Life): void {
+  #remember(life: ProcessLife): void {
     const { session, input, output, link } = life;
     life.rememberedAt = output.offset;
-    this.#parts.told.remember({ session, offset: output.offset, n: input.n, state: link.state, memory: this.#memory });
+    this.#parts.events.remember({
+      session,
+      offset: output.offset,
+      n: input.n,
+      state: link.state,
+      memory: this.#memory,
+    });
   }
 
   #armIdle(): void {
@@ -338,7 +350,7 @@ export class AgentProcess implements Agent {
     this.#idle.unref();
   }
 
-  async #follow(life: Life, session: Session): Promise<void> {
+  async #follow(life: ProcessLife, session: Session): Promise<void> {
     await session.refresh().catch(() => undefined);
     const at = await positionOf(session.log, { offset: life.output.offset });
     if (life.isOver) return;
@@ -363,7 +375,7 @@ export class AgentProcess implements Agent {
     life.pump.start();
   }
 
-  #page(life: Life, page: Page): Took {
+  #page(life: ProcessLife, page: Page): Took {
     let isLast = false;
     for (const entry of page.entries) {
       if (life.isOver) return 'done';
@@ -381,7 +393,7 @@ export class AgentProcess implements Agent {
     return 'full';
   }
 
-  #read(life: Life, bytes: Uint8Array, offset: number): void {
+  #read(life: ProcessLife, bytes: Uint8Array, offset: number): void {
     try {
       for (const piece of life.output.stdout(bytes, offset)) {
         this.#handle(life, piece);
@@ -396,19 +408,19 @@ export class AgentProcess implements Agent {
     }
   }
 
-  #handle(life: Life, { text }: OutputPiece): void {
+  #handle(life: ProcessLife, { text }: OutputPiece): void {
     if (this.#parts.driver.reads === 'text') life.link.text?.(text);
     else if (text.trim() !== '') life.link.line?.(text);
   }
 
-  #gap(life: Life, { from, to }: Gap): Took {
+  #gap(life: ProcessLife, { from, to }: Gap): Took {
     const message = 'The agent wrote more than is kept of it.';
     this.#fail(life, new BinnacleError('agent_flood', { message, details: { from, to } }));
     return 'done';
   }
 
   /** Handles the end of the process, after all output is read. */
-  #processOnEnd(life: Life, { exitCode, signal }: Pick<SessionInfo, 'exitCode' | 'signal'>): void {
+  #processOnEnd(life: ProcessLife, { exitCode, signal }: Pick<SessionInfo, 'exitCode' | 'signal'>): void {
     if (life.isOver) return;
     const stderr = life.output.stderrTail;
     try {
@@ -423,13 +435,13 @@ export class AgentProcess implements Agent {
     if (this.#isInTurn) {
       const how = signal === null ? `with code ${exitCode ?? 'unknown'}` : `by ${signal}`;
       const message = `The agent ended ${how}${stderr === '' ? '.' : `: ${stderr}`}`;
-      this.#tellFailed(new BinnacleError('agent_died', { message }));
+      this.#reportFailure(new BinnacleError('agent_died', { message }));
     }
     this.#end(life);
   }
 
   /** Ends the process and all its children. The agent is free after that. */
-  #end(life: Life): void {
+  #end(life: ProcessLife): void {
     if (life.isOver) return;
     this.#memory = this.#parts.driver.memoryOf(life.link.state) ?? this.#memory;
     this.#letGo(life);
@@ -444,23 +456,23 @@ export class AgentProcess implements Agent {
 
   /** Fails the turn when no process could be started. */
   #giveUp(error: unknown): void {
-    this.#tellFailed(error);
+    this.#reportFailure(error);
     this.#free();
   }
 
-  #tellFailed(error: unknown): void {
-    this.#parts.told.failed(BinnacleError.of(error));
+  #reportFailure(error: unknown): void {
+    this.#parts.events.failed(BinnacleError.of(error));
   }
 
   #free(): void {
     clearTimeout(this.#grace);
     this.#isInTurn = false;
     if (this.#isClosed) return;
-    this.#parts.told.remember({ session: null, offset: 0, n: 0, state: null, memory: this.#memory });
-    this.#parts.told.free();
+    this.#parts.events.remember({ session: null, offset: 0, n: 0, state: null, memory: this.#memory });
+    this.#parts.events.free();
   }
 
-  #letGo(life: Life): void {
+  #letGo(life: ProcessLife): void {
     life.isOver = true;
     clearTimeout(life.lingering);
     if (this.#life === life) this.#quiet.stop();

@@ -3,34 +3,34 @@
 import type { RunRecord } from '../../store/conversations.ts';
 import type { Driver, Prompt } from '../drivers/driver.ts';
 import type { DriverMark } from '../state/transcript.ts';
-import type { Agent, AgentKind, AgentMade, ProcessMemory, Told } from './agent.ts';
+import type { Agent, AgentEvents, AgentKind, AgentMade, ProcessMemory } from './agent.ts';
 
-export interface SeatParts {
+export interface AgentSlotParts {
   /** Id of the conversation. */
   readonly conversation: string;
-  readonly told: Told;
+  readonly events: AgentEvents;
   readonly memory: ProcessMemory | null;
 }
 
 /** Result for a run that an earlier gateway left: it continues, begins again, or is lost. */
-export type Left = 'goes_on' | 'begins' | 'lost';
+export type ResumeOutcome = 'goes_on' | 'begins' | 'lost';
 
-export class Seat {
-  readonly #parts: SeatParts;
+export class AgentSlot {
+  readonly #parts: AgentSlotParts;
   #taken: { readonly made: AgentMade; readonly version: string; readonly kind: Driver['kind'] } | undefined;
   /** Stand-in for the agent during one turn. */
-  #guest: Agent | undefined;
+  #standIn: Agent | undefined;
   #isFree = true;
   #memory: ProcessMemory | null;
 
-  constructor(parts: SeatParts) {
+  constructor(parts: AgentSlotParts) {
     this.#parts = parts;
     this.#memory = parts.memory;
   }
 
   /** The agent, or the stand-in, that has the turn. */
   get agent(): Agent | undefined {
-    return this.#guest ?? this.#taken?.made.agent;
+    return this.#standIn ?? this.#taken?.made.agent;
   }
 
   /** Id of the session of the agent's process. */
@@ -40,7 +40,7 @@ export class Seat {
 
   /** True if a turn can begin. */
   get isFree(): boolean {
-    return this.#isFree && this.#guest === undefined;
+    return this.#isFree && this.#standIn === undefined;
   }
 
   /**
@@ -48,7 +48,7 @@ export class Seat {
    * sends it.
    */
   get isProcess(): boolean {
-    return this.#guest === undefined && this.#taken?.kind === 'process';
+    return this.#standIn === undefined && this.#taken?.kind === 'process';
   }
 
   /** Place of the stored memory: marks in the log after this place are newer. */
@@ -63,13 +63,13 @@ export class Seat {
   }
 
   /** Lends one turn to a stand-in. The agent does not learn of the turn, and its process continues unchanged. */
-  lend(guest: Agent, prompt: Prompt): void {
-    this.#guest = guest;
-    guest.begin(prompt);
+  lend(standIn: Agent, prompt: Prompt): void {
+    this.#standIn = standIn;
+    standIn.begin(prompt);
   }
 
-  guestLeft(): void {
-    this.#guest = undefined;
+  standInEnded(): void {
+    this.#standIn = undefined;
   }
 
   /** Marks the agent as free. */
@@ -82,7 +82,7 @@ export class Seat {
   }
 
   /** Continues with an agent that an earlier gateway left, in the middle of `running` or between turns. */
-  resume(kind: AgentKind | undefined, running: RunRecord | undefined, marks: readonly DriverMark[]): Left {
+  resume(kind: AgentKind | undefined, running: RunRecord | undefined, marks: readonly DriverMark[]): ResumeOutcome {
     if (kind === undefined || kind.driver.kind === 'local') return 'lost';
     const session = marks.at(-1)?.session ?? this.#memory?.session ?? undefined;
     // The gateway was killed between the start of the run and the first line to the agent.
@@ -103,15 +103,15 @@ export class Seat {
   }
 
   async close(ends: boolean): Promise<void> {
-    await Promise.all([this.#guest?.close(true), this.#taken?.made.agent.close(ends)]);
+    await Promise.all([this.#standIn?.close(true), this.#taken?.made.agent.close(ends)]);
   }
 
   /** Returns the current agent, or a new one if its settings have changed. */
   #take(kind: AgentKind): AgentMade {
     if (this.#taken?.version === kind.version) return this.#taken.made;
     void this.#taken?.made.agent.close(true);
-    const { conversation, told } = this.#parts;
-    const made = kind.make(conversation, told, this.#memory?.memory ?? null);
+    const { conversation, events } = this.#parts;
+    const made = kind.make(conversation, events, this.#memory?.memory ?? null);
     this.#taken = { made, version: kind.version, kind: kind.driver.kind };
     return made;
   }

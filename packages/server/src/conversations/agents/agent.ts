@@ -4,7 +4,7 @@ import type { BinnacleError } from '@binnacle/protocol';
 import type { Driver, Prompt } from '../drivers/driver.ts';
 import type { DriverMark } from '../state/transcript.ts';
 import type { Effect } from './effects.ts';
-import type { WatchedTimes } from './turn-watch.ts';
+import type { TurnWatchTimes } from './turn-watch.ts';
 
 export interface Agent {
   /** Id of the session of the agent's process; null without a process. */
@@ -26,7 +26,7 @@ export interface Agent {
 }
 
 /** The conversation as its agent sees it. */
-export interface Told {
+export interface AgentEvents {
   /**
    * Stores effects together with the progress of the exchange. `mark` is undefined for agents that cannot continue
    * after a restart. Throws `disk_full`; nothing was stored then, and the caller must repeat the effects.
@@ -60,12 +60,12 @@ export interface AgentKind {
   /** Milliseconds; 0: no limit. */
   readonly timeoutMs: number;
   readonly approvalMs: number;
-  readonly silence: WatchedTimes;
+  readonly silence: TurnWatchTimes;
   /**
    * Makes the agent for a conversation. `conversation`: its id. `memory`: from the process before, see
    * `ProcessDriver.memoryOf`.
    */
-  make(conversation: string, told: Told, memory: string | null): AgentMade;
+  make(conversation: string, events: AgentEvents, memory: string | null): AgentMade;
 }
 
 export interface AgentMade {

@@ -6,8 +6,8 @@ import type { AgentInfo, Visibility } from '@binnacle/protocol';
 import type { AgentConfig } from '../../config/schema.ts';
 import type { Sessions } from '../../sessions/sessions.ts';
 import type { AgentSettings, Driver, LocalDriver, LocalTurn, Prompt, TurnTools } from '../drivers/driver.ts';
-import type { AgentKind, AgentMade, Told } from './agent.ts';
-import { type Guard, NO_GUARD } from './agent-hooks.ts';
+import type { AgentEvents, AgentKind, AgentMade } from './agent.ts';
+import { type AgentGuard, NO_GUARD } from './agent-hooks.ts';
 import { AgentProcess } from './agent-process.ts';
 import { driverOf } from './drivers.ts';
 import { LocalAgent } from './local-agent.ts';
@@ -30,7 +30,7 @@ export interface AgentsParts {
   /** Returns the tools that plugins offer to an agent inside the gateway. Default: none. */
   toolsOf?(agent: string): TurnTools;
   /** Default: a guard that allows everything. */
-  readonly guard?: Guard;
+  readonly guard?: AgentGuard;
   /**
    * Returns a driver whose name has a slash. Whether a plugin provides the driver is known only when it runs. Default:
    * no such drivers.
@@ -65,9 +65,9 @@ export class Agents {
   /**
    * Ends agents' processes that no conversation continues with: the agent was replaced, or the conversation deleted.
    */
-  async endOthers(kept: ReadonlySet<string>): Promise<void> {
+  async endOthers(retained: ReadonlySet<string>): Promise<void> {
     const { sessions } = this.#parts;
-    const others = sessions.listHidden().filter((id) => !kept.has(id));
+    const others = sessions.listHidden().filter((id) => !retained.has(id));
     // The next start finds a process that cannot be ended now.
     await Promise.allSettled(others.map((id) => sessions.delete(id)));
   }
@@ -87,7 +87,7 @@ export class Agents {
       timeoutMs: timeoutMs ?? DEFAULT_TIMEOUT_MS,
       approvalMs: approvalTimeoutMs ?? DEFAULT_APPROVAL_MS,
       silence: { ...SILENCE_TIMES, ...this.#parts.silenceTimes, limitMs: silenceMs ?? DEFAULT_SILENCE_MS },
-      make: (conversation, told, memory) => this.#make(settings, conversation, told, memory),
+      make: (conversation, events, memory) => this.#make(settings, conversation, events, memory),
     };
   }
 
@@ -95,14 +95,14 @@ export class Agents {
     return (name.includes('/') ? this.#parts.foreignDriver?.(name) : undefined) ?? driverOf(name);
   }
 
-  #make(settings: AgentSettings, conversation: string, told: Told, memory: string | null): AgentMade {
+  #make(settings: AgentSettings, conversation: string, events: AgentEvents, memory: string | null): AgentMade {
     const { sessions, graceMs, idleMs, guard = NO_GUARD } = this.#parts;
     const driver = this.#driverOf(settings.driver);
     if (driver.kind === 'local') {
       const tools = this.#parts.toolsOf?.(settings.id);
       const contextOf = (prompt: Prompt) => this.#parts.contextOf(conversation, prompt);
       return {
-        agent: new LocalAgent({ driver, settings, told, ...(tools === undefined ? {} : { tools }), contextOf }),
+        agent: new LocalAgent({ driver, settings, events, ...(tools === undefined ? {} : { tools }), contextOf }),
       };
     }
     const agent = new AgentProcess(
@@ -111,7 +111,7 @@ export class Agents {
         settings,
         sessions,
         conversation,
-        told,
+        events,
         terminals: ({ process, answer }) =>
           new Terminals({
             host: sessions,

@@ -2,7 +2,7 @@
 
 import type { Author, CommandInfo } from '@binnacle/protocol';
 import type { LocalDriver } from '../drivers/driver.ts';
-import type { Agent, Told } from './agent.ts';
+import type { Agent, AgentEvents } from './agent.ts';
 import { LocalAgent } from './local-agent.ts';
 
 export interface ChatCommand extends CommandInfo {
@@ -34,9 +34,9 @@ export function callIn(text: string, commands: ChatCommands): CommandCall | unde
 /** Makes a stand-in that takes one turn and does not see the agent's history. */
 export function commandAgent(
   { command, args }: CommandCall,
-  from: { readonly conversation: string; readonly agent: string; readonly by: Author; readonly told: Told },
+  from: { readonly conversation: string; readonly agent: string; readonly by: Author; readonly events: AgentEvents },
 ): Agent {
-  const { conversation, agent, by, told } = from;
+  const { conversation, agent, by, events } = from;
   const driver: LocalDriver = {
     name: command.plugin,
     kind: 'local',
@@ -48,5 +48,5 @@ export function commandAgent(
     },
   };
   const settings = { id: agent, driver: command.plugin };
-  return new LocalAgent({ driver, settings, told, contextOf: () => ({ history: [], by }) });
+  return new LocalAgent({ driver, settings, events, contextOf: () => ({ history: [], by }) });
 }

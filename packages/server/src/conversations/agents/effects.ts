@@ -2,9 +2,9 @@
 
 import type { ToolCall, Usage } from '@binnacle/protocol';
 import { boundedUsage } from '../../store/usage.ts';
-import type { AgentTerminals, Out, ProcessOut, TurnEnd } from '../drivers/driver.ts';
+import type { AgentTerminals, DriverOut, ProcessOut, TurnEnd } from '../drivers/driver.ts';
 
-export type Asked = Parameters<Out['approval']>[0];
+export type ApprovalRequest = Parameters<DriverOut['approval']>[0];
 
 export type Effect =
   | { readonly kind: 'delta'; readonly stream: 'said' | 'thought'; readonly text: string }
@@ -13,7 +13,7 @@ export type Effect =
   | { readonly kind: 'tool'; readonly call: ToolCall }
   | { readonly kind: 'agent'; readonly name: string; readonly data: unknown }
   | { readonly kind: 'usage'; readonly usage: Usage }
-  | { readonly kind: 'approval'; readonly asked: Asked }
+  | { readonly kind: 'approval'; readonly request: ApprovalRequest }
   | { readonly kind: 'withdraw'; readonly id: string }
   | { readonly kind: 'delivered'; readonly message: string }
   | { readonly kind: 'ended'; readonly end: TurnEnd };
@@ -21,13 +21,13 @@ export type Effect =
 /**
  * Collects effects. `told` is called for each effect, for agents inside the gateway, whose calls have no definite end.
  */
-export class Effects implements Out {
+export class Effects implements DriverOut {
   #list: Effect[] = [];
   #hasEnded = false;
-  readonly #told: () => void;
+  readonly #reported: () => void;
 
-  constructor(told: () => void = () => undefined) {
-    this.#told = told;
+  constructor(reported: () => void = () => undefined) {
+    this.#reported = reported;
   }
 
   get hasEnded(): boolean {
@@ -53,7 +53,7 @@ export class Effects implements Out {
     if (last?.kind === 'delta' && last.stream === stream) {
       this.#list[this.#list.length - 1] = { ...last, text: last.text + text };
     } else this.#list.push({ kind: 'delta', stream, text });
-    this.#told();
+    this.#reported();
   }
 
   replace(text: string): void {
@@ -69,7 +69,7 @@ export class Effects implements Out {
     // The last of several reports in one read counts, as long as the status is the same.
     if (last?.kind === 'tool' && last.call.id === call.id && last.call.status === call.status) {
       this.#list[this.#list.length - 1] = { kind: 'tool', call };
-      this.#told();
+      this.#reported();
     } else this.#add({ kind: 'tool', call });
   }
 
@@ -77,13 +77,13 @@ export class Effects implements Out {
     this.#add({ kind: 'agent', name, data });
   }
 
-  usage(told: Usage): void {
-    const usage = boundedUsage(told);
+  usage(reported: Usage): void {
+    const usage = boundedUsage(reported);
     if (Object.keys(usage).length > 0) this.#add({ kind: 'usage', usage });
   }
 
-  approval(asked: Asked): void {
-    this.#add({ kind: 'approval', asked });
+  approval(request: ApprovalRequest): void {
+    this.#add({ kind: 'approval', request });
   }
 
   withdraw(id: string): void {
@@ -101,7 +101,7 @@ export class Effects implements Out {
 
   #add(effect: Effect): void {
     this.#list.push(effect);
-    this.#told();
+    this.#reported();
   }
 }
 

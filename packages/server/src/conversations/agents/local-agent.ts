@@ -2,13 +2,13 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { AgentSettings, LocalDriver, LocalTurn, Prompt, TurnTools } from '../drivers/driver.ts';
-import type { Agent, Told } from './agent.ts';
+import type { Agent, AgentEvents } from './agent.ts';
 import { Effects } from './effects.ts';
 
 export interface LocalAgentParts {
   readonly driver: LocalDriver;
   readonly settings: AgentSettings;
-  readonly told: Told;
+  readonly events: AgentEvents;
   /** Default: none. */
   readonly tools?: TurnTools;
   /** Returns the history before the message, and the author. */
@@ -29,7 +29,7 @@ export class LocalAgent implements Agent {
   }
 
   begin(prompt: Prompt): void {
-    const { driver, settings, told, tools = NO_TOOLS, contextOf } = this.#parts;
+    const { driver, settings, events, tools = NO_TOOLS, contextOf } = this.#parts;
     const abort = new AbortController();
     this.#abort = abort;
     this.#answers = new Map();
@@ -46,7 +46,7 @@ export class LocalAgent implements Agent {
       .catch((cause: unknown) => {
         if (abort.signal.aborted) return;
         const message = cause instanceof Error ? cause.message : 'The agent failed.';
-        told.failed(cause instanceof BinnacleError ? cause : new BinnacleError('agent_failed', { message, cause }));
+        events.failed(cause instanceof BinnacleError ? cause : new BinnacleError('agent_failed', { message, cause }));
       })
       .finally(() => this.#finish(effects, abort));
   }
@@ -71,11 +71,11 @@ export class LocalAgent implements Agent {
     if (abort.signal.aborted || effects.isEmpty) return;
     const list = effects.take();
     try {
-      this.#parts.told.commit(list);
+      this.#parts.events.commit(list);
     } catch (error) {
       // Text cannot wait for room on the disk; the failure of the turn can.
       abort.abort();
-      this.#parts.told.failed(BinnacleError.of(error));
+      this.#parts.events.failed(BinnacleError.of(error));
     }
   }
 
@@ -83,10 +83,10 @@ export class LocalAgent implements Agent {
     this.#pass(effects, abort);
     if (!abort.signal.aborted) {
       // If the driver has ended the turn itself, no turn is under way and this has no effect.
-      this.#parts.told.failed(new BinnacleError('agent_failed', { message: 'The agent returned without an end.' }));
+      this.#parts.events.failed(new BinnacleError('agent_failed', { message: 'The agent returned without an end.' }));
     }
     if (this.#abort !== abort) return;
     this.#abort = undefined;
-    this.#parts.told.free();
+    this.#parts.events.free();
   }
 }

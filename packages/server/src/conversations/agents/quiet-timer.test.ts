@@ -1,16 +1,16 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { Quiet } from './quiet-timer.ts';
+import { QuietTimer } from './quiet-timer.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 test('an agent is quiet when it has told nothing for so long, counted from its last word', () => {
   const calls: number[] = [];
-  const quiet = new Quiet();
+  const quiet = new QuietTimer();
   const began = performance.now();
   const call = (): void => void calls.push(performance.now() - began);
   for (let n = 0; n < 10; n += 1) {
-    quiet.look(500, call);
+    quiet.arm(500, call);
     vi.advanceTimersByTime(400);
   }
   expect(calls).toEqual([]);
@@ -19,19 +19,19 @@ test('an agent is quiet when it has told nothing for so long, counted from its l
 });
 
 test('an agent that is never quiet is not waited for longer than 15 s, and the next wait is another one', () => {
-  const quiet = new Quiet();
+  const quiet = new QuietTimer();
   for (let wait = 0; wait < 2; wait += 1) {
     const began = performance.now();
     let calledAt: number | undefined;
     while (calledAt === undefined && performance.now() - began < 60_000) {
-      quiet.look(500, () => {
+      quiet.arm(500, () => {
         calledAt = performance.now() - began;
       });
       vi.advanceTimersByTime(100);
     }
     expect(calledAt).toBeGreaterThanOrEqual(14_900);
     expect(calledAt).toBeLessThanOrEqual(15_000);
-    quiet.look(undefined, () => undefined);
+    quiet.arm(undefined, () => undefined);
     expect(vi.getTimerCount()).toBe(0);
   }
 });

@@ -3,7 +3,7 @@
 /** Maximum wait of a message for quiet, ms. A message to an agent that is never quiet is then sent anyway. */
 const MAX_WAIT_MS = 15_000;
 
-export class Quiet {
+export class QuietTimer {
   #timer: NodeJS.Timeout | undefined;
   /** Monotonic end of the current wait. */
   #until: number | undefined;
@@ -12,7 +12,7 @@ export class Quiet {
    * Restarts the timer. Call after each output of the agent. `quietMs`: length of quiet to wait for; undefined: no
    * wait.
    */
-  look(quietMs: number | undefined, call: () => void): void {
+  arm(quietMs: number | undefined, call: () => void): void {
     this.stop(quietMs === undefined);
     if (quietMs === undefined) return;
     const now = performance.now();

@@ -6,13 +6,13 @@ export interface SilenceTimes {
   /** Silence after which the gateway reports what the turn waits for. Default 15 s. */
   readonly sayMs: number;
   /** Silence after which the people concerned are notified. Default 2 min. */
-  readonly tellMs: number;
+  readonly notifyMs: number;
 }
 
-export const SILENCE_TIMES: SilenceTimes = { sayMs: 15_000, tellMs: 120_000 };
+export const SILENCE_TIMES: SilenceTimes = { sayMs: 15_000, notifyMs: 120_000 };
 
 /** Maximum time between two checks of the clock, ms. A late check reveals a pause of the machine. */
-const LOOK_MS = 5000;
+const CHECK_MS = 5000;
 /** Minimum delay of a check, ms, that counts as a pause of the machine. A process under load is late by less. */
 const PAUSE_MS = 10_000;
 
@@ -55,7 +55,7 @@ export class Silence {
   #times: SilenceBegin | undefined;
   /** Length of this silence. */
   #silentMs = 0;
-  #lookedAt = 0;
+  #checkedAt = 0;
   #dueInMs = 0;
   /** Last step that this silence has reached. */
   #step: SilenceStep | undefined;
@@ -72,7 +72,7 @@ export class Silence {
     const { silentMs = 0, step } = times.before ?? {};
     this.#silentMs = Math.min(silentMs, Math.max(0, times.limitMs - times.sayMs));
     this.#step = step;
-    this.#look();
+    this.#arm();
   }
 
   /** Begins a new silence: the agent has sent or done something. */
@@ -80,7 +80,7 @@ export class Silence {
     if (this.#times === undefined) return;
     this.#silentMs = 0;
     this.#step = undefined;
-    this.#lookedAt = this.#now();
+    this.#checkedAt = this.#now();
   }
 
   /** Ends the watch at the end of a turn. */
@@ -90,24 +90,24 @@ export class Silence {
   }
 
   /** Sets the timer for the next check, when the next step may be due. */
-  #look(): void {
+  #arm(): void {
     const times = this.#times;
     if (times === undefined) return;
     const doing = this.#parts.doing();
     const left = this.#steps(times)
       .filter(([step]) => isDueWhile(step, doing))
       .map(([, atMs]) => atMs - this.#silentMs);
-    this.#dueInMs = Math.max(1, Math.min(LOOK_MS, times.sayMs, ...left));
-    this.#lookedAt = this.#now();
+    this.#dueInMs = Math.max(1, Math.min(CHECK_MS, times.sayMs, ...left));
+    this.#checkedAt = this.#now();
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#lookAgain(), this.#dueInMs);
+    this.#timer = setTimeout(() => this.#check(), this.#dueInMs);
     this.#timer.unref();
   }
 
-  #lookAgain(): void {
+  #check(): void {
     const times = this.#times;
     if (times === undefined) return;
-    const passedMs = this.#now() - this.#lookedAt;
+    const passedMs = this.#now() - this.#checkedAt;
     const doing = this.#parts.doing();
     // A pause of the machine silences every agent; connections may have to be made again.
     if (doing === 'asks' || passedMs > this.#dueInMs + PAUSE_MS) this.#silentMs = 0;
@@ -117,14 +117,14 @@ export class Silence {
       [this.#step] = next;
       this.#parts.reached(this.#step, this.#silentMs);
     }
-    this.#look();
+    this.#arm();
   }
 
   /** Lists the steps that this silence has not reached, with their times; of several due at once the last counts. */
-  #steps({ sayMs, tellMs, limitMs }: SilenceBegin): readonly (readonly [SilenceStep, number])[] {
+  #steps({ sayMs, notifyMs, limitMs }: SilenceBegin): readonly (readonly [SilenceStep, number])[] {
     const all = [
       ['say', sayMs],
-      ['tell', tellMs],
+      ['tell', notifyMs],
       ['end', limitMs],
     ] as const;
     const reached = this.#step === undefined ? -1 : ORDER.indexOf(this.#step);

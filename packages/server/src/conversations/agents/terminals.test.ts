@@ -19,7 +19,7 @@ let root: string;
 let catalogue: Catalogue;
 let fleet: Fleet;
 let sessions: Sessions;
-const opened: Asking[] = [];
+const opened: TestLink[] = [];
 
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'bt-'));
@@ -71,7 +71,7 @@ afterAll(async () => {
 });
 
 /** Asks as a link does, and gives the answer that comes. */
-class Asking {
+class TestLink {
   readonly terminals: Terminals;
   readonly answers: TerminalAnswer[] = [];
   #heard: (() => void)[] = [];
@@ -116,78 +116,78 @@ const exitedWith = (exitCode: number | null, signal: string | null = null): obje
 
 describe('a terminal of an agent', () => {
   test('is a session of the conversation, on a terminal of 120 columns, with its output and its exit', async () => {
-    const asking = new Asking();
+    const link = new TestLink();
     const command = 'stty size; echo "é $A $PAGER"; pwd; exit 3';
-    expect(await asking.create('t1', 'sh', ['-c', command], { env: { A: 'b' } })).toEqual({
+    expect(await link.create('t1', 'sh', ['-c', command], { env: { A: 'b' } })).toEqual({
       kind: 'created',
       ref: 't1',
     });
-    expect(await asking.exit('t1')).toMatchObject(exitedWith(3));
-    expect(await asking.output('t1')).toEqual({
+    expect(await link.exit('t1')).toMatchObject(exitedWith(3));
+    expect(await link.output('t1')).toEqual({
       ...{ kind: 'output', ref: 't1', question: 'output-t1-100000', truncated: false },
       ...{ text: `30 120\r\né b cat\r\n${root}\r\n`, exit: { exitCode: 3, signal: null } },
     });
-    const { record } = sessions.get(asking.terminals.sessionOf('t1'));
+    const { record } = sessions.get(link.terminals.sessionOf('t1'));
     expect(record).toMatchObject({ conversation: 'c', hidden: false, spec: { mode: 'pty' } });
   });
 
   test('takes a command line where the agent sends one, as clients of the protocol do', async () => {
-    const asking = new Asking();
-    await asking.create('t1', 'echo one && echo two');
-    await asking.exit('t1');
-    expect(await asking.output('t1')).toMatchObject({ text: 'one\r\ntwo\r\n' });
+    const link = new TestLink();
+    await link.create('t1', 'echo one && echo two');
+    await link.exit('t1');
+    expect(await link.output('t1')).toMatchObject({ text: 'one\r\ntwo\r\n' });
   });
 
   test('passes arguments as they are, to no shell', async () => {
-    const asking = new Asking();
-    await asking.create('t1', 'echo', ['$HOME;', '*']);
-    await asking.exit('t1');
-    expect(await asking.output('t1')).toMatchObject({ text: '$HOME; *\r\n' });
+    const link = new TestLink();
+    await link.create('t1', 'echo', ['$HOME;', '*']);
+    await link.exit('t1');
+    expect(await link.output('t1')).toMatchObject({ text: '$HOME; *\r\n' });
   });
 
   test('tells of its output while it runs, and by which signal it was ended', async () => {
-    const asking = new Asking();
-    await asking.create('t1', 'sh', ['-c', 'echo begun; exec sleep 60']);
-    const exited = asking.exit('t1');
-    await expect.poll(async () => asking.output('t1', 100, uuidv7())).toMatchObject({ text: 'begun\r\n', exit: null });
-    asking.terminals.kill('t1');
+    const link = new TestLink();
+    await link.create('t1', 'sh', ['-c', 'echo begun; exec sleep 60']);
+    const exited = link.exit('t1');
+    await expect.poll(async () => link.output('t1', 100, uuidv7())).toMatchObject({ text: 'begun\r\n', exit: null });
+    link.terminals.kill('t1');
     expect(await exited).toMatchObject(exitedWith(null, 'SIGTERM'));
   });
 
   test('is ended where it does not listen to SIGTERM', async () => {
-    const asking = new Asking({ killMs: 50 });
-    await asking.create('t1', 'sh', ['-c', 'trap "" TERM HUP; echo deaf; while :; do sleep 1; done']);
-    await expect.poll(async () => asking.output('t1', 100, uuidv7())).toMatchObject({ text: 'deaf\r\n' });
-    asking.terminals.kill('t1');
-    expect(await asking.exit('t1')).toMatchObject(exitedWith(null, 'SIGKILL'));
+    const link = new TestLink({ killMs: 50 });
+    await link.create('t1', 'sh', ['-c', 'trap "" TERM HUP; echo deaf; while :; do sleep 1; done']);
+    await expect.poll(async () => link.output('t1', 100, uuidv7())).toMatchObject({ text: 'deaf\r\n' });
+    link.terminals.kill('t1');
+    expect(await link.exit('t1')).toMatchObject(exitedWith(null, 'SIGKILL'));
   });
 
   test('is ended when it is released, and its log stays', async () => {
-    const asking = new Asking();
-    await asking.create('t1', 'sh', ['-c', 'echo here; exec sleep 60']);
-    const exited = asking.exit('t1');
-    await expect.poll(async () => asking.output('t1', 100, uuidv7())).toMatchObject({ text: 'here\r\n' });
-    asking.terminals.release('t1');
+    const link = new TestLink();
+    await link.create('t1', 'sh', ['-c', 'echo here; exec sleep 60']);
+    const exited = link.exit('t1');
+    await expect.poll(async () => link.output('t1', 100, uuidv7())).toMatchObject({ text: 'here\r\n' });
+    link.terminals.release('t1');
     expect(await exited).toMatchObject({ exit: { exitCode: null } });
-    expect(await asking.output('t1', 99)).toMatchObject({ text: 'here\r\n' });
+    expect(await link.output('t1', 99)).toMatchObject({ text: 'here\r\n' });
   });
 
   test('ends with the others when all are ended, also while it is being created', async () => {
-    const asking = new Asking();
-    await asking.create('t1', 'sleep', ['60']);
-    asking.terminals.create('t2', { command: 'sleep', args: ['60'] });
-    const ends = [asking.exit('t1'), asking.exit('t2')];
-    asking.terminals.endAll();
+    const link = new TestLink();
+    await link.create('t1', 'sleep', ['60']);
+    link.terminals.create('t2', { command: 'sleep', args: ['60'] });
+    const ends = [link.exit('t1'), link.exit('t2')];
+    link.terminals.endAll();
     for (const end of await Promise.all(ends)) expect(end).toMatchObject({ exit: { exitCode: null } });
   });
 
   test('whose session was deleted has ended, nobody knows how', async () => {
     const process = uuidv7();
-    const asking = new Asking({ process });
-    await asking.create('t1', 'true');
-    await asking.exit('t1');
-    await sessions.delete(asking.terminals.sessionOf('t1'));
-    const later = new Asking({ process });
+    const link = new TestLink({ process });
+    await link.create('t1', 'true');
+    await link.exit('t1');
+    await sessions.delete(link.terminals.sessionOf('t1'));
+    const later = new TestLink({ process });
     expect(await later.exit('t1')).toMatchObject(exitedWith(null));
     expect(await later.output('t1')).toMatchObject({ text: '', truncated: true });
     // It must not run a second time.
@@ -195,36 +195,36 @@ describe('a terminal of an agent', () => {
   });
 
   test('that was never made has no output, and has ended', async () => {
-    const asking = new Asking();
-    expect(await asking.exit('t9')).toMatchObject(exitedWith(null));
-    expect(await asking.output('t9')).toMatchObject({ text: '', truncated: true });
-    asking.terminals.kill('t9');
-    asking.terminals.release('t9');
+    const link = new TestLink();
+    expect(await link.exit('t9')).toMatchObject(exitedWith(null));
+    expect(await link.output('t9')).toMatchObject({ text: '', truncated: true });
+    link.terminals.kill('t9');
+    link.terminals.release('t9');
   });
 });
 
 describe('what cannot be created', () => {
   test('is told with the reason', async () => {
-    const asking = new Asking();
-    expect(await asking.create('t1', 'no-such-program-here')).toMatchObject({
+    const link = new TestLink();
+    expect(await link.create('t1', 'no-such-program-here')).toMatchObject({
       kind: 'failed',
       message: expect.stringContaining('not found'),
     });
-    expect(await asking.create('t2', 'true', [], { cwd: '/no/such/place' })).toMatchObject({ kind: 'failed' });
-    expect(await asking.create('t3', 'true', [], { env: { 'no=name': 'x' } })).toMatchObject({ kind: 'failed' });
+    expect(await link.create('t2', 'true', [], { cwd: '/no/such/place' })).toMatchObject({ kind: 'failed' });
+    expect(await link.create('t3', 'true', [], { env: { 'no=name': 'x' } })).toMatchObject({ kind: 'failed' });
   });
 
   test('is what is beyond the limit; what is released makes room, what failed takes none', async () => {
-    const asking = new Asking({ maxTerminals: 2 });
-    expect(await asking.create('t0', 'no-such-program-here')).toMatchObject({ kind: 'failed' });
-    expect(await asking.create('t1', 'true')).toMatchObject({ kind: 'created' });
-    expect(await asking.create('t2', 'true')).toMatchObject({ kind: 'created' });
-    expect(await asking.create('t3', 'true')).toMatchObject({
+    const link = new TestLink({ maxTerminals: 2 });
+    expect(await link.create('t0', 'no-such-program-here')).toMatchObject({ kind: 'failed' });
+    expect(await link.create('t1', 'true')).toMatchObject({ kind: 'created' });
+    expect(await link.create('t2', 'true')).toMatchObject({ kind: 'created' });
+    expect(await link.create('t3', 'true')).toMatchObject({
       kind: 'failed',
       message: 'The agent has 2 terminals already. Release one first.',
     });
-    asking.terminals.release('t1');
-    expect(await asking.create('t4', 'true')).toMatchObject({ kind: 'created' });
+    link.terminals.release('t1');
+    expect(await link.create('t4', 'true')).toMatchObject({ kind: 'created' });
   });
 });
 
@@ -232,11 +232,11 @@ describe('asking again', () => {
   test('in the same gateway or in a new one gives the same terminal, and the command runs once', async () => {
     const process = uuidv7();
     const file = join(root, 'ran');
-    const first = new Asking({ process });
+    const first = new TestLink({ process });
     first.terminals.create('t1', { command: `echo x >> ${file}`, args: [] });
     await first.create('t1', `echo x >> ${file}`);
     await first.exit('t1');
-    const later = new Asking({ process });
+    const later = new TestLink({ process });
     expect(await later.create('t1', `echo x >> ${file}`)).toMatchObject({ kind: 'created' });
     expect(await later.exit('t1')).toMatchObject(exitedWith(0));
     expect(readFileSync(file, 'utf8')).toBe('x\n');
@@ -244,8 +244,8 @@ describe('asking again', () => {
 
   test('of a new gateway finds what runs, so that it can be ended', async () => {
     const process = uuidv7();
-    await new Asking({ process }).create('t1', 'sleep', ['60']);
-    const later = new Asking({ process });
+    await new TestLink({ process }).create('t1', 'sleep', ['60']);
+    const later = new TestLink({ process });
     const exited = later.exit('t1');
     later.terminals.endAll();
     expect(await exited).toMatchObject({ exit: { exitCode: null } });
@@ -256,7 +256,7 @@ describe('ids', () => {
   test('are those of sessions, the same for the same names, and others for all others', () => {
     const process = uuidv7();
     const idOf = (conversation: string, of: string, ref: string): string =>
-      new Asking({ conversation, process: of }).terminals.sessionOf(ref);
+      new TestLink({ conversation, process: of }).terminals.sessionOf(ref);
     expect(isSessionId(idOf('c', process, 't1'))).toBe(true);
     expect(idOf('c', process, 't1')).toBe(idOf('c', process, 't1'));
     const all = [
@@ -271,7 +271,7 @@ describe('ids', () => {
     const [before, process, after] = ['0190000000000', '0190000000100', '0190000000200'].map(
       (time) => `${time.slice(0, 8)}-${time.slice(8, 12)}-7000-8000-000000000000`,
     );
-    const id = new Asking({ process: process ?? '' }).terminals.sessionOf('t1');
+    const id = new TestLink({ process: process ?? '' }).terminals.sessionOf('t1');
     expect([before, id, after].sort()).toEqual([before, id, after]);
   });
 });
@@ -286,28 +286,28 @@ describe('output', () => {
     [2, ''],
     [0, ''],
   ])('of at most %i bytes is cut at a character', async (limit, text) => {
-    const asking = new Asking();
-    await asking.create('t1', 'printf', ['€€€€']);
-    await asking.exit('t1');
-    expect(await asking.output('t1', limit)).toMatchObject({ text, truncated: true });
+    const link = new TestLink();
+    await link.create('t1', 'printf', ['€€€€']);
+    await link.exit('t1');
+    expect(await link.output('t1', limit)).toMatchObject({ text, truncated: true });
   });
 
   test('that ends in the middle of a character has the beginning of it only once the program has ended', async () => {
-    const asking = new Asking();
-    await asking.create('t1', 'sh', ['-c', "printf 'a\\342\\202'; exec sleep 60"]);
-    await expect.poll(async () => asking.output('t1', 100, uuidv7())).toMatchObject({ text: 'a', exit: null });
-    asking.terminals.kill('t1');
-    await asking.exit('t1');
-    expect(await asking.output('t1', 101)).toMatchObject({ text: 'a\uFFFD' });
+    const link = new TestLink();
+    await link.create('t1', 'sh', ['-c', "printf 'a\\342\\202'; exec sleep 60"]);
+    await expect.poll(async () => link.output('t1', 100, uuidv7())).toMatchObject({ text: 'a', exit: null });
+    link.terminals.kill('t1');
+    await link.exit('t1');
+    expect(await link.output('t1', 101)).toMatchObject({ text: 'a\uFFFD' });
   });
 
   test('of which the beginning is not kept any more is the rest, and says so', async () => {
-    const asking = new Asking();
-    await asking.create('t1', 'sh', ['-c', 'seq 40000; echo the end; exec sleep 60']);
-    const end = (): Promise<TerminalAnswer> => asking.output('t1', 9, uuidv7());
+    const link = new TestLink();
+    await link.create('t1', 'sh', ['-c', 'seq 40000; echo the end; exec sleep 60']);
+    const end = (): Promise<TerminalAnswer> => link.output('t1', 9, uuidv7());
     await expect.poll(end).toMatchObject({ text: 'the end\r\n' });
-    await sessions.get(asking.terminals.sessionOf('t1')).trim(64 * 1024);
-    expect(await asking.output('t1', 100_000_000)).toMatchObject({
+    await sessions.get(link.terminals.sessionOf('t1')).trim(64 * 1024);
+    expect(await link.output('t1', 100_000_000)).toMatchObject({
       truncated: true,
       text: expect.stringMatching(/39999\r\n40000\r\nthe end\r\n$/),
     });
@@ -321,6 +321,6 @@ test('a host that fails in unexpected ways fails the creation, and nothing else'
       throw new BinnacleError('session_not_found');
     },
   };
-  const asking = new Asking({ host: broken });
-  expect(await asking.create('t1', 'true')).toEqual({ kind: 'failed', ref: 't1', message: 'It could not be started.' });
+  const link = new TestLink({ host: broken });
+  expect(await link.create('t1', 'true')).toEqual({ kind: 'failed', ref: 't1', message: 'It could not be started.' });
 });

@@ -35,7 +35,7 @@ export interface TerminalSession {
 export interface TerminalHost {
   /** Creates a session. Throws for an invalid command, and `invariant` for an id that is in use. */
   create(
-    asked: CreateSession,
+    request: CreateSession,
     options: {
       readonly id: SessionId;
       readonly isShell: boolean;
@@ -56,16 +56,16 @@ export interface TerminalsParts {
   readonly name?: string;
   answer(answer: TerminalAnswer): void;
   /** Called before a command runs; rejects with the veto of a hook. Returns undefined if no hook applies. */
-  before?(spec: Spec): Promise<void> | undefined;
+  before?(spec: CommandSpec): Promise<void> | undefined;
   /** Maximum terminals that are not released. Default 32: each costs a PTY and its processes. */
   readonly maxTerminals?: number;
   /** Delay between SIGTERM and the end by force. Default 2000 ms. */
   readonly killMs?: number;
 }
 
-type Spec = Parameters<AgentTerminals['create']>[1];
-type Exit = { readonly exitCode: number | null; readonly signal: string | null };
-const UNKNOWN: Exit = { exitCode: null, signal: null };
+type CommandSpec = Parameters<AgentTerminals['create']>[1];
+type TerminalExit = { readonly exitCode: number | null; readonly signal: string | null };
+const UNKNOWN: TerminalExit = { exitCode: null, signal: null };
 
 const DEFAULT_MAX_TERMINALS = 32;
 const DEFAULT_KILL_MS = 2000;
@@ -74,7 +74,7 @@ const SIZE = { cols: 120, rows: 30 };
 /** Variables against pagers, which would wait for a person to scroll on a terminal. */
 const ENV = { PAGER: 'cat', GIT_PAGER: 'cat' };
 /** Characters that only a shell interprets. */
-const SHELL_WORDS = /[\s;&|<>$`"'*?()[\]{}~#!\\]/;
+const SHELL_SYNTAX = /[\s;&|<>$`"'*?()[\]{}~#!\\]/;
 
 export class Terminals implements AgentTerminals {
   readonly #parts: TerminalsParts;
@@ -85,7 +85,7 @@ export class Terminals implements AgentTerminals {
     this.#parts = parts;
   }
 
-  create(ref: string, spec: Spec): void {
+  create(ref: string, spec: CommandSpec): void {
     this.#made(ref, spec).then(
       () => this.#parts.answer({ kind: 'created', ref }),
       (error: unknown) => {
@@ -142,7 +142,7 @@ export class Terminals implements AgentTerminals {
     for (const session of this.#open.values()) session.then((found) => found.end()).catch(dropped);
   }
 
-  #made(ref: string, spec: Spec): Promise<TerminalSession> {
+  #made(ref: string, spec: CommandSpec): Promise<TerminalSession> {
     const known = this.#open.get(ref);
     if (known !== undefined) return known;
     const made = this.#make(ref, spec);
@@ -150,7 +150,7 @@ export class Terminals implements AgentTerminals {
     return made;
   }
 
-  async #make(ref: string, spec: Spec): Promise<TerminalSession> {
+  async #make(ref: string, spec: CommandSpec): Promise<TerminalSession> {
     const { host, conversation, maxTerminals = DEFAULT_MAX_TERMINALS } = this.#parts;
     const id = this.sessionOf(ref) as SessionId;
     // An earlier gateway may have started the session and ended before it could report that.
@@ -164,7 +164,7 @@ export class Terminals implements AgentTerminals {
       });
     }
     await this.#parts.before?.(spec);
-    return host.create(askedFor(spec), { id, isShell: false, conversation, orPipes: true });
+    return host.create(requestFor(spec), { id, isShell: false, conversation, orPipes: true });
   }
 
   #find(ref: string): Promise<TerminalSession> {
@@ -210,8 +210,8 @@ function there(host: TerminalHost, id: SessionId): TerminalSession | undefined {
  * Converts a request into a session. Clients of the protocol pass commands to a shell, so agents send whole command
  * lines in the place of a program.
  */
-function askedFor({ command, args, cwd, env }: Spec): CreateSession {
-  const argv = args.length === 0 && SHELL_WORDS.test(command) ? ['/bin/sh', '-c', command] : [command, ...args];
+function requestFor({ command, args, cwd, env }: CommandSpec): CreateSession {
+  const argv = args.length === 0 && SHELL_SYNTAX.test(command) ? ['/bin/sh', '-c', command] : [command, ...args];
   return {
     argv,
     mode: 'pty',
@@ -223,31 +223,31 @@ function askedFor({ command, args, cwd, env }: Spec): CreateSession {
 }
 
 /** Returns the exit; null while the program runs. */
-function exitOf({ record }: TerminalSession): Exit | null {
+function exitOf({ record }: TerminalSession): TerminalExit | null {
   const { state, exitCode, signal } = record;
   return state === 'starting' || state === 'running' ? null : { exitCode, signal };
 }
 
 /** Waits for the exit. All output of the program itself is in the log by then. */
-function exitedOf(session: TerminalSession): Promise<Exit> {
+function exitedOf(session: TerminalSession): Promise<TerminalExit> {
   return new Promise((resolve) => {
-    const settle = (exit: Exit): void => {
+    const settle = (exit: TerminalExit): void => {
       unlisten();
       resolve(exit);
     };
-    const look = (): void => {
+    const check = (): void => {
       const exit = exitOf(session);
       if (exit !== null) settle(exit);
     };
-    const unlisten = session.listen({ changed: look, deleted: () => settle(exitOf(session) ?? UNKNOWN) });
-    look();
+    const unlisten = session.listen({ changed: check, deleted: () => settle(exitOf(session) ?? UNKNOWN) });
+    check();
   });
 }
 
 async function outputOf(
   session: TerminalSession,
   limit: number,
-): Promise<{ text: string; truncated: boolean; exit: Exit | null }> {
+): Promise<{ text: string; truncated: boolean; exit: TerminalExit | null }> {
   // If the runner does not answer, the output known so far is used.
   await session.refresh().catch(dropped);
   const exit = exitOf(session);

@@ -23,12 +23,12 @@ export interface TurnWatchParts {
   /** Returns true until the agent has accepted the message. */
   isStarting(): boolean;
   /** Stores the event. May throw `disk_full`. */
-  tell(event: ConversationEvent): void;
+  append(event: ConversationEvent): void;
   /** Ends the turn with an error. */
   end(error: BinnacleError): void;
 }
 
-export interface WatchedTimes extends SilenceTimes {
+export interface TurnWatchTimes extends SilenceTimes {
   readonly limitMs: number;
 }
 
@@ -36,10 +36,10 @@ export class TurnWatch {
   readonly #parts: TurnWatchParts;
   readonly #silence: Silence;
   #run: RunRecord | undefined;
-  #isAsked = false;
+  #awaitsHooks = false;
   /** Time of the last output, ms since 1970, from the log. */
   #heardAt = 0;
-  #told: SilenceInfo | undefined;
+  #lastReport: SilenceInfo | undefined;
   #retry: Retry | undefined;
   /** Titles of the running calls, by id. */
   readonly #tools = new Map<string, string>();
@@ -54,24 +54,24 @@ export class TurnWatch {
   }
 
   /** Last report of this silence; undefined before a report. */
-  get told(): SilenceInfo | undefined {
-    return this.#told;
+  get lastReport(): SilenceInfo | undefined {
+    return this.#lastReport;
   }
 
   /** Takes a turn that begins, or that an earlier gateway left: its events arrive by `fold` before `begin`. */
   take(run: RunRecord): void {
     this.stop();
     this.#run = run;
-    this.#isAsked = run.isAsked === true;
+    this.#awaitsHooks = run.isAsked === true;
     this.#heardAt = run.startedAt ?? Date.now();
   }
 
   /**
    * Starts the timer. Across a restart the silence is measured by the trusted time of day, because it can end a turn.
    */
-  begin(times: WatchedTimes): void {
+  begin(times: TurnWatchTimes): void {
     if (this.#run === undefined) return;
-    const step = this.#told === undefined ? undefined : this.#told.isLong === true ? 'tell' : 'say';
+    const step = this.#lastReport === undefined ? undefined : this.#lastReport.isLong === true ? 'tell' : 'say';
     const silentMs = Math.max(0, this.#parts.time.now() - this.#heardAt);
     this.#silence.begin({ ...times, before: { silentMs, step } });
   }
@@ -80,21 +80,21 @@ export class TurnWatch {
   fold(event: ConversationEvent): void {
     if (event.type === 'silent') {
       const { at, silentMs, waitsFor, isLong } = event;
-      this.#told = { at, silentMs, waitsFor, ...(isLong === undefined ? {} : { isLong }) };
+      this.#lastReport = { at, silentMs, waitsFor, ...(isLong === undefined ? {} : { isLong }) };
     } else if (event.type === 'agent' && event.name === 'retry') {
       this.#retry = retryOf(event.data) ?? this.#retry;
-      if (this.#retry !== undefined && this.#told?.isLong !== true) {
-        this.#told = { at: event.at, silentMs: 0, waitsFor: { kind: 'model', retry: this.#retry } };
+      if (this.#retry !== undefined && this.#lastReport?.isLong !== true) {
+        this.#lastReport = { at: event.at, silentMs: 0, waitsFor: { kind: 'model', retry: this.#retry } };
       }
     }
     if (!endsSilence(event)) return;
     this.#heardAt = event.at;
-    this.#told = undefined;
+    this.#lastReport = undefined;
     this.#retry = undefined;
     this.#silence.heard();
     if (event.type === 'approval') this.#approvals.add(event.approval.id);
     else if (event.type === 'approval_answered') this.#approvals.delete(event.id);
-    else if (event.type === 'run_allowed') this.#isAsked = false;
+    else if (event.type === 'run_allowed') this.#awaitsHooks = false;
     else if (event.type === 'tool') {
       const { id, title, status } = event.tool;
       this.#tools.delete(id);
@@ -108,7 +108,7 @@ export class TurnWatch {
   stop(): void {
     this.#silence.stop();
     this.#run = undefined;
-    this.#told = undefined;
+    this.#lastReport = undefined;
     this.#retry = undefined;
     this.#tools.clear();
     this.#approvals.clear();
@@ -117,7 +117,7 @@ export class TurnWatch {
   #doing(): TurnDoing {
     if (this.#approvals.size > 0) return 'asks';
     // Plugins have limits of their own.
-    const isPlugins = this.#isAsked || this.#run?.command !== undefined;
+    const isPlugins = this.#awaitsHooks || this.#run?.command !== undefined;
     return this.#tools.size > 0 || isPlugins ? 'works' : 'talks';
   }
 
@@ -125,7 +125,7 @@ export class TurnWatch {
     const title = [...this.#tools.values()].at(-1);
     const plugin = this.#run?.command?.plugin;
     if (plugin !== undefined) return { kind: 'plugin', plugin };
-    if (this.#isAsked) return { kind: 'plugin' };
+    if (this.#awaitsHooks) return { kind: 'plugin' };
     if (title !== undefined) return { kind: 'tool', title };
     if (this.#parts.isStarting()) return { kind: 'start' };
     return { kind: 'model', ...(this.#retry === undefined ? {} : { retry: this.#retry }) };
@@ -144,9 +144,9 @@ export class TurnWatch {
       return;
     }
     const long = step === 'tell' ? { isLong: true as const } : {};
-    const told = { at: Date.now(), silentMs: Math.round(silentMs), waitsFor, ...long };
+    const report = { at: Date.now(), silentMs: Math.round(silentMs), waitsFor, ...long };
     try {
-      this.#parts.tell({ type: 'silent', run: run.id, ...told });
+      this.#parts.append({ type: 'silent', run: run.id, ...report });
     } catch {
       // The disk is full; the next step is tried all the same.
     }

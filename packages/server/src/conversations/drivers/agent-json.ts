@@ -15,7 +15,7 @@ export interface AgentJson {
 }
 
 /** Parses a text; undefined for invalid JSON. Never throws. */
-export function readJson(text: string): AgentJson | undefined {
+export function readAgentJson(text: string): AgentJson | undefined {
   let value: unknown;
   try {
     value = JSON.parse(text);

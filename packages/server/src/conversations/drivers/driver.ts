@@ -31,7 +31,7 @@ export type TurnEnd =
  * The output of an agent. Everything belongs to the turn under way; output without a turn is dropped and counted. Call
  * only inside a call of `AgentLink` (or, in local drivers, while `run` is pending).
  */
-export interface Out {
+export interface DriverOut {
   /** Appends to the answer (`said`, default) or to the thoughts. Ignores an empty text. */
   delta(text: string, stream?: 'said' | 'thought'): void;
   /** Replaces the whole text so far. */
@@ -47,7 +47,7 @@ export interface Out {
    * Requests an approval from a person. The answer arrives by `AgentLink.answer`, also after a timeout (then a `deny`
    * option).
    */
-  approval(asked: {
+  approval(request: {
     readonly id: string;
     readonly title: string;
     readonly detail: string;
@@ -62,7 +62,7 @@ export interface Out {
 }
 
 /** The output of a link to a process, which includes its stdin. */
-export interface ProcessOut extends Out {
+export interface ProcessOut extends DriverOut {
   /**
    * Sends one line to stdin; the line break is added. The line is stored first, so that it is sent exactly once even if
    * the gateway is killed.
@@ -220,7 +220,7 @@ export interface LocalTurn extends Prompt {
 export interface LocalDriver extends DriverTraits {
   readonly kind: 'local';
   /** Runs one turn. Calls `out.ended` once, or throws; `signal` is aborted together with the turn. */
-  run(agent: AgentSettings, turn: LocalTurn, out: Out, signal: AbortSignal): Promise<void>;
+  run(agent: AgentSettings, turn: LocalTurn, out: DriverOut, signal: AbortSignal): Promise<void>;
 }
 
 export type Driver = ProcessDriver | LocalDriver;

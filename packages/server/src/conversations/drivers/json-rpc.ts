@@ -1,7 +1,7 @@
 // Messages of JSON-RPC 2.0, one per line, classified by their fields.
 
 import { z } from 'zod';
-import { ReturnedId, readJson } from './agent-json.ts';
+import { ReturnedId, readAgentJson } from './agent-json.ts';
 
 /**
  * The id of a request. JSON-RPC also allows null, but answers to such requests could not be told apart, so null counts
@@ -37,7 +37,7 @@ const Line = z.object({
 
 /** Parses a line; null for a line that is no message: programs print warnings on stdout. */
 export function readMessage(line: string): RpcMessage | null {
-  const json = readJson(line);
+  const json = readAgentJson(line);
   if (json === undefined) return null;
   const { value, isWhole } = json;
   const read = Line.safeParse(value);

@@ -3,9 +3,9 @@
 import type { ToolCall } from '@binnacle/protocol';
 
 /** Formats a diff: the file, the removed lines, the added lines. */
-export const changeText = ({ path, before, after }: Change): string =>
+export const changeText = ({ path, before, after }: FileDiff): string =>
   [path, ...lines('-', before ?? ''), ...lines('+', after)].join('\n');
-export type Change = NonNullable<ToolCall['diffs']>[number];
+export type FileDiff = NonNullable<ToolCall['diffs']>[number];
 
 const lines = (sign: string, text: string): string[] =>
   text === ''

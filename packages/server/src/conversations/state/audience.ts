@@ -13,9 +13,9 @@ export interface Viewer {
   readonly reach?: Reach | null;
 }
 
-type Who = Pick<Viewer, 'user' | 'scope' | 'reach'>;
+type ViewerRights = Pick<Viewer, 'user' | 'scope' | 'reach'>;
 
-export interface Audience {
+export interface ConversationAudience {
   /** Id of the conversation. */
   readonly id: string;
   readonly owner: string | null;
@@ -23,7 +23,7 @@ export interface Audience {
 }
 
 /** Returns whether a viewer may see the conversation, and with the scope `input` send to it. */
-export function maySee(audience: Audience, viewer: Who): boolean {
+export function maySee(audience: ConversationAudience, viewer: ViewerRights): boolean {
   const { reach } = viewer;
   if (reach != null) {
     // A guest sees the shared conversation as long as its sharer may see it.
@@ -42,7 +42,7 @@ export function maySee(audience: Audience, viewer: Who): boolean {
 }
 
 /** Returns whether a viewer may rename or delete the conversation and change its visibility. */
-export const mayManage = ({ owner }: Audience, viewer: Who): boolean =>
+export const mayManage = ({ owner }: ConversationAudience, viewer: ViewerRights): boolean =>
   viewer.reach == null && allows(viewer.scope, 'input') && (viewer.scope === 'admin' || owner === viewer.user);
 
 /**
@@ -61,7 +61,7 @@ const ORDER = /^\s*\/[a-z][a-z0-9_-]{0,31}(?:\s|$)/i;
  * Throws `forbidden` for messages that a guest of a share link may not send: the right `type` covers plain text only.
  */
 export function assertMaySend(
-  viewer: Who,
+  viewer: ViewerRights,
   message: { readonly text: string; readonly steer?: string | undefined },
 ): void {
   if (viewer.reach == null) return;

@@ -41,6 +41,6 @@ test('Only what waits, and is not on its way into a turn, can be changed', () =>
   expect(() => inbox.requireWaiting(made('i', 'inject'))).toThrow(
     expect.objectContaining({ code: 'message_delivered' }),
   );
-  const gone = made('g', 'queue', 'cancelled');
-  expect(() => inbox.requireWaiting(gone)).toThrow(expect.objectContaining({ code: 'message_not_found' }));
+  const cancelled = made('g', 'queue', 'cancelled');
+  expect(() => inbox.requireWaiting(cancelled)).toThrow(expect.objectContaining({ code: 'message_not_found' }));
 });

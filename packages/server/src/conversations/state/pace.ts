@@ -3,14 +3,14 @@
 
 import type { ConversationEvent, Position } from '@binnacle/protocol';
 
-export interface Clock {
+export interface PaceClock {
   /** Monotonic, ms. */
   now(): number;
   /** Calls back after `ms`. Returns the function that cancels the call. */
   after(ms: number, call: () => void): () => void;
 }
 
-export const REAL_CLOCK: Clock = {
+export const PACE_CLOCK: PaceClock = {
   now: () => performance.now(),
   after: (ms, call) => {
     const timer = setTimeout(call, ms);
@@ -21,23 +21,23 @@ export const REAL_CLOCK: Clock = {
 
 export const DELTA_INTERVAL_MS = 50;
 /** Maximum length of collected text. More is sent at once, whatever the pace, because it occupies memory. */
-const MAX_HELD_LENGTH = 64 * 1024;
+const MAX_BUFFERED_LENGTH = 64 * 1024;
 
-export type Emit = (events: readonly ConversationEvent[], position: Position) => void;
+export type EmitEvents = (events: readonly ConversationEvent[], position: Position) => void;
 
-export class Pace {
+export class EventPacer {
   readonly #intervalMs: number;
-  readonly #clock: Clock;
-  readonly #emit: Emit;
-  #held: ConversationEvent[] = [];
-  #heldLength = 0;
+  readonly #clock: PaceClock;
+  readonly #emit: EmitEvents;
+  #buffered: ConversationEvent[] = [];
+  #bufferedLength = 0;
   #position: Position | undefined;
   /** Time at which deltas were last sent. */
   #sentAt = Number.NEGATIVE_INFINITY;
   #cancel: (() => void) | undefined;
 
   /** `intervalMs` 0: sends every delta at once. */
-  constructor(intervalMs: number, clock: Clock, emit: Emit) {
+  constructor(intervalMs: number, clock: PaceClock, emit: EmitEvents) {
     this.#intervalMs = intervalMs;
     this.#clock = clock;
     this.#emit = emit;
@@ -51,17 +51,17 @@ export class Pace {
       else {
         // The first text of a run is sent at once.
         if (event.type === 'run_started') this.#sentAt = Number.NEGATIVE_INFINITY;
-        this.#held.push(event);
+        this.#buffered.push(event);
         isUrgent = true;
       }
     }
     this.#position = position;
-    if (isUrgent || this.#heldLength > MAX_HELD_LENGTH) this.flush();
+    if (isUrgent || this.#bufferedLength > MAX_BUFFERED_LENGTH) this.flush();
   }
 
   /** Reports that there are no further events for now. */
   caughtUp(): void {
-    if (this.#held.length === 0 || this.#cancel !== undefined) return;
+    if (this.#buffered.length === 0 || this.#cancel !== undefined) return;
     const waitMs = this.#sentAt + this.#intervalMs - this.#clock.now();
     if (waitMs <= 0) this.flush();
     else {
@@ -75,10 +75,10 @@ export class Pace {
   flush(): void {
     this.#cancel?.();
     this.#cancel = undefined;
-    const events = this.#held;
+    const events = this.#buffered;
     if (events.length === 0 || this.#position === undefined) return;
-    this.#held = [];
-    this.#heldLength = 0;
+    this.#buffered = [];
+    this.#bufferedLength = 0;
     if (events.some(({ type }) => type === 'delta')) this.#sentAt = this.#clock.now();
     this.#emit(events, this.#position);
   }
@@ -86,14 +86,14 @@ export class Pace {
   stop(): void {
     this.#cancel?.();
     this.#cancel = undefined;
-    this.#held = [];
+    this.#buffered = [];
   }
 
   #join(event: Extract<ConversationEvent, { type: 'delta' }>): void {
-    this.#heldLength += event.text.length;
-    const last = this.#held.at(-1);
-    if (last?.type !== 'delta' || last.run !== event.run || last.stream !== event.stream) this.#held.push(event);
-    else if (event.replace === true) this.#held[this.#held.length - 1] = event;
-    else this.#held[this.#held.length - 1] = { ...last, text: last.text + event.text };
+    this.#bufferedLength += event.text.length;
+    const last = this.#buffered.at(-1);
+    if (last?.type !== 'delta' || last.run !== event.run || last.stream !== event.stream) this.#buffered.push(event);
+    else if (event.replace === true) this.#buffered[this.#buffered.length - 1] = event;
+    else this.#buffered[this.#buffered.length - 1] = { ...last, text: last.text + event.text };
   }
 }

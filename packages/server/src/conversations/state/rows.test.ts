@@ -9,13 +9,13 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type ConversationRecord, ConversationStore } from '../../store/conversations.ts';
 import { openCatalogueFile } from '../../store/schema.ts';
 import type { Database } from '../../store/sqlite.ts';
-import { Rows } from './rows.ts';
+import { ConversationRows } from './rows.ts';
 
 let dir: string;
 let db: Database;
 let store: ConversationStore;
 let record: ConversationRecord;
-let rows: Rows;
+let rows: ConversationRows;
 
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'binnacle-rows-'));
@@ -31,7 +31,7 @@ beforeEach(() => {
   });
   if (made === undefined) throw new Error('The key is taken.');
   record = made;
-  rows = new Rows(record, store, pino({ level: 'silent' }));
+  rows = new ConversationRows(record, store, pino({ level: 'silent' }));
 });
 afterEach(() => {
   rows.stop();
@@ -68,21 +68,21 @@ const run: ConversationRun = {
   end: null,
   usage: null,
 };
-const standing = (place: number) => ({ epoch: 'e', place, state: 'busy' as const });
+const status = (place: number) => ({ epoch: 'e', place, state: 'busy' as const });
 
 test('What the catalogue has no room for is told as it is in the log, and taken over when there is room', () => {
-  rows.take([message('m0', 'small')], standing(1));
+  rows.take([message('m0', 'small')], status(1));
   fill();
-  rows.take([message('m1')], standing(2));
+  rows.take([message('m1')], status(2));
   rows.take(
     [
       { type: 'message_delivered', at: 2, id: 'm1', run: 'm1' },
       { type: 'run_started', at: 2, run },
     ],
-    standing(3),
+    status(3),
   );
-  rows.take([{ type: 'final', at: 3, run: 'm1', text: 'the answer' }], standing(4));
-  rows.take([{ type: 'message_cancelled', at: 4, id: 'm0', by }], standing(5));
+  rows.take([{ type: 'final', at: 3, run: 'm1', text: 'the answer' }], status(4));
+  rows.take([{ type: 'message_cancelled', at: 4, id: 'm0', by }], status(5));
   expect(rows.message('m1')).toMatchObject({ state: 'delivered', run: 'm1' });
   expect(rows.message('m0')).toMatchObject({ state: 'cancelled' });
   expect(rows.run('m1')).toMatchObject({ state: 'final', text: 'the answer' });
@@ -97,22 +97,22 @@ test('What the catalogue has no room for is told as it is in the log, and taken 
 
 test('While there is no room nothing else is taken on, because it could not be found again', () => {
   fill();
-  rows.take([message('m1')], standing(1));
+  rows.take([message('m1')], status(1));
   expect(() => rows.requireRoom()).toThrow(expect.objectContaining({ code: 'disk_full' }));
 });
 
 test('It is taken over by itself once there is room, though nothing else happens', async () => {
   fill();
-  rows.take([message('m1')], standing(1));
+  rows.take([message('m1')], status(1));
   expect(store.messages.find(record.id, 'm1')).toBeUndefined();
   makeRoom();
   await vi.waitUntil(() => store.messages.find(record.id, 'm1') !== undefined, { timeout: 5000 });
 });
 
 test('Who may see it is what the log says, also while the catalogue cannot be told', () => {
-  rows.take([message('m1', 'x')], standing(1));
+  rows.take([message('m1', 'x')], status(1));
   fill();
   const shared = { kind: 'shared', with: Array.from({ length: 100 }, (_, i) => `${'b'.repeat(60)}${i}`) } as const;
-  rows.take([{ type: 'changed', at: 2, by, visibility: shared }], standing(2));
+  rows.take([{ type: 'changed', at: 2, by, visibility: shared }], status(2));
   expect(rows.record.visibility).toEqual(shared);
 });

@@ -14,20 +14,20 @@ import { digestOf } from '../../store/messages.ts';
 /** Delay before a retry of events that had no room. */
 const RETRY_MS = 500;
 
-type Standing = Pick<ConversationRecord, 'epoch' | 'place' | 'state'>;
+type ConversationStatus = Pick<ConversationRecord, 'epoch' | 'place' | 'state'>;
 
-export class Rows {
+export class ConversationRows {
   readonly #store: ConversationStore;
   readonly #log: Logger;
   #record: ConversationRecord;
   /** Events that are in the log but not in the catalogue. Empty unless the disk is full. */
   #waiting: ConversationEvent[] = [];
-  #standing: Standing;
+  #status: ConversationStatus;
   #retry: NodeJS.Timeout | undefined;
 
   constructor(record: ConversationRecord, store: ConversationStore, log: Logger) {
     this.#record = record;
-    this.#standing = record;
+    this.#status = record;
     this.#store = store;
     this.#log = log;
   }
@@ -40,20 +40,20 @@ export class Rows {
    * Takes over the events of a log entry; never throws. Deltas and tool calls stay in the log alone. Events for which
    * the catalogue has no room are answered from memory, and taken over when there is room.
    */
-  take(events: readonly ConversationEvent[], standing: Standing): void {
+  take(events: readonly ConversationEvent[], status: ConversationStatus): void {
     const rest = events.filter(({ type }) => type !== 'delta' && type !== 'tool');
     if (rest.length === 0 && this.#waiting.length === 0) return;
     for (const event of rest) this.#waiting.push(event);
-    this.#standing = standing;
+    this.#status = status;
     this.#settle();
   }
 
   /**
    * Records that all of the log is taken over and the conversation is idle, so that the next start need not recover it.
    */
-  rest(standing: Pick<Standing, 'epoch' | 'place'>): void {
+  rest(status: Pick<ConversationStatus, 'epoch' | 'place'>): void {
     if (this.#record.state === 'idle') return;
-    this.#standing = { ...standing, state: 'idle' };
+    this.#status = { ...status, state: 'idle' };
     this.#settle();
   }
 
@@ -124,7 +124,7 @@ export class Rows {
   #settle(): boolean {
     clearTimeout(this.#retry);
     try {
-      this.#record = this.#store.apply(this.#record, this.#waiting, this.#standing);
+      this.#record = this.#store.apply(this.#record, this.#waiting, this.#status);
       this.#waiting = [];
       return true;
     } catch (error) {

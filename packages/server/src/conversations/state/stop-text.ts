@@ -1,7 +1,7 @@
 // Texts that stop an agent instead of being sent to it. Exact forms only: "stop the server" is work for the agent.
 
 /** The command, and the words that people type in a hurry, in the most widely spoken languages. */
-const STOP_WORDS: ReadonlySet<string> = new Set(
+const STOP_TEXTS: ReadonlySet<string> = new Set(
   [
     '/stop',
     '/abort',
@@ -64,7 +64,7 @@ const STOP_WORDS: ReadonlySet<string> = new Set(
 
 export function isStopText(text: string): boolean {
   // Every stop word is shorter than that.
-  return text.length <= 100 && STOP_WORDS.has(fold(text));
+  return text.length <= 100 && STOP_TEXTS.has(fold(text));
 }
 
 /** Normalizes a text: case, accents, apostrophes, runs of spaces and closing punctuation make no difference. */

@@ -56,14 +56,14 @@ export class Transcript {
   readonly #reader: SegmentReader;
   readonly #retainBytes: number;
   /** Minimum bytes of the newest events that trimming retains, because it removes whole segments. */
-  readonly #keptBytes: number;
+  readonly #retainedBytes: number;
   #trimAt: number;
 
   private constructor(writer: SegmentWriter, reader: SegmentReader, retainBytes: number, segmentBytes: number) {
     this.#writer = writer;
     this.#reader = reader;
     this.#retainBytes = retainBytes;
-    this.#keptBytes = Math.max(0, retainBytes - segmentBytes);
+    this.#retainedBytes = Math.max(0, retainBytes - segmentBytes);
     this.#trimAt = writer.head.place + TRIM_EVERY_BYTES;
   }
 
@@ -109,11 +109,11 @@ export class Transcript {
   /** Place before which the next `tell` may remove the log. */
   get doomed(): number {
     const { place } = this.#writer.head;
-    return place < this.#trimAt ? 0 : Math.max(0, place - this.#keptBytes);
+    return place < this.#trimAt ? 0 : Math.max(0, place - this.#retainedBytes);
   }
 
   /** Wakes the readers that wait at the head, and trims the log. */
-  tell(): void {
+  wakeReaders(): void {
     this.#reader.advance(this.#writer.head);
     if (this.#writer.head.place < this.#trimAt) return;
     this.#trimAt = this.#writer.head.place + TRIM_EVERY_BYTES;

@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import { BinnacleError, type ToolCall } from '@binnacle/protocol';
 import { z } from 'zod';
-import type { AgentSettings, LocalDriver, LocalTurn, Out } from '../../conversations/drivers/driver.ts';
+import type { AgentSettings, DriverOut, LocalDriver, LocalTurn } from '../../conversations/drivers/driver.ts';
 import { argument } from '../grant/arguments.ts';
 import { DRIVER_NAME } from '../grant/permissions.ts';
 import { parsed } from '../powers/parse.ts';
@@ -42,7 +42,7 @@ const Answer = z.string().nullish();
 interface Running {
   readonly plugin: string;
   readonly driver: string;
-  readonly out: Out;
+  readonly out: DriverOut;
 }
 
 export class AgentDrivers {
@@ -75,7 +75,7 @@ export class AgentDrivers {
     return { turn: (params, asking) => this.#told(params, asking) };
   }
 
-  async #run(name: string, agent: AgentSettings, turn: LocalTurn, out: Out, signal: AbortSignal): Promise<void> {
+  async #run(name: string, agent: AgentSettings, turn: LocalTurn, out: DriverOut, signal: AbortSignal): Promise<void> {
     const offered = this.#find(name);
     const id = randomUUID();
     const { plugin, offer } = offered;

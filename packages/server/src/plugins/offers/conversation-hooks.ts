@@ -2,11 +2,11 @@
 // of conversations/ that use these declare the interfaces that they need.
 
 import { BinnacleError, type ConversationEvent, isEndEvent } from '@binnacle/protocol';
-import type { CallAsked, Guard, RunAsked } from '../../conversations/agents/agent-hooks.ts';
+import type { AgentGuard, AgentRunRequest, ToolCallRequest } from '../../conversations/agents/agent-hooks.ts';
 import type { ChatCommand, ChatCommands } from '../../conversations/agents/chat-command.ts';
 import type { Conversation } from '../../conversations/conversation.ts';
 import type { ConversationListener } from '../../conversations/conversations.ts';
-import type { InboundAsked, InboundGuard } from '../../conversations/inbound.ts';
+import type { InboundGuard, InboundRequest } from '../../conversations/inbound.ts';
 import type { Before, Hooks } from './hooks.ts';
 import type { Offered, OfferOf, Offers } from './offers.ts';
 
@@ -18,7 +18,7 @@ const MAX_ANSWER = 256 * 1024;
 const MAX_TOLD = 1000;
 
 /** The hooks that may veto. Until all plugins have been started once, every call waits. */
-export class ConversationGuard implements Guard, InboundGuard {
+export class ConversationGuard implements AgentGuard, InboundGuard {
   readonly #hooks: Hooks;
   readonly #opened: Promise<void>;
   #open: () => void = () => undefined;
@@ -41,19 +41,19 @@ export class ConversationGuard implements Guard, InboundGuard {
     this.#open();
   }
 
-  beforeRun(asked: RunAsked): Promise<void> | undefined {
+  beforeRun(asked: AgentRunRequest): Promise<void> | undefined {
     return this.#ask('beforeRun', asked);
   }
 
-  beforeToolCall(asked: CallAsked): Promise<void> | undefined {
+  beforeToolCall(asked: ToolCallRequest): Promise<void> | undefined {
     return this.#ask('beforeToolCall', asked);
   }
 
-  before(asked: InboundAsked): Promise<void> | undefined {
+  before(asked: InboundRequest): Promise<void> | undefined {
     return this.#ask('beforeInbound', asked);
   }
 
-  after(asked: InboundAsked & { readonly conversation: string; readonly run: string | null }): void {
+  after(asked: InboundRequest & { readonly conversation: string; readonly run: string | null }): void {
     if (this.#hooks.has('afterInbound')) this.#hooks.tell('afterInbound', asked);
   }
 

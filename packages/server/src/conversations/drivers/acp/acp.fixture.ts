@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { Quiet } from '../../agents/quiet-timer.ts';
+import { QuietTimer } from '../../agents/quiet-timer.ts';
 import type {
   AgentLink,
   AgentSettings,
@@ -60,7 +60,7 @@ export class RecordingOut implements ProcessOut {
   tool: ProcessOut['tool'] = (call) => this.did('tool', call);
   agent = (name: string, data: unknown): void => this.did('agent', name, data);
   usage: ProcessOut['usage'] = (usage) => this.did('usage', usage);
-  approval: ProcessOut['approval'] = (asked) => this.did('approval', asked);
+  approval: ProcessOut['approval'] = (request) => this.did('approval', request);
   withdraw = (approval: string): void => this.did('withdraw', approval);
   delivered = (message: string): void => this.did('delivered', message);
   ended = (end: TurnEnd): void => this.did('ended', end);
@@ -110,7 +110,7 @@ export class Talk {
   readonly #child: ChildProcess;
   readonly #options: TalkOptions;
   #sent = 0;
-  readonly #quiet = new Quiet();
+  readonly #quiet = new QuietTimer();
   /** Whoever waits for the next call. */
   #waiting: (() => void)[] = [];
 
@@ -165,12 +165,12 @@ export class Talk {
       this.#sent += 1;
       this.#serve(deed);
     }
-    this.#quiet.look(this.link.quietMs, () => this.do({ call: 'quiet' }));
+    this.#quiet.arm(this.link.quietMs, () => this.do({ call: 'quiet' }));
     for (const wake of this.#waiting.splice(0)) wake();
   }
 
   /** What it said, as a person reads it. */
-  get said(): string {
+  get text(): string {
     return this.out.deeds
       .map(([what, text]) => (what === 'said' ? text : what === 'paragraph' ? '\n\n' : ''))
       .join('')
@@ -209,9 +209,9 @@ export class Talk {
     }
   }
 
-  #decide(asked: Parameters<ProcessOut['approval']>[0], later: (call: Call) => void): void {
+  #decide(request: Parameters<ProcessOut['approval']>[0], later: (call: Call) => void): void {
     const choose = this.#options.answer ?? ((options) => options.find(({ kind }) => kind === 'allow_once')?.id ?? null);
-    const option = choose(asked.options);
-    if (option !== null) later({ call: 'answer', approval: asked.id, option });
+    const option = choose(request.options);
+    if (option !== null) later({ call: 'answer', approval: request.id, option });
   }
 }

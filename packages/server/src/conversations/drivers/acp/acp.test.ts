@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { apply, type Call, type Deed, makeLink, RecordingOut, Talk, type TalkOptions } from './acp.fixture.ts';
 import { acpDriver } from './acp.ts';
-import { type KeptCall, keepTool } from './tool-calls.ts';
+import { keepTool, type StoredCall } from './tool-calls.ts';
 
 const talks: Talk[] = [];
 const open = (options?: TalkOptions): Talk => {
@@ -42,21 +42,21 @@ describe('a turn', () => {
     const talk = open();
     await talk.turn('say one');
     await talk.turn('recall');
-    expect(talk.said).toBe('onesay one');
+    expect(talk.text).toBe('onesay one');
     expect(sent(talk).filter(({ method }) => method === 'initialize')).toHaveLength(1);
   });
 
   test('has paragraphs where a message ends or a tool comes between, and nowhere else', async () => {
     const talk = open();
     await talk.turn('tool first\nsay a b\nmessage c\nthink hm\nsay d\ntool x\nsay e');
-    expect(talk.said).toBe('a b\n\ncd\n\ne');
+    expect(talk.text).toBe('a b\n\ncd\n\ne');
   });
 
   test('begins with the instructions once in a session', async () => {
     const talk = open({ settings: { instructions: 'say I am instructed.' } });
     await talk.turn('say one');
     await talk.turn('say two');
-    expect(talk.said).toBe('I am instructed.onetwo');
+    expect(talk.text).toBe('I am instructed.onetwo');
   });
 
   test('that is refused is done, with that as the reason', async () => {
@@ -121,7 +121,7 @@ describe('a tool call', () => {
   test('runs in a terminal of ours, whose session it names, also after it was released', async () => {
     const talk = open();
     await talk.turn('term make all');
-    expect(talk.said).toBe('ran t1 [0]');
+    expect(talk.text).toBe('ran t1 [0]');
     expect(talk.out.deeds.filter(([what]) => what.startsWith('terminal.'))).toEqual([
       ['terminal.create', 't1', { command: 'make all', args: [], cwd: talk.dir }],
       ['terminal.wait', 't1', expect.any(String)],
@@ -173,14 +173,14 @@ describe('a permission', () => {
         },
       ],
     ]);
-    expect(talk.said).toBe('yes-always');
+    expect(talk.text).toBe('yes-always');
     expect(toolsOf(talk).at(-1)).toMatchObject({ status: 'done' });
   });
 
   test('can be denied where the agent offers no way to', async () => {
     const talk = open({ flags: ['--no-deny'], answer: (options) => options.at(-1)?.id ?? null });
     await talk.turn('ask anything');
-    expect(talk.said).toBe('cancelled');
+    expect(talk.text).toBe('cancelled');
     expect(toolsOf(talk).at(-1)).toMatchObject({ status: 'failed' });
   });
 
@@ -188,7 +188,7 @@ describe('a permission', () => {
     const talk = open({ answer: () => null });
     await talk.turn('drop it');
     expect(talk.deeds('withdraw')).toEqual([['withdraw', 'm1-1']]);
-    expect(talk.said).toBe('dropped -32800');
+    expect(talk.text).toBe('dropped -32800');
     talk.do({ call: 'answer', approval: 'm1-1', option: 'yes' });
     expect(talk.out.deeds.at(-1)?.[0]).toBe('ended');
   });
@@ -211,7 +211,7 @@ describe('an interrupt', () => {
   test('ends the turn as cancelled, and the next one works', async () => {
     const talk = open();
     const turn = talk.turn('say here\nidle');
-    await talk.until(() => talk.said === 'here');
+    await talk.until(() => talk.text === 'here');
     talk.do({ call: 'interrupt' });
     expect(await turn).toEqual({ kind: 'cancelled' });
     expect(await talk.turn('say again')).toMatchObject({ kind: 'done' });
@@ -224,7 +224,7 @@ describe('an interrupt', () => {
     talk.do({ call: 'interrupt' });
     expect(await turn).toEqual({ kind: 'cancelled' });
     expect(talk.deeds('withdraw')).toEqual([['withdraw', 'm1-1']]);
-    expect(talk.said).toBe('cancelled');
+    expect(talk.text).toBe('cancelled');
   });
 
   test('before the prompt was sent ends the turn at once, and the greeting serves the next one', async () => {
@@ -233,7 +233,7 @@ describe('an interrupt', () => {
     talk.do({ call: 'interrupt' });
     expect(await turn).toEqual({ kind: 'cancelled' });
     await talk.turn('recall');
-    expect(talk.said).toBe('nothing');
+    expect(talk.text).toBe('nothing');
     expect(sent(talk).filter(({ method }) => method === 'initialize')).toHaveLength(1);
   });
 
@@ -264,26 +264,26 @@ describe('an agent of an earlier process', () => {
 
   test('is loaded where it can be, without what it tells of then', async () => {
     const talk = await again(['--load']);
-    expect(talk.said).toBe('say one');
+    expect(talk.text).toBe('say one');
     expect(sent(talk)[1]).toMatchObject({ method: 'session/load' });
   });
 
   test('is resumed where it can be', async () => {
     const talk = await again(['--load', '--resume']);
-    expect(talk.said).toBe('say one');
+    expect(talk.text).toBe('say one');
     expect(sent(talk)[1]).toMatchObject({ method: 'session/resume' });
   });
 
   test('that refuses to resume is loaded, and remembers', async () => {
     const talk = await again(['--load', '--resume', '--refuse-resume']);
-    expect(talk.said).toBe('say one');
+    expect(talk.text).toBe('say one');
     expect(JSON.stringify(talk.deeds('agent'))).not.toContain('remembers nothing');
   });
 
   test('that tells of then behind its answer is prompted when that is over: nothing old is in the new answer', async () => {
     const talk = await again(['--load', '--late'], 'slow 30\nrecall');
-    const words = Array.from({ length: 30 }, (_, n) => n + 1).join(' ');
-    expect(talk.said).toBe(`${words} say one`);
+    const numbers = Array.from({ length: 30 }, (_, n) => n + 1).join(' ');
+    expect(talk.text).toBe(`${numbers} say one`);
     const order = talk.calls.flatMap((call) => (call.call === 'line' ? [call.line] : []));
     expect(order.findIndex((line) => line.includes('said before'))).toBeGreaterThan(
       order.findIndex((line) => line.includes('"result"') && line.includes('"id":2')),
@@ -293,7 +293,7 @@ describe('an agent of an earlier process', () => {
   test('begins anew where its session is gone, and says so', async () => {
     const talk = open({ flags: ['--load'], memory: 'fake-gone' });
     await talk.turn('recall');
-    expect(talk.said).toBe('nothing');
+    expect(talk.text).toBe('nothing');
     expect(JSON.stringify(talk.deeds('agent'))).toContain('It remembers nothing.');
   });
 
@@ -378,7 +378,7 @@ describe('what goes wrong', () => {
   test('with a request that we do not serve is an error to the agent', async () => {
     const talk = open();
     await talk.turn('read /etc/passwd');
-    expect(talk.said).toBe('no: -32601');
+    expect(talk.text).toBe('no: -32601');
   });
 
   test('with parameters that cannot be read is an error to the agent, which names the place', () => {
@@ -432,11 +432,11 @@ describe('the state', () => {
       ...{ id, status, title: 't', kind: 'execute' },
       output: 'x'.repeat(11_000),
     });
-    const kept = [call('a', 'running'), call('b', 'done'), call('c', 'running'), call('d', 'running')].reduce(
+    const stored = [call('a', 'running'), call('b', 'done'), call('c', 'running'), call('d', 'running')].reduce(
       keepTool,
-      [] as readonly KeptCall[],
+      [] as readonly StoredCall[],
     );
-    expect(kept.map(({ call: { id } }) => id)).toEqual(['a', 'c', 'd']);
+    expect(stored.map(({ call: { id } }) => id)).toEqual(['a', 'c', 'd']);
   });
 
   test('does not change while it says a message, so that it is not kept with each word', () => {
@@ -467,7 +467,7 @@ async function record({ options, turns }: { options?: TalkOptions; turns: readon
   const talk = open(options);
   for (const text of turns) await talk.turn(text);
   const interrupted = talk.turn('ask nobody\nidle');
-  await talk.until(() => talk.said !== '' && talk.deeds('ended').length === turns.length);
+  await talk.until(() => talk.text !== '' && talk.deeds('ended').length === turns.length);
   talk.do({ call: 'interrupt' });
   await interrupted;
   return talk;

@@ -6,9 +6,9 @@ import type { AgentLink, AgentSettings, ProcessOut, Prompt, TerminalAnswer, Turn
 import { type RpcError, type RpcMessage, readMessage } from '../json-rpc.ts';
 import { oneMoreRefused } from '../refusal.ts';
 import { cutText } from '../tool-text.ts';
-import { Initialized, Opened, Prompted, SessionUpdate } from './messages.ts';
+import { Initialized, OpenedSession, Prompted, SessionUpdate } from './messages.ts';
 import { AcpRequests } from './requests.ts';
-import { type AcpState, type Asked, FRESH, SETTLED } from './state.ts';
+import { type AcpMethod, type AcpState, FRESH_ACP_STATE, SETTLED } from './state.ts';
 import { UPDATES } from './updates.ts';
 
 /** Maximum invalid lines. Programs print warnings on stdout; more of them mean that the program does not speak ACP. */
@@ -36,7 +36,7 @@ export class AcpLink implements AgentLink {
     this.#out = out;
     this.#cwd = parts.cwd;
     // The state comes from an earlier link. A state of an older version lacks newer fields.
-    this.#state = { ...FRESH, memory: parts.memory, ...parts.state };
+    this.#state = { ...FRESH_ACP_STATE, memory: parts.memory, ...parts.state };
     const state = (): AcpState => this.#state;
     this.#requests = new AcpRequests({
       get state() {
@@ -77,9 +77,9 @@ export class AcpLink implements AgentLink {
   }
 
   quiet(): void {
-    const { asked, isSettling } = this.#state;
+    const { asked: pending, isSettling } = this.#state;
     if (!isSettling) return;
-    this.#set({ isSettling: false, ...(asked?.method === SETTLED ? { asked: null } : {}) });
+    this.#set({ isSettling: false, ...(pending?.method === SETTLED ? { asked: null } : {}) });
     this.#proceed();
   }
 
@@ -122,8 +122,8 @@ export class AcpLink implements AgentLink {
 
   /** Sends the next request on the way to the waiting prompt. */
   #proceed(): void {
-    const { asked, agent, session, isSettling, isReady, modelOption, turn } = this.#state;
-    if (asked !== null || isSettling || turn === null || turn.text === null) return;
+    const { asked: pending, agent, session, isSettling, isReady, modelOption, turn } = this.#state;
+    if (pending !== null || isSettling || turn === null || turn.text === null) return;
     if (agent === null) this.#greet();
     else if (session === null) this.#open(agent);
     else if (!isReady && modelOption !== null) {
@@ -179,26 +179,26 @@ export class AcpLink implements AgentLink {
   // ---- Answers of the agent
 
   #answered(message: Extract<RpcMessage, { kind: 'result' | 'error' }>, line: string): void {
-    const { asked } = this.#state;
+    const { asked: pending } = this.#state;
     // An answer to none of the requests.
-    if (asked === null || message.id !== asked.id) return;
+    if (pending === null || message.id !== pending.id) return;
     this.#set({ asked: null });
     // Any answer will do: it arrives after all earlier output.
-    if (asked.method === SETTLED) return;
+    if (pending.method === SETTLED) return;
     if (message.kind === 'error') {
-      this.#refused(asked.method, message.error);
+      this.#refused(pending.method, message.error);
       return;
     }
-    const isRead = this.#accepted(asked.method, message.result);
+    const isRead = this.#accepted(pending.method, message.result);
     if (!isRead) {
       throw new BinnacleError('agent_protocol', {
-        message: `The agent's answer to ${asked.method} cannot be read: ${cutText(line, 200)}`,
+        message: `The agent's answer to ${pending.method} cannot be read: ${cutText(line, 200)}`,
       });
     }
     this.#proceed();
   }
 
-  #accepted(method: Exclude<Asked, typeof SETTLED>, result: unknown): boolean {
+  #accepted(method: Exclude<AcpMethod, typeof SETTLED>, result: unknown): boolean {
     if (method === 'initialize') return this.#initialized(result);
     if (method === 'session/prompt') return this.#prompted(result);
     if (method === 'session/set_config_option') {
@@ -230,9 +230,9 @@ export class AcpLink implements AgentLink {
     return true;
   }
 
-  #opened(method: Asked, result: unknown): boolean {
+  #opened(method: AcpMethod, result: unknown): boolean {
     // For an existing session some agents answer null.
-    const read = Opened.safeParse(result ?? {});
+    const read = OpenedSession.safeParse(result ?? {});
     if (!read.success) return false;
     const isNew = method === 'session/new';
     const session = isNew ? read.data.sessionId : this.#state.memory;
@@ -272,7 +272,7 @@ export class AcpLink implements AgentLink {
     return true;
   }
 
-  #refused(method: Exclude<Asked, typeof SETTLED>, error: RpcError): void {
+  #refused(method: Exclude<AcpMethod, typeof SETTLED>, error: RpcError): void {
     const { turn, agent, memory } = this.#state;
     // Some agents load a session that they cannot resume.
     if (method === 'session/resume' && agent?.loads === true && memory !== null) {
@@ -280,7 +280,7 @@ export class AcpLink implements AgentLink {
       return;
     }
     if (method === 'session/load' || method === 'session/resume') {
-      this.#note(`The agent could not go on with its earlier session: ${wordsOf(error)}. It remembers nothing.`);
+      this.#note(`The agent could not go on with its earlier session: ${errorText(error)}. It remembers nothing.`);
       this.#openNew();
       return;
     }
@@ -295,7 +295,7 @@ export class AcpLink implements AgentLink {
       const logins = agent?.logins ?? [];
       this.#end({
         kind: 'failed',
-        message: `The agent wants you to log in first: ${wordsOf(error)}`,
+        message: `The agent wants you to log in first: ${errorText(error)}`,
         hint:
           logins.length === 0
             ? "Log in with the agent's own program, on this machine."
@@ -305,7 +305,7 @@ export class AcpLink implements AgentLink {
     }
     const what =
       method === 'session/set_config_option' ? `does not take the model "${this.#agent.model}"` : `failed (${method})`;
-    this.#end({ kind: 'failed', message: `The agent ${what}: ${wordsOf(error)}` });
+    this.#end({ kind: 'failed', message: `The agent ${what}: ${errorText(error)}` });
   }
 
   // ---- Notifications of the agent
@@ -360,7 +360,7 @@ export class AcpLink implements AgentLink {
     this.#out.agent('note', { text });
   }
 
-  #ask(method: Asked, params: object): void {
+  #ask(method: AcpMethod, params: object): void {
     const id = this.#state.nextId;
     this.#set({ nextId: id + 1, asked: { id, method } });
     this.#send({ id, method, params });
@@ -385,7 +385,7 @@ export class AcpLink implements AgentLink {
 }
 
 /** Returns the error as text. Agents put "Internal error" into the message and the actual error into the data. */
-function wordsOf({ message, data }: RpcError): string {
+function errorText({ message, data }: RpcError): string {
   const more =
     typeof data === 'object' && data !== null
       ? ['message', 'details', 'error']

@@ -92,7 +92,7 @@ export const Initialized = z.object({
   authMethods: lenientList(z.object({ name: z.string(), description: lenient(z.string()) })),
 });
 
-export const Opened = z.object({
+export const OpenedSession = z.object({
   sessionId: lenient(ReturnedId.min(1)),
   configOptions: lenientList(
     z.object({ id: ReturnedId, category: lenient(z.string()), currentValue: z.unknown().optional() }),
@@ -117,4 +117,4 @@ export const CreateTerminal = z.object({
   outputByteLimit: lenient(z.number().int().min(0)),
 });
 export const OfTerminal = z.object({ terminalId: z.string() });
-export const CancelRequest = z.object({ requestId: RpcId });
+export const AcpCancelRequest = z.object({ requestId: RpcId });

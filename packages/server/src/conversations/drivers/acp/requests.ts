@@ -5,8 +5,8 @@ import type { z } from 'zod';
 import type { ProcessOut, TerminalAnswer } from '../driver.ts';
 import type { RpcId } from '../json-rpc.ts';
 import { cutText } from '../tool-text.ts';
-import { CancelRequest, CreateTerminal, OfTerminal, PermissionRequest } from './messages.ts';
-import type { AcpState, Question } from './state.ts';
+import { AcpCancelRequest, CreateTerminal, OfTerminal, PermissionRequest } from './messages.ts';
+import type { AcpState, TerminalQuestion } from './state.ts';
 import { keepTool } from './tool-calls.ts';
 import { detailOf, mergeTool } from './tools.ts';
 
@@ -60,8 +60,8 @@ export class AcpRequests {
   constructor(talk: AcpTalk) {
     this.#talk = talk;
     this.#table = {
-      'session/request_permission': this.#row(PermissionRequest, (id, asked) => this.#permission(id, asked)),
-      'terminal/create': this.#row(CreateTerminal, (id, asked) => this.#create(id, asked)),
+      'session/request_permission': this.#row(PermissionRequest, (id, request) => this.#permission(id, request)),
+      'terminal/create': this.#row(CreateTerminal, (id, request) => this.#create(id, request)),
       'terminal/output': this.#row(OfTerminal, (id, { terminalId }) => this.#question(id, terminalId, 'output')),
       'terminal/wait_for_exit': this.#row(OfTerminal, (id, { terminalId }) => this.#question(id, terminalId, 'exit')),
       'terminal/kill': this.#row(OfTerminal, (id, { terminalId }) => this.#stop(id, terminalId, 'kill')),
@@ -97,13 +97,13 @@ export class AcpRequests {
       this.#talk.refuse(request, { outcome: { outcome: 'cancelled' } });
       return;
     }
-    const kept = tools.find(({ call: { id } }) => id === toolCall.toolCallId);
-    if (kept?.isShort === true && (toolCall.rawInput === undefined || toolCall.content === undefined)) {
+    const known = tools.find(({ call: { id } }) => id === toolCall.toolCallId);
+    if (known?.isShort === true && (toolCall.rawInput === undefined || toolCall.content === undefined)) {
       // The person would see less than what the agent will do.
       this.#talk.refuse(request, { outcome: { outcome: 'cancelled' } });
       return;
     }
-    const call = mergeTool(kept?.call, toolCall, (ref) => this.sessionOf(ref));
+    const call = mergeTool(known?.call, toolCall, (ref) => this.sessionOf(ref));
     this.#talk.out.tool(call);
     // Unique in the conversation, because the id of the message is.
     const id = `${turn.message}-${approvalCount + 1}`;
@@ -141,8 +141,8 @@ export class AcpRequests {
     // The spec is stored until the terminal is created, so that a new gateway can repeat the request.
     const bytes = Buffer.byteLength(JSON.stringify(spec));
     if (terminals.reduce((sum, { wanted }) => sum + (wanted?.bytes ?? 0), bytes) > MAX_SPEC_BYTES) {
-      const words = `A command with its arguments and environment has at most ${MAX_SPEC_BYTES / 1024} KiB.`;
-      this.#talk.fail(request, INVALID_PARAMS, words);
+      const message = `A command with its arguments and environment has at most ${MAX_SPEC_BYTES / 1024} KiB.`;
+      this.#talk.fail(request, INVALID_PARAMS, message);
       return;
     }
     const limit = Math.min(outputByteLimit ?? MAX_OUTPUT_BYTES, MAX_OUTPUT_BYTES);
@@ -168,7 +168,7 @@ export class AcpRequests {
     this.#talk.reply(request, { terminalId: answer.ref });
   }
 
-  #question(request: RpcId, ref: string, asks: Question['asks']): void {
+  #question(request: RpcId, ref: string, asks: TerminalQuestion['asks']): void {
     if (!this.#has(request, ref)) return;
     if (this.#talk.state.questions.length >= MAX_QUESTIONS) {
       this.#talk.fail(request, INTERNAL_ERROR, `More than ${MAX_QUESTIONS} questions wait for an answer.`);
@@ -179,14 +179,14 @@ export class AcpRequests {
     this.#ask(question);
   }
 
-  #ask(question: Question): void {
+  #ask(question: TerminalQuestion): void {
     const { terminals } = this.#talk.out;
     const limit = this.#talk.state.terminals.find(({ ref }) => ref === question.ref)?.limit ?? MAX_OUTPUT_BYTES;
     if (question.asks === 'exit') terminals.waitForExit(question.ref, nameOf(question));
     else terminals.output(question.ref, nameOf(question), limit);
   }
 
-  #told(answer: Extract<TerminalAnswer, { kind: 'output' | 'exited' }>): void {
+  #answerQuestion(answer: Extract<TerminalAnswer, { kind: 'output' | 'exited' }>): void {
     const question = this.#talk.state.questions.find((each) => nameOf(each) === answer.question);
     if (question === undefined) return;
     this.#talk.set({ questions: this.#talk.state.questions.filter((each) => each !== question) });
@@ -219,7 +219,7 @@ export class AcpRequests {
 
   /** Handles a cancelled request. The protocol demands an answer that says so. */
   cancelled(params: unknown): void {
-    const read = CancelRequest.safeParse(params);
+    const read = AcpCancelRequest.safeParse(params);
     if (!read.success) return;
     const { approvals, questions } = this.#talk.state;
     const approval = approvals.find(({ request }) => request === read.data.requestId);
@@ -243,7 +243,7 @@ export class AcpRequests {
 
   terminal(answer: TerminalAnswer): void {
     if (answer.kind === 'created' || answer.kind === 'failed') this.#created(answer);
-    else this.#told(answer);
+    else this.#answerQuestion(answer);
   }
 
   /** Repeats the unanswered requests, for a new gateway. */
@@ -266,7 +266,7 @@ export class AcpRequests {
 }
 
 /** Names a question by its request. Ids of requests are numbers or strings, and 1 is not "1". */
-const nameOf = ({ request }: Question): string => JSON.stringify(request);
+const nameOf = ({ request }: TerminalQuestion): string => JSON.stringify(request);
 
 /** Returns the options with a known kind, plus a deny option if the agent gives none. */
 function optionsOf(options: z.output<typeof PermissionRequest>['options']): ApprovalOption[] {

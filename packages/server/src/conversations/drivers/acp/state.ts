@@ -2,12 +2,12 @@
 
 import type { ProcessOut } from '../driver.ts';
 import type { RpcId } from '../json-rpc.ts';
-import type { KeptCall } from './tool-calls.ts';
+import type { StoredCall } from './tool-calls.ts';
 
 /** A method that no agent knows and every agent answers. The answer arrives after all earlier output. */
 export const SETTLED = '_binnacle/settled';
 
-export type Asked =
+export type AcpMethod =
   | 'initialize'
   | 'session/new'
   | 'session/load'
@@ -20,7 +20,7 @@ export type Asked =
 export interface AcpState {
   readonly nextId: number;
   /** The one request of the link that waits for an answer: each step waits for the previous one. */
-  readonly asked: { readonly id: number; readonly method: Asked } | null;
+  readonly asked: { readonly id: number; readonly method: AcpMethod } | null;
   /** Capabilities of the agent; null before its answer to `initialize`. */
   readonly agent: { readonly loads: boolean; readonly resumes: boolean; readonly logins: readonly string[] } | null;
   /** Session of an earlier process, with which the agent should continue. */
@@ -44,10 +44,10 @@ export interface AcpState {
   } | null;
   /** The message under way, and whether other events interrupted it. Null before the first text of a turn. */
   readonly saying: { readonly message: string | null; readonly broken: boolean } | null;
-  readonly tools: readonly KeptCall[];
+  readonly tools: readonly StoredCall[];
   readonly approvals: readonly { readonly id: string; readonly request: RpcId }[];
-  readonly terminals: readonly Terminal[];
-  readonly questions: readonly Question[];
+  readonly terminals: readonly AcpTerminal[];
+  readonly questions: readonly TerminalQuestion[];
   /** Cost in USD since the session began. `before`: at the start of the turn; null if unknown. */
   readonly cost: { readonly before: number | null; readonly now: number | null };
   readonly approvalCount: number;
@@ -57,7 +57,7 @@ export interface AcpState {
   readonly rubbish: number;
 }
 
-export interface Terminal {
+export interface AcpTerminal {
   readonly ref: string;
   readonly limit: number;
   /** The request and its spec; null once the terminal is created. */
@@ -69,13 +69,13 @@ export interface Terminal {
   } | null;
 }
 
-export interface Question {
+export interface TerminalQuestion {
   readonly request: RpcId;
   readonly ref: string;
   readonly asks: 'output' | 'exit';
 }
 
-export const FRESH: AcpState = {
+export const FRESH_ACP_STATE: AcpState = {
   nextId: 1,
   asked: null,
   agent: null,

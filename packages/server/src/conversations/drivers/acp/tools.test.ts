@@ -10,32 +10,34 @@ const call = (more: Partial<ToolCall>): ToolCall => ({
   status: 'pending',
   ...more,
 });
-const asked = (input: unknown): string => detailOf(call({ input }), []);
+const detailFor = (input: unknown): string => detailOf(call({ input }), []);
 
 describe('what is asked for', () => {
   it('is a command as it is', () => {
-    expect(asked({ command: 'make && echo "done"' })).toBe('make && echo "done"');
-    expect(asked({ command: 'true \x1b]; touch /tmp/x #\x07' })).toBe('true \x1b]; touch /tmp/x #\x07');
+    expect(detailFor({ command: 'make && echo "done"' })).toBe('make && echo "done"');
+    expect(detailFor({ command: 'true \x1b]; touch /tmp/x #\x07' })).toBe('true \x1b]; touch /tmp/x #\x07');
   });
 
   it('is a command with its arguments, as a shell would need them, and where it runs', () => {
-    expect(asked({ command: 'rm', args: ['-rf', '/home'], cwd: '/' })).toBe('rm -rf /home\n\nin /');
-    expect(asked({ command: 'sh', args: ['-c', "echo 'a b'; rm *", ''] })).toBe(`sh -c 'echo '\\''a b'\\''; rm *' ''`);
-    expect(asked({ command: ['git', 'commit', '-m', 'a b'] })).toBe("git commit -m 'a b'");
-    expect(asked({ command: 'ls', args: [] })).toBe('ls');
+    expect(detailFor({ command: 'rm', args: ['-rf', '/home'], cwd: '/' })).toBe('rm -rf /home\n\nin /');
+    expect(detailFor({ command: 'sh', args: ['-c', "echo 'a b'; rm *", ''] })).toBe(
+      `sh -c 'echo '\\''a b'\\''; rm *' ''`,
+    );
+    expect(detailFor({ command: ['git', 'commit', '-m', 'a b'] })).toBe("git commit -m 'a b'");
+    expect(detailFor({ command: 'ls', args: [] })).toBe('ls');
   });
 
   it('is also everything else of the input', () => {
-    expect(asked({ command: 'ls', env: { LD_PRELOAD: '/tmp/x.so' } })).toBe(
+    expect(detailFor({ command: 'ls', env: { LD_PRELOAD: '/tmp/x.so' } })).toBe(
       'ls\n\n{\n  "env": {\n    "LD_PRELOAD": "/tmp/x.so"\n  }\n}',
     );
     for (const odd of [{ args: 'x' }, { args: [1] }, { cwd: 7 }, { input: 'rm' }]) {
-      expect(asked({ command: 'ls', ...odd })).toBe(`ls\n\n${JSON.stringify(odd, null, 2)}`);
+      expect(detailFor({ command: 'ls', ...odd })).toBe(`ls\n\n${JSON.stringify(odd, null, 2)}`);
     }
-    expect(asked({ command: { run: 'rm' } })).toBe('{\n  "command": {\n    "run": "rm"\n  }\n}');
-    expect(asked({ args: ['rm'] })).toContain('rm');
-    expect(asked('rm -rf /')).toBe('"rm -rf /"');
-    expect(asked([{ command: 'rm' }])).toContain('rm');
+    expect(detailFor({ command: { run: 'rm' } })).toBe('{\n  "command": {\n    "run": "rm"\n  }\n}');
+    expect(detailFor({ args: ['rm'] })).toContain('rm');
+    expect(detailFor('rm -rf /')).toBe('"rm -rf /"');
+    expect(detailFor([{ command: 'rm' }])).toContain('rm');
   });
 
   it('is a change with all that comes with it, without saying it twice', () => {
@@ -72,9 +74,9 @@ describe('what is asked for', () => {
       { requiredKeys: [] },
     );
     fc.assert(
-      fc.property(input, fc.array(word), (given, paths) => {
-        const detail = detailOf(call({ input: given }), paths);
-        for (const [each] of JSON.stringify([Object.values(given), paths]).matchAll(/[a-z]{6,12}/g)) {
+      fc.property(input, fc.array(word), (fields, paths) => {
+        const detail = detailOf(call({ input: fields }), paths);
+        for (const [each] of JSON.stringify([Object.values(fields), paths]).matchAll(/[a-z]{6,12}/g)) {
           expect(detail).toContain(each);
         }
       }),

@@ -1,7 +1,7 @@
 // Tool calls of ACP: merges updates, and formats the detail of an approval request.
 
 import type { ToolCall } from '@binnacle/protocol';
-import { type Change, changeText, quoted } from '../tool-text.ts';
+import { changeText, type FileDiff, quoted } from '../tool-text.ts';
 import type { ContentBlock, ToolUpdate } from './messages.ts';
 
 const KINDS: Readonly<Record<string, ToolCall['kind']>> = {
@@ -36,8 +36,8 @@ export function mergeTool(
     else session = sessionOf(item.terminalId) ?? session;
   }
   const input = update.rawInput ?? known?.input;
-  const said = update.content === undefined ? known?.output : texts.join('\n');
-  const output = said === undefined || said === '' ? (rawText(update.rawOutput) ?? said) : said;
+  const content = update.content === undefined ? known?.output : texts.join('\n');
+  const output = content === undefined || content === '' ? (rawText(update.rawOutput) ?? content) : content;
   const shown = update.content === undefined ? known?.diffs : diffs;
   return {
     id: update.toolCallId,
@@ -87,8 +87,8 @@ export function detailOf(call: ToolCall, paths: readonly string[]): string {
   if (output !== undefined && output !== '') parts.push(output);
   // The heading has only the beginning of the title.
   if (call.title.length > MAX_TITLE && !parts.includes(call.title)) parts.push(call.title);
-  const told = new Set([...stringsIn(input), ...diffs.map(({ path }) => path)]);
-  const named = [...new Set(paths)].filter((path) => !told.has(path));
+  const shownTexts = new Set([...stringsIn(input), ...diffs.map(({ path }) => path)]);
+  const named = [...new Set(paths)].filter((path) => !shownTexts.has(path));
   return [...parts, ...named].join('\n\n') || call.title;
 }
 
@@ -99,18 +99,18 @@ interface ShownInput {
   readonly rest?: unknown;
 }
 
-function commandOf(input: unknown, diffs: readonly Change[]): ShownInput {
+function commandOf(input: unknown, diffs: readonly FileDiff[]): ShownInput {
   if (input === undefined || input === null) return {};
   if (typeof input !== 'object' || Array.isArray(input)) return { rest: input };
   const rest: Record<string, unknown> = { ...input };
   const { command, args, cwd } = rest;
-  const words = isWords(command) && command.length > 0 ? command : undefined;
-  const more = isWords(args) ? args : undefined;
+  const argv = isTextList(command) && command.length > 0 ? command : undefined;
+  const more = isTextList(args) ? args : undefined;
   let shown: string | undefined;
-  if (words !== undefined || (typeof command === 'string' && command !== '')) {
+  if (argv !== undefined || (typeof command === 'string' && command !== '')) {
     // A command without arguments is a shell line or a program. Both read the same.
     const isLine = typeof command === 'string' && more === undefined;
-    shown = isLine ? command : [...(words ?? [String(command)]), ...(more ?? [])].map(quoted).join(' ');
+    shown = isLine ? command : [...(argv ?? [String(command)]), ...(more ?? [])].map(quoted).join(' ');
     delete rest.command;
     if (more !== undefined) delete rest.args;
     if (typeof cwd === 'string' && cwd !== '') {
@@ -118,9 +118,9 @@ function commandOf(input: unknown, diffs: readonly Change[]): ShownInput {
       delete rest.cwd;
     }
   }
-  const told = new Set(diffs.flatMap(({ path, before, after }) => [path, before, after]));
+  const shownTexts = new Set(diffs.flatMap(({ path, before, after }) => [path, before, after]));
   for (const [key, value] of Object.entries(rest)) {
-    if (OF_DIFFS.test(key) && typeof value === 'string' && told.has(value)) delete rest[key];
+    if (OF_DIFFS.test(key) && typeof value === 'string' && shownTexts.has(value)) delete rest[key];
   }
   const isNothing = Object.keys(rest).length === 0 && (shown !== undefined || diffs.length > 0);
   return { ...(shown === undefined ? {} : { shown }), ...(isNothing ? {} : { rest }) };
@@ -129,7 +129,7 @@ function commandOf(input: unknown, diffs: readonly Change[]): ShownInput {
 /** Keys by which agents name the sides of a diff, and its file. */
 const OF_DIFFS = /path|file|old|new|content|text/i;
 
-const isWords = (value: unknown): value is readonly string[] =>
+const isTextList = (value: unknown): value is readonly string[] =>
   Array.isArray(value) && value.every((word) => typeof word === 'string');
 
 /** Returns the strings on the first two levels of an input. All of them are on the screen. */

@@ -1,7 +1,7 @@
 // The kinds of `session/update`, as a table. Other kinds are not shown.
 
 import type { z } from 'zod';
-import type { Out } from '../driver.ts';
+import type { DriverOut } from '../driver.ts';
 import {
   Chunk,
   Compaction,
@@ -20,16 +20,16 @@ import { mergeTool, textOf } from './tools.ts';
 /** The context of a row: the state before the update, and the output. */
 export interface UpdateParts {
   readonly state: AcpState;
-  readonly out: Out;
+  readonly out: DriverOut;
   /** Returns the session of a terminal, if the gateway has that terminal. */
   sessionOf(terminal: string): string | undefined;
 }
 
 /** Applies an update, and returns the next state; undefined if the update is invalid. */
-type Row = (update: unknown, parts: UpdateParts) => AcpState | undefined;
+type UpdateHandler = (update: unknown, parts: UpdateParts) => AcpState | undefined;
 
 const row =
-  <T extends z.ZodType>(schema: T, apply: (update: z.output<T>, parts: UpdateParts) => AcpState): Row =>
+  <T extends z.ZodType>(schema: T, apply: (update: z.output<T>, parts: UpdateParts) => AcpState): UpdateHandler =>
   (update, parts) => {
     const read = schema.safeParse(update);
     return read.success ? apply(read.data, parts) : undefined;
@@ -39,7 +39,7 @@ const row =
 const hasText = ({ text, uri, resource }: ContentBlock): boolean =>
   text !== undefined || uri !== undefined || resource !== undefined;
 
-export const UPDATES: Readonly<Record<string, Row>> = {
+export const UPDATES: Readonly<Record<string, UpdateHandler>> = {
   agent_message_chunk: row(Chunk, ({ content, messageId }, { state, out }) => {
     if (!hasText(content)) {
       out.agent('note', { text: textOf(content) });

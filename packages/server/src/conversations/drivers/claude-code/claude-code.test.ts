@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Call, tell } from '../codex/codex.fixture.ts';
+import { type Call, playCalls } from '../codex/codex.fixture.ts';
 import { claudeCodeDriver } from './claude-code.ts';
 
 const talk = { driver: claudeCodeDriver };
@@ -16,7 +16,7 @@ const thought = (delta: string): Call =>
   event({ type: 'content_block_delta', index: 0, delta: { type: 'thinking_delta', thinking: delta } });
 const block = (type: string): Call => event({ type: 'content_block_start', index: 0, content_block: { type } });
 const message = event({ type: 'message_start', message: {} });
-const said = (...content: object[]): Call => line({ type: 'assistant', message: { model: 'm', content } });
+const assistant = (...content: object[]): Call => line({ type: 'assistant', message: { model: 'm', content } });
 const init = line({ type: 'system', subtype: 'init' });
 const result = (more: object = {}): Call =>
   line({
@@ -29,7 +29,7 @@ const result = (more: object = {}): Call =>
     usage: { input_tokens: 3, cache_read_input_tokens: 4, output_tokens: 5 },
     ...more,
   });
-const use = (id: string, name: string, input: object): Call => said({ type: 'tool_use', id, name, input });
+const use = (id: string, name: string, input: object): Call => assistant({ type: 'tool_use', id, name, input });
 const gave = (id: string, content: unknown, is_error = false): Call =>
   line({
     type: 'user',
@@ -54,11 +54,11 @@ const prompt = (id = 'm1'): Call => ['prompt', { id, text: 'hi' }];
 
 type Sent = Record<string, unknown> & { uuid?: string };
 const sent = (calls: readonly Call[]): Sent[] =>
-  tell(talk, calls, NO_CUTS)
+  playCalls(talk, calls, NO_CUTS)
     .deeds.filter(([what]) => what === 'send')
     .map(([, line]) => JSON.parse(String(line)) as Sent);
 const deedsOf = (calls: readonly Call[], what: string): unknown[] =>
-  tell(talk, calls, NO_CUTS)
+  playCalls(talk, calls, NO_CUTS)
     .deeds.filter(([name]) => name === what)
     .map(([, one]) => one);
 /** The line by which it says that a message of ours is part of the talk. */
@@ -73,7 +73,7 @@ const TALK: readonly Call[] = [
   ...opened,
   text('I will'),
   text(' push.'),
-  said({ type: 'text', text: 'I will push.' }),
+  assistant({ type: 'text', text: 'I will push.' }),
   block('tool_use'),
   use('u1', 'Bash', { command: 'git push' }),
   ask('r1'),
@@ -83,14 +83,14 @@ const TALK: readonly Call[] = [
   block('text'),
   text('Done'),
   ['inject', { id: 'm2', text: 'and tag' }],
-  said({ type: 'text', text: 'Done.' }),
+  assistant({ type: 'text', text: 'Done.' }),
   result(),
   init,
   message,
   block('text'),
   text('Tagged.'),
   replay([prompt(), ['inject', { id: 'm2', text: 'and tag' }]], 1),
-  said({ type: 'text', text: 'Tagged.' }),
+  assistant({ type: 'text', text: 'Tagged.' }),
   result({ total_cost_usd: 0.75 }),
   prompt('m3'),
   message,
@@ -109,23 +109,23 @@ const TALK: readonly Call[] = [
 describe('the link to Claude Code', () => {
   it('tells that it asks its model again: how often, why, and when', () => {
     const retry = (more: object): Call => line({ type: 'system', subtype: 'api_retry', ...more });
-    const told = (more: object) => deedsOf([prompt(), init, retry(more)], 'agent').at(-1);
-    expect(told({ attempt: 3, max_retries: 10, retry_delay_ms: 2000.4, error_status: 529, error: 'overloaded' })).toBe(
-      'retry',
-    );
-    const { deeds } = tell(
+    const reported = (more: object) => deedsOf([prompt(), init, retry(more)], 'agent').at(-1);
+    expect(
+      reported({ attempt: 3, max_retries: 10, retry_delay_ms: 2000.4, error_status: 529, error: 'overloaded' }),
+    ).toBe('retry');
+    const { deeds } = playCalls(
       talk,
       [prompt(), init, retry({ attempt: 3, max_retries: 10, retry_delay_ms: 2000.4, error: 'rate_limit' })],
       NO_CUTS,
     );
     expect(deeds).toContainEqual(['agent', 'retry', { attempt: 3, of: 10, why: 'rate limit', delayMs: 2000 }]);
-    expect(told({ attempt: 'soon' })).toBeUndefined();
+    expect(reported({ attempt: 'soon' })).toBeUndefined();
   });
 
   it('tells a whole talk', () => {
-    const { deeds } = tell(talk, TALK, NO_CUTS);
-    const told = deeds.filter(([what]) => !['send', 'approval', 'tool', 'usage'].includes(what));
-    expect(told).toEqual([
+    const { deeds } = playCalls(talk, TALK, NO_CUTS);
+    const reported = deeds.filter(([what]) => !['send', 'approval', 'tool', 'usage'].includes(what));
+    expect(reported).toEqual([
       ['thought', 'Hm.'],
       ['said', 'I will'],
       ['said', ' push.'],
@@ -151,15 +151,15 @@ describe('the link to Claude Code', () => {
   });
 
   it('goes on after a cut at every call with the same deeds and the same states', () => {
-    const whole = tell(talk, TALK, NO_CUTS);
+    const whole = playCalls(talk, TALK, NO_CUTS);
     for (let at = 1; at < TALK.length; at++) {
-      const cut = tell(talk, TALK, new Set([at]));
+      const cut = playCalls(talk, TALK, new Set([at]));
       expect(cut.deeds, `cut before ${at}`).toEqual(whole.deeds);
       expect(cut.states).toEqual(whole.states);
     }
     fc.assert(
       fc.property(fc.uniqueArray(fc.nat({ max: TALK.length - 1 })), (cuts) => {
-        expect(tell(talk, TALK, new Set(cuts)).deeds).toEqual(whole.deeds);
+        expect(playCalls(talk, TALK, new Set(cuts)).deeds).toEqual(whole.deeds);
       }),
       { numRuns: 50 },
     );
@@ -188,8 +188,8 @@ describe('the link to Claude Code', () => {
 
   it('shows the changes that it asks about', () => {
     const input = { file_path: '/f', old_string: 'a', new_string: 'b' };
-    const [asked] = deedsOf([prompt(), ask('r', { tool_name: 'Edit', input })], 'approval') as [{ detail: string }];
-    expect(asked.detail).toBe('/f\n- a\n+ b');
+    const [request] = deedsOf([prompt(), ask('r', { tool_name: 'Edit', input })], 'approval') as [{ detail: string }];
+    expect(request.detail).toBe('/f\n- a\n+ b');
     const call = deedsOf([prompt(), use('u', 'Edit', input)], 'tool')[0];
     expect(call).toMatchObject({ title: 'Edit /f', kind: 'edit', diffs: [{ path: '/f', before: 'a', after: 'b' }] });
   });
@@ -241,20 +241,25 @@ describe('the link to Claude Code', () => {
       'line',
       JSON.stringify({ ...JSON.parse(String(calls[1])), parent_tool_use_id: 'p' }),
     ];
-    const calls: Call[] = [prompt(), sub(text('x')), sub(said({ type: 'text', text: 'x' })), sub(use('u', 'Read', {}))];
+    const calls: Call[] = [
+      prompt(),
+      sub(text('x')),
+      sub(assistant({ type: 'text', text: 'x' })),
+      sub(use('u', 'Read', {})),
+    ];
     expect(deedsOf(calls, 'said')).toEqual([]);
     expect(deedsOf(calls, 'tool')).toMatchObject([{ title: 'Read', kind: 'read' }]);
   });
 
   it('passes over what comes without a turn, and what it does not know', () => {
-    const stray: Call[] = [
+    const unrelated: Call[] = [
       text('x'),
-      said({ type: 'text', text: 'x' }),
+      assistant({ type: 'text', text: 'x' }),
       result(),
       line({ type: 'news' }),
       gave('u', 'x'),
     ];
-    expect(tell(talk, stray, NO_CUTS).deeds).toEqual([]);
+    expect(playCalls(talk, unrelated, NO_CUTS).deeds).toEqual([]);
   });
 
   it('launches what the settings say, and goes on with what it remembers', () => {
@@ -264,15 +269,19 @@ describe('the link to Claude Code', () => {
     );
     expect(argv.slice(0, 3)).toEqual(['/opt/claude', '--x', '-p']);
     expect(argv.slice(-6)).toEqual(['--model', 'opus', '--append-system-prompt', 'Be brief.', '--resume', 's']);
-    expect(claudeCodeDriver.memoryOf(tell(talk, [prompt(), init], NO_CUTS).link.state)).toBe('s');
+    expect(claudeCodeDriver.memoryOf(playCalls(talk, [prompt(), init], NO_CUTS).link.state)).toBe('s');
   });
 
   it('forgets a session that is gone, told by a result or on stderr', () => {
-    const words = 'No conversation found with session ID: s';
-    const byResult = tell(talk, [prompt(), result({ is_error: true, result: undefined, errors: [words] })], NO_CUTS);
+    const reason = 'No conversation found with session ID: s';
+    const byResult = playCalls(
+      talk,
+      [prompt(), result({ is_error: true, result: undefined, errors: [reason] })],
+      NO_CUTS,
+    );
     expect(claudeCodeDriver.memoryOf(byResult.link.state)).toBe('');
-    const { link } = tell(talk, [prompt()], NO_CUTS);
-    link.exited?.({ exitCode: 1, signal: null, stderr: words });
+    const { link } = playCalls(talk, [prompt()], NO_CUTS);
+    link.exited?.({ exitCode: 1, signal: null, stderr: reason });
     expect(claudeCodeDriver.memoryOf(link.state)).toBe('');
     const { argv } = claudeCodeDriver.launch({ id: 'a', driver: 'x' }, { memory: '', prompt: { id: 'm', text: '' } });
     expect(argv).not.toContain('--resume');
@@ -282,18 +291,18 @@ describe('the link to Claude Code', () => {
     const many = Array.from({ length: 100 }, (_, i) =>
       use(`u${i}`, 'Write', { file_path: '/f', content: 'x'.repeat(9000) }),
     );
-    const { states } = tell(talk, [prompt(), ...many], NO_CUTS);
+    const { states } = playCalls(talk, [prompt(), ...many], NO_CUTS);
     for (const state of states) expect(JSON.stringify(state).length).toBeLessThan(64 * 1024);
     const rubbish = Array<Call>(20).fill(['line', 'hello']);
     expect(deedsOf([prompt(), ...rubbish, result()], 'ended').length).toBe(1);
-    expect(() => tell(talk, [prompt(), ...rubbish, ['line', '[]']], NO_CUTS)).toThrow(
+    expect(() => playCalls(talk, [prompt(), ...rubbish, ['line', '[]']], NO_CUTS)).toThrow(
       expect.objectContaining({ code: 'agent_protocol' }),
     );
     const type = fc.constantFrom('system', 'stream_event', 'assistant', 'user', 'control_request', 'control_response');
     fc.assert(
       fc.property(fc.array(fc.tuple(type, fc.dictionary(fc.string(), fc.jsonValue()))), (lines) => {
         const calls = lines.map(([type, more]) => line({ ...more, type }));
-        expect(() => tell(talk, [prompt(), ...calls], NO_CUTS)).not.toThrow();
+        expect(() => playCalls(talk, [prompt(), ...calls], NO_CUTS)).not.toThrow();
       }),
     );
   });

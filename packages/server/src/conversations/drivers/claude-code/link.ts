@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { BinnacleError, type Retry, type ToolCall, type Usage } from '@binnacle/protocol';
-import { readJson } from '../agent-json.ts';
+import { readAgentJson } from '../agent-json.ts';
 import type { AgentLink, ProcessOut, Prompt, TurnEnd } from '../driver.ts';
 import { oneMoreRefused } from '../refusal.ts';
 import { cutText } from '../tool-text.ts';
@@ -10,16 +10,16 @@ import {
   ApiRetry,
   AssistantLine,
   Blocks,
-  CancelRequest,
   CanUseTool,
+  ClaudeCancelRequest,
+  ClaudeLine,
+  ClaudeResult,
+  ClaudeToolUse,
   ControlRequest,
   ControlResponse,
-  Line,
-  Result,
   StreamEvent,
   TextBlock,
   ToolResult,
-  ToolUse,
   UserLine,
 } from './messages.ts';
 import { callOf, permissionOf, planOf, resultText } from './tools.ts';
@@ -35,17 +35,17 @@ const MAX_ERROR_CHARS = 500;
  * repeated with the result.
  */
 const MAX_OPEN = 16;
-const MAX_KEPT_INPUT = 1500;
+const MAX_STORED_INPUT = 1500;
 /** Maximum requests that wait for an answer. */
-const MAX_ASKED = 16;
+const MAX_APPROVALS = 16;
 /**
  * Maximum bytes of all waiting requests as JSON. The input of a call is stored, because the approval must return it.
  */
-const MAX_ASKED_BYTES = 256 * 1024;
+const MAX_APPROVAL_BYTES = 256 * 1024;
 /** Maximum messages injected into one turn. */
 const MAX_STEERS = 64;
 
-interface Asked {
+interface PendingApproval {
   readonly request: string;
   readonly input: Readonly<Record<string, unknown>>;
   readonly suggestions: readonly object[];
@@ -53,7 +53,7 @@ interface Asked {
   readonly bytes: number;
 }
 
-interface Turn {
+interface ClaudeTurn {
   readonly isCancelling: boolean;
   /**
    * Injected messages that the process has not replayed yet. The replay confirms that a message is part of the turn.
@@ -74,9 +74,9 @@ export interface ClaudeCodeState {
   readonly session: string | null;
   /** True if the process does not know the session with which it should continue. */
   readonly isForgotten: boolean;
-  readonly turn: Turn | null;
+  readonly turn: ClaudeTurn | null;
   readonly open: readonly ToolCall[];
-  readonly asked: readonly Asked[];
+  readonly asked: readonly PendingApproval[];
   /** Number of the next control request. */
   readonly nextId: number;
   /** Requests that withdraw an injected message which has not been read yet. */
@@ -88,7 +88,7 @@ export interface ClaudeCodeState {
   readonly rubbish: number;
 }
 
-const FRESH: ClaudeCodeState = {
+const FRESH_CLAUDE_STATE: ClaudeCodeState = {
   session: null,
   isForgotten: false,
   turn: null,
@@ -108,7 +108,7 @@ export class ClaudeCodeLink implements AgentLink {
   constructor(out: ProcessOut, parts: { readonly state: object | undefined }) {
     this.#out = out;
     // The state comes from an earlier link. A state of an older version lacks newer fields.
-    this.#state = { ...FRESH, ...parts.state };
+    this.#state = { ...FRESH_CLAUDE_STATE, ...parts.state };
   }
 
   get state(): ClaudeCodeState {
@@ -120,7 +120,7 @@ export class ClaudeCodeLink implements AgentLink {
   }
 
   prompt({ id, text }: Prompt): void {
-    const turn: Turn = {
+    const turn: ClaudeTurn = {
       isCancelling: false,
       steers: [],
       isBroken: false,
@@ -156,22 +156,22 @@ export class ClaudeCodeLink implements AgentLink {
   }
 
   answer(approval: string, option: string): void {
-    const asked = this.#state.asked.find(({ request }) => request === approval);
-    if (asked === undefined) return;
-    this.#set({ asked: this.#state.asked.filter((one) => one !== asked) });
+    const pending = this.#state.asked.find(({ request }) => request === approval);
+    if (pending === undefined) return;
+    this.#set({ asked: this.#state.asked.filter((one) => one !== pending) });
     const index = /^allow-(\d)$/.exec(option)?.[1];
-    const suggestion = index === undefined ? undefined : asked.suggestions[Number(index)];
-    if (option === 'allow') this.#reply(approval, { behavior: 'allow', updatedInput: asked.input });
+    const suggestion = index === undefined ? undefined : pending.suggestions[Number(index)];
+    if (option === 'allow') this.#reply(approval, { behavior: 'allow', updatedInput: pending.input });
     else if (suggestion !== undefined) {
-      this.#reply(approval, { behavior: 'allow', updatedInput: asked.input, updatedPermissions: [suggestion] });
+      this.#reply(approval, { behavior: 'allow', updatedInput: pending.input, updatedPermissions: [suggestion] });
     } else this.#reply(approval, { behavior: 'deny', message: 'It was not allowed.' });
   }
 
   line(text: string): void {
-    const json = readJson(text);
-    const line = Line.safeParse(json?.value);
+    const json = readAgentJson(text);
+    const line = ClaudeLine.safeParse(json?.value);
     if (!line.success) this.#rubbish(text);
-    else this.#told(line.data, json?.isWhole === true);
+    else this.#lineReceived(line.data, json?.isWhole === true);
   }
 
   exited({ stderr }: { readonly stderr: string }): void {
@@ -181,7 +181,7 @@ export class ClaudeCodeLink implements AgentLink {
   // ---- Output of the process
 
   /** Handles a line. `isWhole`: nothing in it was nested too deeply. */
-  #told(line: Line, isWhole: boolean): void {
+  #lineReceived(line: ClaudeLine, isWhole: boolean): void {
     const isSub = line.parent_tool_use_id !== undefined;
     switch (line.type) {
       case 'system':
@@ -214,7 +214,7 @@ export class ClaudeCodeLink implements AgentLink {
     }
   }
 
-  #system(line: Line): void {
+  #system(line: ClaudeLine): void {
     const { subtype, session_id, status } = line;
     if (subtype === 'init' && session_id !== undefined) this.#set({ session: session_id });
     else if (subtype === 'compact_boundary') this.#out.agent('status', { compaction: 'completed' });
@@ -222,22 +222,22 @@ export class ClaudeCodeLink implements AgentLink {
     else if (subtype === 'api_retry') this.#retries(line);
   }
 
-  #retries(line: Line): void {
+  #retries(line: ClaudeLine): void {
     const read = ApiRetry.safeParse(line);
     if (!read.success) return;
     const { attempt, max_retries: of, retry_delay_ms: delayMs, error, error_status } = read.data;
     const why = error === undefined ? undefined : cutText(error.replaceAll('_', ' '), 100);
-    const words = why ?? (error_status === undefined ? undefined : `HTTP ${error_status}`);
+    const reason = why ?? (error_status === undefined ? undefined : `HTTP ${error_status}`);
     const retry: Retry = {
       attempt,
       ...(of === undefined ? {} : { of }),
-      ...(words === undefined ? {} : { why: words }),
+      ...(reason === undefined ? {} : { why: reason }),
       ...(delayMs === undefined ? {} : { delayMs: Math.round(delayMs) }),
     };
     this.#out.agent('retry', retry);
   }
 
-  #streamed(line: Line): void {
+  #streamed(line: ClaudeLine): void {
     const read = StreamEvent.safeParse(line);
     if (!read.success || this.#state.turn === null) return;
     const { type, content_block, delta } = read.data.event;
@@ -245,12 +245,12 @@ export class ClaudeCodeLink implements AgentLink {
     else if (type === 'content_block_start') {
       this.#setTurn({ chars: 0, ...(content_block?.type === 'text' ? {} : { isBroken: true }) });
     } else if (type === 'content_block_delta') {
-      if (delta?.text !== undefined) this.#said(delta.text);
+      if (delta?.text !== undefined) this.#appendText(delta.text);
       if (delta?.thinking !== undefined) this.#thought(delta.thinking);
     }
   }
 
-  #said(text: string): void {
+  #appendText(text: string): void {
     const { turn } = this.#state;
     if (turn === null || text === '') return;
     if (turn.isBroken) this.#out.paragraph();
@@ -267,7 +267,7 @@ export class ClaudeCodeLink implements AgentLink {
   }
 
   /** Handles a complete block. Deltas have reported its text, unless this version does not stream. */
-  #assistant(line: Line, isSub: boolean): void {
+  #assistant(line: ClaudeLine, isSub: boolean): void {
     const read = AssistantLine.safeParse(line);
     const { turn } = this.#state;
     if (!read.success || turn === null) return;
@@ -278,27 +278,27 @@ export class ClaudeCodeLink implements AgentLink {
       else if (block.type === 'text' && !isSub && model !== '<synthetic>') {
         const text = TextBlock.safeParse(block);
         const known = this.#state.turn?.chars ?? 0;
-        if (text.success && text.data.text.length > known) this.#said(text.data.text.slice(known));
+        if (text.success && text.data.text.length > known) this.#appendText(text.data.text.slice(known));
       }
     }
   }
 
   #toolUse(block: unknown): void {
-    const read = ToolUse.safeParse(block);
+    const read = ClaudeToolUse.safeParse(block);
     if (!read.success) return;
     const { id, name, input } = read.data;
     const call = callOf(id, name, input);
     const plan = planOf(name, input);
     if (plan !== undefined) this.#out.agent('plan', plan);
     this.#out.tool(call);
-    const { input: given, diffs, ...rest } = call;
-    const isSmall = JSON.stringify([given, diffs]).length <= MAX_KEPT_INPUT;
-    const short = { ...rest, title: cutText(rest.title, MAX_KEPT_INPUT) };
-    const kept: ToolCall = isSmall ? { ...call, title: short.title } : short;
-    this.#set({ open: [...this.#state.open.filter((one) => one.id !== id), kept].slice(-MAX_OPEN) });
+    const { input: callInput, diffs, ...rest } = call;
+    const isSmall = JSON.stringify([callInput, diffs]).length <= MAX_STORED_INPUT;
+    const short = { ...rest, title: cutText(rest.title, MAX_STORED_INPUT) };
+    const stored: ToolCall = isSmall ? { ...call, title: short.title } : short;
+    this.#set({ open: [...this.#state.open.filter((one) => one.id !== id), stored].slice(-MAX_OPEN) });
   }
 
-  #user(line: Line): void {
+  #user(line: ClaudeLine): void {
     const read = UserLine.safeParse(line);
     const { turn } = this.#state;
     if (!read.success || turn === null) return;
@@ -327,8 +327,8 @@ export class ClaudeCodeLink implements AgentLink {
     this.#out.tool({ ...call, status: is_error === true ? 'failed' : 'done', ...(output === '' ? {} : { output }) });
   }
 
-  #result(line: Line): void {
-    const read = Result.safeParse(line);
+  #result(line: ClaudeLine): void {
+    const read = ClaudeResult.safeParse(line);
     const { turn } = this.#state;
     if (!read.success) throw new BinnacleError('agent_protocol', { message: 'Claude Code ended a turn in a new way.' });
     const { is_error, result, errors, stop_reason, total_cost_usd } = read.data;
@@ -347,7 +347,7 @@ export class ClaudeCodeLink implements AgentLink {
       else this.#end(failureOf(message));
     } else {
       // Built-in commands (`/cost`) are answered without a model.
-      if (!turn.hasSaid && result !== undefined) this.#said(result);
+      if (!turn.hasSaid && result !== undefined) this.#appendText(result);
       this.#end({ kind: 'done', ...(stop_reason === undefined ? {} : { stopReason: stop_reason }) });
     }
   }
@@ -361,25 +361,25 @@ export class ClaudeCodeLink implements AgentLink {
 
   // ---- Requests of the process
 
-  #requested(line: Line, isWhole: boolean): void {
+  #requested(line: ClaudeLine, isWhole: boolean): void {
     const read = ControlRequest.safeParse(line);
     if (!read.success) return;
     const { request_id, request } = read.data;
-    const asked = request.subtype === 'can_use_tool' ? CanUseTool.safeParse(request) : undefined;
-    if (asked === undefined || !asked.success) {
+    const parsed = request.subtype === 'can_use_tool' ? CanUseTool.safeParse(request) : undefined;
+    if (parsed === undefined || !parsed.success) {
       const error = `${cutText(request.subtype, 100)} is not supported here`;
       this.#refuse({ type: 'control_response', response: { subtype: 'error', request_id, error } });
       return;
     }
     const { turn, asked: waiting } = this.#state;
-    const { input, tool_use_id } = asked.data;
-    const { title, detail, options, suggestions } = permissionOf(asked.data);
+    const { input, tool_use_id } = parsed.data;
+    const { title, detail, options, suggestions } = permissionOf(parsed.data);
     const bytes = Buffer.byteLength(JSON.stringify([input, suggestions]));
     const others = waiting.filter((one) => one.request !== request_id);
     // A person cannot approve what the person cannot see.
-    const isTooLarge = !isWhole || bytes > MAX_ASKED_BYTES;
+    const isTooLarge = !isWhole || bytes > MAX_APPROVAL_BYTES;
     const isTooMuch =
-      others.length >= MAX_ASKED || others.reduce((sum, one) => sum + one.bytes, bytes) > MAX_ASKED_BYTES;
+      others.length >= MAX_APPROVALS || others.reduce((sum, one) => sum + one.bytes, bytes) > MAX_APPROVAL_BYTES;
     // No person can decide about this request.
     if (turn === null || turn.isCancelling || isTooLarge || isTooMuch) {
       const message = isTooLarge ? 'It is too large to be shown to somebody. Do it in parts.' : 'Nobody can be asked.';
@@ -391,18 +391,18 @@ export class ClaudeCodeLink implements AgentLink {
     this.#out.approval({ id: request_id, title, detail, ...tool, options });
   }
 
-  #withdrawn(line: Line): void {
-    const read = CancelRequest.safeParse(line);
-    const asked = this.#state.asked.find(({ request }) => read.success && request === read.data.request_id);
-    if (asked === undefined) return;
-    this.#set({ asked: this.#state.asked.filter((one) => one !== asked) });
-    this.#out.withdraw(asked.request);
+  #withdrawn(line: ClaudeLine): void {
+    const read = ClaudeCancelRequest.safeParse(line);
+    const pending = this.#state.asked.find(({ request }) => read.success && request === read.data.request_id);
+    if (pending === undefined) return;
+    this.#set({ asked: this.#state.asked.filter((one) => one !== pending) });
+    this.#out.withdraw(pending.request);
   }
 
   /**
    * Handles the answer to a request of the link. The process also repeats the link's own answers, which have other ids.
    */
-  #answered(line: Line): void {
+  #answered(line: ClaudeLine): void {
     const read = ControlResponse.safeParse(line);
     if (!read.success) return;
     const { request_id, response } = read.data.response;
@@ -452,7 +452,7 @@ export class ClaudeCodeLink implements AgentLink {
     });
   }
 
-  #setTurn(change: Partial<Turn>): void {
+  #setTurn(change: Partial<ClaudeTurn>): void {
     const { turn } = this.#state;
     if (turn !== null) this.#set({ turn: { ...turn, ...change } });
   }
@@ -482,11 +482,11 @@ function uuidOf(message: string): string {
 }
 
 /** Adds up the usage. Tokens are reported per part of a turn, the cost per life of the process. */
-function added({ usage, costBefore }: Turn, { usage: told }: Result, cost: number): Usage {
-  const input = [told?.input_tokens, told?.cache_creation_input_tokens, told?.cache_read_input_tokens];
+function added({ usage, costBefore }: ClaudeTurn, { usage: reported }: ClaudeResult, cost: number): Usage {
+  const input = [reported?.input_tokens, reported?.cache_creation_input_tokens, reported?.cache_read_input_tokens];
   return {
     inputTokens: (usage.inputTokens ?? 0) + input.reduce<number>((sum, one) => sum + (one ?? 0), 0),
-    outputTokens: (usage.outputTokens ?? 0) + (told?.output_tokens ?? 0),
+    outputTokens: (usage.outputTokens ?? 0) + (reported?.output_tokens ?? 0),
     costUsd: Math.max(0, cost - costBefore),
   };
 }

@@ -15,14 +15,14 @@ const lenient = <T extends z.ZodType>(schema: T) =>
 /** Id of a session or request, which must be returned unchanged. */
 const Id = ReturnedId.min(1);
 
-export const Line = z.looseObject({
+export const ClaudeLine = z.looseObject({
   type: z.string(),
   subtype: lenient(z.string()),
   session_id: lenient(Id),
   /** Output of a sub-agent: id of the call that started it. */
   parent_tool_use_id: lenient(z.string()),
 });
-export type Line = z.output<typeof Line>;
+export type ClaudeLine = z.output<typeof ClaudeLine>;
 
 /** Line `system`, `api_retry`: a request to the model failed and is retried. */
 export const ApiRetry = z.object({
@@ -54,11 +54,11 @@ export const UserLine = z.object({
 });
 export const Blocks = z.array(Block);
 
-export const ToolUse = z.object({ id: KnownId, name: z.string(), input: z.unknown() });
+export const ClaudeToolUse = z.object({ id: KnownId, name: z.string(), input: z.unknown() });
 export const ToolResult = z.object({ tool_use_id: KnownId, content: z.unknown(), is_error: lenient(z.boolean()) });
 export const TextBlock = z.object({ text: z.string() });
 
-export const Result = z.object({
+export const ClaudeResult = z.object({
   is_error: lenient(z.boolean()),
   result: lenient(z.string()),
   errors: lenient(z.array(z.string())),
@@ -74,10 +74,10 @@ export const Result = z.object({
     }),
   ),
 });
-export type Result = z.output<typeof Result>;
+export type ClaudeResult = z.output<typeof ClaudeResult>;
 
 export const ControlRequest = z.object({ request_id: Id, request: z.looseObject({ subtype: z.string() }) });
-export const CancelRequest = z.object({ request_id: Id });
+export const ClaudeCancelRequest = z.object({ request_id: Id });
 export const CanUseTool = z.object({
   tool_name: z.string(),
   input: z.record(z.string(), z.unknown()),

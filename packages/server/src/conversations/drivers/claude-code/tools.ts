@@ -4,7 +4,7 @@ import type { ApprovalOption, ToolCall } from '@binnacle/protocol';
 import { changeText, cutText } from '../tool-text.ts';
 import type { CanUseTool } from './messages.ts';
 
-type Input = Readonly<Record<string, unknown>>;
+type ToolInput = Readonly<Record<string, unknown>>;
 
 const KINDS: Readonly<Record<string, ToolCall['kind']>> = {
   Bash: 'execute',
@@ -27,28 +27,28 @@ const TELLING = ['command', 'file_path', 'notebook_path', 'path', 'pattern', 'ur
 const BARE: ReadonlySet<string> = new Set(['Bash']);
 
 export function callOf(id: string, name: string, input: unknown): ToolCall {
-  const given = inputOf(input);
-  const diffs = diffsOf(name, given);
+  const fields = inputOf(input);
+  const diffs = diffsOf(name, fields);
   return {
     id,
-    title: titleOf(name, given),
+    title: titleOf(name, fields),
     kind: KINDS[name] ?? 'other',
     status: 'running',
-    input: given,
+    input: fields,
     ...(diffs.length === 0 ? {} : { diffs }),
   };
 }
 
-const inputOf = (input: unknown): Input =>
-  typeof input === 'object' && input !== null && !Array.isArray(input) ? (input as Input) : {};
+const inputOf = (input: unknown): ToolInput =>
+  typeof input === 'object' && input !== null && !Array.isArray(input) ? (input as ToolInput) : {};
 
-function titleOf(name: string, input: Input): string {
+function titleOf(name: string, input: ToolInput): string {
   const telling = TELLING.map((key) => input[key]).find((value) => typeof value === 'string' && value !== '');
   if (typeof telling !== 'string') return name;
   return BARE.has(name) ? telling : `${name} ${telling}`;
 }
 
-function diffsOf(name: string, input: Input): { path: string; before: string | null; after: string }[] {
+function diffsOf(name: string, input: ToolInput): { path: string; before: string | null; after: string }[] {
   const { file_path: path } = input;
   if (typeof path !== 'string') return [];
   // The previous content is unknown.
@@ -92,7 +92,7 @@ const MAX_SUGGESTIONS = 6;
  */
 const MAX_LABEL = 400;
 
-export interface Permission {
+export interface ClaudePermission {
   readonly title: string;
   readonly detail: string;
   /** An option with an index also grants the suggestion with that index. */
@@ -104,8 +104,8 @@ export interface Permission {
  * Formats an approval request. The person sees exactly what is requested: the input with all its fields, as a command,
  * as changes, or as JSON.
  */
-export function permissionOf(asked: CanUseTool): Permission {
-  const { tool_name, input, description, blocked_path, decision_reason, permission_suggestions = [] } = asked;
+export function permissionOf(request: CanUseTool): ClaudePermission {
+  const { tool_name, input, description, blocked_path, decision_reason, permission_suggestions = [] } = request;
   const { title, diffs = [] } = callOf('', tool_name, input);
   const suggestions = permission_suggestions
     .filter((one) => labelOf(one).length <= MAX_LABEL)
@@ -137,20 +137,20 @@ export function permissionOf(asked: CanUseTool): Permission {
 }
 
 /** Returns the part of an input that the changes do not show. */
-function restOf(tool: string, input: Input, changes: number): Input {
+function restOf(tool: string, input: ToolInput, changes: number): ToolInput {
   if (changes === 0) return input;
   const { file_path, content, old_string, new_string, edits, ...rest } = input;
   if (tool === 'Write') return { ...rest, ...defined({ old_string, new_string, edits }) };
   if (tool === 'Edit') return { ...rest, ...defined({ content, edits }) };
   // The changes do not show an invalid edit, or an edit with further fields.
-  const isTold =
+  const isShown =
     Array.isArray(edits) &&
     edits.length === changes &&
     edits.every((edit: unknown) => Object.keys(inputOf(edit)).every((key) => /^(old|new)_string$/.test(key)));
-  return { ...rest, ...defined({ content, old_string, new_string, ...(isTold ? {} : { edits }) }) };
+  return { ...rest, ...defined({ content, old_string, new_string, ...(isShown ? {} : { edits }) }) };
 }
 
-const defined = (fields: Input): Input =>
+const defined = (fields: ToolInput): ToolInput =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 
 /** Scope of a permission, by its destination. */
@@ -161,7 +161,7 @@ const PLACES: Readonly<Record<string, string>> = {
   userSettings: 'everywhere',
 };
 
-function labelOf(suggestion: Input): string {
+function labelOf(suggestion: ToolInput): string {
   const { type, rules, directories, mode, destination, behavior } = suggestion;
   const where = typeof destination === 'string' ? (PLACES[destination] ?? destination) : 'from now on';
   if (type === 'addRules' && Array.isArray(rules) && (behavior ?? 'allow') === 'allow') {

@@ -16,7 +16,7 @@ export interface Talk {
 }
 
 /** `cuts`: before which calls another link goes on. Gives what was done by each call, and the state after it. */
-export function tell(
+export function playCalls(
   { driver, settings = {}, memory = null }: Talk,
   calls: readonly Call[],
   cuts: ReadonlySet<number>,

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Call, tell } from './codex.fixture.ts';
+import { type Call, playCalls } from './codex.fixture.ts';
 import { codexDriver } from './codex.ts';
 
 /** Lines of the real Codex 0.169.0: an approval, a steer, a denial, an interrupt, a failure. */
@@ -24,17 +24,17 @@ const begun = (text = 'hi'): readonly Call[] => [
 const completed = (status: string, error: object | null = null): Call =>
   note('turn/completed', { turn: { id: 'u', status, error } });
 const deedsOf = (calls: readonly Call[], what: string): readonly unknown[][] =>
-  tell(talk, calls, NO_CUTS)
+  playCalls(talk, calls, NO_CUTS)
     .deeds.filter(([name]) => name === what)
     .map(([, ...args]) => args);
 const sent = (calls: readonly Call[], more = {}): Record<string, unknown>[] =>
-  tell({ ...talk, ...more }, calls, NO_CUTS)
+  playCalls({ ...talk, ...more }, calls, NO_CUTS)
     .deeds.filter(([name]) => name === 'send')
     .map(([, text]) => JSON.parse(String(text)));
 
 describe('the link to Codex', () => {
   it('tells a recorded talk as it was', () => {
-    const { deeds } = tell(talk, RECORDED, NO_CUTS);
+    const { deeds } = playCalls(talk, RECORDED, NO_CUTS);
     const ends = deeds.filter(([what]) => what === 'ended').map(([, end]) => end);
     expect(ends).toEqual([
       { kind: 'done' },
@@ -53,15 +53,15 @@ describe('the link to Codex', () => {
   });
 
   it('goes on after a cut at every line with the same deeds and the same states', () => {
-    const whole = tell(talk, RECORDED, NO_CUTS);
+    const whole = playCalls(talk, RECORDED, NO_CUTS);
     for (let at = 1; at < RECORDED.length; at++) {
-      const cut = tell(talk, RECORDED, new Set([at]));
+      const cut = playCalls(talk, RECORDED, new Set([at]));
       expect(cut.deeds, `cut before ${at}`).toEqual(whole.deeds);
       expect(cut.states).toEqual(whole.states);
     }
     fc.assert(
       fc.property(fc.uniqueArray(fc.nat({ max: RECORDED.length - 1 })), (cuts) => {
-        expect(tell(talk, RECORDED, new Set(cuts)).deeds).toEqual(whole.deeds);
+        expect(playCalls(talk, RECORDED, new Set(cuts)).deeds).toEqual(whole.deeds);
       }),
       { numRuns: 30 },
     );
@@ -76,7 +76,7 @@ describe('the link to Codex', () => {
         floods.push(note('item/commandExecution/outputDelta', { itemId: `c${i}`, delta: 'y'.repeat(1000) }));
       }
     }
-    const { states } = tell(talk, floods, NO_CUTS);
+    const { states } = playCalls(talk, floods, NO_CUTS);
     for (const state of states) expect(JSON.stringify(state).length).toBeLessThan(64 * 1024);
   });
 
@@ -102,9 +102,9 @@ describe('the link to Codex', () => {
       { id: 3, method: 'thread/start' },
     ]);
     // A thread without a turn is not kept by Codex.
-    const opened = tell(talk, begun().slice(0, 2), NO_CUTS);
+    const opened = playCalls(talk, begun().slice(0, 2), NO_CUTS);
     expect(codexDriver.memoryOf(opened.link.state)).toBeNull();
-    expect(codexDriver.memoryOf(tell(talk, begun(), NO_CUTS).link.state)).toBe(THREAD);
+    expect(codexDriver.memoryOf(playCalls(talk, begun(), NO_CUTS).link.state)).toBe(THREAD);
   });
 
   it('puts a paragraph between two messages and adds what no delta told', () => {
@@ -115,7 +115,7 @@ describe('the link to Codex', () => {
       item('completed', { type: 'agentMessage', id: 'b', text: 'two' }),
       completed('completed'),
     ];
-    const { deeds } = tell(talk, calls, NO_CUTS);
+    const { deeds } = playCalls(talk, calls, NO_CUTS);
     expect(deeds.filter(([what]) => what !== 'send')).toEqual([
       ['paragraph'],
       ['said', 'one'],
@@ -229,7 +229,11 @@ describe('the link to Codex', () => {
       method: 'turn/interrupt',
       params: { threadId: THREAD, turnId: 'u' },
     });
-    const early = tell(talk, [prompt, greeted, ['interrupt'], opened, ['prompt', { id: 'm2', text: 'x' }]], NO_CUTS);
+    const early = playCalls(
+      talk,
+      [prompt, greeted, ['interrupt'], opened, ['prompt', { id: 'm2', text: 'x' }]],
+      NO_CUTS,
+    );
     expect(early.deeds.filter(([what]) => what === 'ended')).toEqual([['ended', { kind: 'cancelled' }]]);
     expect(JSON.parse(String(early.deeds.at(-1)?.[1]))).toMatchObject({ params: { clientUserMessageId: 'm2' } });
   });
@@ -246,13 +250,13 @@ describe('the link to Codex', () => {
   });
 
   it('passes over other threads, other turns and what comes when there is no turn', () => {
-    const stray: Call[] = [
+    const unrelated: Call[] = [
       line({ method: 'item/agentMessage/delta', params: { threadId: 'sub', itemId: 'a', delta: 'x' } }),
       note('turn/completed', { turn: { id: 'other', status: 'completed' } }),
       note('item/agentMessage/delta', { itemId: 3 }),
       line({ id: 77, result: {} }),
     ];
-    const { deeds } = tell(talk, [...begun(), ...stray, completed('completed'), ...stray], NO_CUTS);
+    const { deeds } = playCalls(talk, [...begun(), ...unrelated, completed('completed'), ...unrelated], NO_CUTS);
     expect(deeds.filter(([what]) => what !== 'send')).toEqual([['ended', { kind: 'done' }]]);
   });
 
@@ -270,10 +274,10 @@ describe('the link to Codex', () => {
   it('bears twenty lines of rubbish, and gives up on more', () => {
     const rubbish = Array<Call>(20).fill(['line', 'WARN hello']);
     expect(deedsOf([...begun(), ...rubbish, completed('completed')], 'ended')).toEqual([[{ kind: 'done' }]]);
-    expect(() => tell(talk, [...begun(), ...rubbish, ['line', '{']], NO_CUTS)).toThrow(
+    expect(() => playCalls(talk, [...begun(), ...rubbish, ['line', '{']], NO_CUTS)).toThrow(
       expect.objectContaining({ code: 'agent_protocol' }),
     );
-    expect(() => tell(talk, [...begun(), note('turn/completed', { turn: 7 })], NO_CUTS)).toThrow(
+    expect(() => playCalls(talk, [...begun(), note('turn/completed', { turn: 7 })], NO_CUTS)).toThrow(
       expect.objectContaining({ code: 'agent_protocol' }),
     );
   });
@@ -283,7 +287,7 @@ describe('the link to Codex', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(method, fc.jsonValue())), (lines) => {
         const calls = lines.map(([method, params]) => line({ method, params }));
-        expect(() => tell(talk, [...begun(), ...calls], NO_CUTS)).not.toThrow();
+        expect(() => playCalls(talk, [...begun(), ...calls], NO_CUTS)).not.toThrow();
       }),
     );
   });

@@ -3,7 +3,7 @@
 import type { ToolCall } from '@binnacle/protocol';
 import type { z } from 'zod';
 import {
-  type Change,
+  type CodexFileChange,
   CollabItem,
   type CommandAction,
   CommandItem,
@@ -107,13 +107,13 @@ export function commandHead(
 
 const ACTIONS: Readonly<Record<string, ToolCall['kind']>> = { read: 'read', listFiles: 'search', search: 'search' };
 
-function fileKind(changes: readonly Change[]): ToolCall['kind'] {
+function fileKind(changes: readonly CodexFileChange[]): ToolCall['kind'] {
   if (changes.length > 0 && changes.every(({ kind }) => kind.type === 'delete')) return 'delete';
   return changes.length > 0 && changes.every(({ kind }) => kind.move_path !== undefined) ? 'move' : 'edit';
 }
 
 /** Returns the two sides of a change. Only the hunks of a changed file are known; they stand for the whole file. */
-function diffOf({ path, kind, diff }: Change): { path: string; before: string | null; after: string } {
+function diffOf({ path, kind, diff }: CodexFileChange): { path: string; before: string | null; after: string } {
   if (kind.type === 'add') return { path, before: null, after: diff };
   if (kind.type === 'delete') return { path, before: diff, after: '' };
   const before: string[] = [];

@@ -10,9 +10,9 @@ import { oneMoreRefused } from '../refusal.ts';
 import { cutText } from '../tool-text.ts';
 import { toolOf } from './items.ts';
 import { MessageItem, OfThread, OfTurn, ThreadOpened, type TurnError, UserItem } from './messages.ts';
-import { type CodexTold, need, TOLD, type TokenCount } from './notifications.ts';
+import { NOTIFICATIONS, type NotificationActions, need, type TokenCount } from './notifications.ts';
 import { questionOf } from './requests.ts';
-import { type CodexState, type CodexTurn, FRESH, type Method } from './state.ts';
+import { type CodexMethod, type CodexState, type CodexTurn, FRESH_CODEX_STATE } from './state.ts';
 
 /**
  * Maximum invalid lines. Programs print warnings on stdout; more of them mean that the program does not speak the
@@ -37,7 +37,7 @@ const MAX_DIFFS = 32 * 1024;
 const EAGER_DELTAS = 20;
 const LAZY_UNITS = 2000;
 /** Maximum requests of Codex that wait for an answer. */
-const MAX_ASKED = 32;
+const MAX_APPROVALS = 32;
 /** Maximum bytes, as JSON, of the possible answers to all waiting requests. */
 const MAX_ANSWERS_BYTES = 64 * 1024;
 /** Maximum messages injected into one turn. */
@@ -46,10 +46,10 @@ const MAX_STEERS = 64;
  * Maximum bytes of all messages that wait for the turn to begin: they are sent together, and stored as one log entry of
  * at most 1 MiB.
  */
-const MAX_HELD_BYTES = 700 * 1024;
+const MAX_WAITING_BYTES = 700 * 1024;
 const METHOD_NOT_FOUND = -32601;
 /** The requests before the first turn, sent one after the other. */
-const GREETING: ReadonlySet<Method> = new Set(['initialize', 'thread/start', 'thread/resume']);
+const GREETING: ReadonlySet<CodexMethod> = new Set(['initialize', 'thread/start', 'thread/resume']);
 
 export class CodexLink implements AgentLink {
   readonly #agent: AgentSettings;
@@ -68,7 +68,7 @@ export class CodexLink implements AgentLink {
     this.#memory = parts.memory;
     this.#cwd = parts.cwd;
     // The state comes from an earlier link. A state of an older version lacks newer fields.
-    this.#state = { ...FRESH, ...parts.state };
+    this.#state = { ...FRESH_CODEX_STATE, ...parts.state };
   }
 
   get state(): CodexState {
@@ -101,7 +101,7 @@ export class CodexLink implements AgentLink {
     if (turn === null || turn.isCancelling || turn.steers.length >= MAX_STEERS) return;
     const waiting = [turn.text, text, ...turn.steers.map((steer) => steer.text)];
     // Further messages stay undelivered.
-    if (waiting.reduce((sum, each) => sum + (each === null ? 0 : sentBytes(each)), 0) > MAX_HELD_BYTES) return;
+    if (waiting.reduce((sum, each) => sum + (each === null ? 0 : sentBytes(each)), 0) > MAX_WAITING_BYTES) return;
     this.#setTurn({ steers: [...turn.steers, { message, text, isAccepted: false }] });
     this.#steer();
   }
@@ -118,17 +118,17 @@ export class CodexLink implements AgentLink {
   }
 
   answer(approval: string, option: string): void {
-    const asked = this.#state.approvals.find(({ id }) => id === approval);
-    const result = asked === undefined || !Object.hasOwn(asked.answers, option) ? undefined : asked.answers[option];
-    if (asked === undefined || result === undefined) return;
+    const entry = this.#state.approvals.find(({ id }) => id === approval);
+    const result = entry === undefined || !Object.hasOwn(entry.answers, option) ? undefined : entry.answers[option];
+    if (entry === undefined || result === undefined) return;
     this.#set({ approvals: this.#state.approvals.filter(({ id }) => id !== approval) });
-    this.#send({ id: asked.request, result });
+    this.#send({ id: entry.request, result });
   }
 
   line(line: string): void {
     const message = readMessage(line);
     if (message === null) this.#rubbish(line);
-    else if (message.kind === 'request') this.#asked(message);
+    else if (message.kind === 'request') this.#requested(message);
     else if (message.kind === 'notification') this.#notified(message.method, message.params);
     else this.#answered(message.id, message.kind === 'error' ? { error: message.error } : { result: message.result });
   }
@@ -182,25 +182,25 @@ export class CodexLink implements AgentLink {
     this.#ask('turn/interrupt', { threadId: thread, turnId: turn.id });
   }
 
-  #ask(method: Method, params: object, message?: string): void {
+  #ask(method: CodexMethod, params: object, message?: string): void {
     const { nextId: id, pending } = this.#state;
-    const asked = { id, method, ...(message === undefined ? {} : { message }) };
-    this.#set({ nextId: id + 1, pending: [...pending, asked] });
+    const entry = { id, method, ...(message === undefined ? {} : { message }) };
+    this.#set({ nextId: id + 1, pending: [...pending, entry] });
     this.#send({ id, method, params });
   }
 
   // ---- Answers of Codex
 
   #answered(id: RpcId, answer: { readonly result: unknown } | { readonly error: RpcError }): void {
-    const asked = this.#state.pending.find((one) => one.id === id);
+    const entry = this.#state.pending.find((one) => one.id === id);
     // An answer to none of the requests.
-    if (asked === undefined) return;
-    this.#set({ pending: this.#state.pending.filter((one) => one !== asked) });
-    if ('error' in answer) this.#refused(asked.method, asked.message, answer.error);
-    else this.#granted(asked.method, asked.message, answer.result);
+    if (entry === undefined) return;
+    this.#set({ pending: this.#state.pending.filter((one) => one !== entry) });
+    if ('error' in answer) this.#refused(entry.method, entry.message, answer.error);
+    else this.#granted(entry.method, entry.message, answer.result);
   }
 
-  #granted(method: Method, message: string | undefined, result: unknown): void {
+  #granted(method: CodexMethod, message: string | undefined, result: unknown): void {
     switch (method) {
       case 'initialize':
         this.#set({ isGreeted: true });
@@ -226,7 +226,7 @@ export class CodexLink implements AgentLink {
     }
   }
 
-  #refused(method: Method, message: string | undefined, error: RpcError): void {
+  #refused(method: CodexMethod, message: string | undefined, error: RpcError): void {
     switch (method) {
       case 'thread/resume': {
         // The thread was deleted, or belongs to another version. People should know that the agent has forgotten it.
@@ -249,7 +249,7 @@ export class CodexLink implements AgentLink {
 
   // ---- Requests of Codex
 
-  #asked({ id: request, method, params, isWhole }: Extract<RpcMessage, { kind: 'request' }>): void {
+  #requested({ id: request, method, params, isWhole }: Extract<RpcMessage, { kind: 'request' }>): void {
     const { turn, approvals, running } = this.#state;
     const question = questionOf(method, params, (tool) => running.find(({ call }) => call.id === tool)?.call);
     const id = String(request);
@@ -265,7 +265,7 @@ export class CodexLink implements AgentLink {
     const others = approvals.filter((one) => one.id !== id);
     const bytes = Buffer.byteLength(JSON.stringify(answers));
     const isTooMuch =
-      others.length >= MAX_ASKED || others.reduce((sum, one) => sum + one.bytes, bytes) > MAX_ANSWERS_BYTES;
+      others.length >= MAX_APPROVALS || others.reduce((sum, one) => sum + one.bytes, bytes) > MAX_ANSWERS_BYTES;
     // No person can decide about this request, or see all of it.
     if (turn === null || turn.text !== null || turn.isCancelling || isTooMuch || detail === undefined) {
       this.#refuse({ id: request, result: denial?.result ?? {} });
@@ -287,14 +287,14 @@ export class CodexLink implements AgentLink {
     const of = OfThread.safeParse(params);
     const thread = of.success ? of.data.threadId : undefined;
     if (thread !== undefined && this.#state.thread !== null && thread !== this.#state.thread) return;
-    if (Object.hasOwn(TOLD, method)) TOLD[method]?.(this.#told, params);
+    if (Object.hasOwn(NOTIFICATIONS, method)) NOTIFICATIONS[method]?.(this.#actions, params);
   }
 
   /** The actions of the rows in the table of notifications, bound once. */
-  readonly #told: CodexTold = {
+  readonly #actions: NotificationActions = {
     begun: (id) => this.#begun(id),
     completed: (turn) => this.#completed(turn),
-    said: (item, delta) => this.#said(item, delta),
+    appendText: (item, delta) => this.#appendText(item, delta),
     thought: (item, delta, how) => this.#thought(item, delta, how),
     thoughtPart: (item) => {
       if (this.#state.turn?.thinking?.item === item) this.#out.delta('\n\n', 'thought');
@@ -305,10 +305,10 @@ export class CodexLink implements AgentLink {
     note: (text) => this.#out.agent('note', { text: cutText(text, MAX_ERROR_CHARS) }),
     usage: (total, last) => this.#usage(total, last),
     withdrawn: (request) => {
-      const asked = this.#state.approvals.find((one) => one.request === request);
-      if (asked === undefined) return;
-      this.#set({ approvals: this.#state.approvals.filter((one) => one !== asked) });
-      this.#out.withdraw(asked.id);
+      const entry = this.#state.approvals.find((one) => one.request === request);
+      if (entry === undefined) return;
+      this.#set({ approvals: this.#state.approvals.filter((one) => one !== entry) });
+      this.#out.withdraw(entry.id);
     },
   };
 
@@ -333,7 +333,7 @@ export class CodexLink implements AgentLink {
     }
   }
 
-  #said(item: string, delta: string): void {
+  #appendText(item: string, delta: string): void {
     const { turn } = this.#state;
     if (turn === null || turn.text !== null) return;
     const known = turn.saying?.item === item ? turn.saying.chars : undefined;
@@ -364,7 +364,7 @@ export class CodexLink implements AgentLink {
       const { id, text } = read.data;
       // The part that no delta reported.
       const known = turn.saying?.item === id ? turn.saying.chars : 0;
-      if (text.length > known) this.#said(id, text.slice(known));
+      if (text.length > known) this.#appendText(id, text.slice(known));
     } else if (type === 'userMessage' && !isOver) {
       const read = UserItem.safeParse(item);
       const client = read.success ? read.data.clientId : undefined;
@@ -399,7 +399,7 @@ export class CodexLink implements AgentLink {
     const isSmall = call.input !== undefined && JSON.stringify(call.input).length <= MAX_INPUT;
     // A person may have to approve the changes. The report of their completion includes them again.
     const diffBytes = [call, ...others.map((one) => one.call)].reduce((sum, { diffs }) => sum + bytesOf(diffs), 0);
-    const kept: ToolCall = {
+    const stored: ToolCall = {
       id,
       title: cutText(call.title, MAX_INPUT),
       kind,
@@ -407,7 +407,7 @@ export class CodexLink implements AgentLink {
       ...(isSmall ? { input: call.input } : {}),
       ...(call.diffs !== undefined && diffBytes <= MAX_DIFFS ? { diffs: call.diffs } : {}),
     };
-    this.#set({ running: [...others, { call: kept, shown: 0, hidden: 0 }].slice(-MAX_RUNNING) });
+    this.#set({ running: [...others, { call: stored, shown: 0, hidden: 0 }].slice(-MAX_RUNNING) });
   }
 
   #usage(total: TokenCount, last: TokenCount): void {

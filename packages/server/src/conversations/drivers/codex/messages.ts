@@ -28,19 +28,19 @@ export type TurnError = z.output<typeof TurnError>;
 export const OfTurn = z.object({
   turn: z.object({ id: Id, status: z.string(), error: lenient(TurnError) }),
 });
-export const ErrorTold = z.object({ error: TurnError, willRetry: lenient(z.boolean()) });
+export const ErrorNotification = z.object({ error: TurnError, willRetry: lenient(z.boolean()) });
 
 /** A delta of an item. */
 export const Delta = z.object({ itemId: KnownId, delta: z.string() });
 export const SummaryPart = z.object({ itemId: KnownId, summaryIndex: z.number() });
 
-const Change = z.object({
+const CodexFileChange = z.object({
   path: z.string(),
   kind: z.object({ type: z.string(), move_path: lenient(z.string()) }),
   /** Text of a new or deleted file; for other changes hunks of a unified diff. */
   diff: z.string(),
 });
-export type Change = z.output<typeof Change>;
+export type CodexFileChange = z.output<typeof CodexFileChange>;
 
 const CommandAction = z.object({ type: z.string(), command: lenient(z.string()) });
 export type CommandAction = z.output<typeof CommandAction>;
@@ -54,7 +54,7 @@ export const CommandItem = z.object({
   aggregatedOutput: lenient(z.string()),
   exitCode: lenient(z.number()),
 });
-export const FileItem = z.object({ id: KnownId, changes: z.array(Change), status: z.string() });
+export const FileItem = z.object({ id: KnownId, changes: z.array(CodexFileChange), status: z.string() });
 export const McpItem = z.object({
   id: KnownId,
   server: z.string(),
@@ -76,16 +76,16 @@ export const SearchItem = z.object({ id: KnownId, query: z.string() });
 export const ImageItem = z.object({ id: KnownId, path: z.string() });
 export const MessageItem = z.object({ id: KnownId, text: z.string() });
 export const UserItem = z.object({ id: KnownId, clientId: lenient(z.string()) });
-export const ItemTold = z.object({ item: z.looseObject({ type: z.string() }) });
+export const ItemNotification = z.object({ item: z.looseObject({ type: z.string() }) });
 
-export const PlanTold = z.object({
+export const PlanNotification = z.object({
   explanation: lenient(z.string()),
   plan: z.array(z.object({ step: z.string(), status: z.string() })),
 });
 
 const Tokens = z.object({ inputTokens: z.number(), outputTokens: z.number() });
-export const UsageTold = z.object({ tokenUsage: z.object({ total: Tokens, last: Tokens }) });
-export const WarningTold = z.object({ message: z.string() });
+export const UsageNotification = z.object({ tokenUsage: z.object({ total: Tokens, last: Tokens }) });
+export const WarningNotification = z.object({ message: z.string() });
 export const Resolved = z.object({ requestId: z.union([z.number(), z.string()]) });
 
 /** The answer for one option of a request. Some answers contain a rule to remember. */

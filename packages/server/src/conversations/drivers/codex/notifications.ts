@@ -5,14 +5,14 @@ import type { z } from 'zod';
 import type { RpcId } from '../json-rpc.ts';
 import {
   Delta,
-  ErrorTold,
-  ItemTold,
+  ErrorNotification,
+  ItemNotification,
   OfTurn,
-  PlanTold,
+  PlanNotification,
   Resolved,
   SummaryPart,
-  UsageTold,
-  WarningTold,
+  UsageNotification,
+  WarningNotification,
 } from './messages.ts';
 
 const STATUSES: Readonly<Record<string, string>> = { inProgress: 'in_progress' };
@@ -23,10 +23,10 @@ export interface TokenCount {
 }
 
 /** The actions that notifications trigger. */
-export interface CodexTold {
+export interface NotificationActions {
   begun(turn: string): void;
   completed(turn: z.output<typeof OfTurn>['turn']): void;
-  said(item: string, delta: string): void;
+  appendText(item: string, delta: string): void;
   thought(item: string, delta: string, how: 'text' | 'summary'): void;
   thoughtPart(item: string): void;
   item(type: string, item: unknown, isOver: boolean): void;
@@ -39,40 +39,44 @@ export interface CodexTold {
 
 /** Makes a row that ignores an invalid notification: it is for display only, and the end of the turn arrives anyway. */
 const row =
-  <T extends z.ZodType>(schema: T, tell: (told: CodexTold, params: z.output<T>) => void) =>
-  (told: CodexTold, params: unknown): void => {
+  <T extends z.ZodType>(schema: T, act: (actions: NotificationActions, params: z.output<T>) => void) =>
+  (actions: NotificationActions, params: unknown): void => {
     const read = schema.safeParse(params);
-    if (read.success) tell(told, read.data);
+    if (read.success) act(actions, read.data);
   };
 
-const item = (isOver: boolean) => row(ItemTold, (told, { item }) => told.item(item.type, item, isOver));
+const item = (isOver: boolean) => row(ItemNotification, (actions, { item }) => actions.item(item.type, item, isOver));
 
 /** Actions by the name of the notification. Other notifications concern things that are not shown. */
-export const TOLD: Readonly<Record<string, (told: CodexTold, params: unknown) => void>> = {
-  'turn/started': row(OfTurn, (told, { turn }) => told.begun(turn.id)),
+export const NOTIFICATIONS: Readonly<Record<string, (actions: NotificationActions, params: unknown) => void>> = {
+  'turn/started': row(OfTurn, (actions, { turn }) => actions.begun(turn.id)),
   // The only notification that must be valid.
-  'turn/completed': (told, params) => told.completed(need(OfTurn, params, 'turn/completed').turn),
-  'turn/plan/updated': row(PlanTold, (told, { explanation, plan }) =>
-    told.plan({
+  'turn/completed': (actions, params) => actions.completed(need(OfTurn, params, 'turn/completed').turn),
+  'turn/plan/updated': row(PlanNotification, (actions, { explanation, plan }) =>
+    actions.plan({
       entries: plan.map(({ step, status }) => ({ content: step, status: STATUSES[status] ?? status })),
       ...(explanation === undefined ? {} : { explanation }),
     }),
   ),
   'item/started': item(false),
   'item/completed': item(true),
-  'item/agentMessage/delta': row(Delta, (told, { itemId, delta }) => told.said(itemId, delta)),
-  'item/reasoning/summaryTextDelta': row(Delta, (told, { itemId, delta }) => told.thought(itemId, delta, 'summary')),
-  'item/reasoning/summaryPartAdded': row(SummaryPart, (told, { itemId, summaryIndex }) => {
-    if (summaryIndex > 0) told.thoughtPart(itemId);
+  'item/agentMessage/delta': row(Delta, (actions, { itemId, delta }) => actions.appendText(itemId, delta)),
+  'item/reasoning/summaryTextDelta': row(Delta, (actions, { itemId, delta }) =>
+    actions.thought(itemId, delta, 'summary'),
+  ),
+  'item/reasoning/summaryPartAdded': row(SummaryPart, (actions, { itemId, summaryIndex }) => {
+    if (summaryIndex > 0) actions.thoughtPart(itemId);
   }),
-  'item/reasoning/textDelta': row(Delta, (told, { itemId, delta }) => told.thought(itemId, delta, 'text')),
-  'item/commandExecution/outputDelta': row(Delta, (told, { itemId, delta }) => told.output(itemId, delta)),
-  'thread/tokenUsage/updated': row(UsageTold, (told, { tokenUsage }) => told.usage(tokenUsage.total, tokenUsage.last)),
-  'serverRequest/resolved': row(Resolved, (told, { requestId }) => told.withdrawn(requestId)),
-  warning: row(WarningTold, (told, { message }) => told.note(message)),
+  'item/reasoning/textDelta': row(Delta, (actions, { itemId, delta }) => actions.thought(itemId, delta, 'text')),
+  'item/commandExecution/outputDelta': row(Delta, (actions, { itemId, delta }) => actions.output(itemId, delta)),
+  'thread/tokenUsage/updated': row(UsageNotification, (actions, { tokenUsage }) =>
+    actions.usage(tokenUsage.total, tokenUsage.last),
+  ),
+  'serverRequest/resolved': row(Resolved, (actions, { requestId }) => actions.withdrawn(requestId)),
+  warning: row(WarningNotification, (actions, { message }) => actions.note(message)),
   // The end of the turn repeats the last error.
-  error: row(ErrorTold, (told, { error, willRetry }) => {
-    if (willRetry === true) told.note(error.message);
+  error: row(ErrorNotification, (actions, { error, willRetry }) => {
+    if (willRetry === true) actions.note(error.message);
   }),
 };
 

@@ -1,11 +1,11 @@
 import type { ToolCall } from '@binnacle/protocol';
 import { describe, expect, it } from 'vitest';
-import { type Question, questionOf } from './requests.ts';
+import { type CodexQuestion, questionOf } from './requests.ts';
 
-const asked = (what: string, params: object, call?: ToolCall): Question | undefined =>
+const questionFor = (what: string, params: object, call?: ToolCall): CodexQuestion | undefined =>
   questionOf(what, { threadId: 't', turnId: 'u', itemId: 'i', startedAtMs: 1, ...params }, () => call);
-const command = (params: object) => asked('item/commandExecution/requestApproval', params);
-const labels = (question: Question | undefined) => question?.choices.map(({ option }) => option.label);
+const command = (params: object) => questionFor('item/commandExecution/requestApproval', params);
+const labels = (question: CodexQuestion | undefined) => question?.choices.map(({ option }) => option.label);
 
 describe('what Codex asks for', () => {
   it('is a command, where it runs and why, and nothing of what is so of every command', () => {
@@ -36,7 +36,7 @@ describe('what Codex asks for', () => {
   });
 
   it('has options that say all of what they allow, each once; one that cannot is not there', () => {
-    const amendment = (...words: string[]) => ({ acceptWithExecpolicyAmendment: { execpolicy_amendment: words } });
+    const amendment = (...prefix: string[]) => ({ acceptWithExecpolicyAmendment: { execpolicy_amendment: prefix } });
     expect(labels(command({ command: 'x', availableDecisions: [amendment('sh', 'a b')] }))).toEqual([
       "Always allow commands that begin with: sh 'a b'",
       'Deny',
@@ -53,18 +53,18 @@ describe('what Codex asks for', () => {
   it('is a change of files with all of it', () => {
     const diffs = [{ path: '/a', before: 'x\n', after: 'y\nz\n' }];
     const call: ToolCall = { id: 'i', title: 'Edit /a', kind: 'edit', status: 'running', diffs };
-    const question = asked('item/fileChange/requestApproval', { reason: 'Mend.', grantRoot: '/' }, call);
+    const question = questionFor('item/fileChange/requestApproval', { reason: 'Mend.', grantRoot: '/' }, call);
     expect(question).toMatchObject({
       title: 'Edit /a',
       detail: 'Edit /a\n\n/a\n- x\n+ y\n+ z\n\nMend.\n\nand write below /',
     });
     // Nobody can see what is not known.
     const { diffs: _, ...bare } = call;
-    expect(asked('item/fileChange/requestApproval', {}, bare)).toMatchObject({ detail: undefined });
+    expect(questionFor('item/fileChange/requestApproval', {}, bare)).toMatchObject({ detail: undefined });
   });
 
   it('is a question of a server with what its tool is given', () => {
-    const question = asked('mcpServer/elicitation/request', {
+    const question = questionFor('mcpServer/elicitation/request', {
       serverName: 's',
       mode: 'form',
       message: 'Run it?',

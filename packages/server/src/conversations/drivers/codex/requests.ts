@@ -5,15 +5,15 @@ import { changeText, cutText, quoted } from '../tool-text.ts';
 import { commandHead } from './items.ts';
 import { CommandApproval, Elicitation, FileApproval, PermissionsApproval } from './messages.ts';
 
-export interface Question {
+export interface CodexQuestion {
   readonly title: string;
   /** All of the request; undefined if it is no longer known, in which case nobody can approve it. */
   readonly detail: string | undefined;
   readonly tool?: string;
-  readonly choices: readonly Choice[];
+  readonly choices: readonly CodexChoice[];
 }
 
-export interface Choice {
+export interface CodexChoice {
   readonly option: ApprovalOption;
   /** The `result` of the answer. */
   readonly result: object;
@@ -31,7 +31,7 @@ export function questionOf(
   method: string,
   params: unknown,
   running: (tool: string) => ToolCall | undefined,
-): Question | undefined {
+): CodexQuestion | undefined {
   switch (method) {
     case 'item/commandExecution/requestApproval':
       return command(params);
@@ -61,7 +61,7 @@ const titled = (title: string): string => cutText(title, MAX_LABEL);
  * Returns the options without long labels. Of two with the same id the first counts: the option on the screen must be
  * the one that is executed.
  */
-const offered = (choices: readonly Choice[]): Choice[] =>
+const offered = (choices: readonly CodexChoice[]): CodexChoice[] =>
   choices.filter(
     ({ option: { id, label } }, at) =>
       label.length <= MAX_LABEL && choices.findIndex(({ option }) => option.id === id) === at,
@@ -74,10 +74,10 @@ const NO_MATTER = new Set(['threadId', 'turnId', 'itemId', 'approvalId', 'elicit
  * Formats the other fields of a request, including those of later versions, as JSON. `told`: fields that are already
  * shown.
  */
-function rest(params: unknown, told: readonly string[]): string {
+function rest(params: unknown, shown: readonly string[]): string {
   if (typeof params !== 'object' || params === null) return '';
   const others = Object.entries(params).filter(
-    ([key, value]) => value !== null && !NO_MATTER.has(key) && !told.includes(key),
+    ([key, value]) => value !== null && !NO_MATTER.has(key) && !shown.includes(key),
   );
   return others.length === 0 ? '' : JSON.stringify(Object.fromEntries(others), null, 2);
 }
@@ -98,7 +98,7 @@ const OF_COMMANDS = [
 /** Fields with the value of nearly every command, which need not be shown. */
 const USUAL: Readonly<Record<string, unknown>> = { kind: 'command', environmentId: 'local' };
 
-function command(params: unknown): Question | undefined {
+function command(params: unknown): CodexQuestion | undefined {
   const read = CommandApproval.safeParse(params);
   if (!read.success) return undefined;
   const { kind, itemId, reason, command = '', cwd, commandActions = [], availableDecisions } = read.data;
@@ -121,7 +121,7 @@ function command(params: unknown): Question | undefined {
   };
 }
 
-function commandChoice(decision: string | Readonly<Record<string, unknown>>): Choice[] {
+function commandChoice(decision: string | Readonly<Record<string, unknown>>): CodexChoice[] {
   if (decision === 'accept') return [{ option: YES, result: { decision } }];
   if (decision === 'acceptForSession') {
     return [
@@ -141,12 +141,12 @@ function commandChoice(decision: string | Readonly<Record<string, unknown>>): Ch
 }
 
 function prefixOf(amendment: unknown): string {
-  const words =
+  const prefix =
     typeof amendment === 'object' && amendment !== null && 'execpolicy_amendment' in amendment
       ? amendment.execpolicy_amendment
       : undefined;
-  return Array.isArray(words)
-    ? `commands that begin with: ${words.map(String).map(quoted).join(' ')}`
+  return Array.isArray(prefix)
+    ? `commands that begin with: ${prefix.map(String).map(quoted).join(' ')}`
     : `what it says: ${JSON.stringify(amendment)}`;
 }
 
@@ -162,7 +162,7 @@ function networkOf(amendment: unknown): { id: string; kind: ApprovalOption['kind
     : { id: `allowHost:${name}`, kind: 'allow_always', label: `Always allow ${name}` };
 }
 
-function files(params: unknown, running: (tool: string) => ToolCall | undefined): Question | undefined {
+function files(params: unknown, running: (tool: string) => ToolCall | undefined): CodexQuestion | undefined {
   const read = FileApproval.safeParse(params);
   if (!read.success) return undefined;
   const { itemId, reason, grantRoot } = read.data;
@@ -192,21 +192,21 @@ function files(params: unknown, running: (tool: string) => ToolCall | undefined)
   };
 }
 
-function permissions(params: unknown): Question | undefined {
+function permissions(params: unknown): CodexQuestion | undefined {
   const read = PermissionsApproval.safeParse(params);
   if (!read.success) return undefined;
   const { itemId, reason, permissions } = read.data;
   // Null means that this permission is not requested; in the answer it must be absent.
-  const wanted = Object.fromEntries(Object.entries(permissions).filter(([, value]) => value !== null));
+  const requested = Object.fromEntries(Object.entries(permissions).filter(([, value]) => value !== null));
   return {
     title: 'More permissions',
-    detail: lines(reason, JSON.stringify(wanted, null, 2), rest(params, ['reason', 'permissions'])),
+    detail: lines(reason, JSON.stringify(requested, null, 2), rest(params, ['reason', 'permissions'])),
     ...about(itemId),
     choices: [
-      { option: YES, result: { permissions: wanted, scope: 'turn' } },
+      { option: YES, result: { permissions: requested, scope: 'turn' } },
       {
         option: option('acceptForSession', 'allow_always', 'Allow for this conversation'),
-        result: { permissions: wanted, scope: 'session' },
+        result: { permissions: requested, scope: 'session' },
       },
       { option: NO, result: { permissions: {}, scope: 'turn' } },
     ],
@@ -214,7 +214,7 @@ function permissions(params: unknown): Question | undefined {
 }
 
 /** Converts an elicitation that can be answered with yes or no. A form with required fields is declined by an error. */
-function elicitation(params: unknown): Question | undefined {
+function elicitation(params: unknown): CodexQuestion | undefined {
   const read = Elicitation.safeParse(params);
   if (!read.success) return undefined;
   const { serverName, mode, message, url, requestedSchema } = read.data;

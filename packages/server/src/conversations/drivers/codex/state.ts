@@ -3,9 +3,15 @@
 import type { ToolCall } from '@binnacle/protocol';
 import type { RpcId } from '../json-rpc.ts';
 
-export type Method = 'initialize' | 'thread/start' | 'thread/resume' | 'turn/start' | 'turn/steer' | 'turn/interrupt';
+export type CodexMethod =
+  | 'initialize'
+  | 'thread/start'
+  | 'thread/resume'
+  | 'turn/start'
+  | 'turn/steer'
+  | 'turn/interrupt';
 
-export interface Steer {
+export interface CodexSteer {
   readonly message: string;
   /** Text of the message; null once it is sent. */
   readonly text: string | null;
@@ -19,22 +25,22 @@ export interface CodexTurn {
   /** Codex's id of the turn; null before Codex has reported it. */
   readonly id: string | null;
   readonly isCancelling: boolean;
-  readonly steers: readonly Steer[];
+  readonly steers: readonly CodexSteer[];
   /** The message under way, and the length reported so far. */
   readonly saying: { readonly item: string; readonly chars: number } | null;
   /** The thought under way. Some models send it in full (`text`), some as a summary, some both. */
   readonly thinking: { readonly item: string; readonly how: 'text' | 'summary' } | null;
   /** Tokens of the whole thread before this turn; null if unknown. */
-  readonly before: Tokens | null;
+  readonly before: CodexTokens | null;
 }
 
-export interface Tokens {
+export interface CodexTokens {
   readonly input: number;
   readonly output: number;
 }
 
 /** A request that waits for an answer. `answers`: the result for each option. */
-export interface Asked {
+export interface CodexApproval {
   readonly id: string;
   readonly request: RpcId;
   readonly answers: Readonly<Record<string, object>>;
@@ -46,7 +52,7 @@ export interface Asked {
 export interface CodexState {
   readonly nextId: number;
   /** Requests of the link without an answer. `message`: the injected message of a steer. */
-  readonly pending: readonly { readonly id: number; readonly method: Method; readonly message?: string }[];
+  readonly pending: readonly { readonly id: number; readonly method: CodexMethod; readonly message?: string }[];
   readonly isGreeted: boolean;
   readonly thread: string | null;
   /** True once the thread has had a turn. Before that Codex stores nothing of it. */
@@ -54,15 +60,15 @@ export interface CodexState {
   readonly turn: CodexTurn | null;
   /** Running commands with the end of their output; deltas arrive without the rest. */
   readonly running: readonly { readonly call: ToolCall; readonly shown: number; readonly hidden: number }[];
-  readonly approvals: readonly Asked[];
+  readonly approvals: readonly CodexApproval[];
   /** Tokens of the whole thread. */
-  readonly tokens: Tokens | null;
+  readonly tokens: CodexTokens | null;
   /** Requests of this turn that were refused without asking a person. */
   readonly refused: number;
   readonly rubbish: number;
 }
 
-export const FRESH: CodexState = {
+export const FRESH_CODEX_STATE: CodexState = {
   nextId: 1,
   pending: [],
   isGreeted: false,

@@ -12,7 +12,7 @@ const settings = (command: readonly string[], more: Partial<AgentSettings> = {})
 const CWD = { state: undefined, memory: null, cwd: '/' };
 
 /** Runs a real program as the gateway would. */
-async function run(agent: AgentSettings, text: string, killed = false): Promise<{ said: string; end: TurnEnd }> {
+async function run(agent: AgentSettings, text: string, killed = false): Promise<{ answer: string; end: TurnEnd }> {
   const prompt = { id: 'm', text };
   const { argv } = commandDriver.launch(agent, { memory: null, prompt });
   const [program = '', ...args] = argv;
@@ -38,15 +38,15 @@ async function run(agent: AgentSettings, text: string, killed = false): Promise<
       resolve();
     });
   });
-  const said = out.deeds.map(([what, words]) => (what === 'said' ? words : '')).join('');
+  const answer = out.deeds.map(([what, text]) => (what === 'said' ? text : '')).join('');
   // What was recorded as such.
-  return { said, end: out.deeds.at(-1)?.[1] as TurnEnd };
+  return { answer, end: out.deeds.at(-1)?.[1] as TurnEnd };
 }
 
 describe('a command', () => {
   test('gets the message on its stdin, and what it prints is the answer', async () => {
     expect(await run(settings(['tr', 'a-z', 'A-Z']), 'hello\nworld')).toEqual({
-      said: 'HELLO\nWORLD',
+      answer: 'HELLO\nWORLD',
       end: { kind: 'done' },
     });
   });
@@ -54,16 +54,19 @@ describe('a command', () => {
   test('gets the message in an argument, as it is, and nothing on its stdin', async () => {
     const text = 'a "b" $HOME `id` $& {prompt}';
     const agent = settings(['sh', '-c', 'printf "%s|%s|" "$1" "$2"; cat', 'sh', '<{prompt}>', 'plain']);
-    expect((await run(agent, text)).said).toBe(`<${text}>|plain|`);
+    expect((await run(agent, text)).answer).toBe(`<${text}>|plain|`);
   });
 
   test('is told the instructions before each message', async () => {
-    expect((await run(settings(['cat'], { instructions: 'Be brief.' }), 'hello')).said).toBe('Be brief.\n\nhello');
+    expect((await run(settings(['cat'], { instructions: 'Be brief.' }), 'hello')).answer).toBe('Be brief.\n\nhello');
   });
 
   test('that fails says its code and the last of what it complained', async () => {
-    const { said, end } = await run(settings(['sh', '-c', 'echo begun; seq 10000 >&2; echo no luck >&2; exit 3']), 'x');
-    expect(said).toBe('begun');
+    const { answer, end } = await run(
+      settings(['sh', '-c', 'echo begun; seq 10000 >&2; echo no luck >&2; exit 3']),
+      'x',
+    );
+    expect(answer).toBe('begun');
     expect(end).toMatchObject({
       kind: 'failed',
       message: expect.stringMatching(/^sh ended with code 3: ….*no luck$/s),
@@ -73,7 +76,7 @@ describe('a command', () => {
 
   test('that is killed says by which signal', async () => {
     const end = { kind: 'failed', message: 'sh was ended by SIGKILL.' };
-    expect(await run(settings(['sh', '-c', 'echo here; exec sleep 60']), 'x', true)).toEqual({ said: 'here', end });
+    expect(await run(settings(['sh', '-c', 'echo here; exec sleep 60']), 'x', true)).toEqual({ answer: 'here', end });
   });
 
   test('that closes its stdin without reading is no failure', async () => {
@@ -110,8 +113,8 @@ test('however its output is cut, and wherever a new link goes on, the answer is 
         if (isCut[i] === true) link = commandDriver.link(settings(['cat']), out, { ...CWD, state });
       }
       link.exited?.({ exitCode: 0, signal: null, stderr: '' });
-      const said = out.deeds.map(([what, words]) => (what === 'said' ? words : '')).join('');
-      expect(said).toBe(pieces.join('').replace(/[\r\n]+$/, ''));
+      const answer = out.deeds.map(([what, text]) => (what === 'said' ? text : '')).join('');
+      expect(answer).toBe(pieces.join('').replace(/[\r\n]+$/, ''));
       expect(out.deeds.filter(([what]) => what === 'ended')).toEqual([['ended', { kind: 'done' }]]);
     }),
   );

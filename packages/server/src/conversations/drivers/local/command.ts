@@ -9,7 +9,7 @@ const PLACE = '{prompt}';
 const MAX_ARG_BYTES = 128 * 1024 - 1;
 const MAX_STDERR_CHARS = 2000;
 /** Maximum line breaks to withhold. An answer may end with empty lines; more of them are intended. */
-const MAX_HELD_CHARS = 1000;
+const MAX_TRAILING_CHARS = 1000;
 
 interface CommandState {
   readonly isInTurn: boolean;
@@ -66,11 +66,11 @@ class CommandLink implements AgentLink {
   text(text: string): void {
     if (!this.#state.isInTurn) return;
     const all = this.#state.held + text;
-    const said = all.replace(/[\r\n]+$/, '');
-    const held = all.slice(said.length);
-    const isMeant = held.length > MAX_HELD_CHARS;
-    this.#out.delta(isMeant ? all : said);
-    if (held !== this.#state.held) this.#state = { isInTurn: true, held: isMeant ? '' : held };
+    const answer = all.replace(/[\r\n]+$/, '');
+    const trailing = all.slice(answer.length);
+    const isIntended = trailing.length > MAX_TRAILING_CHARS;
+    this.#out.delta(isIntended ? all : answer);
+    if (trailing !== this.#state.held) this.#state = { isInTurn: true, held: isIntended ? '' : trailing };
   }
 
   exited(how: { readonly exitCode: number | null; readonly signal: string | null; readonly stderr: string }): void {
@@ -87,8 +87,8 @@ class CommandLink implements AgentLink {
         : how.exitCode === null
           ? 'has ended, nobody knows how'
           : `ended with code ${how.exitCode}`;
-    const words = lastOf(how.stderr.trim(), MAX_STDERR_CHARS);
-    this.#out.ended({ kind: 'failed', message: `${program} ${end}${words === '' ? '.' : `: ${words}`}` });
+    const errorText = lastOf(how.stderr.trim(), MAX_STDERR_CHARS);
+    this.#out.ended({ kind: 'failed', message: `${program} ${end}${errorText === '' ? '.' : `: ${errorText}`}` });
   }
 }
 

@@ -23,7 +23,7 @@ function run(text: string): Promise<void> {
   };
   return echoDriver.run({ id: 'main', driver: 'echo' }, turn, out, abort.signal);
 }
-const saidIn = (deeds: readonly Deed[]): string =>
+const answerIn = (deeds: readonly Deed[]): string =>
   deeds.map(([what, text]) => (what === 'said' ? text : what === 'paragraph' ? '\n\n' : '')).join('');
 const endOf = (): unknown => out.deeds.at(-1);
 
@@ -37,7 +37,7 @@ describe('echo', () => {
     'x'.repeat(9999),
   ])('says word by word what it is told: %j', async (text) => {
     await run(text);
-    expect(saidIn(out.deeds)).toBe(text);
+    expect(answerIn(out.deeds)).toBe(text);
     expect(endOf()).toEqual(['ended', { kind: 'done', text }]);
   });
 
@@ -53,7 +53,7 @@ describe('echo', () => {
   test('says a long text in no more than 500 pieces', async () => {
     const text = 'word '.repeat(50_000);
     await run(text);
-    expect(saidIn(out.deeds)).toBe(text);
+    expect(answerIn(out.deeds)).toBe(text);
     expect(out.deeds.length).toBeLessThanOrEqual(501);
   });
 
@@ -92,7 +92,7 @@ describe('echo', () => {
       ['tool', { ...call, status: 'running' }],
       ['tool', { ...call, status: 'done', output: 'hi there' }],
     ]);
-    expect(saidIn(out.deeds)).toBe('I call a tool.\n\nIt said: hi there');
+    expect(answerIn(out.deeds)).toBe('I call a tool.\n\nIt said: hi there');
   });
 
   test.each([
@@ -100,13 +100,13 @@ describe('echo', () => {
     ['always', 'done', 'Thank you. You said "always".'],
     ['deny', 'failed', 'I will not, then. You said "deny".'],
     ['anything else', 'failed', 'I will not, then. You said "anything else".'],
-  ])('asks, and does what it is answered: %s', async (option, status, said) => {
+  ])('asks, and does what it is answered: %s', async (option, status, answer) => {
     const done = run('/ask sail away');
     expect(out.deeds.at(-1)).toMatchObject(['approval', { id: 'm1-1', detail: 'sail away' }]);
     answers.get('m1-1')?.(option);
     await done;
     expect(out.deeds.filter(([what]) => what === 'tool').at(-1)).toMatchObject(['tool', { status }]);
-    expect(saidIn(out.deeds)).toBe(`May I?\n\n${said}`);
+    expect(answerIn(out.deeds)).toBe(`May I?\n\n${answer}`);
   });
 
   test('does not wait for an answer when it is aborted', async () => {
@@ -118,6 +118,6 @@ describe('echo', () => {
 
   test('tells what it can', async () => {
     await run('/help');
-    expect(saidIn(out.deeds)).toContain('/slow WORDS');
+    expect(answerIn(out.deeds)).toContain('/slow WORDS');
   });
 });

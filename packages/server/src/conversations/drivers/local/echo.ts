@@ -1,6 +1,6 @@
 // The driver `echo`: repeats the message. Deterministic, because it is for first trials and for tests.
 
-import type { LocalDriver, LocalTurn, Out } from '../driver.ts';
+import type { DriverOut, LocalDriver, LocalTurn } from '../driver.ts';
 
 /** Pause between the words of `/slow`. */
 const PAUSE_MS = 100;
@@ -11,7 +11,7 @@ interface Scene {
   readonly turn: LocalTurn;
   /** Text after the command word. */
   readonly rest: string;
-  readonly out: Out;
+  readonly out: DriverOut;
   readonly signal: AbortSignal;
 }
 
@@ -52,15 +52,15 @@ export const echoDriver: LocalDriver = {
   },
 };
 
-function finish(out: Out, text: string): void {
-  for (const words of piecesOf(text, MAX_DELTAS)) out.delta(words);
+function finish(out: DriverOut, text: string): void {
+  for (const piece of piecesOf(text, MAX_DELTAS)) out.delta(piece);
   out.ended({ kind: 'done', text });
 }
 
 async function saySlowly({ rest, out, signal }: Scene): Promise<void> {
   const text = rest === '' ? 'one two three four five' : rest;
   let isFirst = true;
-  for (const word of wordsOf(text)) {
+  for (const word of splitText(text)) {
     if (!isFirst) await pause(PAUSE_MS, signal);
     isFirst = false;
     out.delta(word);
@@ -130,13 +130,13 @@ function abortOf(signal: AbortSignal): Promise<never> {
 }
 
 /** Splits a text into words, each with the white space after it, so that together they are the text. */
-const wordsOf = (text: string): string[] => text.match(/\s*\S+\s*|\s+/g) ?? [];
+const splitText = (text: string): string[] => text.match(/\s*\S+\s*|\s+/g) ?? [];
 
 function piecesOf(text: string, max: number): string[] {
-  const words = wordsOf(text);
-  const each = Math.ceil(words.length / max);
-  if (each <= 1) return words;
-  return Array.from({ length: Math.ceil(words.length / each) }, (_, i) =>
-    words.slice(i * each, (i + 1) * each).join(''),
+  const parts = splitText(text);
+  const each = Math.ceil(parts.length / max);
+  if (each <= 1) return parts;
+  return Array.from({ length: Math.ceil(parts.length / each) }, (_, i) =>
+    parts.slice(i * each, (i + 1) * each).join(''),
   );
 }

@@ -2,7 +2,7 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
-import type { Out, TurnTool, TurnTools } from '../driver.ts';
+import type { DriverOut, TurnTool, TurnTools } from '../driver.ts';
 import { cutText } from '../tool-text.ts';
 
 /** Maximum calls in one answer of the model. */
@@ -61,14 +61,14 @@ const flood = (message: string): BinnacleError => new BinnacleError('agent_flood
  */
 export async function makeCall(
   id: string,
-  { name, arguments: given }: ModelCall,
+  { name, arguments: args }: ModelCall,
   tools: TurnTools,
   offered: readonly TurnTool[],
-  out: Out,
+  out: DriverOut,
   signal: AbortSignal,
 ): Promise<string> {
   const known = offered.find((tool) => tool.name === name);
-  const input = parsed(given);
+  const input = parsed(args);
   const call = {
     id,
     title: cutText(known?.title ?? name, 200),
@@ -91,10 +91,10 @@ export async function makeCall(
 }
 
 /** Parses arguments; undefined for invalid JSON. */
-function parsed(given: string): unknown {
-  if (given.trim() === '') return {};
+function parsed(args: string): unknown {
+  if (args.trim() === '') return {};
   try {
-    return JSON.parse(given) as unknown;
+    return JSON.parse(args) as unknown;
   } catch {
     return undefined;
   }

@@ -8,7 +8,7 @@ import type { AgentSettings, LocalTurn, TurnEnd, TurnTools } from '../driver.ts'
 import { makeOpenAiDriver, type OpenAiLimits } from './openai.ts';
 import { SseReader } from './sse.ts';
 
-interface Asked {
+interface ReceivedRequest {
   readonly url: string;
   readonly headers: IncomingMessage['headers'];
   readonly body: Record<string, unknown>;
@@ -22,13 +22,15 @@ afterEach(async () => {
 });
 
 /** A model server that answers as it is told. */
-async function serve(answer: (response: ServerResponse) => void): Promise<{ url: string; asked: Asked[] }> {
-  const asked: Asked[] = [];
+async function serve(
+  answer: (response: ServerResponse) => void,
+): Promise<{ url: string; requests: ReceivedRequest[] }> {
+  const requests: ReceivedRequest[] = [];
   server = createServer((request, response) => {
     const parts: Buffer[] = [];
     request.on('data', (part: Buffer) => parts.push(part));
     request.on('end', () => {
-      asked.push({
+      requests.push({
         url: request.url ?? '',
         headers: request.headers,
         body: JSON.parse(Buffer.concat(parts).toString()),
@@ -37,7 +39,7 @@ async function serve(answer: (response: ServerResponse) => void): Promise<{ url:
     });
   });
   await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`, asked };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`, requests };
 }
 
 const STREAM = { 'content-type': 'text/event-stream; charset=utf-8' };
@@ -48,7 +50,7 @@ const STOP = event({ choices: [{ delta: {}, finish_reason: 'stop' }] });
 async function run(
   agent: Partial<AgentSettings>,
   options: { turn?: Partial<LocalTurn>; limits?: Partial<OpenAiLimits>; signal?: AbortSignal; out?: RecordingOut } = {},
-): Promise<{ said: string; thought: string; end: TurnEnd; out: RecordingOut }> {
+): Promise<{ answer: string; thought: string; end: TurnEnd; out: RecordingOut }> {
   const out = options.out ?? new RecordingOut();
   const turn: LocalTurn = {
     ...{
@@ -67,13 +69,13 @@ async function run(
   const ends = out.deeds.filter(([what]) => what === 'ended');
   expect(ends).toHaveLength(1);
   // What was recorded as such.
-  return { said: textOf('said'), thought: textOf('thought'), end: ends[0]?.[1] as TurnEnd, out };
+  return { answer: textOf('said'), thought: textOf('thought'), end: ends[0]?.[1] as TurnEnd, out };
 }
 
 describe('a turn', () => {
-  test('is one request with all that was said, and its words come as they are sent', async () => {
+  test('is one request with the whole history, and its text comes as it is sent', async () => {
     vi.stubEnv('THE_KEY', 'secret');
-    const { url, asked } = await serve((response) => {
+    const { url, requests } = await serve((response) => {
       response.writeHead(200, STREAM);
       response.write(': a comment\n\n');
       response.write(event({ choices: [{ delta: { role: 'assistant', reasoning_content: 'hm' } }] }));
@@ -83,7 +85,7 @@ describe('a turn', () => {
       response.write(event({ choices: [], usage: { prompt_tokens: 5, completion_tokens: 2 } }));
       response.end(event('[DONE]'));
     });
-    const { said, thought, end, out } = await run(
+    const { answer, thought, end, out } = await run(
       { url, model: 'm', apiKeyEnv: 'THE_KEY', instructions: 'Be brief.' },
       {
         turn: {
@@ -94,13 +96,13 @@ describe('a turn', () => {
         },
       },
     );
-    expect({ said, thought, end }).toEqual({
-      said: 'Hello 👋',
+    expect({ answer, thought, end }).toEqual({
+      answer: 'Hello 👋',
       thought: 'hm',
       end: { kind: 'done', stopReason: 'stop' },
     });
     expect(out.deeds).toContainEqual(['usage', { inputTokens: 5, outputTokens: 2 }]);
-    expect(asked[0]).toMatchObject({
+    expect(requests[0]).toMatchObject({
       url: '/v1/chat/completions',
       headers: { authorization: 'Bearer secret' },
       body: {
@@ -116,11 +118,11 @@ describe('a turn', () => {
   });
 
   test('without a key sends none', async () => {
-    const { url, asked } = await serve((response) => response.writeHead(200, STREAM).end(word('hi') + STOP));
+    const { url, requests } = await serve((response) => response.writeHead(200, STREAM).end(word('hi') + STOP));
     // Some servers say why they stop and leave [DONE] out.
     expect((await run({ url: `${url}/` })).end).toEqual({ kind: 'done', stopReason: 'stop' });
-    expect(asked[0]?.headers.authorization).toBeUndefined();
-    expect(asked[0]?.url).toBe('/v1/chat/completions');
+    expect(requests[0]?.headers.authorization).toBeUndefined();
+    expect(requests[0]?.url).toBe('/v1/chat/completions');
   });
 
   test('that is aborted ends at once, and the request with it', async () => {
@@ -136,8 +138,8 @@ describe('a turn', () => {
     const out = new RecordingOut(([what]) => {
       if (what === 'said') abort.abort();
     });
-    const { said, end } = await run({ url }, { signal: abort.signal, out });
-    expect({ said, end }).toEqual({ said: 'begun', end: { kind: 'cancelled' } });
+    const { answer, end } = await run({ url }, { signal: abort.signal, out });
+    expect({ answer, end }).toEqual({ answer: 'begun', end: { kind: 'cancelled' } });
     await closed;
   });
 
@@ -149,12 +151,12 @@ describe('a turn', () => {
 });
 
 describe('a turn with tools', () => {
-  const calls = (...given: { index?: number; id?: string; name?: string; arguments?: string }[]): string =>
+  const calls = (...parts: { index?: number; id?: string; name?: string; arguments?: string }[]): string =>
     event({
       choices: [
         {
           delta: {
-            tool_calls: given.map(({ index, id, name, arguments: text }) => ({
+            tool_calls: parts.map(({ index, id, name, arguments: text }) => ({
               index,
               id,
               function: { name, arguments: text },
@@ -184,7 +186,7 @@ describe('a turn with tools', () => {
   };
 
   test('offers them, makes the calls in order, and asks on with what they answered', async () => {
-    const { url, asked } = await serveEach(
+    const { url, requests } = await serveEach(
       word('Let me ') +
         word('see.') +
         calls({ index: 0, id: 'c1', name: 'p_upper', arguments: '{"wo' }) +
@@ -193,12 +195,12 @@ describe('a turn with tools', () => {
         TURN,
       word('Done.') + STOP + usage(20, 4) + event('[DONE]'),
     );
-    const { said, end, out } = await run({ url }, { turn: { tools: upper } });
-    expect({ said, end }).toEqual({ said: 'Let me see.Done.', end: { kind: 'done', stopReason: 'stop' } });
-    expect(asked[0]?.body.tools).toEqual([
+    const { answer, end, out } = await run({ url }, { turn: { tools: upper } });
+    expect({ answer, end }).toEqual({ answer: 'Let me see.Done.', end: { kind: 'done', stopReason: 'stop' } });
+    expect(requests[0]?.body.tools).toEqual([
       { type: 'function', function: { name: 'p_upper', description: 'Shouts.', parameters: { type: 'object' } } },
     ]);
-    expect(asked[1]?.body.messages).toEqual([
+    expect(requests[1]?.body.messages).toEqual([
       { role: 'user', content: 'hello' },
       {
         role: 'assistant',
@@ -211,14 +213,14 @@ describe('a turn with tools', () => {
       { role: 'tool', tool_call_id: 'c1', content: 'A' },
       { role: 'tool', tool_call_id: 'c2', content: 'B' },
     ]);
-    const told = out.deeds.flatMap(([what, call]) => (what === 'tool' ? [call as ToolCall] : []));
-    expect(told.map(({ id, status, output }) => [id, status, output])).toEqual([
+    const reported = out.deeds.flatMap(([what, call]) => (what === 'tool' ? [call as ToolCall] : []));
+    expect(reported.map(({ id, status, output }) => [id, status, output])).toEqual([
       ['m1:1.1', 'running', undefined],
       ['m1:1.1', 'done', 'A'],
       ['m1:1.2', 'running', undefined],
       ['m1:1.2', 'done', 'B'],
     ]);
-    expect(told[0]).toMatchObject({ title: 'Upper', input: { word: 'a' } });
+    expect(reported[0]).toMatchObject({ title: 'Upper', input: { word: 'a' } });
     expect(out.deeds.filter(([what]) => what === 'usage').at(-1)).toEqual([
       'usage',
       { inputTokens: 30, outputTokens: 7 },
@@ -235,40 +237,40 @@ describe('a turn with tools', () => {
     ],
     ['that fails', { name: 'p_upper', arguments: '' }, 'bad_request: "word": missing.'],
   ])('tells the model of a call %s, and goes on', async (_, call, message) => {
-    const { url, asked } = await serveEach(calls({ index: 0, id: 'c', ...call }) + TURN, word('Sorry.') + STOP);
-    const { said, out } = await run({ url }, { turn: { tools: upper } });
-    expect(said).toBe('Sorry.');
-    expect((asked[1]?.body.messages as object[] | undefined)?.at(-1)).toEqual({
+    const { url, requests } = await serveEach(calls({ index: 0, id: 'c', ...call }) + TURN, word('Sorry.') + STOP);
+    const { answer, out } = await run({ url }, { turn: { tools: upper } });
+    expect(answer).toBe('Sorry.');
+    expect((requests[1]?.body.messages as object[] | undefined)?.at(-1)).toEqual({
       role: 'tool',
       tool_call_id: 'c',
       content: message,
     });
     // What comes back is JSON, whatever it was.
-    const messages = asked[1]?.body.messages as { tool_calls?: { function: { arguments: string } }[] }[] | undefined;
+    const messages = requests[1]?.body.messages as { tool_calls?: { function: { arguments: string } }[] }[] | undefined;
     expect(JSON.parse(messages?.[1]?.tool_calls?.[0]?.function.arguments ?? '')).toEqual({});
     expect(out.deeds).toContainEqual(['tool', expect.objectContaining({ status: 'failed', output: message })]);
   });
 
   test('what is not ours about a failure is told to nobody', async () => {
-    const { url, asked } = await serveEach(calls({ id: 'c', name: 'p_upper' }) + TURN, word('Sorry.') + STOP);
+    const { url, requests } = await serveEach(calls({ id: 'c', name: 'p_upper' }) + TURN, word('Sorry.') + STOP);
     const tools = { ...upper, call: () => Promise.reject(new Error('at /home/secret.ts')) };
     await run({ url }, { turn: { tools } });
-    expect(JSON.stringify(asked[1]?.body)).not.toContain('secret');
+    expect(JSON.stringify(requests[1]?.body)).not.toContain('secret');
   });
 
   test('without tools no server is told of any', async () => {
-    const { url, asked } = await serveEach(word('hi') + STOP);
+    const { url, requests } = await serveEach(word('hi') + STOP);
     await run({ url });
-    expect(asked[0]?.body).not.toHaveProperty('tools');
+    expect(requests[0]?.body).not.toHaveProperty('tools');
   });
 
   test('an agent that shall have none is offered none, and a server that does not want them says so with a hint', async () => {
-    const { url, asked } = await serve((response) => response.writeHead(400).end('m does not support tools'));
+    const { url, requests } = await serve((response) => response.writeHead(400).end('m does not support tools'));
     const message = 'The server answered 400: m does not support tools';
     const hint = expect.stringContaining('"tools" of the agent');
     expect((await run({ url }, { turn: { tools: upper } })).end).toEqual({ kind: 'failed', message, hint });
     expect((await run({ url, tools: false }, { turn: { tools: upper } })).end).toEqual({ kind: 'failed', message });
-    expect(asked.map(({ body }) => 'tools' in body)).toEqual([true, false]);
+    expect(requests.map(({ body }) => 'tools' in body)).toEqual([true, false]);
   });
 
   test('that are revoked meanwhile are not offered any more', async () => {
@@ -280,19 +282,19 @@ describe('a turn with tools', () => {
         return 'last';
       },
     };
-    const { url, asked } = await serveEach(
+    const { url, requests } = await serveEach(
       calls({ id: 'c', name: 'p_upper', arguments: '{}' }) + TURN,
       word('.') + STOP,
     );
     await run({ url }, { turn: { tools } });
-    expect(asked.map(({ body }) => 'tools' in body)).toEqual([true, false]);
+    expect(requests.map(({ body }) => 'tools' in body)).toEqual([true, false]);
   });
 
   test('ends a model that never stops calling them', async () => {
-    const { url, asked } = await serveEach(calls({ id: 'c', name: 'p_upper', arguments: '{"word":"a"}' }) + TURN);
+    const { url, requests } = await serveEach(calls({ id: 'c', name: 'p_upper', arguments: '{"word":"a"}' }) + TURN);
     const { end } = await run({ url }, { turn: { tools: upper }, limits: { maxRounds: 3 } });
     expect(end).toEqual({ kind: 'failed', message: 'The model still called tools in its answer number 3.' });
-    expect(asked).toHaveLength(3);
+    expect(requests).toHaveLength(3);
   });
 
   test('ends what its tools make too long', async () => {
@@ -312,7 +314,7 @@ describe('a turn with tools', () => {
 
   test('that is aborted while a tool works ends at once', async () => {
     const abort = new AbortController();
-    const { url, asked } = await serveEach(calls({ id: 'c', name: 'p_upper', arguments: '{}' }) + TURN);
+    const { url, requests } = await serveEach(calls({ id: 'c', name: 'p_upper', arguments: '{}' }) + TURN);
     const tools: TurnTools = {
       ...upper,
       call: () => {
@@ -322,7 +324,7 @@ describe('a turn with tools', () => {
     };
     const { end } = await run({ url }, { turn: { tools }, signal: abort.signal });
     expect(end).toEqual({ kind: 'cancelled' });
-    expect(asked).toHaveLength(1);
+    expect(requests).toHaveLength(1);
   });
 });
 
@@ -355,12 +357,12 @@ describe('what goes wrong', () => {
     expect(end).toEqual({ kind: 'failed', message: `The server answered 400: ${'x'.repeat(500)}…` });
   });
 
-  test('with a stream that breaks off is told, and what was said stays', async () => {
+  test('with a stream that breaks off is reported, and the text so far stays', async () => {
     const { url } = await serve((response) => {
       response.writeHead(200, STREAM).write(word('half'), () => response.destroy());
     });
-    const { said, end } = await run({ url });
-    expect(said).toBe('half');
+    const { answer, end } = await run({ url });
+    expect(answer).toBe('half');
     expect(end).toMatchObject({ kind: 'failed', message: expect.stringContaining('failed:') });
   });
 
@@ -398,12 +400,12 @@ describe('what goes wrong', () => {
   });
 
   test('with a redirect is not followed, and where it leads is told', async () => {
-    const { url, asked } = await serve((response) => response.writeHead(307, { location: '/elsewhere' }).end());
+    const { url, requests } = await serve((response) => response.writeHead(307, { location: '/elsewhere' }).end());
     expect((await run({ url })).end).toMatchObject({
       kind: 'failed',
       message: 'The server sends us elsewhere (307): /elsewhere',
     });
-    expect(asked).toHaveLength(1);
+    expect(requests).toHaveLength(1);
   });
 
   test('with nobody at the address is told', async () => {
@@ -417,12 +419,12 @@ describe('what goes wrong', () => {
   });
 
   test('with one line without end stops at the limit, not at 100 MB', async () => {
-    let wrote = 0;
+    let written = 0;
     const { url } = await serve((response) => {
       response.writeHead(200, STREAM).write('data: ');
       const more = (): void => {
-        while (wrote < 100 * 1024 * 1024 && !response.destroyed) {
-          wrote += 65_536;
+        while (written < 100 * 1024 * 1024 && !response.destroyed) {
+          written += 65_536;
           if (!response.write('x'.repeat(65_536))) {
             response.once('drain', more);
             return;
@@ -432,7 +434,7 @@ describe('what goes wrong', () => {
       more();
     });
     await expect(run({ url })).rejects.toMatchObject({ code: 'agent_flood' });
-    expect(wrote).toBeLessThan(50 * 1024 * 1024);
+    expect(written).toBeLessThan(50 * 1024 * 1024);
   });
 
   test('with an answer without end stops at the limit', async () => {
@@ -456,12 +458,12 @@ describe('what goes wrong', () => {
   );
 
   test('with a key that is not there is told, and nothing is sent', async () => {
-    const { url, asked } = await serve(() => undefined);
+    const { url, requests } = await serve(() => undefined);
     await expect(run({ url, apiKeyEnv: 'NO_SUCH_KEY' })).rejects.toMatchObject({
       code: 'bad_request',
       message: expect.stringContaining('NO_SUCH_KEY'),
     });
-    expect(asked).toEqual([]);
+    expect(requests).toEqual([]);
   });
 });
 

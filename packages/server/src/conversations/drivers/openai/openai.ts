@@ -3,7 +3,7 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
-import type { AgentSettings, LocalDriver, LocalTurn, Out, TurnEnd, TurnTool } from '../driver.ts';
+import type { AgentSettings, DriverOut, LocalDriver, LocalTurn, TurnEnd, TurnTool } from '../driver.ts';
 import { cutText } from '../tool-text.ts';
 import { CallPieces, CallReader, type ModelCall, makeCall } from './calls.ts';
 import { SseReader } from './sse.ts';
@@ -62,7 +62,7 @@ export function makeOpenAiDriver(limits: Partial<OpenAiLimits> = {}): LocalDrive
 async function runTurn(
   agent: AgentSettings,
   turn: LocalTurn,
-  out: Out,
+  out: DriverOut,
   signal: AbortSignal,
   limits: OpenAiLimits,
 ): Promise<void> {
@@ -82,7 +82,7 @@ async function runTurn(
 
 interface Talk {
   request(body: object): Promise<Response>;
-  readonly out: Out;
+  readonly out: DriverOut;
   readonly signal: AbortSignal;
   readonly limits: OpenAiLimits;
 }
@@ -125,19 +125,19 @@ interface Total {
 }
 
 /** The model's text before its tool calls, and the calls. */
-interface Calling {
-  readonly said: string;
+interface ModelReply {
+  readonly text: string;
   readonly calls: readonly ModelCall[];
 }
 
-const callingOf = ({ said, calls }: Calling): object => ({
+const callingOf = ({ text, calls }: ModelReply): object => ({
   role: 'assistant',
-  content: said === '' ? null : said,
-  tool_calls: calls.map(({ id, name, arguments: given }) => ({
+  content: text === '' ? null : text,
+  tool_calls: calls.map(({ id, name, arguments: args }) => ({
     id,
     type: 'function',
     // Servers parse the arguments as JSON in the next request.
-    function: { name, arguments: isJson(given) ? given : '{}' },
+    function: { name, arguments: isJson(args) ? args : '{}' },
   })),
 });
 
@@ -158,8 +158,8 @@ function ask(url: URL, key: string | undefined, body: object, signal: AbortSigna
 
 function messagesOf({ instructions }: AgentSettings, { history, text: prompt }: LocalTurn): readonly object[] {
   const system = instructions === undefined ? [] : [{ role: 'system', content: instructions }];
-  const said = history.map(({ role, text: content }) => ({ role, content }));
-  return [...system, ...said, { role: 'user', content: prompt }];
+  const earlier = history.map(({ role, text: content }) => ({ role, content }));
+  return [...system, ...earlier, { role: 'user', content: prompt }];
 }
 
 function bodyOf({ model }: AgentSettings, messages: readonly object[], offered: readonly TurnTool[]): object {
@@ -177,7 +177,12 @@ function bodyOf({ model }: AgentSettings, messages: readonly object[], offered: 
   };
 }
 
-async function answerOf(response: Response, out: Out, limits: OpenAiLimits, total: Total): Promise<TurnEnd | Calling> {
+async function answerOf(
+  response: Response,
+  out: DriverOut,
+  limits: OpenAiLimits,
+  total: Total,
+): Promise<TurnEnd | ModelReply> {
   const { status, headers } = response;
   if (status >= 300 && status < 400) {
     await response.body?.cancel();
@@ -189,18 +194,18 @@ async function answerOf(response: Response, out: Out, limits: OpenAiLimits, tota
   }
   const type = headers.get('content-type') ?? '';
   if (status !== 200 || !type.includes('text/event-stream')) {
-    const words = wordsOf(await beginningOf(response));
+    const reason = errorText(await beginningOf(response));
     if (status === 200) {
       return {
         kind: 'failed',
-        message: `The server answered with ${type === '' ? 'no type' : cutText(type, 100)} instead of a stream: ${words}`,
+        message: `The server answered with ${type === '' ? 'no type' : cutText(type, 100)} instead of a stream: ${reason}`,
         hint: 'Is "url" the address that /chat/completions is put behind, e.g. http://127.0.0.1:11434/v1?',
       };
     }
     const hint = hintOf(status, headers.get('retry-after'));
     return {
       kind: 'failed',
-      message: `The server answered ${status}: ${words}`,
+      message: `The server answered ${status}: ${reason}`,
       ...(hint === undefined ? {} : { hint }),
     };
   }
@@ -209,17 +214,17 @@ async function answerOf(response: Response, out: Out, limits: OpenAiLimits, tota
 
 async function readStream(
   response: Response,
-  out: Out,
+  out: DriverOut,
   limits: OpenAiLimits,
   total: Total,
-): Promise<TurnEnd | Calling> {
+): Promise<TurnEnd | ModelReply> {
   const reader = new SseReader(limits);
   const pieces = new CallReader();
   const before = { ...total };
-  let said = '';
-  const finish = (reason: string | undefined): TurnEnd | Calling => {
+  let text = '';
+  const finish = (reason: string | undefined): TurnEnd | ModelReply => {
     const calls = pieces.take();
-    if (calls.length > 0) return { said, calls };
+    if (calls.length > 0) return { text, calls };
     return { kind: 'done', ...(reason === undefined ? {} : { stopReason: reason }) };
   };
   let stopReason: string | undefined;
@@ -231,13 +236,13 @@ async function readStream(
       if (chunk === undefined)
         return { kind: 'failed', message: `The server sent what is no chunk: ${cutText(data, MAX_ERROR_CHARS)}` };
       if (chunk.error !== undefined && chunk.error !== null) {
-        return { kind: 'failed', message: `The server failed in the middle: ${wordsOf(data)}` };
+        return { kind: 'failed', message: `The server failed in the middle: ${errorText(data)}` };
       }
       const [choice] = chunk.choices ?? [];
       const thought = choice?.delta?.reasoning_content ?? choice?.delta?.reasoning ?? '';
       out.delta(thought, 'thought');
       out.delta(choice?.delta?.content ?? '');
-      said += choice?.delta?.content ?? '';
+      text += choice?.delta?.content ?? '';
       pieces.read(choice?.delta?.tool_calls);
       stopReason = choice?.finish_reason ?? stopReason;
       const { prompt_tokens: inputTokens, completion_tokens: outputTokens } = chunk.usage ?? {};
@@ -265,9 +270,9 @@ function parse(data: string): z.output<typeof Chunk> | undefined {
   }
 }
 
-function isJson(given: string): boolean {
+function isJson(args: string): boolean {
   try {
-    JSON.parse(given);
+    JSON.parse(args);
     return true;
   } catch {
     return false;
@@ -327,7 +332,7 @@ async function beginningOf(response: Response): Promise<string> {
 }
 
 /** Returns a server's error text, without the surrounding JSON if its format is known. */
-function wordsOf(body: string): string {
+function errorText(body: string): string {
   return cutText(messageOf(body) ?? (body.trim() === '' ? 'nothing' : body.trim()), MAX_ERROR_CHARS);
 }
 

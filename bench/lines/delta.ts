@@ -6,7 +6,7 @@ import type { Bench } from '../bench.ts';
 import { Gateway } from '../gateway.ts';
 import { cpuMs, rssKb } from '../processes.ts';
 import { Role } from '../role.ts';
-import type { Heard } from '../roles/listeners.ts';
+import type { ListenersReport } from '../roles/listeners.ts';
 import { percentile, type Row } from '../table.ts';
 
 const ms = (values: readonly number[], share: number): string => `${percentile(values, share).toFixed(2)} ms`;
@@ -25,12 +25,12 @@ export async function delta(bench: Bench): Promise<readonly Row[]> {
   const gateway = await Gateway.start(bench.scratch, ['--config', configFile(bench, { driver: 'command', command })]);
   const [ours, bare]: [number[], number[]] = [[], []];
   for (let rep = 0; rep < bench.reps; rep++) {
-    const pipe = new Role<Heard>('child-times', { command });
+    const pipe = new Role<ListenersReport>('child-times', { command });
     bare.push(...(await pipe.done()).latenciesMs);
     await pipe.end();
     const [key] = await conversations(gateway, 1);
     const spec = { ...gateway.target(''), conversations: [key], perConversation: 1, deltaIntervalMs: 0 };
-    const viewer = new Role<Heard>('listeners', spec);
+    const viewer = new Role<ListenersReport>('listeners', spec);
     await viewer.ready();
     await send(gateway, key ?? '');
     ours.push(...(await viewer.done()).latenciesMs);
@@ -60,7 +60,7 @@ export async function streams(bench: Bench): Promise<readonly Row[]> {
   const gateway = await Gateway.start(bench.scratch, ['--config', configFile(bench, agent)]);
   const keys = await conversations(gateway, talking);
   const spec = { ...gateway.target(''), conversations: keys, perConversation: each, wordCount };
-  const viewers = new Role<Heard>('listeners', spec);
+  const viewers = new Role<ListenersReport>('listeners', spec);
   await viewers.ready();
   const cpuBefore = cpuMs([gateway.pid]);
   const startedAt = performance.now();

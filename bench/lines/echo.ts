@@ -14,12 +14,12 @@ import { median, percentile, type Row, ranged, ratios } from '../table.ts';
 const ECHO = 'stty raw -echo; exec cat';
 const PAUSE_MS = 2;
 
-interface Typed {
+interface TypingTimes {
   readonly p50: number;
   readonly p99: number;
 }
 
-export async function type(target: Target, keys: number): Promise<Typed> {
+export async function type(target: Target, keys: number): Promise<TypingTimes> {
   const typist = new Role<EchoReport>('echo', { target, keys, pauseMs: PAUSE_MS });
   try {
     await typist.ready();
@@ -94,7 +94,7 @@ interface Columns {
 
 const columns = (): Columns => ({ p50: [], p99: [], mbps: [] });
 
-function note(into: Columns, typed: Typed, mbps?: number): void {
+function note(into: Columns, typed: TypingTimes, mbps?: number): void {
   into.p50.push(typed.p50);
   into.p99.push(typed.p99);
   if (mbps !== undefined) into.mbps.push(mbps);

@@ -17,7 +17,7 @@ const LINE_BYTES = 64;
 const READY = 'ready-to-go';
 const LAST = 'the-last-line-of-all';
 
-interface Measured {
+interface PageTimes {
   readonly floodMs: number[];
   readonly longestMs: number[];
   readonly peakMb: number[];
@@ -60,7 +60,7 @@ interface Task {
   readonly keys: number;
 }
 
-const empty = (): Measured => ({ floodMs: [], longestMs: [], peakMb: [], keyP50: [], keyP99: [], paint: [] });
+const empty = (): PageTimes => ({ floodMs: [], longestMs: [], peakMb: [], keyP50: [], keyP99: [], paint: [] });
 const last = (values: readonly number[]): string => digits(values.at(-1) ?? Number.NaN);
 
 /** Numbered, coloured lines, as builds print them. */
@@ -94,7 +94,7 @@ async function measureOurs(
   gateway: Gateway,
   state: Login,
   task: Task,
-  into: Measured,
+  into: PageTimes,
 ): Promise<void> {
   const gate = bench.payloads.gate();
   const flooding = await gateway.create({ command: floodOf(task, gate.path) });
@@ -118,7 +118,7 @@ async function measureOurs(
 const ttydUrl = (port: number): string => `http://127.0.0.1:${port}/?rendererType=dom`;
 
 /** Returns how many bytes its page is, as it is sent. */
-async function measureTtyd(bench: Bench, browser: Browser, path: string, task: Task, into: Measured): Promise<number> {
+async function measureTtyd(bench: Bench, browser: Browser, path: string, task: Task, into: PageTimes): Promise<number> {
   const gate = bench.payloads.gate();
   const flooding = await startTtyd(path, floodOf(task, gate.path));
   const flood = await TerminalPage.open(browser, ttydUrl(flooding.port), READY);
@@ -137,13 +137,13 @@ async function measureTtyd(bench: Bench, browser: Browser, path: string, task: T
   return bytes;
 }
 
-function keep(into: Measured, { ms, longestMs, peakKb }: Awaited<ReturnType<TerminalPage['flood']>>): void {
+function keep(into: PageTimes, { ms, longestMs, peakKb }: Awaited<ReturnType<TerminalPage['flood']>>): void {
   into.floodMs.push(ms);
   into.longestMs.push(longestMs);
   into.peakMb.push(peakKb / KIB);
 }
 
-function keepKeys(into: Measured, durations: number[]): void {
+function keepKeys(into: PageTimes, durations: number[]): void {
   durations.sort((a, b) => a - b);
   into.keyP50.push(percentile(durations, 0.5));
   into.keyP99.push(percentile(durations, 0.99));
@@ -163,8 +163,8 @@ async function login(browser: Browser, gateway: Gateway): Promise<Login> {
   return state;
 }
 
-function rowsOf(bytes: number, keys: number, ours: Measured, theirs: Measured): Row[] {
-  const row = (what: string, unit: string, pick: (of: Measured) => number[], aim = '', most?: number): Row => {
+function rowsOf(bytes: number, keys: number, ours: PageTimes, theirs: PageTimes): Row[] {
+  const row = (what: string, unit: string, pick: (of: PageTimes) => number[], aim = '', most?: number): Row => {
     const [a, b] = [pick(ours), pick(theirs)];
     // Nothing is a multiple of no long task.
     const compared = ratios(a, b).filter(Number.isFinite);

@@ -103,7 +103,7 @@ async function scanHistory(gateway: Gateway, id: string, count: number) {
   return { screens, timelines, exact, points };
 }
 
-interface Opened {
+interface OpenedScreen {
   readonly ms: number;
   readonly exact: boolean;
   /** The last row that is not empty. */
@@ -111,7 +111,7 @@ interface Opened {
 }
 
 /** As a viewer does: connects, follows from the screen, and has it drawn up to where the output is. */
-async function open(gateway: Gateway, id: string): Promise<Opened> {
+async function open(gateway: Gateway, id: string): Promise<OpenedScreen> {
   const target = gateway.target(id) as { readonly port: number; readonly token: string };
   const url = `http://127.0.0.1:${target.port}`;
   const { outputOffset } = await gateway.info(id);

@@ -6,27 +6,27 @@ import { openDatabase } from '../../packages/server/src/store/sqlite.ts';
 import type { Bench } from '../bench.ts';
 import { until } from '../processes.ts';
 import { Role } from '../role.ts';
-import { type Opened, type SearchSpec, type Stall, wordOf } from '../roles/search.ts';
+import { type SearchSpec, type SearchTarget, type Stall, wordOf } from '../roles/search.ts';
 import { digits, percentile, type Row } from '../table.ts';
 
 const LONGEST_STALL_MS = 20;
 const IDLE_MS = 3000;
 const RETAINED_EVENTS = 1000;
 
-class Served {
+class SearchRole {
   readonly #role: Role<never>;
-  readonly #opened: Opened;
+  readonly #opened: SearchTarget;
   /** Its index has been at work since then. */
   readonly openedAt = performance.now();
 
-  private constructor(role: Role<never>, opened: Opened) {
+  private constructor(role: Role<never>, opened: SearchTarget) {
     this.#role = role;
     this.#opened = opened;
   }
 
-  static async open(spec: SearchSpec): Promise<Served> {
+  static async open(spec: SearchSpec): Promise<SearchRole> {
     const role = new Role<never>('search', spec);
-    const served = new Served(role, (await role.hear('open')) as Opened);
+    const served = new SearchRole(role, (await role.hear('open')) as SearchTarget);
     // What is loaded and compiled at the first question is none of what is measured.
     await until('the index answers', async () => (await served.get('/v1/pty-traffic?limit=1')).status === 200);
     await served.metric('binnacle_index_bytes');
@@ -67,7 +67,7 @@ class Served {
 
 export async function search(bench: Bench): Promise<readonly Row[]> {
   const dir = mkdtempSync(join(bench.scratch, 'search-'));
-  const served = await Served.open({
+  const served = await SearchRole.open({
     dir,
     bytes: bench.quick ? 32 * 1024 * 1024 : 1024 ** 3,
     events: 0,
@@ -81,7 +81,7 @@ export async function search(bench: Bench): Promise<readonly Row[]> {
   }
 }
 
-async function indexing(bench: Bench, served: Served): Promise<Row> {
+async function indexing(bench: Bench, served: SearchRole): Promise<Row> {
   const bytes = bench.quick ? 32 * 1024 * 1024 : 1024 ** 3;
   await until(
     'all is in the index',
@@ -108,7 +108,7 @@ async function indexing(bench: Bench, served: Served): Promise<Row> {
   };
 }
 
-async function queries(bench: Bench, served: Served): Promise<Row[]> {
+async function queries(bench: Bench, served: SearchRole): Promise<Row[]> {
   const rank = (least: number, most: number): string => wordOf(Math.floor(least * (most / least) ** Math.random()));
   const kinds: Readonly<Record<string, () => string>> = {
     'a frequent word': () => rank(1, 10),
@@ -154,7 +154,12 @@ export async function retention(bench: Bench): Promise<readonly Row[]> {
   const events = bench.quick ? 50_000 : 1_000_000;
   const dir = mkdtempSync(join(bench.scratch, 'retention-'));
   try {
-    const first = await Served.open({ dir, bytes: 0, events, options: { logLevel: 'error', maxEvents: 2 * events } });
+    const first = await SearchRole.open({
+      dir,
+      bytes: 0,
+      events,
+      options: { logLevel: 'error', maxEvents: 2 * events },
+    });
     await until(
       'the events are listed',
       async () => (await first.metric('binnacle_traffic_events')) >= events,
@@ -162,7 +167,7 @@ export async function retention(bench: Bench): Promise<readonly Row[]> {
     );
     await first.close();
     const blocking = deleteAtOnce(dir);
-    const second = await Served.open({
+    const second = await SearchRole.open({
       dir,
       bytes: 0,
       events: 0,

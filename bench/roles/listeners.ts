@@ -4,7 +4,7 @@ import type { ConversationEvent } from '@binnacle/protocol';
 import { WebSocket } from 'ws';
 import { onBenchMessage, sendToBench } from '../role.ts';
 
-export interface Heard {
+export interface ListenersReport {
   readonly latenciesMs: readonly number[];
   /** Words that were expected and did not come. */
   readonly missing: number;
@@ -12,7 +12,7 @@ export interface Heard {
   readonly wrong: number;
 }
 
-interface Spec {
+interface ListenersSpec {
   readonly port: number;
   readonly token: string;
   readonly conversations: readonly string[];
@@ -26,12 +26,12 @@ const latenciesMs: number[] = [];
 let missing = 0;
 let wrong = 0;
 
-export async function main(spec: Spec): Promise<void> {
+export async function main(spec: ListenersSpec): Promise<void> {
   const keys = spec.conversations.flatMap((key) => Array.from({ length: spec.perConversation }, () => key));
   let left = keys.length;
   const done = (): void => {
     left -= 1;
-    if (left === 0) sendToBench('done', { latenciesMs, missing, wrong } satisfies Heard);
+    if (left === 0) sendToBench('done', { latenciesMs, missing, wrong } satisfies ListenersReport);
   };
   // Not all at once: the handshakes of a thousand are not what is measured.
   for (let i = 0; i < keys.length; i += 50) {
@@ -42,7 +42,7 @@ export async function main(spec: Spec): Promise<void> {
 }
 
 function follow(
-  { port, token, deltaIntervalMs, wordCount }: Spec,
+  { port, token, deltaIntervalMs, wordCount }: ListenersSpec,
   conversation: string,
   done: () => void,
 ): Promise<void> {

@@ -21,7 +21,7 @@ export interface SearchSpec {
   readonly options: Partial<GatewayOptions>;
 }
 
-export interface Opened {
+export interface SearchTarget {
   readonly url: string;
   readonly token: string;
 }
@@ -54,7 +54,7 @@ export async function main(spec: SearchSpec): Promise<void> {
     },
     close: () => void gateway.close().then(() => sendToBench('closed')),
   });
-  const opened: Opened = { url: gateway.url, token: gateway.adminToken };
+  const opened: SearchTarget = { url: gateway.url, token: gateway.adminToken };
   sendToBench('open', opened);
 }
 

@@ -4,7 +4,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AttachmentEvent, type Binnacle, connect } from '@binnacle/client';
-import type { From, Mode, OutputKind, SessionInfo } from '@binnacle/protocol';
+import type { OutputKind, SessionInfo, SessionMode, StartPosition } from '@binnacle/protocol';
 import { readProcess } from '../../packages/server/src/process/session-processes.ts';
 import { type GatewayAccess, socketOf } from '../support/gateway-access.ts';
 import { floodDigest } from './flood.mjs';
@@ -14,7 +14,7 @@ export const MIB = 1024 * 1024;
 
 export interface FloodSpec {
   readonly label: string;
-  readonly mode: Mode;
+  readonly mode: SessionMode;
   /** At least. */
   readonly bytes: number;
   /** MiB a second at most. Default: as fast as it goes. */
@@ -28,7 +28,7 @@ export interface FloodSpec {
 export interface Flooding {
   readonly id: string;
   readonly label: string;
-  readonly mode: Mode;
+  readonly mode: SessionMode;
   /** Lets an endless one come to its end. */
   stop(): void;
 }
@@ -68,7 +68,7 @@ export class Watcher {
   readonly ended: Promise<SessionInfo>;
   #onOutput = new Set<() => void>();
 
-  constructor(client: Binnacle, id: string, from: From = 'start') {
+  constructor(client: Binnacle, id: string, from: StartPosition = 'start') {
     this.ended = this.#follow(client, id, from);
     this.ended.catch(() => undefined);
   }
@@ -107,7 +107,7 @@ export class Watcher {
     });
   }
 
-  async #follow(client: Binnacle, id: string, from: From): Promise<SessionInfo> {
+  async #follow(client: Binnacle, id: string, from: StartPosition): Promise<SessionInfo> {
     for await (const event of client.session(id).attach(from)) {
       if (event.type === 'attached') this.offset = Number.parseInt(event.position.split('.')[2] ?? '', 36);
       if (event.type !== 'output') {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Mode } from '@binnacle/protocol';
+import type { SessionMode } from '@binnacle/protocol';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { count, isSoak } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 
 /** One run: started, followed from its beginning, deleted. */
-async function run(mode: Mode, file: string) {
+async function run(mode: SessionMode, file: string) {
   const command = mode === 'pty' ? `stty raw -echo; exec cat ${file}` : `exec cat ${file}`;
   const { id } = await gateway.client.sessions.create({ command, mode });
   const response = await gateway.fetch(`/v1/sessions/${id}/output?since=0&follow=1`);

@@ -2,7 +2,7 @@
 
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Mode, RunInfo, RunRequest, SessionInfo } from '@binnacle/protocol';
+import type { RunInfo, RunRequest, SessionInfo, SessionMode } from '@binnacle/protocol';
 import type { GatewayAccess } from '../support/gateway-access.ts';
 import { until } from '../support/until.ts';
 
@@ -59,7 +59,7 @@ export class Shell {
     this.id = id;
   }
 
-  static async open(gateway: GatewayAccess, mode: Mode = 'pipe'): Promise<Shell> {
+  static async open(gateway: GatewayAccess, mode: SessionMode = 'pipe'): Promise<Shell> {
     const { id } = await gateway.client.sessions.create({ runs: true, mode, cwd: gateway.dir });
     return new Shell(gateway, id);
   }

@@ -8,10 +8,10 @@ import {
   type ClientFrame,
   type Code,
   type EntryData,
+  type EntryKind,
   type Epoch,
   formatPosition,
   isOutput,
-  type Kind,
   type LeaseInfo,
   OUTPUT_HEADER_BYTES,
   type OutputKind,
@@ -27,7 +27,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import { until as untilWithin } from '../../../test/support/until.ts';
 
 interface LogEntry {
-  readonly kind: Kind;
+  readonly kind: EntryKind;
   readonly bytes: Uint8Array;
   readonly data: unknown;
   readonly place: number;
@@ -105,7 +105,7 @@ export class TestSession {
     return Buffer.concat(this.written).toString();
   }
 
-  append(kind: Kind, content: Uint8Array | string | object): void {
+  append(kind: EntryKind, content: Uint8Array | string | object): void {
     const isBytes = isOutput(kind);
     const bytes = isBytes
       ? typeof content === 'string'

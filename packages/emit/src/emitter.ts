@@ -67,7 +67,7 @@ class BufferedEmitter implements Emitter {
   private readonly lives: Lives | null;
   private readonly folders: Map<number, LifeFolder>;
   private readonly own: Life;
-  private readonly waiting: EventBuffer;
+  private readonly buffer: EventBuffer;
   private readonly sender: Sender;
   private readonly open: Map<string, BufferedSession>;
   private readonly endedIds: Set<string>;
@@ -82,10 +82,10 @@ class BufferedEmitter implements Emitter {
     this.lives = this.openLives();
     this.folders = new Map();
     this.own = this.lives === null ? lifeInMemory(settings) : this.lifeIn(this.lives.own);
-    this.waiting = new EventBuffer(this.own, settings.bufferBytes, this.tally, diagnostics);
+    this.buffer = new EventBuffer(this.own, settings.bufferBytes, this.tally, diagnostics);
     this.sender = new Sender({
       settings,
-      waiting: this.waiting,
+      buffer: this.buffer,
       diagnostics,
       tally: this.tally,
       settled: () => this.forget(),
@@ -93,7 +93,7 @@ class BufferedEmitter implements Emitter {
     this.open = new Map();
     this.endedIds = new Set();
     this.isClosed = false;
-    this.onExit = () => this.sayWhatIsLeft();
+    this.onExit = () => this.reportBacklog();
     process.on('exit', this.onExit);
     this.timers =
       this.lives === null
@@ -106,7 +106,7 @@ class BufferedEmitter implements Emitter {
   }
 
   get stats(): EmitStats {
-    const { events, outputBytes, sessions } = this.waiting;
+    const { events, outputBytes, sessions } = this.buffer;
     return { ...this.tally, buffered: events, bufferedBytes: outputBytes, bufferedSessions: sessions };
   }
 
@@ -133,7 +133,7 @@ class BufferedEmitter implements Emitter {
     }
     const session = new BufferedSession(
       {
-        waiting: this.waiting,
+        buffer: this.buffer,
         diagnostics: this.diagnostics,
         tally: this.tally,
         channel,
@@ -151,7 +151,7 @@ class BufferedEmitter implements Emitter {
   }
 
   async flush(timeoutMs: number = this.settings.flushMs): Promise<Backlog> {
-    if (!this.isClosed && this.waiting.events > 0) await this.sender.drain(performance.now() + timeoutMs);
+    if (!this.isClosed && this.buffer.events > 0) await this.sender.drain(performance.now() + timeoutMs);
     return this.left();
   }
 
@@ -164,13 +164,13 @@ class BufferedEmitter implements Emitter {
     process.off('exit', this.onExit);
     for (const timer of this.timers) clearInterval(timer);
     this.sender.close();
-    this.waiting.close();
+    this.buffer.close();
     this.lives?.release();
     return left;
   }
 
   private left(): Backlog {
-    return { events: this.waiting.events, bytes: this.waiting.outputBytes, isOnDisk: this.lives !== null };
+    return { events: this.buffer.events, bytes: this.buffer.outputBytes, isOnDisk: this.lives !== null };
   }
 
   private ended(id: string, wasNamed: boolean): void {
@@ -196,14 +196,14 @@ class BufferedEmitter implements Emitter {
 
   private lifeIn(folder: LifeFolder): Life {
     const journal = new Journal(folder.path, this.settings.bufferBytes);
-    return { producer: folder.producer, epoch: folder.epoch, journal, waiting: new Map() };
+    return { producer: folder.producer, epoch: folder.epoch, journal, channels: new Map() };
   }
 
   private adopt(): void {
     if (this.lives === null) return;
     for (const folder of this.leftByOthers(this.lives)) {
       try {
-        this.waiting.adopt(this.lifeIn(folder));
+        this.buffer.adopt(this.lifeIn(folder));
         this.folders.set(folder.epoch, folder);
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error);
@@ -211,12 +211,12 @@ class BufferedEmitter implements Emitter {
       }
     }
     this.forget();
-    if (this.waiting.events > 0) this.sender.wake();
+    if (this.buffer.events > 0) this.sender.wake();
   }
 
   private leftByOthers(lives: Lives): LifeFolder[] {
     try {
-      return lives.left((epoch) => this.waiting.has(epoch));
+      return lives.left((epoch) => this.buffer.has(epoch));
     } catch (error) {
       this.reportDisk(error);
       return [];
@@ -224,7 +224,7 @@ class BufferedEmitter implements Emitter {
   }
 
   private forget(): void {
-    for (const { epoch, journal } of this.waiting.finished()) {
+    for (const { epoch, journal } of this.buffer.finished()) {
       journal?.close();
       const folder = this.folders.get(epoch);
       this.folders.delete(epoch);
@@ -243,10 +243,10 @@ class BufferedEmitter implements Emitter {
     this.diagnostics.report({ kind: 'disk', message: `The buffer on disk cannot be used (${why}); memory is.` });
   }
 
-  private sayWhatIsLeft(): void {
+  private reportBacklog(): void {
     const { events, bytes } = this.left();
     if (events === 0) return;
-    const { sessions } = this.waiting;
+    const { sessions } = this.buffer;
     const what = `${bytes} bytes of output of ${sessions} ${sessions === 1 ? 'session' : 'sessions'}`;
     const fate = this.lives === null ? 'lost' : 'kept on disk for the next start';
     this.diagnostics.report({
@@ -261,5 +261,5 @@ const lifeInMemory = ({ producer }: Settings): Life => ({
   producer: producer ?? randomUUID(),
   epoch: producer === undefined ? 0 : Date.now(),
   journal: null,
-  waiting: new Map(),
+  channels: new Map(),
 });

@@ -36,7 +36,7 @@ export interface Life {
   readonly epoch: number;
   readonly journal: Journal | null;
   /** With something that waits; who was served goes to the end. */
-  readonly waiting: Map<string, Channel>;
+  readonly channels: Map<string, Channel>;
 }
 
 /** The events of one session in one life. */
@@ -109,7 +109,7 @@ export class EventBuffer {
 
   /** Number of sessions with waiting events. */
   get sessions(): number {
-    return new Set(this.lives.flatMap((life) => [...life.waiting.keys()])).size;
+    return new Set(this.lives.flatMap((life) => [...life.channels.keys()])).size;
   }
 
   /** False where there is no room. An `end` has room always, but for sessions of which nothing was ever kept. */
@@ -175,7 +175,7 @@ export class EventBuffer {
 
   /** Lives of ended processes of which nothing is left; they are forgotten. */
   finished(): Life[] {
-    const done = this.lives.slice(0, -1).filter(({ waiting }) => waiting.size === 0);
+    const done = this.lives.slice(0, -1).filter(({ channels }) => channels.size === 0);
     for (const life of done) this.lives.splice(this.lives.indexOf(life), 1);
     return done;
   }
@@ -195,7 +195,7 @@ export class EventBuffer {
       const picked: PickedEvent[] = [];
       const events: string[] = [];
       let room = limits.bytes;
-      for (const channel of [...life.waiting.values()]) {
+      for (const channel of [...life.channels.values()]) {
         if (channel.retryAt > now || this.isBehindAnother(channel)) continue;
         for (const pending of channel.pending) {
           if (picked.length >= limits.events) break;
@@ -211,8 +211,8 @@ export class EventBuffer {
           if (!pending.tried) this.tally.sent += 1;
           pending.tried = true;
         }
-        life.waiting.delete(channel.id);
-        life.waiting.set(channel.id, channel);
+        life.channels.delete(channel.id);
+        life.channels.set(channel.id, channel);
         if (room <= 0 || picked.length >= limits.events) break;
       }
       if (picked.length === 0) continue;
@@ -227,7 +227,7 @@ export class EventBuffer {
   nextRetry(now: number): number | undefined {
     let next: number | undefined;
     for (const life of this.lives)
-      for (const { retryAt } of life.waiting.values())
+      for (const { retryAt } of life.channels.values())
         if (retryAt > now) next = Math.min(next ?? Number.POSITIVE_INFINITY, retryAt);
     return next;
   }
@@ -264,7 +264,7 @@ export class EventBuffer {
   private add(channel: Channel, pending: PendingEvent, size: number, cost: number): void {
     channel.pending.push(pending);
     channel.nextSeq = pending.seq + 1;
-    channel.life.waiting.set(channel.id, channel);
+    channel.life.channels.set(channel.id, channel);
     this.events += 1;
     this.count(pending, size, cost);
   }
@@ -284,7 +284,7 @@ export class EventBuffer {
       if (place !== null) places.push(place);
     }
     this.events -= removed.length;
-    if (channel.pending.length === 0) channel.life.waiting.delete(channel.id);
+    if (channel.pending.length === 0) channel.life.channels.delete(channel.id);
     const last = removed.at(-1);
     if (last !== undefined) channel.life.journal?.done(channel.id, last.seq, places);
   }
@@ -308,7 +308,7 @@ export class EventBuffer {
   private isBehindAnother(channel: Channel): boolean {
     for (const life of this.lives) {
       if (life === channel.life) return false;
-      if (life.waiting.has(channel.id)) return true;
+      if (life.channels.has(channel.id)) return true;
     }
     return false;
   }
@@ -337,7 +337,7 @@ export class EventBuffer {
     if (life.journal === null) return;
     try {
       life.journal.compact(SLACK * this.limit, (id, seq, place) => {
-        const pending = life.waiting.get(id)?.pending.find((one) => one.seq === seq);
+        const pending = life.channels.get(id)?.pending.find((one) => one.seq === seq);
         if (pending !== undefined) pending.place = place;
       });
     } catch {

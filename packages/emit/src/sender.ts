@@ -14,7 +14,7 @@ const HURRY_MS = 500;
 
 export interface SenderParts {
   readonly settings: Settings;
-  readonly waiting: EventBuffer;
+  readonly buffer: EventBuffer;
   readonly diagnostics: Diagnostics;
   readonly tally: Tally;
   /** After each answer: what is done may be put away. */
@@ -58,7 +58,7 @@ export class Sender {
   /** Something waits. It goes out soon, with what comes until then. */
   wake(): void {
     const { lingerMs } = this.parts.settings;
-    this.schedule(this.isHurried || this.parts.waiting.isPlenty(this.limits()) ? 0 : lingerMs);
+    this.schedule(this.isHurried || this.parts.buffer.isPlenty(this.limits()) ? 0 : lingerMs);
   }
 
   /** Resolves when nothing waits any more, or when no try will follow before `deadline`; at the latest then. */
@@ -71,7 +71,7 @@ export class Sender {
       const timer = setTimeout(done, Math.max(0, deadline - performance.now()));
       const { watchers } = this;
       const check = (): void => {
-        if (this.parts.waiting.events === 0 || (!this.isSending && this.holdUntil > deadline)) done();
+        if (this.parts.buffer.events === 0 || (!this.isSending && this.holdUntil > deadline)) done();
       };
       function done(): void {
         clearTimeout(timer);
@@ -126,15 +126,15 @@ export class Sender {
 
   private async send(): Promise<void> {
     if (this.isSending || this.isClosed) return;
-    const { waiting } = this.parts;
+    const { buffer } = this.parts;
     const now = performance.now();
     if (now < this.holdUntil) {
       this.schedule(0);
       return;
     }
-    const batch = waiting.pick(now, this.limits());
+    const batch = buffer.pick(now, this.limits());
     if (batch === undefined) {
-      const next = waiting.nextRetry(now);
+      const next = buffer.nextRetry(now);
       if (next !== undefined) this.schedule(next - now);
       return;
     }
@@ -153,8 +153,8 @@ export class Sender {
     this.take(batch, verdict, retryAfterMs);
     this.parts.settled();
     for (const check of [...this.watchers]) check();
-    if (waiting.events === 0) return;
-    const isPlenty = batch.isFull || this.isHurried || waiting.isPlenty(this.limits());
+    if (buffer.events === 0) return;
+    const isPlenty = batch.isFull || this.isHurried || buffer.isPlenty(this.limits());
     this.schedule(isPlenty ? 0 : this.parts.settings.lingerMs);
   }
 
@@ -196,7 +196,7 @@ export class Sender {
   }
 
   private takeEvents(batch: Batch, verdicts: readonly EventVerdict[], retryAfterMs: number | null): void {
-    const { waiting, tally, diagnostics } = this.parts;
+    const { buffer, tally, diagnostics } = this.parts;
     /** Channels where an event is still to be stored: what the answer says of later ones changes nothing. */
     const stuck = new Map<Channel, EventVerdict>();
     const doneTo = new Map<Channel, number>();
@@ -221,7 +221,7 @@ export class Sender {
       }
     }
     for (const [channel, seq] of doneTo) {
-      waiting.done(channel, seq);
+      buffer.done(channel, seq);
       channel.failures = 0;
       channel.retryAt = 0;
     }
@@ -231,7 +231,7 @@ export class Sender {
 
   /** The first event of the channel that waits was not stored. */
   private stick(channel: Channel, verdict: EventVerdict, retryAfterMs: number | null): void {
-    const { waiting, tally, diagnostics, settings } = this.parts;
+    const { buffer, tally, diagnostics, settings } = this.parts;
     switch (verdict.kind) {
       case 'done':
         return;
@@ -252,7 +252,7 @@ export class Sender {
         this.hold(this.backoff(), retryAfterMs);
         return;
       case 'again': {
-        const front = waiting.front(channel);
+        const front = buffer.front(channel);
         const { expected } = verdict;
         if (front !== undefined && expected !== null && verdict.code === 'seq_gap') {
           if (expected < front) {
@@ -264,7 +264,7 @@ export class Sender {
             return;
           }
           if (expected > front) {
-            tally.duplicates += waiting.done(channel, expected - 1);
+            tally.duplicates += buffer.done(channel, expected - 1);
             channel.retryAt = 0;
             return;
           }
@@ -276,8 +276,8 @@ export class Sender {
   }
 
   private giveUp(channel: Channel, why: { code: string; message: string; hint: string }): void {
-    const { waiting, diagnostics } = this.parts;
-    waiting.giveUp(channel);
+    const { buffer, diagnostics } = this.parts;
+    buffer.giveUp(channel);
     diagnostics.report({
       kind: 'session_refused',
       message: `A session is given up: ${why.message}`,

@@ -35,7 +35,7 @@ export interface EmittedSession {
 }
 
 export interface SessionParts {
-  readonly waiting: EventBuffer;
+  readonly buffer: EventBuffer;
   readonly diagnostics: Diagnostics;
   readonly tally: Tally;
   readonly channel: Channel;
@@ -47,7 +47,7 @@ export class BufferedSession implements EmittedSession {
   readonly id: string;
   private readonly parts: SessionParts;
   /** Fields that no buffered event has carried yet: command and source of a session whose first event found no room. */
-  private untold: EventHead;
+  private pendingFields: EventHead;
   /** Stream of output that names none. */
   private readonly stream: EventHead['stream'];
   /** Output without room since the last kept event. */
@@ -57,12 +57,12 @@ export class BufferedSession implements EmittedSession {
   constructor(parts: SessionParts, first: { readonly [K in keyof EventHead]?: unknown }) {
     this.id = parts.channel.id;
     this.parts = parts;
-    this.untold = {};
+    this.pendingFields = {};
     this.stream = STREAMS.find((stream) => stream === first.stream);
     this.lost = 0;
     this.hasEnded = false;
     this.safely(() => {
-      this.untold = clippedHead(first, (what) => this.clipped(what));
+      this.pendingFields = clippedHead(first, (what) => this.clipped(what));
       // At once, so that a program that says nothing is seen as well.
       this.put({ timestamp: Date.now() }, NOTHING);
     });
@@ -86,11 +86,11 @@ export class BufferedSession implements EmittedSession {
       const head = clippedHead({ timestamp: Date.now(), ...rest }, (what) => this.clipped(what));
       const bytes = bytesOf(response ?? NOTHING);
       // The first of several events carries the command, the last one the end, behind all output.
-      let part = bytes.length > EVENT_BYTES ? without(head, HOW_IT_ENDED) : head;
+      let part = bytes.length > EVENT_BYTES ? without(head, END_FIELDS) : head;
       let at = 0;
       for (; bytes.length - at > EVENT_BYTES; at += EVENT_BYTES) {
         this.put(part, bytes.subarray(at, at + EVENT_BYTES));
-        part = without(head, at + 2 * EVENT_BYTES < bytes.length ? [...WHAT_IT_WAS, ...HOW_IT_ENDED] : WHAT_IT_WAS);
+        part = without(head, at + 2 * EVENT_BYTES < bytes.length ? [...COMMAND_FIELDS, ...END_FIELDS] : COMMAND_FIELDS);
       }
       this.put(part, bytes.subarray(at));
     });
@@ -105,8 +105,8 @@ export class BufferedSession implements EmittedSession {
   }
 
   private put(head: EventHead, output: Uint8Array, kind: 'output' | 'event' = 'event'): void {
-    const { waiting, tally, diagnostics, channel, wake, ended } = this.parts;
-    if (this.hasEnded || waiting.isClosed) {
+    const { buffer, tally, diagnostics, channel, wake, ended } = this.parts;
+    if (this.hasEnded || buffer.isClosed) {
       tally.offered += 1;
       tally.dropped += 1;
       tally.lostBytes += output.length;
@@ -130,9 +130,14 @@ export class BufferedSession implements EmittedSession {
     }
     const lost = this.lost === 0 ? {} : { lost_bytes: this.lost };
     if (
-      waiting.put(channel, { ...this.untold, ...head, ...lost }, output, isEnd && output.length === 0 ? 'end' : kind)
+      buffer.put(
+        channel,
+        { ...this.pendingFields, ...head, ...lost },
+        output,
+        isEnd && output.length === 0 ? 'end' : kind,
+      )
     ) {
-      this.untold = {};
+      this.pendingFields = {};
       this.lost = 0;
     } else {
       tally.offered += 1;
@@ -146,7 +151,7 @@ export class BufferedSession implements EmittedSession {
       });
       // The output had no room; that the session has ended has.
       if (isEnd && output.length > 0)
-        waiting.put(channel, { ...this.untold, ...head, lost_bytes: this.lost }, NOTHING, 'end');
+        buffer.put(channel, { ...this.pendingFields, ...head, lost_bytes: this.lost }, NOTHING, 'end');
     }
     wake();
   }
@@ -177,8 +182,8 @@ export class BufferedSession implements EmittedSession {
 
 export const isGoodId = (id: string | undefined): id is string => typeof id === 'string' && isEmittedId(id);
 
-const HOW_IT_ENDED: readonly (keyof EventHead)[] = ['exit_code', 'signal', 'is_final'];
-const WHAT_IT_WAS: readonly (keyof EventHead)[] = [
+const END_FIELDS: readonly (keyof EventHead)[] = ['exit_code', 'signal', 'is_final'];
+const COMMAND_FIELDS: readonly (keyof EventHead)[] = [
   'command',
   'command_preview',
   'response_preview',

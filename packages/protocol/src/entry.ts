@@ -16,15 +16,15 @@ export const KINDS = {
   event: 9,
 } as const;
 /** Kind of an entry. */
-export type Kind = keyof typeof KINDS;
+export type EntryKind = keyof typeof KINDS;
 /** Kind of an entry that is output. */
 export type OutputKind = 'tty' | 'stdout' | 'stderr';
 
-const NAMES: readonly (Kind | undefined)[] = [undefined, ...(Object.keys(KINDS) as Kind[])];
+const NAMES: readonly (EntryKind | undefined)[] = [undefined, ...(Object.keys(KINDS) as EntryKind[])];
 /** Returns the kind of a number; undefined for an unknown one. */
-export const kindName = (number: number): Kind | undefined => NAMES[number];
+export const kindName = (number: number): EntryKind | undefined => NAMES[number];
 /** Returns whether a kind is output. */
-export const isOutput = (kind: Kind): kind is OutputKind => KINDS[kind] <= 3;
+export const isOutput = (kind: EntryKind): kind is OutputKind => KINDS[kind] <= 3;
 
 /** JSON bodies of the entries that are not output. */
 export interface EntryData {

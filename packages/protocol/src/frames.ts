@@ -8,10 +8,10 @@ import type { PluginNotice } from './notices.ts';
 import type { InputReceipt, Lease, LeaseAction, LeaseInfo, Scope, SessionInfo, Watcher } from './session.ts';
 
 /** Start of a subscription: a position, an output offset, `tail` output bytes before the end, the start, or now. */
-export type From = string | { readonly offset: number } | { readonly tail: number } | 'start' | 'now';
+export type StartPosition = string | { readonly offset: number } | { readonly tail: number } | 'start' | 'now';
 
 /** Begins with what the terminal shows. */
-export interface FromScreen {
+export interface StartScreen {
   /** Always true. */
   readonly screen: true;
   /** Output offset at which to show the terminal. Default: now. */
@@ -20,7 +20,12 @@ export interface FromScreen {
 
 /** Frames of a client. `ref` comes back in the answer (`ok` or `error`). */
 export type ClientFrame =
-  | { readonly t: 'subscribe'; readonly ref?: number; readonly session: string; readonly from?: From | FromScreen }
+  | {
+      readonly t: 'subscribe';
+      readonly ref?: number;
+      readonly session: string;
+      readonly from?: StartPosition | StartScreen;
+    }
   | { readonly t: 'unsubscribe'; readonly ref?: number; readonly session: string }
   /** Requests every change of any session's state. */
   | { readonly t: 'watch'; readonly ref?: number; readonly on: boolean }

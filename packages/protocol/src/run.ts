@@ -1,6 +1,6 @@
 // Runs in the API: one command in a session that takes runs, with one definite end.
 
-import type { Mode, SessionId } from './session.ts';
+import type { SessionId, SessionMode } from './session.ts';
 
 declare const brand: unique symbol;
 /**
@@ -105,4 +105,4 @@ export interface ProcessInfo {
 }
 
 /** Returns the default of `RunRequest.stdin`. */
-export const defaultStdin = (mode: Mode): 'null' | 'session' => (mode === 'pty' ? 'session' : 'null');
+export const defaultStdin = (mode: SessionMode): 'null' | 'session' => (mode === 'pty' ? 'session' : 'null');

@@ -9,7 +9,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 export const isSessionId = (text: string): text is SessionId => UUID.test(text);
 
 /** `pty`: in a terminal. `pipe`: with stdout and stderr on pipes. */
-export type Mode = 'pty' | 'pipe';
+export type SessionMode = 'pty' | 'pipe';
 
 /**
  * State of a session. `exited`: the program has ended, and its output may still be open. `closed`: nothing follows in
@@ -44,7 +44,7 @@ export interface CreateSession {
   /** Program and arguments, run without a shell. */
   readonly argv?: readonly string[];
   /** Default `pty`. */
-  readonly mode?: Mode;
+  readonly mode?: SessionMode;
   /** Working directory. Default: the home directory. */
   readonly cwd?: string;
   /** Variables in addition to the allow-listed environment. */
@@ -78,7 +78,7 @@ export interface SessionInfo {
   /** Whether the program runs. */
   readonly running: boolean;
   /** Terminal or pipes. */
-  readonly mode: Mode;
+  readonly mode: SessionMode;
   /** Program and arguments. */
   readonly argv: readonly string[];
   /** Working directory at the start. */

@@ -2,7 +2,7 @@
 
 import { constants, userInfo } from 'node:os';
 import type { AttachmentEvent, Binnacle, Session } from '@binnacle/client';
-import { BinnacleError, type From, type SessionInfo } from '@binnacle/protocol';
+import { BinnacleError, type SessionInfo, type StartPosition } from '@binnacle/protocol';
 import { EXIT, withPageTerms } from '../output/failure.ts';
 import { printable } from '../output/style.ts';
 import { attachFilter } from '../terminal/filters.ts';
@@ -11,7 +11,7 @@ import { DetachKeys } from './detach-keys.ts';
 import { feed } from './session-input.ts';
 
 export interface ViewOptions {
-  readonly from: From;
+  readonly from: StartPosition;
   /** Output before this offset is history: it is shown without its side effects. */
   readonly replayUntil: number;
   readonly lease: 'none' | 'acquire' | 'take';

@@ -91,7 +91,7 @@ class InteractiveChat {
   #shownApproval: Approval | undefined;
   readonly #hasBeenAnswered: Set<string>;
   /** Sent messages without a receipt yet. */
-  readonly #unheard: Set<Reply>;
+  readonly #unacknowledged: Set<Reply>;
   /** Ids of messages that Ctrl-C cancelled before their runs began. */
   readonly #isStopping: Set<string>;
   /** Commands of plugins for completion; as of the start, or of the last /help. */
@@ -154,7 +154,7 @@ class InteractiveChat {
     this.#promptedAt = Number.NEGATIVE_INFINITY;
     this.#shownApproval = undefined;
     this.#hasBeenAnswered = new Set();
-    this.#unheard = new Set();
+    this.#unacknowledged = new Set();
     this.#isStopping = new Set();
     this.#commands = [];
     this.#isDeleting = false;
@@ -311,9 +311,9 @@ class InteractiveChat {
     if (run !== null) {
       this.#view.say('stopping; Ctrl-C again leaves');
       this.#try(() => this.#conversation.abort(run));
-    } else if (this.#unheard.size > 0) {
+    } else if (this.#unacknowledged.size > 0) {
       this.#view.say('stopping; Ctrl-C again leaves');
-      for (const reply of this.#unheard) {
+      for (const reply of this.#unacknowledged) {
         this.#isStopping.add(reply.id);
         this.#try(() => reply.abort());
       }
@@ -347,8 +347,8 @@ class InteractiveChat {
     this.#forgetInterrupt();
     const timeout = this.#timeoutMs === undefined ? {} : { timeoutMs: this.#timeoutMs };
     const reply = this.#conversation.send(text, { steer: this.#session.steer, ...timeout });
-    this.#unheard.add(reply);
-    const heard = (): boolean => this.#unheard.delete(reply);
+    this.#unacknowledged.add(reply);
+    const heard = (): boolean => this.#unacknowledged.delete(reply);
     reply.receipt.then(heard, heard);
     this.#view.typed(reply.id);
     this.#try(async () => {

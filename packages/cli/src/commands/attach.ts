@@ -1,6 +1,6 @@
 // `binnacle attach`: watches a session and steers it. attach/session-view.ts has the behavior.
 
-import type { From, SessionInfo } from '@binnacle/protocol';
+import type { SessionInfo, StartPosition } from '@binnacle/protocol';
 import { parseKeys } from '../attach/detach-keys.ts';
 import { view } from '../attach/session-view.ts';
 import { type ClientCommandOptions, findSession, withClient } from '../gateway/connect.ts';
@@ -30,5 +30,5 @@ export async function attach(idOrName: string, options: AttachOptions): Promise<
 }
 
 /** Starts at the beginning if the output is short, so that the modes set there are set here, too. */
-const replayFrom = (info: SessionInfo): From =>
+const replayFrom = (info: SessionInfo): StartPosition =>
   info.oldestOffset === 0 && info.outputOffset <= REPLAY_BYTES ? 'start' : { tail: REPLAY_BYTES };

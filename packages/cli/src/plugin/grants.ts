@@ -64,10 +64,10 @@ function doubtsOf(
     ];
   }
   // A plugin that requests all of a permission cannot know the items that exist here.
-  const unasked = requested === true ? [] : (itemsOf(beyond(name, requested, more)) ?? []);
-  if (unasked.length === 0) return [];
+  const unrequested = requested === true ? [] : (itemsOf(beyond(name, requested, more)) ?? []);
+  if (unrequested.length === 0) return [];
   const items = (itemsOf(requested) ?? []).map(printable).join(', ');
-  return [`${id} does not ask for ${unasked.map(printable).join(', ')}; of ${name} it asks for ${items}.`];
+  return [`${id} does not ask for ${unrequested.map(printable).join(', ')}; of ${name} it asks for ${items}.`];
 }
 
 export async function revokePermission(

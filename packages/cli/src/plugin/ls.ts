@@ -59,7 +59,9 @@ function detailText(info: PluginInfo, now: number, style: Style): string {
     ...(info.restarts === 0 ? [] : [`started again ${info.restarts} times in ten minutes`]),
     ...(info.installedAt === 0 ? [] : [`installed ${formatDuration(now - info.installedAt)} ago`]),
   ];
-  const unasked = info.permissions.filter(({ asked: requested, granted }) => requested === false && granted !== false);
+  const unrequested = info.permissions.filter(
+    ({ asked: requested, granted }) => requested === false && granted !== false,
+  );
   const lines = [
     `${style.bold(printable(info.name))} ${printable(info.version)} (${printable(info.id)})`,
     ...(info.description === '' ? [] : [`  ${printable(info.description)}`]),
@@ -71,7 +73,7 @@ function detailText(info: PluginInfo, now: number, style: Style): string {
     ...(info.permissions.some(({ asked: requested }) => requested !== false)
       ? ['Asks for', ...permissionLines(info.permissions, [], style)]
       : []),
-    ...unasked.map(({ permission }) => style.dim(`  ${printable(permission)} is granted, and not asked for`)),
+    ...unrequested.map(({ permission }) => style.dim(`  ${printable(permission)} is granted, and not asked for`)),
     ...info.permissions
       .filter(({ missing }) => missing !== false)
       .map(({ permission, missing, needed }) => {

@@ -19,7 +19,7 @@ import { eventStream, type StreamOptions } from './stream.ts';
 export interface SendOptions extends Omit<SendMessage, 'text'>, StreamOptions {}
 
 /** Place of a message's run. `run`: null while the message waits to be injected into one. */
-interface Place {
+interface RunPlace {
   readonly run: string | null;
   readonly position: string;
 }
@@ -182,7 +182,7 @@ export class Reply implements AsyncIterable<ConversationEvent> {
   }
 
   /** Null where it began no run and will begin none. */
-  private async place(): Promise<Place | null> {
+  private async place(): Promise<RunPlace | null> {
     const receipt = await this.acceptance;
     if (receipt.aborted !== undefined) return null;
     if (typeof receipt.run?.position === 'string') return { run: receipt.run.id, position: receipt.run.position };

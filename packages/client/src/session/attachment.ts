@@ -7,8 +7,6 @@ import {
   comparePositions,
   type EntryData,
   type EntryFrame,
-  type From,
-  type FromScreen,
   formatPosition,
   type OutputFrame,
   type OutputKind,
@@ -18,6 +16,8 @@ import {
   type ScreenSnapshot,
   type ServerFrame,
   type SessionInfo,
+  type StartPosition,
+  type StartScreen,
 } from '@binnacle/protocol';
 import { Outlet } from '../feed/outlet.ts';
 import type { Connection, Participant, RequestResult, Subscriber } from '../transport/connection.ts';
@@ -128,7 +128,7 @@ export class Attachment implements AsyncIterableIterator<AttachmentEvent, undefi
   private readonly connection: Connection;
   private readonly participant: Participant;
   private readonly subscriber: Subscriber;
-  private readonly from: From | FromScreen;
+  private readonly from: StartPosition | StartScreen;
   private readonly bufferBytes: number;
   private readonly siblings: Set<Attachment>;
   private readonly onSubscribe: () => void;
@@ -153,7 +153,7 @@ export class Attachment implements AsyncIterableIterator<AttachmentEvent, undefi
   constructor(
     connection: Connection,
     session: string,
-    from: From | FromScreen,
+    from: StartPosition | StartScreen,
     options: AttachOptions,
     siblings: Set<Attachment>,
     onSubscribe: () => void = () => {},

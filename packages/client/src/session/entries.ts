@@ -49,11 +49,11 @@ export interface EntriesOptions {
   readonly signal?: AbortSignal;
 }
 
-interface End {
+interface EndEntry {
   readonly kind: 'end';
   readonly offset: number;
 }
-type Line = SessionEntry | End;
+type EntryLine = SessionEntry | EndEntry;
 
 /** Output bytes of one part: as text a third more. */
 const PART_BYTES = 512 * 1024;
@@ -80,7 +80,7 @@ export async function* readEntries(parts: EntriesParts, options: EntriesOptions)
   while (since < until && !isAborted(signal)) {
     const to = Math.min(until, since + PART_BYTES);
     let skip = seen;
-    let end: End | undefined;
+    let end: EndEntry | undefined;
     try {
       for await (const line of linesOf(parts, { since, until: to, input: options.input ?? false }, signal)) {
         if (line.kind === 'end') {
@@ -120,7 +120,7 @@ async function* linesOf(
   { http, path }: EntriesParts,
   { since, until, input }: { readonly since: number; readonly until: number; readonly input: boolean },
   signal: AbortSignal | undefined,
-): AsyncGenerator<Line, void> {
+): AsyncGenerator<EntryLine, void> {
   const abort = new AbortController();
   const stop = (): void => abort.abort();
   signal?.addEventListener('abort', stop);
@@ -144,11 +144,11 @@ async function* linesOf(
   }
 }
 
-function parsed(text: string): Line {
-  const line = JSON.parse(text) as Line | { readonly kind: OutputKind; readonly bytes: string };
+function parsed(text: string): EntryLine {
+  const line = JSON.parse(text) as EntryLine | { readonly kind: OutputKind; readonly bytes: string };
   return 'bytes' in line && typeof line.bytes === 'string'
-    ? ({ ...line, bytes: fromBase64(line.bytes) } as Line)
-    : (line as Line);
+    ? ({ ...line, bytes: fromBase64(line.bytes) } as EntryLine)
+    : (line as EntryLine);
 }
 
 /** Asked anew each time: TypeScript would take the first answer for the last. */

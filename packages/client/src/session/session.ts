@@ -2,13 +2,13 @@
 
 import {
   BinnacleError,
-  type From,
-  type FromScreen,
   type InputReceipt,
   type ProcessInfo,
   type RunInfo,
   type SessionInfo,
   type ShownScreen,
+  type StartPosition,
+  type StartScreen,
   type Timeline,
 } from '@binnacle/protocol';
 import type { Run, RunOptions } from '../run/run.ts';
@@ -128,7 +128,7 @@ export class Session {
    * }
    * ```
    */
-  attach(from: From | FromScreen | 'screen' = 'start', options: AttachOptions = {}): Attachment {
+  attach(from: StartPosition | StartScreen | 'screen' = 'start', options: AttachOptions = {}): Attachment {
     const begin = from === 'screen' ? ({ screen: true } as const) : from;
     return new Attachment(this.connection, this.id, begin, options, this.attachments, () => this.watchers.subscribed());
   }

@@ -1,6 +1,6 @@
 // Converts the start that a viewer requests into a position of the log.
 
-import { BinnacleError, type From, type Position, parsePosition } from '@binnacle/protocol';
+import { BinnacleError, type Position, parsePosition, type StartPosition } from '@binnacle/protocol';
 import type { LogReader } from '../log/log.ts';
 
 /**
@@ -8,7 +8,7 @@ import type { LogReader } from '../log/log.ts';
  * reading is a `gap` with the numbers. Throws `bad_position`, `wrong_epoch` and `offset_ahead`, the last two with the
  * numbers of the range that can be read.
  */
-export async function positionOf(log: LogReader, from: From): Promise<Position> {
+export async function positionOf(log: LogReader, from: StartPosition): Promise<Position> {
   if (from === 'start') return { epoch: log.epoch, ...log.oldest };
   if (from === 'now') return { epoch: log.epoch, ...log.head };
   if (typeof from === 'string') return checked(log, parsePosition(from));

@@ -1,6 +1,6 @@
 // A test suite of the promises of every log. Each implementation runs it.
 
-import { BinnacleError, type Code, isOutput, type Kind, type Position } from '@binnacle/protocol';
+import { BinnacleError, type Code, type EntryKind, isOutput, type Position } from '@binnacle/protocol';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Entry, LogReader, LogWriter, NewEntry, Reading } from './log.ts';
@@ -94,7 +94,7 @@ export function describeLog(name: string, make: () => Promise<LogUnderTest>): vo
 
     it('gives back kinds, times and bytes, and joins neighbours of one output kind only', async () => {
       const { writer, reader, tell } = await start();
-      const appended: [Kind, string][] = [
+      const appended: [EntryKind, string][] = [
         ['stdout', 'ab'],
         ['stdout', 'cd'],
         ['stderr', 'ef'],
@@ -385,7 +385,7 @@ export function describeLog(name: string, make: () => Promise<LogUnderTest>): vo
     });
 
     it('exact-resume: random appends read at random places give exactly the bytes', async () => {
-      const kinds = fc.constantFrom<Kind>('tty', 'stdout', 'stderr', 'event', 'resize');
+      const kinds = fc.constantFrom<EntryKind>('tty', 'stdout', 'stderr', 'event', 'resize');
       const append = fc.tuple(kinds, fc.oneof(fc.nat({ max: 300 }), fc.nat({ max: 5000 })));
       await fc.assert(
         fc.asyncProperty(

@@ -1,7 +1,7 @@
 // One framed entry as stored on disk: header, checksum, payload.
 
 import { crc32 } from 'node:zlib';
-import { isOutput, KINDS, type Kind, kindName } from '@binnacle/protocol';
+import { type EntryKind, isOutput, KINDS, kindName } from '@binnacle/protocol';
 import { MAX_ENTRY_BYTES } from './log.ts';
 
 /**
@@ -18,7 +18,7 @@ const VERSION = 1;
 const MAGIC = 0x0cb1;
 
 export interface FrameHead {
-  readonly kind: Kind;
+  readonly kind: EntryKind;
   /** Payload bytes. */
   readonly length: number;
   readonly time: number;
@@ -40,7 +40,7 @@ export const frameTag = (epoch: string): number => crc32(epoch);
 /** Writes the header, without the checksum, to the front of `target`. */
 export function writeFrameHeader(
   target: Buffer,
-  kind: Kind,
+  kind: EntryKind,
   length: number,
   tag: number,
   time: number,

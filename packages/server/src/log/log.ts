@@ -1,6 +1,6 @@
 // An append-only log: one writer, any number of readers, each at a position of its own.
 
-import type { Epoch, Kind, Position } from '@binnacle/protocol';
+import type { EntryKind, Epoch, Position } from '@binnacle/protocol';
 
 /** An end of a log, or of a part of a log. */
 export interface Head {
@@ -12,7 +12,7 @@ export interface Head {
 
 /** One entry as a reader gets it. A reader merges neighbouring output entries of the same kind into one. */
 export interface Entry {
-  readonly kind: Kind;
+  readonly kind: EntryKind;
   /** Milliseconds since 1970, with fractions. Order comes from positions, never from times. */
   readonly time: number;
   /** Offset of the first byte of `bytes` in the output. */
@@ -89,7 +89,7 @@ export interface LogWriter {
    * Appends one entry of at most `MAX_ENTRY_BYTES` and returns the head after the entry, which is `accepted` by then.
    * Throws `disk_full` without room on the disk; the log is then unchanged.
    */
-  append(kind: Kind, bytes: Uint8Array, time: number): Head;
+  append(kind: EntryKind, bytes: Uint8Array, time: number): Head;
   /**
    * Appends several entries by one write: all or none. A kill or a power loss during the write may leave the first
    * entries. A caller that needs all or none even then marks the end of a group, and removes the rest with `cut`.
@@ -105,7 +105,7 @@ export interface LogWriter {
 }
 
 export interface NewEntry {
-  readonly kind: Kind;
+  readonly kind: EntryKind;
   /** At most `MAX_ENTRY_BYTES`. */
   readonly bytes: Uint8Array;
 }

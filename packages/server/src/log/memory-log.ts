@@ -1,6 +1,6 @@
 // A log in memory, for tests. It answers like a log of segment files, and stores nothing on disk.
 
-import { BinnacleError, type Epoch, invariant, isOutput, type Kind, type Position } from '@binnacle/protocol';
+import { BinnacleError, type EntryKind, type Epoch, invariant, isOutput, type Position } from '@binnacle/protocol';
 import { FRAME_HEADER_BYTES, type FrameHead } from './frame.ts';
 import {
   type Head,
@@ -68,7 +68,7 @@ export class MemoryLog implements LogWriter, LogReader {
     return first;
   }
 
-  append(kind: Kind, bytes: Uint8Array, time: number): Head {
+  append(kind: EntryKind, bytes: Uint8Array, time: number): Head {
     return this.appendAll([{ kind, bytes }], time);
   }
 

@@ -1,6 +1,6 @@
 // Pages, the results of reads, built from frames.
 
-import { invariant, isOutput, type Kind, type Position } from '@binnacle/protocol';
+import { type EntryKind, invariant, isOutput, type Position } from '@binnacle/protocol';
 import { FRAME_HEADER_BYTES, type FrameHead, frameIsWhole, readFrameHeader } from './frame.ts';
 import type { Entry, Page } from './log.ts';
 
@@ -98,7 +98,7 @@ export class BuiltPage implements Page {
 
 /** Payloads in sequence that become one entry. */
 interface Run {
-  readonly kind: Kind;
+  readonly kind: EntryKind;
   readonly time: number;
   readonly offset: number;
   next: number;

@@ -1,7 +1,7 @@
 // The growth of a log over time: from its index, and from its frames where the index is too coarse, within a time
 // limit. Reads a small part of a large log.
 
-import { type Epoch, isOutput, type Kind } from '@binnacle/protocol';
+import { type EntryKind, type Epoch, isOutput } from '@binnacle/protocol';
 import { FRAME_HEADER_BYTES, type FrameHead } from './frame.ts';
 import type { Head } from './log.ts';
 import { type Reads, walk } from './scan.ts';
@@ -35,7 +35,7 @@ export interface Span {
 
 /** An entry other than output. */
 export interface Told {
-  readonly kind: Kind;
+  readonly kind: EntryKind;
   readonly time: number;
   readonly offset: number;
   readonly bytes: Buffer;

@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isOutput, type Kind, parseEpoch } from '@binnacle/protocol';
+import { type EntryKind, isOutput, parseEpoch } from '@binnacle/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { beginningOf, outputOf, readAll } from './conformance.ts';
 import { FRAME_HEADER_BYTES } from './frame.ts';
@@ -38,7 +38,7 @@ const bytesAt = (offset: number, length: number): Buffer =>
   Buffer.from(Array.from({ length }, (_, i) => byteAt(offset + i)));
 
 interface Appended {
-  readonly kind: Kind;
+  readonly kind: EntryKind;
   readonly before: Head;
   readonly after: Head;
 }

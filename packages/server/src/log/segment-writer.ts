@@ -1,7 +1,15 @@
 // Appends a log to segment files. No other code changes them, except the recovery.
 
 import { closeSync, ftruncateSync, rmSync, writevSync } from 'node:fs';
-import { BinnacleError, type Epoch, invariant, isDiskFull, isOutput, type Kind, parseEpoch } from '@binnacle/protocol';
+import {
+  BinnacleError,
+  type EntryKind,
+  type Epoch,
+  invariant,
+  isDiskFull,
+  isOutput,
+  parseEpoch,
+} from '@binnacle/protocol';
 import { DurableFiles } from './durable-files.ts';
 import { FRAME_HEADER_BYTES, frameTag, sealFrame, writeFrameHeader } from './frame.ts';
 import type { GroupSync } from './group-sync.ts';
@@ -161,7 +169,7 @@ export class SegmentWriter implements LogWriter {
     return this.#synced;
   }
 
-  append(kind: Kind, bytes: Uint8Array, time: number): Head {
+  append(kind: EntryKind, bytes: Uint8Array, time: number): Head {
     const frameBytes = this.#makeRoom([{ kind, bytes }]);
     const { place, offset } = this.#head;
     writeFrameHeader(this.#stage, kind, bytes.length, this.#tag, time, offset, place);

@@ -4,11 +4,11 @@
 // a terminal people can use it as usual; on pipes it reads lines from the session's input. A run is one more line typed
 // at its prompt, and takes the command from a file, as data. The output is never searched for markers.
 
-import type { Mode } from '@binnacle/protocol';
+import type { SessionMode } from '@binnacle/protocol';
 import { BASH } from './launcher.ts';
 
 /** Typed at the prompt to start a run. In a terminal it is a key that readline expands to the line. */
-export const WAKE: Readonly<Record<Mode, Buffer>> = {
+export const WAKE: Readonly<Record<SessionMode, Buffer>> = {
   pty: Buffer.from('\u001b[7117;1~'),
   pipe: Buffer.from(
     ' { __binnacle_begin; } 2>/dev/null; eval -- "$__binnacle_command" </dev/null; { __binnacle_end; } 2>/dev/null\n',
@@ -52,7 +52,7 @@ const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
  * have no shell. The traps give children default signals, and keep an interrupt of all processes from ending the
  * keeper.
  */
-export const keeperText = (dir: string, mode: Mode, key: string): string => `set -m
+export const keeperText = (dir: string, mode: SessionMode, key: string): string => `set -m
 trap : INT QUIT TSTP
 told=${quote(`${dir}/${SHELL_FILES.reports}`)} answers=${quote(`${dir}/${SHELL_FILES.answers}`)}
 shell=(bash --noprofile ${mode === 'pty' ? '' : '--noediting '}--rcfile ${quote(`${dir}/${SHELL_FILES.startup}`)} -i)
@@ -83,7 +83,7 @@ export const keeperCommand = (path: string): [string, ...string[]] => [BASH, '-c
  * The text works whatever a run leaves behind: `set -eux`, noclobber, an empty PATH, an IFS, builtins replaced by
  * functions. `__binnacle_end` sets PROMPT_COMMAND again, because start-up files that a run sources often replace it.
  */
-export const startupText = (dir: string, mode: Mode, key: string): string => `
+export const startupText = (dir: string, mode: SessionMode, key: string): string => `
 if [[ -e ${quote(`${dir}/${SHELL_FILES.state}`)} ]]; then builtin . ${quote(`${dir}/${SHELL_FILES.state}`)}; fi
 set +ae
 exec 2>&9 9>&-

@@ -5,10 +5,10 @@ import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   BinnacleError,
+  type EntryKind,
   type ImportCounts,
   isDiskFull,
   isSessionId,
-  type Kind,
   RECORDING_SOURCE,
   type SessionId,
 } from '@binnacle/protocol';
@@ -299,7 +299,7 @@ class Draft {
     this.#append('resize', this.#size);
   }
 
-  #append(kind: Kind, body: Buffer | object): void {
+  #append(kind: EntryKind, body: Buffer | object): void {
     const bytes = Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
     this.#writer.append(kind, bytes, this.#startedAt + this.#at);
   }

@@ -1,6 +1,6 @@
 // Logs for the tests of writers: entries as a reader hands them out. No part of the product.
 
-import { isOutput, type Kind } from '@binnacle/protocol';
+import { type EntryKind, isOutput } from '@binnacle/protocol';
 import type { Entry } from '../log/log.ts';
 import type { CastEvent } from './asciicast-reader.ts';
 import { CastReader, type ReadHeader } from './asciicast-reader.ts';
@@ -21,7 +21,7 @@ export const session: RecordedSession = {
 };
 
 export interface WrittenEntry {
-  readonly kind: Kind;
+  readonly kind: EntryKind;
   readonly body: Uint8Array | string | object;
   /** ms since the beginning. */
   readonly at?: number;

@@ -4,10 +4,10 @@ import { isAbsolute, join } from 'node:path';
 import {
   BinnacleError,
   type EntryData,
+  type EntryKind,
   type Epoch,
   formatPosition,
   isDiskFull,
-  type Kind,
   type ProcessInfo,
   type RunEvent,
   type RunId,
@@ -64,7 +64,7 @@ export interface HostedEvents {
 const END_OF_FILE = Buffer.of(4);
 
 interface RefusedEntry {
-  readonly kind: Kind;
+  readonly kind: EntryKind;
   readonly bytes: Uint8Array;
 }
 
@@ -396,7 +396,7 @@ export class HostedProgram {
    * Appends an entry; the only access to the log. Entries that a full disk refused wait, and no later entry overtakes
    * them.
    */
-  #append(kind: Kind, bytes: Uint8Array): void {
+  #append(kind: EntryKind, bytes: Uint8Array): void {
     if (this.#refused.length > 0 || !this.#appendNow(kind, bytes)) {
       // A copy: the bytes are in a buffer that all programs of the runner share, and slice() of a Buffer copies
       // nothing.
@@ -408,7 +408,7 @@ export class HostedProgram {
     if (kind !== 'closed') this.#events.grew(this);
   }
 
-  #appendNow(kind: Kind, bytes: Uint8Array): boolean {
+  #appendNow(kind: EntryKind, bytes: Uint8Array): boolean {
     if (this.#isBroken) return true;
     try {
       this.#log.append(kind, bytes, this.#clock.now());

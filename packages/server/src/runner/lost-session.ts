@@ -3,7 +3,7 @@
 
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Kind, LostReason, SessionId, SessionState } from '@binnacle/protocol';
+import type { EntryKind, LostReason, SessionId, SessionState } from '@binnacle/protocol';
 import type { Head } from '../log/log.ts';
 import { SegmentReader } from '../log/segment-reader.ts';
 import { freshEpoch, SegmentWriter } from '../log/segment-writer.ts';
@@ -88,9 +88,9 @@ export async function closeLost(
 }
 
 /** Returns the kinds of entries near the end. */
-async function endingOf(logDir: string): Promise<ReadonlySet<Kind>> {
+async function endingOf(logDir: string): Promise<ReadonlySet<EntryKind>> {
   const log = SegmentReader.open(logDir);
-  const kinds = new Set<Kind>();
+  const kinds = new Set<EntryKind>();
   try {
     let at = await log.locate(Math.max(log.oldest.offset, log.head.offset - TAIL_BYTES));
     while (true) {

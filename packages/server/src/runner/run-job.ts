@@ -1,7 +1,7 @@
 // The processes of a run, which can be interrupted and ended without their shell.
 
 import { readFileSync } from 'node:fs';
-import type { Mode, ProcessInfo, SignalName } from '@binnacle/protocol';
+import type { ProcessInfo, SessionMode, SignalName } from '@binnacle/protocol';
 import {
   familyOf,
   type Leader,
@@ -25,7 +25,7 @@ const MAX_COMMAND_LENGTH = 1000;
 
 export class RunJob {
   readonly #session: string;
-  readonly #mode: Mode;
+  readonly #mode: SessionMode;
   readonly #leader: () => Leader;
   shellPid = -1;
   /** Ticks since boot. Processes from before then are background jobs of earlier runs. */
@@ -37,7 +37,7 @@ export class RunJob {
   /** Signals sent in this run: a second interrupt means "at once" to many programs. */
   readonly #signalled = new Set<string>();
 
-  constructor(session: string, mode: Mode, leader: () => Leader) {
+  constructor(session: string, mode: SessionMode, leader: () => Leader) {
     this.#session = session;
     this.#mode = mode;
     this.#leader = leader;

@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   BinnacleError,
+  type EntryKind,
   type Epoch,
   isOutput,
-  type Kind,
-  type Mode,
   type RunId,
   type RunInfo,
   type RunRequest,
+  type SessionMode,
 } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
 import { MemoryLog } from '../log/memory-log.ts';
@@ -42,7 +42,7 @@ export interface RunShell {
   type(text: string): void;
   /** Throws `no_job`. */
   interrupt(): void;
-  entries(): readonly { readonly kind: Kind; readonly offset: number; readonly text: string }[];
+  entries(): readonly { readonly kind: EntryKind; readonly offset: number; readonly text: string }[];
   /** All that was shown. */
   readonly shown: string;
   close(): Promise<void>;
@@ -50,7 +50,7 @@ export interface RunShell {
 
 const BY = { fence: 0, by: 'test' };
 
-export async function openRunShell(mode: Mode, env: Record<string, string> = {}): Promise<RunShell> {
+export async function openRunShell(mode: SessionMode, env: Record<string, string> = {}): Promise<RunShell> {
   const dir = mkdtempSync(join(tmpdir(), 'binnacle-runs-'));
   const fifos = new Fifos(dir);
   await fifos.fill();
@@ -109,7 +109,7 @@ export async function openRunShell(mode: Mode, env: Record<string, string> = {})
       check();
     });
   const entries = () => {
-    const found: { kind: Kind; offset: number; text: string }[] = [];
+    const found: { kind: EntryKind; offset: number; text: string }[] = [];
     let at = { epoch: log.epoch, place: 0, offset: 0 };
     while (true) {
       const reading = log.read(at);

@@ -2,12 +2,12 @@
 
 import {
   BinnacleError,
-  type Mode,
   type RunEvent,
   type RunId,
   type RunInfo,
   type RunOutcome,
   type RunRequest,
+  type SessionMode,
 } from '@binnacle/protocol';
 import { ABORT, RESTORE_LINE, WAKE, WAKE_WITH_INPUT } from '../process/run-shell.ts';
 import { RUN_ENDING, type RunJob } from './run-job.ts';
@@ -38,7 +38,7 @@ const EXECUTING = new Set([0x0a, 0x0d, 0x04, 0x0f]);
 
 export interface RunsParts {
   readonly session: RunInfo['session'];
-  readonly mode: Mode;
+  readonly mode: SessionMode;
   readonly link: ShellLink;
   readonly records: RunRecords;
   readonly maxQueued: number;

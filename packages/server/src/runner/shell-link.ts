@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
-import type { Mode } from '@binnacle/protocol';
+import type { SessionMode } from '@binnacle/protocol';
 import type { Fifos } from '../process/fifos.ts';
 import { isCode } from '../process/pty.ts';
 import { keeperText, SHELL_FILES, startupText, titleOf } from '../process/run-shell.ts';
@@ -74,7 +74,7 @@ export class ShellLink {
   /** Writes the files of the shell into `dir`, which must not exist yet. */
   static async make(
     dir: string,
-    mode: Mode,
+    mode: SessionMode,
     fifos: Fifos,
     listener: (report: ShellReport) => void,
   ): Promise<ShellLink> {

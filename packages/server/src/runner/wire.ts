@@ -1,7 +1,7 @@
 // The messages between a gateway and a runner over their socket, and their framing. A runner outlives upgrades of the
 // gateway: fields are only added, and both sides ignore unknown ones.
 
-import type { Mode, RunId, RunInfo, RunRequest, SignalName, WireError } from '@binnacle/protocol';
+import type { RunId, RunInfo, RunRequest, SessionMode, SignalName, WireError } from '@binnacle/protocol';
 import { BinnacleError } from '@binnacle/protocol';
 import type { Head } from '../log/log.ts';
 import type { EndingTimes } from '../process/termination.ts';
@@ -21,7 +21,7 @@ export interface HostedSpec {
    * only `dir`.
    */
   readonly place?: string;
-  readonly mode: Mode;
+  readonly mode: SessionMode;
   readonly argv: readonly [string, ...string[]];
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;

@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Kind, TrafficMark } from '@binnacle/protocol';
+import type { EntryKind, TrafficMark } from '@binnacle/protocol';
 import { SegmentWriter } from '../log/segment-writer.ts';
 import type { Database } from '../store/sqlite.ts';
 import { EventIndex } from './event-rows.ts';
@@ -93,7 +93,7 @@ export class IndexFixture {
     return writer;
   }
 
-  append(id: string, bytes: string | Uint8Array, kind: Kind = 'tty'): void {
+  append(id: string, bytes: string | Uint8Array, kind: EntryKind = 'tty'): void {
     const all = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
     for (let at = 0; at < all.length; at += ENTRY_BYTES) {
       this.writer(id).append(kind, all.subarray(at, at + ENTRY_BYTES), this.now);

@@ -8,11 +8,11 @@ import {
   DEFAULT_SIZE,
   type ForeignInfo,
   isSessionId,
-  type Mode,
   OUTPUT_HEADER_BYTES,
   type SessionId,
   type SessionInfo,
   type SessionList,
+  type SessionMode,
   type SessionQuery,
 } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
@@ -83,7 +83,7 @@ export interface ForeignSpec {
   readonly name: string;
   readonly command?: string | undefined;
   readonly cwd?: string | undefined;
-  readonly mode: Mode;
+  readonly mode: SessionMode;
   readonly cols?: number | undefined;
   readonly rows?: number | undefined;
 }

@@ -4,8 +4,8 @@ import {
   BinnacleError,
   type ForeignInfo,
   type LostReason,
-  type Mode,
   type SessionId,
+  type SessionMode,
   type SessionState,
 } from '@binnacle/protocol';
 import { transaction } from './schema.ts';
@@ -14,7 +14,7 @@ import { type Database, isDuplicate, type Statement } from './sqlite.ts';
 /** The request of a session. `envNames` only: values are often secrets, and are never stored. */
 export interface SessionSpec {
   readonly argv: readonly string[];
-  readonly mode: Mode;
+  readonly mode: SessionMode;
   readonly cwd: string;
   readonly envNames: readonly string[];
   readonly cols: number;

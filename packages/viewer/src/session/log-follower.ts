@@ -1,7 +1,7 @@
 // The flow from a session's log to a screen: the start, the order, and the end of the history.
 
 import type { Attachment, Session } from '@binnacle/client';
-import type { BinnacleError, From, FromScreen, SessionInfo } from '@binnacle/protocol';
+import type { BinnacleError, SessionInfo, StartPosition, StartScreen } from '@binnacle/protocol';
 import { asFailure } from '../model/failure.ts';
 import { isOfRun } from '../terminal/command-marks.ts';
 import { HistoryLoader, type HistoryState, NO_HISTORY } from '../terminal/history-loader.ts';
@@ -236,7 +236,7 @@ export class LogFollower {
 }
 
 interface Beginning {
-  readonly from: From | FromScreen;
+  readonly from: StartPosition | StartScreen;
   /** Returns the offset of the first byte to read, for a given head. */
   readonly first: (head: number) => number;
   /** True if the tail begins within a line. */

@@ -1,7 +1,7 @@
 // The form for a session with more options than a plain shell.
 
 import type { Binnacle } from '@binnacle/client';
-import type { BinnacleError, CreateSession, Mode, TerminalProblem } from '@binnacle/protocol';
+import type { BinnacleError, CreateSession, SessionMode, TerminalProblem } from '@binnacle/protocol';
 import { type FormEvent, useEffect, useId, useState } from 'react';
 import { asFailure } from '../model/failure.ts';
 import { Dialog } from '../ui/dialog.tsx';
@@ -32,7 +32,7 @@ export function NewSession({ client, onCreate, onClose }: NewSessionProps) {
   const [name, setName] = useState('');
   const [cwd, setCwd] = useState('');
   const [labels, setLabels] = useState('');
-  const [options, setMode] = useState<Mode>('pty');
+  const [options, setMode] = useState<SessionMode>('pty');
   const terminalProblem = useTerminalProblem(client);
   const mode = terminalProblem === undefined ? options : 'pipe';
   const [busy, setBusy] = useState(false);

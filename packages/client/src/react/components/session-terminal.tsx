@@ -33,7 +33,7 @@ export interface SessionTerminalProps extends TerminalAppearance {
   readonly load?: () => Promise<Pick<typeof Xterm, 'Terminal'>>;
 }
 
-interface Shown {
+interface MountedTerminal {
   readonly screen: TerminalScreen;
   readonly steer: TerminalSteer;
 }
@@ -76,7 +76,7 @@ export function SessionTerminal(props: SessionTerminalProps) {
   const session = useSession(id, options);
   const box = useRef<HTMLDivElement>(null);
   const host = useRef<HTMLDivElement>(null);
-  const [shown, setShown] = useState<Shown>();
+  const [shown, setShown] = useState<MountedTerminal>();
   const [problem, setProblem] = useState<BinnacleError>();
   const how = JSON.stringify(options);
   const latest = useRef({ props, readOnly });

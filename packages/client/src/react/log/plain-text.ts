@@ -9,7 +9,7 @@ export interface PlainLine {
   readonly isCut: boolean;
 }
 
-type Mode =
+type ParserState =
   | 'text'
   /** Behind ESC. */
   | 'escape'
@@ -26,7 +26,7 @@ export class PlainText {
   private line: string;
   /** Column of the next character. */
   private column: number;
-  private mode: Mode;
+  private mode: ParserState;
   private parameters: string;
 
   constructor() {

@@ -2,11 +2,11 @@
 
 import {
   BinnacleError,
-  type From,
   type Lease,
   type LeaseInfo,
   parsePosition,
   type SessionInfo,
+  type StartPosition,
 } from '@binnacle/protocol';
 import type { Binnacle } from '../../client.ts';
 import type { Attachment, AttachmentEvent, GapEvent } from '../../session/attachment.ts';
@@ -20,7 +20,7 @@ import { SnapshotStore } from './store.ts';
 /** Options of `useSession` and `SessionTerminal`. */
 export interface SessionOptions {
   /** Start of the reading. Default: `maxBytes` before the end, so the whole of a shorter log. */
-  readonly from?: From;
+  readonly from?: StartPosition;
   /** Bytes of output to keep; older chunks are dropped. Default 8 MiB. */
   readonly maxBytes?: number;
 }
@@ -89,7 +89,7 @@ export class SessionStore extends SnapshotStore<SessionSnapshot> {
   /** Handle that all components share: input numbers and the lease belong to it. */
   readonly session: Session;
   private readonly client: Binnacle;
-  private readonly from: From;
+  private readonly from: StartPosition;
   private readonly maxBytes: number;
   private readonly log: ChunkLog;
   private readonly undo: (() => void)[];
@@ -192,7 +192,7 @@ export class SessionStore extends SnapshotStore<SessionSnapshot> {
     return state.chunks.version === chunks.version ? state : { ...state, chunks };
   }
 
-  private attach(from: From): void {
+  private attach(from: StartPosition): void {
     try {
       const attachment = this.session.attach(from, { bufferBytes: this.maxBytes });
       this.attachment = attachment;

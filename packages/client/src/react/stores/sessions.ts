@@ -1,6 +1,6 @@
 // The list of sessions as a store for components, and its filter. Knows no React.
 
-import { BinnacleError, type Mode, type SessionInfo } from '@binnacle/protocol';
+import { BinnacleError, type SessionInfo, type SessionMode } from '@binnacle/protocol';
 import type { Binnacle } from '../../client.ts';
 import { KnownSessions } from '../../session/session-list.ts';
 import type { Watch, WatchEvent } from '../../session/watch.ts';
@@ -24,7 +24,7 @@ export interface SessionFilter {
   /** `true`: starting or running; `false`: neither. */
   readonly running?: boolean;
   /** `pty` or `pipe`. */
-  readonly mode?: Mode;
+  readonly mode?: SessionMode;
   /** `true`: programs that run elsewhere; `false`: those of the gateway. */
   readonly foreign?: boolean;
   /** Source of programs that run elsewhere. */

@@ -1,6 +1,6 @@
 // GET /pty/:id/ws of the sandbox daemon: binary frames for bytes, JSON for the rest. A dialect of session-socket.ts.
 
-import { allows, BinnacleError, type Code, type Mode, type OutputKind } from '@binnacle/protocol';
+import { allows, BinnacleError, type Code, type OutputKind, type SessionMode } from '@binnacle/protocol';
 import { positionOf } from '../../cursor/start-position.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
@@ -91,14 +91,14 @@ async function findOrStart(
   // A program that has not started has no output at that offset.
   if ((query.since ?? 0) > 0) throw new BinnacleError('offset_ahead', { details: { oldestOffset: 0, headOffset: 0 } });
   if (query.isReadOnly) throw new BinnacleError('not_started');
-  const mode: Mode = query.pty === false ? 'pipe' : 'pty';
+  const mode: SessionMode = query.pty === false ? 'pipe' : 'pty';
   return { session: await ptys.start(seen, found, mode), isNew: true };
 }
 
 class PtyWire implements Wire {
   /** Undefined: the dialect has no JSON ping; the ping of the WebSocket protocol detects dead clients. */
   readonly ping = undefined;
-  readonly #mode: Mode;
+  readonly #mode: SessionMode;
 
   constructor(session: Session) {
     this.#mode = session.record.spec.mode;

@@ -1,7 +1,7 @@
 // Terminals of the sandbox daemon's protocol: created first, started by the first client that attaches, then ordinary
 // sessions.
 
-import { BinnacleError, type Mode, type SessionId } from '@binnacle/protocol';
+import { BinnacleError, type SessionId, type SessionMode } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
 import type { TrustedTime } from '../../base/trusted-time.ts';
 import type { Session } from '../../sessions/session.ts';
@@ -57,7 +57,7 @@ export class Ptys {
   }
 
   /** Returns the session, and starts it if necessary. Throws the errors of `Sessions.create`. */
-  async start(seen: SeenSessions, pty: PtyRecord, mode: Mode): Promise<Session> {
+  async start(seen: SeenSessions, pty: PtyRecord, mode: SessionMode): Promise<Session> {
     let starting = this.#starting.get(pty.id);
     if (starting === undefined) {
       starting = this.#start(seen, pty, mode).finally(() => this.#starting.delete(pty.id));
@@ -74,7 +74,7 @@ export class Ptys {
     this.#forget(id);
   }
 
-  async #start(seen: SeenSessions, { id, spec }: PtyRecord, mode: Mode): Promise<Session> {
+  async #start(seen: SeenSessions, { id, spec }: PtyRecord, mode: SessionMode): Promise<Session> {
     const { cwd, command, cols, rows, envNames } = spec;
     const env = this.#envs.get(id) ?? {};
     if (envNames.some((name) => !Object.hasOwn(env, name))) {

@@ -4,13 +4,13 @@
 import {
   BinnacleError,
   type CreateSession,
-  type From,
   type OutputKind,
   parseSignal,
   SESSION_FILTERS,
   type SessionInfo,
   type SessionQuery,
   SIGNALS,
+  type StartPosition,
 } from '@binnacle/protocol';
 import { positionOf } from '../../cursor/start-position.ts';
 import { Labels } from '../../sessions/labels.ts';
@@ -298,7 +298,7 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): HttpRo
   ];
 }
 
-function fromOf(query: z.output<typeof OutputQuery>, lastEventId: string | undefined): From {
+function fromOf(query: z.output<typeof OutputQuery>, lastEventId: string | undefined): StartPosition {
   if (lastEventId !== undefined && lastEventId !== '') return lastEventId;
   const starts = [query.since, query.tail, query.position].filter((value) => value !== undefined);
   if (starts.length > 1) throw new BinnacleError('bad_request', { message: 'Pass one of since, tail and position.' });

@@ -1,7 +1,13 @@
 // The sessions that one WebSocket connection follows: their start, round-robin order under back-pressure, and the
 // screens that some subscriptions begin with.
 
-import { BinnacleError, type ClientFrame, type From, formatPosition, type ServerBody } from '@binnacle/protocol';
+import {
+  BinnacleError,
+  type ClientFrame,
+  formatPosition,
+  type ServerBody,
+  type StartPosition,
+} from '@binnacle/protocol';
 import { callerKeyOf, type Principal } from '../../access/principal.ts';
 import { positionOf } from '../../cursor/start-position.ts';
 import type { SessionScreens } from '../../screen/session-screens.ts';
@@ -55,7 +61,7 @@ export class Subscriptions implements FrameOutlet {
     const session = seen.get(id);
     await session.refresh();
     const screen = typeof from === 'object' && 'screen' in from ? await this.#screenOf(session, from.at) : undefined;
-    const at = await positionOf(session.log, screen?.position ?? (from as From));
+    const at = await positionOf(session.log, screen?.position ?? (from as StartPosition));
     if (this.#isOver) return;
     // Checks access again: the owner of the session may have changed during the awaits.
     seen.get(session.id);

@@ -59,7 +59,7 @@ export interface ConversationParts {
 /** The right by which a caller changes a message. */
 export interface ChangeRight {
   /** True for the owner and for admins. */
-  readonly isManager: boolean;
+  readonly hasManageRight: boolean;
   readonly lease?: string | undefined;
 }
 
@@ -235,14 +235,14 @@ export class Conversation {
   }
 
   /**
-   * Edits a queued message. Allowed to its sender, or with `isManager`. Throws `message_not_found`,
+   * Edits a queued message. Allowed to its sender, or with `hasManageRight`. Throws `message_not_found`,
    * `message_delivered`, `forbidden`, and what `send` throws for a text and for the lease.
    */
-  edit(id: string, text: string, by: Author, { isManager, lease }: ChangeRight): MessageInfo {
+  edit(id: string, text: string, by: Author, { hasManageRight, lease }: ChangeRight): MessageInfo {
     this.#check(id, text);
     const message = this.#inbox.requireWaiting(this.message(id));
     // The agent takes the text for the words of the original sender.
-    if (!isManager && message.by.user !== by.user) {
+    if (!hasManageRight && message.by.user !== by.user) {
       throw new BinnacleError('forbidden', {
         message: `Only ${message.by.name} and the owner may change that message.`,
       });

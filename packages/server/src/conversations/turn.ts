@@ -257,7 +257,7 @@ class EntryDraft {
   isEnded = false;
   isOver = false;
   #bytes: number;
-  #carry: { paragraph?: true; said?: string; thought?: string };
+  #carry: { -readonly [Field in keyof Carry]: Carry[Field] };
 
   constructor(
     run: RunRecord,

@@ -182,7 +182,7 @@ class Draft {
   #inputDropped = 0;
   #skipped = 0;
   /** Number of sizes at the current offset, and whether the last one is still unwritten. */
-  #sizes = { offset: 0, count: 0, isHeld: false };
+  #sizes = { offset: 0, count: 0, isPending: false };
 
   constructor(writer: SegmentWriter, withInput: boolean) {
     this.#writer = writer;
@@ -288,14 +288,14 @@ class Draft {
   #resize(): void {
     const { offset } = this.head;
     const count = this.#sizes.offset === offset ? this.#sizes.count + 1 : 1;
-    this.#sizes = { offset, count, isHeld: count > MAX_SIZES };
+    this.#sizes = { offset, count, isPending: count > MAX_SIZES };
     if (count <= MAX_SIZES) this.#append('resize', this.#size);
   }
 
   /** Writes the last size before the entry that follows. */
   #settle(): void {
-    if (!this.#sizes.isHeld) return;
-    this.#sizes.isHeld = false;
+    if (!this.#sizes.isPending) return;
+    this.#sizes.isPending = false;
     this.#append('resize', this.#size);
   }
 

@@ -38,7 +38,7 @@ const SPARE_MS = 60_000;
 interface GrowthWatch {
   readonly place: number;
   readonly atLeast: number;
-  readonly withinMs: number;
+  readonly maxDelayMs: number;
   timer?: NodeJS.Timeout;
 }
 
@@ -156,7 +156,7 @@ export class Runner {
   #handle(message: ToRunner, payload: Buffer): void {
     if (message.t === 'hello') return;
     if (message.t === 'watch') {
-      this.#watch(message.id, { place: message.place, atLeast: message.atLeast, withinMs: message.withinMs });
+      this.#watch(message.id, { place: message.place, atLeast: message.atLeast, maxDelayMs: message.withinMs });
       return;
     }
     const { ref } = message;
@@ -266,8 +266,8 @@ export class Runner {
     if (watch === undefined) return;
     const grown = hosted.head.place - watch.place;
     if (grown <= 0) return;
-    if (grown >= watch.atLeast || watch.withinMs <= 0) this.#reportGrowth(hosted);
-    else watch.timer ??= setTimeout(() => this.#reportGrowth(hosted), watch.withinMs);
+    if (grown >= watch.atLeast || watch.maxDelayMs <= 0) this.#reportGrowth(hosted);
+    else watch.timer ??= setTimeout(() => this.#reportGrowth(hosted), watch.maxDelayMs);
   }
 
   #reportGrowth(hosted: HostedProgram): void {

@@ -40,7 +40,7 @@ export class LogWalk {
     return new LogWalk(emulator, { epoch: epoch as Position['epoch'], place, offset }, { drawnFrom, exact });
   }
 
-  private constructor(emulator: Emulator, at: Position, of: { readonly drawnFrom: number; readonly exact: boolean }) {
+  private constructor(emulator: Emulator, at: Position, of: Pick<Checkpoint, 'drawnFrom' | 'exact'>) {
     this.#emulator = emulator;
     this.#at = at;
     this.#safe = at;

@@ -48,7 +48,7 @@ export class ScreenDrawer {
   async draw(
     job: ScreenJob,
     answers: boolean,
-  ): Promise<{ readonly drawn: RenderedScreen | undefined; readonly reached: number }> {
+  ): Promise<{ readonly screen: RenderedScreen | undefined; readonly reached: number }> {
     const until = performance.now() + job.withinMs;
     const reader = SegmentReader.open(join(job.dir, 'log'), { head: job.head, files: this.#files, cache: this.#cache });
     try {
@@ -58,18 +58,18 @@ export class ScreenDrawer {
       const walk = this.#walkOf(job.id, job, { reader, checkpoints });
       const isDone = await this.#walk(walk, { reader, checkpoints, until, job });
       const reached = walk.at.offset;
-      if (!answers) return { drawn: undefined, reached };
-      if (isDone && walk.isRestorable) return { drawn: walk.render(), reached };
+      if (!answers) return { screen: undefined, reached };
+      if (isDone && walk.isRestorable) return { screen: walk.render(), reached };
       if (isDone) {
         const way = { reader, checkpoints, until, job: { ...job, at: job.head.offset } };
-        const { drawn, isSure } = await this.#drawAt(way);
-        if (isSure) return { drawn, reached };
+        const { screen, isSure } = await this.#drawAt(way);
+        if (isSure) return { screen, reached };
       }
-      if (!isDone && job.tailBytes > 0) return { drawn: await this.#tail(job, reader, job.size), reached };
+      if (!isDone && job.tailBytes > 0) return { screen: await this.#tail(job, reader, job.size), reached };
       // The output after the checkpoint is read like any output.
       const { epoch } = reader;
       const found = checkpoints.nearest(job.head.offset, { epoch, oldest: job.oldest.offset });
-      return { drawn: found === undefined ? begun(job, reader) : renderCheckpoint(found), reached };
+      return { screen: found === undefined ? begun(job, reader) : renderCheckpoint(found), reached };
     } finally {
       reader.close();
     }
@@ -80,7 +80,7 @@ export class ScreenDrawer {
    * restored there.
    */
   async #drawAt(way: DrawContext & { readonly job: { readonly at: number } }): Promise<{
-    drawn: RenderedScreen;
+    screen: RenderedScreen;
     reached: number;
     /** True if the output after it has the same effect there. */
     isSure: boolean;
@@ -102,16 +102,16 @@ export class ScreenDrawer {
     const nearest = checkpoints.nearest(Math.min(at, head.offset), { epoch, oldest: oldest.offset });
     if (!isDone) {
       const size = nearest ?? job.size;
-      const drawn = await this.#tail({ ...job, head: { ...head, offset: at } }, reader, size);
-      return { drawn, reached, isSure: false };
+      const screen = await this.#tail({ ...job, head: { ...head, offset: at } }, reader, size);
+      return { screen, reached, isSure: false };
     }
-    if (walk.isRestorable) return { drawn: walk.render(), reached, isSure: true };
+    if (walk.isRestorable) return { screen: walk.render(), reached, isSure: true };
     const from = before ?? nearest;
     for (const back of STEPS_BACK) {
-      const drawn = at - back < (from?.offset ?? oldest.offset) ? undefined : await this.#again(way, from, at - back);
-      if (drawn !== undefined) return { drawn, reached, isSure: true };
+      const screen = at - back < (from?.offset ?? oldest.offset) ? undefined : await this.#again(way, from, at - back);
+      if (screen !== undefined) return { screen, reached, isSure: true };
     }
-    return { drawn: walk.render(), reached, isSure: false };
+    return { screen: walk.render(), reached, isSure: false };
   }
 
   /** Draws at an earlier offset; returns undefined if the terminal cannot be restored there either. */

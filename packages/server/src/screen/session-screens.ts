@@ -157,10 +157,10 @@ export class SessionScreens {
     let drawing: DrawingProcess | undefined;
     try {
       drawing = await this.#enter(at === undefined ? this.#waiting.now : this.#waiting.at);
-      const { drawn, reached } = await drawing.draw(job, true);
-      if (drawn === undefined) throw new BinnacleError('internal');
+      const { screen, reached } = await drawing.draw(job, true);
+      if (screen === undefined) throw new BinnacleError('internal');
       if (at === undefined && reached < job.head.offset) this.#followed.set(session.id, session);
-      return drawn;
+      return screen;
     } finally {
       if (drawing !== undefined) this.#leave(drawing);
     }

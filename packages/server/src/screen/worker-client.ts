@@ -18,7 +18,7 @@ const YOUNG_MB = 8;
 const IDLE_MS = 30_000;
 
 export interface DrawResult {
-  readonly drawn: RenderedScreen | undefined;
+  readonly screen: RenderedScreen | undefined;
   /** Offset of the output that was drawn by then. */
   readonly reached: number;
 }
@@ -84,7 +84,7 @@ export class DrawingProcess {
     running.cancel();
     this.#rest();
     if (message.t === 'failed') running.reject(BinnacleError.fromWire(message.error));
-    else running.resolve({ drawn: message.drawn, reached: message.reached });
+    else running.resolve({ screen: message.drawn, reached: message.reached });
   }
 
   #rest(): void {

@@ -12,7 +12,8 @@ serveGateway<ToProcess, FromProcess>((send) => {
   return ({ n, job, answers }) => {
     last = last.then(async () => {
       try {
-        send({ t: 'drawn', n, ...(await drawer.draw(job, answers)) });
+        const { screen, reached } = await drawer.draw(job, answers);
+        send({ t: 'drawn', n, drawn: screen, reached });
       } catch (error) {
         const known = BinnacleError.of(error);
         send({ t: 'failed', n, error: known.toWire() });

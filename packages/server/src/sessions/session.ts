@@ -51,7 +51,7 @@ export interface SessionHost {
   /** Rejects with `session_exited` after the end, and with `session_foreign` for a program that runs elsewhere. */
   request(id: string, request: RunnerRequest, payload?: Uint8Array, answerMs?: number): Promise<unknown>;
   /** Calls `Session.grew` once when the log is beyond `place`. */
-  watch(id: string, place: number, pace: { readonly atLeast: number; readonly withinMs: number }): void;
+  watch(id: string, place: number, pace: { readonly atLeast: number; readonly maxDelayMs: number }): void;
 }
 
 export interface SessionParts {
@@ -436,7 +436,7 @@ export class Session {
       pageBytes,
       ...(head === undefined ? {} : { head }),
       onWait: (place) => {
-        const pace = this.#isBursting ? { atLeast: pageBytes, withinMs: BURST_MS } : { atLeast: 1, withinMs: 0 };
+        const pace = this.#isBursting ? { atLeast: pageBytes, maxDelayMs: BURST_MS } : { atLeast: 1, maxDelayMs: 0 };
         this.#parts.host.watch(this.id, place, pace);
       },
     });

@@ -155,7 +155,7 @@ export class TimedSessions {
   }
 }
 
-/** Resolves when the program does not run any more, or after `withinMs`. */
+/** Resolves when the program does not run any more, or after `timeoutMs`. */
 function exited(session: Session, timeoutMs: number): Promise<void> {
   return new Promise((resolve) => {
     const check = () => {

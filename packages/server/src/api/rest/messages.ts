@@ -123,7 +123,7 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
       responses: { 200: { description: 'As it is now.', schema: Message } },
       handler: async ({ params, body, headers, principal }) => {
         const conversation = await conversations.get(params.key, principal);
-        const right = { isManager: mayManage(conversation.record, principal), lease: headers['binnacle-lease'] };
+        const right = { hasManageRight: mayManage(conversation.record, principal), lease: headers['binnacle-lease'] };
         return json(conversation.edit(params.id, body.text, authorOf(principal), right));
       },
     }),

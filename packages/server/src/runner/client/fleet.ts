@@ -209,7 +209,7 @@ export class Fleet {
     return runner.link.request(request, payload, answerMs);
   }
 
-  watch(id: string, place: number, pace: { readonly atLeast: number; readonly withinMs: number }): void {
+  watch(id: string, place: number, pace: { readonly atLeast: number; readonly maxDelayMs: number }): void {
     this.#hosts.get(id)?.link.watch(id, place, pace);
   }
 

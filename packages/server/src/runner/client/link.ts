@@ -156,8 +156,11 @@ export class RunnerLink {
     return oldest !== undefined && performance.now() - oldest.sentAt > SILENT_MS;
   }
 
-  watch(id: string, place: number, pace: { readonly atLeast: number; readonly withinMs: number }): void {
-    if (!this.#isClosed) this.#socket.write(encodeRunnerFrame({ t: 'watch', id, place, ...pace }));
+  watch(id: string, place: number, pace: { readonly atLeast: number; readonly maxDelayMs: number }): void {
+    if (!this.#isClosed)
+      this.#socket.write(
+        encodeRunnerFrame({ t: 'watch', id, place, atLeast: pace.atLeast, withinMs: pace.maxDelayMs }),
+      );
   }
 
   /** Disconnects from the runner, which goes on. `lost` is not called. */

@@ -8,10 +8,10 @@ import { accessSync, readFileSync } from 'node:fs';
  * directly.
  */
 export function runnerCommand(argv: readonly [string, ...string[]]): readonly [string, ...string[]] {
-  return hasUserManager() ? ['systemd-run', '--user', '--scope', '--quiet', '--collect', '--', ...argv] : argv;
+  return hasUserSystemd() ? ['systemd-run', '--user', '--scope', '--quiet', '--collect', '--', ...argv] : argv;
 }
 
-function hasUserManager(): boolean {
+function hasUserSystemd(): boolean {
   const runtimeDir = process.env.XDG_RUNTIME_DIR;
   if (runtimeDir === undefined) return false;
   try {
@@ -27,7 +27,7 @@ function hasUserManager(): boolean {
  * default KillMode=control-group kills all of a service's cgroup, detached or not.
  */
 export function cgroupWarning(): string | undefined {
-  if (hasUserManager()) return undefined;
+  if (hasUserSystemd()) return undefined;
   let own: string;
   try {
     own = readFileSync('/proc/self/cgroup', 'utf8');

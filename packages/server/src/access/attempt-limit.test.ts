@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Limiter, limiterKey } from './attempt-limit.ts';
+import { AttemptLimiter, limiterKey } from './attempt-limit.ts';
 
 describe('the limiter', () => {
   test('lets an address fail 20 times in any minute, and no more', () => {
     let now = 0;
-    const limiter = new Limiter({ now: () => now });
+    const limiter = new AttemptLimiter({ now: () => now });
     for (let i = 0; i < 20; i += 1) {
       expect(limiter.waitMs('a')).toBe(0);
       limiter.fail('a');
@@ -23,7 +23,7 @@ describe('the limiter', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(20_000), { minLength: 30, maxLength: 200 }), (gaps) => {
         let now = 0;
-        const limiter = new Limiter({ now: () => now, perAddress: 5 });
+        const limiter = new AttemptLimiter({ now: () => now, perAddress: 5 });
         const evaluated: number[] = [];
         for (const gap of gaps) {
           now += gap;
@@ -39,13 +39,13 @@ describe('the limiter', () => {
   });
 
   test('counts all addresses together as well', () => {
-    const limiter = new Limiter({ now: () => 0, total: 50 });
+    const limiter = new AttemptLimiter({ now: () => 0, total: 50 });
     for (let i = 0; i < 50; i += 1) limiter.fail(`address ${i}`);
     expect(limiter.waitMs('another')).toBe(60_000);
   });
 
   test('remembers a bounded number of addresses', () => {
-    const limiter = new Limiter({ now: () => 0, maxAddresses: 100, total: 1_000_000 });
+    const limiter = new AttemptLimiter({ now: () => 0, maxAddresses: 100, total: 1_000_000 });
     for (let i = 0; i < 10_000; i += 1) limiter.fail(`address ${i}`);
     expect(limiter.addresses).toBe(100);
   });

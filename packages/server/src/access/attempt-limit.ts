@@ -2,7 +2,7 @@
 
 import { isIPv4, isIPv6 } from 'node:net';
 
-export interface LimiterOptions {
+export interface AttemptLimiterOptions {
   /** Maximum failures per address and window. Default 20: more than a person's typing errors, useless for guessing. */
   readonly perAddress?: number;
   /** Maximum failures of all addresses per window. Default 200: ten broken clients, but no flood of log lines. */
@@ -18,7 +18,7 @@ export interface LimiterOptions {
   readonly now?: () => number;
 }
 
-export class Limiter {
+export class AttemptLimiter {
   readonly #perAddress: number;
   readonly #total: number;
   readonly #windowMs: number;
@@ -28,7 +28,7 @@ export class Limiter {
   readonly #failures: Map<string, number[]>;
   readonly #all: number[];
 
-  constructor(options: LimiterOptions = {}) {
+  constructor(options: AttemptLimiterOptions = {}) {
     this.#perAddress = options.perAddress ?? 20;
     this.#total = options.total ?? 200;
     this.#windowMs = options.windowMs ?? 60_000;

@@ -6,7 +6,7 @@ import { uuidv7 } from 'uuidv7';
 import { kindOfSecret, newSecret } from '../data-dir/admin-token.ts';
 import type { IssuedStore, MadeBy } from '../store/issued.ts';
 import type { LoginStore, NewToken, TokenRecord, TokenStore } from '../store/tokens.ts';
-import { Limiter, type LimiterOptions, limiterKey } from './attempt-limit.ts';
+import { AttemptLimiter, type AttemptLimiterOptions, limiterKey } from './attempt-limit.ts';
 import { cookieText, loginPartsOf, targetOf } from './cookie.ts';
 import type { Hosts } from './host-origin.ts';
 import { OpenConnections } from './open-connections.ts';
@@ -23,13 +23,13 @@ import {
 import { credentialIn, Shares } from './shares.ts';
 import { PASS_TTL_MS, type PassGrant, TICKET_TTL_MS, type TicketGrant, Tickets } from './tickets.ts';
 import { tokensOf } from './token-headers.ts';
-import { type Issued, type TokenInfo, toInfo } from './token-info.ts';
+import { type IssuedCredentials, type TokenInfo, toInfo } from './token-info.ts';
 
 export interface AuthOptions {
   readonly catalogue: CredentialStores;
   readonly adminToken: string;
   readonly hosts: Hosts;
-  readonly limiter?: LimiterOptions;
+  readonly limiter?: AttemptLimiterOptions;
   /** Time to live of a login link. Default 10 minutes. */
   readonly ticketTtlMs?: number;
   /** Time to live of a browser login. Default 30 days: a phone that is used once a month stays logged in. */
@@ -62,9 +62,9 @@ export class Auth {
   readonly #logins: LoginStore;
   readonly #issued: IssuedStore;
   readonly #hosts: Hosts;
-  readonly #limiter: Limiter;
+  readonly #limiter: AttemptLimiter;
   /** Limiter of possible guesses at a short admin token. Other failures do not count against it. */
-  readonly #guesses: Limiter;
+  readonly #guesses: AttemptLimiter;
   readonly #tickets: Tickets<TicketGrant>;
   /** One-time passes for downloads, with which a page cannot send its key. */
   readonly #passes: Tickets<PassGrant>;
@@ -87,8 +87,8 @@ export class Auth {
     this.#logins = options.catalogue.logins;
     this.#issued = options.catalogue.issued;
     this.#hosts = options.hosts;
-    this.#limiter = new Limiter(options.limiter);
-    this.#guesses = new Limiter(options.limiter);
+    this.#limiter = new AttemptLimiter(options.limiter);
+    this.#guesses = new AttemptLimiter(options.limiter);
     const now = options.now ?? (() => performance.now());
     this.#tickets = new Tickets(options.ticketTtlMs ?? TICKET_TTL_MS, now);
     this.#passes = new Tickets(PASS_TTL_MS, now);
@@ -280,7 +280,7 @@ export class Auth {
   }
 
   /** Returns everything valid that a token or a login has issued; undefined for an unknown id. */
-  issuedBy(id: string): Issued | undefined {
+  issuedBy(id: string): IssuedCredentials | undefined {
     const listed = this.list();
     if (!listed.some((one) => one.id === id)) return undefined;
     const under = this.#issued.under(id);

@@ -103,7 +103,7 @@ export interface CredentialStores {
 }
 
 /** Current rights of the owner of a token or login, for work that continues without a request. */
-export interface Holder {
+export interface CredentialOwner {
   readonly user: string;
   readonly scope: Scope;
   readonly reach: null;
@@ -191,7 +191,7 @@ export class Credentials {
   }
 
   /** Returns the current rights of the issuer stored as `issuerOf`; undefined after its end. */
-  holderOf(issuer: string): Holder | undefined {
+  holderOf(issuer: string): CredentialOwner | undefined {
     if (issuer === this.#adminIssuer) return { user: ADMIN_USER, scope: 'admin', reach: null, expiresAt: null };
     const record = this.#tokens.get(issuer) ?? this.#logins.get(issuer);
     if (record === undefined || isOver(record.expiresAt)) return undefined;

@@ -112,7 +112,7 @@ describe('the public URL', () => {
     for (const path of ['/v1/ws', '/binnacle/v1/ws']) {
       expect((await gateway.ask(path, { headers: upgrade })).status).toBe(101);
     }
-    // Nothing is checked less: a foreign host or origin is told so first.
+    // Nothing is checked less: a foreign host or origin gets its own error first.
     expect((await gateway.ask('/binnacle', { headers: { Host: 'evil.example' } })).status).toBe(421);
     expect((await gateway.ask('/binnacle', { headers: { Host, Origin: 'https://evil.example' } })).status).toBe(403);
   });

@@ -68,7 +68,7 @@ describe('a share link by the clock', () => {
     expect(auth.openGuests().size).toBe(0);
   });
 
-  test('lives 30 days at most, whatever was asked for', async () => {
+  test('lives 30 days at most, whatever the request says', async () => {
     const { auth, admin } = await open({ clock: () => 5 });
     const { share } = auth.shares.make(NOBODY, admin, { ...REQUEST, expiresInMs: Number.MAX_SAFE_INTEGER });
     expect(share.expiresAt).toBe(5 + MAX_SHARE_TTL_MS);
@@ -86,7 +86,7 @@ describe('a share link by the clock', () => {
 });
 
 describe('a guest', () => {
-  test('is nobody where guests were not asked for, whatever their scope', async () => {
+  test('is nobody on a route without guests, whatever their scope', async () => {
     const { auth, admin } = await open();
     const { secret } = auth.shares.make(NOBODY, admin, { ...REQUEST, mode: 'type' });
     const { credential } = redeem(auth, secret);

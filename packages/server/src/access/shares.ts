@@ -16,7 +16,7 @@ import {
   type ShareRecord,
   type ShareStore,
 } from '../store/shares.ts';
-import { Limiter, type LimiterOptions, limiterKey } from './attempt-limit.ts';
+import { AttemptLimiter, type AttemptLimiterOptions, limiterKey } from './attempt-limit.ts';
 import { issuerOf, type Principal, sha256 } from './principal.ts';
 import { offeredSecret } from './subprotocol.ts';
 
@@ -24,7 +24,7 @@ export interface SharesParts {
   readonly store: ShareStore;
   /** Ms since 1970. */
   readonly clock: () => number;
-  readonly limiter?: LimiterOptions;
+  readonly limiter?: AttemptLimiterOptions;
   /** Throws `forbidden` if the scope is not contained. */
   require(by: Principal, scope: Scope): void;
   /** Closes all open connections of the guests of a revoked link. */
@@ -54,11 +54,11 @@ export function credentialIn(request: IncomingMessage): string | undefined {
 
 export class Shares {
   readonly #parts: SharesParts;
-  readonly #limiter: Limiter;
+  readonly #limiter: AttemptLimiter;
 
   constructor(parts: SharesParts) {
     this.#parts = parts;
-    this.#limiter = new Limiter(parts.limiter);
+    this.#limiter = new AttemptLimiter(parts.limiter);
   }
 
   /**

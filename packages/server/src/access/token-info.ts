@@ -20,7 +20,7 @@ export interface TokenInfo {
 }
 
 /** Everything that a token or a login has issued. All but `tokens` ends together with its issuer. */
-export interface Issued {
+export interface IssuedCredentials {
   /** Tokens, also those made through other tokens in between. They end only on request. */
   readonly tokens: readonly TokenInfo[];
   readonly logins: readonly TokenInfo[];

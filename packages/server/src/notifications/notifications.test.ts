@@ -34,7 +34,7 @@ describe('what waits', () => {
     return { notified, waits };
   };
 
-  test('is told once, however often it is drawn, and again when it waits another time', () => {
+  test('causes one notification, however often its screen is drawn, and another one for its next wait', () => {
     const { notified, waits } = open();
     const wait = waiting();
     for (let n = 0; n < 10; n += 1) {
@@ -51,7 +51,7 @@ describe('what waits', () => {
     expect(notified).toEqual(['s 1', 's 2']);
   });
 
-  test('is told with the newest of what is asked, however often another question takes the place of the first', () => {
+  test('is notified of with its newest question, however often another question takes the place of the first', () => {
     const { notified, waits } = open();
     for (let n = 0; n < 10; n += 1) {
       waits.set('s', waiting({ mark: `${n}` }));
@@ -71,7 +71,7 @@ describe('what waits', () => {
     expect(notified).toEqual([]);
   });
 
-  test('does not ring all the time: the next one waits for the end of the rest, and is told if it still waits then', () => {
+  test('does not ring all the time: the next wait is notified of after the rest time, if it still waits then', () => {
     const { notified, waits } = open();
     waits.set('s', waiting());
     vi.advanceTimersByTime(100);
@@ -91,7 +91,7 @@ describe('what waits', () => {
     waits.stop();
   });
 
-  test('is told as soon as ever when the clock was set back or ahead', () => {
+  test('is notified of as early as ever when the clock was set back or ahead', () => {
     const { notified, waits } = open();
     waits.set('s', waiting());
     vi.advanceTimersByTime(100);
@@ -111,7 +111,7 @@ describe('what waits', () => {
     waits.stop();
   });
 
-  test('of one user stands for itself: it is told beside that of all, until it is over, gone, or old', () => {
+  test('of one user stands for itself: it is notified of beside that of all users, until it is over, deleted, or old', () => {
     const notified: string[] = [];
     const waits = new Waits(({ state, for: user }) => void notified.push(`${state} ${user}`), {
       ...{ settleMs: 100, restMs: 1000, newsMs: 5000 },
@@ -156,7 +156,7 @@ describe('deliveries', () => {
   afterEach(() => void vi.useRealTimers());
   const LATER: DeliveryVerdict = { kind: 'later', afterMs: undefined, status: 503 };
 
-  test('are tried again at growing distances, so many times and no more, and as late as they are asked to', async () => {
+  test('are retried at growing intervals, up to a maximum number, and as late as the receiver requests', async () => {
     const over: unknown[] = [];
     const deliveries = new Deliveries({ maxTries: 4, firstRetryMs: 1000 });
     const times: number[] = [];
@@ -431,7 +431,7 @@ describe('the words', () => {
   });
 });
 
-test('a wait that cannot be told keeps no other one from being told', async () => {
+test('a wait whose notification fails stops no other notification', async () => {
   const [service, dir] = [await FakeService.open(), mkdtempSync(join(tmpdir(), 'binnacle-notifications-'))];
   const catalogue = Catalogue.open(dir);
   const faults: string[] = [];
@@ -448,7 +448,7 @@ test('a wait that cannot be told keeps no other one from being told', async () =
     log: pino({}, { write: (line: string) => void faults.push(JSON.parse(line).err.message) }),
   });
   vi.useFakeTimers();
-  // One is told while the other waits behind it.
+  // One notification is under way while the other waits behind it.
   for (const id of ['a', 'b']) notifications.waits.set(id, waiting({ id, key: id }));
   vi.advanceTimersByTime(10_000);
   vi.useRealTimers();
@@ -464,7 +464,7 @@ describe('what the operator names', () => {
   const wait = waiting({ state: 'waiting_approval', title: 'Bäume\nfällen', text: 'rm -rf', since: 1_700_000_000_000 });
   const json = (body: Buffer): unknown => JSON.parse(body.toString());
 
-  test('is told over ntfy, without the program’s words unless asked for', () => {
+  test('is sent over ntfy, without the program’s text unless the target requests it', () => {
     const target = { url: 'https://ntfy.example.org/base/my-topic', tokenEnv: 'NTFY' };
     const { url, headers, body } = ntfyMessage(target, wait, 'https://box.example.org/', { NTFY: 'tk_1' });
     expect(url.href).toBe('https://ntfy.example.org/base');
@@ -479,7 +479,7 @@ describe('what the operator names', () => {
     expect(() => ntfyMessage(target, wait, undefined, {})).toThrow('NTFY');
   });
 
-  test('is told by a webhook that it can check', () => {
+  test('is sent by a webhook that the receiver can check', () => {
     const target = { url: 'https://hooks.example.org/x', secretEnv: 'HOOK' };
     const secret = Buffer.from('a secret');
     const make = (now: number) =>

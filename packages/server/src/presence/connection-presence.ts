@@ -4,7 +4,7 @@
 import { allows, BinnacleError, type ServerBody, type Watcher } from '@binnacle/protocol';
 import type { Principal } from '../access/principal.ts';
 import type { Session } from '../sessions/session.ts';
-import type { NewWatcher, PresenceEntry, Watchers, WatchersNow } from './presence.ts';
+import type { NewWatcher, PresenceEntry, PresenceUpdate, Watchers } from './presence.ts';
 
 export interface ConnectionPresenceParts {
   readonly watchers: Watchers;
@@ -18,7 +18,7 @@ export class ConnectionPresence {
   readonly #parts: ConnectionPresenceParts;
   readonly #entries = new Map<string, PresenceEntry>();
   /** Updates for which the connection had no room, by session. */
-  readonly #late = new Map<string, WatchersNow>();
+  readonly #late = new Map<string, PresenceUpdate>();
 
   constructor(parts: ConnectionPresenceParts) {
     this.#parts = parts;
@@ -61,7 +61,7 @@ export class ConnectionPresence {
     for (const session of [...this.#entries.keys()]) this.leave(session);
   }
 
-  #notify(session: string, now: WatchersNow): void {
+  #notify(session: string, now: PresenceUpdate): void {
     if (this.#parts.hasRoom()) this.#parts.say({ t: 'watchers', session, ...now });
     else this.#late.set(session, now);
   }

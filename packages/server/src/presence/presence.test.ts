@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { MAX_NAMED, Watchers, type WatchersNow } from './presence.ts';
+import { MAX_NAMED, type PresenceUpdate, Watchers } from './presence.ts';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }));
 afterEach(() => void vi.useRealTimers());
@@ -9,7 +9,7 @@ const somebody = (name: string, isGuest = false) => ({ name, isGuest, maySteer: 
 describe('who follows a session', () => {
   it('gets the watchers at once, then at each change, four times a second at most', () => {
     const all = new Watchers();
-    const updates: WatchersNow[] = [];
+    const updates: PresenceUpdate[] = [];
     const ada = all.join('s', somebody('ada'));
     ada.watch((now) => updates.push(now));
     expect(updates).toEqual([{ watchers: [ada.watcher], count: 1, you: ada.watcher.id }]);
@@ -29,7 +29,7 @@ describe('who follows a session', () => {
     const all = new Watchers();
     for (let n = 0; n < 2000; n++) all.join('s', somebody(`w${n}`));
     vi.advanceTimersByTime(5000);
-    const updates: WatchersNow[] = [];
+    const updates: PresenceUpdate[] = [];
     const last = all.join('s', somebody('last'));
     last.watch((now) => updates.push(now));
     expect(updates[0]).toMatchObject({ count: 2001, you: last.watcher.id });
@@ -46,7 +46,7 @@ describe('who follows a session', () => {
     const all = new Watchers();
     all.join('s', somebody('ada'));
     const guest = all.join('s', somebody('guest 1', true));
-    const updates: WatchersNow[] = [];
+    const updates: PresenceUpdate[] = [];
     guest.watch((now) => updates.push(now));
     expect(updates).toEqual([{ watchers: [guest.watcher], count: 2, you: guest.watcher.id }]);
   });

@@ -16,7 +16,7 @@ const UPDATE_MS_PER_WATCHER = 1;
 /** Minimum delay between two requests of one watcher for the same lease, in ms. */
 const ASK_MS = 10_000;
 
-export interface WatchersNow {
+export interface PresenceUpdate {
   readonly watchers: readonly Watcher[];
   readonly count: number;
   readonly you: string;
@@ -41,7 +41,7 @@ export class PresenceEntry {
   readonly watcher: Watcher;
   readonly connection: string | undefined;
   readonly #session: SessionPresence;
-  #notify: ((now: WatchersNow) => void) | undefined;
+  #notify: ((now: PresenceUpdate) => void) | undefined;
 
   constructor(session: SessionPresence, { name, isGuest, maySteer, connection }: NewWatcher) {
     // A new id for each session: it reveals neither the connection nor the watcher's other sessions.
@@ -51,7 +51,7 @@ export class PresenceEntry {
   }
 
   /** Starts updates, beginning with the current watchers; undefined stops them. */
-  watch(notify: ((now: WatchersNow) => void) | undefined): void {
+  watch(notify: ((now: PresenceUpdate) => void) | undefined): void {
     this.#notify = notify;
     notify?.(this.#session.seenFrom(this));
   }
@@ -98,7 +98,7 @@ class SessionPresence {
   }
 
   /** Returns the watchers that one watcher may see. Guests see the count and their own entry. */
-  seenFrom(entry: PresenceEntry): WatchersNow {
+  seenFrom(entry: PresenceEntry): PresenceUpdate {
     const you = entry.watcher.id;
     const count = this.#entries.size;
     if (entry.watcher.isGuest) return { watchers: [entry.watcher], count, you };

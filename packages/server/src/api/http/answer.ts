@@ -17,7 +17,7 @@ export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'Cache-Control': 'no-store',
 };
 
-export interface Answer {
+export interface FailureResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
@@ -48,7 +48,7 @@ export const ErrorShape = z.object({
 const OF_OTHERS: ReadonlySet<Code> = new Set(['not_supported', 'plugin_stopped', 'plugin_timeout', 'plugin_failed']);
 
 /** Maps an error to a response. An unknown error becomes `internal`: the log gets it, the client gets no part of it. */
-export function answerOf(error: unknown, log: Log, request?: IncomingMessage, dialect?: Dialect): Answer {
+export function answerOf(error: unknown, log: Log, request?: IncomingMessage, dialect?: Dialect): FailureResponse {
   const known = BinnacleError.of(error);
   if (known.status >= 500 && !OF_OTHERS.has(known.code)) {
     // The path only: queries are not meant for secrets, but users put secrets there.
@@ -63,7 +63,7 @@ export function answerOf(error: unknown, log: Log, request?: IncomingMessage, di
 }
 
 /** Sends a complete response to an upgrade or to invalid HTTP, and ends the connection. */
-export function answerRaw(socket: Duplex, answer: Answer): void {
+export function answerRaw(socket: Duplex, answer: FailureResponse): void {
   if (!socket.writable) {
     socket.destroy();
     return;

@@ -10,7 +10,7 @@ import type { PublicUrl } from '../../access/public-url.ts';
 import type { Log } from '../../base/logger.ts';
 import { pathOf } from '../../base/request-path.ts';
 import { assertReached, errorForGuests, isReached } from '../../visibility/share-routes.ts';
-import { type Answer, answerOf, type Dialect } from './answer.ts';
+import { answerOf, type Dialect, type FailureResponse } from './answer.ts';
 import { readBody, readJsonBody } from './body.ts';
 import { isOpenedAsPage, nothingHere } from './not-found-page.ts';
 import { describeRoutes } from './openapi.ts';
@@ -175,7 +175,7 @@ async function handle(one: HttpRoute, context: RouteContext): Promise<Response> 
   }
 }
 
-function challenged(headers: Answer['headers'], challenge: string | undefined): Answer['headers'] {
+function challenged(headers: FailureResponse['headers'], challenge: string | undefined): FailureResponse['headers'] {
   const name = 'WWW-Authenticate';
   return challenge === undefined || headers[name] === undefined
     ? headers

@@ -5,10 +5,10 @@ import { z } from 'zod';
 import { type RouteTarget, routeTargetOf } from '../../visibility/share-routes.ts';
 import { ErrorShape } from './answer.ts';
 import { operationOf } from './operations.ts';
-import type { Frames, HttpRoute, WsRoute } from './routes.ts';
+import type { HttpRoute, SocketFrames, WsRoute } from './routes.ts';
 
 /** Components of the document, by name. */
-type Payloads = Map<string, z.ZodType>;
+type PayloadSchemas = Map<string, z.ZodType>;
 
 interface Channel {
   readonly address: string;
@@ -22,7 +22,7 @@ interface Channel {
   /** Target of the share links that reach the address; `self`: any share link reaches it. */
   readonly 'x-guests'?: RouteTarget;
 }
-interface Message {
+interface ChannelMessage {
   readonly name: string;
   readonly title: string;
   readonly contentType: string;
@@ -34,7 +34,7 @@ interface Message {
 }
 
 /** Rights that a client needs to send a frame. */
-type FrameRights = Pick<Message, 'x-scope' | 'x-guests'>;
+type FrameRights = Pick<ChannelMessage, 'x-scope' | 'x-guests'>;
 
 const NAMES: Readonly<Record<string, string>> = {
   '/v1/ws': 'gateway',
@@ -98,10 +98,10 @@ export function describeChannels(parts: {
 class Channels {
   readonly channels = new Map<string, Channel>();
   readonly operations = new Map<string, object>();
-  readonly messages = new Map<string, Message>();
-  readonly payloads: Payloads = new Map([['Error', ErrorShape as z.ZodType]]);
+  readonly messages = new Map<string, ChannelMessage>();
+  readonly payloads: PayloadSchemas = new Map([['Error', ErrorShape as z.ZodType]]);
 
-  addSocket({ path, summary = '', scope }: WsRoute, frames: Frames): void {
+  addSocket({ path, summary = '', scope }: WsRoute, frames: SocketFrames): void {
     const { takes, sends, withEach, binary, shapes = {}, scopes = {}, guests } = frames;
     for (const [called, shape] of Object.entries(shapes)) this.payloads.set(called, shape);
     const name = NAMES[path] ?? path.replace(/\W+/g, '-');
@@ -162,7 +162,7 @@ class Channels {
     });
   }
 
-  #message(id: string, name: string, schema: z.ZodType, more: FrameRights & Pick<Message, 'summary'>): string {
+  #message(id: string, name: string, schema: z.ZodType, more: FrameRights & Pick<ChannelMessage, 'summary'>): string {
     this.payloads.set(id, schema);
     const payload = { $ref: refOf(id) };
     this.messages.set(id, { name, title: name, contentType: 'application/json', payload, ...more });
@@ -227,7 +227,7 @@ function discriminatorOf({ shape }: z.ZodObject): string {
 }
 
 /** Converts the payload schemas in their wire form, before defaults apply. */
-function schemasOf(payloads: Payloads): object {
+function schemasOf(payloads: PayloadSchemas): object {
   const registry = z.registry<{ id: string }>();
   for (const [id, schema] of payloads) if (!registry.has(schema)) registry.add(schema, { id });
   const written = z.toJSONSchema(registry, {

@@ -80,7 +80,7 @@ export async function openGateway(options: GatewayOptions = {}) {
     cookieName: `binnacle_${port}`,
     ask: (path: string, ask: Ask = {}) => send(port, path, ask),
     raw: (text: string) => exchange(port, text),
-    /** Changes what is kept, as an older gateway may have left it. */
+    /** Changes stored rows, as an older gateway may have left them. */
     sql(text: string): void {
       const db = openDatabase(join(dir, 'catalogue.db'));
       db.exec(text);

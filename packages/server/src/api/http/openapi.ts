@@ -59,7 +59,7 @@ export function describeRoutes(routes: readonly HttpRoute[], version: string): o
     used.has(name as keyof typeof TAGS) ? [{ name, description }] : [],
   );
   const document = getOpenAPI31Document.call({ openAPIRegistry: registry }, { openapi: '3.1.0', info, tags });
-  return nameSchemas(document as unknown as Document);
+  return nameSchemas(document as unknown as OpenApiDocument);
 }
 
 /** Lists all codes with a status, with their messages. */
@@ -91,23 +91,23 @@ function failuresOf({ method, scope, params, query, body }: HttpRoute): readonly
 const ERROR_REF = { $ref: '#/components/schemas/Error' };
 const errorAnswer = (schema: unknown) => ({ description: 'A failure.', content: { 'application/json': { schema } } });
 
-interface Content {
+interface JsonContent {
   readonly content?: Record<string, { schema?: Record<string, unknown> }>;
 }
 interface DescribedOperation {
   readonly operationId: string;
-  readonly requestBody?: Content;
-  readonly responses: Record<string, Content>;
+  readonly requestBody?: JsonContent;
+  readonly responses: Record<string, JsonContent>;
 }
-interface Document {
+interface OpenApiDocument {
   readonly components: { readonly schemas: Record<string, unknown> };
   readonly paths: Record<string, Record<string, DescribedOperation>>;
 }
 
 /** Names each anonymous body after its operation. Generators would otherwise call it `Body17`, each in its own way. */
-function nameSchemas(document: Document): Document {
+function nameSchemas(document: OpenApiDocument): OpenApiDocument {
   const { schemas } = document.components;
-  const name = (content: Content['content'], called: string): void => {
+  const name = (content: JsonContent['content'], called: string): void => {
     const json = content?.['application/json'];
     if (json?.schema === undefined || json.schema.$ref !== undefined || Object.keys(json.schema).length === 0) return;
     if (schemas[called] !== undefined) throw new Error(`Two schemas are called ${called}.`);

@@ -108,7 +108,7 @@ export interface HttpRoute extends RouteFields {
   handler(context: RouteContext): Response | Promise<Response>;
 }
 
-type None = z.ZodType<Readonly<Record<string, never>>>;
+type NoFields = z.ZodType<Readonly<Record<string, never>>>;
 
 /** Returns true if the route refuses fields that its schemas do not know. */
 export const isOurs = ({ dialect, unknownFields, hidden }: RouteFields): boolean =>
@@ -117,16 +117,16 @@ export const isOurs = ({ dialect, unknownFields, hidden }: RouteFields): boolean
 /** Defines a route with the types of its schemas. */
 export function route<
   const S extends RouteScope,
-  P extends z.ZodType = None,
-  Q extends z.ZodType = None,
-  H extends z.ZodType = None,
+  P extends z.ZodType = NoFields,
+  Q extends z.ZodType = NoFields,
+  H extends z.ZodType = NoFields,
   B extends z.ZodType | 'bytes' | undefined = undefined,
 >(definition: RouteDefinition<S, P, Q, H, B>): HttpRoute {
   return definition as unknown as HttpRoute;
 }
 
 /** Frames of a WebSocket. Each schema is a union of objects, discriminated by a field (`t` or `type`). */
-export interface Frames {
+export interface SocketFrames {
   readonly takes: z.ZodType;
   readonly sends: z.ZodType;
   /** Shared parts of frames, by their names in the document. */
@@ -170,7 +170,7 @@ export interface WsRoute {
   readonly scope: Scope;
   readonly summary?: string;
   /** Frames of this socket; without them the AsyncAPI document leaves the socket out. */
-  readonly frames?: Frames;
+  readonly frames?: SocketFrames;
   /** Failure format of refusals before the upgrade, as in routes. */
   readonly dialect?: Dialect;
   /** Schema of the `:name`s; default: any text. */

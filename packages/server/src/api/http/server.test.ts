@@ -351,7 +351,7 @@ describe('the page', () => {
       vary: 'Accept',
     });
     expect(page.text).toMatch(/<title>Nothing is here · Binnacle<\/title>[\s\S]*<a href="\.\/">/);
-    // Nothing inline, and nothing of what was asked for.
+    // Nothing inline, and nothing of the request.
     expect(page.text).not.toMatch(/<script|<style|style=|nosuch|<b>/);
     // From below a path as well, whatever is before ours.
     expect((await open('/v1/no/such/', accepts)).text).toContain('<a href="../../../">');

@@ -13,7 +13,7 @@ import type { PublicUrl } from '../../access/public-url.ts';
 import type { Log } from '../../base/logger.ts';
 import { pathOf } from '../../base/request-path.ts';
 import { isReached } from '../../visibility/share-routes.ts';
-import { type Answer, answerOf, answerRaw, type Dialect, SECURITY_HEADERS } from './answer.ts';
+import { answerOf, answerRaw, type Dialect, type FailureResponse, SECURITY_HEADERS } from './answer.ts';
 import { buildApp, validate } from './app.ts';
 import { type HttpRoute, matchPath, type ServedAddress, type WsRoute } from './routes.ts';
 
@@ -258,7 +258,7 @@ function destroyWhenRevoked(auth: Auth, principal: Principal, stream: Duplex | S
 }
 
 /** Sends a refusal that comes before the app. */
-function send(outgoing: ServerResponse, incoming: IncomingMessage, { status, headers, body }: Answer): void {
+function send(outgoing: ServerResponse, incoming: IncomingMessage, { status, headers, body }: FailureResponse): void {
   outgoing.writeHead(status, { ...headers, 'Content-Length': Buffer.byteLength(body) });
   outgoing.end(incoming.method === 'HEAD' ? undefined : body);
 }

@@ -41,11 +41,11 @@ function firstUnknown(
   return undefined;
 }
 
-type Def = z.core.$ZodTypes['_zod']['def'];
+type SchemaDefinition = z.core.$ZodTypes['_zod']['def'];
 
 /** Lists the names of the object at `path`; for a union, the names of all its choices. */
 function namesAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): readonly string[] {
-  const def = schema._zod.def as Def;
+  const def = schema._zod.def as SchemaDefinition;
   switch (def.type) {
     case 'object': {
       const [first, ...below] = path;

@@ -17,7 +17,7 @@ const LISTEN = 'subscriptions/listen';
 /** JSON-RPC code of refusals, from the range for server errors. */
 const REFUSED = -32000;
 
-export interface Exchange {
+export interface McpExchange {
   readonly caller: Caller;
   /** Subscriptions in use per token. */
   readonly subscriptionLimit: AtOnce;
@@ -28,7 +28,7 @@ export interface Exchange {
 }
 
 /** Answers a request. `message`: the parsed body; undefined for invalid JSON. */
-export async function answerMcp(request: Request, message: unknown, exchange: Exchange): Promise<Response> {
+export async function answerMcp(request: Request, message: unknown, exchange: McpExchange): Promise<Response> {
   const { caller, report } = exchange;
   if (isObject(message) && message.method === LISTEN) return await listen(request, message, exchange);
   const handler = createMcpHandler((of) => makeMcpServer(caller, report, of), { maxSubscriptions: 0, keepAliveMs: 0 });
@@ -43,7 +43,7 @@ export async function answerMcp(request: Request, message: unknown, exchange: Ex
 }
 
 /** Opens a stream per request, for the era without a handshake. It ends with its connection and leaves no state. */
-async function listen(request: Request, message: Message, exchange: Exchange): Promise<Response> {
+async function listen(request: Request, message: McpMessage, exchange: McpExchange): Promise<Response> {
   const { caller, subscriptionLimit, report } = exchange;
   const who = callerKeyOf(caller.principal);
   const subscriber = new Subscriber(who, caller.seen, subscriptionLimit);
@@ -94,7 +94,7 @@ async function listen(request: Request, message: Message, exchange: Exchange): P
  * Reduces the request to the resources that the caller may see: the acknowledgement names those. Throws
  * `too_many_subscriptions`.
  */
-function restrictToVisible(message: Message, subscriber: Subscriber): unknown {
+function restrictToVisible(message: McpMessage, subscriber: Subscriber): unknown {
   const { params } = message;
   const requested = isObject(params) ? params.notifications : undefined;
   if (!isObject(params) || !isObject(requested) || !Array.isArray(requested.resourceSubscriptions)) return message;
@@ -121,7 +121,7 @@ function restrictToVisible(message: Message, subscriber: Subscriber): unknown {
  */
 async function relay(
   response: Response,
-  { caller, takeOver }: Exchange,
+  { caller, takeOver }: McpExchange,
   opened: (stream: EventStream) => () => void = () => () => undefined,
 ): Promise<Response> {
   const reader = response.body?.getReader();
@@ -152,7 +152,7 @@ async function relay(
   return TAKEN_OVER;
 }
 
-type Message = Readonly<Record<string, unknown>>;
+type McpMessage = Readonly<Record<string, unknown>>;
 
 function asksForProgress(message: unknown): boolean {
   // Checks a batch, one level deep: deeper nesting is not a message, and half a million levels would overflow the
@@ -166,5 +166,5 @@ function asksForProgress(message: unknown): boolean {
 const isStream = ({ body, headers }: Response): boolean =>
   body !== null && /^text\/event-stream/i.test(headers.get('content-type') ?? '');
 
-const isObject = (value: unknown): value is Message =>
+const isObject = (value: unknown): value is McpMessage =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

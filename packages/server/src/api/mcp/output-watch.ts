@@ -41,7 +41,7 @@ export class OutputWatch {
         listener.deleted();
       },
     });
-    this.#wait();
+    this.#waitForGrowth();
   }
 
   stop(): void {
@@ -54,7 +54,7 @@ export class OutputWatch {
 
   #checkState(): void {
     // A starting session has no log to wait for yet.
-    if (this.#cancelWait === undefined && this.#timer === undefined) this.#wait();
+    if (this.#cancelWait === undefined && this.#timer === undefined) this.#waitForGrowth();
     const { state, running } = this.#session.info;
     if (state === this.#state || this.#isOver) return;
     const wasRunning = this.#state === 'starting' || this.#state === 'running';
@@ -63,7 +63,7 @@ export class OutputWatch {
     if (wasRunning && !running) this.#listener.exited();
   }
 
-  #wait(): void {
+  #waitForGrowth(): void {
     const log = this.#log();
     if (log === undefined || this.#isOver) return;
     let isInside = true;
@@ -83,19 +83,19 @@ export class OutputWatch {
     if (this.#timer !== undefined || this.#isOver) return;
     const rest = this.#notifiedAt + EVERY_MS - performance.now();
     if (rest > 0) {
-      this.#timer = setTimeout(() => this.#now(), rest);
+      this.#timer = setTimeout(() => this.#notifyNow(), rest);
       this.#timer.unref();
-    } else this.#now();
+    } else this.#notifyNow();
   }
 
-  #now(): void {
+  #notifyNow(): void {
     this.#timer = undefined;
     this.#notifiedAt = performance.now();
     this.#cancelWait?.();
     this.#cancelWait = undefined;
     this.#seen = this.#log()?.head.place ?? this.#seen;
     this.#listener.changed();
-    this.#wait();
+    this.#waitForGrowth();
   }
 
   #log(): Session['log'] | undefined {

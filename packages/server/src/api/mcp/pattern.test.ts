@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Turns } from '../../base/fair-scheduler.ts';
 import { compilePattern, OVERLAP, Seeker } from './pattern.ts';
 
-/** For counterexamples; a slow machine looks at fewer. */
+/** Time for counterexamples; a slow machine tries fewer. */
 const INTERRUPT_MS = 10_000;
 const never = new AbortController().signal;
 const seekerOf = (pattern: string): Seeker => new Seeker(compilePattern(pattern), new Turns(), 'me');
@@ -27,7 +27,7 @@ function isPossible(source: string): boolean {
     compilePattern(source);
     return true;
   } catch {
-    return false; // Too large, and told so elsewhere.
+    return false; // Too large; another test covers the error.
   }
 }
 
@@ -73,7 +73,7 @@ describe('a pattern', () => {
     );
   });
 
-  it('ignores case where it is told to, and knows what a person writes', async () => {
+  it('ignores case where the pattern says so, and knows what a person writes', async () => {
     for (const [source, sample, isThere] of [
       ['(?i)error|FAILED', 'Build Failed', true],
       ['error|FAILED', 'Build failed', false],
@@ -117,7 +117,7 @@ describe('a pattern', () => {
     expect(await seekerOf('> $').feed('out\n> \n', never)).toBe(true);
   });
 
-  it('is found anywhere in a lot of text, and over as many characters as are kept', async () => {
+  it('is found anywhere in a lot of text, and over as many characters as are stored', async () => {
     const lines = (count: number): string => Array.from({ length: count }, (_, i) => `line ${i}\n`).join('');
     for (const before of [lines(3000), 'a'.repeat(3 * OVERLAP), `${'é '.repeat(OVERLAP)}\n`]) {
       for (const size of [0, 700, OVERLAP - 20]) {
@@ -138,7 +138,7 @@ describe('a pattern', () => {
     for (const [source, isThere] of [
       ['b$', false],
       ['a$', false],
-      // Begun before what is kept.
+      // Begun before the stored text.
       ['\\b[ab]+!', false],
       ['^[ab]{1,9}!', false],
       ['\\bb', false],
@@ -162,7 +162,7 @@ describe('a pattern', () => {
     expect(seeker.isFoundAtEnd).toBe(false);
   });
 
-  it('takes time with its length and the text alone, and lets others run, however many are sought at once', async () => {
+  it('takes time with its length and the text alone, and lets others run, however many patterns are searched at once', async () => {
     let seed = 1;
     const noise = Array.from({ length: 20_000 }, () => {
       seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;
@@ -200,7 +200,7 @@ describe('a pattern', () => {
     expect(compilePattern(word).overlap).toBeGreaterThan(word.length);
   });
 
-  it('that is large is found over as many characters as are kept, and wherever the text is cut', async () => {
+  it('that is large is found over as many characters as are stored, and wherever the text is cut', async () => {
     const source = 'BEGIN[^#]{0,100}END';
     const { overlap } = compilePattern(source);
     for (const before of ['', 'x'.repeat(overlap - 3), 'x'.repeat(5 * overlap), `${'x'.repeat(700)}\n`.repeat(5)]) {

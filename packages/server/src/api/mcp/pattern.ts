@@ -38,36 +38,38 @@ export interface Pattern {
 
 /** Compiles a pattern. Throws `bad_pattern`. */
 export function compilePattern(source: string): Pattern {
-  if (source.length > MAX_LENGTH) throw bad(`It is longer than ${MAX_LENGTH} characters.`);
-  const ours = translated(source);
+  if (source.length > MAX_LENGTH) throw badPattern(`It is longer than ${MAX_LENGTH} characters.`);
+  const ours = toRe2Syntax(source);
   const wide = ours.match(WIDE)?.length ?? 0;
   if (wide > (/\(\?[a-zA-Z]*i/.test(ours) ? MAX_WIDE_FOLDED : MAX_WIDE)) {
-    throw bad('It has too many classes of characters beyond ASCII.');
+    throw badPattern('It has too many classes of characters beyond ASCII.');
   }
-  const exact = compiled(ours);
+  const exact = compileSource(ours);
   const steps = exact.programSize();
-  if (steps > MAX_STEPS) throw bad('It is too large: count less, or ask for less.');
+  if (steps > MAX_STEPS) throw badPattern('It is too large: count less, or ask for less.');
   const set = new RE2Set(RE2Set.UNANCHORED, RE2JS.MULTILINE, MAX_MEMORY);
   set.add(ours);
   set.compile();
   return { set, exact, overlap: Math.min(OVERLAP, Math.floor(WORK / steps)) };
 }
 
-function compiled(source: string): RE2JS {
+function compileSource(source: string): RE2JS {
   try {
     return RE2JS.compile(source, RE2JS.MULTILINE);
   } catch (error) {
     if (!(error instanceof RE2JSException)) throw error;
     // RE2 reports the pattern with the prefix that MULTILINE becomes.
-    throw bad(`${error.message.replace(/^error parsing regexp: /, '').replace('`(?m)', '`')}.`);
+    throw badPattern(`${error.message.replace(/^error parsing regexp: /, '').replace('`(?m)', '`')}.`);
   }
 }
 
 /** Converts `\uHHHH`, which RE2 lacks, and refuses anchors of the whole text: a stream has no ends, only lines do. */
-function translated(source: string): string {
-  if (/\(\?[a-zA-Z]*-[a-zA-Z]*m/.test(source)) throw bad('"(?-m)" is not supported: ^ and $ are those of lines.');
+function toRe2Syntax(source: string): string {
+  if (/\(\?[a-zA-Z]*-[a-zA-Z]*m/.test(source))
+    throw badPattern('"(?-m)" is not supported: ^ and $ are those of lines.');
   return source.replaceAll(/\\(?:u([0-9a-fA-F]{4})|.)/gs, (found, digits: string | undefined) => {
-    if (found === '\\A' || found === '\\z') throw bad(`"${found}" is not supported: ^ and $ are those of lines.`);
+    if (found === '\\A' || found === '\\z')
+      throw badPattern(`"${found}" is not supported: ^ and $ are those of lines.`);
     return digits === undefined ? found : `\\x{${digits}}`;
   });
 }
@@ -108,7 +110,7 @@ export class Seeker {
     const { overlap } = this.#pattern;
     for (let at = 0; at < text.length && !this.#found && !signal.aborted; at += overlap) {
       await rest();
-      this.#take(text.slice(at, at + overlap));
+      this.#search(text.slice(at, at + overlap));
     }
     await rest();
     return this.#found || (!signal.aborted && isAll() && this.isFoundAtEnd);
@@ -116,12 +118,12 @@ export class Seeker {
 
   /** True if the text so far, taken as complete, matches: `$` then also matches its end. */
   get isFoundAtEnd(): boolean {
-    if (!this.#isTriedAtEnd && !this.#found) this.#found = this.#isIn(this.#buffer, true);
+    if (!this.#isTriedAtEnd && !this.#found) this.#found = this.#matchesIn(this.#buffer, true);
     this.#isTriedAtEnd = true;
     return this.#found;
   }
 
-  #take(text: string): void {
+  #search(text: string): void {
     this.#buffer += text;
     this.#isTriedAtEnd = false;
     // Without the last line feed: `^$` would match after it, on a line that may not be empty.
@@ -129,12 +131,12 @@ export class Seeker {
     const isTooLong = this.#buffer.length - Math.max(this.#done, lines) > this.#pattern.overlap;
     const end = isTooLong ? this.#buffer.length : lines;
     if (end <= this.#done) return;
-    this.#found = this.#isIn(this.#buffer.slice(0, end), !isTooLong);
+    this.#found = this.#matchesIn(this.#buffer.slice(0, end), !isTooLong);
     this.#done = end;
-    this.#forget();
+    this.#dropSearched();
   }
 
-  #isIn(text: string, isEnd: boolean): boolean {
+  #matchesIn(text: string, isEnd: boolean): boolean {
     const { set, exact } = this.#pattern;
     if (set.match(text).length === 0) return false;
     if (isEnd && !this.#beginsInLine) return true;
@@ -144,7 +146,7 @@ export class Seeker {
     return match.find(this.#beginsInLine ? 1 : 0) && (isEnd || match.end() < text.length);
   }
 
-  #forget(): void {
+  #dropSearched(): void {
     const { overlap } = this.#pattern;
     const last = this.#buffer.length - overlap;
     if (last <= 0) return;
@@ -157,4 +159,5 @@ export class Seeker {
   }
 }
 
-const bad = (message: string): BinnacleError => new BinnacleError('bad_pattern', { message: `"until": ${message}` });
+const badPattern = (message: string): BinnacleError =>
+  new BinnacleError('bad_pattern', { message: `"until": ${message}` });

@@ -3,7 +3,7 @@
 import { completable, type McpServer } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 import { uriOf } from './resource-uri.ts';
-import { reported } from './resources.ts';
+import { reportErrors } from './resources.ts';
 import type { Caller } from './tools.ts';
 
 /** Maximum proposed ids: a list to choose from. */
@@ -23,7 +23,7 @@ export function addPrompts(server: McpServer, caller: Caller): void {
       argsSchema,
     },
     async ({ id }) => {
-      const { info } = await reported(uriOf(id, 'output'), async () => caller.seen.get(id));
+      const { info } = await reportErrors(uriOf(id, 'output'), async () => caller.seen.get(id));
       const text =
         `Read the output of the session ${info.id} with bash_output, and its screen with bash_screen where it has one. ` +
         'Say in a few sentences what runs there, how far it is, and whether it waits for somebody. Type nothing into it.';

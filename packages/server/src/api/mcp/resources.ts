@@ -20,7 +20,7 @@ export function addResources(server: McpServer, caller: Caller): void {
   ): void => {
     const { title, description, mimeType } = of;
     const list = async () => {
-      const { sessions } = await reported(uriOf('{id}', kind), () => caller.seen.list({ limit: RECENT }));
+      const { sessions } = await reportErrors(uriOf('{id}', kind), () => caller.seen.list({ limit: RECENT }));
       return {
         resources: sessions.map((info) => ({
           uri: uriOf(info.id, kind),
@@ -32,7 +32,7 @@ export function addResources(server: McpServer, caller: Caller): void {
     };
     const template = new ResourceTemplate(uriOf('{id}', kind), { list });
     server.registerResource(kind, template, { title, description, mimeType }, async (uri, { id }) => {
-      const text = await reported(uri.href, () =>
+      const text = await reportErrors(uri.href, () =>
         caller.calls.during(caller.principal.id, () => read(String(id), caller)),
       );
       return { contents: [{ uri: uri.href, mimeType, text }] };
@@ -103,7 +103,7 @@ function fenced(text: string, language: string): string {
 }
 
 /** Converts failures of resources to protocol errors, with the gateway's code in `data`. */
-export async function reported<T>(uri: string, act: () => Promise<T>): Promise<T> {
+export async function reportErrors<T>(uri: string, act: () => Promise<T>): Promise<T> {
   try {
     return await act();
   } catch (error) {

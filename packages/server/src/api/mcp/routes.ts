@@ -80,7 +80,7 @@ export function mcpRoutes({
       },
       handler: async ({ body, headers, principal, host, linkBase, signal, takeOver }) => {
         const seen = access.seenBy(principal);
-        const message = parsed(body);
+        const message = parseBody(body);
         const id = headers[SESSION_HEADER];
         // A 404 makes a client with a handshake start over; a client without an id has no handshake to repeat.
         if (id !== undefined && needsConnection(message)) connections.get(id, { principal, seen });
@@ -89,7 +89,7 @@ export function mcpRoutes({
           seen,
           connection: () => connections.get(id, { principal, seen }),
           base: linkBase,
-          cwd: decoded(headers[CWD_HEADER]),
+          cwd: decodeHeader(headers[CWD_HEADER]),
           signal,
           calls,
           ...used,
@@ -117,7 +117,7 @@ export function mcpRoutes({
       headers: SessionHeaders,
       responses: { 200: { description: 'The stream.', type: 'text/event-stream' } },
       handler: async ({ headers, principal, takeOver }) => {
-        const connection = connections.get(named(headers[SESSION_HEADER]), {
+        const connection = connections.get(requireId(headers[SESSION_HEADER]), {
           principal,
           seen: access.seenBy(principal),
         });
@@ -136,7 +136,7 @@ export function mcpRoutes({
       headers: SessionHeaders,
       responses: { 204: { description: 'Nothing is kept of it.' } },
       handler: ({ headers, principal }) => {
-        connections.end(named(headers[SESSION_HEADER]), principal);
+        connections.end(requireId(headers[SESSION_HEADER]), principal);
         return noContent();
       },
     }),
@@ -144,7 +144,7 @@ export function mcpRoutes({
 }
 
 /** Returns the id. Throws `method_not_allowed` for clients without a handshake, which receive only responses. */
-function named(id: string | undefined): string {
+function requireId(id: string | undefined): string {
   if (id !== undefined) return id;
   throw new BinnacleError('method_not_allowed', {
     hint: 'Send the Mcp-Session-Id that the answer to initialize brought, or POST.',
@@ -153,7 +153,7 @@ function named(id: string | undefined): string {
 }
 
 /** Parses the body; undefined for invalid JSON, for which the protocol has its own error. */
-function parsed(body: Buffer): unknown {
+function parseBody(body: Buffer): unknown {
   try {
     return JSON.parse(body.toString());
   } catch {
@@ -181,7 +181,7 @@ function requestOf(
   return new Request(`http://${host}/mcp`, { method: 'POST', headers: known, body: Uint8Array.from(body), signal });
 }
 
-function decoded(text: string | undefined): string | undefined {
+function decodeHeader(text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
   try {
     return decodeURIComponent(text);

@@ -14,8 +14,8 @@ import { failure } from './answers.ts';
 import { parseArguments } from './arguments.ts';
 import { ToolProgress } from './progress.ts';
 import { addPrompts } from './prompts.ts';
-import { addResources, reported } from './resources.ts';
-import { guarded, type McpPluginTool } from './tool-guard.ts';
+import { addResources, reportErrors } from './resources.ts';
+import { type McpPluginTool, runGuarded } from './tool-guard.ts';
 import { type Caller, TOOLS, type Tool } from './tools.ts';
 
 const INSTRUCTIONS =
@@ -54,7 +54,7 @@ export function makeMcpServer(
     return failure(error);
   };
   for (const { name, title, description, annotations, takes, answers, ...tool } of TOOLS) {
-    const config = { title, description, annotations, inputSchema: advertised(takes), outputSchema: answers };
+    const config = { title, description, annotations, inputSchema: advertisedSchema(takes), outputSchema: answers };
     server.registerTool(
       name,
       config as typeof config & { outputSchema: StandardSchemaWithJSON },
@@ -62,9 +62,9 @@ export function makeMcpServer(
         const fail = (error: unknown) => failed(error, name);
         const progress = new ToolProgress(name, context);
         try {
-          require(caller, tool.scope, name);
+          requireScope(caller, tool.scope, name);
           const parsed = parseArguments(takes, args);
-          return await guarded(name, parsed, caller, () => tool.run(parsed, caller, progress), fail);
+          return await runGuarded(name, parsed, caller, () => tool.run(parsed, caller, progress), fail);
         } catch (error) {
           return fail(error);
         } finally {
@@ -85,15 +85,15 @@ export function makeMcpServer(
 /** Adds handlers that keep state between requests. Without a handshake, `subscriptions/listen` takes their place. */
 function addConnection({ server }: McpServer, caller: Caller): void {
   server.setRequestHandler('resources/subscribe', async ({ params: { uri } }) => {
-    await reported(uri, async () => caller.connection().subscriber.subscribe(uri));
+    await reportErrors(uri, async () => caller.connection().subscriber.subscribe(uri));
     return {};
   });
   server.setRequestHandler('resources/unsubscribe', async ({ params: { uri } }) => {
-    await reported(uri, async () => caller.connection().subscriber.unsubscribe(uri));
+    await reportErrors(uri, async () => caller.connection().subscriber.unsubscribe(uri));
     return {};
   });
   server.setRequestHandler('logging/setLevel', async ({ params: { level } }) => {
-    await reported('', async () => {
+    await reportErrors('', async () => {
       caller.connection().level = level;
     });
     return {};
@@ -111,19 +111,19 @@ function addPluginTool(
     description,
     // The only annotation that a plugin declares.
     annotations: { readOnlyHint: readOnly },
-    inputSchema: listed('plugin', () => ({ ...input })),
+    inputSchema: jsonSchemaOf('plugin', () => ({ ...input })),
   };
   server.registerTool(name, config, async (args, context) => {
     const progress = new ToolProgress(name, context);
     try {
       const { principal, calls } = caller;
-      require(caller, PLUGIN_TOOL_SCOPE, name);
+      requireScope(caller, PLUGIN_TOOL_SCOPE, name);
       const parsed = parse(args);
       const call = async (): Promise<CallToolResult> => {
         const { text, data } = await run(parsed, { caller: principal.name, via: 'mcp' });
         return { content: [{ type: 'text', text }], ...(data === undefined ? {} : { structuredContent: { ...data } }) };
       };
-      return await guarded(name, parsed, caller, () => calls.during(principal.id, call), fail);
+      return await runGuarded(name, parsed, caller, () => calls.during(principal.id, call), fail);
     } catch (error) {
       return fail(error);
     } finally {
@@ -136,17 +136,17 @@ function addPluginTool(
  * Advertises the schema but skips the SDK's validation: the tools accept aliases of fields and have their own error
  * messages.
  */
-function advertised(takes: z.ZodType): StandardSchemaWithJSON<unknown, unknown> {
+function advertisedSchema(takes: z.ZodType): StandardSchemaWithJSON<unknown, unknown> {
   const { jsonSchema, vendor } = (takes as unknown as StandardSchemaWithJSON)['~standard'];
   return { '~standard': { version: 1, vendor, jsonSchema, validate: (value) => ({ value }) } };
 }
 
-function listed(vendor: string, json: () => Record<string, unknown>): StandardSchemaWithJSON<unknown, unknown> {
+function jsonSchemaOf(vendor: string, json: () => Record<string, unknown>): StandardSchemaWithJSON<unknown, unknown> {
   const jsonSchema = { input: json, output: json };
   return { '~standard': { version: 1, vendor, jsonSchema, validate: (value) => ({ value }) } };
 }
 
-function require({ principal }: Caller, scope: Tool['scope'], name: string): void {
+function requireScope({ principal }: Caller, scope: Tool['scope'], name: string): void {
   if (allows(principal.scope, scope)) return;
   throw new BinnacleError('forbidden', {
     message: `${name} needs the scope "${scope}"; the token has "${principal.scope}".`,

@@ -46,7 +46,7 @@ export interface ReadRequest {
   readonly progress?: Pick<ToolProgress, 'describe'>;
 }
 
-export interface Reader {
+export interface ReadAccess {
   readonly seen: SeenSessions;
   readonly liveness: Liveness;
 }
@@ -67,9 +67,9 @@ export interface ReadAnswer {
  * Reads the text. Throws `offset_ahead`, `session_gone` when the session is deleted meanwhile, `session_not_found` when
  * the caller loses access, `going_away` when the gateway stops, and `log_damaged`.
  */
-export async function readText(session: Session, request: ReadRequest, by: Reader): Promise<ReadAnswer> {
+export async function readText(session: Session, request: ReadRequest, by: ReadAccess): Promise<ReadAnswer> {
   await session.refresh();
-  if (request.waitMs > 0) request.progress?.describe(request.waitMs, () => outputOf(session));
+  if (request.waitMs > 0) request.progress?.describe(request.waitMs, () => describeOutput(session));
   if (request.offset === undefined && request.waitsFor === 'end' && request.waitMs > 0) {
     // Waits for the exit first: the end of the output is known only then, and nothing before it needs to be read.
     const begun = performance.now();
@@ -80,7 +80,7 @@ export async function readText(session: Session, request: ReadRequest, by: Reade
   return await readPart(session, request, by);
 }
 
-async function readPart(session: Session, request: ReadRequest, by: Reader): Promise<ReadAnswer> {
+async function readPart(session: Session, request: ReadRequest, by: ReadAccess): Promise<ReadAnswer> {
   const { log } = session;
   const { head, oldest } = log;
   const from = request.offset ?? Math.max(oldest.offset, head.offset - request.maxBytes);
@@ -109,12 +109,12 @@ class TextReading implements Sink {
   readonly #session: Session;
   readonly #parts: ReadingParts;
   readonly #pump: Pump;
-  readonly #lines = new Lines();
+  readonly #lines = new PlainTextStreams();
   readonly #characters = new TextCutter();
   readonly #release: (() => void)[] = [];
   #from: number;
   #next: number;
-  #left: number;
+  #remainingBytes: number;
   readonly #pieces: { readonly offset: number; readonly bytes: number; readonly text: string }[] = [];
   /** Bytes of output in the pieces. */
   #bufferedBytes = 0;
@@ -136,7 +136,7 @@ class TextReading implements Sink {
     this.#from = parts.from;
     this.#next = parts.from;
     this.#isCut = parts.isCut;
-    this.#left = this.#slides ? Number.POSITIVE_INFINITY : parts.request.maxBytes;
+    this.#remainingBytes = this.#isSliding ? Number.POSITIVE_INFINITY : parts.request.maxBytes;
     this.#pump = new Pump(new Cursor(session.log, parts.at), this);
   }
 
@@ -154,8 +154,8 @@ class TextReading implements Sink {
         // Ends the wait when nothing would wake the pump: the runner has died, or orphaned children hold the output
         // open silently and the exit was read before this notification.
         changed: (session) => {
-          if (!session.isHosted) this.#pauseBegins();
-          else if (!session.info.running && this.#isAtHead) this.#drainBegins();
+          if (!session.isHosted) this.#startPause();
+          else if (!session.info.running && this.#isAtHead) this.#startDrain();
         },
         deleted: () => this.failed(new BinnacleError('session_gone')),
       }),
@@ -171,7 +171,7 @@ class TextReading implements Sink {
 
   start(): void {
     const { progress, waitMs } = this.#parts.request;
-    if (waitMs > 0) progress?.describe(waitMs, () => `${outputOf(this.#session)}${this.#lastLine()}`);
+    if (waitMs > 0) progress?.describe(waitMs, () => `${describeOutput(this.#session)}${this.#lastLine()}`);
     if (this.#parts.request.signal.aborted) this.#finish();
     else this.#pump.start();
   }
@@ -181,13 +181,13 @@ class TextReading implements Sink {
     for (const entry of page.entries) {
       if (isOutput(entry.kind)) this.#output(entry.kind, entry);
       else if (entry.kind === 'closed') return this.#end();
-      if (this.#left <= 0) break;
+      if (this.#remainingBytes <= 0) break;
     }
     if (this.#seeker !== undefined) {
       this.#seek(this.#seeker);
       return 'full';
     }
-    return this.#left <= 0 ? this.#finish() : 'more';
+    return this.#remainingBytes <= 0 ? this.#finish() : 'more';
   }
 
   gap({ from, to, reason, next }: Gap): Took {
@@ -214,8 +214,8 @@ class TextReading implements Sink {
     }
     if (waitMs === 0) return this.#finish();
     this.#isAtHead = true;
-    if (!this.#session.info.running) this.#drainBegins();
-    else if (waitsFor === 'output' && this.#next > this.#from) this.#pauseBegins();
+    if (!this.#session.info.running) this.#startDrain();
+    else if (waitsFor === 'output' && this.#next > this.#from) this.#startPause();
     return 'more';
   }
 
@@ -226,7 +226,7 @@ class TextReading implements Sink {
   }
 
   /** True for a sliding window: a match may come late, so only the end of the output read so far is kept. */
-  get #slides(): boolean {
+  get #isSliding(): boolean {
     const { offset, waitsFor } = this.#parts.request;
     return offset === undefined && typeof waitsFor !== 'string';
   }
@@ -240,14 +240,14 @@ class TextReading implements Sink {
     clearTimeout(this.#quiet);
     const before = Math.min(bytes.length, Math.max(0, this.#from - offset));
     if (before > 0) this.#decode(kind, bytes.subarray(0, before));
-    const shown = bytes.subarray(before, before + this.#left);
+    const shown = bytes.subarray(before, before + this.#remainingBytes);
     if (shown.length === 0) return;
-    const step = this.#slides ? SLICE : shown.length;
+    const step = this.#isSliding ? SLICE : shown.length;
     for (let at = 0; at < shown.length; at += step) {
       const slice = shown.subarray(at, at + step);
       this.#add(offset + before + at, slice.length, this.#decode(kind, slice));
     }
-    this.#left -= shown.length;
+    this.#remainingBytes -= shown.length;
     this.#next = offset + before + shown.length;
   }
 
@@ -273,7 +273,7 @@ class TextReading implements Sink {
     this.#pieces.push({ offset, bytes, text });
     this.#bufferedBytes += bytes;
     if (this.#seeker !== undefined) this.#unsearched += text;
-    while (this.#slides && this.#bufferedBytes > this.#parts.request.maxBytes) {
+    while (this.#isSliding && this.#bufferedBytes > this.#parts.request.maxBytes) {
       this.#bufferedBytes -= this.#pieces.shift()?.bytes ?? 0;
       this.#from = this.#pieces[0]?.offset ?? offset + bytes;
       this.#isCut = true;
@@ -284,12 +284,13 @@ class TextReading implements Sink {
   #seek(seeker: Seeker): void {
     const text = this.#unsearched;
     this.#unsearched = '';
-    const isAll = (): boolean => this.#isEnded || this.#left <= 0 || this.#next >= this.#session.log.head.offset;
+    const isAll = (): boolean =>
+      this.#isEnded || this.#remainingBytes <= 0 || this.#next >= this.#session.log.head.offset;
     seeker.feed(text, this.#parts.request.signal, isAll).then(
       (found) => {
         if (this.#isOver) return;
         this.#matched = found;
-        if (found || this.#isEnded || this.#left <= 0) this.#finish();
+        if (found || this.#isEnded || this.#remainingBytes <= 0) this.#finish();
         else this.#pump.resume();
       },
       (error: unknown) => this.failed(error),
@@ -297,11 +298,11 @@ class TextReading implements Sink {
   }
 
   /** Starts once: output that continues after the exit does not delay the result. */
-  #drainBegins(): void {
+  #startDrain(): void {
     if (!this.#isOver) this.#drain ??= setTimeout(() => this.#finish(), DRAIN_MS);
   }
 
-  #pauseBegins(): void {
+  #startPause(): void {
     clearTimeout(this.#quiet);
     if (!this.#isOver) this.#quiet = setTimeout(() => this.#finish(), QUIET_MS);
   }
@@ -342,7 +343,7 @@ class TextReading implements Sink {
 }
 
 /** Resolves when the program has ended, after `waitMs`, or when the caller is gone. Throws the errors of reading. */
-function untilExited(session: Session, { waitMs, signal }: ReadRequest, { seen, liveness }: Reader): Promise<void> {
+function untilExited(session: Session, { waitMs, signal }: ReadRequest, { seen, liveness }: ReadAccess): Promise<void> {
   return new Promise((resolve, reject) => {
     const release: (() => void)[] = [];
     const settle = (act: () => void): void => {
@@ -374,7 +375,7 @@ function untilExited(session: Session, { waitMs, signal }: ReadRequest, { seen, 
 }
 
 /** Plain text per stream: escape sequences and characters do not cross streams. */
-class Lines {
+class PlainTextStreams {
   readonly #of = new Map<OutputKind, PlainText>();
 
   of(kind: OutputKind, bytes: Uint8Array): string {
@@ -383,14 +384,14 @@ class Lines {
       plain = new PlainText();
       this.#of.set(kind, plain);
     }
-    return joined(plain.push(bytes));
+    return joinText(plain.push(bytes));
   }
 
   flush(kind: OutputKind): string {
-    return joined(this.#of.get(kind)?.flush() ?? []);
+    return joinText(this.#of.get(kind)?.flush() ?? []);
   }
 }
 
-const outputOf = ({ info }: Session): string => `${info.outputOffset} bytes of output`;
+const describeOutput = ({ info }: Session): string => `${info.outputOffset} bytes of output`;
 
-const joined = (pieces: readonly { readonly text: string }[]): string => pieces.map(({ text }) => text).join('');
+const joinText = (pieces: readonly { readonly text: string }[]): string => pieces.map(({ text }) => text).join('');

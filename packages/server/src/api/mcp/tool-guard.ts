@@ -55,15 +55,15 @@ interface ToolCaller {
 }
 
 /** Runs a tool between its hooks. A failure of the tool becomes a result. Throws only before the tool has run. */
-export async function guarded(
+export async function runGuarded(
   tool: string,
   input: unknown,
   { principal, guard, calls, signal }: ToolCaller,
   run: () => Promise<CallToolResult>,
   failed: (error: unknown) => CallToolResult,
 ): Promise<CallToolResult> {
-  const use: GuardedCall = { tool, input, caller: principal.name, via: 'mcp' };
-  const verdict = guard.before(use);
+  const toolCall: GuardedCall = { tool, input, caller: principal.name, via: 'mcp' };
+  const verdict = guard.before(toolCall);
   if (verdict !== undefined) {
     await calls.during(principal.id, () => verdict);
     // The caller has disconnected or lost access meanwhile.
@@ -71,7 +71,7 @@ export async function guarded(
   }
   const result = await run().catch(failed);
   const { after } = guard;
-  after?.(use, { isError: result.isError === true, output: textOf(result) });
+  after?.(toolCall, { isError: result.isError === true, output: textOf(result) });
   return result;
 }
 

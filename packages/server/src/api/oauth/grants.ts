@@ -5,7 +5,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { allows, BinnacleError, type Scope } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
 import { type Auth, makerOf } from '../../access/auth.ts';
-import { type Holder, isOver, type Principal, sha256 } from '../../access/principal.ts';
+import { type CredentialOwner, isOver, type Principal, sha256 } from '../../access/principal.ts';
 import { Tickets } from '../../access/tickets.ts';
 import { newSecret } from '../../data-dir/admin-token.ts';
 import type { MadeBy } from '../../store/issued.ts';
@@ -187,22 +187,22 @@ export class OAuthGrants {
 
   #make(
     { clientName, clientDigest, resource, issuer, scope, user, madeBy }: CodeGrant,
-    holder: Holder,
+    holder: CredentialOwner,
   ): { id: string; answer: OAuthTokens } {
     const own = this.#store.listOfUser(user);
     for (const id of own.slice(0, Math.max(0, own.length + 1 - MAX_OF_USER))) this.#auth.revoke(id);
     const id = uuidv7();
     const [access, refresh] = [newSecret(), newSecret()];
-    const ends = endsOf(holder);
+    const ends = expiryTimesOf(holder);
     const record = { id, name: `${clientName} (MCP)`, scope, user, sha256: sha256(access), ...ends };
     this.#auth.issueAllowed(record, madeBy);
     this.#store.insert({ token: id, client: clientDigest, resource, issuer, refreshSha256: sha256(refresh) });
     return { id, answer: answerOf(access, refresh, { scope, ...ends }) };
   }
 
-  #renew(grant: OAuthGrant, scope: Scope, holder: Holder): OAuthTokens {
+  #renew(grant: OAuthGrant, scope: Scope, holder: CredentialOwner): OAuthTokens {
     const [access, refresh] = [newSecret(), newSecret()];
-    const ends = endsOf(holder);
+    const ends = expiryTimesOf(holder);
     this.#store.rotate(grant, sha256(refresh), () =>
       this.#tokens.renew(grant.token, { sha256: sha256(access), ...ends }),
     );
@@ -215,13 +215,13 @@ export class OAuthGrants {
   }
 }
 
-interface Ends {
+interface ExpiryTimes {
   readonly secretExpiresAt: number;
   readonly expiresAt: number;
 }
 
 /** Returns the expiry times; neither is later than the expiry of the person who approved. */
-function endsOf({ expiresAt }: Holder): Ends {
+function expiryTimesOf({ expiresAt }: CredentialOwner): ExpiryTimes {
   const now = Date.now();
   const last = expiresAt ?? Number.POSITIVE_INFINITY;
   return { secretExpiresAt: Math.min(now + ACCESS_TTL_MS, last), expiresAt: Math.min(now + IDLE_MS, last) };
@@ -230,7 +230,7 @@ function endsOf({ expiresAt }: Holder): Ends {
 const answerOf = (
   access_token: string,
   refresh_token: string,
-  { scope, secretExpiresAt }: Ends & { readonly scope: Scope },
+  { scope, secretExpiresAt }: ExpiryTimes & { readonly scope: Scope },
 ): OAuthTokens => ({
   access_token,
   token_type: 'Bearer',

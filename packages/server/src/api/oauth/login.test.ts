@@ -88,7 +88,7 @@ async function granted(headers?: Headers, scope?: string): Promise<{ id: string;
 }
 
 describe('a program that knows nothing', () => {
-  test('is told where to log in, at both places, for the address by which it asks', async () => {
+  test('gets the address of the login at both places, for the address of its request', async () => {
     const refused = await ask('/mcp', {}, {});
     expect(refused.status).toBe(401);
     const metadata = `${gateway.url}/.well-known/oauth-protected-resource/mcp`;
@@ -158,7 +158,7 @@ describe('a program that knows nothing', () => {
   });
 });
 
-describe('who is asked', () => {
+describe('the person who decides', () => {
   test('sees who asks and where the answer goes, and can give no more than they have', async () => {
     const id = await clientId('Agent', 'https://agents.example/cb');
     const query = queryOf(id, { redirect_uri: undefined });

@@ -4,15 +4,15 @@ import type { SessionId } from '@binnacle/protocol';
 import type { Entry } from '../../log/log.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { TimedSessions } from '../../sessions/timed-sessions.ts';
-import type { Ending, Execution } from './events.ts';
+import type { Execution, ExecutionEnd } from './events.ts';
 
-interface Exit {
+interface ProgramExit {
   readonly exitCode: number | null;
   readonly signal: string | null;
 }
 
 /** Returns the ending. A signal and a timeout are words, never numbers, because there is no exit code. */
-export function endingOf({ exitCode, signal }: Exit, hasTimedOut: boolean, ms: number): Ending {
+export function endingOf({ exitCode, signal }: ProgramExit, hasTimedOut: boolean, ms: number): ExecutionEnd {
   if (hasTimedOut) return { type: 'error', evalue: 'timeout', why: 'It took longer than its timeout and was ended.' };
   if (exitCode === 0) return { type: 'complete', ms };
   if (exitCode !== null) return { type: 'error', evalue: String(exitCode), why: `exit status ${exitCode}` };
@@ -38,17 +38,17 @@ export class CommandExecution implements Execution {
   }
 
   sort({ kind, bytes, time }: Entry) {
-    if (kind === 'exit') return this.#end(JSON.parse(Buffer.from(bytes).toString()) as Exit, time);
+    if (kind === 'exit') return this.#end(JSON.parse(Buffer.from(bytes).toString()) as ProgramExit, time);
     if (kind === 'closed') return this.over();
     return 'output';
   }
 
-  over(): Ending {
+  over(): ExecutionEnd {
     const { record } = this.session;
     return this.#end(record, record.exitedAt ?? Date.now());
   }
 
-  #end(exit: Exit, time: number): Ending {
+  #end(exit: ProgramExit, time: number): ExecutionEnd {
     return endingOf(exit, this.#commands.hasTimedOut(this.id), time - this.session.record.createdAt);
   }
 }

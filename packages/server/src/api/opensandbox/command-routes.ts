@@ -9,7 +9,7 @@ import type { Liveness } from '../stream/liveness.ts';
 import { CommandExecution, endingOf } from './command-execution.ts';
 import { expandCwd } from './cwd.ts';
 import { EXECD, missingQuery } from './errors.ts';
-import { type Ending, writeExecution, writeStarted } from './events.ts';
+import { type ExecutionEnd, writeExecution, writeStarted } from './events.ts';
 import { writeLogs } from './logs.ts';
 import { currentRun, endingOfRun, findRun } from './runs.ts';
 import { Envs, empty, iso, nothingOr, Shell, Timeout } from './schemas.ts';
@@ -99,13 +99,13 @@ export function commandRoutes(access: SessionAccess, commands: TimedSessions, li
           const { command, state, exitCode, startedAt, endedAt } = found.run;
           const ending = state === 'ended' ? endingOfRun(found.run) : undefined;
           const times = { started_at: iso(startedAt), finished_at: iso(endedAt) };
-          return json({ id, content: command, running: state !== 'ended', ...ended(exitCode, ending), ...times });
+          return json({ id, content: command, running: state !== 'ended', ...endFields(exitCode, ending), ...times });
         }
         const session = commands.find(seen, id);
         const { running, exitCode, signal, createdAt, exitedAt, argv } = await seen.info(id);
         const ending = running ? undefined : endingOf({ exitCode, signal }, commands.hasTimedOut(session.id), 0);
         const times = { started_at: iso(createdAt), finished_at: iso(exitedAt) };
-        return json({ id, content: argv.at(-1) ?? '', running, ...ended(exitCode, ending), ...times });
+        return json({ id, content: argv.at(-1) ?? '', running, ...endFields(exitCode, ending), ...times });
       },
     }),
     route({
@@ -156,7 +156,7 @@ async function interrupt(
   }
 }
 
-const ended = (exitCode: number | null, ending: Ending | undefined) => ({
+const endFields = (exitCode: number | null, ending: ExecutionEnd | undefined) => ({
   ...(exitCode === null ? {} : { exit_code: exitCode }),
   ...(ending?.type === 'error' ? { error: ending.why } : {}),
 });

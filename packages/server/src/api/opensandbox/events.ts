@@ -19,7 +19,7 @@ const PING_MS = 3000;
  * Ending of an execution. Clients parse an integer `evalue` as the exit code, so it is an integer only for an exit
  * code.
  */
-export type Ending =
+export type ExecutionEnd =
   | { readonly type: 'complete'; readonly ms: number }
   | { readonly type: 'error'; readonly evalue: string; readonly why: string };
 
@@ -29,10 +29,10 @@ export interface Execution {
   readonly id: string;
   readonly at: Position;
   /** Classifies an entry for this stream; called in log order. */
-  sort(entry: Entry): 'output' | 'replay' | 'nothing' | Ending;
+  sort(entry: Entry): 'output' | 'replay' | 'nothing' | ExecutionEnd;
   /** Returns the ending from the records beside the log when no more entries can come. */
-  over(): Ending | undefined;
-  readonly listener?: (finish: (ending: Ending) => void) => SessionListener;
+  over(): ExecutionEnd | undefined;
+  readonly listener?: (finish: (ending: ExecutionEnd) => void) => SessionListener;
 }
 
 type ServerEvent =
@@ -54,7 +54,7 @@ const frame = (event: ServerEvent, time: number, behind?: Position): string => {
   return `${id}data: ${JSON.stringify({ ...event, timestamp: Math.round(time) })}\n\n`;
 };
 
-const lastEvent = (ending: Ending): ServerEvent =>
+const lastEvent = (ending: ExecutionEnd): ServerEvent =>
   ending.type === 'complete'
     ? { type: 'execution_complete', execution_time: Math.max(0, Math.round(ending.ms)) }
     : { type: 'error', error: { ename: 'CommandExecError', evalue: ending.evalue, traceback: [ending.why] } };
@@ -98,7 +98,7 @@ class ExecutionAnswer implements Sink, LiveConnection {
     this.#lastSent = execution.at;
     const { session, at } = execution;
     this.#pump = new Pump(new Cursor(session.log, at), this);
-    const finish = (ending: Ending) => this.#finish(ending);
+    const finish = (ending: ExecutionEnd) => this.#finish(ending);
     this.#release = [
       liveness.watch(this),
       session.listen({
@@ -106,7 +106,7 @@ class ExecutionAnswer implements Sink, LiveConnection {
         deleted: () => finish({ type: 'error', evalue: 'deleted', why: 'The session was deleted.' }),
       }),
     ];
-    this.#pinging = setInterval(() => this.#sayAlive(), PING_MS);
+    this.#pinging = setInterval(() => this.#sendPing(), PING_MS);
     response.on('drain', () => {
       this.fullSince = undefined;
       this.#pump.resume();
@@ -180,12 +180,12 @@ class ExecutionAnswer implements Sink, LiveConnection {
     this.#response.destroy();
   }
 
-  #sayAlive(): void {
+  #sendPing(): void {
     // Skipped for a stalled client: the ping would only be buffered in memory.
     if (this.fullSince === undefined) this.#response.write(frame({ type: 'ping', text: 'pong' }, Date.now()));
   }
 
-  #finish(ending: Ending, time = Date.now()): Took {
+  #finish(ending: ExecutionEnd, time = Date.now()): Took {
     if (this.#isOver) return 'done';
     this.#flush(time);
     this.#write(lastEvent(ending), time);

@@ -58,7 +58,7 @@ export interface MachineMetrics {
 export class Metrics {
   readonly #sources: MetricsSources;
   #registry: Promise<Registry> | undefined;
-  #cpu: { readonly ticks: Ticks; readonly at: number; readonly pct: number };
+  #cpu: { readonly ticks: CpuTicks; readonly at: number; readonly pct: number };
 
   constructor(sources: MetricsSources) {
     this.#sources = sources;
@@ -216,12 +216,12 @@ export class Metrics {
   }
 }
 
-interface Ticks {
+interface CpuTicks {
   readonly all: number;
   readonly idle: number;
 }
 
-function readTicks(): Ticks {
+function readTicks(): CpuTicks {
   let all = 0;
   let idle = 0;
   for (const { times } of cpus()) {
@@ -231,7 +231,7 @@ function readTicks(): Ticks {
   return { all, idle };
 }
 
-function busyShare(before: Ticks, now: Ticks): number {
+function busyShare(before: CpuTicks, now: CpuTicks): number {
   const all = now.all - before.all;
   return all <= 0 ? 0 : Math.max(0, Math.min(100, (1 - (now.idle - before.idle) / all) * 100));
 }

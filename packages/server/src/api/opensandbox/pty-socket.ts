@@ -15,7 +15,13 @@ import {
   releaseLease,
   SessionSocket,
 } from '../session-socket/session-socket.ts';
-import { codeOf, type Exit, parseJsonFrame, type Sendable, type Wire } from '../session-socket/session-wire.ts';
+import {
+  codeOf,
+  type OutgoingFrame,
+  type ProgramExit,
+  parseJsonFrame,
+  type Wire,
+} from '../session-socket/session-wire.ts';
 import { wordOf } from './errors.ts';
 import type { Ptys } from './ptys.ts';
 
@@ -104,7 +110,7 @@ class PtyWire implements Wire {
     this.#mode = session.record.spec.mode;
   }
 
-  output(kind: OutputKind, bytes: Uint8Array, offset: number, isReplay: boolean): readonly Sendable[] {
+  output(kind: OutputKind, bytes: Uint8Array, offset: number, isReplay: boolean): readonly OutgoingFrame[] {
     const stream = kind === 'stderr' ? 'stderr' : 'stdout';
     if (!isReplay) {
       const frame = Buffer.allocUnsafe(1 + bytes.length);
@@ -121,11 +127,11 @@ class PtyWire implements Wire {
   }
 
   /** Returns nothing: bytes are sent as they come. */
-  rest(): readonly Sendable[] {
+  rest(): readonly OutgoingFrame[] {
     return [];
   }
 
-  connected({ id, info }: Session, liveFrom: number, isReadOnly: boolean): Sendable {
+  connected({ id, info }: Session, liveFrom: number, isReadOnly: boolean): OutgoingFrame {
     const { mode, running, oldestOffset, cols, rows, epoch } = info;
     return {
       ...{ type: 'connected', session_id: id, mode, running, epoch, cols, rows },
@@ -133,7 +139,7 @@ class PtyWire implements Wire {
     };
   }
 
-  exit(exit: Exit): Sendable {
+  exit(exit: ProgramExit): OutgoingFrame {
     return { type: 'exit', exit_code: codeOf(exit), ...(exit.signal === null ? {} : { signal: exit.signal }) };
   }
 

@@ -13,7 +13,7 @@ import {
 import type { Entry } from '../../log/log.ts';
 import type { Session, SessionListener } from '../../sessions/session.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
-import type { Ending, Execution } from './events.ts';
+import type { Execution, ExecutionEnd } from './events.ts';
 
 const UUID_LENGTH = 36;
 
@@ -35,7 +35,7 @@ export function findRun(
 }
 
 /** Returns the ending of a run. A run with an exit status ended with it; bash itself reports a signal as 128 + n. */
-export function endingOfRun({ outcome, exitCode, durationMs }: RunInfo): Ending {
+export function endingOfRun({ outcome, exitCode, durationMs }: RunInfo): ExecutionEnd {
   if (outcome === 'timed_out') {
     return { type: 'error', evalue: 'timeout', why: 'It took longer than its timeout and was interrupted.' };
   }
@@ -69,33 +69,33 @@ export class RunExecution implements Execution {
     this.at = from.since ?? (run.position === null ? from.before : parsePosition(run.position));
   }
 
-  readonly listener = (finish: (ending: Ending) => void): SessionListener => {
+  readonly listener = (finish: (ending: ExecutionEnd) => void): SessionListener => {
     const check = (run: RunInfo) => {
       // All other runs have their end in the log, after their last byte.
       if (run.id === this.id && run.state === 'ended' && run.startedAt === null) finish(endingOfRun(run));
     };
     // The run may have ended between the runner's response and the start of this listener.
     queueMicrotask(() => {
-      const known = this.#known();
+      const known = this.#find();
       if (known !== undefined) check(known);
     });
     return { ran: (_session, run) => check(run) };
   };
 
   sort(entry: Entry) {
-    if (entry.kind === 'event') return this.#seeEvent(JSON.parse(Buffer.from(entry.bytes).toString()) as RunEvent);
+    if (entry.kind === 'event') return this.#handleEvent(JSON.parse(Buffer.from(entry.bytes).toString()) as RunEvent);
     if (entry.kind === 'closed') return this.over() ?? 'nothing';
     if (!isOutput(entry.kind)) return 'nothing';
     if (this.#hasBegun) return 'output';
     return this.#isReplayed ? 'replay' : 'nothing';
   }
 
-  over(): Ending | undefined {
-    const run = this.#known();
+  over(): ExecutionEnd | undefined {
+    const run = this.#find();
     return run?.state === 'ended' ? endingOfRun(run) : undefined;
   }
 
-  #known(): RunInfo | undefined {
+  #find(): RunInfo | undefined {
     try {
       return this.session.runs.find(this.id);
     } catch {
@@ -103,7 +103,7 @@ export class RunExecution implements Execution {
     }
   }
 
-  #seeEvent(event: RunEvent): 'nothing' | Ending {
+  #handleEvent(event: RunEvent): 'nothing' | ExecutionEnd {
     if (event.type === 'session_reset' || event.run.id !== this.id) return 'nothing';
     if (event.type === 'run_ended') return endingOfRun(event.run);
     this.#hasBegun = true;

@@ -20,7 +20,7 @@ const SessionStatus = z
   .object({ session_id: z.string(), running: z.boolean(), output_offset: z.number() })
   .openapi('ExecdSession');
 
-const Started = SessionStatus.pick({ session_id: true }).extend({ mode: z.enum(['pty', 'pipe']).optional() });
+const NewSession = SessionStatus.pick({ session_id: true }).extend({ mode: z.enum(['pty', 'pipe']).optional() });
 
 export function execdSessionRoutes(access: SessionAccess, liveness: Liveness): HttpRoute[] {
   return [
@@ -33,10 +33,10 @@ export function execdSessionRoutes(access: SessionAccess, liveness: Liveness): H
       description: 'With `pty=1` in a terminal, where one can be opened: `mode` says what it got.',
       query: z.object({ pty: Flag.optional() }),
       body: z.object({ cwd: Cwd }),
-      responses: { 200: { description: 'Its id.', schema: Started } },
+      responses: { 200: { description: 'Its id.', schema: NewSession } },
       handler: async ({ query, body, principal }) => {
         const cwd = expandCwd(body.cwd);
-        if (cwd !== undefined) make(cwd);
+        if (cwd !== undefined) makeDirectory(cwd);
         const mode = query.pty === true ? 'pty' : 'pipe';
         const spec = { runs: true, mode, ...(cwd === undefined ? {} : { cwd }) } as const;
         const { id, record } = await access.seenBy(principal).create(spec, { orPipes: true });
@@ -112,7 +112,7 @@ export function execdSessionRoutes(access: SessionAccess, liveness: Liveness): H
  * Creates the directory, as the daemon does, level by level: Node 20's `recursive` loops for ever if the kernel returns
  * ENOENT for a folder whose parent exists, as below /proc. Throws `bad_cwd`.
  */
-function make(cwd: string): void {
+function makeDirectory(cwd: string): void {
   try {
     const missing: string[] = [];
     for (let path = cwd; !existsSync(path); path = dirname(path)) missing.unshift(path);

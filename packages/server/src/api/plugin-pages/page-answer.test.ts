@@ -5,7 +5,7 @@ import { responseOf } from './page-answer.ts';
 const request = { plugin: 'p', base: 'http://localhost', path: '/plugins/p/x', isPublic: true };
 const many = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`k-${i}`, 'x'.repeat(100)]));
 
-test('headers are counted before they are looked at', () => {
+test('headers are counted before they are read', () => {
   let accesses = 0;
   const headers = new Proxy(many, {
     get: (target, name) => {

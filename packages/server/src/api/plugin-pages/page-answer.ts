@@ -11,7 +11,7 @@ const MAX_HEADERS = 16;
 const MAX_REASON = 300;
 
 /** Counts the headers before each is validated. */
-const Few = z.custom<object>(
+const FewHeaders = z.custom<object>(
   (value) => typeof value === 'object' && value !== null && Object.keys(value).length <= MAX_HEADERS,
   `at most ${MAX_HEADERS} headers`,
 );
@@ -19,7 +19,7 @@ const Few = z.custom<object>(
 const Answer = z.strictObject({
   // 1xx belong to the connection.
   status: z.int().min(200).max(599),
-  headers: Few.pipe(
+  headers: FewHeaders.pipe(
     z.record(
       z.string().regex(/^[a-z0-9-]{1,60}$/, 'names of headers in lower case'),
       // Printable characters only: without line ends a value cannot inject a header or a body.
@@ -83,7 +83,7 @@ export function responseOf(result: unknown, request: PluginPageRequest): Respons
   const read = Answer.safeParse(result);
   if (!read.success) {
     const [issue] = read.error.issues;
-    throw wrong(
+    throw invalidAnswer(
       request,
       `its ${issue?.path[0]?.toString() ?? 'shape'} is wrong: ${issue?.message ?? ''}`.slice(0, MAX_REASON),
     );
@@ -92,11 +92,15 @@ export function responseOf(result: unknown, request: PluginPageRequest): Respons
   const out = new Headers();
   for (const [name, value] of Object.entries(headers)) {
     if (!ALLOWED.has(name)) {
-      throw wrong(request, `the header "${name}" is none that a plugin sets; it sets ${[...ALLOWED].join(', ')}`);
+      throw invalidAnswer(
+        request,
+        `the header "${name}" is none that a plugin sets; it sets ${[...ALLOWED].join(', ')}`,
+      );
     }
     out.set(name, name === 'location' ? locationOf(value, request) : value);
   }
-  if (Buffer.byteLength(body, 'base64') > MAX_BYTES) throw wrong(request, `its body is larger than ${MAX_BYTES} bytes`);
+  if (Buffer.byteLength(body, 'base64') > MAX_BYTES)
+    throw invalidAnswer(request, `its body is larger than ${MAX_BYTES} bytes`);
   const bytes = NO_BODY.has(status) ? null : Buffer.from(body, 'base64');
   if (bytes === null) out.delete('content-type');
   else setContentType(out, request);
@@ -106,9 +110,9 @@ export function responseOf(result: unknown, request: PluginPageRequest): Respons
 function setContentType(out: Headers, request: PluginPageRequest): void {
   const contentType = out.get('content-type') ?? 'application/octet-stream';
   const type = TYPE.exec(contentType)?.[1]?.toLowerCase();
-  if (type === undefined) throw wrong(request, 'its content-type is none');
+  if (type === undefined) throw invalidAnswer(request, 'its content-type is none');
   if (LOADABLE.test(type)) {
-    throw wrong(
+    throw invalidAnswer(
       request,
       `its content-type is ${type}: scripts and styles do not come from a plugin. Put styles into the page`,
     );
@@ -134,10 +138,10 @@ function locationOf(value: string, request: PluginPageRequest): string {
     if (url.origin === origin && isOwn) return before + url.pathname + url.search + url.hash;
     if (isPublic && url.protocol === 'https:') return url.href;
   }
-  throw wrong(request, `its location is neither below ${own}/${isPublic ? ' nor an https address' : ''}`);
+  throw invalidAnswer(request, `its location is neither below ${own}/${isPublic ? ' nor an https address' : ''}`);
 }
 
-const wrong = ({ plugin }: PluginPageRequest, what: string): BinnacleError =>
+const invalidAnswer = ({ plugin }: PluginPageRequest, what: string): BinnacleError =>
   new BinnacleError('plugin_failed', {
     message: `The answer of the plugin ${plugin} cannot be sent: ${what}.`,
     details: { plugin },

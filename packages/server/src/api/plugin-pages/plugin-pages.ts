@@ -97,8 +97,8 @@ class PluginPages {
   readonly #parts: PluginPagesParts;
   readonly #limits: PluginPageLimits;
   readonly #rates: Rates;
-  readonly #arriving = new Loads();
-  readonly #inFlight = new Loads();
+  readonly #arriving = new LoadCounters();
+  readonly #inFlight = new LoadCounters();
   readonly #loggedAt = new Map<string, number>();
 
   constructor(parts: PluginPagesParts) {
@@ -165,7 +165,7 @@ class PluginPages {
     const all = this.#arriving.take(plugin, 0, { count: arriving, bytes: 0 });
     const one = this.#arriving.take(`${plugin} ${address}`, 0, { count: arrivingOfOne, bytes: 0 });
     try {
-      if (all === undefined || one === undefined) throw busy(plugin);
+      if (all === undefined || one === undefined) throw pluginBusy(plugin);
       return await readBody(request, bodyBytes);
     } finally {
       all?.();
@@ -178,7 +178,7 @@ class PluginPages {
     const all = this.#inFlight.take(plugin, bytes, { count: inFlight, bytes: inFlightBytes });
     const one = this.#inFlight.take(`${plugin} ${sender}`, bytes, { count: inFlightOfOne, bytes: inFlightBytes });
     try {
-      if (all === undefined || one === undefined) throw busy(plugin);
+      if (all === undefined || one === undefined) throw pluginBusy(plugin);
       return await invoke(pageRequest, answerMs);
     } finally {
       all?.();
@@ -211,7 +211,7 @@ class PluginPages {
   }
 }
 
-const busy = (plugin: string): BinnacleError => new BinnacleError('plugin_busy', { details: { plugin } });
+const pluginBusy = (plugin: string): BinnacleError => new BinnacleError('plugin_busy', { details: { plugin } });
 
 /**
  * Refuses requests that do not open the page directly. Browsers declare the purpose of a request. A plugin's response
@@ -230,7 +230,7 @@ function refuseEmbedding(request: IncomingMessage): void {
 }
 
 /** Counters of concurrent use by key. */
-class Loads {
+class LoadCounters {
   readonly #loads = new Map<string, { count: number; bytes: number }>();
 
   /**

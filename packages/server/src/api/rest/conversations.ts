@@ -6,7 +6,7 @@ import { authorOf } from '../../conversations/state/audience.ts';
 import type { WriteLease } from '../../conversations/write-lease.ts';
 import { type HttpRoute, json, noContent, route, z } from '../http/routes.ts';
 import { LeaseHeader, LeaseTtl, text, ttlOf } from '../schemas/fields.ts';
-import { ConversationShape, Shown } from '../schemas/resources.ts';
+import { ConversationShape, VisibilityShape } from '../schemas/resources.ts';
 
 export const OfConversation = z.object({ key: z.string().max(512) });
 const Limit = z
@@ -20,7 +20,7 @@ const NewConversation = z.strictObject({
   name: text(200).min(1).optional(),
   key: z.string().max(1000).optional(),
   title: Title.optional(),
-  visibility: Shown.optional(),
+  visibility: VisibilityShape.optional(),
 });
 
 const Agent = z
@@ -109,7 +109,7 @@ export function conversationRoutes(conversations: Conversations): HttpRoute[] {
       scope: 'input',
       summary: 'Name it, or change who may see it. For its owner.',
       params: OfConversation,
-      body: z.strictObject({ title: Title.min(1).optional(), visibility: Shown.optional() }),
+      body: z.strictObject({ title: Title.min(1).optional(), visibility: VisibilityShape.optional() }),
       responses: { 200: { description: 'As it is now.', schema: ConversationShape } },
       handler: async ({ params, body, principal }) => {
         const conversation = await conversations.get(params.key, principal);

@@ -52,7 +52,7 @@ const IdleLimit = z
   .transform(Number)
   .refine((seconds) => seconds > 0 && seconds <= 86_400, 'more than 0 and at most 86400 seconds');
 
-const Imported = z
+const ImportResult = z
   .object({
     session: z.looseObject({ id: z.string(), name: z.string(), state: z.string() }),
     recording: z.object({
@@ -176,7 +176,7 @@ export function recordingRoutes(parts: RecordingParts): HttpRoute[] {
       scope: 'create',
       summary: 'Make a session of a recording: the body is an asciicast file of version 1, 2 or 3.',
       query: z.strictObject({ name: text(200).min(1).optional(), input: Flag.optional() }),
-      responses: { 201: { description: 'It can be watched and found like any other.', schema: Imported } },
+      responses: { 201: { description: 'It can be watched and found like any other.', schema: ImportResult } },
       handler: async ({ query, principal, request }) => {
         const { maxBytes } = recordings;
         if (headerValues(request, 'content-encoding').some((encoding) => encoding.toLowerCase() !== 'identity')) {

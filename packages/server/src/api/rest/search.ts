@@ -17,7 +17,7 @@ const Query = z.strictObject({
   limit: numberIn(1, MAX_HITS).optional(),
 });
 
-const Foreign = z.object({
+const ForeignShape = z.object({
   sessionId: z.string(),
   source: z.string(),
   labels: z.record(z.string(), z.string()),
@@ -30,7 +30,7 @@ const Hit = z
     session: z.uuid(),
     name: z.string(),
     state: z.enum(['starting', 'running', 'exited', 'closed', 'lost']),
-    foreign: Foreign.nullable(),
+    foreign: ForeignShape.nullable(),
     offset: z.number(),
     snippet: z.string(),
     matches: z.array(z.tuple([z.number(), z.number()])),

@@ -53,7 +53,12 @@ const ShareInfo = z
   .openapi('Share');
 const Deed = z.object({ at: z.number(), what: z.string(), by: z.string(), address: z.string().nullable() });
 const Guest = z.object({ id: z.string(), name: z.string(), redeemedAt: z.number() });
-const What = { session: z.string().nullable(), conversation: z.string().nullable(), mode: Mode, label: z.string() };
+const SharedTarget = {
+  session: z.string().nullable(),
+  conversation: z.string().nullable(),
+  mode: Mode,
+  label: z.string(),
+};
 const OfShare = z.object({ id: z.string().max(100) });
 
 export function shareRoutes(parts: ShareParts): HttpRoute[] {
@@ -177,7 +182,7 @@ export function shareRoutes(parts: ShareParts): HttpRoute[] {
       responses: {
         201: {
           description: 'Send the credential as Authorization: Bearer.',
-          schema: z.object({ credential: z.string(), name: z.string(), expiresAt: z.number(), ...What }),
+          schema: z.object({ credential: z.string(), name: z.string(), expiresAt: z.number(), ...SharedTarget }),
         },
       },
       handler: ({ body, request }) => {
@@ -223,7 +228,11 @@ export function shareRoutes(parts: ShareParts): HttpRoute[] {
       responses: {
         200: {
           description: 'The session, or the conversation and its sessions.',
-          schema: z.object({ ...What, expiresAt: z.number(), sessions: z.array(z.looseObject({ id: z.string() })) }),
+          schema: z.object({
+            ...SharedTarget,
+            expiresAt: z.number(),
+            sessions: z.array(z.looseObject({ id: z.string() })),
+          }),
         },
       },
       handler: async ({ principal }) => {

@@ -34,7 +34,7 @@ const TokenInfo = z
   .openapi('TokenInfo');
 
 const OfToken = z.object({ id: z.string().max(100) });
-const Issued = z
+const IssuedShape = z
   .object({
     tokens: z.array(TokenInfo).describe('End only with `issued=revoke`.'),
     logins: z.array(TokenInfo).describe('End with it in any case, as all that follows.'),
@@ -113,7 +113,7 @@ export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): HttpRoute[]
       scope: 'admin',
       summary: 'What a token or a browser login has made and counts still.',
       params: OfToken,
-      responses: { 200: { description: 'Tokens, logins, share links, login links.', schema: Issued } },
+      responses: { 200: { description: 'Tokens, logins, share links, login links.', schema: IssuedShape } },
       handler: ({ params }) => {
         const issued = auth.issuedBy(params.id);
         if (issued === undefined) throw noSuchToken();

@@ -255,13 +255,13 @@ export const TrafficMessages = z.discriminatedUnion('type', [
   }),
 ]);
 
-type None<Missing extends never> = Missing;
+type NoMissing<Missing extends never> = Missing;
 /** Fails to compile if a name in the types is missing in the schemas. */
 export type SchemaCoverage = [
-  None<Exclude<ServerBody['t'], z.output<typeof ServerFrames>['t']>>,
-  None<Exclude<SessionFrame['type'], z.output<typeof SessionFrames>['type']>>,
-  None<Exclude<TrafficServerMessage['type'], z.output<typeof TrafficMessages>['type']>>,
-  None<Exclude<ConversationEvent['type'], z.output<typeof ConversationEventShape>['type']>>,
+  NoMissing<Exclude<ServerBody['t'], z.output<typeof ServerFrames>['t']>>,
+  NoMissing<Exclude<SessionFrame['type'], z.output<typeof SessionFrames>['type']>>,
+  NoMissing<Exclude<TrafficServerMessage['type'], z.output<typeof TrafficMessages>['type']>>,
+  NoMissing<Exclude<ConversationEvent['type'], z.output<typeof ConversationEventShape>['type']>>,
 ];
 
 const Output = z.object({

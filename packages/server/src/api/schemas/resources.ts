@@ -46,7 +46,7 @@ export const SessionShape = z
 
 const UserName = z.string().min(1).max(64);
 /** Visibility of a conversation. */
-export const Shown = z.discriminatedUnion('kind', [
+export const VisibilityShape = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('private') }),
   z.strictObject({ kind: z.literal('shared'), with: z.array(UserName).max(100) }),
   z.strictObject({ kind: z.literal('everyone') }),
@@ -57,7 +57,7 @@ export const ConversationShape = z
     key: z.string(),
     agent: z.string(),
     owner: z.string().nullable(),
-    visibility: Shown,
+    visibility: VisibilityShape,
     title: z.string(),
     createdAt: z.number(),
     updatedAt: z.number(),

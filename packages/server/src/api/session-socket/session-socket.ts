@@ -28,7 +28,7 @@ import type { Session, Steering } from '../../sessions/session.ts';
 import type { SeenSessions, SessionAccess } from '../../visibility/session-access.ts';
 import type { ServerFrame } from '../schemas/session-frames.ts';
 import type { LiveConnection, Liveness } from '../stream/liveness.ts';
-import { type Encoding, type Exit, JsonWire, type Sendable, type Wire } from './session-wire.ts';
+import { type Encoding, JsonWire, type OutgoingFrame, type ProgramExit, type Wire } from './session-wire.ts';
 
 /**
  * Delay from the last output after the exit to the exit frame. Without a limit, orphaned children could hold the output
@@ -158,7 +158,7 @@ export class SessionSocket implements Sink, LiveConnection {
   readonly #pump: Pump;
   readonly #release: (() => void)[];
   /** Exit of the program. Sent after the last output, which may come after the exit in the log. */
-  #exit: Exit | undefined;
+  #exit: ProgramExit | undefined;
   #lingering: NodeJS.Timeout | undefined;
   #isReplaying: boolean;
   #untakenBytes = 0;
@@ -213,7 +213,7 @@ export class SessionSocket implements Sink, LiveConnection {
   }
 
   start(): void {
-    if (!this.#isReplaying) this.#sayConnected();
+    if (!this.#isReplaying) this.#sendConnected();
     this.#pump.start();
   }
 
@@ -222,7 +222,7 @@ export class SessionSocket implements Sink, LiveConnection {
     let isLast = false;
     for (const entry of page.entries) {
       if (isOutput(entry.kind)) hasRoom = this.#output(entry);
-      else if (entry.kind === 'exit') this.#exit = JSON.parse(Buffer.from(entry.bytes).toString()) as Exit;
+      else if (entry.kind === 'exit') this.#exit = JSON.parse(Buffer.from(entry.bytes).toString()) as ProgramExit;
       else if (entry.kind === 'closed') isLast = true;
     }
     if (isLast) return this.#finish();
@@ -278,10 +278,10 @@ export class SessionSocket implements Sink, LiveConnection {
 
   #endReplay(): void {
     this.#isReplaying = false;
-    this.#sayConnected();
+    this.#sendConnected();
   }
 
-  #sayConnected(): void {
+  #sendConnected(): void {
     this.#send(this.#wire.connected(this.#session, this.#replayUntil, this.#isReadOnly));
   }
 
@@ -370,13 +370,13 @@ export class SessionSocket implements Sink, LiveConnection {
     if (this.#untakenBytes > MAX_UNTAKEN_BYTES) this.close('too_slow');
   }
 
-  #send(frame: Sendable): boolean {
+  #send(frame: OutgoingFrame): boolean {
     if (this.#isOver) return false;
     this.#ws.send(frame instanceof Uint8Array ? frame : JSON.stringify(frame));
     return !this.#socket.writableNeedDrain;
   }
 
-  #sendAll(frames: readonly Sendable[]): boolean {
+  #sendAll(frames: readonly OutgoingFrame[]): boolean {
     for (const frame of frames) this.#send(frame);
     return !this.#socket.writableNeedDrain;
   }

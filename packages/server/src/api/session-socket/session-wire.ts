@@ -8,9 +8,9 @@ import type { Session } from '../../sessions/session.ts';
 import type { ServerFrame } from '../schemas/session-frames.ts';
 
 /** An object becomes a JSON text frame, bytes a binary frame. */
-export type Sendable = object | Uint8Array;
+export type OutgoingFrame = object | Uint8Array;
 
-export interface Exit {
+export interface ProgramExit {
   readonly exitCode: number | null;
   readonly signal: string | null;
 }
@@ -18,13 +18,13 @@ export interface Exit {
 /** A dialect of the session socket: only the encoding differs between dialects. */
 export interface Wire {
   /** Encodes output. `isReplay`: the output is older than the connection. */
-  output(kind: OutputKind, bytes: Uint8Array, offset: number, isReplay: boolean): readonly Sendable[];
+  output(kind: OutputKind, bytes: Uint8Array, offset: number, isReplay: boolean): readonly OutgoingFrame[];
   /** Returns the bytes of an incomplete character that will not be completed. */
-  rest(isReplay: boolean): readonly Sendable[];
+  rest(isReplay: boolean): readonly OutgoingFrame[];
   /** `liveFrom`: the offset at which live output begins. */
-  connected(session: Session, liveFrom: number, isReadOnly: boolean): Sendable;
-  exit(exit: Exit): Sendable;
-  readonly ping: Sendable | undefined;
+  connected(session: Session, liveFrom: number, isReadOnly: boolean): OutgoingFrame;
+  exit(exit: ProgramExit): OutgoingFrame;
+  readonly ping: OutgoingFrame | undefined;
   /** Returns the reason for a close code. */
   reason(code: Code | 'exit'): string;
   /** Parses a client frame; `why` is the text for an invalid frame. */
@@ -96,7 +96,7 @@ export class JsonWire implements Wire {
     return { type: 'connected', session_id: session.id, mode: session.record.spec.mode, offset: this.#sentOffset };
   }
 
-  exit(exit: Exit): ServerFrame {
+  exit(exit: ProgramExit): ServerFrame {
     return { type: 'exit', exit_code: codeOf(exit) };
   }
 
@@ -132,6 +132,6 @@ function parseJson(text: string): unknown {
 }
 
 /** Returns the exit code. The protocol has a number only; a signal becomes 128 + n, as in shells. */
-export function codeOf({ exitCode, signal }: Exit): number {
+export function codeOf({ exitCode, signal }: ProgramExit): number {
   return exitCode ?? 128 + (constants.signals[signal as NodeJS.Signals] ?? 0);
 }

@@ -59,29 +59,29 @@ class ExportAnswer implements Sink, LiveConnection, ExportProgress {
   readonly #parts: ExportParts;
   readonly #pump: Pump;
   readonly #unwatch: () => void;
-  #reached: () => void = () => undefined;
-  #over: () => void = () => undefined;
+  #resolveReached: () => void = () => undefined;
+  #resolveOver: () => void = () => undefined;
   #isDone = false;
   /** Undefined: a plain HTTP client sends nothing back. TCP keep-alive detects dead clients. */
   readonly heardAt = undefined;
   #fullSince: number | undefined;
   /** Entries read but not yet written, in reverse order. */
-  #left: Entry[] = [];
+  #unwritten: Entry[] = [];
 
   constructor(parts: ExportParts) {
     this.#parts = parts;
     this.reached = new Promise((resolve) => {
-      this.#reached = resolve;
+      this.#resolveReached = resolve;
     });
     this.over = new Promise((resolve) => {
-      this.#over = resolve;
+      this.#resolveOver = resolve;
     });
     const { log, response, liveness, from = { epoch: log.epoch, place: 0, offset: 0 } } = parts;
     this.#pump = new Pump(new Cursor(log, from), this);
     this.#unwatch = liveness.watch(this);
     response.on('drain', () => {
       this.#fullSince = undefined;
-      this.#goOn();
+      this.#continue();
     });
     response.on('close', () => this.#end());
   }
@@ -105,12 +105,12 @@ class ExportAnswer implements Sink, LiveConnection, ExportProgress {
 
   /** Stores the entries; `#slice` converts them later, in scheduled slots. */
   page(page: Page): Took {
-    this.#left = [...page.entries].reverse();
-    this.#goOn();
+    this.#unwritten = [...page.entries].reverse();
+    this.#continue();
     return 'full';
   }
 
-  #goOn(): void {
+  #continue(): void {
     if (this.#isDone || this.#fullSince !== undefined) return;
     this.#parts.scheduler.ask(this.#parts.by, () => this.#slice());
   }
@@ -131,19 +131,19 @@ class ExportAnswer implements Sink, LiveConnection, ExportProgress {
     const end = performance.now() + SLICE_MS;
     let text = '';
     for (;;) {
-      const entry = this.#left.pop();
+      const entry = this.#unwritten.pop();
       if (entry === undefined) break;
       if (entry.offset >= until) {
         this.#write(text);
         this.#finish(false);
         return;
       }
-      text += writer.entry(shown(before(entry, until)));
+      text += writer.entry(shown(entryBefore(entry, until)));
       // Checked per entry: an entry can be much larger than a page.
       if (text.length >= WRITE_CHARS || performance.now() >= end) break;
     }
     if (!this.#write(text)) return;
-    if (this.#left.length > 0) this.#goOn();
+    if (this.#unwritten.length > 0) this.#continue();
     else this.#pump.resume();
   }
 
@@ -155,7 +155,7 @@ class ExportAnswer implements Sink, LiveConnection, ExportProgress {
     const isOver = this.#parts.isOver();
     const { log, until = Number.POSITIVE_INFINITY } = this.#parts;
     if (this.#parts.follow && !isOver && log.head.offset < until) {
-      this.#reached();
+      this.#resolveReached();
       return 'more';
     }
     return this.#finish(isOver);
@@ -191,14 +191,14 @@ class ExportAnswer implements Sink, LiveConnection, ExportProgress {
     this.#isDone = true;
     this.#unwatch();
     this.#pump.stop();
-    this.#left = [];
-    this.#reached();
-    this.#over();
+    this.#unwritten = [];
+    this.#resolveReached();
+    this.#resolveOver();
   }
 }
 
 /** Returns the part of the entry before an offset. */
-const before = (entry: Entry, until: number): Entry =>
+const entryBefore = (entry: Entry, until: number): Entry =>
   isOutput(entry.kind) && entry.offset + entry.bytes.length > until
     ? { ...entry, bytes: entry.bytes.subarray(0, until - entry.offset) }
     : entry;

@@ -62,7 +62,7 @@ class OutputAnswer implements Sink, LiveConnection {
   #offset: number;
   /** End of a finite response: the head at its start, so that a program that never stops cannot make it endless. */
   #until: number;
-  #left: number;
+  #remainingBytes: number;
   #timer: NodeJS.Timeout | undefined;
   /** Buffer of a finite response: its length and its end offset belong in the header. */
   #collected: Uint8Array[] = [];
@@ -81,7 +81,7 @@ class OutputAnswer implements Sink, LiveConnection {
     this.#reject = reject;
     this.#offset = query.at.offset;
     this.#until = query.follow ? Number.POSITIVE_INFINITY : session.log.head.offset;
-    this.#left = query.limit ?? Number.POSITIVE_INFINITY;
+    this.#remainingBytes = query.limit ?? Number.POSITIVE_INFINITY;
     this.#pump = new Pump(new Cursor(session.log, query.at), this);
     this.#unwatch = liveness.watch(this);
     response.on('drain', () => {
@@ -117,17 +117,17 @@ class OutputAnswer implements Sink, LiveConnection {
       }
       const isSelected = this.#query.stream === undefined || this.#query.stream === entry.kind;
       const end = Math.min(
-        this.#last - entry.offset,
+        this.#endOffset - entry.offset,
         entry.bytes.length,
-        isSelected ? this.#left : Number.POSITIVE_INFINITY,
+        isSelected ? this.#remainingBytes : Number.POSITIVE_INFINITY,
       );
       const bytes = entry.bytes.subarray(0, Math.max(0, end));
       this.#offset = entry.offset + bytes.length;
       if (isSelected) {
-        this.#left -= bytes.length;
+        this.#remainingBytes -= bytes.length;
         hasRoom = this.#write(bytes);
       }
-      if (this.#left <= 0 || this.#offset >= this.#last) return this.#finish();
+      if (this.#remainingBytes <= 0 || this.#offset >= this.#endOffset) return this.#finish();
     }
     if (hasRoom) return 'more';
     this.fullSince ??= performance.now();
@@ -179,13 +179,17 @@ class OutputAnswer implements Sink, LiveConnection {
 
   #streamedHead(): Record<string, string> {
     // With a stream filter or a limit the end is not known yet; the client counts bytes, or requests a smaller range.
-    if (this.#query.stream !== undefined || this.#query.limit !== undefined || this.#last === Number.POSITIVE_INFINITY)
+    if (
+      this.#query.stream !== undefined ||
+      this.#query.limit !== undefined ||
+      this.#endOffset === Number.POSITIVE_INFINITY
+    )
       return {};
-    return { 'Binnacle-Next-Offset': String(this.#last) };
+    return { 'Binnacle-Next-Offset': String(this.#endOffset) };
   }
 
   /** Offset after the last byte of this response, as far as known. */
-  get #last(): number {
+  get #endOffset(): number {
     return Math.min(this.#until, this.#selection.limit);
   }
 

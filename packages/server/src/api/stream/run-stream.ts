@@ -42,24 +42,24 @@ export interface RunAnswer {
   takeOver(): ServerResponse;
 }
 
-/** Sends the events from a position on; the last is `end`. Throws the errors of `placeIn`, before the first byte. */
+/** Sends the events from a position on; the last is `end`. Throws the errors of `startPosition` before the first byte. */
 export async function streamRun(
   answer: RunAnswer,
   { from, follow, encoding }: RunQuery & Pick<SseQuery, 'encoding'>,
 ): Promise<StreamEnd> {
   const { seen, session, run, liveness, takeOver } = answer;
-  const at = await placeIn(answer, from);
+  const at = await startPosition(answer, from);
   const startsAtRun = await isRunStart(session, run, at);
   const selection = new RunSelection(session, run);
   const stream = new EventStream(seen.takeOver(session, takeOver), liveness);
   try {
-    // The run as it was when `placeIn` computed the position: a run that has begun since begins elsewhere.
+    // The run as it was when `startPosition` computed the position: a run that has begun since begins elsewhere.
     if (!startsAtRun) stream.send('run', at, run);
     if (run.position !== null) return await showLog(session, selection, { at, follow, encoding }, stream);
     if (follow && !hasRunBegun(run)) await selection.begin(stream, liveness, seen);
     const { position } = selection.run;
     if (position !== null && stream.isOpen && follow) {
-      await reach(session, position);
+      await refreshTo(session, position);
       const begin = parsePosition(position);
       return await showLog(session, selection, { at: begin, follow, encoding }, stream);
     }
@@ -74,19 +74,19 @@ export async function streamRun(
   return await stream.closed;
 }
 
-/** Writes the bytes of a run. Throws the errors of `placeIn` and `gap`, before the first byte. */
+/** Writes the bytes of a run. Throws the errors of `startPosition` and `gap`, before the first byte. */
 export async function writeRunOutput(answer: RunAnswer, { from, follow }: RunQuery): Promise<'empty' | 'written'> {
   const { seen, session, liveness, signal } = answer;
   let { run } = answer;
   if (follow && !hasRunBegun(run)) {
-    await placeIn(answer, from);
+    await startPosition(answer, from);
     run = await waitForRun(session, { run, isReached: hasRunBegun, signal, liveness, seen });
   }
   if (run.position === null) {
-    await placeIn({ ...answer, run }, from);
+    await startPosition({ ...answer, run }, from);
     return 'empty';
   }
-  const at = await placeIn({ ...answer, run }, from);
+  const at = await startPosition({ ...answer, run }, from);
   const selection = new RunSelection(session, run);
   try {
     const { oldest, head } = session.log;
@@ -105,9 +105,9 @@ export async function writeRunOutput(answer: RunAnswer, { from, follow }: RunQue
  * valid: the run's entries after that position follow. Throws `bad_offset` and `offset_ahead` for a `since` outside of
  * the run, and the errors of `positionOf`.
  */
-async function placeIn({ session, run, head }: RunAnswer, from: RunFrom): Promise<Position> {
+async function startPosition({ session, run, head }: RunAnswer, from: RunFrom): Promise<Position> {
   const { log } = session;
-  if (run.position !== null) await reach(session, run.position);
+  if (run.position !== null) await refreshTo(session, run.position);
   const { startOffset, endOffset } = run;
   const end = endOffset ?? log.head.offset;
   if (from !== 'start' && 'since' in from) {
@@ -137,7 +137,7 @@ async function placeIn({ session, run, head }: RunAnswer, from: RunFrom): Promis
 export const sessionHead = ({ log }: Session): Position => ({ epoch: log.epoch, ...log.head });
 
 /** Refreshes the session if its log lags behind: a run event can arrive before the log growth that it reports. */
-async function reach(session: Session, position: string): Promise<void> {
+async function refreshTo(session: Session, position: string): Promise<void> {
   if (parsePosition(position).place > session.log.head.place) await session.refresh();
 }
 

@@ -60,7 +60,7 @@ export interface FeedParts {
   readonly outlet: TrafficFeedOutlet;
 }
 
-interface Exit {
+interface ProgramExit {
   readonly exitCode: number | null;
   readonly signal: string | null;
 }
@@ -83,7 +83,7 @@ export class TrafficFeed implements Sink {
   #command: string;
   /** Preview of the output of the current emitted event; undefined before its first piece. */
   #preview: string | undefined;
-  #exit: Exit | undefined;
+  #exit: ProgramExit | undefined;
   #isExitSent = false;
   #lingering: NodeJS.Timeout | undefined;
   #isStarted = false;
@@ -253,7 +253,7 @@ export class TrafficFeed implements Sink {
         continue;
       }
       this.#at = { ...this.#at, place, offset };
-      if (kind === 'exit') this.#exit = entryBodyOf(entry) as Exit;
+      if (kind === 'exit') this.#exit = entryBodyOf(entry) as ProgramExit;
       else if (kind === 'event') yield* this.#markNews(entryBodyOf(entry) as Partial<TrafficMark>, time);
       else if (kind === 'closed') {
         yield* this.#ending(time);

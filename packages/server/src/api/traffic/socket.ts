@@ -43,7 +43,7 @@ export class TrafficSocket implements SubscriptionOutlet, LiveConnection {
   readonly #subscriptions = new Map<string, TrafficSubscription>();
   readonly #release: (() => void)[];
   /** Serial queue of subscriptions being opened, in order of request. */
-  #making: Promise<void> = Promise.resolve();
+  #opening: Promise<void> = Promise.resolve();
   #underWay = 0;
   #followed = 0;
   #isAdvancing = false;
@@ -206,10 +206,10 @@ export class TrafficSocket implements SubscriptionOutlet, LiveConnection {
     this.#subscriptions.set(id, subscription);
     this.#underWay += 1;
     if (this.#underWay === MAX_UNDER_WAY) this.#ws.pause();
-    this.#making = this.#making.then(() => this.#make(subscription));
+    this.#opening = this.#opening.then(() => this.#open(subscription));
   }
 
-  async #make(subscription: TrafficSubscription): Promise<void> {
+  async #open(subscription: TrafficSubscription): Promise<void> {
     try {
       // A subscription dropped while it waited for its turn: nothing was sent about it, and nothing will be.
       if (!subscription.isOver) await subscription.open();

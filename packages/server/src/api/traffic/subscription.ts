@@ -127,7 +127,7 @@ export class TrafficSubscription {
     });
     const found = await this.#find();
     if (this.#isOver) return;
-    if (isPlace) await this.#check(found, from);
+    if (isPlace) await this.#checkPosition(found, from);
     if (this.#isOver) return;
     this.#outlet.say({
       type: 'subscribed',
@@ -136,11 +136,11 @@ export class TrafficSubscription {
       sessions: found.length,
       timestamp: Date.now(),
     });
-    const wishes = found.map((info) => this.#wish(info, from, isWide));
-    for (const wish of wishes) {
-      if (wish === undefined) continue;
-      this.#known.add(wish.id);
-      this.#line.push(this.#inLine(wish));
+    const starts = found.map((info) => this.#startOf(info, from, isWide));
+    for (const start of starts) {
+      if (start === undefined) continue;
+      this.#known.add(start.id);
+      this.#line.push(this.#queuedStart(start));
     }
     this.#outlet.advanceSoon();
     for (const { id, state } of found) if (state !== 'starting') this.#known.add(id);
@@ -192,7 +192,7 @@ export class TrafficSubscription {
   async #find(): Promise<SessionInfo[]> {
     const { session_id } = this.#filter;
     if (session_id !== undefined && isSessionId(session_id)) {
-      const info = await this.#one(session_id);
+      const info = await this.#sessionInfo(session_id);
       if (info !== undefined) return matches(this.#filter, info) ? [info] : [];
     }
     const found: SessionInfo[] = [];
@@ -206,7 +206,7 @@ export class TrafficSubscription {
   }
 
   /** Returns a session by its id. Undefined: not an id of this gateway, but possibly an emitter's own id. */
-  async #one(id: SessionId): Promise<SessionInfo | undefined> {
+  async #sessionInfo(id: SessionId): Promise<SessionInfo | undefined> {
     try {
       return await this.#seen.info(id);
     } catch (error) {
@@ -216,17 +216,17 @@ export class TrafficSubscription {
   }
 
   /** Checks a position, so that a wrong one is refused before the first message. */
-  async #check(found: readonly SessionInfo[], position: string): Promise<void> {
+  async #checkPosition(found: readonly SessionInfo[], position: string): Promise<void> {
     if (found.length === 0) throw new BinnacleError('session_not_found');
     for (const { id } of found) {
       const session = this.#seen.get(id);
       await session.refresh();
-      await positionOf(session.log, placeOf(position));
+      await positionOf(session.log, logPositionOf(position));
     }
   }
 
   /** Returns the start of reading a session, or undefined if nothing of the session is wanted. */
-  #wish(info: SessionInfo, from: string, isWide: boolean): ReadStart | undefined {
+  #startOf(info: SessionInfo, from: string, isWide: boolean): ReadStart | undefined {
     const { id, position, state, createdAt, exitedAt } = info;
     const isFinished = state === 'closed' || state === 'lost';
     const { resume } = this.#request;
@@ -235,7 +235,7 @@ export class TrafficSubscription {
     const known = resume?.positions[id];
     if (known !== undefined) {
       // A session that was requested by name gets its end again.
-      if (isWide && isFinished && placeOf(known) === position) return undefined;
+      if (isWide && isFinished && logPositionOf(known) === position) return undefined;
       return { id, from: { position: known, isNew: false } };
     }
     if (resume !== undefined && (createdAt >= resume.since || (exitedAt ?? 0) >= resume.since))
@@ -259,14 +259,14 @@ export class TrafficSubscription {
     // A starting session has no log yet; its next change starts the feed.
     if (session.record.state === 'starting' || !matches(this.#filter, session.info)) return;
     this.#known.add(id);
-    this.#toFront(this.#inLine({ id, from: 'start' }));
+    this.#toFront(this.#queuedStart({ id, from: 'start' }));
   }
 
-  #inLine(wish: ReadStart): QueuedSession {
+  #queuedStart(start: ReadStart): QueuedSession {
     return {
-      id: wish.id,
+      id: start.id,
       begin: () => {
-        this.#begin(wish);
+        this.#begin(start);
         return true;
       },
     };
@@ -278,14 +278,14 @@ export class TrafficSubscription {
   }
 
   /** Frees the slot of an idle feed for other feeds. */
-  #leave(id: SessionId, following: FollowedSession): void {
+  #releaseSlot(id: SessionId, following: FollowedSession): void {
     this.#following.delete(id);
     this.#quiet.set(id, following);
     this.#outlet.leave();
   }
 
   /** Requests a slot for a feed whose log has grown. False: the feed waits for a slot. */
-  #comeBack(id: SessionId, following: FollowedSession): boolean {
+  #requestSlot(id: SessionId, following: FollowedSession): boolean {
     const enter = (): void => {
       this.#quiet.delete(id);
       this.#following.set(id, following);
@@ -321,27 +321,30 @@ export class TrafficSubscription {
   }
 
   /** Starts a session that has been admitted. */
-  #begin(wish: ReadStart): void {
-    this.#place(wish).then(
+  #begin(start: ReadStart): void {
+    this.#locate(start).then(
       (from) => {
         if (from === undefined) this.#outlet.leave();
-        else this.#follow(wish, from);
+        else this.#follow(start, from);
       },
       (error: unknown) => {
         this.#outlet.leave();
-        this.#fail(wish.id, error);
+        this.#fail(start.id, error);
       },
     );
   }
 
-  async #place({ id, from }: ReadStart): Promise<{ readonly session: Session; readonly at: TextPosition } | undefined> {
+  async #locate({
+    id,
+    from,
+  }: ReadStart): Promise<{ readonly session: Session; readonly at: TextPosition } | undefined> {
     if (this.#isOver) return undefined;
     const session = this.#seen.get(id);
     if (from === 'start') return { session, at: { at: await positionOf(session.log, 'start'), incomplete: new Map() } };
     const { at, incomplete } = parseTextPosition(from.position);
     // The client may know of newer output than the local head shows.
     if (at.place > session.log.head.place) await session.refresh();
-    return { session, at: { at: await positionOf(session.log, placeOf(from.position)), incomplete } };
+    return { session, at: { at: await positionOf(session.log, logPositionOf(from.position)), incomplete } };
   }
 
   #follow({ id, from }: ReadStart, { session, at }: { readonly session: Session; readonly at: TextPosition }): void {
@@ -358,8 +361,8 @@ export class TrafficSubscription {
     const outlet: TrafficFeedOutlet = {
       hasRoom: () => this.#outlet.hasRoom,
       send: (message) => this.#show(message),
-      quiet: () => this.#leave(id, following),
-      wake: () => this.#comeBack(id, following),
+      quiet: () => this.#releaseSlot(id, following),
+      wake: () => this.#requestSlot(id, following),
       over: () => this.#drop(id),
       failed: (error) => {
         this.#drop(id);
@@ -412,4 +415,4 @@ export class TrafficSubscription {
 }
 
 /** Returns the position without the bytes of incomplete characters. */
-const placeOf = (position: string): string => position.split('~', 1)[0] ?? '';
+const logPositionOf = (position: string): string => position.split('~', 1)[0] ?? '';

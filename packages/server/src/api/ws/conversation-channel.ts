@@ -28,7 +28,7 @@ export type ConversationFrame = Extract<
   ClientFrame,
   { t: 'follow' | 'unfollow' | 'watch_conversations' | 'send' | 'abort' | 'answer' }
 >;
-type Of<T extends ConversationFrame['t']> = Extract<ConversationFrame, { t: T }>;
+type FrameOf<T extends ConversationFrame['t']> = Extract<ConversationFrame, { t: T }>;
 
 /** Minimum interval between `conversation` frames for one conversation: a throttle, so that lists do not flicker. */
 const NEWS_MS = 100;
@@ -118,7 +118,7 @@ export class ConversationChannel implements ConversationFeedOutlet {
     this.#drop(feed.conversation.record.key);
   }
 
-  async #follow({ ref, conversation: key, from, deltaIntervalMs }: Of<'follow'>): Promise<void> {
+  async #follow({ ref, conversation: key, from, deltaIntervalMs }: FrameOf<'follow'>): Promise<void> {
     const conversation = await this.#get(key);
     const before = this.#feeds.get(key)?.feed;
     // A `follow` of everything must not skip unsent events of a run of this connection: start where the old feed is.
@@ -133,7 +133,7 @@ export class ConversationChannel implements ConversationFeedOutlet {
     feed.start();
   }
 
-  async #send(frame: Of<'send'>): Promise<void> {
+  async #send(frame: FrameOf<'send'>): Promise<void> {
     const { ref, conversation: key, id, text, steer, timeoutMs, lease, deltaIntervalMs } = frame;
     const conversation = await this.#get(key);
     assertMaySend(this.#parts.viewer, { text, steer });
@@ -171,18 +171,18 @@ export class ConversationChannel implements ConversationFeedOutlet {
     if (run?.position != null) this.#open(conversation, parsePosition(run.position), deltaIntervalMs, [run.id]).start();
   }
 
-  async #abort({ ref, conversation: key, run }: Of<'abort'>): Promise<void> {
+  async #abort({ ref, conversation: key, run }: FrameOf<'abort'>): Promise<void> {
     const conversation = await this.#get(key);
     const via = run === undefined ? 'conversation' : 'run';
     this.#parts.ok(ref, { aborted: conversation.abort(run, via, authorOf(this.#parts.viewer)) });
   }
 
-  async #answer({ ref, conversation: key, approval, option }: Of<'answer'>): Promise<void> {
+  async #answer({ ref, conversation: key, approval, option }: FrameOf<'answer'>): Promise<void> {
     (await this.#get(key)).answer(approval, option, authorOf(this.#parts.viewer));
     this.#parts.ok(ref);
   }
 
-  #watchAll({ on, runs = false, deltaIntervalMs = DELTA_INTERVAL_MS }: Of<'watch_conversations'>): void {
+  #watchAll({ on, runs = false, deltaIntervalMs = DELTA_INTERVAL_MS }: FrameOf<'watch_conversations'>): void {
     this.#watch = on ? { runs, intervalMs: deltaIntervalMs } : undefined;
     if (!on) return;
     this.#listen();

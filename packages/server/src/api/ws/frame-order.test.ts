@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FrameOrder } from './frame-order.ts';
 
-/** Piece of work that ends when it is told to. */
+/** Piece of work that ends on request. */
 function work(log: string[], name: string) {
   let end: () => void = () => undefined;
   const ended = new Promise<void>((resolve) => {
@@ -15,7 +15,7 @@ function work(log: string[], name: string) {
   };
   return { act, end };
 }
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const yieldToEventLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('the order of what a connection asks', () => {
   test('is at once and side by side, in the call itself, where nothing changes hands', () => {
@@ -33,16 +33,16 @@ describe('the order of what a connection asks', () => {
     void order.run('s', true, (taken as ReturnType<typeof work>).act);
     void order.run('s', false, (behind as ReturnType<typeof work>).act);
     void order.run('t', false, (other as ReturnType<typeof work>).act);
-    await turn();
+    await yieldToEventLoop();
     expect(log).toEqual(['typed begins', 'other begins']);
     typed?.end();
-    await turn();
+    await yieldToEventLoop();
     taken?.end();
-    await turn();
+    await yieldToEventLoop();
     expect(log.slice(2)).toEqual(['typed ends', 'taken begins', 'taken ends', 'behind begins']);
   });
 
-  test('goes on behind what fails, and tells only who asked for it', async () => {
+  test('continues after a failure, and reports the failure only to its sender', async () => {
     const order = new FrameOrder();
     const failed = order.run('s', true, () => Promise.reject(new Error('no')));
     const next = order.run('s', false, async () => undefined);
@@ -65,7 +65,7 @@ describe('the order of what a connection asks', () => {
                 if (isAlone) expect(running.size).toBe(0);
                 running.add(n);
                 for (let i = 0; i < slices; i += 1) {
-                  await turn();
+                  await yieldToEventLoop();
                   if (isAlone) expect([...running]).toEqual([n]);
                 }
                 running.delete(n);

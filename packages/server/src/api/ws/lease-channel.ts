@@ -76,7 +76,7 @@ export class LeaseChannel implements LeaseRecipient {
         ok(frame.ref, { released: true });
         break;
       case 'ask':
-        this.#ask(session);
+        this.#requestLease(session);
         ok(frame.ref);
         break;
       case 'hand_over':
@@ -84,11 +84,11 @@ export class LeaseChannel implements LeaseRecipient {
         ok(frame.ref, { released: true });
         break;
     }
-    if (sessionLease.belongsTo(connection)) this.#holds(session);
+    if (sessionLease.belongsTo(connection)) this.#addLease(session);
   }
 
   leaseRequested(session: Session, by: Watcher): void {
-    // The request names the asker, to guests as well: everyone who can see the session sees who steers, and the asker
+    // The request names its sender, to guests as well: everyone who can see the session sees who steers, and the sender
     // wants to.
     this.#parts.say({ t: 'lease_asked', session: session.id, by });
   }
@@ -98,7 +98,7 @@ export class LeaseChannel implements LeaseRecipient {
       session.lease.connectionOnClose(this.#parts.connection);
       return;
     }
-    this.#holds(session);
+    this.#addLease(session);
     this.#parts.say({ t: 'lease_given', session: session.id, lease, by });
   }
 
@@ -115,7 +115,7 @@ export class LeaseChannel implements LeaseRecipient {
       },
       deleted: () => this.#parts.lost(session.id, new BinnacleError('session_gone')),
     });
-    const release = this.#parts.seen.hold(session, (why) => this.#lose(session, why));
+    const release = this.#parts.seen.hold(session, (why) => this.#loseAccess(session, why));
     this.#watched.set(session.id, () => {
       stopListening();
       release();
@@ -137,12 +137,12 @@ export class LeaseChannel implements LeaseRecipient {
     this.#leased.clear();
   }
 
-  #holds(session: Session): void {
+  #addLease(session: Session): void {
     this.#leased.add(session.id);
     this.watch(session);
   }
 
-  #ask(session: Session): void {
+  #requestLease(session: Session): void {
     const { connection, principal, presence, watchers } = this.#parts;
     const own = presence.own(session.id);
     const { lease: sessionLease, id } = session;
@@ -183,7 +183,7 @@ export class LeaseChannel implements LeaseRecipient {
   }
 
   /** Handles the loss of access to a session: stops its notifications and releases its lease. */
-  #lose(session: Session, why: BinnacleError): void {
+  #loseAccess(session: Session, why: BinnacleError): void {
     if (this.#leased.delete(session.id)) session.lease.connectionOnClose(this.#parts.connection);
     this.#parts.lost(session.id, why);
   }

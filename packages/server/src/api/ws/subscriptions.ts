@@ -96,7 +96,7 @@ export class Subscriptions implements FrameOutlet {
 
   /** Resumes subscriptions when the socket has room again. */
   resume(): void {
-    this.#letIn();
+    this.#wakeWaiters();
     for (const [id, subscription] of this.#all) {
       subscription.resume();
       if (!this.#parts.isFull()) continue;
@@ -109,7 +109,7 @@ export class Subscriptions implements FrameOutlet {
 
   stop(): void {
     this.#isOver = true;
-    this.#letIn();
+    this.#wakeWaiters();
     for (const subscription of this.#all.values()) subscription.stop();
     this.#all.clear();
   }
@@ -138,7 +138,7 @@ export class Subscriptions implements FrameOutlet {
       await this.#room();
       return await screens.of(session, at === undefined ? undefined : { offset: at, by: callerKeyOf(principal) });
     });
-    this.#lastScreen = drawing.then(turn, turn);
+    this.#lastScreen = drawing.then(yieldToEventLoop, yieldToEventLoop);
     return drawing;
   }
 
@@ -149,11 +149,11 @@ export class Subscriptions implements FrameOutlet {
     if (this.#isOver) throw new BinnacleError('connection_lost');
   }
 
-  #letIn(): void {
+  #wakeWaiters(): void {
     for (const resolve of [...this.#waitingForRoom]) resolve();
     this.#waitingForRoom.clear();
   }
 }
 
 /** Waits one event-loop turn, by which time the data has reached the socket. */
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const yieldToEventLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -52,7 +52,7 @@ const MAX_UNTAKEN_BYTES = 1024 * 1024;
 /** Maximum wait for the peer's close frame. A close frame that takes longer never arrives. */
 const CLOSE_MS = 1000;
 
-type Of<T extends ClientFrame['t']> = Extract<ClientFrame, { t: T }>;
+type FrameOf<T extends ClientFrame['t']> = Extract<ClientFrame, { t: T }>;
 
 export interface ConnectionParts {
   /** The sessions that the principal may see. */
@@ -281,7 +281,7 @@ export class Connection implements LiveConnection {
    */
   #handle(frame: ClientFrame): Promise<void> | undefined {
     if (this.#principal.reach !== null) assertGuestFrame(frame);
-    this.#need(FRAME_SCOPES[frame.t]);
+    this.#requireScope(FRAME_SCOPES[frame.t]);
     switch (frame.t) {
       case 'subscribe':
         return this.#inOrder(frame.session, () => this.#subscriptions.begin(frame));
@@ -353,12 +353,12 @@ export class Connection implements LiveConnection {
     return mine;
   }
 
-  #unsubscribe(frame: Of<'unsubscribe'>): void {
+  #unsubscribe(frame: FrameOf<'unsubscribe'>): void {
     this.#subscriptions.drop(frame.session);
     this.#ok(frame.ref);
   }
 
-  #input(frame: Of<'input'>): Promise<void> {
+  #input(frame: FrameOf<'input'>): Promise<void> {
     const session = this.#seen.get(frame.session);
     const bytes = frame.base64 === undefined ? Buffer.from(frame.text ?? '') : Buffer.from(frame.base64, 'base64');
     if (frame.auto === true && !session.lease.belongsTo(this.id)) {
@@ -369,20 +369,20 @@ export class Connection implements LiveConnection {
     const { client, n } = frame;
     const message =
       client !== undefined && n !== undefined ? { client: `${this.#principal.id}:${client}`, n } : undefined;
-    return session.write(bytes, this.#by(frame.lease), message).then((receipt) => this.#ok(frame.ref, receipt));
+    return session.write(bytes, this.#steeringOf(frame.lease), message).then((receipt) => this.#ok(frame.ref, receipt));
   }
 
   #steer(
-    frame: Of<'close_stdin' | 'signal' | 'resize'>,
+    frame: FrameOf<'close_stdin' | 'signal' | 'resize'>,
     act: (session: Session, by: Steering) => Promise<void>,
   ): Promise<void> {
     return this.#order.run(frame.session, false, async () => {
-      await act(this.#seen.get(frame.session), this.#by(frame.lease));
+      await act(this.#seen.get(frame.session), this.#steeringOf(frame.lease));
       this.#ok(frame.ref);
     });
   }
 
-  #lease(frame: Of<'lease'>): Promise<void> {
+  #lease(frame: FrameOf<'lease'>): Promise<void> {
     const handle = async (): Promise<void> => {
       await this.#leaseChannel.handle(frame, this.#seen.get(frame.session));
     };
@@ -391,12 +391,12 @@ export class Connection implements LiveConnection {
     return this.#order.run(frame.session, true, handle);
   }
 
-  #by(lease: string | undefined): Steering {
+  #steeringOf(lease: string | undefined): Steering {
     const by = { name: this.#principal.name, connection: this.id };
     return lease === undefined ? by : { ...by, lease };
   }
 
-  #need(scope: Scope): void {
+  #requireScope(scope: Scope): void {
     if (allows(this.#principal.scope, scope)) return;
     throw new BinnacleError('forbidden', {
       message: `This needs the scope "${scope}"; the token has "${this.#principal.scope}".`,

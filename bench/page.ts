@@ -102,7 +102,7 @@ export class TerminalPage {
     const page = await context.newPage();
     await page.goto(url);
     const terminalMs = await page.evaluate((text) => (globalThis as WithProbe).probe.until(text, 30_000), mark);
-    // It is told some time after it was.
+    // The browser reports the first paint with a delay.
     const paints = await page.waitForFunction(
       () => performance.getEntriesByName('first-contentful-paint')[0]?.startTime,
     );
@@ -122,7 +122,7 @@ export class TerminalPage {
     begin();
     await shown;
     const ms = performance.now() - startedAt;
-    // Tasks are told after they have ended.
+    // The browser reports tasks after their end.
     const longestMs = await this.page.evaluate(
       () => new Promise<number>((done) => setTimeout(() => done((globalThis as WithProbe).probe.longest), 200)),
     );

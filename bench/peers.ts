@@ -1,4 +1,4 @@
-// Who we are compared with: looked for on this machine, never installed by the bench.
+// Programs that Binnacle is compared with: found on this machine, never installed by the bench.
 
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { chmodSync, existsSync, writeFileSync } from 'node:fs';
@@ -17,7 +17,7 @@ export interface BareRead {
 export interface Peers {
   readonly ttyd: string | undefined;
   readonly ttyShare: string | undefined;
-  /** What both pages are looked at with. */
+  /** Browser for both pages. */
   readonly chromium: string | undefined;
   /** The bare PTY reader in C, where there is a compiler. */
   readonly reader: string | undefined;

@@ -125,7 +125,7 @@ export async function toolScript(name) {
 async function installed(name, { version, install, program: path, beside = [] }) {
   const folder = join(cache, `${name}-${version}`);
   const program = join(folder, 'node_modules', path);
-  // Written last, so that it also tells an installation that was broken off.
+  // Written last, so that it also shows an interrupted installation.
   const done = join(folder, '.installed');
   if (existsSync(done) && existsSync(program)) return program;
   mkdirSync(cache, { recursive: true });

@@ -1,6 +1,6 @@
 // Durations are counted with the monotonic clock (`performance.now`): the other one is set, back and forward, and what
-// waits for it waits for hours, or ends at once. So the wall clock may be asked for two things only: to stamp what is
-// kept or told (`at: Date.now()`), and in the files below, each for its reason. Reads the sources as text.
+// waits for it waits for hours, or ends at once. So the wall clock may be read for two things only: to stamp what is
+// stored or reported (`at: Date.now()`), and in the files below, each for its reason. Reads the sources as text.
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
 import { main, root } from './run.mjs';

@@ -100,7 +100,7 @@ const slugOf = (heading) =>
 
 /** Says what is wrong with a link; undefined when nothing is. */
 function linkFault(folder, file, target, anchorsAt) {
-  if (/^[a-z][a-z0-9+.-]*:|^\/\//i.test(target)) return undefined; // Another site: not looked up.
+  if (/^[a-z][a-z0-9+.-]*:|^\/\//i.test(target)) return undefined; // Another site: not checked.
   const [path, anchor] = target.split('#');
   const to = path === '' ? file : posix.normalize(posix.join(dirname(file), decodeURIComponent(path)));
   if (to.startsWith('..')) return 'leaves the repository';
@@ -155,7 +155,7 @@ const namesOf = (line) =>
 
 /** Lines of a file in which names of source files are looked up. */
 function proseOf(file, text) {
-  if (file === 'CHANGELOG.md') return []; // It tells of what was.
+  if (file === 'CHANGELOG.md') return []; // It names files of earlier versions.
   if (file.endsWith('.md')) return withoutFences(text);
   return SOURCE.test(file) || file.endsWith('.mjs') ? commentsOf(text) : [];
 }

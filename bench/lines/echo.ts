@@ -67,7 +67,7 @@ async function measure(bench: Bench, isFlooded: boolean): Promise<readonly Row[]
     } else note(ours, await type(gateway.target(id), keys));
     await gateway.remove(id);
     if (bench.peers.ttyd !== undefined) {
-      // One server runs one command: what it runs is told by a file that its first client makes.
+      // One server runs one command: a file that its first client makes selects the program.
       const marker = `${bench.scratch}/first-${rep}-${isFlooded}`;
       const command = isFlooded ? `if mkdir '${marker}' 2>/dev/null; then ${flood}; else ${ECHO}; fi` : ECHO;
       const peer = await startTtyd(bench.peers.ttyd, command);

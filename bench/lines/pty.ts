@@ -64,7 +64,7 @@ export function mustBeExact(report: ViewerReport, bytes: number, crc?: number): 
 
 export async function g1(bench: Bench): Promise<readonly Row[]> {
   const bytes = bench.quick ? 32 * MIB : 256 * MIB;
-  // The rate of a terminal has two levels on many machines: only many pairs tell anything.
+  // The rate of a terminal has two levels on many machines: only many pairs show a difference.
   const reps = bench.quick ? bench.reps : Math.max(bench.reps, 11);
   const { crc } = bench.payloads.file(bytes);
   const gateway = await Gateway.start(bench.scratch);

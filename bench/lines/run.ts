@@ -38,7 +38,7 @@ export async function runs(bench: Bench): Promise<readonly Row[]> {
       await ways[way]();
       if (i >= 0) durations[way].push(performance.now() - startedAt);
     }
-    // What /command leaves to be looked at counts as a session.
+    // A session that /command leaves for inspection counts as a session.
     if (i % 50 === 0) await removeEnded(gateway);
   }
   agent.destroy();
@@ -119,7 +119,7 @@ export async function left(bench: Bench): Promise<readonly Row[]> {
   const gateway = await Gateway.start(bench.scratch, ['--max-sessions', '200']);
   const round = async (count: number) => {
     for (let i = 0; i < count; i += 10) await Promise.all(Array.from({ length: 10 }, (_, k) => use(gateway, i + k)));
-    // Runners that host nothing are kept for the next ones; all that sessions had must be gone.
+    // Empty runners stay for later sessions; everything that sessions had must be gone.
     await until('programs are gone', () => residueOf(gateway).processes <= 1 + gateway.runners.length);
   };
   // Until what is kept for reuse (connections, pages, compiled code, V8's heap) has its size: 800 sessions on Node 20.

@@ -26,7 +26,7 @@ export async function g8(bench: Bench): Promise<readonly Row[]> {
 }
 
 async function tenPercent(bench: Bench, mode: 'pty' | 'pipe', bytes: number): Promise<readonly Row[]> {
-  // What is to be told apart is smaller than the noise of a shared machine: more pairs than elsewhere.
+  // The difference is smaller than the noise of a shared machine: more pairs than elsewhere.
   const reps = bench.quick ? bench.reps : Math.max(bench.reps, 11);
   const withStalled: number[] = [];
   const without: number[] = [];

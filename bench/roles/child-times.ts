@@ -1,4 +1,4 @@
-// Role: a parent that reads a program by a pipe and looks at the time that each word carries.
+// Role: a parent that reads a program by a pipe and measures the delay of each word by the time that it carries.
 
 import { spawn } from 'node:child_process';
 import { onBenchMessage, sendToBench } from '../role.ts';

@@ -119,7 +119,7 @@ class OneEmitter {
     this.session = answer.results?.[0]?.session ?? '';
   }
 
-  /** The first one has no output, so that stamps lie where a viewer looks for them. */
+  /** The first event has no output, so that stamps lie where a viewer expects them. */
   #event(isLast: boolean): string {
     const seq = this.#seq;
     this.#seq += 1;

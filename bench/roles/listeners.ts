@@ -1,4 +1,4 @@
-// Role: connections that follow conversations and look at the time that each word carries.
+// Role: connections that follow conversations and measure the delay of each word by the time that it carries.
 
 import type { ConversationEvent } from '@binnacle/protocol';
 import { WebSocket } from 'ws';

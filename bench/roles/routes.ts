@@ -1,4 +1,4 @@
-// Role: routes messages by configs of one size, each way in turn, and tells how many a second.
+// Role: routes messages by configs of one size, each way in turn, and reports the rate per second.
 
 import {
   type Binding,
@@ -133,7 +133,7 @@ function check(cfg: RoutingConfig, inputs: readonly RouteInput[], scan: ReturnTy
 const asReceived = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
 
 const random = (count: number): number => Math.floor(Math.random() * count);
-/** As ids look on a large platform. Made anew each time: no text is shared between a message and a binding. */
+/** Ids like those of a large platform. Made anew each time: a message and a binding share no text. */
 const id = (kind: number, n: number): string => `${kind}${String(n).padStart(17, '0')}`;
 
 function configOf(shape: Shape, count: number): RoutingConfig {
@@ -156,7 +156,7 @@ function configOf(shape: Shape, count: number): RoutingConfig {
   };
 }
 
-/** Half of what is asked for is there. */
+/** Returns an input; half of the inputs have a binding. */
 function inputOf(shape: Shape, count: number): RouteInput {
   const n = random(2 * count);
   const base = { channel: 'discord', accountId: `account-${n % 5}` };

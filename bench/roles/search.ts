@@ -100,7 +100,7 @@ async function session(dir: string, catalogue: Catalogue, fill: (log: SegmentWri
   await log.close();
 }
 
-/** Words as logs have them: a few everywhere, many seldom. */
+/** Words distributed as in logs: a few are frequent, many are rare. */
 const WORD_COUNT = 20_000;
 export const wordOf = (rank: number): string => `w${(rank * 7919).toString(36)}`;
 

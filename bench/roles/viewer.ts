@@ -40,7 +40,7 @@ export interface ViewerReport {
   /** From the first byte that any of them got to the last one. */
   readonly ms: number;
   readonly frames: number;
-  /** Times that an offset was not the one that had to follow, and gaps that were told. */
+  /** Number of offsets that did not follow the one before, and of reported gaps. */
   readonly breaks: number;
   readonly crcs: readonly number[];
   readonly counts: readonly number[];

@@ -23,7 +23,7 @@ const { state, error } = await reply.ended;
 console.log(state === 'final' ? '' : `\n${state}: ${error?.message ?? ''}`);
 binnacle.close();
 
-/** Asks the person at the terminal, and tells the agent. The first answer counts, from whichever client it comes. */
+/** Asks the person at the terminal, and sends the answer. The first answer counts, from whichever client it comes. */
 async function answer({ id, title, options }) {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   const choices = options.map(({ id, label }) => `${id} (${label})`).join(', ');

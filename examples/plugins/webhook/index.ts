@@ -19,7 +19,7 @@ const plugin: Plugin<Config> = (api) => {
 
   const inlet = api.channel({
     name: 'webhook',
-    // Whoever is posted to can tell by `id` what it has had already: one that throws is tried again.
+    // The receiver finds duplicates by `id`: a message whose delivery throws is sent again.
     async send({ id, to, conversation, state, text, error }) {
       const body = JSON.stringify({ id, inReplyTo: to, conversation, state, text, error });
       const headers = { 'content-type': 'application/json', [SIGNATURE]: sign(body) };

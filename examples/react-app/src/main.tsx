@@ -10,7 +10,7 @@ import { createRoot } from 'react-dom/client';
 
 // Made once, outside of components. No token: a browser logs in with a ticket, and is known from then on.
 const client = connect({ url: location.origin });
-// Asked once, also by React's strict mode. Nobody is logged in: the browser's console shows that answer as a 401.
+// Requested once, also in React's strict mode. Without a login, the browser's console shows the answer as a 401.
 const known = client.me().then(
   () => true,
   () => false,

@@ -115,7 +115,7 @@ describe('serve', () => {
     if (child !== undefined) await once(child, 'exit');
   });
 
-  it('loads the gateway: what the other tests look for can be seen', async () => {
+  it('loads the gateway: the files that the other tests exclude are visible here', async () => {
     const log = join(dir, 'serve.log');
     const env = { ...process.env, BINNACLE_TOKEN: '', NODE_OPTIONS: `--import ${PRELOAD}`, LOADED_FILES: log };
     const args = [BINARY, 'serve', '--json', '--port', '0', '--data', join(dir, 'data')];

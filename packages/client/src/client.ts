@@ -468,7 +468,7 @@ export class Binnacle {
  */
 export const connect = (options: ClientOptions): Binnacle => new Binnacle(options);
 
-// The first page is small, so that there is something to look at soon; the others are few.
+// The first page is small, so that it shows soon. The others are large, so that they are few.
 const FIRST_PAGE = 100;
 const NEXT_PAGE = 500;
 const pageAfter = (after: string | null) => (after === null ? { limit: FIRST_PAGE } : { after, limit: NEXT_PAGE });

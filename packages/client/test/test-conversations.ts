@@ -495,7 +495,7 @@ export class TestConversations {
   }
 }
 
-/** The text of a run, as it was told. */
+/** Text of a run, from its events. */
 export const textIn = (events: readonly ConversationEvent[]): string =>
   events.map((event) => (event.type === 'delta' && event.stream === 'said' ? event.text : '')).join('');
 

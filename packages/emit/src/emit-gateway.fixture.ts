@@ -45,9 +45,9 @@ export class EmitGateway {
   readonly sessions = new Map<string, Stored>();
   /** How often each event was stored: `session epoch seq`. */
   readonly times = new Map<string, number>();
-  /** Asked for each request; nothing: it works. */
+  /** Called for each request. Undefined: it succeeds. */
   fail: (request: number) => Failure | undefined = () => undefined;
-  /** Asked for each event that would be stored. */
+  /** Called for each event before it is stored. */
   refuse: (event: TrafficEvent) => BinnacleError | undefined = () => undefined;
   requests = 0;
   largest = 0;

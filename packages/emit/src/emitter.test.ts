@@ -211,7 +211,7 @@ describe('a gateway that fails', () => {
     expect(kinds()).toEqual(['unreachable']);
   });
 
-  it('is not asked again before the time in Retry-After', async () => {
+  it('gets no request before the time in Retry-After', async () => {
     const at: number[] = [];
     gateway.retryAfter = '1';
     gateway.fail = (n) => {
@@ -298,7 +298,7 @@ describe('a gateway that fails', () => {
     expect(emitter.stats).toMatchObject({ stored: 0, duplicates: 4, refused: 0 });
   });
 
-  it('and has lost what it had is told nothing wrong: the session is given up', async () => {
+  it('and has lost what it had gets nothing wrong: the session is given up', async () => {
     const emitter = emitterWith();
     const session = emitter.session({ id: 's' });
     session.output('a');

@@ -9,7 +9,7 @@ import type { Tally } from './tally.ts';
 
 /** Bytes that an event costs besides its content. */
 const OVERHEAD_BYTES = 96;
-/** Small outputs that wait are joined up to here. On disk they are not: each is kept when `output` returns. */
+/** Maximum bytes of joined outputs. On disk they are not joined: each is stored when `output` returns. */
 const JOINED_BYTES = 64 * 1024;
 /** Bytes beyond the limit that the end of an unsent session may use. */
 const RESERVE_BYTES = 256 * 1024;
@@ -45,7 +45,7 @@ export class Channel {
   readonly life: Life;
   readonly pending: PendingEvent[];
   nextSeq: number;
-  /** Refused for good: nothing of it is kept any more. */
+  /** The gateway has refused the session for good, and none of its events are buffered. */
   isRefused: boolean;
   /** Not before this time, ms of `performance.now()`. */
   retryAt: number;
@@ -112,7 +112,7 @@ export class EventBuffer {
     return new Set(this.lives.flatMap((life) => [...life.channels.keys()])).size;
   }
 
-  /** False where there is no room. An `end` has room always, but for sessions of which nothing was ever kept. */
+  /** Returns false if there is no room. An `end` always has room, except for a session without any stored event. */
   put(channel: Channel, head: EventHead, output: Uint8Array, kind: 'output' | 'event' | 'end'): boolean {
     const last = channel.pending.at(-1);
     if (kind === 'output' && last !== undefined && joins(last, head, output)) {

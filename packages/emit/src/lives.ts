@@ -70,7 +70,7 @@ export class Lives {
       .flatMap((epoch) => {
         const path = this.pathOf(epoch);
         const owner = readOwner(path);
-        // Without a readable owner there is no process to look for, and no producer to send as.
+        // Without a readable owner there is no process to check, and no producer to send as.
         if (owner === undefined || isAlive(owner, path)) return [];
         return [{ path, producer: owner.producer, epoch }];
       });
@@ -81,7 +81,7 @@ export class Lives {
     try {
       rmSync(path, { recursive: true, force: true });
     } catch {
-      // An empty folder that stays costs a look at the next start.
+      // An empty folder that stays costs one check at the next start.
     }
   }
 

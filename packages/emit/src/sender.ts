@@ -34,7 +34,7 @@ export class Sender {
   /** Whether the gateway requested the pause. Then a hurry changes nothing. */
   private isPauseRequested: boolean;
   private failures: number;
-  /** Smaller than the setting while we look for an event that cannot be read. */
+  /** Maximum events per batch. Below the setting during the search for an event that cannot be read. */
   private mostEvents: number;
   private withoutTime: boolean;
   private readonly watchers: Set<() => void>;

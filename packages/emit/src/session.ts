@@ -50,7 +50,7 @@ export class BufferedSession implements EmittedSession {
   private pendingFields: EventHead;
   /** Stream of output that names none. */
   private readonly stream: EventHead['stream'];
-  /** Output without room since the last kept event. */
+  /** Bytes of output that found no room since the last buffered event. */
   private lost: number;
   private hasEnded: boolean;
 

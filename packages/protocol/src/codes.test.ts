@@ -65,7 +65,7 @@ describe('BinnacleError', () => {
   });
 });
 
-describe('what is thrown by others', () => {
+describe('an error of other code', () => {
   const failure = (more: object): Error => Object.assign(new Error('thrown'), more);
 
   it.each([

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { nameOfCommand, shellText } from './command.ts';
 
-it('the text that a shell is given is told from the option -c of other programs', () => {
+it('the text for a shell is distinguished from the option -c of other programs', () => {
   expect(shellText(['/bin/bash', '-c', 'a | b'])).toBe('a | b');
   expect(shellText(['zsh', '-lc', 'a'])).toBe('a');
   for (const argv of [

@@ -85,8 +85,8 @@ export type ClientFrame =
     }
   | { readonly t: 'unfollow'; readonly ref?: number; readonly conversation: string }
   /**
-   * Tell this connection about every change of any conversation that its user may see; with `runs`, follow the runs that
-   * the same user starts, on whatever connection, and those that no user started.
+   * Report every change of any conversation that the user may see to this connection. With `runs`, also follow the runs
+   * that the same user starts on any connection, and those that no user started.
    */
   | {
       readonly t: 'watch_conversations';

@@ -50,7 +50,7 @@ export interface TrafficEvent {
   readonly cols?: number;
   /** Rows of the terminal from this event on. Together with `cols`. */
   readonly rows?: number;
-  /** Bytes of output in front of this event that the emitter had no room for. They are gone, and viewers are told. */
+  /** Bytes of output before this event for which the emitter had no room. They are lost, and viewers see a gap. */
   readonly lost_bytes?: number;
 }
 

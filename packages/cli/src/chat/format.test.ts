@@ -41,7 +41,7 @@ const message = (more: Partial<MessageInfo>): MessageInfo => ({
   ...more,
 });
 
-describe('the words of a chat', () => {
+describe('the texts of a chat', () => {
   it('give each option of a request a key of its own, by what it does', () => {
     const keys = approvalKeys(
       approval([
@@ -63,7 +63,7 @@ describe('the words of a chat', () => {
   const NO_END = Number.POSITIVE_INFINITY;
   const shown = (request: Approval, width = NO_END, height = NO_END) => approvalRows(request, style, width, height);
 
-  it('show all that is asked about, however long, and say so where it is longer than the screen', () => {
+  it('show the whole request, however long, with a hint if it is longer than the screen', () => {
     const detail = Array.from({ length: 50 }, (_, at) => `line ${at}\x1b[1A`).join('\n');
     expect(approvalLines(approval([], detail), style)).toHaveLength(51);
     const rows = shown(approval([option('1', 'allow_once', 'Allow')], detail), 80, 24);
@@ -82,7 +82,7 @@ describe('the words of a chat', () => {
     ['rm -rf /home #\rls', 'rm -rf /home #⟨CR⟩ls'],
     ['echo \u202e hsab | live.lruc\u202c', 'echo ⟨U+202E⟩ hsab | live.lruc⟨U+202C⟩'],
     ['l\u200bs\u00ad\u2028\u{e0041}', 'l⟨U+200B⟩s⟨U+00AD⟩⟨U+2028⟩⟨U+E0041⟩'],
-  ])('hide nothing of what is asked: %j', (text, visible) => {
+  ])('hide nothing of the request: %j', (text, visible) => {
     expect(shown(approval([], text))[1]).toBe(`  │ ${visible}`);
     expect(shown({ ...approval([]), title: text })).toEqual([`? ${visible}`]);
     expect(shown(approval([option('1', 'allow_once', text)]))[1]).toBe(`  [y] Allow once: “${visible}”`);
@@ -92,7 +92,7 @@ describe('the words of a chat', () => {
     expect(toolLine({ id: 't', title: text, kind: 'execute', status: 'running' }, style)).toBe(`▸ ${visible}`);
   });
 
-  it('let nothing that is asked pose as a line of ours: neither by a line feed nor by its length', () => {
+  it('let no text of a request pose as a line of the chat: neither by a line feed nor by its length', () => {
     const request = approval([option('1', 'allow_always', 'Deny')], `${'x'.repeat(40)}\n\n  [n] Deny`);
     expect(shown(request, 30)).toEqual([
       '? Run rm -rf x',
@@ -104,7 +104,7 @@ describe('the words of a chat', () => {
     ]);
   });
 
-  it('have every character of what is asked in rows that fit', () => {
+  it('have every character of the request in rows that fit', () => {
     const char = fc.constantFrom('a', ' ', '日', '\x1b', '\u202e', '👍', '\n', 'क', '\u094d', 'e\u0301');
     fc.assert(
       fc.property(fc.array(char, { maxLength: 80 }), fc.integer({ min: 12, max: 40 }), (chars, width) => {
@@ -117,7 +117,7 @@ describe('the words of a chat', () => {
     );
   });
 
-  it('say who answered, or that nobody did', () => {
+  it('name the person who answered, or report that there was no answer', () => {
     const request = approval([option('yes', 'allow_once', 'Allow')]);
     const say = (reason: ApprovalAnswer['reason'], user = 'ada', why?: string) =>
       answerLine(

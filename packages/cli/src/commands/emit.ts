@@ -184,7 +184,7 @@ async function start([program = '', ...args]: readonly string[]): Promise<Wrappe
   try {
     child = spawn(program, args, { stdio: ['inherit', fifos?.[0].theirs ?? 'pipe', fifos?.[1].theirs ?? 'pipe'] });
   } catch (error) {
-    // Thrown for an invalid program name; other failures arrive as an event.
+    // spawn() throws for an invalid program name; other failures arrive as an event.
     throw notStarted(program, error as NodeJS.ErrnoException);
   } finally {
     for (const { theirs } of fifos ?? []) closeSync(theirs);

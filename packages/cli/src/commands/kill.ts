@@ -6,7 +6,7 @@ import { printable } from '../output/style.ts';
 
 export async function kill(idsOrNames: readonly string[], options: ClientCommandOptions): Promise<number> {
   await withClient(options, async (client) => {
-    // Looked up first, so that a typo in one name deletes no session.
+    // All names are resolved first, so that a typo in one of them deletes no session.
     const sessions = [];
     for (const one of idsOrNames) sessions.push(await findSession(client, one));
     for (const session of sessions) {

@@ -8,7 +8,7 @@ import { printable } from '../output/style.ts';
 
 export async function mute(idsOrNames: readonly string[], on: boolean, options: ClientCommandOptions): Promise<number> {
   await withClient(options, async (client) => {
-    // Looked up first, so that a typo in one name changes nothing.
+    // All names are resolved first, so that a typo in one of them changes nothing.
     const found = [];
     for (const one of idsOrNames) found.push(await find(client, one));
     for (const { name, what } of found) {

@@ -173,7 +173,7 @@ describe('serve', () => {
     expect(second.err).toContain('Another gateway uses this data directory');
   });
 
-  it('stops within its time when asked to, while programs go on for the next one', async () => {
+  it('stops in time on a signal, while programs go on for the next gateway', async () => {
     await commands.run(['run', '--no-attach', '--name', 'survivor', '--', 'sleep', '1000']);
     const exit = ended(gateway.child);
     gateway.child.kill('SIGTERM');

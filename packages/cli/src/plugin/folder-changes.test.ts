@@ -50,7 +50,7 @@ it('files that come, go, and are others with the same size and time are seen', a
   }
 });
 
-it('what happened since the look is seen, and what is no part of a plugin is not', async () => {
+it('changes since the last scan are found, and files that are no part of a plugin are ignored', async () => {
   const changes = await recorded();
   writeFileSync(join(dir, 'lib/a.js'), 'while nobody waited');
   expect(await changes.next(over.signal)).toBe(true);

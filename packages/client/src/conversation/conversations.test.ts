@@ -128,7 +128,7 @@ describe('a watch of conversations', () => {
     expect(await take(watch)).toMatchObject({ info: { key: other.key } });
   });
 
-  it('gives the events of runs to who asked for them, and says when it let some go', async () => {
+  it('gives the events of runs to watches that request them, and reports when it dropped some', async () => {
     const plain = client.conversations.watch();
     const watch = client.conversations.watch({ runs: true, deltaIntervalMs: 100 });
     await take(watch);
@@ -152,7 +152,7 @@ describe('a watch of conversations', () => {
     expect(await take(watch)).toMatchObject({ type: 'events', position: there.at(60) });
   });
 
-  it('tells the gateway what those who are left want, and that nobody is', async () => {
+  it('reports to the gateway what the remaining watches request, and their end', async () => {
     const [one, two] = [client.conversations.watch({ runs: true }), client.conversations.watch()];
     await take(one);
     await take(two);

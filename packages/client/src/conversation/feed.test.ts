@@ -64,7 +64,7 @@ describe('a feed', () => {
     expect(feed.info).toMatchObject({ key: there.key });
   });
 
-  it('begins at a position, and asks for the pacing that was asked for', async () => {
+  it('begins at a position, and requests the pacing of its options', async () => {
     there.send({ id: 'm1', text: 'go' });
     there.say('Hello');
     there.end();
@@ -134,7 +134,7 @@ describe('a feed', () => {
     expect(framesOf('follow').length).toBeGreaterThan(2);
   });
 
-  it('says what is not kept any more', async () => {
+  it('reports what is no longer stored', async () => {
     for (let n = 0; n < 3; n += 1) there.append({ type: 'note', at: 1, text: `${n}`, by: { user: null, name: 'x' } });
     there.oldest = 32;
     const feed = conversation.subscribe(there.at(0));

@@ -35,9 +35,9 @@ const MAX_FAULTS = 3;
 type Phase =
   /** For a connection, or for the next try on it. */
   | 'waiting'
-  | 'asking'
+  | 'requesting'
   | 'live'
-  /** The buffer is full, and the gateway was asked to stop. */
+  /** The buffer is full, and this client has unsubscribed until there is room. */
   | 'paused'
   | 'over';
 
@@ -101,7 +101,7 @@ export class ConversationFeed implements AsyncIterableIterator<ConversationStep,
       lost: () => {
         this.clearRetry();
         this.wasLost = this.hasBegun;
-        if (this.phase === 'asking' || this.phase === 'live') this.phase = 'waiting';
+        if (this.phase === 'requesting' || this.phase === 'live') this.phase = 'waiting';
       },
       stopped: (error) => this.finish(error.code === 'client_closed' ? null : error),
     };
@@ -143,16 +143,16 @@ export class ConversationFeed implements AsyncIterableIterator<ConversationStep,
     return this;
   }
 
-  /** Tells the gateway to stop sending, ends the iteration, and drops what is buffered. */
+  /** Stops the sending at the gateway, ends the iteration, and drops the buffer. */
   stop(): void {
-    if (this.phase === 'live' || this.phase === 'asking') this.unfollow();
+    if (this.phase === 'live' || this.phase === 'requesting') this.unfollow();
     this.buffer.length = 0;
     this.finish(null);
   }
 
   private follow(): void {
     if (this.phase !== 'waiting' || !this.connection.isOpen || this.retry !== null) return;
-    this.phase = 'asking';
+    this.phase = 'requesting';
     this.attempt += 1;
     const { attempt, conversation, deltaIntervalMs } = this;
     const from = this.head === null ? this.from : formatPosition(this.head);
@@ -160,7 +160,7 @@ export class ConversationFeed implements AsyncIterableIterator<ConversationStep,
     this.connection.ask(
       (ref) => ({ t: 'follow', ref, conversation, from, ...pacing }),
       (answer) => {
-        if (this.phase === 'asking' && this.attempt === attempt) this.onAnswer(answer);
+        if (this.phase === 'requesting' && this.attempt === attempt) this.onAnswer(answer);
       },
     );
   }
@@ -234,7 +234,7 @@ export class ConversationFeed implements AsyncIterableIterator<ConversationStep,
           this.outOfStep(frame.position);
           return;
         }
-        // Told twice, it is taken once.
+        // A duplicate: the events are here already.
         if (comparePositions(after, this.head) <= 0) return;
         const { position } = frame;
         this.faults = 0;

@@ -71,7 +71,7 @@ export class ConversationLease {
     try {
       await this.send('release', { lease: lease.lease });
     } catch (error) {
-      // Somebody was quicker: it is not ours any more, which is what was asked for.
+      // A race: another client took the lease first, so that this one has nothing to release.
       if (!isLost(error)) throw error;
     }
   }

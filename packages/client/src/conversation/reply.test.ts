@@ -96,7 +96,7 @@ describe('a reply', () => {
     expect(gateway.requests.filter(({ body }) => body?.text === 'bad')).toHaveLength(1);
   });
 
-  it('tells the errors of the client why nothing was sent, where nobody asked', async () => {
+  it('reports to the errors of the client why nothing was sent, if no call waits', async () => {
     gateway.deny = () => 'message_too_large';
     conversation.send('bad');
     await until('the error', () => errors.length > 0);
@@ -121,7 +121,7 @@ describe('a reply', () => {
     expect(types(received).filter((type) => type === 'run_started')).toHaveLength(1);
   });
 
-  it('is whole whatever happens to its connection, and told once what is sent twice', async () => {
+  it('is whole whatever happens to its connection, and yields once what is sent twice', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.string({ minLength: 1, maxLength: 3 }), { maxLength: 12 }),
@@ -143,7 +143,7 @@ describe('a reply', () => {
     );
   });
 
-  it('waits for its turn, and is told from its own beginning', async () => {
+  it('waits for its turn, and yields its run from the beginning', async () => {
     conversation.send('first', { id: 'm1' });
     const second = conversation.send('second', { id: 'm2' });
     expect(await second.receipt).toMatchObject({ run: { id: 'm2', state: 'queued', position: null } });
@@ -157,7 +157,7 @@ describe('a reply', () => {
     expect(await second.ended).toMatchObject({ id: 'm2', state: 'final' });
   });
 
-  it('is told whole when it had ended before anybody read it, and when it was sent by somebody before', async () => {
+  it('yields its whole run when that ended before the first read, and when another client sent it before', async () => {
     const reply = conversation.send('go', { id: 'm1' });
     await reply.receipt;
     there.say('done');

@@ -305,7 +305,7 @@ describe('a conversation', () => {
     expect(state.queue.map(({ id }) => id)).toEqual(['m2']);
   });
 
-  it('is told the run by its events, for who begins at an earlier position', () => {
+  it('has the run from its events, for a reader that begins at an earlier position', () => {
     const current = info({ position: at(50), run: run('m1', { text: 'Hello' }), queue: [message('m2')] });
     const early = emptyConversation(current, at(10));
     expect(early.run).toBeNull();
@@ -371,7 +371,7 @@ describe('history', () => {
     expect(shape(withHistory(state, newest))).toEqual(['m3', 'm3:thr']);
   });
 
-  it('is told better by the events that were on their way when the page was asked for', () => {
+  it('is completed by the events that were on their way when the page was requested', () => {
     const state = after(
       [sent('m3'), started('m3'), tool('m3', 't'), delta('m3', 'three'), final('m3', 'three')],
       withHistory(emptyConversation(info()), page),
@@ -380,7 +380,7 @@ describe('history', () => {
     expect(answerIn(state, 'm3').parts.map(({ kind }) => kind)).toEqual(['tool', 'said']);
   });
 
-  it('can be let go of, to be asked for again', () => {
+  it('can be dropped, to be requested again', () => {
     const state = withoutOldest(withHistory(after([started('m4')]), page), 2);
     expect(shape(state)).toEqual(['m3:thr', 'm4:']);
     expect(state.earlier).toBeUndefined();
@@ -388,7 +388,7 @@ describe('history', () => {
   });
 });
 
-/** What can happen, told by small numbers: runs one behind the other, with messages, tools and questions in between. */
+/** Events chosen by small numbers: runs one behind the other, with messages, tools and questions in between. */
 const schedule = fc.array(
   fc.oneof(
     fc.record({ do: fc.constant('said' as const), text: fc.string({ unit: 'binary', minLength: 1, maxLength: 4 }) }),

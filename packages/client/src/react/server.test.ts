@@ -28,7 +28,7 @@ afterEach(() => client.close());
 
 const render = (element: ReactElement): string => renderToString(createElement(BinnacleProvider, { client }, element));
 
-it('on a server both components render that they are connecting, and nothing is asked for', () => {
+it('on a server both components render that they are connecting, and send no request', () => {
   const log = render(createElement(SessionLog, { id: ID }));
   expect(log).toContain('Connecting…');
   expect(log).toContain('role="status"');

@@ -30,7 +30,7 @@ export class FocusReporter {
     const had = this.focus;
     this.focus = focus;
     if (this.connection.isOpen) this.report();
-    // Nothing to look at is no reason for a connection.
+    // An empty focus is no reason for a connection.
     if (focus !== undefined && had === undefined) this.connection.join(this.participant);
     if (focus === undefined && had !== undefined) this.connection.leave(this.participant);
   }

@@ -118,5 +118,5 @@ export class Recordings {
   }
 }
 
-/** Asked anew each time: TypeScript would take the first answer for the last. */
+/** Reads the signal at each call: TypeScript would narrow a property by its first check. */
 const isAborted = (signal: AbortSignal): boolean => signal.aborted;

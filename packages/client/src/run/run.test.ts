@@ -155,7 +155,7 @@ describe('a run', () => {
     },
   );
 
-  it('that is refused while nobody looks is told of as an error', async () => {
+  it('that is refused while no loop reads it is reported as an error', async () => {
     server.refuse = () => 'bad_cwd';
     const client = open();
     const errors: string[] = [];
@@ -253,7 +253,7 @@ describe('exact-resume: reading a run', () => {
     expect(events[1]).toMatchObject({ from: 0, to: 90, reason: 'retention' });
   });
 
-  it('is told once that it waits, and once that it runs', async () => {
+  it('is reported once as waiting, and once as running', async () => {
     server.script = (run) => {
       run.events.length = 0;
       run.push('run', { ...run.info, state: 'queued', position: null });
@@ -352,7 +352,7 @@ describe('who reads a run', () => {
     expect(server.runs.get(run.id)?.info.state).toBe('running');
   });
 
-  it('has a client that was closed: nothing is asked', async () => {
+  it('has a client that was closed: no request is sent', async () => {
     const client = open();
     client.close();
     const started = client.session('s').run('x');

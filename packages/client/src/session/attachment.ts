@@ -105,7 +105,7 @@ type Phase =
   | 'waiting'
   | 'subscribing'
   | 'live'
-  /** The buffer is full, and the gateway was asked to stop. */
+  /** The buffer is full, and this client has unsubscribed until there is room. */
   | 'paused'
   | 'over';
 
@@ -226,7 +226,7 @@ export class Attachment implements AsyncIterableIterator<AttachmentEvent, undefi
     return this;
   }
 
-  /** Tells the gateway to stop sending, ends the iteration, and drops what is buffered. */
+  /** Stops the sending at the gateway, ends the iteration, and drops the buffer. */
   detach(): void {
     if (this.phase === 'live' || this.phase === 'subscribing') this.unsubscribe();
     this.buffer.length = 0;

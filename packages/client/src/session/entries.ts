@@ -151,7 +151,7 @@ function parsed(text: string): EntryLine {
     : (line as EntryLine);
 }
 
-/** Asked anew each time: TypeScript would take the first answer for the last. */
+/** Reads the signal at each call: TypeScript would narrow a property by its first check. */
 const isAborted = (signal: AbortSignal | undefined): boolean => signal?.aborted === true;
 
 const pause = (ms: number, signal: AbortSignal | undefined): Promise<void> =>

@@ -31,7 +31,7 @@ describe('the lease', () => {
     expect(actions()).toEqual(['acquire', 'release']);
   });
 
-  it('names the holder when somebody else has it, and can be taken', async () => {
+  it('names the holder while another client has it, and can be taken', async () => {
     await client.session(session.id).lease.acquire({ holder: 'Ada' });
     const { lease } = client.session(session.id);
     await expect(lease.acquire({ holder: 'Bob' })).rejects.toMatchObject({

@@ -158,7 +158,7 @@ export class SessionLease {
     try {
       await this.send('release', { lease: lease.lease }, true);
     } catch (error) {
-      // Somebody was quicker: it is not ours any more, which is what was asked for.
+      // A race: another client took the lease first, so that this one has nothing to release.
       if (!(error instanceof BinnacleError) || error.code !== 'lease_lost') throw error;
     }
   }
@@ -235,7 +235,7 @@ export class SessionLease {
     this.timer = setTimeout(() => this.keep(), delayMs);
   }
 
-  /** Renews, and looks again later whatever came of it. */
+  /** Renews the lease, and checks again later whatever the result. */
   private keep(): void {
     const { lease } = this;
     if (lease === null) return;

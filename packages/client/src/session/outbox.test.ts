@@ -52,7 +52,7 @@ describe('input', () => {
     },
   );
 
-  it('is kept while there is no connection, and sent in order afterwards', async () => {
+  it('is buffered while there is no connection, and sent in order afterwards', async () => {
     const { port } = gateway;
     const handle = open().session(session.id);
     await handle.write('a');

@@ -159,7 +159,7 @@ describe('watchTraffic', () => {
     ]);
   });
 
-  it('tells of what is not kept any more before what follows it', async () => {
+  it('reports what is no longer stored before what follows it', async () => {
     const reports: unknown[] = [];
     const { stream, first, request } = await watch({}, { onGap: (gap) => reports.push(gap) });
     const gap = { session_id: 'job-1', session: 's1', from: 3, to: 9, position: 'e.9.9' };

@@ -25,7 +25,7 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-it('asks for traffic, its statistics and search, with every filter and only those that are given', async () => {
+it('asks for traffic, its statistics and search, with every filter that is set and no other', async () => {
   await client.traffic.events();
   await client.traffic.events({ source: 'ci', label: 'k=v w', exit_code: 0, is_final: false, after: 'a/b', limit: 5 });
   await client.traffic.stats({ since: 1, until: 2, source: 'ci' });
@@ -38,7 +38,7 @@ it('asks for traffic, its statistics and search, with every filter and only thos
   ]);
 });
 
-it('refuses to look for what is no text, before the gateway is asked', async () => {
+it('refuses to search for what is no text, before it sends a request', async () => {
   await expect(client.search({ q: 'lost' } as unknown as string)).rejects.toThrow(TypeError);
   await expect(client.search(undefined as unknown as string)).rejects.toThrow(TypeError);
   expect(seen).toEqual([]);

@@ -7,7 +7,7 @@ export interface LivenessHooks {
   measured(latencyMs: number): void;
 }
 
-/** After a wake-up a living link answers within this; so long a person looks at a frozen page. */
+/** Maximum milliseconds for an answer after a wake-up. A person sees a frozen page for that long. */
 const CHECK_MS = 5_000;
 /** Milliseconds after a sleep in which frames from before it arrive. They say nothing about the present link. */
 const STALE_MS = 1_000;

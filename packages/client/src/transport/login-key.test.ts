@@ -12,7 +12,7 @@ function storage(): KeyStorage & { readonly all: Map<string, string> } {
 }
 
 describe('the key of a login', () => {
-  it('is kept for one gateway, and another page of the origin has it at once', () => {
+  it('is stored for one gateway, and another page of the origin has it at once', () => {
     const stored = storage();
     const [one, tab, other] = ['https://x/a', 'https://x/a', 'https://x/b'].map(
       (base) => new LoginKey(base, () => stored),

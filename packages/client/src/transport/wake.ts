@@ -1,4 +1,4 @@
-// Tells when the network or the page is back, where there is a page.
+// Reports when the network or the page is back, in a browser.
 
 /** Returns what ends the listening. */
 export function listenForWake(wake: () => void): () => void {

@@ -61,7 +61,7 @@ const HIDDEN: CSSProperties = {
 };
 
 /**
- * Shows a session as a log of lines. It follows the end while the reader is there, tells stderr apart, and reports gaps
+ * Shows a session as a log of lines. It follows the end while the reader is there, marks stderr, and reports gaps
  * and the end in words.
  *
  * @example
@@ -229,7 +229,7 @@ export function SessionLog({ id, options, announce = true, label = 'Log', classN
   );
 }
 
-/** Told apart by a sign and a word too: not everybody sees colours, or has the style sheet. */
+/** One line. A sign and a word mark stderr too: some readers see no colours or have no style sheet. */
 const Line = memo(function Line({ line: { number, kind, text } }: { readonly line: LogLine }) {
   return (
     <div className={`binnacle-log-line binnacle-${kind}`} style={LINE} data-line={number} data-kind={kind}>

@@ -1,4 +1,4 @@
-// The sessions that there are, for a component. One list for all who look at it.
+// All sessions, for a component. All components share one list.
 
 import { useMemo } from 'react';
 import {

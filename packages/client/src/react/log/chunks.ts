@@ -128,7 +128,7 @@ export class ChunkLog {
     return new ChunkList(items, { base, first, end }, { version, bytes, droppedBytes });
   }
 
-  /** The number of the first chunk that is kept. */
+  /** Number of the first stored chunk. */
   get start(): number {
     return this.first;
   }

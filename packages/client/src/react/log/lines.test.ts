@@ -28,7 +28,7 @@ function linesOf(chunks: readonly Chunk[], maxLines = 1000, maxBytes = 1 << 20):
 const texts = (lines: LogLines): string[] => lines.list().map(({ text }) => text);
 
 describe('chunks', () => {
-  it('are kept within the bound, however small they are, and a list that was made stays as it was', () => {
+  it('stay within the bound, however small they are, and an earlier list does not change', () => {
     const log = new ChunkLog(10_000);
     for (let at = 0; at < 20; at += 1) log.push(output('x', 'tty', at));
     const before = log.list();
@@ -44,7 +44,7 @@ describe('chunks', () => {
     expect([...after.from(998)]).toHaveLength(2);
   });
 
-  it('of which one is larger than the bound: it is kept alone', () => {
+  it('of which one is larger than the bound: only that one is stored', () => {
     const log = new ChunkLog(100);
     log.push(output('x'.repeat(50)));
     log.push(output('y'.repeat(500)));
@@ -69,7 +69,7 @@ describe('lines', () => {
     );
   });
 
-  it('of stdout and stderr are told apart, and a line that was begun is one line whatever came between', () => {
+  it('of stdout and stderr are separate, and a line that was begun is one line whatever comes between', () => {
     const lines = linesOf([output('a', 'stdout'), output('wrong\n', 'stderr'), output('b\n', 'stdout')]);
     expect(lines.list().map(({ kind, text }) => [kind, text])).toEqual([
       ['stdout', 'ab'],
@@ -93,7 +93,7 @@ describe('lines', () => {
     expect(texts(lines)).toEqual(['one', 'Output came faster than it could be shown.', 'three', 'four']);
   });
 
-  it('are as many as asked for, and keep their numbers', () => {
+  it('are at most as many as requested, and keep their numbers', () => {
     const lines = linesOf([output(Array.from({ length: 5000 }, (_, at) => `${at}\n`).join(''))], 100);
     expect(lines.list()).toHaveLength(100);
     expect(lines.list()[0]).toMatchObject({ number: 4900, text: '4900' });

@@ -30,7 +30,7 @@ export class LogLines {
   private readonly streams: Map<OutputKind, LineStream>;
   private reader: TextReader;
   private lines: LogLine[];
-  /** Number of the first line that is kept. */
+  /** Number of the first stored line. */
   private first: number;
   private next: number;
   private isNew: boolean;

@@ -1,12 +1,12 @@
 // Which lines of a long log are in the document. Pure.
 
 export interface LineWindow {
-  /** Index of the first line that is drawn, and behind the last one. */
+  /** Index of the first rendered line, and behind the last one. */
   readonly from: number;
   readonly to: number;
 }
 
-/** Drawn before and behind what is seen, so that a turn of the wheel shows no hole. */
+/** Lines rendered before and behind the visible ones, so that a turn of the wheel shows no hole. */
 const BEYOND = 30;
 /** Maximum lines in the document. Selected ones stay there, or the selection is lost; a whole log is too much. */
 const MAX_RENDERED = 1500;

@@ -34,7 +34,7 @@ export interface SessionSnapshot {
   readonly state: FollowState;
   /** The session as of the beginning, with later sizes and its exit. Undefined until connected. */
   readonly info: SessionInfo | undefined;
-  /** The output that is kept. */
+  /** The stored output. */
   readonly chunks: ChunkList;
   /** Output bytes in front of the first chunk that was read. Begin earlier with `from` to read them. */
   readonly skippedBytes: number;
@@ -65,7 +65,7 @@ export const NO_SESSION_YET: SessionSnapshot = {
   lostTo: undefined,
 };
 
-/** Draws chunks at its own pace: reading waits for it before too many are kept. */
+/** Draws chunks at its own pace. Back-pressure: reading waits for it before too many are buffered. */
 export interface ChunkReader {
   /** The next chunk comes when the promise resolves. */
   draw(chunk: Chunk): Promise<void> | undefined;
@@ -137,7 +137,7 @@ export class SessionStore extends SnapshotStore<SessionSnapshot> {
     this.attach(this.attachment?.position ?? this.from);
   }
 
-  /** Gives the chunks that are kept, then those that come. Returns what ends it. */
+  /** Delivers the stored chunks, then later ones. Returns a function that ends it. */
   read(reader: ChunkReader): () => void {
     const reading: ReaderCursor = { reader, next: this.log.start, isOver: false };
     this.readings.add(reading);
@@ -183,7 +183,7 @@ export class SessionStore extends SnapshotStore<SessionSnapshot> {
     for (const reading of this.readings) reading.isOver = true;
     this.readings.clear();
     this.wake();
-    // With it goes the lease: who steers looks.
+    // The lease ends with it: a client that steers must also watch.
     this.session.detach();
   }
 
@@ -247,7 +247,7 @@ export class SessionStore extends SnapshotStore<SessionSnapshot> {
       }
       case 'end':
         this.change({ state: 'ended', info: event.info, isCaughtUp: true, lease: null, isYours: false });
-        // Nothing is left that could connect again: no listener, no lease that is kept.
+        // No listener and no lease remain, because either would connect again.
         this.unlisten();
         this.session.lease.drop();
         return;

@@ -3,7 +3,7 @@ import { TerminalFeed } from './feed.ts';
 
 const MIB = 1024 * 1024;
 
-/** An emulator that draws when it is told to. */
+/** An emulator that draws on request. */
 function emulator() {
   const waiting: { readonly bytes: number; readonly rendered: (() => void) | undefined }[] = [];
   const sizes: number[] = [];
@@ -35,7 +35,7 @@ it('a flood goes in small pieces, and waits above 1 MiB until most of that is dr
   });
   await Promise.resolve();
   expect(isRoom).toBe(false);
-  // All but the last piece, which tells of the first write.
+  // All but the last piece, whose callback reports the first write.
   terminal.draw(2);
   expect(rendered).toEqual([]);
   terminal.draw(1);
@@ -43,7 +43,7 @@ it('a flood goes in small pieces, and waits above 1 MiB until most of that is dr
   expect(rendered).toEqual(['all']);
 });
 
-it('nobody waits for a terminal that is gone', async () => {
+it('no promise waits for a terminal after its end', async () => {
   const terminal = emulator();
   const feed = new TerminalFeed(terminal);
   const room = feed.write(new Uint8Array(MIB + 1), () => undefined);

@@ -1,4 +1,4 @@
-// Tells what a terminal emulator sends by itself from what a person does. Pure; knows no emulator and no network.
+// Separates data that a terminal emulator sends by itself from the input of a person. Pure.
 
 /**
  * `auto`: an automatic answer to a query, or a focus report. Only the client that holds the lease may send it: with two

@@ -164,7 +164,7 @@ function deedRoutes(deeds: unknown[]): HttpRoute[] {
   ];
 }
 
-/** One request over a connection of its own. Node's client sends what it is told, also what fetch forbids. */
+/** One request over a connection of its own. Node's client sends any header, also those that fetch forbids. */
 function send(port: number, path: string, { method = 'GET', headers = {}, body }: Ask): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const length = body === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(body)) };

@@ -368,7 +368,7 @@ describe('the page', () => {
     }
     expect(await open('/nosuch', accepts, 'POST')).toMatchObject({ status: 404, code: 'not_found' });
     expect(await open('/nosuch', accepts, 'GET', upgradeHeaders)).toMatchObject({ status: 404, code: 'not_found' });
-    // What has a name of its own is told as ever.
+    // Other errors keep their own codes.
     expect(await open('/v1/me', accepts)).toMatchObject({ status: 401, code: 'unauthorized' });
     await served.close();
   });

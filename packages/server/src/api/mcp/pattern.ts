@@ -88,7 +88,7 @@ export class Seeker {
   #found = false;
   #isTriedAtEnd = false;
 
-  /** `by`: key of the caller's turns in the scheduler. */
+  /** `by`: key of the caller's slots in the scheduler. */
   constructor(pattern: Pattern, scheduler: Turns, by: string) {
     this.#pattern = pattern;
     this.#scheduler = scheduler;

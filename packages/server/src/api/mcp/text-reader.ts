@@ -280,7 +280,7 @@ class TextReading implements Sink {
     }
   }
 
-  /** Searches in scheduled turns, so that a fast program cannot starve others; the pump is stopped meanwhile. */
+  /** Searches in scheduled slots, so that a fast program cannot starve others; the pump is stopped meanwhile. */
   #seek(seeker: Seeker): void {
     const text = this.#unsearched;
     this.#unsearched = '';

@@ -10,7 +10,7 @@ import type { ExportWriter } from '../../recording/writer.ts';
 import type { LiveConnection, Liveness } from './liveness.ts';
 
 const WRITE_CHARS = 64 * 1024;
-/** Maximum time per turn for converting entries to text. A single large entry can take longer. */
+/** Maximum time per slot for converting entries to text. A single large entry can take longer. */
 const SLICE_MS = 5;
 /** Extra time before a stalled reader is cut. Long is affordable: a stalled export costs one page and one socket. */
 const PATIENCE_MS = 10 * 60_000;

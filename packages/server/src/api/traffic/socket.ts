@@ -154,7 +154,8 @@ export class TrafficSocket implements SubscriptionOutlet, LiveConnection {
   }
 
   readonly #socketOnDrain = (): void => {
-    // The socket of a fast reader drains within the same turn. Without this pause that reader would starve all others.
+    // The socket of a fast reader drains within the same event-loop turn. Without this pause that reader would starve
+    // all others.
     if (this.#sentInTurn > TURN_BYTES) setImmediate(this.#resume);
     else this.#resume();
   };
@@ -166,7 +167,7 @@ export class TrafficSocket implements SubscriptionOutlet, LiveConnection {
     for (const [id, subscription] of this.#subscriptions) {
       subscription.resume();
       if (this.hasRoom) continue;
-      // Moves this subscription to the end, so that the next one gets its turn first: no starvation.
+      // Moves this subscription to the end, so that the next one is resumed first: no starvation.
       if (this.#subscriptions.delete(id)) this.#subscriptions.set(id, subscription);
       return;
     }
@@ -211,7 +212,7 @@ export class TrafficSocket implements SubscriptionOutlet, LiveConnection {
 
   async #open(subscription: TrafficSubscription): Promise<void> {
     try {
-      // A subscription dropped while it waited for its turn: nothing was sent about it, and nothing will be.
+      // A subscription dropped while it waited in the queue: nothing was sent about it, and nothing will be.
       if (!subscription.isOver) await subscription.open();
     } catch (error) {
       if (subscription.isOver) return;

@@ -155,7 +155,7 @@ export class TrafficSubscription {
       following.feed.resume();
       if (this.#outlet.hasRoom) continue;
       if (!this.#following.delete(id)) return;
-      // Moves this feed to the end, so that the next one gets its turn first: no starvation.
+      // Moves this feed to the end, so that the next one is resumed first: no starvation.
       this.#following.set(id, following);
       return;
     }

@@ -5,8 +5,8 @@ export class FrameOrder {
   readonly #lanes = new Map<string, Lane>();
 
   /**
-   * Calls `act` in its turn: synchronously if no earlier frame blocks it. Settles with the result of `act`. `isAlone`:
-   * no other frame of this session runs at the same time.
+   * Calls `act` in order of arrival: synchronously if no earlier frame blocks it. Settles with the result of `act`.
+   * `isAlone`: no other frame of this session runs at the same time.
    */
   run(session: string, isAlone: boolean, act: () => Promise<void>): Promise<void> {
     const lane = this.#lanes.get(session) ?? { last: undefined, beside: new Set<Promise<void>>() };

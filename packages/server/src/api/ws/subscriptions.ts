@@ -37,7 +37,7 @@ export interface SubscriptionsParts {
 
 export class Subscriptions implements FrameOutlet {
   readonly #parts: SubscriptionsParts;
-  /** All subscriptions by session, in order of resumption: the first entry gets the next turn. */
+  /** All subscriptions by session, in order of resumption: the first entry is resumed next. */
   readonly #all = new Map<string, Subscription>();
   /** Resolves when the last requested screen has been drawn and sent. */
   #lastScreen: Promise<void> = Promise.resolve();
@@ -100,7 +100,7 @@ export class Subscriptions implements FrameOutlet {
     for (const [id, subscription] of this.#all) {
       subscription.resume();
       if (!this.#parts.isFull()) continue;
-      // Moves this subscription to the end, so that the next one gets its turn first: no starvation.
+      // Moves this subscription to the end, so that the next one is resumed first: no starvation.
       this.#all.delete(id);
       this.#all.set(id, subscription);
       return;

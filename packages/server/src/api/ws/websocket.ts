@@ -39,8 +39,8 @@ import { Subscriptions } from './subscriptions.ts';
 /** Maximum requests of one viewer in progress. At the limit the socket is not read until a request completes. */
 const MAX_UNDER_WAY = 64;
 /**
- * Maximum bytes sent per event-loop turn: one page. Then other sockets get a turn. The kernel accepts 4 MiB for a
- * client that reads nothing; while 200 such sockets fill, healthy clients wait for all their turns. 1 MiB doubled that
+ * Maximum bytes sent per event-loop turn: one page. Then other sockets are served. The kernel accepts 4 MiB for a
+ * client that reads nothing; while 200 such sockets fill, healthy clients wait for all of them. 1 MiB doubled that
  * delay.
  */
 const SLICE_BYTES = 64 * 1024;
@@ -230,7 +230,8 @@ export class Connection implements LiveConnection {
   }
 
   readonly #socketOnDrain = (): void => {
-    // The socket of a fast reader drains within the same turn. Without this pause that reader would starve all others.
+    // The socket of a fast reader drains within the same event-loop turn. Without this pause that reader would starve
+    // all others.
     if (this.#sentInSlice > SLICE_BYTES) setImmediate(this.#resume);
     else this.#resume();
   };

@@ -185,7 +185,7 @@ export class ActivityMachine {
     }
   }
 
-  /** Handles the passing of time. Calls `look` at most once, after a silence. */
+  /** Handles the passing of time. Calls `readLastLine` at most once, after a silence. */
   pass(at: number, readLastLine?: () => LastLine): void {
     const { quietAt } = this;
     if (quietAt === undefined || at < quietAt) return;

@@ -1,4 +1,4 @@
-// Budget for reading the output of sessions: one read at a time, with pauses for all other work. All reads together
+// Budget for reading the output of sessions: one scan at a time, with pauses for all other work. All reads together
 // take at most a tenth of a core, for any number of flooding sessions.
 
 /** Length of the pause after a read, as a multiple of the read's duration. */
@@ -13,7 +13,7 @@ export class ScanBudget {
   #isTaken = false;
   #owedMs = 0;
 
-  /** Runs `look` in its turn. Resolves after it, and rejects with its error. */
+  /** Runs `scan` in its turn. Resolves after it, and rejects with its error. */
   take(scan: () => Promise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push(() => scan().then(resolve, reject));

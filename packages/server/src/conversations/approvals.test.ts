@@ -11,7 +11,7 @@ let due: number[];
 const approval = (askedAt: number): Approval =>
   ({ id: 'a', title: 't', options: [], askedAt, expiresAt: askedAt + MINUTE }) as unknown as Approval;
 
-/** Does with approvals what `Turns` does: looks when called, and watches again. */
+/** Handles approvals as `AgentTurns` does: checks when called, then watches again. */
 function watch(open: readonly Approval[]): void {
   const approvals = new Approvals(new TrustedTime(clocks), clocks);
   const began = clocks.monotonic();
@@ -50,7 +50,7 @@ test('one of an earlier gateway has what is left, and no more than it was given'
   watch([approval(clocks.wall() - MINUTE / 2)]);
   pass(MINUTE / 2);
   expect(due).toEqual([MINUTE / 2]);
-  // The clock was an hour ahead when it was asked.
+  // The clock was an hour ahead at the time of the request.
   watch([approval(clocks.wall() + 3600_000)]);
   pass(MINUTE);
   expect(due).toEqual([MINUTE / 2, MINUTE]);

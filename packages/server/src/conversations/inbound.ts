@@ -33,7 +33,7 @@ export interface InboundRequest {
 
 /** Hooks around messages from channels. Neither method throws. */
 export interface InboundGuard {
-  /** Called before the message is sent, as `Guard.beforeRun`. */
+  /** Called before the message is sent, as `AgentGuard.beforeRun`. */
   before(request: InboundRequest): Promise<void> | undefined;
   after(request: InboundRequest & { readonly conversation: string; readonly run: string | null }): void;
 }

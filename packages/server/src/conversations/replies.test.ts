@@ -46,7 +46,7 @@ test('an answer that was not taken is tried again as soon as ever when the clock
   await pass(1000);
   expect(tries).toHaveLength(1);
   clocks.set(-3 * 3600_000);
-  // Two seconds at most, and a second until it is looked for.
+  // Two seconds at most, and one more until the next check.
   await pass(3500);
   expect(tries).toHaveLength(2);
   expect(rows[0]?.tries).toBe(2);

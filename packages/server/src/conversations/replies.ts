@@ -135,7 +135,7 @@ export class Replies {
     return this.#parts.rows.messages.find(conversation, run)?.state !== 'queued';
   }
 
-  /** Delivers a reply unless it is under way or its host is busy. The next look then finds it again. */
+  /** Delivers a reply unless it is under way or its host is busy. The next check then finds it again. */
   #post(reply: ReplyRecord): void {
     const name = nameOf(reply);
     const host = hostOf(reply.url);
@@ -144,7 +144,7 @@ export class Replies {
     this.#sending.set(name, host);
     this.#deliver(reply)
       .catch((error: unknown) => {
-        // This try leaves no trace: the next look makes another.
+        // This try leaves no trace: the next check makes another.
         this.#parts.log.error({ err: error, run: reply.run }, 'a reply could not be delivered; it is tried again');
       })
       .finally(() => this.#sending.delete(name));

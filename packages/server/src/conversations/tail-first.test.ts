@@ -31,7 +31,7 @@ const RUN: ConversationRun = {
 const EPOCH = parseEpoch('0123456789abcdef');
 const at = (place: number): Position => ({ epoch: EPOCH, place, offset: 0 });
 
-/** A clock that moves when it is told to. */
+/** A clock that the test moves. */
 class TestClock implements PaceClock {
   #now = 0;
   #timers: { readonly due: number; readonly call: () => void }[] = [];

@@ -24,7 +24,7 @@ const ask = (id: string): Effect => ({
 const delta = (text: string): Effect => ({ kind: 'delta', stream: 'said', text });
 const typesOf = (events: readonly ConversationEvent[]): string[] => events.map(({ type }) => type);
 
-/** Tells the turn, and keeps what became of it. */
+/** Applies effects to the turn, and returns the events. */
 function eventsOf(turn: Turn, ...effects: Effect[]): readonly ConversationEvent[] {
   const { events, carry } = turn.convert(effects, 2);
   for (const event of events) turn.fold(event);

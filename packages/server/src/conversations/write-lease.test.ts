@@ -9,7 +9,7 @@ import { type HolderProcess, WriteLease, type WriteLeaseParts } from './write-le
 
 const MINUTE = 60_000;
 
-/** A lease with a clock in the hand of the test, and all that it told. */
+/** A lease with a clock that the test sets, and all changes that it reported. */
 class Bench {
   now = 1000;
   saved: string | null = null;
@@ -130,7 +130,7 @@ describe('the faults of file locks', () => {
     const { lease: secret } = lease.acquire('old');
     const admitted = lease.admit('old', secret);
     bench.now += 5 * MINUTE;
-    // Nobody has looked, and no timer has fired.
+    // Nothing has read the lease, and no timer has fired.
     expect(codeOf(() => lease.check(admitted))).toBe('lease_lost');
     const free = lease.admit('anybody');
     lease.check(free);

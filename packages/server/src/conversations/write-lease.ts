@@ -266,7 +266,7 @@ const textOf = (fence: number, granted: StoredLease | undefined): string =>
 function parse(saved: string | null): {
   readonly fence: number;
   readonly granted: StoredLease | undefined;
-  /** False if the text is damaged, and does not tell whether the lease was held. */
+  /** False if the text is damaged, and does not show whether the lease had a holder. */
   readonly isWhole: boolean;
 } {
   if (saved === null) return { fence: 0, granted: undefined, isWhole: true };

@@ -14,7 +14,7 @@ export interface WorkerProcessOptions {
 
 export interface WorkerProcessEvents<From> {
   message(message: From): void;
-  /** Called once, when the process is gone: a file that it had open is free. `cause`: the reason of a failed start. */
+  /** Called once, when the process has ended: a file that it had open is free. `cause`: the reason of a failed start. */
   ended(cause?: Error): void;
 }
 
@@ -24,7 +24,7 @@ export class WorkerProcess<To extends object, From> {
   #isKilled = false;
   #isEnded = false;
 
-  /** Starts the process. Throws if no process can be created at all; `gone` reports later failures. */
+  /** Starts the process. Throws if no process can be created at all; `ended` reports later failures. */
   constructor({ script, maxHeapMb, youngMb }: WorkerProcessOptions, events: WorkerProcessEvents<From>) {
     this.#events = events;
     const young = youngMb === undefined ? [] : [`--max-semi-space-size=${youngMb}`];

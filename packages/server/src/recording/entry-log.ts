@@ -23,7 +23,7 @@ export function openEntryLog(session: Session): EntryLog {
   });
   return {
     log: reader,
-    // The session may have ended since the last look, with more in its log than was known then.
+    // The session may have ended since the last read, with more in its log than was known then.
     isOver: () => !session.isHosted && reader.head.place >= session.log.head.place,
     close: () => {
       cancel?.();

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { InputQueue } from './input-queue.ts';
 
-/** A program that reads as much as it is told to. */
+/** A program that reads as much as the test says. */
 class Reader {
   room = Number.POSITIVE_INFINITY;
   calls = 0;

@@ -59,7 +59,7 @@ function specOf(argv: [string, ...string[]]): HostedSpec {
   };
 }
 
-/** A gateway's end, with what the runner told it unasked. `isBusy`: it has not looked at the hello yet. */
+/** A gateway's end, with the statuses that the runner reported. `isBusy`: it has not read the hello yet. */
 async function gateway(isBusy = false, directory = identityOf(dir)) {
   const statuses: HostedStatus[] = [];
   let onLost: () => void = () => undefined;
@@ -88,7 +88,7 @@ const codeOf = (act: Promise<unknown>): Promise<string> =>
     (error: { code?: string }) => error.code ?? String(error),
   );
 
-describe('one-helm at the runner', () => {
+describe('one lease at the runner', () => {
   it('every way of steering is refused with an older fence, from the moment that a newer one is known', async () => {
     const { link } = await gateway();
     const spec = specOf(['/bin/cat']);
@@ -99,7 +99,7 @@ describe('one-helm at the runner', () => {
     expect(await write(5, 'five')).toEqual({ accepted: 4, duplicate: false, queued: 0 } satisfies RunnerReceipt);
     expect(await codeOf(write(4, 'four'))).toBe('lease_lost');
     await link.request({ t: 'fence', id, fence: 7 });
-    // Two gateways, or one whose old request comes late: the number decides, not the order of asking.
+    // Two gateways, or one whose old request comes late: the number decides, not the order of the requests.
     const writer = { fence: 6, by: 'stale' };
     expect(await codeOf(write(6, 'six'))).toBe('lease_lost');
     expect(await codeOf(link.request({ t: 'signal', id, writer, signal: 'SIGKILL' }))).toBe('lease_lost');
@@ -274,7 +274,7 @@ function answerTo(first: Buffer): Promise<string> {
     });
     socket.on('close', () => resolve(got));
     socket.on('error', reject);
-    // It may wait for the rest of what never comes: then we hang up, and nothing was said.
+    // It may wait for the rest of what never comes: then we hang up, and nothing was sent.
     if (first.readUInt32BE(0) < 1000) return;
     setTimeout(() => socket.end(), 50);
   });

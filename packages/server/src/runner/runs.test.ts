@@ -80,26 +80,29 @@ describe.each(bothModes)('runs on a %s', (mode) => {
     ['set -e; false; echo not here', 1],
     ['trap "echo bye" EXIT; exit 4', 4],
     ['kill -KILL $$', 137],
-  ])('%s: its exit code is told, and the next run has a fresh shell with what was known', async (command, exitCode) => {
-    shell = await openRunShell(mode);
-    await shell.run('cd /tmp; export kept=1; loose=2; f() { echo "f$loose"; }');
-    const { info, ...out } = await shell.run(command);
-    expect(out.stderr + out.tty).not.toContain(shell.dir);
-    expect(info).toMatchObject({ exitCode, reset: true, outcome: 'exited' });
-    if (command.includes('bye')) expect(plain(out)).toContain('bye');
-    const next = await shell.run('echo "$PWD $kept $loose"; f; echo $-');
-    expect(plain(next)).toMatch(/^\/tmp 1 2\nf2\n[a-zA-Z]+\n$/);
-    const events = shell.entries().filter(({ kind }) => kind === 'event');
-    expect(events.map(({ text }) => (JSON.parse(text) as { type: string }).type)).toEqual([
-      'run_started',
-      'run_ended',
-      'run_started',
-      'run_ended',
-      'session_reset',
-      'run_started',
-      'run_ended',
-    ]);
-  });
+  ])(
+    '%s: its exit code is reported, and the next run has a fresh shell with what was known',
+    async (command, exitCode) => {
+      shell = await openRunShell(mode);
+      await shell.run('cd /tmp; export kept=1; loose=2; f() { echo "f$loose"; }');
+      const { info, ...out } = await shell.run(command);
+      expect(out.stderr + out.tty).not.toContain(shell.dir);
+      expect(info).toMatchObject({ exitCode, reset: true, outcome: 'exited' });
+      if (command.includes('bye')) expect(plain(out)).toContain('bye');
+      const next = await shell.run('echo "$PWD $kept $loose"; f; echo $-');
+      expect(plain(next)).toMatch(/^\/tmp 1 2\nf2\n[a-zA-Z]+\n$/);
+      const events = shell.entries().filter(({ kind }) => kind === 'event');
+      expect(events.map(({ text }) => (JSON.parse(text) as { type: string }).type)).toEqual([
+        'run_started',
+        'run_ended',
+        'run_started',
+        'run_ended',
+        'session_reset',
+        'run_started',
+        'run_ended',
+      ]);
+    },
+  );
 
   it.each([
     ['ends its own group', "sh -c 'kill -TERM 0'"],
@@ -451,7 +454,7 @@ describe('a run on pipes', () => {
       const command = fc
         .array(word, { minLength: 1, maxLength: 8 })
         .map((args) => args.join(' ').replaceAll('\0', ''))
-        // Nothing that lasts, writes files, or is told otherwise by an interactive bash; see PROTOCOL.md.
+        // Nothing that lasts, writes files, or is reported otherwise by an interactive bash; see PROTOCOL.md.
         .filter((text) => text.trim() !== '' && !/[<>](?!<X|&2)|&(?!&|2)|\$\{|exec|exit|set|kill|sleep|[?]/.test(text));
       await fc.assert(
         fc.asyncProperty(command, async (text) => {

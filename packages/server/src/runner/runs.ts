@@ -42,7 +42,7 @@ export interface RunsParts {
   readonly link: ShellLink;
   readonly records: RunRecords;
   readonly maxQueued: number;
-  /** Maximum ended runs whose record is kept. */
+  /** Maximum ended runs whose record is stored. */
   readonly maxEnded: number;
   readonly job: RunJob;
   /** Calls back when all output that the shell has written so far is in the log. */
@@ -65,7 +65,7 @@ interface PromiseWithResolvers {
   readonly resolve: (run: RunInfo) => void;
 }
 
-/** The current run. `woken`: the shell was told that there is a run. `begun`: the shell executes it. */
+/** The current run. `woken`: the shell was notified of a run. `begun`: the shell executes it. */
 interface CurrentRun extends QueuedRun {
   phase: 'woken' | 'begun';
   /** Monotonic ms. */

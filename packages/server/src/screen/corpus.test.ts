@@ -87,7 +87,7 @@ async function compare({ name, size, steps }: Recorded, at: readonly number[]): 
       while (await walk.step(cursor));
       if (!walk.isRestorable) continue;
       screens.push(walk.render());
-      // What is kept is gone on from, too.
+      // The walk also continues from a checkpoint.
       if (screens.length % 5 === 0) walk = LogWalk.from(walk.checkpoint());
     }
   }

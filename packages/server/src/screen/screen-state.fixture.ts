@@ -38,7 +38,7 @@ function rowsOf(emulator: Emulator, of: Rows, above: number): object {
   for (let y = first; y < of.lines.length; y++) {
     const line = of.lines.get(y);
     if (line === undefined) continue;
-    // What the first row goes on with is not kept.
+    // The emulator does not keep how the first row continues.
     let text = y > first && line.isWrapped ? '+' : ' ';
     let before = '';
     for (let x = 0; x < emulator.terminal.cols; x++) {

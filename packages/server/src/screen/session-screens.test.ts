@@ -44,7 +44,7 @@ function open(does: string, times: Partial<ScreenTimes> = {}, live: Session[] = 
   screens = new SessionScreens({ script, dirOf: () => dir, live: () => live, watch, log }, { ...PATIENT, ...times });
 }
 
-/** As much of a session as is asked for. */
+/** The part of a session that screens need. */
 function sessionOf(id: string, bytes = 10, mode: 'pty' | 'pipe' = 'pty'): Session {
   const memory = new MemoryLog({ epoch: parseEpoch('screens') });
   const whole = Buffer.alloc(1024 * 1024, 'x');

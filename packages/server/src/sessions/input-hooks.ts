@@ -67,7 +67,7 @@ export class GuardedInput {
     this.#guard = guard;
   }
 
-  /** True also after the last hook has gone: later input must not overtake input that waits. */
+  /** True also after the last hook was removed: later input must not overtake input that waits. */
   get isNeeded(): boolean {
     return this.#last !== undefined || this.#vetoes.size > 0 || this.#holes.size > 0 || this.#guard.judgesInput;
   }

@@ -62,7 +62,7 @@ it.each<[string, SessionQuery, (n: number) => boolean]>([
   ['by both, a few at a time', { activity: 'exited', q: 'make', limit: 37 }, (n) => n % 11 !== 0 && n % 7 === 0],
   ['by a name', { q: 'n9876', limit: 1 }, (n) => n === 9876],
   ['by what is not there', { q: 'nowhere' }, () => false],
-  ['by names of variables, which nobody is told', { q: 'SECRET' }, () => false],
+  ['by names of variables, which nobody can read', { q: 'SECRET' }, () => false],
   ['by a label', { label: 'team', limit: 50 }, (n) => n % 13 === 0],
   ['by a label and its value', { label: 'team=red' }, (n) => n % 26 === 0],
   ['by a label as a word', { q: 'TEAM=blue' }, (n) => n % 26 === 13],

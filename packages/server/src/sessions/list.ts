@@ -78,7 +78,7 @@ function textOf(record: SessionRecord): string {
 }
 
 /**
- * Tells whether `wanted`, `key` or `key=value`, matches. A value may contain `=`; a key with `=` matches by name alone.
+ * Returns whether the labels match `condition`, which is `key` or `key=value`. A value may contain `=`; a key with `=` matches by name alone.
  */
 export function hasLabel(labels: Readonly<Record<string, string>>, condition: string): boolean {
   if (Object.hasOwn(labels, condition)) return true;

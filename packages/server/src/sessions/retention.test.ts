@@ -17,7 +17,7 @@ const spec = { argv: ['true'], mode: 'pipe', cwd: '/', envNames: [], cols: 80, r
 
 let root: string;
 let catalogue: Catalogue;
-/** What the sweep asked for: deletions, and `ID:BYTES` for trims. */
+/** Actions of the sweep: ids of deletions, and `ID:BYTES` for trims. */
 let actions: string[];
 let retention: Retention | undefined;
 let clocks: SetClocks;

@@ -1,4 +1,4 @@
-// Whoever is asked, in whatever order they answer: messages keep their order, and every run has one end.
+// Whichever hooks are called, in whatever order they answer: messages keep their order, and every run has one end.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,7 +22,7 @@ import { Agents } from './agents.ts';
 const log = pino({ level: 'silent' });
 const ANN = { user: 'ann', name: 'ann' };
 
-/** Answers when it is told to. */
+/** A guard whose verdicts the test gives. */
 class Judge implements AgentGuard {
   readonly ready = undefined;
   readonly requests: { readonly run: string; readonly settle: (isAllowed: boolean) => void }[] = [];

@@ -19,7 +19,7 @@ export type Effect =
   | { readonly kind: 'ended'; readonly end: TurnEnd };
 
 /**
- * Collects effects. `told` is called for each effect, for agents inside the gateway, whose calls have no definite end.
+ * Collects effects. `reported` is called for each effect, for agents inside the gateway, whose calls have no definite end.
  */
 export class Effects implements DriverOut {
   #list: Effect[] = [];

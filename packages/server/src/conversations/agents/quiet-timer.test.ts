@@ -4,7 +4,7 @@ import { QuietTimer } from './quiet-timer.ts';
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-test('an agent is quiet when it has told nothing for so long, counted from its last word', () => {
+test('an agent is quiet when it has sent nothing for that time, counted from its last output', () => {
   const calls: number[] = [];
   const quiet = new QuietTimer();
   const began = performance.now();

@@ -20,7 +20,7 @@ export class QuietTimer {
     this.#timer = setTimeout(call, Math.max(0, Math.min(quietMs, this.#until - now)));
   }
 
-  /** Stops the timer. `isOver`: the next call of `look` begins a new wait. */
+  /** Stops the timer. `isOver`: the next call of `arm` begins a new wait. */
   stop(isOver = true): void {
     clearTimeout(this.#timer);
     if (isOver) this.#until = undefined;

@@ -38,7 +38,7 @@ class Machine {
 }
 
 describe('a silence', () => {
-  test('is said after 15 s, told after 2 min, and at its end after its limit; each once', () => {
+  test('is shown after 15 s, notified after 2 min, and ends the turn after its limit; each once', () => {
     const machine = new Machine();
     machine.silence.begin(TIMES);
     machine.pass(LIMIT_MS + 5 * MINUTE);
@@ -66,7 +66,7 @@ describe('a silence', () => {
     machine.silence.stop();
   });
 
-  test('is said while a tool runs and never told; while somebody is asked there is none', () => {
+  test('is shown while a tool runs and never notified; while a person is asked there is none', () => {
     const machine = new Machine();
     machine.silence.begin(TIMES);
     machine.doing = 'works';
@@ -83,7 +83,7 @@ describe('a silence', () => {
     machine.silence.stop();
   });
 
-  test('has a further interval behind a pause of the machine, and nobody is told of it twice', () => {
+  test('has a further interval after a pause of the machine, and nobody is notified twice', () => {
     const machine = new Machine();
     machine.silence.begin(TIMES);
     machine.pass(29 * MINUTE);

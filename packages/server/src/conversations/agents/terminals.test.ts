@@ -204,7 +204,7 @@ describe('a terminal of an agent', () => {
 });
 
 describe('what cannot be created', () => {
-  test('is told with the reason', async () => {
+  test('is reported with the reason', async () => {
     const link = new TestLink();
     expect(await link.create('t1', 'no-such-program-here')).toMatchObject({
       kind: 'failed',

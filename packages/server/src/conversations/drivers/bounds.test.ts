@@ -11,10 +11,10 @@ import { codexDriver } from './codex/codex.ts';
 import type { AgentLink, AgentSettings, ProcessDriver } from './driver.ts';
 
 const KiB = 1024;
-/** Of one entry of a log 1 MiB is taken; the events of a call are kept apart from it. */
+/** Maximum of one log entry is 1 MiB; the events of a call are stored apart from it. */
 const MAX_MARK_BYTES = 1000 * KiB;
 
-/** A link, and after each call what of it is kept: the state, and what it sent. */
+/** A link, with what is stored after each call: its state, and what it sent. */
 class RecordedLink {
   readonly out = new RecordingOut();
   readonly link: AgentLink;
@@ -216,7 +216,7 @@ describe('what is refused', () => {
 describe('the state', () => {
   const LONG = '\u0001'.repeat(20 * KiB);
 
-  test('of acp stays small under all that can be asked and told', () => {
+  test('of acp stays small under all requests and reports', () => {
     const recorded = acp();
     const options = [{ optionId: 'a', name: 'A', kind: 'allow_once' }];
     for (let n = 0; n < 60; n += 1) {

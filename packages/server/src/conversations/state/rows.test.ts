@@ -1,4 +1,4 @@
-// What is told of a conversation while the catalogue has no room: what is in the log, all the same.
+// Reports of a conversation while the catalogue has no room: they agree with the log all the same.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -70,7 +70,7 @@ const run: ConversationRun = {
 };
 const status = (place: number) => ({ epoch: 'e', place, state: 'busy' as const });
 
-test('What the catalogue has no room for is told as it is in the log, and taken over when there is room', () => {
+test('Events that the catalogue has no room for are reported as in the log, and taken over when there is room', () => {
   rows.take([message('m0', 'small')], status(1));
   fill();
   rows.take([message('m1')], status(2));
@@ -109,7 +109,7 @@ test('It is taken over by itself once there is room, though nothing else happens
   await vi.waitUntil(() => store.messages.find(record.id, 'm1') !== undefined, { timeout: 5000 });
 });
 
-test('Who may see it is what the log says, also while the catalogue cannot be told', () => {
+test('The log decides who may see it, also while the catalogue cannot be written', () => {
   rows.take([message('m1', 'x')], status(1));
   fill();
   const shared = { kind: 'shared', with: Array.from({ length: 100 }, (_, i) => `${'b'.repeat(60)}${i}`) } as const;

@@ -106,7 +106,7 @@ export class Transcript {
     return this.append({ ...entry, events: entry.events.slice(half) });
   }
 
-  /** Place before which the next `tell` may remove the log. */
+  /** Place before which the next `wakeReaders` may remove the log. */
   get doomed(): number {
     const { place } = this.#writer.head;
     return place < this.#trimAt ? 0 : Math.max(0, place - this.#retainedBytes);

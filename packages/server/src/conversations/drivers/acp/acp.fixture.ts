@@ -1,4 +1,4 @@
-// A talk between a link and a real agent process, recorded call by call, so that it can be told again. No gateway.
+// A talk between a link and a real agent process, recorded call by call, so that it can be replayed. No gateway.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -169,7 +169,7 @@ export class Talk {
     for (const wake of this.#waiting.splice(0)) wake();
   }
 
-  /** What it said, as a person reads it. */
+  /** Answer of the agent, as a person reads it. */
   get text(): string {
     return this.out.deeds
       .map(([what, text]) => (what === 'said' ? text : what === 'paragraph' ? '\n\n' : ''))

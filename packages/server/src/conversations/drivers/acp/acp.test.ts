@@ -21,7 +21,7 @@ const sent = (talk: Talk): Record<string, unknown>[] => talk.deeds('send').map((
 const toolsOf = (talk: Talk): ToolCall[] => talk.deeds('tool').map(([, call]) => call as ToolCall);
 
 describe('a turn', () => {
-  test('is greeted, opened, told in pieces, and ends with the reason and the usage', async () => {
+  test('is greeted, opened, reported in pieces, and ends with the reason and the usage', async () => {
     const talk = open();
     expect(await talk.turn('think let me see\nsay hello wide world')).toEqual({ kind: 'done', stopReason: 'end_turn' });
     expect(sent(talk).map(({ method }) => method)).toEqual(['initialize', 'session/new', 'session/prompt']);
@@ -90,7 +90,7 @@ describe('a turn', () => {
     expect(costs).toEqual([0.5, 0.25]);
   });
 
-  test('counts no cost that no run could have: it is as if nothing was told', async () => {
+  test('counts no cost that no run could have: it is as if there was no report', async () => {
     const talk = open();
     await talk.turn('usage 0.5\nusage 1e300');
     await talk.turn('usage -3\nusage 0.75');
@@ -100,7 +100,7 @@ describe('a turn', () => {
 });
 
 describe('a tool call', () => {
-  test('is told whole each time, with what it printed, and with what it changed', async () => {
+  test('is reported whole each time, with its output and its changes', async () => {
     const talk = open();
     await talk.turn('tool hi there\nedit /a.txt');
     const call = { id: 'call-1', title: 'print', kind: 'execute', input: { command: 'echo hi there' } };
@@ -134,7 +134,7 @@ describe('a tool call', () => {
     ]);
   });
 
-  test('that cannot have a terminal is told why, and the turn goes on', () => {
+  test('that cannot have a terminal gets the reason, and the turn goes on', () => {
     const { link, out } = opened();
     link.line?.(request('terminal/create', { sessionId: 's', command: 'make' }));
     link.terminal?.({ kind: 'failed', ref: 't1', message: 'There are 32 terminals already.' });
@@ -340,7 +340,7 @@ describe('a model', () => {
 });
 
 describe('what goes wrong', () => {
-  test('without a login is told, with the way to it', async () => {
+  test('without a login is reported, with the way to it', async () => {
     expect(await open({ flags: ['--auth'] }).turn('say one')).toEqual({
       kind: 'failed',
       message: 'The agent wants you to log in first: Authentication required',
@@ -348,7 +348,7 @@ describe('what goes wrong', () => {
     });
   });
 
-  test('with another version of the protocol is told', async () => {
+  test('with another version of the protocol is reported', async () => {
     expect(await open({ flags: ['--speaks', '2'] }).turn('say one')).toMatchObject({
       kind: 'failed',
       message: 'The agent speaks version 2 of ACP; this is version 1.',
@@ -408,7 +408,7 @@ describe('what goes wrong', () => {
     );
   });
 
-  test('without a command is told before anything is started', () => {
+  test('without a command is reported before anything is started', () => {
     const launch = (): unknown =>
       acpDriver.launch({ id: 'x', driver: 'acp' }, { memory: null, prompt: { id: 'm', text: 't' } });
     expect(launch).toThrow(expect.objectContaining({ code: 'bad_request' }));
@@ -423,7 +423,7 @@ describe('the state', () => {
       link.line?.(update({ sessionUpdate: 'tool_call', toolCallId: `c${n}`, title: 't'.repeat(5000), content }));
     }
     expect(JSON.stringify(link.state).length).toBeLessThan(64 * 1024);
-    // What is told is whole all the same.
+    // The report is whole all the same.
     expect(out.deeds.at(-1)?.[1]).toMatchObject({ output: 'x'.repeat(20_000) });
   });
 
@@ -473,7 +473,7 @@ async function record({ options, turns }: { options?: TalkOptions; turns: readon
   return talk;
 }
 
-/** Tells the calls to links, each made of the state of the one before it at the places in `cuts`. */
+/** Plays the calls to links, each made of the state of the one before it at the places in `cuts`. */
 function retell(calls: readonly Call[], cuts: ReadonlySet<number>, options: TalkOptions, cwd: string) {
   const deeds: Deed[] = [];
   const out = (): RecordingOut => new RecordingOut((deed) => void deeds.push(deed));

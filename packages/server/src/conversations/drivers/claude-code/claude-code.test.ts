@@ -272,7 +272,7 @@ describe('the link to Claude Code', () => {
     expect(claudeCodeDriver.memoryOf(playCalls(talk, [prompt(), init], NO_CUTS).link.state)).toBe('s');
   });
 
-  it('forgets a session that is gone, told by a result or on stderr', () => {
+  it('forgets a lost session, which a result or stderr reports', () => {
     const reason = 'No conversation found with session ID: s';
     const byResult = playCalls(
       talk,

@@ -11,7 +11,7 @@ describe('what Claude Code asks for', () => {
   it('is a command with everything that comes with it', () => {
     expect(permission('Bash', { command: 'git push' }).detail).toBe('git push');
     const more = { description: 'Push', dangerouslyDisableSandbox: true };
-    // Told twice by the program, shown once.
+    // The program sends the text twice; it is shown once.
     expect(permission('Bash', { command: 'git push', ...more }, { description: 'Push' }).detail).toBe(
       `git push\n\n${JSON.stringify(more, null, 2)}`,
     );

@@ -1,4 +1,4 @@
-// A recorded talk with an agent, told to a link again: call by call, with another link from its state at any place.
+// A recorded talk with an agent, played to a link again: call by call, with another link from its state at any place.
 
 import { RecordingOut } from '../acp/acp.fixture.ts';
 import type { AgentSettings, ProcessDriver } from '../driver.ts';

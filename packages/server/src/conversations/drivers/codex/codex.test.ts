@@ -67,7 +67,7 @@ describe('the link to Codex', () => {
     );
   });
 
-  it('keeps little, whatever it is told', () => {
+  it('stores little, whatever it receives', () => {
     const floods: Call[] = [...begun()];
     for (let i = 0; i < 50; i++) {
       const command = 'x'.repeat(5000);
@@ -101,13 +101,13 @@ describe('the link to Codex', () => {
       { method: 'thread/resume', params: { threadId: 'old', excludeTurns: true } },
       { id: 3, method: 'thread/start' },
     ]);
-    // A thread without a turn is not kept by Codex.
+    // Codex does not store a thread without a turn.
     const opened = playCalls(talk, begun().slice(0, 2), NO_CUTS);
     expect(codexDriver.memoryOf(opened.link.state)).toBeNull();
     expect(codexDriver.memoryOf(playCalls(talk, begun(), NO_CUTS).link.state)).toBe(THREAD);
   });
 
-  it('puts a paragraph between two messages and adds what no delta told', () => {
+  it('puts a paragraph between two messages and adds what no delta had', () => {
     const calls: Call[] = [
       ...begun(),
       note('item/agentMessage/delta', { itemId: 'a', delta: 'one' }),

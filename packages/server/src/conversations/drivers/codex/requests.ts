@@ -71,7 +71,7 @@ const offered = (choices: readonly CodexChoice[]): CodexChoice[] =>
 const NO_MATTER = new Set(['threadId', 'turnId', 'itemId', 'approvalId', 'elicitationId', 'startedAtMs', 'serverName']);
 
 /**
- * Formats the other fields of a request, including those of later versions, as JSON. `told`: fields that are already
+ * Formats the other fields of a request, including those of later versions, as JSON. `shown`: fields that are already
  * shown.
  */
 function rest(params: unknown, shown: readonly string[]): string {

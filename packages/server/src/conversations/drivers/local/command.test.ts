@@ -57,7 +57,7 @@ describe('a command', () => {
     expect((await run(agent, text)).answer).toBe(`<${text}>|plain|`);
   });
 
-  test('is told the instructions before each message', async () => {
+  test('gets the instructions before each message', async () => {
     expect((await run(settings(['cat'], { instructions: 'Be brief.' }), 'hello')).answer).toBe('Be brief.\n\nhello');
   });
 
@@ -83,7 +83,7 @@ describe('a command', () => {
     expect((await run(settings(['true']), 'x'.repeat(1_000_000))).end).toEqual({ kind: 'done' });
   });
 
-  test('that is not named is told before anything is started', () => {
+  test('that is not named is reported before anything is started', () => {
     const launch = (agent: AgentSettings) => () =>
       commandDriver.launch(agent, { memory: null, prompt: { id: 'm', text: 'x' } });
     expect(launch({ id: 'c', driver: 'command' })).toThrow(expect.objectContaining({ code: 'bad_request' }));

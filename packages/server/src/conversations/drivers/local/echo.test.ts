@@ -35,7 +35,7 @@ describe('echo', () => {
     '👩‍👩‍👧 a\u0301',
     '/nothing of the kind',
     'x'.repeat(9999),
-  ])('says word by word what it is told: %j', async (text) => {
+  ])('repeats a message word by word: %j', async (text) => {
     await run(text);
     expect(answerIn(out.deeds)).toBe(text);
     expect(endOf()).toEqual(['ended', { kind: 'done', text }]);

@@ -21,7 +21,7 @@ afterEach(async () => {
   server = undefined;
 });
 
-/** A model server that answers as it is told. */
+/** A model server with the answers of the test. */
 async function serve(
   answer: (response: ServerResponse) => void,
 ): Promise<{ url: string; requests: ReceivedRequest[] }> {
@@ -251,14 +251,14 @@ describe('a turn with tools', () => {
     expect(out.deeds).toContainEqual(['tool', expect.objectContaining({ status: 'failed', output: message })]);
   });
 
-  test('what is not ours about a failure is told to nobody', async () => {
+  test('details of a failure that are not ours reach nobody', async () => {
     const { url, requests } = await serveEach(calls({ id: 'c', name: 'p_upper' }) + TURN, word('Sorry.') + STOP);
     const tools = { ...upper, call: () => Promise.reject(new Error('at /home/secret.ts')) };
     await run({ url }, { turn: { tools } });
     expect(JSON.stringify(requests[1]?.body)).not.toContain('secret');
   });
 
-  test('without tools no server is told of any', async () => {
+  test('without tools the request names none', async () => {
     const { url, requests } = await serveEach(word('hi') + STOP);
     await run({ url });
     expect(requests[0]?.body).not.toHaveProperty('tools');
@@ -335,7 +335,7 @@ describe('what goes wrong', () => {
     [429, { message: 'slow down' }, 'The server answered 429: slow down', 'Send it again in 7 seconds.'],
     [500, 'oh no', 'The server answered 500: oh no', 'Send it again later.'],
     [503, '', 'The server answered 503: nothing', 'Send it again later.'],
-  ])('with the status %i is told in the words of the server', async (status, body, message, hint) => {
+  ])('with the status %i is reported in the text of the server', async (status, body, message, hint) => {
     const { url } = await serve((response) => {
       response.writeHead(status, { 'retry-after': '7' }).end(typeof body === 'string' ? body : JSON.stringify(body));
     });
@@ -366,7 +366,7 @@ describe('what goes wrong', () => {
     expect(end).toMatchObject({ kind: 'failed', message: expect.stringContaining('failed:') });
   });
 
-  test('with a stream that ends without a reason is told', async () => {
+  test('with a stream that ends without a reason is reported', async () => {
     const { url } = await serve((response) => response.writeHead(200, STREAM).end(word('half')));
     expect((await run({ url })).end).toEqual({
       kind: 'failed',
@@ -374,7 +374,7 @@ describe('what goes wrong', () => {
     });
   });
 
-  test('with an error in the stream is told', async () => {
+  test('with an error in the stream is reported', async () => {
     const { url } = await serve((response) =>
       response.writeHead(200, STREAM).end(word('half') + event({ error: { message: 'overloaded' } })),
     );
@@ -384,12 +384,12 @@ describe('what goes wrong', () => {
     });
   });
 
-  test.each(['no JSON', '[]', '{"choices":7}'])('with a chunk that is none is told: %s', async (data) => {
+  test.each(['no JSON', '[]', '{"choices":7}'])('with an invalid chunk is reported: %s', async (data) => {
     const { url } = await serve((response) => response.writeHead(200, STREAM).end(event(data)));
     expect((await run({ url })).end).toEqual({ kind: 'failed', message: `The server sent what is no chunk: ${data}` });
   });
 
-  test('with an answer that is no stream is told, with its beginning', async () => {
+  test('with an answer that is no stream is reported, with its beginning', async () => {
     const { url } = await serve((response) =>
       response.writeHead(200, { 'content-type': 'text/html' }).end('<h1>Welcome</h1>'),
     );
@@ -399,7 +399,7 @@ describe('what goes wrong', () => {
     });
   });
 
-  test('with a redirect is not followed, and where it leads is told', async () => {
+  test('with a redirect is not followed, and its target is reported', async () => {
     const { url, requests } = await serve((response) => response.writeHead(307, { location: '/elsewhere' }).end());
     expect((await run({ url })).end).toMatchObject({
       kind: 'failed',
@@ -408,7 +408,7 @@ describe('what goes wrong', () => {
     expect(requests).toHaveLength(1);
   });
 
-  test('with nobody at the address is told', async () => {
+  test('with nobody at the address is reported', async () => {
     const { url } = await serve(() => undefined);
     await new Promise((resolve) => server?.close(resolve));
     server = undefined;
@@ -449,7 +449,7 @@ describe('what goes wrong', () => {
   });
 
   test.each([undefined, 'nonsense', 'file:///etc/passwd', 'http://user:pass@host/v1'])(
-    'with the address %s is told before anything is sent',
+    'with the address %s is reported before anything is sent',
     async (url) => {
       const failure = run(url === undefined ? {} : { url });
       await expect(failure).rejects.toMatchObject({ code: 'bad_request' });
@@ -457,7 +457,7 @@ describe('what goes wrong', () => {
     },
   );
 
-  test('with a key that is not there is told, and nothing is sent', async () => {
+  test('with a missing key is reported, and nothing is sent', async () => {
     const { url, requests } = await serve(() => undefined);
     await expect(run({ url, apiKeyEnv: 'NO_SUCH_KEY' })).rejects.toMatchObject({
       code: 'bad_request',

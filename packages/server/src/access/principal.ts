@@ -5,7 +5,7 @@ import { BinnacleError, type Scope } from '@binnacle/protocol';
 import type { TrustedTime } from '../base/trusted-time.ts';
 import { isGuessable, kindOfSecret } from '../data-dir/admin-token.ts';
 import type { IssuedStore } from '../store/issued.ts';
-import { endOf, type Reach, reachOf, type ShareStore } from '../store/shares.ts';
+import { type Reach, reachOf, type ShareStore, shareEndOf } from '../store/shares.ts';
 import type { LoginStore, TokenStore } from '../store/tokens.ts';
 
 /** `share`: a guest of a share link. */
@@ -181,7 +181,7 @@ export class Credentials {
     const found = this.#shares.findGuest(hash);
     const share = found === undefined ? undefined : this.#shares.get(found.share);
     if (found === undefined || share === undefined || !timingSafeEqual(hash, found.guest.sha256)) return undefined;
-    const over = endOf(share, this.#clock());
+    const over = shareEndOf(share, this.#clock());
     if (over !== undefined) throw new BinnacleError(over);
     const { id, name } = found.guest;
     const scope: Scope = share.mode === 'type' ? 'input' : 'view';
@@ -209,7 +209,7 @@ export class Credentials {
   whyOver(principal: Principal): BinnacleError | undefined {
     if (principal.reach === null) return this.isLive(principal) ? undefined : new BinnacleError('revoked');
     const share = this.#shares.get(principal.reach.share);
-    const over = share === undefined ? 'share_revoked' : endOf(share, this.#clock());
+    const over = share === undefined ? 'share_revoked' : shareEndOf(share, this.#clock());
     return over === undefined ? undefined : new BinnacleError(over);
   }
 

@@ -6,15 +6,15 @@ import { BinnacleError, type Scope } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
 import { kindOfSecret } from '../data-dir/admin-token.ts';
 import {
-  endOf,
   type GuestRecord,
   type Reach,
   reachOf,
-  type ShareDeed,
+  type ShareAuditEntry,
   type ShareKind,
   type ShareMode,
   type ShareRecord,
   type ShareStore,
+  shareEndOf,
 } from '../store/shares.ts';
 import { AttemptLimiter, type AttemptLimiterOptions, limiterKey } from './attempt-limit.ts';
 import { issuerOf, type Principal, sha256 } from './principal.ts';
@@ -148,7 +148,7 @@ export class Shares {
     return this.#parts.store
       .list()
       .filter((share) => options.user === undefined || share.by.user === options.user)
-      .filter((share) => options.over === true || endOf(share, now) === undefined);
+      .filter((share) => options.over === true || shareEndOf(share, now) === undefined);
   }
 
   /** Throws `share_not_found`. */
@@ -159,7 +159,7 @@ export class Shares {
   }
 
   stateOf(share: ShareRecord): 'open' | 'used_up' | 'expired' | 'revoked' {
-    const over = endOf(share, this.#parts.clock());
+    const over = shareEndOf(share, this.#parts.clock());
     if (over !== undefined) return over === 'share_revoked' ? 'revoked' : 'expired';
     return share.uses !== null && share.used >= share.uses ? 'used_up' : 'open';
   }
@@ -176,7 +176,7 @@ export class Shares {
     return this.#parts.store.guests(id);
   }
 
-  audit(id: string): readonly ShareDeed[] {
+  audit(id: string): readonly ShareAuditEntry[] {
     return this.#parts.store.audit(id);
   }
 
@@ -196,7 +196,7 @@ export class Shares {
     return this.#parts.store
       .listByIssuer(issuer)
       .flatMap((id) => this.#parts.store.get(id) ?? [])
-      .filter((share) => endOf(share, now) === undefined);
+      .filter((share) => shareEndOf(share, now) === undefined);
   }
 
   listOtherAdminIssuers(current: string): readonly string[] {
@@ -209,7 +209,7 @@ export class Shares {
 
   #refuseOver(request: IncomingMessage, share: ShareRecord): void {
     const now = this.#parts.clock();
-    const over = endOf(share, now);
+    const over = shareEndOf(share, now);
     if (over === undefined) return;
     this.#parts.store.refused(share.id, over, now, addressOf(request));
     throw new BinnacleError(over);

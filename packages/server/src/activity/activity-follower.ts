@@ -275,7 +275,7 @@ export class ActivityFollower {
       }
       const { page } = reading;
       page.hold();
-      for (const entry of page.heldEntries) take(entry);
+      for (const entry of page.pinnedEntries) take(entry);
       page.release();
     }
   }

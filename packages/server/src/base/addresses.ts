@@ -49,14 +49,14 @@ const NAT64 = '64:ff9b::';
 export function kindOfAddress(address: string, own: ReadonlySet<string> = new Set()): AddressKind {
   const canonical = canonicalAddress(address);
   if (canonical === undefined) return 'never';
-  if (isWithin(canonical, NEVER)) return 'never';
-  if (own.has(canonical) || isWithin(canonical, OWN)) return 'own';
-  if (isWithin(canonical, PRIVATE)) return 'private';
+  if (isInNets(canonical, NEVER)) return 'never';
+  if (own.has(canonical) || isInNets(canonical, OWN)) return 'own';
+  if (isInNets(canonical, PRIVATE)) return 'private';
   if (isIP(canonical) === 4) return 'public';
   const inside = canonical.startsWith(NAT64) ? lastIpv4(canonical) : undefined;
   // The translator sends the packet to the inner address: only a public inner address is allowed.
   if (inside !== undefined) return kindOfAddress(inside, own) === 'public' ? 'public' : 'never';
-  return isWithin(canonical, GLOBAL_IPV6) ? 'public' : 'never';
+  return isInNets(canonical, GLOBAL_IPV6) ? 'public' : 'never';
 }
 
 /**
@@ -94,7 +94,7 @@ function listOf(nets: readonly Net[]): BlockList {
   return list;
 }
 
-const isWithin = (address: string, nets: readonly Net[]): boolean =>
+const isInNets = (address: string, nets: readonly Net[]): boolean =>
   // A list takes no IPv6 that wraps IPv4 here: `canonicalAddress` has unwrapped it.
   LISTS.get(nets)?.check(address, familyOf(address)) === true;
 

@@ -3,7 +3,7 @@
 
 import type { BinnacleError } from '@binnacle/protocol';
 
-export class AtOnce {
+export class ConcurrencyLimit {
   readonly #limit: number;
   readonly #refusal: (limit: number, who: string) => BinnacleError;
   readonly #underWay = new Map<string, number>();
@@ -14,7 +14,7 @@ export class AtOnce {
   }
 
   /** Runs `act` within the limit. Throws the refusal, and the failures of `act`. */
-  async during<T>(who: string, act: () => Promise<T>): Promise<T> {
+  async run<T>(who: string, act: () => Promise<T>): Promise<T> {
     const release = this.take(who);
     try {
       return await act();

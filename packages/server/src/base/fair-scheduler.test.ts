@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { Turns } from './fair-scheduler.ts';
+import { FairScheduler } from './fair-scheduler.ts';
 
 it('one slice has each turn of the event loop, and each who asks has one after the other', async () => {
-  const turns = new Turns();
+  const scheduler = new FairScheduler();
   const done: string[] = [];
   let loops = 0;
   let isOver = false;
@@ -14,7 +14,7 @@ it('one slice has each turn of the event loop, and each who asks has one after t
   const seen: number[] = [];
   await new Promise<void>((resolve) => {
     const ask = (who: string, what: string, left: number): void =>
-      turns.ask(who, () => {
+      scheduler.schedule(who, () => {
         done.push(what);
         seen.push(loops);
         if (left > 1) ask(who, what, left - 1);

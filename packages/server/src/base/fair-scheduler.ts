@@ -1,12 +1,12 @@
 // A fair scheduler for long work in slices: one slice per turn of the event loop, by turns between the keys. All other
 // work waits for one slice at most, as long as all slices come from the same scheduler.
 
-export class Turns {
+export class FairScheduler {
   /** Slices by key. The first key is the next. */
   readonly #waiting = new Map<string, (() => void)[]>();
 
   /** Adds a slice. `slice` must not throw; for remaining work it adds another slice. */
-  ask(who: string, slice: () => void): void {
+  schedule(who: string, slice: () => void): void {
     const isFirst = this.#waiting.size === 0;
     const mine = this.#waiting.get(who);
     if (mine === undefined) this.#waiting.set(who, [slice]);
@@ -15,8 +15,8 @@ export class Turns {
   }
 
   /** Resolves in an event-loop turn that no other slice has. The slice is the code that follows in that turn. */
-  take(who: string): Promise<void> {
-    return new Promise((resolve) => this.ask(who, resolve));
+  nextSlot(who: string): Promise<void> {
+    return new Promise((resolve) => this.schedule(who, resolve));
   }
 
   #next(): void {

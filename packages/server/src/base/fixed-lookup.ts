@@ -2,7 +2,7 @@
 
 import type { LookupFunction } from 'node:net';
 
-export interface Address {
+export interface ResolvedAddress {
   readonly address: string;
   readonly family: number;
 }
@@ -11,8 +11,8 @@ export interface Address {
 export const MAX_ADDRESSES = 64;
 
 /** Returns a lookup for a request that must not resolve the name again: a second answer could be another address. */
-export const always =
-  (addresses: readonly Address[]): LookupFunction =>
+export const fixedLookup =
+  (addresses: readonly ResolvedAddress[]): LookupFunction =>
   (_host, { all }, done) =>
     process.nextTick(() => {
       if (all === true) done(null, [...addresses]);

@@ -1,17 +1,17 @@
 import { expect, it } from 'vitest';
-import { Askers } from './keyed-queue.ts';
+import { KeyedQueue } from './keyed-queue.ts';
 
 it('one thing is done at a time for each, others do not wait for it, and the newest that wait are kept', async () => {
-  const askers = new Askers();
+  const queue = new KeyedQueue();
   const begun: string[] = [];
   const ends = new Map<string, () => void>();
   const ask = (who: string, what: string): Promise<string> =>
-    askers.inTurn(who, async () => {
+    queue.run(who, async () => {
       begun.push(what);
       await new Promise<void>((resolve) => ends.set(what, resolve));
       return what;
     });
-  const asked = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((what) => ask('one', what).catch((error) => error.code));
+  const results = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((what) => ask('one', what).catch((error) => error.code));
   const other = ask('two', 'other');
   await Promise.resolve();
   expect(begun).toEqual(['a', 'other']);
@@ -20,24 +20,24 @@ it('one thing is done at a time for each, others do not wait for it, and the new
   for (const what of ['a', 'd', 'e', 'f', 'g']) {
     expect(begun.at(what === 'a' ? 0 : -1)).toBe(what);
     ends.get(what)?.();
-    await asked[['a', 'b', 'c', 'd', 'e', 'f', 'g'].indexOf(what)];
+    await results[['a', 'b', 'c', 'd', 'e', 'f', 'g'].indexOf(what)];
     await new Promise((resolve) => setImmediate(resolve));
   }
-  expect(await Promise.all(asked)).toEqual(['a', 'asked_again', 'asked_again', 'd', 'e', 'f', 'g']);
+  expect(await Promise.all(results)).toEqual(['a', 'asked_again', 'asked_again', 'd', 'e', 'f', 'g']);
 });
 
 it('what fails lets the next one in', async () => {
-  const askers = new Askers();
-  const fails = askers.inTurn('one', () => Promise.reject(new Error('no')));
-  const next = askers.inTurn('one', async () => 'yes');
+  const queue = new KeyedQueue();
+  const fails = queue.run('one', () => Promise.reject(new Error('no')));
+  const next = queue.run('one', async () => 'yes');
   await expect(fails).rejects.toThrow('no');
   expect(await next).toBe('yes');
 });
 
 it('where some are done at once the next ones wait until one of them has ended', async () => {
-  const askers = new Askers({ atOnce: 2, waiting: 1 });
+  const queue = new KeyedQueue({ atOnce: 2, waiting: 1 });
   const ends: (() => void)[] = [];
-  const ask = () => askers.inTurn('one', () => new Promise<void>((resolve) => ends.push(resolve)));
+  const ask = () => queue.run('one', () => new Promise<void>((resolve) => ends.push(resolve)));
   const [first, second, third, fourth] = [ask(), ask(), ask().catch((error) => error.code), ask()];
   expect(await third).toBe('asked_again');
   expect(ends).toHaveLength(2);

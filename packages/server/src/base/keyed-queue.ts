@@ -6,27 +6,27 @@ import { BinnacleError } from '@binnacle/protocol';
 /** Default bounds: enough for two pages of one person, each with superseded requests. */
 const BOUNDS = { atOnce: 1, waiting: 4 };
 
-export interface AskersBounds {
+export interface KeyedQueueBounds {
   readonly atOnce: number;
   readonly waiting: number;
 }
 
-interface Waiting {
+interface QueuedOperation {
   enter(): void;
   leave(): void;
 }
 
-export class Askers {
+export class KeyedQueue {
   /** Running and waiting operations by key; the waiting ones oldest first. */
-  readonly #busy = new Map<string, { underWay: number; readonly waiting: Waiting[] }>();
-  readonly #bounds: AskersBounds;
+  readonly #busy = new Map<string, { underWay: number; readonly waiting: QueuedOperation[] }>();
+  readonly #bounds: KeyedQueueBounds;
 
-  constructor(bounds: AskersBounds = BOUNDS) {
+  constructor(bounds: KeyedQueueBounds = BOUNDS) {
     this.#bounds = bounds;
   }
 
   /** Runs `act` in its turn. Throws `asked_again` if a newer operation displaced it, and the failures of `act`. */
-  async inTurn<T>(who: string, act: () => Promise<T>): Promise<T> {
+  async run<T>(who: string, act: () => Promise<T>): Promise<T> {
     await this.#enter(who);
     try {
       return await act();

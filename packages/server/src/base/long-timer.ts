@@ -3,7 +3,7 @@
 
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-export class Alarm {
+export class LongTimer {
   #timer: NodeJS.Timeout | undefined;
 
   /** Sets the timer and replaces an earlier one. `afterMs`: from now; below 0 counts as 0. Keeps no process alive. */

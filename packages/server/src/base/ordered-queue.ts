@@ -1,6 +1,6 @@
 // A queue of operations that wait for verdicts. They run in the order of arrival, whatever the order of the verdicts.
 
-export class InOrder {
+export class OrderedQueue {
   #last: Promise<unknown> | undefined;
 
   /** True if nothing waits: an operation without a verdict may run at once. */

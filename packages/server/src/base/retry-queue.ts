@@ -2,7 +2,7 @@
 
 const RETRY_MS = 500;
 
-export class Retries {
+export class RetryQueue {
   readonly #timers = new Map<string, NodeJS.Timeout>();
 
   /** Schedules a retry. One per name: a later one replaces the earlier. */

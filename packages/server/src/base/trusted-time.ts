@@ -32,7 +32,7 @@ export class TrustedTime {
   /** The time at the last call. */
   #at: number;
   /** Monotonic time of the last call. */
-  #lookedAt: number;
+  #readAt: number;
   #waitedMs: number;
   /** Milliseconds by which the wall clock is ahead; 0: within the accepted leap. */
   #aheadMs: number;
@@ -45,7 +45,7 @@ export class TrustedTime {
     this.#clocks = clocks;
     this.#times = { ...TRUSTED_TIMES, ...times };
     this.#at = before?.at ?? clocks.wall();
-    this.#lookedAt = clocks.monotonic();
+    this.#readAt = clocks.monotonic();
     this.#waitedMs = before?.waitedMs ?? 0;
     this.#aheadMs = this.#waitedMs > 0 ? Number.POSITIVE_INFINITY : 0;
   }
@@ -59,11 +59,11 @@ export class TrustedTime {
   now(): number {
     const { leapMs, waitMs } = this.#times;
     const wall = this.#clocks.wall();
-    const lookedAt = this.#clocks.monotonic();
-    const passedMs = lookedAt - this.#lookedAt;
+    const readAt = this.#clocks.monotonic();
+    const passedMs = readAt - this.#readAt;
     const at = this.#at + passedMs;
     const aheadMs = wall - at;
-    this.#lookedAt = lookedAt;
+    this.#readAt = readAt;
     if (aheadMs > leapMs) {
       // The moment of the leap since the last call is unknown: the wait begins now. A second leap begins another wait.
       const isNew = aheadMs - this.#aheadMs > leapMs;

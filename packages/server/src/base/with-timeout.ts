@@ -4,7 +4,7 @@
  * Runs `act`, whose signal reports the end of the wait; an `act` that ignores the signal goes on unobserved. Rejects on
  * timeout or abort.
  */
-export async function within<T>(
+export async function withTimeout<T>(
   ms: number,
   signal: AbortSignal | undefined,
   act: (signal: AbortSignal) => Promise<T>,

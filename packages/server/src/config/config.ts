@@ -53,9 +53,9 @@ export class Config {
     this.#inForce = inForce;
     this.#refused = [];
     this.#seen = stamp;
-    this.#tell();
+    this.#logProblems();
     this.#watch();
-    this.#poll = setInterval(() => this.#look(), options.pollMs ?? 2000);
+    this.#poll = setInterval(() => this.#checkForChange(), options.pollMs ?? 2000);
     this.#poll.unref();
   }
 
@@ -100,7 +100,7 @@ export class Config {
     }
     this.#refused = [];
     this.#log.info({ path: this.path }, 'The config file was read again.');
-    this.#tell();
+    this.#logProblems();
     for (const listener of this.#listeners) {
       try {
         listener(this.current);
@@ -156,7 +156,7 @@ export class Config {
     );
   }
 
-  #tell(): void {
+  #logProblems(): void {
     for (const problem of this.#inForce.problems) {
       this.#log.warn({ path: this.path, problem }, `Config file, line ${problem.line}: ${problem.message}`);
     }
@@ -184,7 +184,7 @@ export class Config {
     this.#log.warn({ err: error, path: this.path }, 'The config file cannot be watched; it is looked at now and then.');
   }
 
-  #look(): void {
+  #checkForChange(): void {
     if (stampOf(this.path) !== this.#seen) this.#soon();
   }
 

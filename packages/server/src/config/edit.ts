@@ -19,7 +19,7 @@ const TRIES = 5;
 const BOM = '\uFEFF';
 
 /** A file as it was read. */
-interface Found {
+interface ConfigSnapshot {
   /** The path after resolving links. */
   readonly file: string;
   /** Undefined without a file. */
@@ -108,7 +108,7 @@ function styleOf(text: string): FormattingOptions {
   return { insertSpaces: !indent.startsWith('\t'), tabSize: indent.startsWith('\t') ? 1 : indent.length, eol };
 }
 
-async function find(path: string): Promise<Found> {
+async function find(path: string): Promise<ConfigSnapshot> {
   let file: string;
   try {
     file = await realpath(path);
@@ -134,7 +134,7 @@ async function find(path: string): Promise<Found> {
 }
 
 /** Replaces the file. Returns false, and changes nothing, if the file has changed since it was read. */
-async function replace({ file, mode, owner, stamp }: Found, text: string): Promise<boolean> {
+async function replace({ file, mode, owner, stamp }: ConfigSnapshot, text: string): Promise<boolean> {
   const folder = dirname(file);
   const made = join(folder, `.${basename(file)}.${randomBytes(6).toString('hex')}.tmp`);
   let handle: FileHandle | undefined;
@@ -160,7 +160,7 @@ async function replace({ file, mode, owner, stamp }: Found, text: string): Promi
 }
 
 /** Preserves the owner of the file, or fails. */
-async function giveTo(handle: FileHandle, { uid, gid }: NonNullable<Found['owner']>): Promise<void> {
+async function giveTo(handle: FileHandle, { uid, gid }: NonNullable<ConfigSnapshot['owner']>): Promise<void> {
   const made = await handle.stat();
   if (made.uid !== uid || made.gid !== gid) await handle.chown(uid, gid);
 }

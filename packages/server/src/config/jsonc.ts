@@ -6,7 +6,7 @@ import { type ParseErrorCode, printParseErrorCode, visit } from 'jsonc-parser';
 export type Path = readonly (string | number)[];
 
 /** A place in the text, from 1. */
-export interface Place {
+export interface SourceLocation {
   readonly line: number;
   readonly column: number;
 }
@@ -14,7 +14,7 @@ export interface Place {
 export type Jsonc =
   | { readonly value: unknown; readonly text: JsonText }
   /** `what`: a sentence. */
-  | { readonly wrong: { readonly what: string; readonly place: Place } };
+  | { readonly wrong: { readonly what: string; readonly place: SourceLocation } };
 
 export function readJsonc(text: string): Jsonc {
   try {
@@ -41,9 +41,9 @@ export class JsonText {
   }
 
   /** Returns the places of values, in the order of `paths`; for an absent value, the place of its nearest parent. */
-  places(paths: readonly Path[]): Place[] {
+  places(paths: readonly Path[]): SourceLocation[] {
     const offsets = paths.map((path) => this.#find(path));
-    const places = new Map<number, Place>();
+    const places = new Map<number, SourceLocation>();
     let line = 1;
     let lineStart = 0;
     // One count of the lines for all places.
@@ -71,7 +71,7 @@ export class JsonText {
   }
 }
 
-const BEGIN: Place = { line: 1, column: 1 };
+const BEGIN: SourceLocation = { line: 1, column: 1 };
 const QUOTE = 0x22;
 const STAR = 0x2a;
 const COMMA = 0x2c;
@@ -194,9 +194,9 @@ function membersOf(text: string, begin: number): ReadonlyMap<string | number, nu
 class Stop extends Error {}
 
 /** Returns undefined if the other parser finds no error. */
-function firstError(text: string): { readonly what: string; readonly place: Place } | undefined {
+function firstError(text: string): { readonly what: string; readonly place: SourceLocation } | undefined {
   if (text.trim() === '') return { what: 'The file is empty.', place: BEGIN };
-  let found: { readonly what: string; readonly place: Place } | undefined;
+  let found: { readonly what: string; readonly place: SourceLocation } | undefined;
   const onError = (error: ParseErrorCode, _offset: number, _length: number, line: number, character: number): void => {
     found = { what: `This is not JSON: ${spelled(error)}.`, place: { line: line + 1, column: character + 1 } };
     // There may be as many more errors as characters.

@@ -4,9 +4,9 @@ import { homedir } from 'node:os';
 import { BinnacleError } from '@binnacle/protocol';
 import type { z } from 'zod';
 import { type Binding, checkBindings, createRouter, type Router, type RoutingConfig } from '../routing/index.ts';
-import { type JsonText, type Path, type Place, readJsonc } from './jsonc.ts';
+import { type JsonText, type Path, readJsonc, type SourceLocation } from './jsonc.ts';
 import { readPluginSettings } from './plugin-settings.ts';
-import { exampleOf, wrongWords } from './problems.ts';
+import { describeFault, exampleOf } from './problems.ts';
 import {
   type AgentConfig,
   BindingShape,
@@ -48,7 +48,7 @@ const MAX_PROBLEMS = 100;
 const MAX_WRONG = 1000;
 
 /** Finds further faults of valid agents, for callers that know more than the file. */
-export type AlsoWrong = (agents: ReadonlyMap<string, AgentConfig>) => readonly Wrong[];
+export type AlsoWrong = (agents: ReadonlyMap<string, AgentConfig>) => readonly ConfigFault[];
 
 /**
  * Parses a config file. Throws `bad_config` for a file that cannot be in force: invalid JSON, a wrong type, an unknown
@@ -61,26 +61,26 @@ export function readConfig(text: string, alsoWrong: AlsoWrong = () => []): ReadC
     const problem = { path: '', ...read.wrong.place, message: read.wrong.what };
     throw badConfig([problem], [problem], 0);
   }
-  const told: Wrong[] = [];
-  let untold = 0;
-  const tell = (at: Path, message: string): void => {
-    if (told.length < MAX_PROBLEMS) told.push({ at, message });
-    else untold += 1;
+  const reported: ConfigFault[] = [];
+  let unreported = 0;
+  const report = (at: Path, message: string): void => {
+    if (reported.length < MAX_PROBLEMS) reported.push({ at, message });
+    else unreported += 1;
   };
-  const refused = (...wrong: readonly Wrong[]): BinnacleError => {
+  const refused = (...wrong: readonly ConfigFault[]): BinnacleError => {
     const some = wrong.slice(0, MAX_PROBLEMS);
     return badConfig(
       placed(some, read.text),
-      placed([...some, ...told], read.text),
-      wrong.length - some.length + untold,
+      placed([...some, ...reported], read.text),
+      wrong.length - some.length + unreported,
     );
   };
-  const content = check(FileShape, read.value, tell);
+  const content = check(FileShape, read.value, report);
   if ('wrong' in content) throw refused(...content.wrong);
-  const wrong: Wrong[] = [];
-  const agents = agentsOf(content.value, tell, (at, message) => void wrong.push({ at, message }));
+  const wrong: ConfigFault[] = [];
+  const agents = agentsOf(content.value, report, (at, message) => void wrong.push({ at, message }));
   if (wrong.length > 0) throw refused(...wrong);
-  const bindings = bindingsOf(content.value.bindings ?? [], tell, refused);
+  const bindings = bindingsOf(content.value.bindings ?? [], report, refused);
   const routing = routingOf(content.value, agents, bindings);
   for (const { index, path, message, isDropped } of checkBindings(routing)) {
     const at = ['bindings', index, ...path.split('.').filter((name) => name !== '')];
@@ -88,18 +88,18 @@ export function readConfig(text: string, alsoWrong: AlsoWrong = () => []): ReadC
     if (bindings[index] === null) continue;
     // To the router, a blank guild is no condition. The author meant a condition: the binding would match too much.
     if (isDropped || isBlank) bindings[index] = null;
-    tell(at, `Binding ${index}: ${message}${bindings[index] === null ? ' It is left out.' : ''}`);
+    report(at, `Binding ${index}: ${message}${bindings[index] === null ? ' It is left out.' : ''}`);
   }
   const inForce = { ...routing, bindings };
   const router = createRouter(inForce as RoutingConfig);
   const owner = router.explain({ channel: '-' });
-  if (owner.error !== null) tell(['agents'], owner.error.message);
+  if (owner.error !== null) report(['agents'], owner.error.message);
   const plugins = readPluginSettings(content.value.plugins?.entries, (at, message) =>
-    tell(['plugins', 'entries', ...at], message),
+    report(['plugins', 'entries', ...at], message),
   );
-  for (const { at, message } of alsoWrong(agents)) tell(at, message);
-  const problems = placed(told, read.text);
-  if (untold > 0) problems.push(untoldProblem(untold));
+  for (const { at, message } of alsoWrong(agents)) report(at, message);
+  const problems = placed(reported, read.text);
+  if (unreported > 0) problems.push(unreportedProblem(unreported));
   return {
     file: Object.freeze({
       agents,
@@ -116,7 +116,7 @@ export function readConfig(text: string, alsoWrong: AlsoWrong = () => []): ReadC
   };
 }
 
-export interface Wrong {
+export interface ConfigFault {
   readonly at: Path;
   readonly message: string;
 }
@@ -125,22 +125,22 @@ export interface Wrong {
 function check<Shape extends z.ZodType>(
   shape: Shape,
   value: unknown,
-  tell: (path: Path, message: string) => void,
-): { readonly value: z.output<Shape> } | { readonly wrong: readonly Wrong[] } {
+  report: (path: Path, message: string) => void,
+): { readonly value: z.output<Shape> } | { readonly wrong: readonly ConfigFault[] } {
   const first = shape.safeParse(value);
   if (first.success) return { value: first.data };
   for (const issue of first.error.issues) {
     if (issue.code !== 'unrecognized_keys') continue;
     for (const key of issue.keys) {
       const path = [...(issue.path as Path), key];
-      tell(path, unknownKey(path));
+      report(path, unknownKey(path));
       // The value was just parsed, and has no other user.
       remove(value, path);
     }
   }
   const second = shape.safeParse(value);
   if (second.success) return { value: second.data };
-  return { wrong: second.error.issues.map((issue) => ({ at: issue.path as Path, message: wrongWords(issue) })) };
+  return { wrong: second.error.issues.map((issue) => ({ at: issue.path as Path, message: describeFault(issue) })) };
 }
 
 function remove(value: unknown, path: Path): void {
@@ -155,19 +155,19 @@ function remove(value: unknown, path: Path): void {
 
 function agentsOf(
   { agents }: FileContent,
-  tell: (path: Path, message: string) => void,
+  report: (path: Path, message: string) => void,
   wrong: (at: Path, message: string) => void,
 ): Map<string, AgentConfig> {
   const { systemAgent: _, ...defaults } = agents?.defaults ?? {};
   const found = new Map<string, AgentConfig>();
-  const given = listOf(agents);
-  for (const { id, entry, at } of given) {
+  const entries = listOf(agents);
+  for (const { id, entry, at } of entries) {
     if (!isAgentId(id)) {
       wrong(at, `"${id}" cannot be an agent: 1 to 64 of a-z 0-9 _ -, beginning with a letter or digit.`);
       continue;
     }
     if (found.has(id)) {
-      tell(at, `There is an agent "${id}" already. This one is left out.`);
+      report(at, `There is an agent "${id}" already. This one is left out.`);
       continue;
     }
     const { default: _marker, ...settings } = { ...defaults, ...entry };
@@ -179,7 +179,7 @@ function agentsOf(
     const need = NEEDS[driver];
     if (need !== undefined && settings[need] === undefined) {
       // The agent can still be named, and then fails with this message; the other agents are not affected.
-      tell(at, `The agent "${id}" has no ${need}, without which ${driver} cannot work, e.g. ${exampleOf(need)}.`);
+      report(at, `The agent "${id}" has no ${need}, without which ${driver} cannot work, e.g. ${exampleOf(need)}.`);
     }
     // Undefined means absent: zod returns no such keys.
     found.set(id, deepFreeze({ id, ...settings, ...placesOf(settings) }) as AgentConfig);
@@ -215,27 +215,27 @@ function listOf(agents: FileContent['agents']): { readonly id: string; readonly 
 
 /** Returns the bindings with null for dropped ones, so that the others keep their index. */
 function bindingsOf(
-  given: readonly unknown[],
-  tell: (path: Path, message: string) => void,
-  refused: (wrong: Wrong) => BinnacleError,
+  rawBindings: readonly unknown[],
+  report: (path: Path, message: string) => void,
+  refused: (wrong: ConfigFault) => BinnacleError,
 ): (Binding | null)[] {
-  let first: Wrong | undefined;
+  let first: ConfigFault | undefined;
   let wrong = 0;
-  return given.map((raw, index) => {
+  return rawBindings.map((raw, index) => {
     const read = BindingShape.safeParse(raw);
     if (read.success) {
-      for (const path of unknownIn(raw, read.data, ['bindings', index])) tell(path, unknownKey(path));
+      for (const path of unknownIn(raw, read.data, ['bindings', index])) report(path, unknownKey(path));
       return deepFreeze(read.data) as Binding;
     }
     const [issue] = read.error.issues;
     const at = ['bindings', index, ...((issue?.path ?? []) as Path)];
-    const message = `Binding ${index}: ${issue === undefined ? '' : wrongWords(issue)}`;
+    const message = `Binding ${index}: ${issue === undefined ? '' : describeFault(issue)}`;
     first ??= { at, message };
     wrong += 1;
     if (wrong > MAX_WRONG) {
       throw refused({ at: first.at, message: `More than ${MAX_WRONG} bindings are wrong. ${first.message}` });
     }
-    tell(at, `${message} It is left out.`);
+    report(at, `${message} It is left out.`);
     return null;
   });
 }
@@ -272,34 +272,38 @@ function routingOf(
 }
 
 /** Returns the reported problems with their places, in the order of the file. */
-function placed(told: readonly Wrong[], text: JsonText): ConfigProblem[] {
-  const places = text.places(told.map(({ at }) => at));
-  return told
+function placed(faults: readonly ConfigFault[], text: JsonText): ConfigProblem[] {
+  const places = text.places(faults.map(({ at }) => at));
+  return faults
     .map(({ at, message }, i) => ({ path: pathText(at), ...(places[i] ?? BEGIN), message }))
     .sort((a, b) => a.line - b.line || a.column - b.column);
 }
 
-const BEGIN: Place = { line: 1, column: 1 };
+const BEGIN: SourceLocation = { line: 1, column: 1 };
 
 /**
  * Makes the error. `keeping`: the problems that keep the file from being in force. `untold`: the number of further
  * problems.
  */
-function badConfig(keeping: readonly ConfigProblem[], told: readonly ConfigProblem[], untold: number): BinnacleError {
+function badConfig(
+  keeping: readonly ConfigProblem[],
+  reported: readonly ConfigProblem[],
+  unreported: number,
+): BinnacleError {
   const [problem = { path: '', ...BEGIN, message: 'It cannot be read.' }] = keeping;
   const { path, line, column, message } = problem;
-  const more = told.length - 1 + untold;
+  const more = reported.length - 1 + unreported;
   const others = more === 0 ? '' : ` (And ${more} more; binnacle config check tells them.)`;
   return new BinnacleError('bad_config', {
     message: `Line ${line}, column ${column}${path === '' ? '' : ` (${path})`}: ${message}${others}`,
-    details: { problem, problems: untold === 0 ? told : [...told, untoldProblem(untold)] },
+    details: { problem, problems: unreported === 0 ? reported : [...reported, unreportedProblem(unreported)] },
   });
 }
 
-const untoldProblem = (untold: number): ConfigProblem => ({
+const unreportedProblem = (unreported: number): ConfigProblem => ({
   path: '',
   ...BEGIN,
-  message: `There are ${untold} more problems.`,
+  message: `There are ${unreported} more problems.`,
 });
 
 const pathText = (path: Path): string =>

@@ -5,20 +5,20 @@ const read = (plugins: string) => {
   const { file, problems } = readConfig(
     `{\n"agents": {"entries": {"main": {"driver": "echo"}}},\n"plugins": ${plugins}\n}`,
   );
-  return { plugins: file.plugins, told: problems.map(({ path, line, message }) => `${line} ${path}: ${message}`) };
+  return { plugins: file.plugins, problems: problems.map(({ path, line, message }) => `${line} ${path}: ${message}`) };
 };
 
 describe('plugins in the config file', () => {
   it('are none where nothing is said', () => {
-    expect(read('{}')).toMatchObject({ plugins: new Map(), told: [] });
+    expect(read('{}')).toMatchObject({ plugins: new Map(), problems: [] });
     expect(readConfig('{"agents": {"entries": {"main": {"driver": "echo"}}}}').file.plugins.size).toBe(0);
   });
 
   it('are as in the seed', () => {
-    const { plugins, told } = read(
+    const { plugins, problems } = read(
       '{"entries": {"my-plugin": {"permissions": {"runCommandWithTimeout": true, "writeConfigFile": false}}}}',
     );
-    expect(told).toEqual([]);
+    expect(problems).toEqual([]);
     const { grants, ...rest } = plugins.get('my-plugin') ?? { grants: new Map() };
     expect([...grants]).toEqual([['runCommandWithTimeout', { kind: 'all' }]]);
     expect(rest).toEqual({
@@ -31,10 +31,10 @@ describe('plugins in the config file', () => {
   });
 
   it('may narrow with an object or with the list alone', () => {
-    const { plugins, told } = read(
+    const { plugins, problems } = read(
       '{"entries": {"p": {"enabled": true, "allowRestricted": true, "config": {"a": 1}, "permissions": {"net": ["API.example.com"], "runCommandWithTimeout": {"commands": ["git", "rg"]}}}}}',
     );
-    expect(told).toEqual([]);
+    expect(problems).toEqual([]);
     expect(plugins.get('p')).toMatchObject({ isEnabled: true, allowsRestricted: true, config: { a: 1 } });
     expect([...(plugins.get('p')?.grants ?? [])]).toEqual([
       ['net', { kind: 'narrowed', items: ['api.example.com'] }],
@@ -43,7 +43,7 @@ describe('plugins in the config file', () => {
   });
 
   it('that are wrong close themselves, with a line, and nothing else', () => {
-    const { plugins, told } = read(`{"entries": {
+    const { plugins, problems } = read(`{"entries": {
       "typo": {"permissions": {"runCommandWithTimout": true, "notify": true}},
       "wide": {"permissions": {"net": {"hosts": ["a.org"], "ports": [443]}}},
       "text": {"permissions": "all", "enabled": "no", "allowRestricted": 1, "more": 1},
@@ -65,7 +65,7 @@ describe('plugins in the config file', () => {
       [false, false, []],
       [false, false, []],
     ]);
-    expect(told.map((one) => one.split(':')[0])).toEqual([
+    expect(problems.map((one) => one.split(':')[0])).toEqual([
       '4 plugins.entries.typo.permissions.runCommandWithTimout',
       '5 plugins.entries.wide.permissions.net',
       ...['permissions', 'enabled', 'allowRestricted', 'more'].map((key) => `6 plugins.entries.text.${key}`),
@@ -79,10 +79,10 @@ describe('plugins in the config file', () => {
 
   it('grant nothing where the place itself is wrong, and the rest of the file is in force', () => {
     for (const wrong of ['[]', '7', 'null', '"all"']) {
-      const { plugins, told } = read(`{"entries": ${wrong}}`);
-      expect([plugins.size, told]).toEqual([0, [expect.stringContaining('3 plugins.entries: Expected an object')]]);
+      const { plugins, problems } = read(`{"entries": ${wrong}}`);
+      expect([plugins.size, problems]).toEqual([0, [expect.stringContaining('3 plugins.entries: Expected an object')]]);
     }
-    expect(read('{"allow": ["x"]}').told).toEqual([expect.stringContaining('There is no setting "allow" here')]);
+    expect(read('{"allow": ["x"]}').problems).toEqual([expect.stringContaining('There is no setting "allow" here')]);
     expect(() => read('[]')).toThrow('plugins');
   });
 });

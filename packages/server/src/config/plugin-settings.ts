@@ -19,7 +19,7 @@ export interface PluginSettings {
 }
 
 /** Returns the settings of a plugin that the file does not mention: enabled, and without grants. */
-export const unsaid = (id: string): PluginSettings =>
+export const defaultSettings = (id: string): PluginSettings =>
   Object.freeze({
     id,
     isEnabled: true,
@@ -48,16 +48,16 @@ export function policyOf({ grants, allowsRestricted, isTrusted }: PluginSettings
   return { mayUseAnyHost, allowRestricted: allowsRestricted, trusted: isTrusted };
 }
 
-export type Tell = (at: readonly string[], message: string) => void;
+export type ReportProblem = (at: readonly string[], message: string) => void;
 
 const KEYS = ['enabled', 'permissions', 'config', 'allowRestricted', 'trusted'];
 
 /** Reads all entries. `tell`: called with the path below `plugins.entries` and sentences. */
-export function readPluginSettings(entries: unknown, tell: Tell): ReadonlyMap<string, PluginSettings> {
+export function readPluginSettings(entries: unknown, report: ReportProblem): ReadonlyMap<string, PluginSettings> {
   const found = new Map<string, PluginSettings>();
   if (entries === undefined) return found;
   if (!isObject(entries)) {
-    tell(
+    report(
       [],
       'Expected an object, e.g. {"my-plugin": {"permissions": {"notify": true}}}. No plugin is granted anything.',
     );
@@ -67,10 +67,10 @@ export function readPluginSettings(entries: unknown, tell: Tell): ReadonlyMap<st
     if (isPluginId(id))
       found.set(
         id,
-        readEntry(id, entry, (at, message) => tell([id, ...at], message)),
+        readEntry(id, entry, (at, message) => report([id, ...at], message)),
       );
     else
-      tell(
+      report(
         [id],
         `"${id}" cannot be a plugin: 1 to 64 of a-z, 0-9 and single -, beginning with a letter. It is left out.`,
       );
@@ -78,22 +78,23 @@ export function readPluginSettings(entries: unknown, tell: Tell): ReadonlyMap<st
   return found;
 }
 
-function readEntry(id: string, entry: unknown, tell: Tell): PluginSettings {
+function readEntry(id: string, entry: unknown, report: ReportProblem): PluginSettings {
   if (!isObject(entry)) {
-    tell([], `Expected an object, e.g. {"permissions": {"notify": true}}. The plugin "${id}" stays off.`);
-    return Object.freeze({ ...unsaid(id), isEnabled: false });
+    report([], `Expected an object, e.g. {"permissions": {"notify": true}}. The plugin "${id}" stays off.`);
+    return Object.freeze({ ...defaultSettings(id), isEnabled: false });
   }
   for (const key of Object.keys(entry)) {
-    if (!KEYS.includes(key)) tell([key], `There is no setting "${key}" here. It is passed over.`);
+    if (!KEYS.includes(key)) report([key], `There is no setting "${key}" here. It is passed over.`);
   }
   const { enabled = true, permissions, config, allowRestricted = false, trusted = false } = own(entry);
-  if (typeof enabled !== 'boolean') tell(['enabled'], `Expected true or false. The plugin "${id}" stays off.`);
-  if (typeof allowRestricted !== 'boolean') tell(['allowRestricted'], 'Expected true or false. It is taken for false.');
-  if (typeof trusted !== 'boolean') tell(['trusted'], 'Expected true or false. It is taken for false.');
+  if (typeof enabled !== 'boolean') report(['enabled'], `Expected true or false. The plugin "${id}" stays off.`);
+  if (typeof allowRestricted !== 'boolean')
+    report(['allowRestricted'], 'Expected true or false. It is taken for false.');
+  if (typeof trusted !== 'boolean') report(['trusted'], 'Expected true or false. It is taken for false.');
   return Object.freeze({
     id,
     isEnabled: enabled === true,
-    grants: readGrants(permissions, (at, message) => tell(['permissions', ...at], message)),
+    grants: readGrants(permissions, (at, message) => report(['permissions', ...at], message)),
     config,
     allowsRestricted: allowRestricted === true,
     isTrusted: trusted === true,

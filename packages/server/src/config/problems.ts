@@ -40,13 +40,13 @@ const KINDS: Readonly<Record<string, string>> = {
 };
 
 /** Returns a sentence, with an example if the setting has one. */
-export function wrongWords(issue: z.core.$ZodIssue): string {
+export function describeFault(issue: z.core.$ZodIssue): string {
   const name = issue.path.findLast((key) => typeof key === 'string');
   // For a value inside of a list or an object, the example of its parent would be misleading.
   const example = name === issue.path.at(-1) ? EXAMPLES[String(name)] : undefined;
   const what = whatOf(issue).replace(/\.$/, '');
-  const words = `${what.slice(0, 1).toUpperCase()}${what.slice(1)}`;
-  return example === undefined ? `${words}.` : `${words}, e.g. ${example}.`;
+  const text = `${what.slice(0, 1).toUpperCase()}${what.slice(1)}`;
+  return example === undefined ? `${text}.` : `${text}, e.g. ${example}.`;
 }
 
 function whatOf(issue: z.core.$ZodIssue): string {

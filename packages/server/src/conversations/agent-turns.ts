@@ -14,9 +14,9 @@ import {
   parsePosition,
 } from '@binnacle/protocol';
 import type { Logger } from 'pino';
-import { Alarm } from '../base/long-timer.ts';
-import { InOrder } from '../base/ordered-queue.ts';
-import { Retries } from '../base/retry-queue.ts';
+import { LongTimer } from '../base/long-timer.ts';
+import { OrderedQueue } from '../base/ordered-queue.ts';
+import { RetryQueue } from '../base/retry-queue.ts';
 import type { TrustedTime } from '../base/trusted-time.ts';
 import type { RunRecord } from '../store/conversations.ts';
 import type { AgentEvents, AgentKind, ProcessMemory } from './agents/agent.ts';
@@ -77,11 +77,11 @@ export class AgentTurns {
   /** Place in the log from which on the text of the run under way is complete. */
   #textFrom = 0;
   readonly #approvals: Approvals;
-  readonly #deadline = new Alarm();
+  readonly #deadline = new LongTimer();
   readonly #watch: TurnWatch;
-  readonly #retries = new Retries();
+  readonly #retries = new RetryQueue();
   /** Order of messages that wait for hooks before they are injected into the turn. */
-  readonly #injections = new InOrder();
+  readonly #injections = new OrderedQueue();
   /**
    * True once the agent has the message of this turn. Before that, and while a command runs, its events do not belong
    * to the turn.

@@ -9,7 +9,7 @@ import {
   type Clocks,
   REAL_CLOCKS,
 } from '@binnacle/protocol';
-import { Alarm } from '../base/long-timer.ts';
+import { LongTimer } from '../base/long-timer.ts';
 import type { TrustedTime } from '../base/trusted-time.ts';
 
 /** Maximum stored answers. A second answer to the same request is refused with the first one. */
@@ -19,7 +19,7 @@ export class Approvals {
   /** Ids of requests whose answer is on its way to the agent. */
   readonly #passing = new Set<string>();
   readonly #answers = new Map<string, ApprovalAnswer>();
-  readonly #alarm = new Alarm();
+  readonly #alarm = new LongTimer();
   /** Due times by id, monotonic: set when a request is first seen, so that setting the clock does not change them. */
   readonly #dueAt = new Map<string, number>();
   readonly #clocks: Clocks;

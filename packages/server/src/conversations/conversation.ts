@@ -22,7 +22,7 @@ import { uuidv7 } from 'uuidv7';
 import type { TrustedTime } from '../base/trusted-time.ts';
 import type { LogReader } from '../log/log.ts';
 import type { ConversationRecord, ConversationStore } from '../store/conversations.ts';
-import { digestOf } from '../store/messages.ts';
+import { messageDigest } from '../store/messages.ts';
 import { AgentTurns, type ConversationTurns, queuedRun, unknownAgent } from './agent-turns.ts';
 import type { AgentKind, ProcessMemory } from './agents/agent.ts';
 import type { AgentGuard } from './agents/agent-hooks.ts';
@@ -435,7 +435,7 @@ export class Conversation {
   }
 
   #repeated(known: MessageInfo, request: SendMessage): SendReceipt {
-    if (this.#rows.digest(known.id) !== digestOf(request)) throw new BinnacleError('message_conflict');
+    if (this.#rows.digest(known.id) !== messageDigest(request)) throw new BinnacleError('message_conflict');
     return this.#receipt(known.id, true);
   }
 

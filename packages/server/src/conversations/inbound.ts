@@ -2,7 +2,7 @@
 
 import { createHash, randomUUID } from 'node:crypto';
 import { BinnacleError, type SendReceipt, type SteerMode } from '@binnacle/protocol';
-import { InOrder } from '../base/ordered-queue.ts';
+import { OrderedQueue } from '../base/ordered-queue.ts';
 import type { Route, RouteInput } from '../routing/index.ts';
 import { RouteError } from '../routing/index.ts';
 import type { Conversations } from './conversations.ts';
@@ -52,7 +52,7 @@ export interface InboundParts {
 export class Inbound {
   readonly #parts: InboundParts;
   /** Order of messages that wait for hooks, by session key. */
-  readonly #orders = new Map<string, InOrder>();
+  readonly #orders = new Map<string, OrderedQueue>();
 
   constructor(parts: InboundParts) {
     this.#parts = parts;
@@ -91,7 +91,7 @@ export class Inbound {
   #inOrder<T>(key: string, verdict: Promise<void> | undefined, act: () => Promise<T>): Promise<T> {
     const known = this.#orders.get(key);
     if (verdict === undefined && known === undefined) return act();
-    const order = known ?? new InOrder();
+    const order = known ?? new OrderedQueue();
     this.#orders.set(key, order);
     const done = order.pass(verdict, act);
     // Runs after the event-loop turn in which the order becomes empty.

@@ -7,25 +7,28 @@ import { positionOf } from './start-position.ts';
 import { incompleteBytes } from './text-decoder.ts';
 
 /** Maximum bytes per look back. While one stream is inside a character, another seldom writes more than a page. */
-const LOOK_BACK_BYTES = 64 * 1024;
+const MAX_SCAN_BYTES = 64 * 1024;
 /** Maximum bytes per incomplete character: a character of UTF-8 without its last byte. */
-const MAX_HELD = 3;
+const MAX_PARTIAL_BYTES = 3;
 
 /**
  * Returns the first bytes of the characters that are incomplete at `offset`, by stream. Leaves out the stream that
  * wrote the byte before `offset`: a reader after that byte already got the whole character, or counts bytes.
  */
-export async function heldBefore(log: LogReader, offset: number): Promise<ReadonlyMap<OutputKind, Uint8Array>> {
-  const begun = Math.max(log.oldest.offset, offset - LOOK_BACK_BYTES);
-  const held = new Map<OutputKind, Uint8Array>();
-  if (begun >= offset) return held;
+export async function partialCharactersAt(
+  log: LogReader,
+  offset: number,
+): Promise<ReadonlyMap<OutputKind, Uint8Array>> {
+  const begun = Math.max(log.oldest.offset, offset - MAX_SCAN_BYTES);
+  const partials = new Map<OutputKind, Uint8Array>();
+  if (begun >= offset) return partials;
   const cursor = new Cursor(log, await positionOf(log, { offset: begun }));
   let last: OutputKind | undefined;
   while (cursor.position.offset < offset) {
     const reading = await cursor.next();
     if (reading.kind === 'head') break;
     if (reading.kind === 'gap') {
-      held.clear();
+      partials.clear();
       continue;
     }
     for (const entry of reading.page.entries) {
@@ -33,11 +36,11 @@ export async function heldBefore(log: LogReader, offset: number): Promise<Readon
       if (!isOutput(kind) || entry.offset >= offset) continue;
       const bytes = entry.bytes.subarray(0, offset - entry.offset);
       if (bytes.length === 0) continue;
-      const tail = Buffer.concat([held.get(kind) ?? new Uint8Array(), bytes.subarray(-MAX_HELD)]);
-      held.set(kind, tail.subarray(tail.length - incompleteBytes(tail)));
+      const tail = Buffer.concat([partials.get(kind) ?? new Uint8Array(), bytes.subarray(-MAX_PARTIAL_BYTES)]);
+      partials.set(kind, tail.subarray(tail.length - incompleteBytes(tail)));
       last = kind;
     }
   }
-  if (last !== undefined) held.delete(last);
-  return held;
+  if (last !== undefined) partials.delete(last);
+  return partials;
 }

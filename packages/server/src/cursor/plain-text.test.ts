@@ -1,15 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Piece, PlainText } from './plain-text.ts';
+import { PlainText, type TextPiece } from './plain-text.ts';
 
 const bytesOf = (text: string): Uint8Array => Buffer.from(text, 'utf8');
 
-function pushed(chunks: readonly Uint8Array[]): readonly Piece[] {
+function pushed(chunks: readonly Uint8Array[]): readonly TextPiece[] {
   const plain = new PlainText();
   return [...chunks.flatMap((chunk) => plain.push(chunk)), ...plain.flush()];
 }
 
-const textOf = (pieces: readonly Piece[]): string => pieces.map((piece) => piece.text).join('');
+const textOf = (pieces: readonly TextPiece[]): string => pieces.map((piece) => piece.text).join('');
 const plain = (input: string | Uint8Array): string =>
   textOf(pushed([typeof input === 'string' ? bytesOf(input) : input]));
 

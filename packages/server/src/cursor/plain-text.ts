@@ -3,7 +3,7 @@
 // overwritten text stays in the text, and a line that is drawn again is another line.
 
 /** A line with the LF that ends it, or a part of a line where the input was cut. Never empty. */
-export interface Piece {
+export interface TextPiece {
   readonly text: string;
   /** Input bytes before the piece, from the beginning. A line begins directly after the previous line break. */
   readonly at: number;
@@ -12,7 +12,7 @@ export interface Piece {
 /** Maximum bytes per escape sequence. After that the input counts as text again. */
 const MAX_SEQUENCE = 65_536;
 /** Maximum bytes of a buffer that is kept for the next push. */
-const KEPT_BYTES = 8192;
+const MAX_REUSED_BYTES = 8192;
 
 const GROUND = 0;
 /** After ESC. */
@@ -64,7 +64,7 @@ export class PlainText {
     return this.#charNeeded > 0 ? Math.min(this.#charAt, piece) : piece;
   }
 
-  push(bytes: Uint8Array): readonly Piece[] {
+  push(bytes: Uint8Array): readonly TextPiece[] {
     this.#open(bytes.length);
     for (let i = 0; i < bytes.length; i++) {
       const byte = bytes[i] as number;
@@ -80,7 +80,7 @@ export class PlainText {
   }
 
   /** Ends the input. An incomplete character becomes U+FFFD, an incomplete sequence is dropped. */
-  flush(): readonly Piece[] {
+  flush(): readonly TextPiece[] {
     this.#open(0);
     if (this.#charNeeded > 0) this.#replace();
     this.#state = GROUND;
@@ -98,8 +98,8 @@ export class PlainText {
     this.#ats = [];
   }
 
-  #close(): readonly Piece[] {
-    const pieces: Piece[] = [];
+  #close(): readonly TextPiece[] {
+    const pieces: TextPiece[] = [];
     const ends = this.#ends;
     const last = ends.at(-1) ?? 0;
     if (this.#written > last) {
@@ -114,7 +114,7 @@ export class PlainText {
       pieces.push({ text: all?.slice(from, end) ?? this.#out.toString('utf8', from, end), at: this.#ats[i] as number });
       from = end;
     }
-    if (this.#out.length > KEPT_BYTES) this.#out = Buffer.alloc(0);
+    if (this.#out.length > MAX_REUSED_BYTES) this.#out = Buffer.alloc(0);
     return pieces;
   }
 

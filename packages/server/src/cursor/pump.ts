@@ -8,16 +8,16 @@ export type Gap = Extract<Reading, { kind: 'gap' }>;
 /** The receiver of output: one viewer on some transport. */
 export interface Sink {
   /** Takes one page. `more`: send the next page. `full`: stop until `resume`. `done`: end the pump. */
-  page(page: Page): Took;
-  gap(gap: Gap): Took;
+  page(page: Page): SinkResult;
+  gap(gap: Gap): SinkResult;
   /** Reports that the sink has all output so far. The pump then waits for more, or ends on `done`. */
-  caughtUp?(): Took;
+  caughtUp?(): SinkResult;
   /** Reports new output after `caughtUp`. On `full` the pump does not read it before `resume`. */
-  grew?(): Took;
+  grew?(): SinkResult;
   failed(error: unknown): void;
 }
 
-export type Took = 'more' | 'full' | 'done';
+export type SinkResult = 'more' | 'full' | 'done';
 
 export class Pump {
   readonly #cursor: Cursor;
@@ -56,19 +56,19 @@ export class Pump {
       while (this.#state === 'reading') {
         const reading = this.#cursor.next();
         if (reading instanceof Promise) {
-          reading.then((late) => this.#cameLate(late)).catch((error: unknown) => this.#fail(error));
+          reading.then((late) => this.#deliverLate(late)).catch((error: unknown) => this.#fail(error));
           return;
         }
-        this.#hand(reading);
+        this.#deliver(reading);
       }
     } catch (error) {
       this.#fail(error);
     }
   }
 
-  #cameLate(reading: Reading): void {
+  #deliverLate(reading: Reading): void {
     if (this.#state !== 'reading') return;
-    this.#hand(reading);
+    this.#deliver(reading);
     // Checked again: the sink may have stopped the pump while it took the page.
     if (this.#isReading()) this.#run();
   }
@@ -77,15 +77,15 @@ export class Pump {
     return this.#state === 'reading';
   }
 
-  #hand(reading: Reading): void {
+  #deliver(reading: Reading): void {
     if (reading.kind === 'head') {
       if (this.#sink.caughtUp?.() === 'done') this.stop();
       else if (this.#isReading()) this.#sleep();
       return;
     }
-    const took = reading.kind === 'page' ? this.#sink.page(reading.page) : this.#sink.gap(reading);
-    if (took === 'done') this.stop();
-    else if (took === 'full' && this.#isReading()) this.#state = 'full';
+    const result = reading.kind === 'page' ? this.#sink.page(reading.page) : this.#sink.gap(reading);
+    if (result === 'done') this.stop();
+    else if (result === 'full' && this.#isReading()) this.#state = 'full';
   }
 
   #sleep(): void {
@@ -110,10 +110,10 @@ export class Pump {
   }
 
   #mayGoOn(): boolean {
-    const took = this.#sink.grew?.() ?? 'more';
-    if (took === 'done') this.stop();
-    else if (took === 'full') this.#state = 'full';
-    return took === 'more';
+    const result = this.#sink.grew?.() ?? 'more';
+    if (result === 'done') this.stop();
+    else if (result === 'full') this.#state = 'full';
+    return result === 'more';
   }
 
   #fail(error: unknown): void {

@@ -18,12 +18,12 @@ export async function positionOf(log: LogReader, from: StartPosition): Promise<P
 
 async function located(log: LogReader, offset: number): Promise<Position> {
   // Places of removed output are unknown, but before the oldest: 0 stands for them.
-  const gone = { epoch: log.epoch, place: 0, offset };
-  if (offset < log.oldest.offset) return gone;
+  const removed = { epoch: log.epoch, place: 0, offset };
+  if (offset < log.oldest.offset) return removed;
   try {
     return await log.locate(offset);
   } catch (error) {
-    if (error instanceof BinnacleError && error.code === 'gap') return gone; // Retention removed it meanwhile.
+    if (error instanceof BinnacleError && error.code === 'gap') return removed; // Retention removed it meanwhile.
     throw error;
   }
 }

@@ -21,7 +21,7 @@ describe('text', () => {
       const cutter = new TextCutter();
       const first = cutter.cut('tty', SAMPLE.subarray(0, at));
       expect(first.text).not.toContain('�');
-      expect(Buffer.byteLength(first.text) + first.held).toBe(at);
+      expect(Buffer.byteLength(first.text) + first.incomplete).toBe(at);
       expect(first.text + cutter.cut('tty', SAMPLE.subarray(at)).text).toBe(SAMPLE.toString());
     }
   });
@@ -55,10 +55,10 @@ describe('text', () => {
       [0xf0, 0x8f],
       [0xf4, 0x90],
     ]) {
-      const { text, held } = cutter.cut('tty', Uint8Array.from(wrong));
-      expect({ wrong, text, held }).toEqual({ wrong, text: decode(Uint8Array.from(wrong)), held: 0 });
+      const { text, incomplete } = cutter.cut('tty', Uint8Array.from(wrong));
+      expect({ wrong, text, held: incomplete }).toEqual({ wrong, text: decode(Uint8Array.from(wrong)), held: 0 });
     }
-    expect(cutter.cut('tty', Uint8Array.of(0xe2, 0x82)).held).toBe(2);
+    expect(cutter.cut('tty', Uint8Array.of(0xe2, 0x82)).incomplete).toBe(2);
     expect(cutter.flush('tty')).toBe('�');
     expect(cutter.flush('tty')).toBe('');
   });
@@ -79,8 +79,8 @@ describe('text', () => {
           const piece = cutter.cut('tty', all.subarray(from, to));
           from = to;
           text += piece.text;
-          sent = to - piece.held;
-          expect(piece.held).toBeLessThanOrEqual(3);
+          sent = to - piece.incomplete;
+          expect(piece.incomplete).toBeLessThanOrEqual(3);
           // What was sent so far is exactly the text of the bytes before what is held.
           expect(text).toBe(decode(all.subarray(0, sent)));
         }
@@ -93,11 +93,11 @@ describe('text', () => {
   it('never holds back what is decided already', () => {
     fc.assert(
       fc.property(bytes, (all) => {
-        const held = incompleteBytes(all);
+        const incomplete = incompleteBytes(all);
         // As a streaming decoder sees it: what it gives back only at the end is what must wait.
         const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
         const now = decoder.decode(all, { stream: true });
-        expect(decode(all.subarray(0, all.length - held))).toBe(now);
+        expect(decode(all.subarray(0, all.length - incomplete))).toBe(now);
       }),
       { numRuns: 2_000 },
     );

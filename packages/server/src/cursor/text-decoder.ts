@@ -3,35 +3,38 @@
 import type { OutputKind } from '@binnacle/protocol';
 
 export class TextCutter {
-  readonly #decoders = new Map<OutputKind, { decoder: InstanceType<typeof TextDecoder>; held: Uint8Array }>();
+  readonly #decoders = new Map<OutputKind, { decoder: InstanceType<typeof TextDecoder>; incomplete: Uint8Array }>();
 
   /**
    * Returns the complete text, and the number of bytes at the end that are incomplete. Bytes that are invalid in UTF-8
    * become U+FFFD at once.
    */
-  cut(kind: OutputKind, bytes: Uint8Array): { readonly text: string; readonly held: number } {
+  cut(kind: OutputKind, bytes: Uint8Array): { readonly text: string; readonly incomplete: number } {
     let state = this.#decoders.get(kind);
     if (state === undefined) {
-      state = { decoder: new TextDecoder('utf-8', { ignoreBOM: true }), held: new Uint8Array(0) };
+      state = { decoder: new TextDecoder('utf-8', { ignoreBOM: true }), incomplete: new Uint8Array(0) };
       this.#decoders.set(kind, state);
     }
-    const all = state.held.length === 0 ? bytes : joined(state.held, bytes);
-    const held = incompleteBytes(all);
-    const text = state.decoder.decode(all.subarray(0, all.length - held));
-    state.held = Uint8Array.from(all.subarray(all.length - held));
-    return { text, held };
+    const all = state.incomplete.length === 0 ? bytes : joined(state.incomplete, bytes);
+    const incomplete = incompleteBytes(all);
+    const text = state.decoder.decode(all.subarray(0, all.length - incomplete));
+    state.incomplete = Uint8Array.from(all.subarray(all.length - incomplete));
+    return { text, incomplete };
   }
 
   /** Starts inside a character: `held` are its first bytes, which were cut off before. */
-  begin(kind: OutputKind, held: Uint8Array): void {
-    this.#decoders.set(kind, { decoder: new TextDecoder('utf-8', { ignoreBOM: true }), held: Uint8Array.from(held) });
+  begin(kind: OutputKind, incomplete: Uint8Array): void {
+    this.#decoders.set(kind, {
+      decoder: new TextDecoder('utf-8', { ignoreBOM: true }),
+      incomplete: Uint8Array.from(incomplete),
+    });
   }
 
   /** Returns the replacement of an incomplete character at the end of the stream. */
   flush(kind: OutputKind): string {
-    const held = this.#decoders.get(kind)?.held ?? new Uint8Array(0);
+    const incomplete = this.#decoders.get(kind)?.incomplete ?? new Uint8Array(0);
     this.#decoders.delete(kind);
-    return new TextDecoder().decode(held);
+    return new TextDecoder().decode(incomplete);
   }
 }
 

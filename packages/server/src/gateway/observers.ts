@@ -39,7 +39,12 @@ export function openViewers(
   });
   const focus = new UserFocus();
   const notifications = new Notifications({
-    ...{ subscriptions: catalogue.pushSubscriptions, mutes: catalogue.mutes, wishes: catalogue.hailWishes, log },
+    ...{
+      subscriptions: catalogue.pushSubscriptions,
+      mutes: catalogue.mutes,
+      wishes: catalogue.notificationSettings,
+      log,
+    },
     vapid: Vapid.open(dir),
     settings: () => ({ link: publicUrl.href, ...config.current.notify }),
     holderOf: (issuer) => auth.holderOf(issuer),

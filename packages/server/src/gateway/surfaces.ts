@@ -34,10 +34,10 @@ import { shareRoutes } from '../api/rest/shares.ts';
 import { timelineRoutes } from '../api/rest/timeline.ts';
 import { tokenRoutes } from '../api/rest/tokens.ts';
 import { trafficRoutes } from '../api/rest/traffic.ts';
-import { Turns } from '../base/fair-scheduler.ts';
+import { FairScheduler } from '../base/fair-scheduler.ts';
 import { VERSION } from '../base/version.ts';
 import { proofOf } from '../data-dir/gateway-file.ts';
-import { Rates } from '../traffic/rate-limit.ts';
+import { SenderRateLimit } from '../traffic/rate-limit.ts';
 import type { GatewayConversations, GatewayPlugins } from './agents.ts';
 import type { GatewayContext } from './context.ts';
 import type { GatewayCore } from './core.ts';
@@ -95,7 +95,7 @@ function routesOf(
   const { config, plugins, notices, toolHooks, pluginTools, conversations, inbound } = parts;
   const { access, liveness, notifications, sessionScreens, activities, ptys, commands, search, metrics } = parts;
   const assets = settings.assetsDir;
-  const scheduler = new Turns();
+  const scheduler = new FairScheduler();
   return [
     ...infoRoutes({
       version: VERSION,
@@ -140,9 +140,9 @@ function routesOf(
     ...pushRoutes({
       ...{ notifications, access, conversations },
       mutes: catalogue.mutes,
-      wishes: catalogue.hailWishes,
+      wishes: catalogue.notificationSettings,
     }),
-    ...emitRoutes(ingest, new Rates(settings.emitRates)),
+    ...emitRoutes(ingest, new SenderRateLimit(settings.emitRates)),
     ...trafficRoutes(access, search),
     ...searchRoutes(access, search),
     ...machineRoutes(metrics),

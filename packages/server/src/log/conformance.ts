@@ -10,7 +10,7 @@ export interface LogUnderTest {
   readonly writer: LogWriter;
   readonly reader: LogReader;
   /** Makes the reader learn of the writer's head and oldest entry. */
-  readonly tell: () => void;
+  readonly reportHead: () => void;
   readonly end: () => Promise<void>;
 }
 
@@ -79,12 +79,12 @@ export function describeLog(name: string, make: () => Promise<LogUnderTest>): vo
     });
 
     it('begins empty, and counts places and output bytes', async () => {
-      const { writer, reader, tell } = await start();
+      const { writer, reader, reportHead } = await start();
       expect(reader.head).toEqual({ place: 0, offset: 0 });
       expect(await reader.read(beginningOf(reader))).toEqual({ kind: 'head' });
       const head = writer.append('tty', Buffer.from('hello'), 5);
       const behind = writer.append('event', Buffer.from('{}'), 6);
-      tell();
+      reportHead();
       expect(head.offset).toBe(5);
       expect(behind.offset).toBe(5);
       expect(behind.place).toBeGreaterThan(head.place);
@@ -93,7 +93,7 @@ export function describeLog(name: string, make: () => Promise<LogUnderTest>): vo
     });
 
     it('gives back kinds, times and bytes, and joins neighbours of one output kind only', async () => {
-      const { writer, reader, tell } = await start();
+      const { writer, reader, reportHead } = await start();
       const appended: [EntryKind, string][] = [
         ['stdout', 'ab'],
         ['stdout', 'cd'],
@@ -104,7 +104,7 @@ export function describeLog(name: string, make: () => Promise<LogUnderTest>): vo
         ['exit', '{}'],
       ];
       const heads = appended.map(([kind, bytes], i) => writer.append(kind, Buffer.from(bytes), 100.5 + i));
-      tell();
+      reportHead();
       const { entries } = await readAll(reader, beginningOf(reader));
       expect(entries.map(({ kind, bytes, time, offset }) => [kind, text(bytes), time, offset])).toEqual([
         ['stdout', 'abcd', 100.5, 0],
@@ -119,14 +119,14 @@ export function describeLog(name: string, make: () => Promise<LogUnderTest>): vo
     });
 
     it('is read from every offset, inside entries too, exactly', async () => {
-      const { writer, reader, tell } = await start();
+      const { writer, reader, reportHead } = await start();
       const whole = Buffer.alloc(600);
       for (let at = 0; at < whole.length; at += 60) {
         for (let i = at; i < at + 60; i += 1) whole[i] = i % 251;
         writer.append(at % 120 === 0 ? 'stdout' : 'stderr', whole.subarray(at, at + 60), at);
         writer.append('event', Buffer.from('{}'), at);
       }
-      tell();
+      reportHead();
       for (let offset = 0; offset <= whole.length; offset += 1) {
         const at = await reader.locate(offset);
         expect(at.offset).toBe(offset);
@@ -141,9 +141,9 @@ export function describeLog(name: string, make: () => Promise<LogUnderTest>): vo
     });
 
     it('cuts pages at entries, and readers from different places arrive at the same pages', async () => {
-      const { writer, reader, tell } = await start();
+      const { writer, reader, reportHead } = await start();
       for (let i = 0; i < 100; i += 1) writer.append('tty', Buffer.alloc(97, i), i);
-      tell();
+      reportHead();
       const ends = async (from: Position): Promise<number[]> => {
         const places: number[] = [];
         for (let at = from; ; ) {
@@ -160,28 +160,28 @@ export function describeLog(name: string, make: () => Promise<LogUnderTest>): vo
     });
 
     it('goes on in an entry that is larger than a page', async () => {
-      const { writer, reader, tell } = await start();
+      const { writer, reader, reportHead } = await start();
       const large = Buffer.from(Array.from({ length: 50_000 }, (_, i) => i % 253));
       writer.append('tty', Buffer.from('a'), 1);
       writer.append('tty', large, 2);
       writer.append('tty', Buffer.from('z'), 3);
-      tell();
+      reportHead();
       const { entries } = await readAll(reader, await reader.locate(40_000));
       expect(outputOf(entries, 40_000).equals(Buffer.concat([large.subarray(39_999), Buffer.from('z')]))).toBe(true);
     });
 
     it('takes an offset beyond the first of entries that a page joined', async () => {
-      const { writer, reader, tell } = await start();
+      const { writer, reader, reportHead } = await start();
       for (const bytes of ['abc', 'def', 'ghi']) writer.append('tty', Buffer.from(bytes), 1);
-      tell();
+      reportHead();
       const { entries } = await readAll(reader, { epoch: reader.epoch, place: 0, offset: 7 });
       expect(outputOf(entries, 7).toString()).toBe('hi');
     });
 
     it('makes what belongs to a page once', async () => {
-      const { writer, reader, tell } = await start();
+      const { writer, reader, reportHead } = await start();
       writer.append('tty', Buffer.from('x'), 1);
-      tell();
+      reportHead();
       const reading = await reader.read(beginningOf(reader));
       if (reading.kind !== 'page') throw new Error(reading.kind);
       const key = Symbol('encoded');
@@ -192,9 +192,9 @@ export function describeLog(name: string, make: () => Promise<LogUnderTest>): vo
     });
 
     it('calls a waiter in the same turn when the head is beyond already', async () => {
-      const { writer, reader, tell } = await start();
+      const { writer, reader, reportHead } = await start();
       writer.append('tty', Buffer.from('x'), 1);
-      tell();
+      reportHead();
       let woken = 0;
       reader.wait(0, () => {
         woken += 1;
@@ -203,7 +203,7 @@ export function describeLog(name: string, make: () => Promise<LogUnderTest>): vo
     });
 
     it('wakes waiters once when it grows, but none that was cancelled, and loses no wake-up', async () => {
-      const { writer, reader, tell } = await start();
+      const { writer, reader, reportHead } = await start();
       const woken: string[] = [];
       reader.wait(0, () => woken.push('first'));
       const cancel = reader.wait(0, () => woken.push('cancelled'));
@@ -214,17 +214,17 @@ export function describeLog(name: string, make: () => Promise<LogUnderTest>): vo
       cancel();
       expect(woken).toEqual([]);
       writer.append('tty', Buffer.from('x'), 1);
-      tell();
+      reportHead();
       expect(woken).toEqual(['first', 'again']);
-      tell();
+      reportHead();
       expect(woken).toEqual(['first', 'again']);
       writer.append('tty', Buffer.from('y'), 1);
-      tell();
+      reportHead();
       expect(woken).toEqual(['first', 'again', 'later']);
     });
 
     it('lets no waiter who throws keep the others asleep', async () => {
-      const { writer, reader, tell } = await start();
+      const { writer, reader, reportHead } = await start();
       let woken = 0;
       reader.wait(0, () => {
         throw new Error('one viewer fails');
@@ -234,17 +234,17 @@ export function describeLog(name: string, make: () => Promise<LogUnderTest>): vo
       });
       expect(() => {
         writer.append('tty', Buffer.from('x'), 1);
-        tell();
+        reportHead();
       }).toThrow('one viewer fails');
       expect(woken).toBe(1);
     });
 
     it('refuses positions of another epoch, ahead of the head, and beside an entry', async () => {
-      const { writer, reader, tell } = await start();
+      const { writer, reader, reportHead } = await start();
       writer.append('tty', Buffer.from('hello'), 1);
       const { place } = writer.append('event', Buffer.from('{}'), 1);
       writer.append('tty', Buffer.from('world'), 1);
-      tell();
+      reportHead();
       const { epoch, head } = reader;
       const read = (at: Position) => codeOf(() => reader.read(at));
       expect(await read({ epoch: 'zz' as Position['epoch'], place: 0, offset: 0 })).toBe('wrong_epoch');
@@ -260,10 +260,10 @@ export function describeLog(name: string, make: () => Promise<LogUnderTest>): vo
     });
 
     it('finds the first entry at or after a time, even when the clock was set back', async () => {
-      const { writer, reader, tell } = await start();
+      const { writer, reader, reportHead } = await start();
       const times = Array.from({ length: 200 }, (_, i) => (i < 120 ? 1000 + i * 10 : 1500 + (i - 120) * 20));
       const offsets = times.map((time) => writer.append('tty', Buffer.alloc(150, 7), time).offset - 150);
-      tell();
+      reportHead();
       for (const time of [0, 1000, 1001, 1499, 1500, 2189, 2190, 2191, 2500, 3080]) {
         const first = times.findIndex((other) => other >= time);
         expect((await reader.locateTime(time)).offset).toBe(offsets[first]);
@@ -272,12 +272,12 @@ export function describeLog(name: string, make: () => Promise<LogUnderTest>): vo
     });
 
     it('answers with the gap, its numbers and where to go on, when retention took what is asked for', async () => {
-      const { writer, reader, tell } = await start();
+      const { writer, reader, reportHead } = await start();
       const start0 = beginningOf(reader);
       for (let i = 0; i < 300; i += 1) writer.append('tty', Buffer.alloc(100, i), 1000 + i);
-      tell();
+      reportHead();
       writer.trim({ maxBytes: 10_000 });
-      tell();
+      reportHead();
       expect(writer.oldest.place).toBeGreaterThan(0);
       expect(writer.head.place - writer.oldest.place).toBeGreaterThanOrEqual(10_000);
       expect(reader.oldest).toEqual(writer.oldest);
@@ -291,23 +291,23 @@ export function describeLog(name: string, make: () => Promise<LogUnderTest>): vo
     });
 
     it('drops by age what is older, in whole segments, and never the one that is written to', async () => {
-      const { writer, reader, tell } = await start();
+      const { writer, reader, reportHead } = await start();
       for (let i = 0; i < 300; i += 1) writer.append('tty', Buffer.alloc(100, i), 1000 + i);
       writer.trim({ olderThan: 1000 });
       expect(writer.oldest.place).toBe(0);
       writer.trim({ olderThan: 1150 });
-      tell();
+      reportHead();
       const { entries } = await readAll(reader, beginningOf(reader));
       expect(entries[0]?.time).toBeGreaterThan(1000);
       expect(entries[0]?.time).toBeLessThan(1150);
       writer.trim({ olderThan: 99_999, maxBytes: 0 });
-      tell();
+      reportHead();
       expect(writer.oldest.place).toBeLessThan(writer.head.place);
       expect((await readAll(reader, beginningOf(reader))).gaps).toEqual([]);
     });
 
     it('gives exactly what follows, or says what is gone, while retention runs during the read', async () => {
-      const { writer, reader, tell } = await start();
+      const { writer, reader, reportHead } = await start();
       const whole: Buffer[] = [];
       const add = (count: number): void => {
         for (let i = 0; i < count; i += 1) {
@@ -315,7 +315,7 @@ export function describeLog(name: string, make: () => Promise<LogUnderTest>): vo
           whole.push(bytes);
           writer.append('tty', bytes, whole.length);
         }
-        tell();
+        reportHead();
       };
       add(200);
       const all = (): Buffer => Buffer.concat(whole);
@@ -342,7 +342,7 @@ export function describeLog(name: string, make: () => Promise<LogUnderTest>): vo
     });
 
     it('appends several entries as it appends one after the other, and wakes who waits behind all of them', async () => {
-      const { writer, reader, tell } = await start();
+      const { writer, reader, reportHead } = await start();
       const woken: number[] = [];
       reader.wait(0, () => woken.push(reader.head.place));
       const entries = Array.from({ length: 40 }, (_, n): NewEntry => {
@@ -351,7 +351,7 @@ export function describeLog(name: string, make: () => Promise<LogUnderTest>): vo
       for (let from = 0; from < entries.length; from += 4) {
         const batch = entries.slice(from, from + 4);
         expect(writer.appendAll(batch, from)).toEqual(writer.head);
-        tell();
+        reportHead();
       }
       const output = entries.filter(({ kind }) => kind === 'tty').map(({ bytes }) => bytes);
       const found = await readAll(reader, beginningOf(reader));
@@ -361,7 +361,7 @@ export function describeLog(name: string, make: () => Promise<LogUnderTest>): vo
     });
 
     it('takes back entries at its end that nobody was told of, and goes on from there', async () => {
-      const { writer, reader, tell } = await start();
+      const { writer, reader, reportHead } = await start();
       writer.append('tty', Buffer.from('kept '), 1);
       const { head } = writer;
       writer.appendAll([{ kind: 'tty', bytes: Buffer.alloc(500, 'x') }], 2);
@@ -369,7 +369,7 @@ export function describeLog(name: string, make: () => Promise<LogUnderTest>): vo
       writer.cut(head);
       expect(writer.head).toEqual(head);
       writer.append('tty', Buffer.from('and more'), 4);
-      tell();
+      reportHead();
       const { entries } = await readAll(reader, beginningOf(reader));
       expect(outputOf(entries, 0).toString()).toBe('kept and more');
       expect(entries.every(({ kind }) => kind === 'tty')).toBe(true);
@@ -392,7 +392,7 @@ export function describeLog(name: string, make: () => Promise<LogUnderTest>): vo
           fc.array(append, { maxLength: 60 }),
           fc.array(fc.nat(), { maxLength: 8 }),
           async (list, joins) => {
-            const { writer, reader, tell, end } = await make();
+            const { writer, reader, reportHead, end } = await make();
             try {
               const output: Buffer[] = [];
               const rest: string[] = [];
@@ -402,7 +402,7 @@ export function describeLog(name: string, make: () => Promise<LogUnderTest>): vo
                 if (isOutput(kind)) output.push(bytes);
                 else rest.push(bytes.toString('hex'));
               });
-              tell();
+              reportHead();
               const whole = Buffer.concat(output);
               const { entries } = await readAll(reader, beginningOf(reader));
               expect(outputOf(entries, 0).equals(whole)).toBe(true);

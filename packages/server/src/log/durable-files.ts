@@ -10,7 +10,7 @@ const fullSync = promisify(fsync);
 const closeFile = promisify(close);
 
 /** The subject of a sync: determined when the sync begins, confirmed by `done` at its end. */
-export interface Covered {
+export interface SyncTarget {
   readonly fd: number;
   readonly done: () => void;
 }
@@ -58,7 +58,7 @@ export class DurableFiles {
    * Starts a fdatasync if none runs. All callers during a running one share the next: their bytes may have been written
    * after the running one began.
    */
-  sync(cover: () => Covered): Promise<void> {
+  sync(cover: () => SyncTarget): Promise<void> {
     if (this.#running === undefined) {
       this.#running = this.#run(cover).finally(() => {
         this.#running = undefined;
@@ -86,7 +86,7 @@ export class DurableFiles {
     this.#retired.clear();
   }
 
-  async #run(cover: () => Covered): Promise<void> {
+  async #run(cover: () => SyncTarget): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     const { fd, done } = cover();
     const retired = [...this.#retired];

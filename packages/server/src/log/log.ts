@@ -30,7 +30,7 @@ export interface Page {
   /** Entries whose bytes never change after the first access to this property. */
   readonly entries: readonly Entry[];
   /** The same entries without that promise: after `release` the memory may serve another page. */
-  readonly heldEntries: readonly Entry[];
+  readonly pinnedEntries: readonly Entry[];
   /** Pins the memory of `heldEntries`. Call in the same event-loop turn in which the read returned the page. */
   hold(): void;
   /** Unpins the memory; one call for each `hold`. Needs no `this`. */

@@ -4,5 +4,5 @@ import { MemoryLog } from './memory-log.ts';
 
 describeLog('in memory', async () => {
   const log = new MemoryLog({ ...CONFORMANCE, epoch: parseEpoch('memory1') });
-  return { writer: log, reader: log, tell: () => undefined, end: () => log.close() };
+  return { writer: log, reader: log, reportHead: () => undefined, end: () => log.close() };
 });

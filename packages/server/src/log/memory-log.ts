@@ -120,8 +120,8 @@ export class MemoryLog implements LogWriter, LogReader {
   }
 
   read(at: Position): Reading {
-    const standing = checkPosition(this, at);
-    if (standing !== undefined) return standing;
+    const boundary = checkPosition(this, at);
+    if (boundary !== undefined) return boundary;
     const full = pageEnd(at.place, this.#pageBytes);
     let index = this.#indexAt(at.place);
     if (this.#entries[index]?.head.place !== at.place) throw new BinnacleError('bad_position');

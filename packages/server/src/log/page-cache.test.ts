@@ -23,7 +23,7 @@ describe('page cache', () => {
     builder.take(head, Buffer.alloc(bytes, fill));
     return builder.build(0, true, cache);
   };
-  const bufferOf = (page: BuiltPage): ArrayBufferLike | undefined => page.heldEntries[0]?.bytes.buffer;
+  const bufferOf = (page: BuiltPage): ArrayBufferLike | undefined => page.pinnedEntries[0]?.bytes.buffer;
   const encode = (page: BuiltPage): void => void page.once(ENCODED, () => 'encoded');
 
   it('uses the memory of a page again once it was thrown out and nobody holds it', () => {
@@ -57,7 +57,7 @@ describe('page cache', () => {
       encode(page);
       page.release();
     }
-    expect(held.heldEntries[0]?.bytes.every((byte) => byte === 7)).toBe(true);
+    expect(held.pinnedEntries[0]?.bytes.every((byte) => byte === 7)).toBe(true);
     held.release();
     expect(() => held.hold()).toThrow('given back');
     expect(() => held.entries).toThrow('given back');
@@ -81,7 +81,7 @@ describe('page cache', () => {
     cache.set('promised', promised);
     for (let i = 0; i < 20; i += 1) cache.set(`later ${i}`, pageOf(cache, 6));
     promised.hold();
-    expect(promised.heldEntries[0]?.bytes.every((byte) => byte === 5)).toBe(true);
+    expect(promised.pinnedEntries[0]?.bytes.every((byte) => byte === 5)).toBe(true);
   });
 
   it('keeps a page that is set again under its key', () => {

@@ -10,11 +10,11 @@ export interface PageCacheOptions {
   readonly maxBytes?: number;
 }
 
-interface Kept {
+interface CachedPage {
   readonly key: string;
   readonly page: BuiltPage;
-  newer: Kept | undefined;
-  older: Kept | undefined;
+  newer: CachedPage | undefined;
+  older: CachedPage | undefined;
 }
 
 /**
@@ -34,11 +34,11 @@ const SPARE_BYTES = 4 * 1024 * 1024;
 /** Allocates the memory of pages, and evicts the least recently used pages first. */
 export class PageCache implements PageMemory {
   readonly #maxBytes: number;
-  readonly #pages: Map<string, Kept>;
+  readonly #pages: Map<string, CachedPage>;
   // A linked list in order of use. A Map in order of use, by delete and set, leaves holes in its hash chain, and then
   // needs 15 us to find the page that all viewers read.
-  #newest: Kept | undefined;
-  #oldest: Kept | undefined;
+  #newest: CachedPage | undefined;
+  #oldest: CachedPage | undefined;
   #bytes: number;
   #slab: Buffer;
   #slabUsed: number;
@@ -73,26 +73,26 @@ export class PageCache implements PageMemory {
   }
 
   get(key: string): BuiltPage | undefined {
-    const kept = this.#pages.get(key);
-    if (kept === undefined) return undefined;
-    if (kept !== this.#newest) {
-      this.#unlink(kept);
-      this.#link(kept);
+    const cached = this.#pages.get(key);
+    if (cached === undefined) return undefined;
+    if (cached !== this.#newest) {
+      this.#unlink(cached);
+      this.#link(cached);
     }
-    return kept.page;
+    return cached.page;
   }
 
   set(key: string, page: BuiltPage): void {
     // A page that fills a large part of the cache would evict all others.
-    const isKept = page.cost <= this.#maxBytes / 4;
+    const isCacheable = page.cost <= this.#maxBytes / 4;
     // Before the drop, which may be of the same page.
-    if (isKept) page.hold();
+    if (isCacheable) page.hold();
     const before = this.#pages.get(key);
     if (before !== undefined) this.#drop(before);
-    if (!isKept) return;
-    const kept = { key, page, newer: undefined, older: undefined };
-    this.#pages.set(key, kept);
-    this.#link(kept);
+    if (!isCacheable) return;
+    const cached = { key, page, newer: undefined, older: undefined };
+    this.#pages.set(key, cached);
+    this.#link(cached);
     this.#bytes += page.cost;
     while (this.#bytes > this.#maxBytes && this.#oldest !== undefined) this.#drop(this.#oldest);
   }
@@ -133,29 +133,29 @@ export class PageCache implements PageMemory {
    * Drops the pages of a removed log. `log` as in `key`. O(n) over all pages, which is acceptable for a rare deletion.
    */
   forget(log: string): void {
-    for (const kept of [...this.#pages.values()]) if (kept.key.startsWith(`${log}/`)) this.#drop(kept);
+    for (const cached of [...this.#pages.values()]) if (cached.key.startsWith(`${log}/`)) this.#drop(cached);
   }
 
-  #drop(kept: Kept): void {
-    this.#pages.delete(kept.key);
-    this.#unlink(kept);
-    this.#bytes -= kept.page.cost;
-    kept.page.release();
+  #drop(cached: CachedPage): void {
+    this.#pages.delete(cached.key);
+    this.#unlink(cached);
+    this.#bytes -= cached.page.cost;
+    cached.page.release();
   }
 
-  #link(kept: Kept): void {
-    kept.older = this.#newest;
-    if (this.#newest !== undefined) this.#newest.newer = kept;
-    this.#newest = kept;
-    this.#oldest ??= kept;
+  #link(cached: CachedPage): void {
+    cached.older = this.#newest;
+    if (this.#newest !== undefined) this.#newest.newer = cached;
+    this.#newest = cached;
+    this.#oldest ??= cached;
   }
 
-  #unlink(kept: Kept): void {
-    if (kept.newer === undefined) this.#newest = kept.older;
-    else kept.newer.older = kept.older;
-    if (kept.older === undefined) this.#oldest = kept.newer;
-    else kept.older.newer = kept.newer;
-    kept.newer = undefined;
-    kept.older = undefined;
+  #unlink(cached: CachedPage): void {
+    if (cached.newer === undefined) this.#newest = cached.older;
+    else cached.newer.older = cached.older;
+    if (cached.older === undefined) this.#oldest = cached.newer;
+    else cached.older.newer = cached.newer;
+    cached.newer = undefined;
+    cached.older = undefined;
   }
 }

@@ -8,7 +8,7 @@ import { SEGMENT_HEADER_BYTES } from './segment.ts';
 import type { SegmentFiles } from './segment-files.ts';
 
 /** `short`: the file ends before the extent. In all three cases the builder has the valid frames before that point. */
-export type Outcome = 'whole' | 'invalid' | 'short';
+export type PageReadResult = 'whole' | 'invalid' | 'short';
 
 export class PageReading {
   readonly builder: PageBuilder;
@@ -44,7 +44,7 @@ export class PageReading {
    * Reads the page. `slack`: bytes to read beyond the page's end, so that one read usually contains the whole last
    * entry. More slack also reads the following pages.
    */
-  *read(slack: number): Reads<Outcome> {
+  *read(slack: number): Reads<PageReadResult> {
     const { builder } = this;
     const { base, end, tag } = this.#extent;
     let cut: Buffer | undefined;

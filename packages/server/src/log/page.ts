@@ -30,7 +30,7 @@ export interface PageMemory {
 export class BuiltPage implements Page {
   readonly from: Position;
   readonly next: Position;
-  readonly heldEntries: readonly Entry[];
+  readonly pinnedEntries: readonly Entry[];
   /** True if no later read from `from` returns more. */
   readonly complete: boolean;
   /** Approximate bytes of memory. */
@@ -39,7 +39,7 @@ export class BuiltPage implements Page {
   readonly release: () => void;
   #made: Map<symbol, unknown> | undefined;
   #holders: number;
-  #isKept: boolean;
+  #isRetained: boolean;
   /** Undefined after the memory was returned. */
   #buffer: Buffer | undefined;
 
@@ -53,17 +53,17 @@ export class BuiltPage implements Page {
   ) {
     this.from = from;
     this.next = next;
-    this.heldEntries = entries;
+    this.pinnedEntries = entries;
     this.complete = complete;
     // About 500 bytes of objects around an empty page, 150 around an entry: small pages must not look free.
     this.cost = 500 + entries.length * 150 + buffer.length;
     this.#made = undefined;
     this.#holders = 0;
-    this.#isKept = false;
+    this.#isRetained = false;
     this.#buffer = buffer;
     this.release = () => {
       this.#holders -= 1;
-      if (this.#holders > 0 || this.#isKept || this.#buffer === undefined) return;
+      if (this.#holders > 0 || this.#isRetained || this.#buffer === undefined) return;
       // A page without encoded results may have been promised to a reader that has not called `hold` yet.
       if (this.#made === undefined) return;
       memory.recycle?.(this.#buffer);
@@ -73,8 +73,8 @@ export class BuiltPage implements Page {
 
   get entries(): readonly Entry[] {
     this.#check();
-    this.#isKept = true;
-    return this.heldEntries;
+    this.#isRetained = true;
+    return this.pinnedEntries;
   }
 
   hold(): void {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { pointsOf } from '../recording/timeline.ts';
-import { type Progress, progressOf } from './progress.ts';
+import { type LogProgress, progressOf } from './progress.ts';
 import { INDEX_STEP_BYTES } from './segment.ts';
 import { SegmentWriter } from './segment-writer.ts';
 
@@ -35,13 +35,13 @@ afterAll(async () => {
   rmSync(join(dir, '..'), { recursive: true, force: true });
 });
 
-const look = (withinMs: number, points = 400): Promise<Progress> => progressOf(dir, writer, { points, withinMs });
+const read = (timeoutMs: number, points = 400): Promise<LogProgress> => progressOf(dir, writer, { points, timeoutMs });
 const bytesOf = (points: readonly { readonly bytes: number }[]): number =>
   points.reduce((sum, { bytes }) => sum + bytes, 0);
 
 describe('how a log came about', () => {
   it('is exact where there is time: each byte in the step in which it was written', async () => {
-    const progress = await look(60_000);
+    const progress = await read(60_000);
     const { from, to, stepMs } = progress;
     expect({ from, to, isWhole: progress.isWhole }).toEqual({
       ...{ from: FROM - 1000, isWhole: true },
@@ -58,14 +58,14 @@ describe('how a log came about', () => {
       else point.bytes += bytes;
     }
     expect(points).toEqual([...expected].map(([time, point]) => ({ time, ...point })));
-    expect(progress.told.map(({ kind }) => kind).filter((kind) => kind === 'resize')).toHaveLength(15);
-    expect(progress.told.filter(({ kind }) => kind === 'signal')).toMatchObject([
+    expect(progress.events.map(({ kind }) => kind).filter((kind) => kind === 'resize')).toHaveLength(15);
+    expect(progress.events.filter(({ kind }) => kind === 'signal')).toMatchObject([
       { time: written[700]?.time, offset: written[701]?.offset },
     ]);
   });
 
   it('is what the index says where there is none: never off by more than lies between two records', async () => {
-    const progress = await look(0);
+    const progress = await read(0);
     expect(progress.isWhole).toBe(false);
     const points = pointsOf(progress.spans, progress);
     expect(bytesOf(points)).toBe(writer.head.offset);
@@ -79,11 +79,11 @@ describe('how a log came about', () => {
 
   it('is so without an index, too, and where segments are gone', async () => {
     for (const name of readdirSync(dir)) if (name.endsWith('.idx')) writeFileSync(join(dir, name), 'no index');
-    const progress = await look(60_000);
+    const progress = await read(60_000);
     expect(progress.isWhole).toBe(true);
     expect(bytesOf(pointsOf(progress.spans, progress))).toBe(writer.head.offset);
     writer.trim({ maxBytes: 5 * 1024 * 1024 });
-    const trimmed = await look(60_000);
+    const trimmed = await read(60_000);
     expect(bytesOf(pointsOf(trimmed.spans, trimmed))).toBe(writer.head.offset - writer.oldest.offset);
     expect(trimmed.spans[0]?.offset).toBe(writer.oldest.offset);
     expect(trimmed.from).toBeGreaterThan(FROM + HOUR);
@@ -91,7 +91,7 @@ describe('how a log came about', () => {
 
   it('has as many points as were asked for, and no more', async () => {
     for (const count of [1, 7, 2000]) {
-      const progress = await look(60_000, count);
+      const progress = await read(60_000, count);
       const points = pointsOf(progress.spans, progress);
       expect(points.length).toBeLessThanOrEqual(count);
       expect(points.length).toBeGreaterThan(0);

@@ -7,22 +7,22 @@ import type { Head } from './log.ts';
 import { type Reads, walk } from './scan.ts';
 import { readIndex, SEGMENT_HEADER_BYTES } from './segment.ts';
 import { SegmentFiles } from './segment-files.ts';
-import { isGone, SegmentList } from './segment-list.ts';
+import { isMissing, SegmentList } from './segment-list.ts';
 import { inFile } from './segment-search.ts';
 
 /** Maximum bytes of a log that is always read completely. */
 const SMALL_BYTES = 8 * 1024 * 1024;
 /** Maximum entries other than output whose bodies are read: the newest ones. */
-const MAX_TOLD = 2000;
+const MAX_EVENTS = 2000;
 /** Maximum bytes per body. A larger body has no use in one line of text. */
 const MAX_BODY = 64 * 1024;
 
-export interface ProgressAsk {
+export interface ProgressQuery {
   /** Number of points in time. Times less than one step apart count as equal. */
   readonly points: number;
   /** End of the time. Default: the time of the last entry. */
   readonly to?: number;
-  readonly withinMs: number;
+  readonly timeoutMs: number;
 }
 
 /** Output bytes that were written between two times, in the order of the log. Times never decrease. */
@@ -34,26 +34,26 @@ export interface Span {
 }
 
 /** An entry other than output. */
-export interface Told {
+export interface LoggedEvent {
   readonly kind: EntryKind;
   readonly time: number;
   readonly offset: number;
   readonly bytes: Buffer;
 }
 
-export interface Progress {
+export interface LogProgress {
   readonly from: number;
   readonly to: number;
   readonly stepMs: number;
   readonly spans: readonly Span[];
-  readonly told: readonly Told[];
+  readonly events: readonly LoggedEvent[];
   readonly damaged: readonly { readonly time: number; readonly offset: number; readonly to: number }[];
   /** True if all entries were read: `told` and `damaged` are then complete. */
   readonly isWhole: boolean;
 }
 
 /** The part of a log between two records of the index. */
-interface Piece {
+interface LogRange {
   readonly segment: number;
   readonly start: Head;
   readonly end: Head;
@@ -61,12 +61,12 @@ interface Piece {
   readonly timeBefore: number;
   /** Maximum time of the entries of this piece, if known. */
   latest: number | undefined;
-  looked: Looked | undefined;
+  scan: RangeScan | undefined;
 }
 
-interface Looked {
+interface RangeScan {
   readonly spans: readonly Span[];
-  readonly told: readonly FrameHead[];
+  readonly events: readonly FrameHead[];
   /** End of the valid entries. */
   readonly stopped: Head;
   readonly first: number | undefined;
@@ -80,60 +80,60 @@ interface Looked {
 export async function progressOf(
   dir: string,
   { epoch, oldest, head }: { readonly epoch: Epoch; readonly oldest: Head; readonly head: Head },
-  ask: ProgressAsk,
-): Promise<Progress> {
+  query: ProgressQuery,
+): Promise<LogProgress> {
   const files = new SegmentFiles({ maxOpen: 4 });
   try {
-    return await new Looking(new SegmentList(dir, files, epoch), files, { oldest, head }, ask).all();
+    return await new ProgressReader(new SegmentList(dir, files, epoch), files, { oldest, head }, query).all();
   } finally {
     files.close();
   }
 }
 
-class Looking {
+class ProgressReader {
   readonly #segments: SegmentList;
   readonly #files: SegmentFiles;
-  readonly #pieces: Piece[];
+  readonly #pieces: LogRange[];
   readonly #until: number;
-  readonly #ask: ProgressAsk;
+  readonly #query: ProgressQuery;
 
   constructor(
     segments: SegmentList,
     files: SegmentFiles,
     { oldest, head }: { readonly oldest: Head; readonly head: Head },
-    ask: ProgressAsk,
+    query: ProgressQuery,
   ) {
     this.#segments = segments;
     this.#files = files;
-    this.#ask = ask;
-    this.#until = performance.now() + ask.withinMs;
+    this.#query = query;
+    this.#until = performance.now() + query.timeoutMs;
     this.#pieces = [...piecesOf(segments, oldest, head)];
   }
 
-  async all(): Promise<Progress> {
+  async all(): Promise<LogProgress> {
     const pieces = this.#pieces;
     const [first, last] = [pieces[0], pieces.at(-1)];
     if (first === undefined || last === undefined) return this.#nothing();
     // The first and the last piece regardless of the time limit: they determine `from` and `to`.
-    await this.#look(last, Number.POSITIVE_INFINITY);
-    if (first !== last) await this.#look(first, Number.POSITIVE_INFINITY);
-    const from = first.looked?.first ?? first.timeBefore;
-    const to = Math.max(from, last.looked?.last ?? last.timeBefore, this.#ask.to ?? 0);
-    const stepMs = Math.max(1, Math.ceil((to - from + 1) / this.#ask.points));
+    await this.#scan(last, Number.POSITIVE_INFINITY);
+    if (first !== last) await this.#scan(first, Number.POSITIVE_INFINITY);
+    const from = first.scan?.first ?? first.timeBefore;
+    const to = Math.max(from, last.scan?.last ?? last.timeBefore, this.#query.to ?? 0);
+    const stepMs = Math.max(1, Math.ceil((to - from + 1) / this.#query.points));
     await this.#refine(stepMs);
-    const told = pieces.flatMap((piece) => (piece.looked?.told ?? []).map((frame) => ({ piece, frame })));
+    const events = pieces.flatMap((piece) => (piece.scan?.events ?? []).map((frame) => ({ piece, frame })));
     return {
       ...{ from, to, stepMs },
       spans: [...this.#spans(from)],
-      told: await this.#bodies(told.slice(-MAX_TOLD)),
+      events: await this.#bodies(events.slice(-MAX_EVENTS)),
       damaged: pieces.flatMap(damageOf),
-      isWhole: told.length <= MAX_TOLD && pieces.every(({ looked }) => looked !== undefined),
+      isWhole: events.length <= MAX_EVENTS && pieces.every(({ scan }) => scan !== undefined),
     };
   }
 
-  #nothing(): Progress {
-    const to = this.#ask.to ?? 0;
-    return { from: to, to, stepMs: 1, spans: [], told: [], damaged: [], isWhole: true };
+  #nothing(): LogProgress {
+    const to = this.#query.to ?? 0;
+    return { from: to, to, stepMs: 1, spans: [], events: [], damaged: [], isWhole: true };
   }
 
   /** Reads pieces in order: first those that span several steps, then the newest. */
@@ -144,25 +144,25 @@ class Looking {
     const wide = pieces.filter((piece) => widthOf(piece) > stepMs).sort((one, other) => widthOf(other) - widthOf(one));
     for (const piece of [...wide, ...[...pieces].reverse()]) {
       if (!isSmall && performance.now() > this.#until) return;
-      await this.#look(piece, isSmall ? Number.POSITIVE_INFINITY : this.#until);
+      await this.#scan(piece, isSmall ? Number.POSITIVE_INFINITY : this.#until);
     }
   }
 
   /** Reads one piece. Leaves it unread after the time limit, and if retention removed it meanwhile. */
-  async #look(piece: Piece, until: number): Promise<void> {
-    if (piece.looked !== undefined) return;
+  async #scan(piece: LogRange, until: number): Promise<void> {
+    if (piece.scan !== undefined) return;
     try {
-      piece.looked = await this.#walk(piece, until);
-      piece.latest ??= piece.looked?.last;
+      piece.scan = await this.#walk(piece, until);
+      piece.latest ??= piece.scan?.last;
     } catch (cause) {
-      if (!isGone(cause)) throw cause;
+      if (!isMissing(cause)) throw cause;
     }
   }
 
-  async #walk({ segment, start, end, timeBefore }: Piece, until: number): Promise<Looked | undefined> {
+  async #walk({ segment, start, end, timeBefore }: LogRange, until: number): Promise<RangeScan | undefined> {
     const extent = { ...this.#segments.extent(segment, end.place), end: end.place };
     const spans: { from: number; to: number; offset: number; bytes: number }[] = [];
-    const told: FrameHead[] = [];
+    const events: FrameHead[] = [];
     let stopped = start;
     let first: number | undefined;
     let last = timeBefore;
@@ -177,25 +177,25 @@ class Looking {
         if (span !== undefined && last - span.from < 1) span.bytes += frame.length;
         else spans.push({ from: last, to: last, offset: frame.offset, bytes: frame.length });
       } else if (frame.kind !== 'input') {
-        told.push(frame);
-        if (told.length > 2 * MAX_TOLD) told.splice(0, MAX_TOLD);
+        events.push(frame);
+        if (events.length > 2 * MAX_EVENTS) events.splice(0, MAX_EVENTS);
       }
       isLate = performance.now() > until;
       return isLate;
     };
     await inFile(this.#segments, this.#files, segment, walk(extent, start.place, visit));
-    return isLate ? undefined : { spans, told, stopped, first, last };
+    return isLate ? undefined : { spans, events, stopped, first, last };
   }
 
   *#spans(from: number): Generator<Span> {
     let time = from;
     for (const piece of this.#pieces) {
-      if (piece.looked !== undefined) {
-        for (const span of piece.looked.spans) {
+      if (piece.scan !== undefined) {
+        for (const span of piece.scan.spans) {
           time = Math.max(time, span.from);
           yield { ...span, from: time, to: time };
         }
-        time = Math.max(time, piece.looked.last);
+        time = Math.max(time, piece.scan.last);
         continue;
       }
       const to = Math.max(time, piece.latest ?? time);
@@ -205,9 +205,9 @@ class Looking {
     }
   }
 
-  async #bodies(told: readonly { readonly piece: Piece; readonly frame: FrameHead }[]): Promise<Told[]> {
-    const all: Told[] = [];
-    for (const { piece, frame } of told) {
+  async #bodies(events: readonly { readonly piece: LogRange; readonly frame: FrameHead }[]): Promise<LoggedEvent[]> {
+    const all: LoggedEvent[] = [];
+    for (const { piece, frame } of events) {
       const { kind, time, offset, length } = frame;
       if (length > MAX_BODY) continue;
       const bytes = Buffer.alloc(length);
@@ -215,28 +215,28 @@ class Looking {
         await inFile(this.#segments, this.#files, piece.segment, this.#body(piece, frame, bytes));
         all.push({ kind, time, offset, bytes });
       } catch (cause) {
-        if (!isGone(cause)) throw cause;
+        if (!isMissing(cause)) throw cause;
       }
     }
     return all;
   }
 
-  *#body({ segment }: Piece, { place, length }: FrameHead, block: Buffer): Reads<number> {
+  *#body({ segment }: LogRange, { place, length }: FrameHead, block: Buffer): Reads<number> {
     const base = this.#segments.all[segment]?.base ?? place;
     const position = place - base + SEGMENT_HEADER_BYTES + FRAME_HEADER_BYTES;
     return yield { block, at: 0, length, position };
   }
 }
 
-const widthOf = ({ looked, timeBefore, latest }: Piece): number =>
-  looked === undefined ? (latest ?? timeBefore) - timeBefore : 0;
+const widthOf = ({ scan, timeBefore, latest }: LogRange): number =>
+  scan === undefined ? (latest ?? timeBefore) - timeBefore : 0;
 
-function damageOf({ looked, end }: Piece): Progress['damaged'] {
-  if (looked === undefined || looked.stopped.place >= end.place) return [];
-  return [{ time: looked.last, offset: looked.stopped.offset, to: end.offset }];
+function damageOf({ scan, end }: LogRange): LogProgress['damaged'] {
+  if (scan === undefined || scan.stopped.place >= end.place) return [];
+  return [{ time: scan.last, offset: scan.stopped.offset, to: end.offset }];
 }
 
-function* piecesOf(segments: SegmentList, oldest: Head, head: Head): Generator<Piece> {
+function* piecesOf(segments: SegmentList, oldest: Head, head: Head): Generator<LogRange> {
   const starts: { segment: number; start: Head; timeBefore: number }[] = [];
   for (const [segment, known] of segments.all.entries()) {
     if (known.base >= head.place) break;
@@ -250,11 +250,11 @@ function* piecesOf(segments: SegmentList, oldest: Head, head: Head): Generator<P
         if (place > base) starts.push({ segment, start: { place, offset }, timeBefore: record.timeBefore });
       }
     } catch (cause) {
-      if (!isGone(cause)) throw cause;
+      if (!isMissing(cause)) throw cause;
     }
   }
   for (const [n, { segment, start, timeBefore }] of starts.entries()) {
     const next = starts[n + 1];
-    yield { segment, start, timeBefore, end: next?.start ?? head, latest: next?.timeBefore, looked: undefined };
+    yield { segment, start, timeBefore, end: next?.start ?? head, latest: next?.timeBefore, scan: undefined };
   }
 }

@@ -93,10 +93,10 @@ function dropUnbegun(dir: string, bases: number[]): void {
 
 // A crash between the removals of a segment's data and of its index leaves the index.
 function sweepIndexes(dir: string, bases: readonly number[]): void {
-  const kept = new Set(bases.map((base) => indexPath(dir, base)));
+  const expected = new Set(bases.map((base) => indexPath(dir, base)));
   for (const name of readdirSync(dir)) {
     const path = join(dir, name);
-    if (/^\d{16}\.idx$/.test(name) && !kept.has(path)) rmSync(path, { force: true });
+    if (/^\d{16}\.idx$/.test(name) && !expected.has(path)) rmSync(path, { force: true });
   }
 }
 

@@ -16,13 +16,13 @@ import { SEGMENT_HEADER_BYTES } from './segment.ts';
  * A request to read from `position` of the file into `block` at `at`. The answer is the byte count, which is smaller at
  * the end of the file.
  */
-export interface Wanted {
+export interface ReadRequest {
   readonly block: Buffer;
   readonly at: number;
   readonly length: number;
   readonly position: number;
 }
-export type Reads<T> = Generator<Wanted, T, number>;
+export type Reads<T> = Generator<ReadRequest, T, number>;
 
 /** The part of a segment file that holds frames. */
 export interface Extent {
@@ -81,9 +81,9 @@ export function* nextValid(extent: Extent, place: number): Reads<FrameHead | und
   }
   const block = Buffer.allocUnsafe(BLOCK_BYTES);
   let from = place + 1;
-  let kept = 0;
+  let overlap = 0;
   for (;;) {
-    const filled = kept + (yield* fill(extent, block, kept, from));
+    const filled = overlap + (yield* fill(extent, block, overlap, from));
     const last = filled - FRAME_HEADER_BYTES;
     let at = block.indexOf(FRAME_MAGIC, FRAME_MAGIC_AT);
     for (; at >= 0 && at - FRAME_MAGIC_AT <= last; at = block.indexOf(FRAME_MAGIC, at + 1)) {
@@ -93,9 +93,9 @@ export function* nextValid(extent: Extent, place: number): Reads<FrameHead | und
       if (found !== undefined) return found;
     }
     if (filled < block.length) return undefined;
-    kept = FRAME_HEADER_BYTES - 1; // a header may begin in the last bytes
-    block.copy(block, 0, filled - kept, filled);
-    from += filled - kept;
+    overlap = FRAME_HEADER_BYTES - 1; // a header may begin in the last bytes
+    block.copy(block, 0, filled - overlap, filled);
+    from += filled - overlap;
   }
 }
 
@@ -147,27 +147,27 @@ export async function runAsync<T>(reads: Reads<T>, fd: number): Promise<T> {
   return step.value;
 }
 
-function readAllSync(fd: number, wanted: Wanted): number {
+function readAllSync(fd: number, request: ReadRequest): number {
   let done = 0;
-  while (done < wanted.length) {
-    const count = readSync(fd, wanted.block, wanted.at + done, wanted.length - done, wanted.position + done);
+  while (done < request.length) {
+    const count = readSync(fd, request.block, request.at + done, request.length - done, request.position + done);
     if (count === 0) break;
     done += count;
   }
   return done;
 }
 
-async function readAll(fd: number, wanted: Wanted): Promise<number> {
+async function readAll(fd: number, request: ReadRequest): Promise<number> {
   let done = 0;
-  while (done < wanted.length) {
-    const count = await readOnce(fd, wanted, done);
+  while (done < request.length) {
+    const count = await readOnce(fd, request, done);
     if (count === 0) break;
     done += count;
   }
   return done;
 }
 
-const readOnce = (fd: number, { block, at, length, position }: Wanted, done: number): Promise<number> =>
+const readOnce = (fd: number, { block, at, length, position }: ReadRequest, done: number): Promise<number> =>
   new Promise((resolve, reject) => {
     readCallback(fd, block, at + done, length - done, position + done, (error, count) => {
       if (error === null) resolve(count);

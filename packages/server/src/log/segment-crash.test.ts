@@ -63,15 +63,15 @@ describe('a log whose writer or disk fails', () => {
     const dir = join(root, 'killed');
     for (let round = 0; round < 10; round += 1) {
       const writer = spawn(process.execPath, [child, dir, '400000'], { stdio: ['ignore', 'pipe', 'inherit'] });
-      let told = '';
+      let report = '';
       let left = 20 + ((round * 37) % 90);
       for await (const line of createInterface({ input: writer.stdout })) {
-        told = line;
+        report = line;
         left -= 1;
         if (left === 0) writer.kill('SIGKILL');
       }
       const reader = await expectWhole(dir);
-      const { place, offset } = JSON.parse(told) as { place: number; offset: number };
+      const { place, offset } = JSON.parse(report) as { place: number; offset: number };
       expect(reader.head.place).toBeGreaterThanOrEqual(place);
       expect(reader.head.offset).toBeGreaterThanOrEqual(offset);
       reader.close();

@@ -78,14 +78,14 @@ describe('damaged segment files', () => {
       const path = segmentPath(dir, 0);
       const size = statSync(path).size - cut;
       truncateSync(path, size);
-      const kept = appended.findLast(({ after }) => after.place <= size - SEGMENT_HEADER_BYTES)?.after;
+      const whole = appended.findLast(({ after }) => after.place <= size - SEGMENT_HEADER_BYTES)?.after;
 
       const finished = SegmentReader.open(dir);
-      expect(finished.head).toEqual(kept);
+      expect(finished.head).toEqual(whole);
       finished.close();
 
       const again = SegmentWriter.open(dir);
-      expect(again.head).toEqual(kept);
+      expect(again.head).toEqual(whole);
       expect(again.recovery.cutBytes).toBe(size - SEGMENT_HEADER_BYTES - again.head.place);
       expect(again.epoch).toBe(writer.epoch);
       fill(again, [7, 2000]);

@@ -62,8 +62,8 @@ export class SegmentList {
     this.#known = bases.map(
       (base) => before.get(base) ?? { base, path: segmentPath(this.dir, base), header: undefined },
     );
-    const kept = new Set(bases);
-    for (const segment of before.values()) if (!kept.has(segment.base)) this.#files.drop(segment.path);
+    const present = new Set(bases);
+    for (const segment of before.values()) if (!present.has(segment.base)) this.#files.drop(segment.path);
     return true;
   }
 
@@ -196,12 +196,12 @@ export function lastIndex(count: number, holds: (index: number) => boolean): num
   return low;
 }
 
-function firstOf<A, B>(items: readonly A[], look: (item: A) => B | undefined): B | undefined {
+function firstOf<A, B>(items: readonly A[], find: (item: A) => B | undefined): B | undefined {
   for (const item of items) {
-    const found = look(item);
+    const found = find(item);
     if (found !== undefined) return found;
   }
   return undefined;
 }
 
-export const isGone = (cause: unknown): boolean => isErrno(cause, 'ENOENT');
+export const isMissing = (cause: unknown): boolean => isErrno(cause, 'ENOENT');

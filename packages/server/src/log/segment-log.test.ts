@@ -14,7 +14,7 @@ async function make(options: SegmentReaderOptions): Promise<LogUnderTest> {
   return {
     writer,
     reader,
-    tell: () => {
+    reportHead: () => {
       reader.setOldest(writer.oldest);
       reader.advance(writer.head);
     },

@@ -120,9 +120,9 @@ describe('segment files', () => {
     const second = pageOf(await reader.read(pageOf(await reader.read(start)).next));
     expect(second.entries.length).toBe(1);
     const third = pageOf(await reader.read(second.next));
-    const held = cache.bytes;
+    const cachedBytes = cache.bytes;
     // Nobody asked for the fourth page, but it comes; then it is there in the same turn.
-    await expect.poll(() => cache.bytes, { interval: 1 }).toBeGreaterThan(held);
+    await expect.poll(() => cache.bytes, { interval: 1 }).toBeGreaterThan(cachedBytes);
     const fourth = reader.read(third.next);
     expect(fourth instanceof Promise).toBe(false);
     const joins = Array.from({ length: 50 }, async (_, i) => {

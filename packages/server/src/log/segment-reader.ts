@@ -6,11 +6,11 @@ import { FRAME_HEADER_BYTES } from './frame.ts';
 import type { Head, LogReader, Reading } from './log.ts';
 import { type BuiltPage, PAGE_BYTES, type PageBuilder, type PageOptions, pageEnd } from './page.ts';
 import { PageCache } from './page-cache.ts';
-import { type Outcome, PageReading } from './page-reading.ts';
+import { PageReading, type PageReadResult } from './page-reading.ts';
 import { checkOffset, checkPosition } from './position-range.ts';
 import { type Extent, nextValid, runSync } from './scan.ts';
 import { SegmentFiles } from './segment-files.ts';
-import { isGone, type KnownSegment, SegmentList } from './segment-list.ts';
+import { isMissing, type KnownSegment, SegmentList } from './segment-list.ts';
 import { findOffset, findTime, inFile, inspectPlace } from './segment-search.ts';
 import { Waiters } from './waiters.ts';
 
@@ -61,7 +61,7 @@ export class SegmentReader implements LogReader {
   readonly #onWait: (place: number) => void;
   readonly #waiters: Waiters;
   /** True after a call of `onWait`, until the next report of growth. */
-  #hasAsked: boolean;
+  #hasReportedWait: boolean;
   readonly #reading: Map<string, Promise<Reading>>;
   /** Places where the returned old pages ended. A read that begins at such a place is sequential. */
   readonly #expected: Set<number>;
@@ -91,7 +91,7 @@ export class SegmentReader implements LogReader {
     this.#name = `${dir}:${this.epoch}:${this.#pageBytes}:${this.#headroom}:${this.#mergeMs}`;
     this.#onWait = options.onWait ?? (() => undefined);
     this.#waiters = new Waiters();
-    this.#hasAsked = false;
+    this.#hasReportedWait = false;
     this.#reading = new Map();
     this.#expected = new Set();
     this.#readAheads = 0;
@@ -110,7 +110,7 @@ export class SegmentReader implements LogReader {
   advance(head: Head): void {
     if (head.place <= this.#head.place) return;
     this.#head = head;
-    this.#hasAsked = false;
+    this.#hasReportedWait = false;
     this.#waiters.wake(head.place);
   }
 
@@ -137,14 +137,14 @@ export class SegmentReader implements LogReader {
   }
 
   read(at: Position): Reading | Promise<Reading> {
-    const standing = checkPosition(this, at);
-    if (standing !== undefined) return standing;
+    const boundary = checkPosition(this, at);
+    if (boundary !== undefined) return boundary;
     const warm = this.#isWarm(at.place);
     const sequential = !warm && this.#expected.delete(at.place);
     const key = PageCache.key(this.#name, at.place, at.offset);
     const cached = this.#cache.get(key);
     if (cached !== undefined && this.#worthKeeping(cached)) {
-      if (!warm) this.#handOut(cached.next, sequential);
+      if (!warm) this.#expectNext(cached.next, sequential);
       return { kind: 'page', page: cached };
     }
     if (warm) {
@@ -157,7 +157,7 @@ export class SegmentReader implements LogReader {
     const reading = this.#readOnce(key, at, sequential ? this.#runPages : 1);
     if (warm) return reading;
     return reading.then((read) => {
-      if (read.kind === 'page') this.#handOut(read.page.next, sequential);
+      if (read.kind === 'page') this.#expectNext(read.page.next, sequential);
       return read;
     });
   }
@@ -168,9 +168,9 @@ export class SegmentReader implements LogReader {
       return () => undefined;
     }
     // Not only for the first waiter: of many woken waiters, one may wait again before the others are woken.
-    const asks = !this.#hasAsked || this.#waiters.size === 0;
+    const asks = !this.#hasReportedWait || this.#waiters.size === 0;
     const cancel = this.#waiters.add(place, wake);
-    this.#hasAsked = true;
+    this.#hasReportedWait = true;
     if (asks) this.#onWait(place);
     return cancel;
   }
@@ -188,7 +188,7 @@ export class SegmentReader implements LogReader {
     const head = this.#head;
     checkOffset(this, offset);
     if (offset === this.#oldest.offset) return { epoch: this.epoch, ...this.#oldest };
-    return this.#lookUp(async () => {
+    return this.#locateWithRetry(async () => {
       checkOffset(this, offset);
       const spot = await findOffset(this.#segments, this.#files, head.place, offset);
       return { epoch: this.epoch, ...spot };
@@ -197,7 +197,7 @@ export class SegmentReader implements LogReader {
 
   async locateTime(time: number): Promise<Position> {
     const head = this.#head;
-    return await this.#lookUp(async () => {
+    return await this.#locateWithRetry(async () => {
       const spot = await findTime(this.#segments, this.#files, head.place, time);
       return { epoch: this.epoch, ...(spot ?? head) };
     });
@@ -233,7 +233,7 @@ export class SegmentReader implements LogReader {
     return reading;
   }
 
-  #handOut(next: Position, sequential: boolean): void {
+  #expectNext(next: Position, sequential: boolean): void {
     if (this.#expected.size >= REMEMBERED) {
       for (const oldest of this.#expected) {
         this.#expected.delete(oldest);
@@ -276,9 +276,9 @@ export class SegmentReader implements LogReader {
         const page = this.#readFrom(segment, index, at);
         // The entries may continue in a new segment.
         if (page !== 'short') return page;
-        if (!this.#lookAgain()) return undefined;
+        if (!this.#refresh()) return undefined;
       } catch (cause) {
-        if (isGone(cause)) return undefined;
+        if (isMissing(cause)) return undefined;
         throw cause;
       }
     }
@@ -300,12 +300,12 @@ export class SegmentReader implements LogReader {
   async #readLater(from: Position, pages: number): Promise<Reading> {
     let at = from;
     for (;;) {
-      const standing = checkPosition(this, at);
-      if (standing !== undefined) return standing;
+      const boundary = checkPosition(this, at);
+      if (boundary !== undefined) return boundary;
       const index = this.#segments.indexOf(at.place);
       try {
         const reading = new PageReading(at, this.#extentOf(index), this.#files, this.#pageBytes, this.#mergeMs);
-        let outcome: Outcome;
+        let outcome: PageReadResult;
         try {
           const slack = this.#slack + (pages - 1) * this.#pageBytes;
           outcome = await inFile(this.#segments, this.#files, index, reading.read(slack));
@@ -319,11 +319,11 @@ export class SegmentReader implements LogReader {
         }
         if (outcome === 'whole' && reading.builder.ahead) throw new BinnacleError('bad_position');
         at = reading.builder.next;
-        if (outcome === 'invalid' || (outcome === 'short' && !this.#lookAgain())) {
+        if (outcome === 'invalid' || (outcome === 'short' && !this.#refresh())) {
           return await this.#explain(at, index);
         }
       } catch (cause) {
-        if (!isGone(cause) || !this.#lookAgain()) throw cause;
+        if (!isMissing(cause) || !this.#refresh()) throw cause;
       }
     }
   }
@@ -375,7 +375,7 @@ export class SegmentReader implements LogReader {
   }
 
   /** Lists the directory again. Returns false if the segments did not change. */
-  #lookAgain(): boolean {
+  #refresh(): boolean {
     for (let changed = false; ; ) {
       changed = this.#segments.refresh() || changed;
       try {
@@ -383,19 +383,19 @@ export class SegmentReader implements LogReader {
         return changed;
       } catch (cause) {
         // Removed since the listing, so the next listing differs.
-        if (!isGone(cause)) throw cause;
+        if (!isMissing(cause)) throw cause;
       }
     }
   }
 
-  async #lookUp(find: () => Promise<Position>): Promise<Position> {
+  async #locateWithRetry(find: () => Promise<Position>): Promise<Position> {
     for (let tries = 0; ; tries += 1) {
-      this.#lookAgain();
+      this.#refresh();
       try {
         return await find();
       } catch (cause) {
         // Retention removed the segment during the search. A limit of retries, because that cannot happen every time.
-        if (!isGone(cause) || tries === 10) throw cause;
+        if (!isMissing(cause) || tries === 10) throw cause;
       }
     }
   }

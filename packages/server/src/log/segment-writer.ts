@@ -199,10 +199,10 @@ export class SegmentWriter implements LogWriter {
     invariant(head.place >= base && head.place <= this.#head.place, 'Only the last segment can be cut.', { ...head });
     ftruncateSync(this.#fd, head.place - base + SEGMENT_HEADER_BYTES);
     // An index record after the cut would point into the middle of a later entry.
-    const kept = encodeIndex(readIndex(this.#dir, base, head.place));
+    const records = encodeIndex(readIndex(this.#dir, base, head.place));
     if (this.#indexFd !== undefined) {
       ftruncateSync(this.#indexFd, 0);
-      writeFully(this.#indexFd, kept, 0);
+      writeFully(this.#indexFd, records, 0);
     }
     this.#nextIndexed = head.place;
     this.#head = head;
@@ -239,7 +239,7 @@ export class SegmentWriter implements LogWriter {
     }
   }
 
-  #keepWithinBounds(): void {
+  #trimToBounds(): void {
     while (this.#segments.length > 2) {
       const [first] = this.#segments;
       if (first === undefined || this.#head.place - first.base + this.#segmentBytes <= this.#retainBytes) return;
@@ -356,7 +356,7 @@ export class SegmentWriter implements LogWriter {
     this.#segments.push(next);
     this.#indexFd = openIndex(indexPath(this.#dir, place), false);
     this.#nextIndexed = place;
-    this.#keepWithinBounds();
+    this.#trimToBounds();
     // Callers of `sync` get the failure, because the next sync fails as well.
     this.sync().catch(() => undefined);
   }

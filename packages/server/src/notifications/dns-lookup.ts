@@ -3,14 +3,14 @@
 
 import { Resolver } from 'node:dns/promises';
 import { BinnacleError } from '@binnacle/protocol';
-import { AtOnce } from '../base/concurrency-limit.ts';
-import type { Address } from '../base/fixed-lookup.ts';
-import { within } from '../base/with-timeout.ts';
+import { ConcurrencyLimit } from '../base/concurrency-limit.ts';
+import type { ResolvedAddress } from '../base/fixed-lookup.ts';
+import { withTimeout } from '../base/with-timeout.ts';
 
 /**
  * Resolves a name, or rejects without a result. The query may continue after the signal; its result is then ignored.
  */
-export type Resolve = (host: string, signal: AbortSignal) => Promise<readonly Address[]>;
+export type Resolve = (host: string, signal: AbortSignal) => Promise<readonly ResolvedAddress[]>;
 
 /** Maximum ms for one name, over all DNS servers and retries. */
 export const LOOKUP_MS = 5000;
@@ -25,7 +25,7 @@ export const resolveName: Resolve = async (host, signal) => {
   try {
     const [four, six] = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)]);
     if (four.status === 'rejected' && six.status === 'rejected') throw four.reason;
-    const found = (family: number, one: PromiseSettledResult<string[]>): Address[] =>
+    const found = (family: number, one: PromiseSettledResult<string[]>): ResolvedAddress[] =>
       one.status === 'rejected' ? [] : one.value.map((address) => ({ address, family }));
     return [...found(4, four), ...found(6, six)];
   } finally {
@@ -34,12 +34,15 @@ export const resolveName: Resolve = async (host, signal) => {
 };
 
 /** Resolves with a time limit: rejects on the signal and after `LOOKUP_MS`, even if `resolve` ignores both. */
-export const resolveWithTimeout = (resolve: Resolve, host: string, signal?: AbortSignal): Promise<readonly Address[]> =>
-  within(LOOKUP_MS, signal, (either) => resolve(host, either));
+export const resolveWithTimeout = (
+  resolve: Resolve,
+  host: string,
+  signal?: AbortSignal,
+): Promise<readonly ResolvedAddress[]> => withTimeout(LOOKUP_MS, signal, (either) => resolve(host, either));
 
 /** The look-ups for new subscriptions. */
 export class SubscriptionLookups {
-  readonly #ofUser = new AtOnce(MAX_LOOKUPS_OF_USER, tooManyLookups);
+  readonly #ofUser = new ConcurrencyLimit(MAX_LOOKUPS_OF_USER, tooManyLookups);
   #count = 0;
 
   /**
@@ -48,7 +51,7 @@ export class SubscriptionLookups {
    * checked again before each delivery.
    */
   async of(user: string, lookup: () => Promise<unknown>): Promise<void> {
-    await this.#ofUser.during(user, async () => {
+    await this.#ofUser.run(user, async () => {
       if (this.#count >= MAX_LOOKUPS) return;
       this.#count += 1;
       try {

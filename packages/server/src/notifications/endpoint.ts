@@ -5,7 +5,7 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { BinnacleError } from '@binnacle/protocol';
 import { canonicalAddress, kindOfAddress } from '../base/addresses.ts';
-import { type Address, MAX_ADDRESSES } from '../base/fixed-lookup.ts';
+import { MAX_ADDRESSES, type ResolvedAddress } from '../base/fixed-lookup.ts';
 import { ownAddresses } from '../base/own-addresses.ts';
 import { type Resolve, resolveName, resolveWithTimeout } from './dns-lookup.ts';
 
@@ -52,7 +52,7 @@ export async function resolveEndpoint(
     /** Addresses of this machine. A public one leads to services that listen here, which may trust such a request. */
     readonly own?: ReadonlySet<string>;
   } = {},
-): Promise<readonly Address[]> {
+): Promise<readonly ResolvedAddress[]> {
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const family = isIP(host);
   const resolver = resolve ?? (isNamed(url, origins) ? resolveBySystem : resolveName);

@@ -437,7 +437,7 @@ test('a wait whose notification fails stops no other notification', async () => 
   const faults: string[] = [];
   let isBroken = true;
   const notifications = new Notifications({
-    ...{ subscriptions: catalogue.pushSubscriptions, mutes: catalogue.mutes, wishes: catalogue.hailWishes },
+    ...{ subscriptions: catalogue.pushSubscriptions, mutes: catalogue.mutes, wishes: catalogue.notificationSettings },
     vapid: Vapid.open(dir),
     settings: () => {
       if (!isBroken) return { push: false, webhooks: [{ url: `${service.origin}/hook` }] };

@@ -5,11 +5,11 @@
 import { createHash } from 'node:crypto';
 import { BinnacleError, type Scope } from '@binnacle/protocol';
 import type { Logger } from 'pino';
-import { always } from '../base/fixed-lookup.ts';
-import { within } from '../base/with-timeout.ts';
+import { fixedLookup } from '../base/fixed-lookup.ts';
+import { withTimeout } from '../base/with-timeout.ts';
 import type { NotifySettings } from '../config/notification-settings.ts';
 import type { MuteStore } from '../store/mutes.ts';
-import type { HailWishStore } from '../store/notification-settings.ts';
+import type { NotificationSettingsStore } from '../store/notification-settings.ts';
 import type { PushSubscriptionRecord, PushSubscriptionStore } from '../store/push-subscriptions.ts';
 import { Deliveries, type Delivery, type DeliveryLimits } from './deliveries.ts';
 import { type Resolve, SubscriptionLookups } from './dns-lookup.ts';
@@ -31,7 +31,7 @@ export interface Recipient {
 export interface NotificationsParts {
   readonly subscriptions: PushSubscriptionStore;
   readonly mutes: MuteStore;
-  readonly wishes: HailWishStore;
+  readonly wishes: NotificationSettingsStore;
   readonly vapid: Vapid;
   readonly settings: () => NotifySettings;
   /** Returns the subscriber of an issuer; undefined after the end of the token or login. */
@@ -334,7 +334,7 @@ export class Notifications {
   ): Promise<DeliveryVerdict> {
     try {
       // One limit for both: a slow look-up leaves less time for the answer.
-      return await within(POST_MS, signal, (limit) => this.#resolveAndPost(subscription, message, limit));
+      return await withTimeout(POST_MS, signal, (limit) => this.#resolveAndPost(subscription, message, limit));
     } catch (error) {
       // The name currently leads to a forbidden address.
       if (error instanceof BinnacleError) return { kind: 'refused', status: 0 };
@@ -354,7 +354,7 @@ export class Notifications {
       await post({
         url,
         signal,
-        lookup: always(addresses),
+        lookup: fixedLookup(addresses),
         headers: {
           authorization: this.#parts.vapid.authorization(url.origin, contact),
           'content-type': 'application/octet-stream',

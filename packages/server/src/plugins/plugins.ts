@@ -12,7 +12,7 @@ import {
   type PluginPreview,
 } from '@binnacle/protocol';
 import type { Log } from '../base/logger.ts';
-import { type PluginSettings, policyOf, unsaid } from '../config/plugin-settings.ts';
+import { defaultSettings, type PluginSettings, policyOf } from '../config/plugin-settings.ts';
 import { DEFAULT_PATH } from '../process/environment.ts';
 import { PluginAudit } from './audit.ts';
 import { BrokenPlugin } from './broken-plugin.ts';
@@ -388,7 +388,7 @@ export class Plugins implements Offers {
   }
 
   #settingsOf(id: string): PluginSettings {
-    return this.#parts.settings().get(id) ?? unsaid(id);
+    return this.#parts.settings().get(id) ?? defaultSettings(id);
   }
 
   #get(id: string): Plugin {

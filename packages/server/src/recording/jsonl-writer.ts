@@ -29,7 +29,7 @@ export class JsonlWriter implements ExportWriter {
         begin + (kind === 'closed' ? this.#flush() : '') + jsonLine({ kind, time, offset, data: entryBody(entry) })
       );
     }
-    const { text, held: pendingBytes } = this.#text.cut(kind, bytes);
+    const { text, incomplete: pendingBytes } = this.#text.cut(kind, bytes);
     const from = this.#pending.get(kind)?.offset ?? offset;
     if (pendingBytes === 0) this.#pending.delete(kind);
     else if (text !== '' || !this.#pending.has(kind))

@@ -13,10 +13,10 @@ it('what a recording of long ago holds is found, and kept as long as what came o
   open = new IndexFixture({ retainMs: 30 * DAY_MS });
   open.now = BORN - 1000 * DAY_MS;
   open.append(ID, 'a needle of before\r\n');
-  open.tell({ isFinal: true });
+  open.report({ isFinal: true });
   await open.parts.catchUp();
   const sweep = (now: number): void => {
-    open?.parts.retention.lookAgain();
+    open?.parts.retention.checkSoon();
     while (open?.parts.retention.step(now));
   };
   sweep(BORN + 29 * DAY_MS);

@@ -1,11 +1,11 @@
 import type { SessionInfo } from '@binnacle/protocol';
 import { expect, it } from 'vitest';
-import type { Progress } from '../log/progress.ts';
+import type { LogProgress } from '../log/progress.ts';
 import { timelineOf } from './timeline.ts';
 
 const info = { oldestOffset: 0, outputOffset: 900, exitedAt: null, exitCode: null, signal: null };
-const nothing: Progress = { from: 1000, to: 2000, stepMs: 10, spans: [], told: [], damaged: [], isWhole: true };
-const marksOf = (more: Partial<SessionInfo>, progress: Partial<Progress> = {}) =>
+const nothing: LogProgress = { from: 1000, to: 2000, stepMs: 10, spans: [], events: [], damaged: [], isWhole: true };
+const marksOf = (more: Partial<SessionInfo>, progress: Partial<LogProgress> = {}) =>
   timelineOf({ info: { ...info, ...more } as SessionInfo, progress: { ...nothing, ...progress }, runs: [], waits: [] });
 
 it('what is not kept any more, and what is damaged, is a gap where it was', () => {
@@ -28,7 +28,7 @@ it('an exit that the log was not read for is known of the session, and lies with
 
 it('text of a program is one line without anything that is not drawn', () => {
   const bytes = Buffer.from(JSON.stringify({ traffic: { command: `a\u202e\n\x1b[31mb${'c'.repeat(500)}` } }));
-  const [mark] = marksOf({}, { told: [{ kind: 'event', time: 1, offset: 1, bytes }] }).marks;
+  const [mark] = marksOf({}, { events: [{ kind: 'event', time: 1, offset: 1, bytes }] }).marks;
   expect(mark?.text).toMatch(/^a \[31mbc+…$/);
   expect(mark?.text).toHaveLength(200);
 });

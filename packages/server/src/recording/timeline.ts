@@ -1,8 +1,8 @@
 // Timeline of a session for people: amounts of output over time, and notable events.
 
 import type { RunInfo, SessionInfo, Timeline, TimelineMark } from '@binnacle/protocol';
-import type { Progress, Span, Told } from '../log/progress.ts';
-import type { Wait } from '../store/waits.ts';
+import type { LoggedEvent, LogProgress, Span } from '../log/progress.ts';
+import type { StoredWait } from '../store/waits.ts';
 import { entryBody, gapText, oneLine } from './writer.ts';
 
 /** Maximum marks of a timeline. Beyond it, the most important kinds are chosen, and the newest marks of each. */
@@ -12,11 +12,11 @@ const WORTH: readonly TimelineMark['kind'][] = ['exit', 'gap', 'waiting', 'run',
 
 export interface SessionHistory {
   readonly info: SessionInfo;
-  readonly progress: Progress;
+  readonly progress: LogProgress;
   /** Runs of a session that takes runs. */
   readonly runs: readonly RunInfo[];
   /** Times at which the session began to wait. */
-  readonly waits: readonly Wait[];
+  readonly waits: readonly StoredWait[];
 }
 
 export function timelineOf({ info, progress, runs, waits }: SessionHistory): Timeline {
@@ -25,7 +25,7 @@ export function timelineOf({ info, progress, runs, waits }: SessionHistory): Tim
     ...lost(info, progress),
     ...runs.flatMap(ofRun),
     ...waits.map(ofWait),
-    ...progress.told.flatMap(ofEntry),
+    ...progress.events.flatMap(ofEntry),
   ];
   const hasExit = marks.some(({ kind }) => kind === 'exit');
   if (!hasExit && info.exitedAt !== null) marks.push(exitOf(info, info.exitedAt, info.outputOffset));
@@ -64,7 +64,7 @@ export function pointsOf(
   return points;
 }
 
-function lost({ oldestOffset }: SessionInfo, { from, damaged }: Progress): TimelineMark[] {
+function lost({ oldestOffset }: SessionInfo, { from, damaged }: LogProgress): TimelineMark[] {
   const gap = (time: number, offset: number, to: number, reason: 'retention' | 'damaged'): TimelineMark => ({
     ...{ kind: 'gap', time, offset },
     text: gapText({ from: offset, to, reason }),
@@ -80,11 +80,11 @@ function ofRun({ startedAt, startOffset, command }: RunInfo): TimelineMark[] {
   return [{ kind: 'run', time: startedAt, offset: startOffset, text: shown(command) }];
 }
 
-const ofWait = ({ since, offset, text }: Wait): TimelineMark => ({
+const ofWait = ({ since, offset, text }: StoredWait): TimelineMark => ({
   ...{ kind: 'waiting', time: since, offset, text: shown(text) },
 });
 
-function ofEntry(entry: Told): TimelineMark[] {
+function ofEntry(entry: LoggedEvent): TimelineMark[] {
   const { kind, time, offset } = entry;
   const at = { time, offset };
   switch (kind) {

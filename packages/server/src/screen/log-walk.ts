@@ -116,7 +116,7 @@ export class LogWalk {
   #entries(page: Page, until: number): Position | undefined {
     let { place } = page.from;
     const { epoch } = page.from;
-    for (const { kind, bytes, offset, next } of page.heldEntries) {
+    for (const { kind, bytes, offset, next } of page.pinnedEntries) {
       if (isOutput(kind)) {
         const at = { epoch, place, offset };
         if (offset + bytes.length > until) {

@@ -2,7 +2,7 @@
 // background the checkpoints that make it fast. The drawing itself is done by other processes.
 
 import { BinnacleError, DEFAULT_SIZE, formatPosition, type SessionId } from '@binnacle/protocol';
-import { Askers } from '../base/keyed-queue.ts';
+import { KeyedQueue } from '../base/keyed-queue.ts';
 import type { Log } from '../base/logger.ts';
 import { positionOf } from '../cursor/start-position.ts';
 import { checkOffset } from '../log/position-range.ts';
@@ -74,7 +74,7 @@ export class SessionScreens {
   readonly #waiting = { now: new Set<Enter>(), at: new Set<Enter>() };
   /** Screens being drawn, shared by all concurrent requests (dedupe). */
   readonly #drawing = new Map<string, Promise<RenderedScreen>>();
-  readonly #requests = new Askers();
+  readonly #requests = new KeyedQueue();
   readonly #behind: DrawingProcess;
   /** Output offsets up to which the background has drawn. */
   readonly #reached = new Map<string, number>();
@@ -127,7 +127,7 @@ export class SessionScreens {
     if (!SessionScreens.has(session)) {
       throw new BinnacleError('not_a_tty', { message: 'The session runs on pipes and has no screen.' });
     }
-    if (at !== undefined) return await this.#requests.inTurn(at.by, () => this.#once(session, at.offset));
+    if (at !== undefined) return await this.#requests.run(at.by, () => this.#once(session, at.offset));
     return await this.#once(session);
   }
 

@@ -3,7 +3,7 @@
 import type { SessionId, StoredEvent, TrafficMark, TrafficStats } from '@binnacle/protocol';
 import type { Database, SqlValue, Statement } from '../store/sqlite.ts';
 import { Stamps, stampOf, timeOf } from './row-ids.ts';
-import type { Answers, EventsAsk, Sight, StatsAsk } from './wire.ts';
+import type { Answers, EventsRequest, StatsRequest, VisibleSessions } from './wire.ts';
 
 const HOUR_MS = 3600_000;
 const PREVIEW_CHARS = 500;
@@ -107,16 +107,17 @@ export class EventIndex {
   }
 
   /** Lists events, newest first. */
-  list(ask: EventsAsk): Answers['events'] {
-    const where = new Where(ask);
-    const bySession = ask.session_id !== undefined;
-    if (ask.session_id !== undefined) where.and('(l.id = ? OR l.foreign_id = ?)', ask.session_id, ask.session_id);
-    if (ask.source !== undefined) where.and(OF_SOURCE, ask.source);
-    if (ask.label !== undefined) {
-      const [key = '', ...rest] = ask.label.split('=');
+  list(request: EventsRequest): Answers['events'] {
+    const where = new Where(request);
+    const bySession = request.session_id !== undefined;
+    if (request.session_id !== undefined)
+      where.and('(l.id = ? OR l.foreign_id = ?)', request.session_id, request.session_id);
+    if (request.source !== undefined) where.and(OF_SOURCE, request.source);
+    if (request.label !== undefined) {
+      const [key = '', ...rest] = request.label.split('=');
       where.and(
         'EXISTS (SELECT 1 FROM json_each(l.labels) j WHERE j.key = ? OR (j.key = ? AND j.value = ?))',
-        ask.label,
+        request.label,
         key,
         rest.length > 0 ? rest.join('=') : null,
       );
@@ -124,14 +125,14 @@ export class EventIndex {
     const logs = `SELECT l.n FROM logs l WHERE ${where.sql}`;
     const events = new Where();
     events.and(`e.log IN (${logs})`, ...where.values);
-    if (ask.command !== undefined) {
-      events.and('e.command IN (SELECT n FROM commands WHERE instr(folded, ?) > 0)', ask.command.toLowerCase());
+    if (request.command !== undefined) {
+      events.and('e.command IN (SELECT n FROM commands WHERE instr(folded, ?) > 0)', request.command.toLowerCase());
     }
-    if (ask.exit_code !== undefined) events.and('e.exit_code = ?', ask.exit_code);
-    if (ask.is_final !== undefined) events.and('e.is_final = ?', ask.is_final ? 1 : 0);
-    if (ask.since !== undefined) events.and('e.id >= ?', stampOf(ask.since));
-    if (ask.until !== undefined) events.and('e.id < ?', stampOf(ask.until));
-    if (ask.after !== undefined) events.and('e.id < ?', ask.after);
+    if (request.exit_code !== undefined) events.and('e.exit_code = ?', request.exit_code);
+    if (request.is_final !== undefined) events.and('e.is_final = ?', request.is_final ? 1 : 0);
+    if (request.since !== undefined) events.and('e.id >= ?', stampOf(request.since));
+    if (request.until !== undefined) events.and('e.id < ?', stampOf(request.until));
+    if (request.after !== undefined) events.and('e.id < ?', request.after);
     // One session has few events; all others are read in the order of the answer.
     const from = bySession ? 'events e INDEXED BY events_log' : 'events e NOT INDEXED';
     const rows = this.#db
@@ -139,17 +140,17 @@ export class EventIndex {
         `SELECT e.*, s.id AS session, s.foreign_id, s.source, s.labels FROM ${from} JOIN logs s ON s.n = e.log
          WHERE ${events.sql} ORDER BY e.id DESC LIMIT ?`,
       )
-      .all(...events.values, ask.limit + 1) as unknown as EventRow[];
-    const page = rows.slice(0, ask.limit);
-    return { events: page.map(toEvent), next: rows.length > ask.limit ? (page.at(-1)?.id ?? null) : null };
+      .all(...events.values, request.limit + 1) as unknown as EventRow[];
+    const page = rows.slice(0, request.limit);
+    return { events: page.map(toEvent), next: rows.length > request.limit ? (page.at(-1)?.id ?? null) : null };
   }
 
   /** Sums events by hour, oldest hour first. */
-  stats(ask: StatsAsk): TrafficStats {
-    const where = new Where(ask);
-    if (ask.source !== undefined) where.and(OF_SOURCE, ask.source);
-    if (ask.since !== undefined) where.and('h.hour >= ?', Math.floor(ask.since / HOUR_MS) * HOUR_MS);
-    if (ask.until !== undefined) where.and('h.hour < ?', ask.until);
+  stats(request: StatsRequest): TrafficStats {
+    const where = new Where(request);
+    if (request.source !== undefined) where.and(OF_SOURCE, request.source);
+    if (request.since !== undefined) where.and('h.hour >= ?', Math.floor(request.since / HOUR_MS) * HOUR_MS);
+    if (request.until !== undefined) where.and('h.hour < ?', request.until);
     const hours = this.#db
       .prepare(
         `SELECT h.hour, coalesce(l.source, '${LOCAL}') AS source, sum(h.events) AS events, sum(h.bytes) AS bytes,
@@ -178,10 +179,10 @@ class Where {
   readonly values: SqlValue[] = [];
   readonly #parts: string[] = [];
 
-  constructor(sight?: Sight) {
-    if (sight === undefined) return;
+  constructor(visible?: VisibleSessions) {
+    if (visible === undefined) return;
     this.and('l.gone = 0');
-    const list = JSON.stringify(sight.conversations);
+    const list = JSON.stringify(visible.conversations);
     this.and('(l.conversation IS NULL OR l.conversation IN (SELECT value FROM json_each(?)))', list);
   }
 

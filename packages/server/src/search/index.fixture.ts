@@ -8,7 +8,7 @@ import { SegmentWriter } from '../log/segment-writer.ts';
 import type { Database } from '../store/sqlite.ts';
 import { EventIndex } from './event-rows.ts';
 import { openIndex } from './index-db.ts';
-import { Follow } from './indexer.ts';
+import { Indexer } from './indexer.ts';
 import { parseQuery } from './query.ts';
 import { Readers } from './readers.ts';
 import { IndexRetention, type RetentionLimits } from './retention.ts';
@@ -27,7 +27,7 @@ export class IndexParts {
   readonly texts: TextIndex;
   readonly events: EventIndex;
   readonly readers: Readers;
-  readonly follow: Follow;
+  readonly follow: Indexer;
   readonly snippets: Snippets;
   readonly retention: IndexRetention;
   readonly warnings: string[] = [];
@@ -39,7 +39,7 @@ export class IndexParts {
     this.texts = new TextIndex(db);
     this.events = new EventIndex(db);
     this.readers = new Readers(dir);
-    this.follow = new Follow({ db, texts: this.texts, events: this.events }, this.readers, {
+    this.follow = new Indexer({ db, texts: this.texts, events: this.events }, this.readers, {
       did: () => undefined,
       warn: (message) => this.warnings.push(message),
     });
@@ -53,7 +53,7 @@ export class IndexParts {
 
   async search(q: string, more: { session?: string; limit?: number; after?: number } = {}): Promise<FoundHit[]> {
     const expression = parseQuery(q);
-    const ask = { kind: 'search', expression, conversations: [], limit: 50, withinMs: 10_000, ...more } as const;
+    const ask = { kind: 'search', expression, conversations: [], limit: 50, timeoutMs: 10_000, ...more } as const;
     const found = await this.texts.find(ask, async () => undefined);
     return await this.snippets.of(found.slice(0, ask.limit), expression);
   }
@@ -111,8 +111,8 @@ export class IndexFixture {
   }
 
   /** As the gateway would, of all that there is. */
-  tell(more: Partial<LogNews> = {}): void {
-    for (const id of this.#writers.keys()) this.parts.follow.tell(this.news(id, more));
+  report(more: Partial<LogNews> = {}): void {
+    for (const id of this.#writers.keys()) this.parts.follow.accept(this.news(id, more));
   }
 
   /** As if the process had been killed: what was committed is there. */

@@ -49,7 +49,7 @@ describe('the index of one log', () => {
           for (const one of steps) {
             index.now += 1000;
             if (one === 'tell') {
-              index.tell();
+              index.report();
               await index.parts.catchUp();
             } else if (one === 'die') index.again();
             else if (one === 'mark') {
@@ -60,7 +60,7 @@ describe('the index of one log', () => {
               index.append(A, one.text);
             }
           }
-          index.tell({ isFinal: true });
+          index.report({ isFinal: true });
           await index.parts.catchUp();
           const docs = await index.parts.documents(A);
           let text = '';
@@ -90,7 +90,7 @@ describe('the index of one log', () => {
     index.append(A, lines(3000));
     index.append(A, '\x1b[1mcompiling \x1b[32mbinnacle\x1b[0m v1\r\n');
     index.append(A, lines(3000, 3000));
-    index.tell();
+    index.report();
     await index.parts.catchUp();
     const [hit, ...more] = await index.parts.search('"compiling binnacle"');
     expect(more).toEqual([]);
@@ -105,7 +105,7 @@ describe('the index of one log', () => {
     const index = fixture();
     for (const part of ['be\x1b', '[3', '1mfo', 're\x1b]0;sec', 'ret ti', 'tle\x1b', '\\ after\n'])
       index.append(A, part);
-    index.tell();
+    index.report();
     await index.parts.catchUp();
     expect(await index.parts.search('before')).toMatchObject([{ snippet: 'before after' }]);
     for (const q of ['secret', 'title', '31mfore', '31m']) expect(await index.parts.search(q)).toEqual([]);
@@ -115,7 +115,7 @@ describe('the index of one log', () => {
     const index = fixture();
     for (const text of ['half a ', 'needle and ', 'more\n', 'next ']) {
       index.append(A, text);
-      index.tell();
+      index.report();
       await index.parts.catchUp();
     }
     expect(await index.parts.search('needle')).toMatchObject([{ offset: 0, snippet: 'half a needle and more\nnext ' }]);
@@ -125,7 +125,7 @@ describe('the index of one log', () => {
   it('finds words in output that has no line breaks, binary rubbish around them', async () => {
     const index = fixture();
     index.append(A, Buffer.concat([randomBytes(20_000), Buffer.from('\x18 rareword '), randomBytes(20_000)]));
-    index.tell();
+    index.report();
     await index.parts.catchUp();
     const hits = await index.parts.search('rareword');
     expect(hits).toHaveLength(1);
@@ -135,11 +135,11 @@ describe('the index of one log', () => {
   it('begins anew when the log has begun a new life', async () => {
     const index = fixture();
     index.append(A, 'first life\n');
-    index.tell();
+    index.report();
     await index.parts.catchUp();
     index.parts.db.exec(`UPDATE logs SET epoch = 'another'`);
     index.again();
-    index.tell();
+    index.report();
     await index.parts.catchUp();
     expect(await index.parts.search('life')).toHaveLength(1);
   });
@@ -150,7 +150,7 @@ describe('the index of one log', () => {
     index.writer(A).trim({ maxBytes: 300_000 });
     const { oldest } = index.writer(A);
     expect(oldest.offset).toBeGreaterThan(0);
-    index.tell();
+    index.report();
     await index.parts.catchUp();
     expect(await index.parts.search('number19999')).toHaveLength(1);
     expect(await index.parts.search('number5')).toEqual([]);
@@ -167,7 +167,7 @@ describe('answers', () => {
     }
     // The one is read long before the other: order is by time all the same.
     for (const id of [A, B]) {
-      index.parts.follow.tell(index.news(id));
+      index.parts.follow.accept(index.news(id));
       await index.parts.catchUp();
     }
     const seen: string[] = [];
@@ -193,8 +193,8 @@ describe('answers', () => {
     index.append(A, 'failed\n');
     index.mark(A, { seq: 2, bytes: 7, is_final: true, exit_code: 2, lost_bytes: 3 });
     index.append(B, 'own\n');
-    index.parts.follow.tell(index.news(A, { foreign, isFinal: true }));
-    index.parts.follow.tell(index.news(B));
+    index.parts.follow.accept(index.news(A, { foreign, isFinal: true }));
+    index.parts.follow.accept(index.news(B));
     await index.parts.catchUp();
     const list = (filter: object) =>
       index.parts.events.list({ kind: 'events', conversations: [], limit: 100, ...filter }).events;
@@ -230,11 +230,11 @@ describe('answers', () => {
     index.parts.db.exec('BEGIN');
     for (let i = 0; i < 6000; i++) index.parts.texts.add(1, { at: i, bytes: 1, text: 'hay', time: index.now });
     index.parts.db.exec('COMMIT');
-    const ask = { kind: 'search', expression: '"needle"', conversations: [], limit: 5, withinMs: 0 } as const;
+    const ask = { kind: 'search', expression: '"needle"', conversations: [], limit: 5, timeoutMs: 0 } as const;
     const turns: number[] = [];
     const finding = index.parts.texts.find(ask, async () => void turns.push(1));
     await expect(finding).rejects.toMatchObject({ code: 'search_timeout' });
-    expect(await index.parts.texts.find({ ...ask, withinMs: 10_000 }, async () => void turns.push(1))).toEqual([]);
+    expect(await index.parts.texts.find({ ...ask, timeoutMs: 10_000 }, async () => void turns.push(1))).toEqual([]);
     expect(turns).toHaveLength(1);
   });
 
@@ -242,9 +242,9 @@ describe('answers', () => {
     const index = fixture();
     index.append(A, 'secret plan\n');
     index.mark(A, { bytes: 12 });
-    index.parts.follow.tell(index.news(A, { conversation: 'c1' }));
+    index.parts.follow.accept(index.news(A, { conversation: 'c1' }));
     await index.parts.catchUp();
-    const ask = { kind: 'search', expression: 'secret', limit: 5, withinMs: 1000 } as const;
+    const ask = { kind: 'search', expression: 'secret', limit: 5, timeoutMs: 1000 } as const;
     const find = async (conversations: string[]) =>
       await index.parts.texts.find({ ...ask, conversations }, async () => undefined);
     expect(await find(['c1'])).toHaveLength(1);
@@ -286,7 +286,7 @@ describe('the file of the index', () => {
   ])('is made anew when it %s', async (_title, damage) => {
     const index = fixture();
     index.append(A, 'needle\n');
-    index.tell();
+    index.report();
     await index.parts.catchUp();
     index.again();
     expect(index.parts.isNew).toBe(false);
@@ -301,7 +301,7 @@ describe('the file of the index', () => {
     index.reopen();
     expect(index.parts.isNew).toBe(true);
     expect(await index.parts.search('needle')).toEqual([]);
-    index.tell();
+    index.report();
     await index.parts.catchUp();
     expect(await index.parts.search('needle')).toHaveLength(1);
   });
@@ -311,7 +311,7 @@ describe('retention', () => {
   const rows = (index: IndexFixture, table: string): number =>
     (index.parts.db.prepare(`SELECT count(*) AS n FROM ${table}`).get() as { n: number }).n;
   const drain = (index: IndexFixture): void => {
-    index.parts.retention.lookAgain();
+    index.parts.retention.checkSoon();
     while (index.parts.retention.step(index.now));
   };
 
@@ -320,12 +320,12 @@ describe('retention', () => {
     index.append(A, lines(50_000));
     index.mark(A, { command: 'x' });
     index.append(B, 'line stays\n');
-    index.tell();
+    index.report();
     await index.parts.catchUp();
     expect(rows(index, 'docs')).toBeGreaterThan(400);
     index.parts.follow.forget(A);
     expect(await index.parts.search('line')).toMatchObject([{ session: B }]);
-    index.parts.retention.lookAgain();
+    index.parts.retention.checkSoon();
     index.parts.retention.step();
     index.parts.retention.step();
     expect(rows(index, 'docs')).toBeGreaterThan(1);
@@ -337,16 +337,16 @@ describe('retention', () => {
 
   it('warns of nothing where a session is deleted while it is taken in, and of a log that cannot be read', async () => {
     const index = fixture();
-    for (const [n, isTold] of [false, true].entries()) {
+    for (const [n, isReported] of [false, true].entries()) {
       const id = A.replace(/a$/, `${n}`);
       index.append(id, lines(20_000));
-      index.parts.follow.tell(index.news(id));
+      index.parts.follow.accept(index.news(id));
       await index.writer(id).close();
       const of = vi.spyOn(index.parts.readers, 'of').mockImplementationOnce(() => {
         // Its files go between the look into its folder and the look into one of them.
         const [name = ''] = readdirSync(join(index.dir, id, 'log'));
         rmSync(join(index.dir, id), { recursive: true });
-        if (isTold) index.parts.follow.forget(id);
+        if (isReported) index.parts.follow.forget(id);
         readFileSync(join(index.dir, id, 'log', name));
         throw new Error('it is still there');
       });
@@ -355,7 +355,7 @@ describe('retention', () => {
       expect(index.parts.warnings).toEqual([]);
     }
     index.append(B, lines(100));
-    index.parts.follow.tell(index.news(B));
+    index.parts.follow.accept(index.news(B));
     for (const name of readdirSync(join(index.dir, B, 'log'))) {
       writeFileSync(join(index.dir, B, 'log', name), 'no segment');
     }
@@ -369,10 +369,10 @@ describe('retention', () => {
     index.mark(A, { seq: 0 });
     index.append(A, lines(10_000, 10_000));
     index.mark(A, { seq: 1 });
-    index.tell();
+    index.report();
     await index.parts.catchUp();
     index.writer(A).trim({ maxBytes: 200_000 });
-    index.tell();
+    index.report();
     drain(index);
     const { oldest, head } = index.writer(A);
     const docs = await index.parts.documents(A);
@@ -385,7 +385,7 @@ describe('retention', () => {
   it('keeps no more events than it may, the newest of them', async () => {
     const index = fixture({ maxEvents: 100 });
     for (let seq = 0; seq < 1000; seq++) index.mark(A, { seq, command: `command ${seq}` });
-    index.tell();
+    index.report();
     await index.parts.catchUp();
     drain(index);
     const { events } = index.parts.events.list({ kind: 'events', conversations: [], limit: 500 });
@@ -398,12 +398,12 @@ describe('retention', () => {
     const index = fixture({ retainMs: 1000 });
     index.append(A, 'old\n');
     index.mark(A, { seq: 0 });
-    index.tell();
+    index.report();
     await index.parts.catchUp();
     index.now += 10_000;
     index.append(B, 'new\n');
     index.mark(B, { seq: 1 });
-    index.tell();
+    index.report();
     await index.parts.catchUp();
     drain(index);
     expect(await index.parts.search('old')).toEqual([]);
@@ -418,7 +418,7 @@ describe('retention', () => {
       index.append(A, Array.from({ length: 1000 }, () => `${randomBytes(30).toString('hex')}\n`).join(''));
     }
     index.append(A, 'the newest needle\n');
-    index.tell();
+    index.report();
     await index.parts.catchUp();
     drain(index);
     drain(index);

@@ -12,27 +12,27 @@ const SLICE_BYTES = 1024 * 1024;
 /** Maximum logs whose last text may still grow. Beyond it, a log is read again from the beginning of that text. */
 const MAX_OPEN = 256;
 
-export interface FollowEvents {
+export interface IndexerEvents {
   did(id: string, place: number): void;
   warn(message: string, facts: Readonly<Record<string, unknown>>): void;
 }
 
-export class Follow {
+export class Indexer {
   readonly #parts: LogIndexParts;
   readonly #readers: Readers;
-  readonly #events: FollowEvents;
+  readonly #events: IndexerEvents;
   readonly #get: Statement;
   readonly #insert: Statement;
   readonly #update: Statement;
   readonly #retire: Statement;
-  readonly #keptFrom: Statement;
+  readonly #setRetainedFrom: Statement;
   /** Least recently used first. */
   readonly #open = new Map<string, LogIndex>();
   /** Ids of logs that are behind, growing and finished ones. */
   readonly #live = new Set<string>();
   readonly #over = new Set<string>();
 
-  constructor(parts: LogIndexParts, readers: Readers, events: FollowEvents) {
+  constructor(parts: LogIndexParts, readers: Readers, events: IndexerEvents) {
     this.#parts = parts;
     this.#readers = readers;
     this.#events = events;
@@ -45,20 +45,20 @@ export class Follow {
     this.#update = db.prepare('UPDATE logs SET conversation = ?, foreign_id = ?, source = ?, labels = ? WHERE id = ?');
     // Renamed: the name is then free for a later log of the same id.
     this.#retire = db.prepare(`UPDATE logs SET gone = 1, id = id || ' ' || n, foreign_id = NULL WHERE id = ?`);
-    this.#keptFrom = db.prepare('UPDATE logs SET kept_from = ?1 WHERE n = ?2 AND kept_from < ?1');
+    this.#setRetainedFrom = db.prepare('UPDATE logs SET kept_from = ?1 WHERE n = ?2 AND kept_from < ?1');
   }
 
   get hasWork(): boolean {
     return this.#live.size > 0 || this.#over.size > 0;
   }
 
-  tell(news: LogNews): void {
+  accept(news: LogNews): void {
     const isKnown = this.#readers.news.has(news.id);
-    this.#readers.tell(news);
+    this.#readers.accept(news);
     const row = this.#get.get(news.id) as LogRow | undefined;
     if (row !== undefined) {
       if (!isKnown) this.#describe(news);
-      if (news.oldest.offset > row.kept_from) this.#keptFrom.run(news.oldest.offset, row.n);
+      if (news.oldest.offset > row.kept_from) this.#setRetainedFrom.run(news.oldest.offset, row.n);
       // No change: most news after a restart.
       if (news.isFinal && row.place === news.head.place && row.offset === news.head.offset) {
         this.#events.did(news.id, news.head.place);
@@ -84,11 +84,11 @@ export class Follow {
   }
 
   /** Returns the bytes of output that are not in the index, for the logs that `isMeant` selects. */
-  behind(isMeant: (news: LogNews) => boolean = () => true): number {
+  behind(isSelected: (news: LogNews) => boolean = () => true): number {
     let bytes = 0;
     for (const id of [...this.#live, ...this.#over]) {
       const news = this.#readers.news.get(id);
-      if (news === undefined || !isMeant(news)) continue;
+      if (news === undefined || !isSelected(news)) continue;
       const from = this.#open.get(id)?.at.offset ?? (this.#get.get(id) as LogRow | undefined)?.offset ?? 0;
       bytes += Math.max(0, news.head.offset - Math.max(from, news.oldest.offset));
     }

@@ -13,13 +13,13 @@ const FLOOD_BYTES = 64 * 1024;
 const FLOOD_PAUSE_MS = 1000;
 const PAUSE_MS = 100;
 
-export class Followed {
+export class LogFollower {
   readonly session: Session;
   readonly #post: (news: LogNews) => void;
   /** Places up to which growth was reported to the index, and taken by it. */
-  #told = -1;
+  #reported = -1;
   #taken = -1;
-  #toldAt = 0;
+  #reportedAt = 0;
   #pause = 0;
   #timer: NodeJS.Timeout | undefined;
   #cancelWait: (() => void) | undefined;
@@ -40,7 +40,7 @@ export class Followed {
 
   /** Begins to follow if the session did not have a log before. */
   nudge(): void {
-    if (this.#told < 0) this.tell();
+    if (this.#reported < 0) this.report();
   }
 
   /** True if the log has output that the index has not taken. */
@@ -50,22 +50,22 @@ export class Followed {
   }
 
   /** Reports the current head, and continues when the index has taken it. Also begins, and begins again. */
-  tell(): void {
+  report(): void {
     const log = this.#log();
     // Not started yet, or deleted. The next event of the session tries again.
     if (log === undefined || this.#isOver) return;
     this.#cancel();
     const { head, oldest } = log;
-    this.#pause = head.place - this.#told >= FLOOD_BYTES ? FLOOD_PAUSE_MS : PAUSE_MS;
-    this.#told = head.place;
-    this.#toldAt = performance.now();
+    this.#pause = head.place - this.#reported >= FLOOD_BYTES ? FLOOD_PAUSE_MS : PAUSE_MS;
+    this.#reported = head.place;
+    this.#reportedAt = performance.now();
     this.#post(newsOf(this.session, { head, oldest, isFinal: false }));
   }
 
   did(place: number): void {
     this.#taken = Math.max(this.#taken, place);
-    if (place < this.#told || this.#isOver || this.#timer !== undefined || this.#cancelWait !== undefined) return;
-    const rest = this.#toldAt + this.#pause - performance.now();
+    if (place < this.#reported || this.#isOver || this.#timer !== undefined || this.#cancelWait !== undefined) return;
+    const rest = this.#reportedAt + this.#pause - performance.now();
     if (rest <= 0) this.#wait();
     else {
       this.#timer = setTimeout(() => {
@@ -79,8 +79,8 @@ export class Followed {
   /** Starts again from nothing: a new index has begun. */
   reset(): void {
     this.#taken = -1;
-    this.#told = -1;
-    this.tell();
+    this.#reported = -1;
+    this.report();
   }
 
   stop(): void {
@@ -93,13 +93,13 @@ export class Followed {
     if (log === undefined || this.#isOver) return;
     let isInside = true;
     let hasGrown = false;
-    const cancel = log.wait(this.#told, () => {
+    const cancel = log.wait(this.#reported, () => {
       this.#cancelWait = undefined;
       if (isInside) hasGrown = true;
-      else this.tell();
+      else this.report();
     });
     isInside = false;
-    if (hasGrown) this.tell();
+    if (hasGrown) this.report();
     else this.#cancelWait = cancel;
   }
 

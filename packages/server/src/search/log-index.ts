@@ -2,7 +2,7 @@
 // after a restart.
 
 import { isOutput, type TrafficMark } from '@binnacle/protocol';
-import { type Piece, PlainText } from '../cursor/plain-text.ts';
+import { PlainText, type TextPiece } from '../cursor/plain-text.ts';
 import type { Entry, Head } from '../log/log.ts';
 import type { Database, Statement } from '../store/sqlite.ts';
 import type { EventIndex } from './event-rows.ts';
@@ -131,7 +131,7 @@ export class LogIndex {
     this.#takePieces(this.#plain.flush(), this.#lastTime);
   }
 
-  #takePieces(pieces: readonly Piece[], time: number): void {
+  #takePieces(pieces: readonly TextPiece[], time: number): void {
     const end = this.#base + this.#plain.resumeAt;
     pieces.forEach((piece, i) => {
       const next = pieces[i + 1];
@@ -139,7 +139,7 @@ export class LogIndex {
     });
   }
 
-  #add(piece: Piece, end: number, time: number): void {
+  #add(piece: TextPiece, end: number, time: number): void {
     if (this.#preview.length < PREVIEW_CHARS) {
       this.#preview += piece.text.slice(0, PREVIEW_CHARS - this.#preview.length);
     }

@@ -19,18 +19,19 @@ const CONTROL = /[\p{Cc}]/u;
 /** Throws `bad_query`. */
 export function parseQuery(text: string): string {
   if (Buffer.byteLength(text) > MAX_BYTES) throw bad(`It is longer than ${MAX_BYTES} bytes.`);
-  const wanted: string[] = [];
-  const unwanted: string[] = [];
+  const required: string[] = [];
+  const excluded: string[] = [];
   for (const [, minus, phrase, word = '', star] of text.matchAll(TERM)) {
     const isPrefix = star === '*' || (phrase === undefined && word.endsWith('*'));
     const term = (phrase ?? word).replace(/\*+$/u, '').replace(new RegExp(CONTROL, 'gu'), ' ');
     if (!HAS_WORD.test(term)) continue;
     if (isPrefix && lastWord(term) < MIN_PREFIX) throw bad(`A beginning needs ${MIN_PREFIX} letters or more.`);
-    (minus === '-' ? unwanted : wanted).push(`"${term.replaceAll('"', ' ')}"${isPrefix ? '*' : ''}`);
-    if (wanted.length + unwanted.length > MAX_TERMS) throw bad(`It has more than ${MAX_TERMS} words.`);
+    (minus === '-' ? excluded : required).push(`"${term.replaceAll('"', ' ')}"${isPrefix ? '*' : ''}`);
+    if (required.length + excluded.length > MAX_TERMS) throw bad(`It has more than ${MAX_TERMS} words.`);
   }
-  if (wanted.length === 0) throw bad(unwanted.length > 0 ? 'It only says what must not be there.' : 'It has no word.');
-  return [`(${wanted.join(' AND ')})`, ...unwanted].join(' NOT ');
+  if (required.length === 0)
+    throw bad(excluded.length > 0 ? 'It only says what must not be there.' : 'It has no word.');
+  return [`(${required.join(' AND ')})`, ...excluded].join(' NOT ');
 }
 
 const lastWord = (term: string): number => (/[\p{L}\p{N}\p{Co}\p{M}]*$/u.exec(term.trimEnd())?.[0] ?? '').length;

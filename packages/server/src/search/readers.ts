@@ -34,12 +34,13 @@ export class Readers {
     return this.#news;
   }
 
-  tell(told: LogNews): void {
-    const before = this.#news.get(told.id);
+  accept(reported: LogNews): void {
+    const before = this.#news.get(reported.id);
     // News from the catalogue is older than news from the session itself.
-    const head = before !== undefined && before.head.place > told.head.place ? before.head : told.head;
-    const oldest = before !== undefined && before.oldest.place > told.oldest.place ? before.oldest : told.oldest;
-    const news = { ...told, head, oldest };
+    const head = before !== undefined && before.head.place > reported.head.place ? before.head : reported.head;
+    const oldest =
+      before !== undefined && before.oldest.place > reported.oldest.place ? before.oldest : reported.oldest;
+    const news = { ...reported, head, oldest };
     this.#news.set(news.id, news);
     const reader = this.#open.get(news.id);
     if (reader === undefined) return;

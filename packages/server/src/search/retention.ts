@@ -10,7 +10,7 @@ import type { TextIndex } from './text-index.ts';
 /** Maximum rows and documents removed per slice: some milliseconds. */
 const SLICE = 256;
 /** Delay between two checks of sizes and ages. */
-const LOOK_MS = 60_000;
+const CHECK_MS = 60_000;
 
 export interface RetentionLimits {
   readonly maxEvents: number;
@@ -18,7 +18,7 @@ export interface RetentionLimits {
   readonly retainMs: number;
 }
 
-interface Work {
+interface RemovalTask {
   /** Removes a slice. Returns false when the work is done. */
   step(): boolean;
 }
@@ -28,7 +28,7 @@ export class IndexRetention {
   readonly #texts: TextIndex;
   readonly #events: EventIndex;
   readonly #limits: RetentionLimits;
-  readonly #gone: Statement;
+  readonly #deleted: Statement;
   readonly #trimmed: Statement;
   readonly #oldestDocs: Statement;
   readonly #oldestEvents: Statement;
@@ -39,8 +39,8 @@ export class IndexRetention {
    * remove here.
    */
   readonly #time = new TrustedTime();
-  #lookedAt = Number.NEGATIVE_INFINITY;
-  #work: Work[] = [];
+  #checkedAt = Number.NEGATIVE_INFINITY;
+  #work: RemovalTask[] = [];
   #bytes = 0;
 
   constructor(db: Database, texts: TextIndex, events: EventIndex, limits: RetentionLimits) {
@@ -48,7 +48,7 @@ export class IndexRetention {
     this.#texts = texts;
     this.#events = events;
     this.#limits = limits;
-    this.#gone = db.prepare('SELECT n FROM logs WHERE gone = 1 LIMIT 1');
+    this.#deleted = db.prepare('SELECT n FROM logs WHERE gone = 1 LIMIT 1');
     this.#trimmed = db.prepare(
       `SELECT l.n, l.kept_from FROM logs l WHERE l.gone = 0 AND l.kept_from > 0 AND
          (EXISTS (SELECT 1 FROM docs d WHERE d.log = l.n AND d.at < l.kept_from AND d.at + d.bytes <= l.kept_from)
@@ -76,8 +76,8 @@ export class IndexRetention {
   }
 
   /** Checks again at once, after a deletion or a trim. */
-  lookAgain(): void {
-    this.#lookedAt = Number.NEGATIVE_INFINITY;
+  checkSoon(): void {
+    this.#checkedAt = Number.NEGATIVE_INFINITY;
   }
 
   /** Removes one slice. Returns false if there was nothing to remove. */
@@ -89,8 +89,8 @@ export class IndexRetention {
       if (this.#work[0]?.step() === true) return true;
       this.#work.shift();
     }
-    if (performance.now() - this.#lookedAt < LOOK_MS) return false;
-    this.#lookedAt = performance.now();
+    if (performance.now() - this.#checkedAt < CHECK_MS) return false;
+    this.#checkedAt = performance.now();
     this.#plan(now);
     return this.#work.length > 0;
   }
@@ -100,7 +100,7 @@ export class IndexRetention {
     const cutoff = stampOf(now - this.#limits.retainMs);
     const trimmed = this.#trimmed.all() as { n: number; kept_from: number }[];
     this.#work = [
-      { step: () => this.#dropGone() },
+      { step: () => this.#dropDeleted() },
       ...trimmed.map(({ n, kept_from }) => ({ step: () => this.#dropTrimmed(n, kept_from) })),
       { step: () => this.#dropOldDocs(cutoff, SLICE) },
       { step: () => this.#dropOldEvents(cutoff) },
@@ -117,7 +117,7 @@ export class IndexRetention {
    * Returns the work that brings the index to its maximum size. FTS5 frees the space of a document only by a merge, so
    * the number to remove is computed in advance from the excess.
    */
-  #overSize(): Work[] {
+  #overSize(): RemovalTask[] {
     if (this.#bytes <= this.#limits.maxIndexBytes) return [];
     const share = 1 - this.#limits.maxIndexBytes / this.#bytes;
     let docs = Math.ceil(this.#texts.count * share);
@@ -143,7 +143,7 @@ export class IndexRetention {
     ];
   }
 
-  #merging(): Work {
+  #merging(): RemovalTask {
     const changes = this.#db.prepare('SELECT total_changes() AS n');
     const merge = this.#db.prepare(`INSERT INTO words (words, rank) VALUES ('merge', ?)`);
     let isFirst = true;
@@ -158,8 +158,8 @@ export class IndexRetention {
     };
   }
 
-  #dropGone(): boolean {
-    const log = this.#gone.get() as { n: number } | undefined;
+  #dropDeleted(): boolean {
+    const log = this.#deleted.get() as { n: number } | undefined;
     if (log === undefined) return false;
     if (this.#dropDocsWhere('log = ?', log.n)) return true;
     if (this.#dropEventsWhere('log = ?', log.n)) return true;
@@ -169,10 +169,10 @@ export class IndexRetention {
     return true;
   }
 
-  #dropTrimmed(n: number, keptFrom: number): boolean {
+  #dropTrimmed(n: number, retainedFrom: number): boolean {
     return (
-      this.#dropDocsWhere('log = ? AND at < ? AND at + bytes <= ?', n, keptFrom, keptFrom) ||
-      this.#dropEventsWhere('log = ? AND offset < ? AND offset + size <= ?', n, keptFrom, keptFrom)
+      this.#dropDocsWhere('log = ? AND at < ? AND at + bytes <= ?', n, retainedFrom, retainedFrom) ||
+      this.#dropEventsWhere('log = ? AND offset < ? AND offset + size <= ?', n, retainedFrom, retainedFrom)
     );
   }
 

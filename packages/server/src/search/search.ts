@@ -15,7 +15,7 @@ import type { Session } from '../sessions/session.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { SessionFilter, SessionRecord } from '../store/sessions.ts';
 import type { Catalogue } from '../store/store.ts';
-import { Followed, newsOf } from './log-follower.ts';
+import { LogFollower, newsOf } from './log-follower.ts';
 import { parseQuery } from './query.ts';
 import type { FoundHit, IndexFacts, LogNews } from './wire.ts';
 import { IndexProcess } from './worker-client.ts';
@@ -62,7 +62,7 @@ export class Search {
   readonly #searchMs: number;
   readonly #index: IndexProcess;
   /** Sessions whose log may grow. */
-  readonly #followed = new Map<string, Followed>();
+  readonly #followed = new Map<string, LogFollower>();
   /** Ended foreign sessions and the ends of their logs, until the index has taken them. */
   readonly #ending = new Map<string, number>();
   /** All conversations that have sessions. */
@@ -99,11 +99,11 @@ export class Search {
   /** Searches output. Throws `bad_query`, `search_timeout`, `index_unavailable`. */
   async search(query: SearchQuery, isSeen: SessionFilter): Promise<SearchResult> {
     const { session_id: session, source, after } = query;
-    const found = await this.#index.ask({
+    const found = await this.#index.query({
       kind: 'search',
       expression: parseQuery(query.q),
       limit: query.limit ?? SEARCH_LIMIT,
-      withinMs: this.#searchMs,
+      timeoutMs: this.#searchMs,
       conversations: this.#seenConversations(isSeen),
       ...(session === undefined ? {} : { session }),
       ...(source === undefined ? {} : { source }),
@@ -122,14 +122,14 @@ export class Search {
     const place = after === undefined ? {} : { after: parseAfter(after) };
     await this.#catchUp();
     const conversations = this.#seenConversations(isSeen);
-    const { events, next } = await this.#index.ask({ kind: 'events', ...filter, ...place, limit, conversations });
+    const { events, next } = await this.#index.query({ kind: 'events', ...filter, ...place, limit, conversations });
     return { events: events.filter(({ session }) => this.#isSeen(session, isSeen)), next: next?.toString(36) ?? null };
   }
 
   /** Sums stored events by hour. Throws `index_unavailable`. */
   async stats(query: StatsQuery, isSeen: SessionFilter): Promise<TrafficStats> {
     await this.#catchUp();
-    return await this.#index.ask({ kind: 'stats', ...query, conversations: this.#seenConversations(isSeen) });
+    return await this.#index.query({ kind: 'stats', ...query, conversations: this.#seenConversations(isSeen) });
   }
 
   /** Rebuilds the index from the logs. Queries soon work again, on the part that is indexed by then. */
@@ -148,12 +148,12 @@ export class Search {
   /** Reports all sessions to a new process, a few per event-loop turn. */
   #begin(): void {
     this.#walk += 1;
-    void this.#tellAll(this.#walk).catch((error: unknown) =>
+    void this.#reportAll(this.#walk).catch((error: unknown) =>
       this.#parts.log.error({ err: error }, 'the index does not know of all sessions'),
     );
   }
 
-  async #tellAll(walk: number): Promise<void> {
+  async #reportAll(walk: number): Promise<void> {
     for (const followed of this.#followed.values()) followed.reset();
     let after: string | undefined;
     for (;;) {
@@ -206,9 +206,9 @@ export class Search {
       return;
     }
     known?.stop();
-    const followed = new Followed(session, (news) => this.#index.post({ t: 'logs', logs: [news] }));
+    const followed = new LogFollower(session, (news) => this.#index.post({ t: 'logs', logs: [news] }));
     this.#followed.set(session.id, followed);
-    followed.tell();
+    followed.report();
   }
 
   #deleted(id: string): void {
@@ -221,7 +221,7 @@ export class Search {
   #did(id: string, place: number): void {
     this.#followed.get(id)?.did(place);
     if (place >= (this.#ending.get(id) ?? Number.POSITIVE_INFINITY)) this.#ending.delete(id);
-    for (const look of [...this.#waiting]) look();
+    for (const check of [...this.#waiting]) check();
   }
 
   /** Waits until all acknowledged events are in the index. */
@@ -232,14 +232,14 @@ export class Search {
     const heads = new Map<string, number>(this.#ending);
     for (const { session } of behind) heads.set(session.id, session.log.head.place);
     if (heads.size === 0) return;
-    for (const followed of behind) followed.tell();
+    for (const followed of behind) followed.report();
     await new Promise<void>((resolve) => {
       const done = (): void => {
         clearTimeout(timer);
-        this.#waiting.delete(look);
+        this.#waiting.delete(check);
         resolve();
       };
-      const look = (): void => {
+      const check = (): void => {
         for (const [id, place] of heads) {
           const followed = this.#followed.get(id);
           // A session that is neither followed nor ending was taken, or is deleted.
@@ -249,7 +249,7 @@ export class Search {
         if (heads.size === 0) done();
       };
       const timer = setTimeout(done, CATCH_UP_MS);
-      this.#waiting.add(look);
+      this.#waiting.add(check);
     });
   }
 

@@ -1,7 +1,7 @@
 // Snippets of hits: reads the text of a hit from its log, and finds the words in it with the tokenizer that found the
 // hit.
 
-import { type Piece, PlainText } from '../cursor/plain-text.ts';
+import { PlainText, type TextPiece } from '../cursor/plain-text.ts';
 import { type Database, openDatabase, type Statement } from '../store/sqlite.ts';
 import { TOKENIZER } from './index-db.ts';
 import type { Readers } from './readers.ts';
@@ -41,7 +41,7 @@ export class Snippets {
 
   /** Returns the hits, without those whose output has been removed. */
   async of(found: readonly FoundDoc[], expression: string): Promise<FoundHit[]> {
-    const pieces: (readonly Piece[] | undefined)[] = [];
+    const pieces: (readonly TextPiece[] | undefined)[] = [];
     for (const doc of found) pieces.push(await this.#read(doc));
     const matches = this.#matches(
       pieces.map((some) => some?.map(({ text }) => text).join('') ?? ''),
@@ -55,7 +55,7 @@ export class Snippets {
     });
   }
 
-  async #read(doc: FoundDoc): Promise<readonly Piece[] | undefined> {
+  async #read(doc: FoundDoc): Promise<readonly TextPiece[] | undefined> {
     try {
       const bytes = await this.#readers.output(doc.session, doc.at, doc.bytes);
       return inPieces(new PlainText(), bytes);
@@ -76,11 +76,11 @@ export class Snippets {
 }
 
 /** Converts output to text in the same steps as the index. */
-export function* inSteps(plain: PlainText, bytes: Uint8Array): Generator<readonly Piece[]> {
+export function* inSteps(plain: PlainText, bytes: Uint8Array): Generator<readonly TextPiece[]> {
   for (let at = 0; at < bytes.length; at += STEP_BYTES) yield plain.push(bytes.subarray(at, at + STEP_BYTES));
 }
 
-const inPieces = (plain: PlainText, bytes: Uint8Array): Piece[] =>
+const inPieces = (plain: PlainText, bytes: Uint8Array): TextPiece[] =>
   [...inSteps(plain, bytes)].flat().concat(plain.flush());
 
 function rangesOf(marked: string): Range[] {
@@ -99,7 +99,7 @@ function rangesOf(marked: string): Range[] {
  * Cuts a snippet. `at`: beginning of the line of the first match, in bytes of output from the beginning of the pieces.
  */
 function cut(
-  pieces: readonly Piece[],
+  pieces: readonly TextPiece[],
   matches: readonly Range[],
 ): { readonly snippet: string; readonly ranges: readonly Range[]; readonly at: number } {
   const text = pieces.map((piece) => piece.text).join('');
@@ -124,7 +124,7 @@ const isInside = (text: string, at: number): boolean =>
   at > 0 && (text.charCodeAt(at) & 0xfc00) === 0xdc00 && (text.charCodeAt(at - 1) & 0xfc00) === 0xd800;
 
 /** Returns the offset of the line that contains `index`. Lines begin at the beginning of pieces. */
-function placeOf(pieces: readonly Piece[], index: number): number {
+function placeOf(pieces: readonly TextPiece[], index: number): number {
   let start = 0;
   let at = 0;
   for (const piece of pieces) {

@@ -32,11 +32,11 @@ export interface ForeignNews {
 }
 
 /** Sessions that the principal may see: those without a conversation, and those of these conversations. */
-export interface Sight {
+export interface VisibleSessions {
   readonly conversations: readonly string[];
 }
 
-export interface SearchAsk extends Sight {
+export interface SearchRequest extends VisibleSessions {
   readonly kind: 'search';
   /** Expression from `parseQuery`. */
   readonly expression: string;
@@ -46,22 +46,22 @@ export interface SearchAsk extends Sight {
   /** Only documents with a lower id. */
   readonly after?: number;
   readonly limit: number;
-  readonly withinMs: number;
+  readonly timeoutMs: number;
 }
 
 export type EventFilter = Omit<TrafficQuery, 'after' | 'limit'>;
 
-export interface EventsAsk extends Sight, EventFilter {
+export interface EventsRequest extends VisibleSessions, EventFilter {
   readonly kind: 'events';
   readonly after?: number;
   readonly limit: number;
 }
 
-export interface StatsAsk extends Sight, StatsQuery {
+export interface StatsRequest extends VisibleSessions, StatsQuery {
   readonly kind: 'stats';
 }
 
-export type Ask = SearchAsk | EventsAsk | StatsAsk;
+export type IndexRequest = SearchRequest | EventsRequest | StatsRequest;
 
 export interface FoundHit {
   readonly id: number;
@@ -99,7 +99,7 @@ export type ToIndex =
   | { readonly t: 'gone'; readonly ids: readonly string[] }
   /** All sessions were reported: everything else in the index is deleted. */
   | { readonly t: 'told_all' }
-  | { readonly t: 'ask'; readonly n: number; readonly ask: Ask }
+  | { readonly t: 'ask'; readonly n: number; readonly ask: IndexRequest }
   | { readonly t: 'stop' };
 
 export type FromIndex =

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { StatsAsk } from './wire.ts';
+import type { StatsRequest } from './wire.ts';
 import { IndexProcess } from './worker-client.ts';
 
-const ASK: StatsAsk = { kind: 'stats', conversations: [] };
+const ASK: StatsRequest = { kind: 'stats', conversations: [] };
 
 let dir: string;
 let index: IndexProcess;
@@ -51,37 +51,37 @@ async function open(onAsk: string, queueMs = 10_000): Promise<void> {
 describe('the process of the index', () => {
   it('is ended when a search does not come back, and started again', async () => {
     await open(`post({ t: 'began', n }); for (;;);`);
-    await expect(index.ask(ASK)).rejects.toMatchObject({ code: 'search_timeout' });
-    expect(() => index.ask(ASK)).toThrowError(expect.objectContaining({ code: 'index_unavailable' }));
+    await expect(index.query(ASK)).rejects.toMatchObject({ code: 'search_timeout' });
+    expect(() => index.query(ASK)).toThrowError(expect.objectContaining({ code: 'index_unavailable' }));
     await vi.waitFor(() => expect(starts).toBe(2), 10_000);
   });
 
   it('is started again when it dies, and who waits is told', async () => {
     await open('process.exit(1)');
-    await expect(index.ask(ASK)).rejects.toMatchObject({ code: 'index_unavailable' });
+    await expect(index.query(ASK)).rejects.toMatchObject({ code: 'index_unavailable' });
     await vi.waitFor(() => expect(starts).toBe(2), 10_000);
-    await expect(index.ask(ASK)).rejects.toMatchObject({ code: 'index_unavailable' });
+    await expect(index.query(ASK)).rejects.toMatchObject({ code: 'index_unavailable' });
     await vi.waitFor(() => expect(starts).toBe(3), 10_000);
   });
 
   it('is not ended for a question that waited behind others, and the limit of that one counts from its beginning', async () => {
     // Begins with each when the 50 ms of a search and the 1500 ms of grace are long over.
     await open(`setTimeout(() => { post({ t: 'began', n }); post({ t: 'answer', n, value: 'there' }); }, 1700)`);
-    const asked = [index.ask(ASK), index.ask(ASK), index.ask(ASK)];
-    expect(await Promise.all(asked)).toEqual(['there', 'there', 'there']);
+    const answers = [index.query(ASK), index.query(ASK), index.query(ASK)];
+    expect(await Promise.all(answers)).toEqual(['there', 'there', 'there']);
     expect(starts).toBe(1);
   });
 
   it('refuses what it has not begun in time, and lives on while it says anything at all', async () => {
     await open(`setInterval(() => post({ t: 'did', id: 'one', place: 1 }), 20)`, 200);
-    await expect(index.ask(ASK)).rejects.toMatchObject({ code: 'index_unavailable' });
+    await expect(index.query(ASK)).rejects.toMatchObject({ code: 'index_unavailable' });
     expect(index.isReady).toBe(true);
     expect(starts).toBe(1);
   });
 
   it('is begun anew at any moment, as often as somebody wants', async () => {
     await open(`post({ t: 'began', n }); for (;;);`);
-    const lost = index.ask(ASK).catch((error: { code: string }) => error.code);
+    const lost = index.query(ASK).catch((error: { code: string }) => error.code);
     for (let i = 0; i < 30; i += 1) {
       index.rebuild();
       await new Promise((resolve) => setTimeout(resolve, i % 3));
@@ -92,8 +92,8 @@ describe('the process of the index', () => {
 
   it('takes so many questions at once and no more', async () => {
     await open('', 300);
-    const waiting = Array.from({ length: 64 }, () => index.ask(ASK));
-    expect(() => index.ask(ASK)).toThrowError(expect.objectContaining({ code: 'index_unavailable' }));
+    const waiting = Array.from({ length: 64 }, () => index.query(ASK));
+    expect(() => index.query(ASK)).toThrowError(expect.objectContaining({ code: 'index_unavailable' }));
     const codes = await Promise.all(waiting.map((one) => one.catch((error: { code: string }) => error.code)));
     expect(codes.filter((code) => code !== 'search_timeout' && code !== 'index_unavailable')).toEqual([]);
   });

@@ -6,10 +6,10 @@ import type { Log } from '../base/logger.ts';
 import { afterOwnTime } from '../base/running-time.ts';
 import { WorkerProcess } from '../process/worker-process.ts';
 import { removeIndex } from './index-db.ts';
-import type { Answers, Ask, FromIndex, IndexFacts, IndexOptions, ToIndex } from './wire.ts';
+import type { Answers, FromIndex, IndexFacts, IndexOptions, IndexRequest, ToIndex } from './wire.ts';
 
 /** Maximum queries that wait at once: they come from people. */
-const MAX_ASKS = 64;
+const MAX_QUERIES = 64;
 /**
  * Time after a query's own limit until the process is killed: the query is then inside one statement of SQLite, which
  * only a kill can end.
@@ -39,7 +39,7 @@ export interface IndexProcessEvents {
   did(id: string, place: number): void;
 }
 
-interface Waiting {
+interface PendingQuery {
   readonly resolve: (value: never) => void;
   readonly reject: (error: BinnacleError) => void;
   /** Cancels the current time limit: until the query begins, then until it is answered. */
@@ -54,7 +54,7 @@ export class IndexProcess {
   readonly #options: IndexProcessOptions;
   readonly #events: IndexProcessEvents;
   readonly #log: Log;
-  readonly #asks = new Map<number, Waiting>();
+  readonly #queries = new Map<number, PendingQuery>();
   #child: Child | undefined;
   #heardAt = 0;
   #isReady = false;
@@ -63,7 +63,7 @@ export class IndexProcess {
   #again: NodeJS.Timeout | undefined;
   #n = 0;
   #isStopped = false;
-  #goneForGood: (() => void) | undefined;
+  #onceStopped: (() => void) | undefined;
   /** True if the file must be removed before the next start. */
   #isRebuilding = false;
   #facts: IndexFacts = { events: 0, documents: 0, behindBytes: 0, removed: 0, indexBytes: 0 };
@@ -95,9 +95,9 @@ export class IndexProcess {
   }
 
   /** Queries the index. Throws `index_unavailable`, `search_timeout`. */
-  ask<A extends Ask>(ask: A): Promise<Answers[A['kind']]> {
+  query<A extends IndexRequest>(request: A): Promise<Answers[A['kind']]> {
     if (!this.#isReady) throw new BinnacleError('index_unavailable');
-    if (this.#asks.size >= MAX_ASKS) {
+    if (this.#queries.size >= MAX_QUERIES) {
       throw new BinnacleError('index_unavailable', { message: 'Too many questions wait for the index.' });
     }
     this.#n += 1;
@@ -105,8 +105,8 @@ export class IndexProcess {
     return new Promise((resolve, reject) => {
       const late = new BinnacleError('index_unavailable', { message: 'The index is busy and has not begun in time.' });
       const cancel = afterOwnTime(this.#options.queueMs ?? QUEUE_MS, () => this.#giveUp(n, late));
-      this.#asks.set(n, { resolve, reject, cancel, since: performance.now() });
-      this.post({ t: 'ask', n, ask });
+      this.#queries.set(n, { resolve, reject, cancel, since: performance.now() });
+      this.post({ t: 'ask', n, ask: request });
     });
   }
 
@@ -124,12 +124,12 @@ export class IndexProcess {
     clearTimeout(this.#again);
     const child = this.#child;
     if (child === undefined) return;
-    const gone = new Promise<void>((resolve) => {
-      this.#goneForGood = resolve;
+    const stopped = new Promise<void>((resolve) => {
+      this.#onceStopped = resolve;
     });
     child.send({ t: 'stop' });
     const timer = setTimeout(() => child.kill(), STOP_MS);
-    await gone;
+    await stopped;
     clearTimeout(timer);
   }
 
@@ -159,8 +159,8 @@ export class IndexProcess {
     this.#isReady = false;
     this.#removedBefore += this.#facts.removed;
     this.#facts = { ...this.#facts, removed: 0 };
-    for (const n of [...this.#asks.keys()]) this.#refuse(n, new BinnacleError('index_unavailable'));
-    this.#goneForGood?.();
+    for (const n of [...this.#queries.keys()]) this.#refuse(n, new BinnacleError('index_unavailable'));
+    this.#onceStopped?.();
     if (this.#isStopped) return;
     if (performance.now() - this.#startedAt > SOUND_MS) this.#pause = FIRST_PAUSE_MS;
     this.#startIn(this.#pause);
@@ -178,7 +178,7 @@ export class IndexProcess {
    * it is killed.
    */
   #giveUp(n: number, why: BinnacleError): void {
-    const since = this.#asks.get(n)?.since ?? Number.POSITIVE_INFINITY;
+    const since = this.#queries.get(n)?.since ?? Number.POSITIVE_INFINITY;
     this.#refuse(n, why);
     if (this.#heardAt > since) return;
     this.#isReady = false;
@@ -187,7 +187,7 @@ export class IndexProcess {
 
   /** Starts the query's own limit, which the index enforces itself where it can. */
   #began(n: number): void {
-    const waiting = this.#asks.get(n);
+    const waiting = this.#queries.get(n);
     if (waiting === undefined) return;
     waiting.cancel();
     waiting.since = this.#heardAt;
@@ -196,9 +196,9 @@ export class IndexProcess {
   }
 
   #refuse(n: number, error: BinnacleError): void {
-    const waiting = this.#asks.get(n);
+    const waiting = this.#queries.get(n);
     if (waiting === undefined) return;
-    this.#asks.delete(n);
+    this.#queries.delete(n);
     waiting.cancel();
     waiting.reject(error);
   }
@@ -217,8 +217,8 @@ export class IndexProcess {
         this.#began(message.n);
         return;
       case 'answer': {
-        const waiting = this.#asks.get(message.n);
-        this.#asks.delete(message.n);
+        const waiting = this.#queries.get(message.n);
+        this.#queries.delete(message.n);
         waiting?.cancel();
         waiting?.resolve(message.value as never);
         return;

@@ -10,12 +10,12 @@ import { serveGateway } from '../process/worker-entry.ts';
 import type { Database, Statement } from '../store/sqlite.ts';
 import { EventIndex } from './event-rows.ts';
 import { isDamaged, openIndex, removeIndex } from './index-db.ts';
-import { Follow } from './indexer.ts';
+import { Indexer } from './indexer.ts';
 import { Readers } from './readers.ts';
 import { IndexRetention } from './retention.ts';
 import { Snippets } from './snippets.ts';
 import { TextIndex } from './text-index.ts';
-import type { Answers, Ask, FromIndex, IndexOptions, SearchAsk, ToIndex } from './wire.ts';
+import type { Answers, FromIndex, IndexOptions, IndexRequest, SearchRequest, ToIndex } from './wire.ts';
 
 /** Maximum size and duration of a transaction. Larger transactions make better segments of the full-text index. */
 const COMMIT_BYTES = 8 * 1024 * 1024;
@@ -40,14 +40,14 @@ class Index {
   readonly #texts: TextIndex;
   readonly #events: EventIndex;
   readonly #readers: Readers;
-  readonly #follow: Follow;
+  readonly #follow: Indexer;
   readonly #retention: IndexRetention;
   readonly #snippets: Snippets;
   /** Sessions deleted since the last commit: a failed transaction must not bring them back. */
   readonly #forgotten = new Set<string>();
   #transaction: { bytes: number; readonly since: number } | undefined;
-  #toldFacts = Number.NEGATIVE_INFINITY;
-  #lookedForRoom = Number.NEGATIVE_INFINITY;
+  #factsSentAt = Number.NEGATIVE_INFINITY;
+  #roomCheckedAt = Number.NEGATIVE_INFINITY;
   #hasRoom = true;
   #wake: (() => void) | undefined;
   #isStopping = false;
@@ -64,7 +64,7 @@ class Index {
     this.#texts = new TextIndex(db);
     this.#events = new EventIndex(db);
     this.#readers = new Readers(options.dir);
-    this.#follow = new Follow({ db, texts: this.#texts, events: this.#events }, this.#readers, {
+    this.#follow = new Indexer({ db, texts: this.#texts, events: this.#events }, this.#readers, {
       did: (id, place) => this.#post({ t: 'did', id, place }),
       warn: (message, facts) => this.#post({ t: 'warn', message, facts }),
     });
@@ -77,9 +77,9 @@ class Index {
     while (!this.#isStopping && !this.#isOver) {
       try {
         const isIdle = !(await this.#step());
-        this.#tellFacts(isIdle);
+        this.#sendFacts(isIdle);
         if (isIdle) await this.#sleep(this.#hasRoom ? IDLE_MS : AGAIN_MS);
-        else await turn();
+        else await yieldToEventLoop();
       } catch (error) {
         this.#recover(error);
         await this.#sleep(AGAIN_MS);
@@ -94,7 +94,7 @@ class Index {
 
   /** Does one step of work. Returns false if there is nothing to do. */
   async #step(): Promise<boolean> {
-    this.#lookForRoom();
+    this.#checkRoom();
     const transaction = this.#begin();
     const isFollowing = this.#hasRoom && this.#follow.hasWork;
     if (isFollowing) {
@@ -111,10 +111,10 @@ class Index {
     return true;
   }
 
-  #lookForRoom(): void {
+  #checkRoom(): void {
     const now = performance.now();
-    if (now - this.#lookedForRoom < FACTS_MS) return;
-    this.#lookedForRoom = now;
+    if (now - this.#roomCheckedAt < FACTS_MS) return;
+    this.#roomCheckedAt = now;
     const { bavail, bsize } = statfsSync(dirname(this.#options.path));
     const hasRoom = bavail * bsize >= LEFT_FREE_BYTES;
     if (this.#hasRoom && !hasRoom) {
@@ -143,15 +143,15 @@ class Index {
         this.#begin();
         for (const news of message.logs) {
           const before = this.#readers.news.get(news.id)?.oldest.place ?? news.oldest.place;
-          this.#follow.tell(news);
-          if (news.oldest.place > before) this.#retention.lookAgain();
+          this.#follow.accept(news);
+          if (news.oldest.place > before) this.#retention.checkSoon();
         }
         return;
       case 'gone':
         this.#forget(message.ids);
         return;
       case 'told_all':
-        this.#forgetUntold();
+        this.#forgetUnreported();
         return;
       case 'ask':
         void this.#answer(message.n, message.ask);
@@ -169,19 +169,19 @@ class Index {
       this.#forgotten.add(id);
       this.#follow.forget(id);
     }
-    this.#retention.lookAgain();
+    this.#retention.checkSoon();
   }
 
-  #forgetUntold(): void {
+  #forgetUnreported(): void {
     const rows = this.#db.prepare('SELECT id FROM logs WHERE gone = 0').all() as { id: string }[];
-    const untold = rows.map(({ id }) => id).filter((id) => !this.#readers.news.has(id));
-    this.#forget(untold);
+    const unreported = rows.map(({ id }) => id).filter((id) => !this.#readers.news.has(id));
+    this.#forget(unreported);
   }
 
-  async #answer(n: number, ask: Ask): Promise<void> {
+  async #answer(n: number, request: IndexRequest): Promise<void> {
     this.#post({ t: 'began', n });
     try {
-      this.#post({ t: 'answer', n, value: await this.#find(ask) });
+      this.#post({ t: 'answer', n, value: await this.#find(request) });
     } catch (error) {
       const wire =
         error instanceof BinnacleError ? error : new BinnacleError('index_unavailable', { message: String(error) });
@@ -190,20 +190,20 @@ class Index {
     }
   }
 
-  async #find(ask: Ask): Promise<Answers[keyof Answers]> {
-    if (ask.kind === 'events') return this.#events.list(ask);
-    if (ask.kind === 'stats') return this.#events.stats(ask);
-    return await this.#search(ask);
+  async #find(request: IndexRequest): Promise<Answers[keyof Answers]> {
+    if (request.kind === 'events') return this.#events.list(request);
+    if (request.kind === 'stats') return this.#events.stats(request);
+    return await this.#search(request);
   }
 
-  async #search(ask: SearchAsk): Promise<Answers['search']> {
-    const found = await this.#texts.find(ask, turn);
-    const page = found.slice(0, ask.limit);
-    const hits = await this.#snippets.of(page, ask.expression);
-    const seen = new Set(ask.conversations);
+  async #search(request: SearchRequest): Promise<Answers['search']> {
+    const found = await this.#texts.find(request, yieldToEventLoop);
+    const page = found.slice(0, request.limit);
+    const hits = await this.#snippets.of(page, request.expression);
+    const seen = new Set(request.conversations);
     return {
       hits,
-      next: found.length > ask.limit ? (page.at(-1)?.id ?? null) : null,
+      next: found.length > request.limit ? (page.at(-1)?.id ?? null) : null,
       behindBytes: this.#follow.behind(({ conversation }) => conversation === null || seen.has(conversation)),
     };
   }
@@ -250,10 +250,10 @@ class Index {
     if (forgotten.length > 0) setTimeout(() => this.take({ t: 'gone', ids: forgotten }), AGAIN_MS).unref();
   }
 
-  #tellFacts(isIdle: boolean): void {
+  #sendFacts(isIdle: boolean): void {
     const now = performance.now();
-    if (!isIdle && now - this.#toldFacts < FACTS_MS) return;
-    this.#toldFacts = now;
+    if (!isIdle && now - this.#factsSentAt < FACTS_MS) return;
+    this.#factsSentAt = now;
     this.#post({
       t: 'facts',
       facts: {
@@ -280,7 +280,7 @@ class Index {
 }
 
 /** Yields to the event loop, so that messages arrive. */
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const yieldToEventLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 serveGateway<ToIndex, FromIndex>((send) => {
   let index: Index | undefined;
@@ -294,7 +294,7 @@ serveGateway<ToIndex, FromIndex>((send) => {
         index?.take(message);
         return;
       }
-      index = new Index(message.options, (said) => send(said));
+      index = new Index(message.options, (outgoing) => send(outgoing));
       index.run().then(() => process.exit(0), end);
     } catch (error) {
       end(error);

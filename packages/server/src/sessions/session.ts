@@ -16,7 +16,7 @@ import {
 } from '@binnacle/protocol';
 import type { Head, LogReader } from '../log/log.ts';
 import { PageCache } from '../log/page-cache.ts';
-import { type Progress, type ProgressAsk, progressOf } from '../log/progress.ts';
+import { type LogProgress, type ProgressQuery, progressOf } from '../log/progress.ts';
 import type { SegmentFiles } from '../log/segment-files.ts';
 import { SegmentReader } from '../log/segment-reader.ts';
 import type { EndingTimes } from '../process/termination.ts';
@@ -228,7 +228,7 @@ export class Session {
   }
 
   /** Counts output over time, as far as the time limit of `ask` allows. Throws as `log`. */
-  async progress(ask: ProgressAsk): Promise<Progress> {
+  async progress(ask: ProgressQuery): Promise<LogProgress> {
     return await progressOf(join(this.#parts.dir, 'log'), this.log, ask);
   }
 

@@ -278,8 +278,8 @@ export class ConversationStore {
       case 'run_allowed': {
         const run = toRun(this.#run.get(id, event.run));
         if (run !== undefined && run.end === null) {
-          const { isAsked: _, ...given } = run;
-          this.#putRun.run(id, run.id, run.state, JSON.stringify(given));
+          const { isAsked: _, ...allowed } = run;
+          this.#putRun.run(id, run.id, run.state, JSON.stringify(allowed));
         }
         return record;
       }
@@ -302,8 +302,8 @@ export class ConversationStore {
         // Only a final end repeats the usage, but an aborted run has costs as well.
         const run = event.name === 'usage' ? toRun(this.#run.get(id, event.run)) : undefined;
         if (run !== undefined && run.end === null) {
-          const told: RunRecord = { ...run, usage: event.data as Usage };
-          this.#putRun.run(id, run.id, run.state, JSON.stringify(told));
+          const updated: RunRecord = { ...run, usage: event.data as Usage };
+          this.#putRun.run(id, run.id, run.state, JSON.stringify(updated));
         }
         return record;
       }
@@ -321,7 +321,7 @@ export class ConversationStore {
   #endRun(conversation: string, event: EndEvent): Usage | null {
     const run = toRun(this.#run.get(conversation, event.run));
     if (run === undefined || run.end !== null) return null;
-    const end = endOf(event);
+    const end = runEndOf(event);
     const usage = event.type === 'final' ? (event.usage ?? run.usage) : run.usage;
     const ended: RunRecord = { ...run, state: end.state, endedAt: event.at, end, usage };
     this.#putRun.run(conversation, run.id, ended.state, JSON.stringify(ended));
@@ -349,7 +349,7 @@ export class ConversationStore {
   }
 }
 
-export function endOf(event: EndEvent): RunEnd {
+export function runEndOf(event: EndEvent): RunEnd {
   switch (event.type) {
     case 'final':
       return event.stopReason === undefined ? { state: 'final' } : { state: 'final', stopReason: event.stopReason };

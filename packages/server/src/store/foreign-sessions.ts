@@ -6,7 +6,7 @@ import type { NewSession, SessionChange, SessionStore } from './sessions.ts';
 import type { Database, Statement } from './sqlite.ts';
 
 /** The progress of a session. Events after `place` in its log are not included yet. */
-export interface ForeignStanding {
+export interface ForeignProgress {
   /** Epoch of its producer. -1: without a producer, or before its first event. */
   readonly epoch: number;
   /** Sequence number of the producer's next event. */
@@ -17,12 +17,12 @@ export interface ForeignStanding {
   readonly heardAt: number;
 }
 
-export interface ForeignEnded {
-  readonly standing: ForeignStanding;
+export interface EndedForeignSession {
+  readonly progress: ForeignProgress;
   readonly change: SessionChange;
 }
 
-export interface ForeignRecord extends ForeignStanding, Omit<ForeignInfo, 'heardAt'> {
+export interface ForeignRecord extends ForeignProgress, Omit<ForeignInfo, 'heardAt'> {
   readonly session: SessionId;
 }
 
@@ -74,21 +74,21 @@ export class ForeignStore {
   }
 
   /** Saves all in one transaction. */
-  save(standings: Iterable<readonly [SessionId, ForeignStanding]>): void {
+  save(progress: Iterable<readonly [SessionId, ForeignProgress]>): void {
     transaction(this.#db, () => {
-      for (const [session, { epoch, nextSeq, place, offset, heardAt }] of standings) {
+      for (const [session, { epoch, nextSeq, place, offset, heardAt }] of progress) {
         this.#save.run(epoch, nextSeq, place, offset, heardAt, session);
       }
     });
   }
 
   /** Ends sessions: stores the progress and the end of each, in one transaction. */
-  end(ended: Iterable<readonly [SessionId, ForeignEnded]>): void {
+  end(ended: Iterable<readonly [SessionId, EndedForeignSession]>): void {
     transaction(this.#db, () => {
-      for (const [session, { standing, change }] of ended) {
+      for (const [session, { progress, change }] of ended) {
         // The session was deleted while the disk was too full for this write.
         if (this.#sessions.get(session)?.deleted !== false) continue;
-        const { epoch, nextSeq, place, offset, heardAt } = standing;
+        const { epoch, nextSeq, place, offset, heardAt } = progress;
         this.#save.run(epoch, nextSeq, place, offset, heardAt, session);
         this.#sessions.update(session, change);
       }

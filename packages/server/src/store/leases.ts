@@ -15,7 +15,7 @@ export interface LeaseRecord {
 export class LeaseStore {
   readonly #put: Statement;
   readonly #get: Statement;
-  readonly #held: Statement;
+  readonly #withHolder: Statement;
 
   constructor(db: Database) {
     // A fence smaller than the stored one is never written: it would let an old holder write again.
@@ -25,7 +25,7 @@ export class LeaseStore {
          fence = excluded.fence WHERE excluded.fence >= leases.fence`,
     );
     this.#get = db.prepare('SELECT * FROM leases WHERE session_id = ?');
-    this.#held = db.prepare('SELECT * FROM leases WHERE holder IS NOT NULL');
+    this.#withHolder = db.prepare('SELECT * FROM leases WHERE holder IS NOT NULL');
   }
 
   /** Returns false, and changes nothing, if a newer fence is stored. */
@@ -38,8 +38,8 @@ export class LeaseStore {
     return row === undefined ? undefined : toRecord(row as Row);
   }
 
-  listHeld(): readonly LeaseRecord[] {
-    return this.#held.all().map((row) => toRecord(row as Row));
+  listWithHolder(): readonly LeaseRecord[] {
+    return this.#withHolder.all().map((row) => toRecord(row as Row));
   }
 }
 

@@ -8,7 +8,7 @@ export const MAX_PAGE = 200;
 export const DEFAULT_PAGE = 50;
 const CONTEXT_MESSAGES = 100;
 /** Maximum messages per conversation, newest first. The ids of older ones can be used again. */
-const KEPT_MESSAGES = 10_000;
+const MAX_STORED_MESSAGES = 10_000;
 /** Number of messages that are dropped at once. */
 const DROP_STEP = 100;
 
@@ -16,8 +16,13 @@ const DROP_STEP = 100;
 export const answerId = (run: string): string => `answer:${run}`;
 
 /** Returns the digest of a message. Two messages with one id are the same if their digests are equal. */
-export const digestOf = ({ text, timeoutMs = 0 }: { readonly text: string; readonly timeoutMs?: number }): string =>
-  createHash('sha256').update(`${timeoutMs}\n${text}`).digest('base64url');
+export const messageDigest = ({
+  text,
+  timeoutMs = 0,
+}: {
+  readonly text: string;
+  readonly timeoutMs?: number;
+}): string => createHash('sha256').update(`${timeoutMs}\n${text}`).digest('base64url');
 
 export class MessageStore {
   readonly #add: Statement;
@@ -59,9 +64,9 @@ export class MessageStore {
   /** Adds a message at the end. Returns true if the oldest were dropped for it. */
   add(conversation: string, message: MessageInfo): boolean {
     const n = this.#nextN(conversation);
-    this.#add.run(conversation, n, message.id, message.state, digestOf(message), JSON.stringify(message));
-    if (n % DROP_STEP !== 0 || n <= KEPT_MESSAGES) return false;
-    this.#drop.run(conversation, n - KEPT_MESSAGES);
+    this.#add.run(conversation, n, message.id, message.state, messageDigest(message), JSON.stringify(message));
+    if (n % DROP_STEP !== 0 || n <= MAX_STORED_MESSAGES) return false;
+    this.#drop.run(conversation, n - MAX_STORED_MESSAGES);
     return true;
   }
 
@@ -127,8 +132,8 @@ export class MessageStore {
     const by = row === undefined ? { user: null, name: '' } : toMessage(row).by;
     const rows = this.#context.all(conversation, row?.n ?? 0, CONTEXT_MESSAGES).reverse();
     // An empty answer exists for people; models refuse it.
-    const said = rows.map(toMessage).filter(({ state, text }) => state === 'delivered' && text !== '');
-    return { history: said.map(({ role, text }) => ({ role, text })), by };
+    const delivered = rows.map(toMessage).filter(({ state, text }) => state === 'delivered' && text !== '');
+    return { history: delivered.map(({ role, text }) => ({ role, text })), by };
   }
 
   #row(conversation: string, id: string): MessageRow | undefined {

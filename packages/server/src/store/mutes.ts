@@ -4,7 +4,7 @@ import { BinnacleError } from '@binnacle/protocol';
 import { type Database, type Statement, toDisk } from './sqlite.ts';
 
 /** `target`: an id, for a conversation as well: its key can belong to another conversation later. */
-export interface Muted {
+export interface MutedTarget {
   readonly kind: 'session' | 'conversation';
   readonly target: string;
 }
@@ -37,7 +37,7 @@ export class MuteStore {
   }
 
   /** Throws `too_many_mutes`, `disk_full`. */
-  put(user: string, { kind, target }: Muted): void {
+  put(user: string, { kind, target }: MutedTarget): void {
     const count = (): number => (this.#count.get(user) as { readonly n: number }).n;
     if (count() >= this.#maxOfUser && !this.has(user, { kind, target })) {
       // Retention removes sessions without their mutes.
@@ -49,20 +49,20 @@ export class MuteStore {
     toDisk(() => this.#put.run(user, kind, target));
   }
 
-  drop(user: string, { kind, target }: Muted): void {
+  drop(user: string, { kind, target }: MutedTarget): void {
     this.#drop.run(user, kind, target);
   }
 
-  has(user: string, { kind, target }: Muted): boolean {
+  has(user: string, { kind, target }: MutedTarget): boolean {
     return this.#has.get(user, kind, target) !== undefined;
   }
 
-  list(user: string): readonly Muted[] {
-    return this.#list.all(user) as unknown as readonly Muted[];
+  list(user: string): readonly MutedTarget[] {
+    return this.#list.all(user) as unknown as readonly MutedTarget[];
   }
 
   /** Removes the mutes of all users for a target that is gone. */
-  forget({ kind, target }: Muted): void {
+  forget({ kind, target }: MutedTarget): void {
     this.#forget.run(kind, target);
   }
 }

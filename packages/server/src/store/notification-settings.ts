@@ -2,12 +2,12 @@
 
 import { type Database, type Statement, toDisk } from './sqlite.ts';
 
-export interface HailWishes {
+export interface UserNotificationSettings {
   /** True: notifies also at the end of an agent's turn, and not only when something waits for the user. */
   readonly done: boolean;
 }
 
-export class HailWishStore {
+export class NotificationSettingsStore {
   readonly #put: Statement;
   readonly #drop: Statement;
   readonly #has: Statement;
@@ -18,12 +18,12 @@ export class HailWishStore {
     this.#has = db.prepare('SELECT 1 FROM hail_wishes WHERE user = ?');
   }
 
-  of(user: string): HailWishes {
+  of(user: string): UserNotificationSettings {
     return { done: this.#has.get(user) === undefined };
   }
 
   /** Throws `disk_full`. */
-  set(user: string, { done }: HailWishes): void {
+  set(user: string, { done }: UserNotificationSettings): void {
     toDisk(() => (done ? this.#drop : this.#put).run(user));
   }
 }

@@ -92,7 +92,7 @@ const MAX_PAGE = 1000;
 const DEFAULT_PAGE = 100;
 
 /** Limits a requested page size: 1 to 1000, default 100. */
-export const pageSize = (asked?: number): number => Math.max(1, Math.min(MAX_PAGE, asked ?? DEFAULT_PAGE));
+export const pageSize = (requested?: number): number => Math.max(1, Math.min(MAX_PAGE, requested ?? DEFAULT_PAGE));
 
 const ROWS = `SELECT sessions.*, emitted_id, user, producer, source, labels, place, offset, heard_at
   FROM sessions LEFT JOIN foreign_sessions ON foreign_sessions.session = sessions.id`;

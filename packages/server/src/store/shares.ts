@@ -61,7 +61,7 @@ export interface GuestRecord {
   readonly redeemedAt: number;
 }
 
-export interface ShareDeed {
+export interface ShareAuditEntry {
   readonly at: number;
   readonly what: 'made' | 'redeemed' | 'refused' | 'revoked';
   /** Name of the person or the guest; for `refused` the error code. */
@@ -81,7 +81,7 @@ const MAX_OVER = 1000;
 const MAX_REFUSED = 100;
 
 /** Returns the reason for which a link is closed; undefined while it is open. */
-export function endOf({ revokedAt, expiresAt }: ShareRecord, now: number): Code | undefined {
+export function shareEndOf({ revokedAt, expiresAt }: ShareRecord, now: number): Code | undefined {
   if (revokedAt !== null) return 'share_revoked';
   return expiresAt <= now ? 'share_expired' : undefined;
 }
@@ -254,8 +254,8 @@ export class ShareStore {
   }
 
   /** Returns the audit, oldest first. */
-  audit(id: string): readonly ShareDeed[] {
-    return this.#audit.all(id) as unknown as readonly ShareDeed[];
+  audit(id: string): readonly ShareAuditEntry[] {
+    return this.#audit.all(id) as unknown as readonly ShareAuditEntry[];
   }
 }
 

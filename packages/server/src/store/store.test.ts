@@ -225,9 +225,9 @@ describe('sessions', () => {
   test('that are not finished are found again', () => {
     const states = ['starting', 'running', 'exited', 'closed', 'lost'] as const;
     for (const state of states) catalogue.sessions.insert({ id: newId(), name: state, spec, state });
-    const gone = newId();
-    catalogue.sessions.insert({ id: gone, name: 'gone', spec, state: 'running' });
-    catalogue.sessions.remove(gone);
+    const missing = newId();
+    catalogue.sessions.insert({ id: missing, name: 'gone', spec, state: 'running' });
+    catalogue.sessions.remove(missing);
     const names = catalogue.sessions.listUnfinished().map(({ name }) => name);
     expect(names).toEqual(['starting', 'running', 'exited']);
   });
@@ -257,9 +257,9 @@ describe('leases', () => {
     expect(catalogue.leases.put({ sessionId, holder: 'a', leaseSha256: hash('a'), fence: 5 })).toBe(true);
     expect(catalogue.leases.put({ sessionId, holder: 'b', leaseSha256: hash('b'), fence: 4 })).toBe(false);
     expect(catalogue.leases.get(sessionId)).toMatchObject({ holder: 'a', fence: 5 });
-    expect(catalogue.leases.listHeld()).toHaveLength(1);
+    expect(catalogue.leases.listWithHolder()).toHaveLength(1);
     expect(catalogue.leases.put({ sessionId, holder: null, leaseSha256: null, fence: 5 })).toBe(true);
-    expect(catalogue.leases.listHeld()).toEqual([]);
+    expect(catalogue.leases.listWithHolder()).toEqual([]);
     reopen();
     expect(catalogue.leases.get(sessionId)).toEqual({ sessionId, holder: null, leaseSha256: null, fence: 5 });
   });

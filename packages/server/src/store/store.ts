@@ -10,7 +10,7 @@ import { ForeignStore } from './foreign-sessions.ts';
 import { IssuedStore } from './issued.ts';
 import { LeaseStore } from './leases.ts';
 import { MAX_MUTES_OF_USER, MuteStore } from './mutes.ts';
-import { HailWishStore } from './notification-settings.ts';
+import { NotificationSettingsStore } from './notification-settings.ts';
 import { OAuthGrantStore } from './oauth-grants.ts';
 import { PluginStorage } from './plugin-storage.ts';
 import { PtyStore } from './ptys.ts';
@@ -49,7 +49,7 @@ export class Catalogue {
   readonly pushSubscriptions: PushSubscriptionStore;
   readonly mutes: MuteStore;
   readonly waits: WaitStore;
-  readonly hailWishes: HailWishStore;
+  readonly notificationSettings: NotificationSettingsStore;
   /** Time by which rows are old enough to be removed. */
   readonly time: TrustedTime;
   readonly oauthGrants: OAuthGrantStore;
@@ -77,7 +77,7 @@ export class Catalogue {
       ofUser: limits.maxPushSubscriptionsOfUser ?? MAX_SUBSCRIPTIONS_OF_USER,
     });
     this.mutes = new MuteStore(db, limits.maxMutesOfUser ?? MAX_MUTES_OF_USER);
-    this.hailWishes = new HailWishStore(db);
+    this.notificationSettings = new NotificationSettingsStore(db);
   }
 
   /**

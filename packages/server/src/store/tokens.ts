@@ -78,10 +78,10 @@ export class TokenStore {
     this.#expire.run(this.#time.now());
     const { n } = this.#count.get() as { readonly n: number };
     if (n >= MAX_TOKENS) throw new BinnacleError('too_many_tokens', { details: { limit: MAX_TOKENS } });
-    const { secretExpiresAt = null, ...kept } = token;
-    const { id, name, scope, user, sha256, expiresAt } = kept;
+    const { secretExpiresAt = null, ...fields } = token;
+    const { id, name, scope, user, sha256, expiresAt } = fields;
     this.#insert.run(id, name, scope, user, sha256, now, expiresAt, secretExpiresAt);
-    return { ...kept, createdAt: now, lastUsed: null };
+    return { ...fields, createdAt: now, lastUsed: null };
   }
 
   /** Finds expired tokens as well: the caller compares the times. `expiresAt` is the end of the secret. */
@@ -167,12 +167,12 @@ export class LoginStore {
     const now = Date.now();
     // Expired rows grant no access; they stay until the clock that reports the expiry is trusted.
     this.#expire.run(this.#time.now());
-    const { keySha256, ...kept } = login;
-    const { id, name, scope, user, sha256, issuer, expiresAt } = kept;
+    const { keySha256, ...fields } = login;
+    const { id, name, scope, user, sha256, issuer, expiresAt } = fields;
     this.#insert.run(id, name, scope, user, sha256, keySha256, issuer, now, expiresAt);
     const ended = this.#surplus.all(MAX_LOGINS).map((row) => (row as { readonly id: string }).id);
     for (const old of ended) this.#remove.run(old);
-    return { record: { ...kept, createdAt: now, lastUsed: null }, ended };
+    return { record: { ...fields, createdAt: now, lastUsed: null }, ended };
   }
 
   /** Finds a login by the digest of its key. Finds expired logins as well: the caller compares the times. */

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { boundedUsage, MAX_COST_USD, MAX_TOKENS, sumOfUsage, usageOf } from './usage.ts';
+import { boundedUsage, MAX_COST_USD, MAX_USAGE_TOKENS, sumOfUsage, usageOf } from './usage.ts';
 
 it('adds up what is known, and makes up nothing', () => {
   expect(sumOfUsage(null, null)).toBeNull();
@@ -19,9 +19,9 @@ it('reads a row whose numbers are not all known', () => {
 });
 
 it('takes no number that no run could have taken', () => {
-  const most = { inputTokens: MAX_TOKENS, outputTokens: 0, costUsd: MAX_COST_USD };
+  const most = { inputTokens: MAX_USAGE_TOKENS, outputTokens: 0, costUsd: MAX_COST_USD };
   expect(boundedUsage(most)).toEqual(most);
-  for (const wrong of [-1, MAX_TOKENS * 2, 1e300, Number.POSITIVE_INFINITY, Number.NaN, null, '5']) {
+  for (const wrong of [-1, MAX_USAGE_TOKENS * 2, 1e300, Number.POSITIVE_INFINITY, Number.NaN, null, '5']) {
     expect(boundedUsage({ inputTokens: wrong as number, outputTokens: 3, costUsd: wrong as number })).toEqual({
       outputTokens: 3,
     });
@@ -30,7 +30,7 @@ it('takes no number that no run could have taken', () => {
 });
 
 it('adds up to a number that can be told, also to what older rows have', () => {
-  const most = { inputTokens: MAX_TOKENS, costUsd: MAX_COST_USD };
+  const most = { inputTokens: MAX_USAGE_TOKENS, costUsd: MAX_COST_USD };
   expect(sumOfUsage(most, most)).toEqual(most);
   expect(sumOfUsage({ inputTokens: 2, costUsd: Number.POSITIVE_INFINITY }, { costUsd: 0.5 })).toEqual({
     ...{ inputTokens: 2, costUsd: 0.5 },

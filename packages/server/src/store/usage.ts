@@ -3,12 +3,12 @@
 import type { Usage } from '@binnacle/protocol';
 
 /** Maximum tokens of a run and of a conversation; a larger report is an error or a lie. */
-export const MAX_TOKENS = 1e15;
+export const MAX_USAGE_TOKENS = 1e15;
 export const MAX_COST_USD = 1e9;
 
 const MOST: Readonly<Record<keyof Usage, number>> = {
-  inputTokens: MAX_TOKENS,
-  outputTokens: MAX_TOKENS,
+  inputTokens: MAX_USAGE_TOKENS,
+  outputTokens: MAX_USAGE_TOKENS,
   costUsd: MAX_COST_USD,
 };
 const NAMES = Object.keys(MOST) as readonly (keyof Usage)[];
@@ -17,13 +17,13 @@ const NAMES = Object.keys(MOST) as readonly (keyof Usage)[];
 const COST_STEPS = 1e9;
 
 /** Returns an agent's reported usage without impossible values, which count as absent. */
-export function boundedUsage(told: Readonly<Partial<Record<keyof Usage, unknown>>>): Usage {
+export function boundedUsage(reported: Readonly<Partial<Record<keyof Usage, unknown>>>): Usage {
   // NaN fails both comparisons.
   const isPossible = (name: keyof Usage): boolean => {
-    const value = told[name];
+    const value = reported[name];
     return typeof value === 'number' && value >= 0 && value <= MOST[name];
   };
-  return Object.fromEntries(NAMES.filter(isPossible).map((name) => [name, told[name]])) as Usage;
+  return Object.fromEntries(NAMES.filter(isPossible).map((name) => [name, reported[name]])) as Usage;
 }
 
 /** Adds two usages, each number if it is known in either; null if none is. */

@@ -2,7 +2,7 @@
 
 import type { Database, Statement } from './sqlite.ts';
 
-export interface Wait {
+export interface StoredWait {
   /** ms since 1970. */
   readonly since: number;
   /** Bytes of output before the wait. */
@@ -37,13 +37,13 @@ export class WaitStore {
   }
 
   /** Stores a wait, unless another began within `SAME_MS`. Throws the failures of SQLite on a full disk. */
-  put(session: string, { since, offset, text }: Wait): void {
+  put(session: string, { since, offset, text }: StoredWait): void {
     const { changes } = this.#put.run(session, since, offset, text, session, since - SAME_MS, since + SAME_MS);
     if (Number(changes) > 0) this.#trim.run(session, session);
   }
 
   /** Returns the waits in order. */
-  list(session: string): readonly Wait[] {
-    return this.#list.all(session) as unknown as readonly Wait[];
+  list(session: string): readonly StoredWait[] {
+    return this.#list.all(session) as unknown as readonly StoredWait[];
   }
 }

@@ -14,7 +14,7 @@ const KINDS: Readonly<Record<string, string>> = {
 };
 
 /** `isThere`: true if the event has the field at all. */
-export function wrongWords(issue: Issue, isThere: boolean): string {
+export function describeIssue(issue: Issue, isThere: boolean): string {
   switch (issue.code) {
     case 'invalid_type':
       return isThere ? `is no ${KINDS[issue.expected] ?? issue.expected}` : 'is missing';
@@ -26,7 +26,7 @@ export function wrongWords(issue: Issue, isThere: boolean): string {
       return `is none of ${issue.values.map(String).join(', ')}`;
     case 'invalid_key': {
       const [inner] = issue.issues;
-      return `has a name that ${inner === undefined ? 'is not valid' : wrongWords(inner, true)}`;
+      return `has a name that ${inner === undefined ? 'is not valid' : describeIssue(inner, true)}`;
     }
     case 'invalid_union':
     case 'custom':

@@ -148,11 +148,11 @@ describe('an event of an emitter', () => {
     expect(event.output).toHaveLength(MIB);
     expect(event.size).toEqual({ cols: 65_535, rows: 1 });
     expect(event.isFinal).toBe(true);
-    expect(event.told.at).toBe(NOW + 60_000);
+    expect(event.mark.at).toBe(NOW + 60_000);
     expect(Object.keys(event.labels)).toHaveLength(16);
     expect(parse({ response: 'x'.repeat(MIB) }).output).toHaveLength(MIB);
-    expect(parse({ exit_code: -(2 ** 31) }).told.exit_code).toBe(-(2 ** 31));
-    expect(parse({ exit_code: 2 ** 32 - 1 }).told.exit_code).toBe(2 ** 32 - 1);
+    expect(parse({ exit_code: -(2 ** 31) }).mark.exit_code).toBe(-(2 ** 31));
+    expect(parse({ exit_code: 2 ** 32 - 1 }).mark.exit_code).toBe(2 ** 32 - 1);
   });
 
   it('keeps output byte by byte: NUL, escapes, every byte as base64, whole characters as text', () => {
@@ -176,8 +176,8 @@ describe('an event of an emitter', () => {
       isFinal: false,
       told: {},
     });
-    expect(parse({ is_final: false, lost_bytes: 0 }).told).toEqual({});
-    expect(parse({ exit_code: 0, signal: null, is_final: true }).told).toEqual({
+    expect(parse({ is_final: false, lost_bytes: 0 }).mark).toEqual({});
+    expect(parse({ exit_code: 0, signal: null, is_final: true }).mark).toEqual({
       exit_code: 0,
       signal: null,
       is_final: true,
@@ -196,7 +196,7 @@ describe('an event of an emitter', () => {
     [NOW + 0.4, NOW],
     [0, 0],
   ])('reads the time %s', (timestamp, at) => {
-    expect(parse({ timestamp }).told.at).toBe(at);
+    expect(parse({ timestamp }).mark.at).toBe(at);
   });
 
   it.each([

@@ -4,7 +4,7 @@ import { BinnacleError, type Code, isEmittedId, type OutputKind, type TrafficMar
 import { z } from 'zod';
 import { MAX_ENTRY_BYTES } from '../log/log.ts';
 import { hasMoreThan, Labels, line, plain } from '../sessions/labels.ts';
-import { fieldOf, isThere, wrongWords } from './event-format.ts';
+import { describeIssue, fieldOf, isThere } from './event-format.ts';
 
 const MAX_COMMAND_BYTES = 64 * 1024;
 const MAX_PREVIEW = 500;
@@ -22,7 +22,7 @@ const NO_TIME = 'is neither ms since 1970 nor ISO 8601';
 const NOTHING = new Uint8Array(0);
 
 /** Contents of one event. */
-export interface Emitted {
+export interface EmittedEvent {
   readonly sessionId: string;
   readonly seq: number | null;
   /** Undefined: not given. */
@@ -35,7 +35,7 @@ export interface Emitted {
   readonly size: { readonly cols: number; readonly rows: number } | undefined;
   readonly isFinal: boolean;
   /** Further fields that are stored; without epoch, seq and bytes. */
-  readonly told: Omit<TrafficMark['traffic'], 'epoch' | 'seq' | 'bytes'>;
+  readonly mark: Omit<TrafficMark['traffic'], 'epoch' | 'seq' | 'bytes'>;
 }
 
 const Count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
@@ -101,13 +101,13 @@ function checkSize(raw: unknown): void {
  * Parses an event. `hasProducer`: every event must have a number, else none may. Throws `bad_event`, `bad_session_id`,
  * `bad_time`, `event_too_large`.
  */
-export function parseEvent(raw: unknown, hasProducer: boolean, now: number): Emitted {
+export function parseEvent(raw: unknown, hasProducer: boolean, now: number): EmittedEvent {
   checkSize(raw);
   const result = Event.safeParse(raw);
   if (!result.success) {
     const [issue] = result.error.issues;
     if (issue === undefined) throw new BinnacleError('bad_event');
-    throw bad('bad_event', fieldOf(issue), wrongWords(issue, isThere(raw, issue.path)));
+    throw bad('bad_event', fieldOf(issue), describeIssue(issue, isThere(raw, issue.path)));
   }
   const event = result.data;
   if (!isEmittedId(event.session_id)) throw bad('bad_session_id', 'session_id', 'is not an id');
@@ -128,7 +128,7 @@ export function parseEvent(raw: unknown, hasProducer: boolean, now: number): Emi
     cwd: event.cwd,
     size: event.cols === undefined || event.rows === undefined ? undefined : { cols: event.cols, rows: event.rows },
     isFinal: event.is_final === true,
-    told: toldBy(event, now),
+    mark: markOf(event, now),
   };
 }
 
@@ -161,7 +161,7 @@ export const Producer = z.strictObject({
   epoch: Count,
 });
 
-function toldBy(event: Raw, now: number): Emitted['told'] {
+function markOf(event: Raw, now: number): EmittedEvent['mark'] {
   const { command, command_preview, response_preview, exit_code, signal, lost_bytes } = event;
   if (command !== undefined && Buffer.byteLength(command) > MAX_COMMAND_BYTES) {
     throw tooLarge('command', MAX_COMMAND_BYTES);

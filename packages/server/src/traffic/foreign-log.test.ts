@@ -12,11 +12,11 @@ import { GroupSync } from '../log/group-sync.ts';
 import type { Entry } from '../log/log.ts';
 import { listSegments, SEGMENT_HEADER_BYTES, segmentPath } from '../log/segment.ts';
 import { SegmentReader } from '../log/segment-reader.ts';
-import type { ForeignStanding } from '../store/foreign-sessions.ts';
-import { type Emitted, parseEvent } from './event.ts';
-import { ForeignLog, type ForeignLogOptions, type Outcome } from './foreign-log.ts';
+import type { ForeignProgress } from '../store/foreign-sessions.ts';
+import { type EmittedEvent, parseEvent } from './event.ts';
+import { type EventOutcome, ForeignLog, type ForeignLogOptions } from './foreign-log.ts';
 
-const NEW: ForeignStanding = { epoch: -1, nextSeq: 0, place: 0, offset: 0, heardAt: 1 };
+const NEW: ForeignProgress = { epoch: -1, nextSeq: 0, place: 0, offset: 0, heardAt: 1 };
 const EVER = Number.MAX_SAFE_INTEGER;
 const group = new GroupSync({ intervalMs: 0 });
 const options = (changed: Partial<ForeignLogOptions> = {}): ForeignLogOptions => ({
@@ -28,10 +28,10 @@ const options = (changed: Partial<ForeignLogOptions> = {}): ForeignLogOptions =>
   ...changed,
 });
 
-const event = (seq: number | undefined, more: object = {}): Emitted =>
+const event = (seq: number | undefined, more: object = {}): EmittedEvent =>
   parseEvent({ session_id: 's', ...(seq === undefined ? {} : { seq }), ...more }, seq !== undefined, Date.now());
 const producer = (epoch = 0) => ({ id: 'p', epoch });
-const codes = (outcomes: readonly Outcome[]): string[] =>
+const codes = (outcomes: readonly EventOutcome[]): string[] =>
   outcomes.map((outcome) => (outcome instanceof BinnacleError ? outcome.code : outcome));
 
 let root: string;
@@ -70,7 +70,7 @@ describe('the log of a session whose program runs elsewhere', () => {
     const [gap, later] = log.take([event(5), event(3)], producer(), 8);
     expect(gap).toMatchObject({ code: 'seq_gap', details: { expected: 3, received: 5 } });
     expect(later).toMatchObject({ code: 'earlier_refused' });
-    expect(log.standing).toMatchObject({ epoch: 0, nextSeq: 3, heardAt: 7, ...log.head });
+    expect(log.progress).toMatchObject({ epoch: 0, nextSeq: 3, heardAt: 7, ...log.head });
     await log.close();
     const { output, marks } = await read();
     expect(output).toBe('abc');
@@ -86,7 +86,7 @@ describe('the log of a session whose program runs elsewhere', () => {
     const log = await ForeignLog.open(dir, NEW, options());
     expect(codes(log.take([event(0, { response: 'old ' })], producer(3), 1))).toEqual(['stored']);
     expect(log.take([event(1)], producer(4), 1)[0]).toMatchObject({ code: 'seq_gap', details: { expected: 0 } });
-    expect(log.standing.epoch).toBe(3);
+    expect(log.progress.epoch).toBe(3);
     expect(codes(log.take([event(0, { response: 'new ' })], producer(4), 1))).toEqual(['stored']);
     const [zombie, behind] = log.take([event(1, { response: 'undead' }), event(2)], producer(3), 1);
     expect(zombie).toMatchObject({ code: 'stale_epoch', status: 403, details: { epoch: 4, received: 3 } });
@@ -173,30 +173,30 @@ describe('the log of a session whose program runs elsewhere', () => {
       fc.asyncProperty(fc.array(Step, { maxLength: 25 }), async (steps) => {
         const at = mkdtempSync(join(root, 'run-'));
         let log = await ForeignLog.open(at, NEW, options());
-        const rows: ForeignStanding[] = [NEW];
-        const kept: { epoch: number; seq: number; text: string }[] = [];
+        const rows: ForeignProgress[] = [NEW];
+        const stored: { epoch: number; seq: number; text: string }[] = [];
         let epoch = 0;
         let next = 0;
-        const make = (from: number, count: number, bytes: number, of: number): Emitted[] =>
+        const make = (from: number, count: number, bytes: number, of: number): EmittedEvent[] =>
           Array.from({ length: count }, (_, n) => {
             const text = `<${of}.${from + n}>`.padEnd(bytes, '.');
             return event(from + n, { response: text, ...(n % 3 === 0 ? { stream: 'stderr' } : {}) });
           });
-        const expectTaken = (events: readonly Emitted[], outcomes: readonly Outcome[]): void => {
+        const expectTaken = (events: readonly EmittedEvent[], outcomes: readonly EventOutcome[]): void => {
           let expected = next;
           let hasFailed = false;
           for (const [i, { seq, output }] of events.entries()) {
-            const wanted = hasFailed
+            const status = hasFailed
               ? 'earlier_refused'
               : (seq ?? 0) < expected
                 ? 'duplicate'
                 : seq === expected
                   ? 'stored'
                   : 'seq_gap';
-            expect(codes(outcomes)[i]).toBe(wanted);
-            if (wanted === 'seq_gap') hasFailed = true;
-            if (wanted !== 'stored') continue;
-            kept.push({ epoch, seq: expected, text: Buffer.from(output).toString() });
+            expect(codes(outcomes)[i]).toBe(status);
+            if (status === 'seq_gap') hasFailed = true;
+            if (status !== 'stored') continue;
+            stored.push({ epoch, seq: expected, text: Buffer.from(output).toString() });
             expected += 1;
           }
           next = expected;
@@ -206,9 +206,9 @@ describe('the log of a session whose program runs elsewhere', () => {
             if (what === 'send') {
               const events = make(Math.max(0, next - x), count, bytes, epoch);
               expectTaken(events, log.take(events, producer(epoch), 1));
-              rows.push(log.standing);
+              rows.push(log.progress);
             } else if (what === 'stale') {
-              if (epoch === 0 || kept.at(-1)?.epoch !== epoch) continue;
+              if (epoch === 0 || stored.at(-1)?.epoch !== epoch) continue;
               const outcomes = log.take(make(0, count, bytes, epoch - 1), producer(epoch - 1), 1);
               expect(codes(outcomes)[0]).toBe('stale_epoch');
             } else if (what === 'epoch') {
@@ -216,7 +216,7 @@ describe('the log of a session whose program runs elsewhere', () => {
               next = 0;
               const events = make(0, count, bytes, epoch);
               expectTaken(events, log.take(events, producer(epoch), 1));
-              rows.push(log.standing);
+              rows.push(log.progress);
             } else {
               const { place } = log.head;
               if (what === 'tear') {
@@ -234,21 +234,21 @@ describe('the log of a session whose program runs elsewhere', () => {
               expect(log.head.place).toBeGreaterThanOrEqual(place);
               if (what === 'tear') {
                 const events = make(next, count, bytes, epoch);
-                const stored = log.standing.epoch === epoch ? log.standing.nextSeq - next : 0;
+                const known = log.progress.epoch === epoch ? log.progress.nextSeq - next : 0;
                 const outcomes = codes(log.take(events, producer(epoch), 1));
-                expect(outcomes).toEqual(events.map((_, i) => (i < stored ? 'duplicate' : 'stored')));
+                expect(outcomes).toEqual(events.map((_, i) => (i < known ? 'duplicate' : 'stored')));
                 for (const { seq, output } of events) {
-                  kept.push({ epoch, seq: seq ?? -1, text: Buffer.from(output).toString() });
+                  stored.push({ epoch, seq: seq ?? -1, text: Buffer.from(output).toString() });
                 }
                 next += count;
-                rows.push(log.standing);
+                rows.push(log.progress);
               }
             }
           }
           const { output, marks } = await read(at);
-          expect(output).toBe(kept.map(({ text }) => text).join(''));
-          expect(marks.map(({ epoch: e, seq }) => [e, seq])).toEqual(kept.map((one) => [one.epoch, one.seq]));
-          expect(marks.map(({ bytes }) => bytes)).toEqual(kept.map(({ text }) => text.length));
+          expect(output).toBe(stored.map(({ text }) => text).join(''));
+          expect(marks.map(({ epoch: e, seq }) => [e, seq])).toEqual(stored.map((one) => [one.epoch, one.seq]));
+          expect(marks.map(({ bytes }) => bytes)).toEqual(stored.map(({ text }) => text.length));
         } finally {
           await log.close();
           rmSync(at, { recursive: true });
@@ -261,7 +261,7 @@ describe('the log of a session whose program runs elsewhere', () => {
   it('T33: a batch torn at any byte is there up to a whole event, and is whole once it is sent again', async () => {
     const log = await ForeignLog.open(dir, NEW, options());
     log.take([event(0, { response: 'before|' })], producer(), 1);
-    const row = log.standing;
+    const row = log.progress;
     const { head } = log;
     const batch = [
       event(1, { response: 'one|', cols: 90, rows: 20 }),
@@ -278,7 +278,7 @@ describe('the log of a session whose program runs elsewhere', () => {
       cpSync(dir, at, { recursive: true });
       truncateSync(fileOf(at), length);
       const torn = await ForeignLog.open(at, length % 2 === 0 ? row : NEW, options());
-      const { nextSeq } = torn.standing;
+      const { nextSeq } = torn.progress;
       const outcomes = codes(torn.take(batch, producer(), 3));
       expect(outcomes).toEqual(batch.map(({ seq }) => ((seq ?? 0) < nextSeq ? 'duplicate' : 'stored')));
       expect(torn.end).toEqual({ exitCode: 0, signal: null, isLost: false });
@@ -319,7 +319,7 @@ describe('the log of a session whose program runs elsewhere', () => {
     log.take([event(0, { response: 'kept|' })], producer(2), 1);
     const size = statSync(fileOf(dir)).size;
     log.take([event(1, { response: 'gone|' })], producer(2), 1);
-    const row = log.standing;
+    const row = log.progress;
     await log.close();
     truncateSync(fileOf(dir), size);
     const again = await ForeignLog.open(dir, row, options());
@@ -350,13 +350,13 @@ describe('the log of a session whose program runs elsewhere', () => {
       bytes.fill(0x55, before + 40 + 4 + 40 + 5, last ? bytes.length : before + 40 + 4 + 40 + 15);
       writeFileSync(fileOf(at), bytes);
       const again = await ForeignLog.open(at, NEW, options());
-      expect(again.standing.nextSeq).toBe(last ? 1 : 3);
+      expect(again.progress.nextSeq).toBe(last ? 1 : 3);
       await again.close();
       const reader = SegmentReader.open(join(at, 'log'));
       const { entries } = await readAll(reader, beginningOf(reader));
       reader.close();
-      const kept = entries.filter(({ kind }) => isOutput(kind)).map(({ bytes: b }) => Buffer.from(b).toString());
-      expect(kept.join('')).toBe(last ? 'one|' : 'one|two|three|');
+      const stored = entries.filter(({ kind }) => isOutput(kind)).map(({ bytes: b }) => Buffer.from(b).toString());
+      expect(stored.join('')).toBe(last ? 'one|' : 'one|two|three|');
     }
   });
 
@@ -368,10 +368,10 @@ describe('the log of a session whose program runs elsewhere', () => {
     expect(log.oldest.offset).toBeGreaterThan(1_000_000);
     expect(log.head.place - log.oldest.place).toBeLessThanOrEqual(256 * 1024);
     expect(log.head.place - log.oldest.place).toBeGreaterThan(128 * 1024);
-    const { standing, oldest } = log;
+    const { progress, oldest } = log;
     await log.close();
     const again = await ForeignLog.open(dir, NEW, rules);
-    expect(again.standing).toEqual({ ...standing, heardAt: NEW.heardAt });
+    expect(again.progress).toEqual({ ...progress, heardAt: NEW.heardAt });
     expect(again.oldest).toEqual(oldest);
     expect(codes(again.take([event(399), event(400)], producer(), 2))).toEqual(['duplicate', 'stored']);
     again.trimTo(64 * 1024);
@@ -399,18 +399,18 @@ describe('the log of a session whose program runs elsewhere', () => {
       const ballast = join(disk, 'ballast');
       writeFileSync(ballast, Buffer.alloc(300_000));
       const log = await ForeignLog.open(disk, NEW, options());
-      const batchOf = (n: number): Emitted[] =>
+      const batchOf = (n: number): EmittedEvent[] =>
         [0, 1].map((half) => event(2 * n + half, { response: `${n}.${half}|`.padEnd(6000) }));
       let full = 0;
       for (let n = 0; n < 30; n += 1) {
         for (let isTaken = false; !isTaken; ) {
-          const { head, standing } = log;
+          const { head, progress } = log;
           const outcomes = codes(log.take(batchOf(n), producer(), n));
           isTaken = outcomes.every((outcome) => outcome === 'stored');
           if (isTaken) continue;
           expect(outcomes).toEqual(['disk_full', 'disk_full']);
           expect(log.head).toEqual(head);
-          expect(log.standing).toEqual(standing);
+          expect(log.progress).toEqual(progress);
           full += 1;
           // What is there is known all the same.
           expect(codes(log.take(batchOf(n - 1), producer(), n))).toEqual(['duplicate', 'duplicate']);

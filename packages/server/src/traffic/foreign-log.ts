@@ -11,8 +11,8 @@ import type { Entry, Head, NewEntry } from '../log/log.ts';
 import { listSegments, SEGMENT_HEADER_BYTES, segmentPath } from '../log/segment.ts';
 import { SegmentReader } from '../log/segment-reader.ts';
 import { SegmentWriter } from '../log/segment-writer.ts';
-import type { ForeignStanding } from '../store/foreign-sessions.ts';
-import type { Emitted } from './event.ts';
+import type { ForeignProgress } from '../store/foreign-sessions.ts';
+import type { EmittedEvent } from './event.ts';
 
 const TRIM_EVERY_BYTES = 1024 * 1024;
 
@@ -33,36 +33,36 @@ export interface ForeignEnd {
   readonly isLost: boolean;
 }
 
-export interface Size {
+export interface ScreenSize {
   readonly cols: number;
   readonly rows: number;
 }
 
 /** Result of an event. */
-export type Outcome = 'stored' | 'duplicate' | BinnacleError;
+export type EventOutcome = 'stored' | 'duplicate' | BinnacleError;
 
 export class ForeignLog {
   readonly #writer: SegmentWriter;
   readonly #options: ForeignLogOptions;
-  #standing: ForeignStanding;
+  #progress: ForeignProgress;
   #end: ForeignEnd | undefined;
-  #size: Size | undefined;
+  #size: ScreenSize | undefined;
   #trimAt: number;
 
-  private constructor(writer: SegmentWriter, standing: ForeignStanding, options: ForeignLogOptions) {
+  private constructor(writer: SegmentWriter, progress: ForeignProgress, options: ForeignLogOptions) {
     this.#writer = writer;
-    this.#standing = standing;
+    this.#progress = progress;
     this.#options = options;
     this.#trimAt = writer.head.place + TRIM_EVERY_BYTES;
   }
 
   /** Opens the log and continues at its end, even if `standing` is older. Throws `disk_full`, `log_damaged`. */
-  static async open(dir: string, standing: ForeignStanding, options: ForeignLogOptions): Promise<ForeignLog> {
+  static async open(dir: string, progress: ForeignProgress, options: ForeignLogOptions): Promise<ForeignLog> {
     const path = join(dir, 'log');
     const isBegun = hasBegun(path);
-    if (!isBegun && standing.place > 0) throw new BinnacleError('log_damaged', { message: 'The log is not there.' });
+    if (!isBegun && progress.place > 0) throw new BinnacleError('log_damaged', { message: 'The log is not there.' });
     const writer = isBegun ? SegmentWriter.open(path, options) : SegmentWriter.create(path, options);
-    const log = new ForeignLog(writer, standing, options);
+    const log = new ForeignLog(writer, progress, options);
     try {
       await log.#recover(path);
     } catch (error) {
@@ -88,12 +88,12 @@ export class ForeignLog {
     return this.#writer.synced;
   }
 
-  get standing(): ForeignStanding {
-    return this.#standing;
+  get progress(): ForeignProgress {
+    return this.#progress;
   }
 
   /** Size of the terminal, if an event since the opening has reported it. */
-  get size(): Size | undefined {
+  get size(): ScreenSize | undefined {
     return this.#size;
   }
 
@@ -103,8 +103,8 @@ export class ForeignLog {
   }
 
   /** Appends the new ones among a session's events, in order, with one write. They are written when it returns. */
-  take(events: readonly Emitted[], producer: TrafficProducer | undefined, now: number): readonly Outcome[] {
-    const draft = new Draft(this.#standing, this.#end, producer);
+  take(events: readonly EmittedEvent[], producer: TrafficProducer | undefined, now: number): readonly EventOutcome[] {
+    const draft = new Draft(this.#progress, this.#end, producer);
     const outcomes = events.map((event) => draft.take(event));
     if (draft.entries.length === 0) return outcomes;
     let head: Head;
@@ -114,7 +114,7 @@ export class ForeignLog {
       const why = BinnacleError.of(error);
       return outcomes.map((outcome) => (outcome === 'stored' ? why : outcome));
     }
-    this.#standing = { ...draft.standing, ...head, heardAt: now };
+    this.#progress = { ...draft.progress, ...head, heardAt: now };
     this.#end = draft.end;
     this.#size = draft.size ?? this.#size;
     this.#trim();
@@ -126,7 +126,7 @@ export class ForeignLog {
     if (this.#end !== undefined) return;
     const end: ForeignEnd = { exitCode: null, signal: null, isLost: reason === 'lost' };
     const head = this.#writer.appendAll([entry('closed', { reason })], now);
-    this.#standing = { ...this.#standing, ...head };
+    this.#progress = { ...this.#progress, ...head };
     this.#end = end;
   }
 
@@ -151,19 +151,19 @@ export class ForeignLog {
    */
   async #recover(path: string): Promise<void> {
     const { head, oldest } = this.#writer;
-    const { standing } = this;
+    const { progress } = this;
     // A power loss may have removed the end of the log but not the row: acknowledged events are not sent again.
-    const isBehind = standing.place > head.place;
-    const known = isBehind || standing.place < oldest.place ? oldest : standing;
+    const isBehind = progress.place > head.place;
+    const known = isBehind || progress.place < oldest.place ? oldest : progress;
     const { whole, last, closed, size } = await this.#read(path, { place: known.place, offset: known.offset });
     if (whole.place < head.place) this.#writer.cut(whole);
-    const isNewer = last !== undefined && last.epoch !== null && (!isBehind || isAhead(last, standing));
+    const isNewer = last !== undefined && last.epoch !== null && (!isBehind || isAhead(last, progress));
     const number = isNewer ? { epoch: last.epoch ?? -1, nextSeq: (last.seq ?? -1) + 1 } : {};
-    this.#standing = { ...standing, ...number, ...whole };
+    this.#progress = { ...progress, ...number, ...whole };
     this.#size = size;
     const isFinal = last?.is_final === true;
     if (isFinal && closed === undefined) {
-      this.#standing = { ...this.#standing, ...this.#writer.appendAll(endEntries(endOf(last)), Date.now()) };
+      this.#progress = { ...this.#progress, ...this.#writer.appendAll(endEntries(endOf(last)), Date.now()) };
     }
     if (isFinal) this.#end = endOf(last);
     else if (closed !== undefined) this.#end = { exitCode: null, signal: null, isLost: closed === 'lost' };
@@ -175,7 +175,7 @@ export class ForeignLog {
     let whole = from;
     let last: TrafficMark['traffic'] | undefined;
     let closed: string | undefined;
-    let size: Size | undefined;
+    let size: ScreenSize | undefined;
     const reader = SegmentReader.open(path, { head, epoch });
     try {
       for (const cursor = new Cursor(reader, { epoch, ...from }); ; ) {
@@ -185,7 +185,7 @@ export class ForeignLog {
         if (reading.kind === 'gap') whole = { place: reading.next.place, offset: reading.next.offset };
         for (const one of reading.kind === 'page' ? reading.page.entries : []) {
           const body = one.kind === 'event' || one.kind === 'closed' || one.kind === 'resize' ? bodyOf(one) : {};
-          if (one.kind === 'resize') size = body as unknown as Size;
+          if (one.kind === 'resize') size = body as unknown as ScreenSize;
           if (one.kind === 'closed') closed = (body as { reason?: string }).reason ?? '';
           const mark = one.kind === 'event' ? (body as Partial<TrafficMark>).traffic : undefined;
           if (mark === undefined && one.kind !== 'closed') continue;
@@ -213,30 +213,30 @@ function hasBegun(path: string): boolean {
 class Draft {
   readonly entries: NewEntry[] = [];
   readonly #producer: TrafficProducer | undefined;
-  #standing: ForeignStanding;
+  #progress: ForeignProgress;
   #end: ForeignEnd | undefined;
-  #size: Size | undefined;
+  #size: ScreenSize | undefined;
   #hasFailed = false;
 
-  constructor(standing: ForeignStanding, end: ForeignEnd | undefined, producer: TrafficProducer | undefined) {
-    this.#standing = standing;
+  constructor(progress: ForeignProgress, end: ForeignEnd | undefined, producer: TrafficProducer | undefined) {
+    this.#progress = progress;
     this.#end = end;
     this.#producer = producer;
   }
 
-  get standing(): ForeignStanding {
-    return this.#standing;
+  get progress(): ForeignProgress {
+    return this.#progress;
   }
 
   get end(): ForeignEnd | undefined {
     return this.#end;
   }
 
-  get size(): Size | undefined {
+  get size(): ScreenSize | undefined {
     return this.#size;
   }
 
-  take(event: Emitted): Outcome {
+  take(event: EmittedEvent): EventOutcome {
     if (this.#hasFailed) return new BinnacleError('earlier_refused');
     const outcome = this.#check(event);
     if (outcome instanceof BinnacleError) this.#hasFailed = true;
@@ -244,35 +244,35 @@ class Draft {
     return outcome;
   }
 
-  #check({ seq }: Emitted): Outcome {
-    const known = numberCheck(this.#standing, this.#producer, seq);
+  #check({ seq }: EmittedEvent): EventOutcome {
+    const known = numberCheck(this.#progress, this.#producer, seq);
     if (known !== 'stored') return known;
-    return this.#end === undefined ? 'stored' : hasEnded();
+    return this.#end === undefined ? 'stored' : sessionEnded();
   }
 
-  #add({ size, stream, output, seq, told, isFinal }: Emitted): void {
+  #add({ size, stream, output, seq, mark, isFinal }: EmittedEvent): void {
     const { epoch } = this.#producer ?? { epoch: null };
     if (size !== undefined) this.entries.push(entry('resize', size));
     this.#size = size ?? this.#size;
     if (output.length > 0) this.entries.push({ kind: stream, bytes: output });
-    this.entries.push(entry('event', { traffic: { epoch, seq, bytes: output.length, ...told } } satisfies TrafficMark));
-    if (epoch !== null && seq !== null) this.#standing = { ...this.#standing, epoch, nextSeq: seq + 1 };
+    this.entries.push(entry('event', { traffic: { epoch, seq, bytes: output.length, ...mark } } satisfies TrafficMark));
+    if (epoch !== null && seq !== null) this.#progress = { ...this.#progress, epoch, nextSeq: seq + 1 };
     if (!isFinal) return;
-    this.#end = endOf(told);
+    this.#end = endOf(mark);
     this.entries.push(...endEntries(this.#end));
   }
 }
 
 /** Error for an emitter: a session id cannot be used again after its end. */
-export const hasEnded = (): BinnacleError =>
+export const sessionEnded = (): BinnacleError =>
   new BinnacleError('session_exited', { message: 'The session has ended.', hint: 'Use another session_id.' });
 
 /** Tells whether a number is the next one, a duplicate, or out of order. An epoch counts from 0. */
 export function numberCheck(
-  { epoch, nextSeq }: Pick<ForeignStanding, 'epoch' | 'nextSeq'>,
+  { epoch, nextSeq }: Pick<ForeignProgress, 'epoch' | 'nextSeq'>,
   producer: TrafficProducer | undefined,
   seq: number | null,
-): Outcome {
+): EventOutcome {
   if (producer === undefined || seq === null) return 'stored';
   if (producer.epoch < epoch) {
     return new BinnacleError('stale_epoch', { details: { epoch, received: producer.epoch } });
@@ -287,7 +287,7 @@ const entry = (kind: 'resize' | 'event' | 'exit' | 'closed', data: object): NewE
   bytes: Buffer.from(JSON.stringify(data)),
 });
 
-const isAhead = ({ epoch, seq }: TrafficMark['traffic'], { epoch: known, nextSeq }: ForeignStanding): boolean =>
+const isAhead = ({ epoch, seq }: TrafficMark['traffic'], { epoch: known, nextSeq }: ForeignProgress): boolean =>
   (epoch ?? -1) > known || (epoch === known && (seq ?? -1) >= nextSeq);
 
 const endEntries = ({ exitCode, signal }: ForeignEnd): NewEntry[] => [

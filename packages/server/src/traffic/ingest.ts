@@ -13,17 +13,17 @@ import type { Log } from '../base/logger.ts';
 import type { HostedStatus, RunnerRequest } from '../runner/wire.ts';
 import type { SessionHost } from '../sessions/session.ts';
 import type { Sessions } from '../sessions/sessions.ts';
-import type { ForeignEnded, ForeignRecord, ForeignStanding, ForeignStore } from '../store/foreign-sessions.ts';
-import { type Emitted, namesOf, parseEvent } from './event.ts';
-import { ForeignLog, type ForeignLogOptions, hasEnded, numberCheck, type Outcome } from './foreign-log.ts';
-import { type Opened, OpenLogs } from './open-logs.ts';
-import { Rates } from './rate-limit.ts';
+import type { EndedForeignSession, ForeignProgress, ForeignRecord, ForeignStore } from '../store/foreign-sessions.ts';
+import { type EmittedEvent, namesOf, parseEvent } from './event.ts';
+import { type EventOutcome, ForeignLog, type ForeignLogOptions, numberCheck, sessionEnded } from './foreign-log.ts';
+import { type OpenedLog, OpenLogs } from './open-logs.ts';
+import { SenderRateLimit } from './rate-limit.ts';
 
 /** Interval at which rows of the catalogue follow their logs. The log has the exact state of a session. */
 const SAVE_MS = 1000;
 const SWEEP_MS = 60_000;
 /** Maximum ms of a batch of many sessions before it yields to the event loop. */
-const TURN_MS = 5;
+const MAX_BLOCK_MS = 5;
 const NO_SOURCE = 'unknown';
 
 export interface IngestLimits {
@@ -60,14 +60,14 @@ export class Ingest implements SessionHost {
   readonly #parts: IngestParts;
   readonly #logs: OpenLogs;
   /** Sessions whose viewers and rows are behind their logs. */
-  readonly #touched = new Set<Opened>();
-  readonly #unsaved = new Map<SessionId, ForeignStanding>();
+  readonly #touched = new Set<OpenedLog>();
+  readonly #unsaved = new Map<SessionId, ForeignProgress>();
   /** Ended sessions whose end is not in the catalogue yet. */
-  readonly #unended = new Map<SessionId, ForeignEnded>();
-  readonly #arrivals: Rates;
+  readonly #unended = new Map<SessionId, EndedForeignSession>();
+  readonly #arrivals: SenderRateLimit;
   readonly #timer: NodeJS.Timeout;
   readonly #sweeper: NodeJS.Timeout;
-  #telling: NodeJS.Immediate | undefined;
+  #notifying: NodeJS.Immediate | undefined;
   #isClosed = false;
   #facts = { stored: 0, duplicates: 0, refused: 0, bytes: 0 };
 
@@ -75,7 +75,7 @@ export class Ingest implements SessionHost {
     this.#parts = parts;
     this.#logs = new OpenLogs((id) => this.#open(id), parts.log);
     const { newPerSecond } = parts.limits;
-    this.#arrivals = new Rates({ eventsPerSecond: newPerSecond, bytesPerSecond: Number.POSITIVE_INFINITY });
+    this.#arrivals = new SenderRateLimit({ eventsPerSecond: newPerSecond, bytesPerSecond: Number.POSITIVE_INFINITY });
     this.#timer = setInterval(() => this.#save(), SAVE_MS);
     this.#timer.unref();
     this.#sweeper = setInterval(() => void this.#endSilent(), Math.min(SWEEP_MS, parts.limits.idleMs));
@@ -90,7 +90,7 @@ export class Ingest implements SessionHost {
   async emit(raw: readonly unknown[], by: Emitter): Promise<readonly EmitResult[]> {
     const now = Date.now();
     const results: EmitResult[] = [];
-    const groups = new Map<string, { readonly index: number; readonly event: Emitted | BinnacleError }[]>();
+    const groups = new Map<string, { readonly index: number; readonly event: EmittedEvent | BinnacleError }[]>();
     for (const [index, one] of raw.entries()) {
       const event = parsed(one, by.producer !== undefined, now);
       const id = event instanceof BinnacleError ? namesOf(one).sessionId : event.sessionId;
@@ -102,15 +102,15 @@ export class Ingest implements SessionHost {
       if (group === undefined) groups.set(id, [{ index, event }]);
       else group.push({ index, event });
     }
-    let turnBegan = performance.now();
+    let sliceBegan = performance.now();
     for (const [id, group] of groups) {
-      if (performance.now() - turnBegan > TURN_MS) {
-        await turn();
-        turnBegan = performance.now();
+      if (performance.now() - sliceBegan > MAX_BLOCK_MS) {
+        await yieldToEventLoop();
+        sliceBegan = performance.now();
       }
       // After an invalid event, all later events of its session are refused: their order is preserved.
       const bad = group.findIndex(({ event }) => event instanceof BinnacleError);
-      const good = (bad < 0 ? group : group.slice(0, bad)).map(({ event }) => event as Emitted);
+      const good = (bad < 0 ? group : group.slice(0, bad)).map(({ event }) => event as EmittedEvent);
       const answers = good.length === 0 ? [] : await this.#take(id, good, by, now);
       for (const [at, { index, event }] of group.entries()) {
         const answer = answers[at];
@@ -156,7 +156,7 @@ export class Ingest implements SessionHost {
   async settle(): Promise<void> {
     for (const id of this.#parts.store.listSilent(Number.MAX_SAFE_INTEGER)) {
       // Each may take 20 ms, if it was written to a moment before a kill: yields to other work in between.
-      await turn();
+      await yieldToEventLoop();
       if (this.#isClosed) return;
       try {
         this.#touch(await this.#logs.get(id));
@@ -172,13 +172,13 @@ export class Ingest implements SessionHost {
     clearInterval(this.#sweeper);
     await this.#logs.close();
     while (this.#touched.size > 0) {
-      clearImmediate(this.#telling);
-      this.#tell();
+      clearImmediate(this.#notifying);
+      this.#notifyViewers();
     }
     this.#save();
   }
 
-  async #take(id: string, events: readonly Emitted[], by: Emitter, now: number): Promise<readonly EmitResult[]> {
+  async #take(id: string, events: readonly EmittedEvent[], by: Emitter, now: number): Promise<readonly EmitResult[]> {
     try {
       const known = this.#parts.store.find(id);
       if (known !== undefined) checkClaim(known, by, events);
@@ -206,10 +206,10 @@ export class Ingest implements SessionHost {
   /** Makes the session of new events. Throws `too_fast`, `too_many_foreign`, `disk_full`. */
   async #adopt(
     sessionId: string,
-    events: readonly Emitted[],
+    events: readonly EmittedEvent[],
     { user, producer }: Emitter,
     now: number,
-  ): Promise<Opened> {
+  ): Promise<OpenedLog> {
     const [first] = events;
     if (first === undefined) throw new BinnacleError('invariant', { message: 'A session without an event.' });
     const { sessions, limits } = this.#parts;
@@ -220,27 +220,27 @@ export class Ingest implements SessionHost {
     if (sessions.countForeign() >= limit) throw new BinnacleError('too_many_foreign', { details: { limit } });
     const waitMs = this.#arrivals.take(user, 1, 0);
     if (waitMs > 0) throw new BinnacleError('too_fast', { details: { retryAfterMs: waitMs } });
-    const { source = NO_SOURCE, labels, told, cwd, size, stream } = first;
+    const { source = NO_SOURCE, labels, mark, cwd, size, stream } = first;
     const foreign = { sessionId, user, producer: producer?.id ?? null, source, labels, heardAt: now };
     const mode = stream === 'tty' ? 'pty' : 'pipe';
-    const name = nameOfCommand(told.command) || (source === NO_SOURCE ? sessionId : source);
-    const session = sessions.adopt({ foreign, name, command: told.command, cwd, mode, ...size });
+    const name = nameOfCommand(mark.command) || (source === NO_SOURCE ? sessionId : source);
+    const session = sessions.adopt({ foreign, name, command: mark.command, cwd, mode, ...size });
     const opened = await this.#logs.get(session.id);
     sessions.announce(session);
     return opened;
   }
 
   /** Returns the results of events for an ended session: duplicates are still recognized. Throws `session_gone`. */
-  #overResults(id: string, events: readonly Emitted[], by: Emitter): readonly EmitResult[] {
+  #overResults(id: string, events: readonly EmittedEvent[], by: Emitter): readonly EmitResult[] {
     const known = this.#parts.store.find(id);
     if (known === undefined) throw new BinnacleError('session_gone');
     const { log } = this.#parts.sessions.get(known.session);
-    const standing = this.#unended.get(known.session)?.standing ?? known;
-    return resultsOf(events, overOutcomes(standing, by, events), known.session, { epoch: log.epoch, ...log.head });
+    const progress = this.#unended.get(known.session)?.progress ?? known;
+    return resultsOf(events, overOutcomes(progress, by, events), known.session, { epoch: log.epoch, ...log.head });
   }
 
   /** Returns the open log, or undefined for an ended session. Throws `session_gone`. */
-  async #openedUnlessOver({ session }: ForeignRecord): Promise<Opened | undefined> {
+  async #openedUnlessOver({ session }: ForeignRecord): Promise<OpenedLog | undefined> {
     try {
       return this.#parts.sessions.get(session).isHosted ? await this.#logs.get(session) : undefined;
     } catch (error) {
@@ -251,56 +251,56 @@ export class Ingest implements SessionHost {
   }
 
   /** Opens the log of a session. Throws `session_exited` for an ended session. */
-  async #open(id: SessionId): Promise<Opened> {
+  async #open(id: SessionId): Promise<OpenedLog> {
     const { sessions, store, logOptions } = this.#parts;
     const session = sessions.get(id);
     const row = store.get(id);
     if (!session.isHosted || row === undefined) throw new BinnacleError('session_exited');
-    const standing = this.#unsaved.get(id) ?? row;
-    const opened = { session, log: await ForeignLog.open(sessions.dirOf(id), standing, logOptions) };
+    const progress = this.#unsaved.get(id) ?? row;
+    const opened = { session, log: await ForeignLog.open(sessions.dirOf(id), progress, logOptions) };
     // The log may be ahead of its row, or have ended.
-    if (opened.log.head.place !== standing.place || opened.log.end !== undefined) this.#touch(opened);
+    if (opened.log.head.place !== progress.place || opened.log.end !== undefined) this.#touch(opened);
     return opened;
   }
 
   /** Notifies viewers after the answer to the emitter, for any number of viewers. */
-  #touch(opened: Opened): void {
+  #touch(opened: OpenedLog): void {
     this.#touched.add(opened);
-    this.#telling ??= setImmediate(() => this.#tell());
+    this.#notifying ??= setImmediate(() => this.#notifyViewers());
   }
 
   /** Notifies viewers as far as one event-loop turn allows; the rest in the next turn. */
-  #tell(): void {
-    this.#telling = undefined;
+  #notifyViewers(): void {
+    this.#notifying = undefined;
     const began = performance.now();
-    const ended: Opened[] = [];
+    const ended: OpenedLog[] = [];
     for (const opened of this.#touched) {
       this.#touched.delete(opened);
-      if (this.#tellOf(opened)) ended.push(opened);
-      if (performance.now() - began > TURN_MS) break;
+      if (this.#notifyViewersOf(opened)) ended.push(opened);
+      if (performance.now() - began > MAX_BLOCK_MS) break;
     }
     this.#finish(ended);
-    if (this.#touched.size > 0) this.#telling ??= setImmediate(() => this.#tell());
+    if (this.#touched.size > 0) this.#notifying ??= setImmediate(() => this.#notifyViewers());
   }
 
   /** Notifies the viewers of one session. Returns true if the session has ended and must be finished. */
-  #tellOf({ session, log }: Opened): boolean {
-    const { standing, end, size } = log;
+  #notifyViewersOf({ session, log }: OpenedLog): boolean {
+    const { progress, end, size } = log;
     const { cols, rows } = session.record.spec;
     if (size !== undefined && (size.cols !== cols || size.rows !== rows)) {
       session.update({ ...statusOf({ session, log }), ...size });
     }
     if (end !== undefined) return true;
-    this.#unsaved.set(session.id, standing);
-    session.heard(standing.heardAt, log.head, log.oldest, log.synced);
+    this.#unsaved.set(session.id, progress);
+    session.heard(progress.heardAt, log.head, log.oldest, log.synced);
     return false;
   }
 
-  #finish(ended: readonly Opened[]): void {
+  #finish(ended: readonly OpenedLog[]): void {
     if (ended.length === 0) return;
     for (const { session, log } of ended) {
       this.#unsaved.delete(session.id);
-      this.#unended.set(session.id, { standing: log.standing, change: changeOf(log) });
+      this.#unended.set(session.id, { progress: log.progress, change: changeOf(log) });
     }
     this.#save();
     for (const { session, log } of ended) {
@@ -327,7 +327,7 @@ export class Ingest implements SessionHost {
     const opened = await this.#logs.get(id);
     opened.log.finish(reason, Date.now());
     this.#touched.delete(opened);
-    if (this.#tellOf(opened)) this.#finish([opened]);
+    if (this.#notifyViewersOf(opened)) this.#finish([opened]);
     await this.#logs.shut(id);
   }
 
@@ -365,7 +365,7 @@ export class Ingest implements SessionHost {
   }
 }
 
-function parsed(raw: unknown, hasProducer: boolean, now: number): Emitted | BinnacleError {
+function parsed(raw: unknown, hasProducer: boolean, now: number): EmittedEvent | BinnacleError {
   try {
     return parseEvent(raw, hasProducer, now);
   } catch (error) {
@@ -375,7 +375,7 @@ function parsed(raw: unknown, hasProducer: boolean, now: number): Emitted | Binn
 }
 
 /** Throws `session_taken`: events of two emitters under the same name are never mixed. */
-function checkClaim(known: ForeignRecord, { user, producer }: Emitter, events: readonly Emitted[]): void {
+function checkClaim(known: ForeignRecord, { user, producer }: Emitter, events: readonly EmittedEvent[]): void {
   const isSame =
     known.user === user &&
     known.producer === (producer?.id ?? null) &&
@@ -387,15 +387,15 @@ function checkClaim(known: ForeignRecord, { user, producer }: Emitter, events: r
 }
 
 /** Returns the outcomes of events for an ended session. */
-const overOutcomes = (known: ForeignStanding, { producer }: Emitter, events: readonly Emitted[]): Outcome[] =>
+const overOutcomes = (known: ForeignProgress, { producer }: Emitter, events: readonly EmittedEvent[]): EventOutcome[] =>
   events.map(({ seq }) => {
     const number = numberCheck(known, producer, seq);
-    return number === 'stored' ? hasEnded() : number;
+    return number === 'stored' ? sessionEnded() : number;
   });
 
 function resultsOf(
-  events: readonly Emitted[],
-  outcomes: readonly Outcome[],
+  events: readonly EmittedEvent[],
+  outcomes: readonly EventOutcome[],
   session: SessionId,
   head: Parameters<typeof formatPosition>[0],
 ): EmitResult[] {
@@ -409,7 +409,7 @@ function resultsOf(
   });
 }
 
-const refusedFrom = (events: readonly Emitted[], why: BinnacleError): EmitResult[] =>
+const refusedFrom = (events: readonly EmittedEvent[], why: BinnacleError): EmitResult[] =>
   events.map((event, at) => refusal(at === 0 ? why : new BinnacleError('earlier_refused'), event));
 
 const refusal = (
@@ -418,15 +418,15 @@ const refusal = (
 ): EmitResult => ({ status: 'refused', session_id: sessionId, seq, error: error.toWire() });
 
 /** Yields to the event loop. */
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const yieldToEventLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-function changeOf({ end, standing, head, epoch }: ForeignLog) {
+function changeOf({ end, progress, head, epoch }: ForeignLog) {
   const { exitCode = null, signal = null, isLost = false } = end ?? {};
   const state = isLost ? 'lost' : 'closed';
-  return { state, epoch, exitCode, signal, exitedAt: standing.heardAt, head } as const;
+  return { state, epoch, exitCode, signal, exitedAt: progress.heardAt, head } as const;
 }
 
-function statusOf({ session, log }: Opened): HostedStatus {
+function statusOf({ session, log }: OpenedLog): HostedStatus {
   const { cols, rows } = session.record.spec;
   return {
     id: session.id,

@@ -8,27 +8,27 @@ import type { ForeignLog } from './foreign-log.ts';
 /** Maximum open logs: two descriptors and 32 KiB each. */
 const MAX_OPEN = 256;
 
-export interface Opened {
+export interface OpenedLog {
   readonly session: Session;
   readonly log: ForeignLog;
 }
 
 export class OpenLogs {
-  readonly #openNow: (id: SessionId) => Promise<Opened>;
+  readonly #openNow: (id: SessionId) => Promise<OpenedLog>;
   readonly #log: Log;
   /** Least recently used first. */
-  readonly #open = new Map<SessionId, Opened>();
+  readonly #open = new Map<SessionId, OpenedLog>();
   /** Logs that are being opened or closed; the next request waits for that. */
   readonly #busy = new Map<SessionId, Promise<unknown>>();
   #isClosed = false;
 
-  constructor(openNow: (id: SessionId) => Promise<Opened>, log: Log) {
+  constructor(openNow: (id: SessionId) => Promise<OpenedLog>, log: Log) {
     this.#openNow = openNow;
     this.#log = log;
   }
 
   /** Returns the open log. Throws `going_away`, and the errors of opening. */
-  async get(id: SessionId): Promise<Opened> {
+  async get(id: SessionId): Promise<OpenedLog> {
     for (;;) {
       const known = this.#open.get(id);
       if (known !== undefined) {
@@ -47,7 +47,7 @@ export class OpenLogs {
   }
 
   /** Returns the log if it is open. */
-  peek(id: SessionId): Opened | undefined {
+  peek(id: SessionId): OpenedLog | undefined {
     return this.#open.get(id);
   }
 
@@ -74,7 +74,7 @@ export class OpenLogs {
     }
   }
 
-  async #begin(id: SessionId): Promise<Opened> {
+  async #begin(id: SessionId): Promise<OpenedLog> {
     const opened = await this.#openNow(id);
     this.#open.set(id, opened);
     for (const oldest of this.#open.keys()) {

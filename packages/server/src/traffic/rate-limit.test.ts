@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { Rates } from './rate-limit.ts';
+import { SenderRateLimit } from './rate-limit.ts';
 
 function start(limits: { eventsPerSecond: number; bytesPerSecond: number }) {
   const clock = { now: 5000 };
-  return { clock, rates: new Rates(limits, () => clock.now) };
+  return { clock, rates: new SenderRateLimit(limits, () => clock.now) };
 }
 
 describe('what one sender may send in a second', () => {

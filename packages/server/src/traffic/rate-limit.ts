@@ -11,7 +11,7 @@ export const RATE_LIMITS: RateLimits = { eventsPerSecond: 20_000, bytesPerSecond
 /** Burst, in seconds of the rate. A request of any size is allowed while nothing is used. */
 const BURST_SECONDS = 2;
 /** Number of senders above which those with a full allowance are dropped. */
-const MAX_KEPT = 1000;
+const MAX_SENDERS = 1000;
 
 interface Bucket {
   readonly events: number;
@@ -19,7 +19,7 @@ interface Bucket {
   readonly at: number;
 }
 
-export class Rates {
+export class SenderRateLimit {
   readonly #limits: RateLimits;
   readonly #now: () => number;
   /** Used allowance of each sender at the time `at`. */
@@ -39,7 +39,7 @@ export class Rates {
     const waitMs = Math.max(waitOf(used.events, events, eventsPerSecond), waitOf(used.bytes, bytes, bytesPerSecond));
     if (waitMs > 0) return waitMs;
     this.#used.set(sender, { events: used.events + events, bytes: used.bytes + bytes, at: now });
-    if (this.#used.size > MAX_KEPT) this.#sweep(now);
+    if (this.#used.size > MAX_SENDERS) this.#sweep(now);
     return 0;
   }
 

@@ -5,7 +5,7 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { BinnacleError } from '@binnacle/protocol';
 import type { LoggingLevel } from '@modelcontextprotocol/server';
 import { callerKeyOf, type Principal } from '../../access/principal.ts';
-import { AtOnce } from '../../base/concurrency-limit.ts';
+import { ConcurrencyLimit } from '../../base/concurrency-limit.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
 import type { EventStream } from '../stream/sse.ts';
 import { Subscriber } from './subscriber.ts';
@@ -81,7 +81,7 @@ interface McpClient {
 
 export class McpConnections {
   /** Subscriptions in use per token: each resource counts as one, and so does each stored connection. */
-  readonly subscriptionLimit: AtOnce;
+  readonly subscriptionLimit: ConcurrencyLimit;
   readonly #key = randomBytes(32);
   readonly #open = new Map<
     string,
@@ -90,7 +90,7 @@ export class McpConnections {
   readonly #ended = new Set<string>();
 
   constructor(maxSubscriptions: number) {
-    this.subscriptionLimit = new AtOnce(
+    this.subscriptionLimit = new ConcurrencyLimit(
       maxSubscriptions,
       (limit) =>
         new BinnacleError('too_many_subscriptions', {

@@ -5,7 +5,7 @@ import type { ServerResponse } from 'node:http';
 import { BinnacleError } from '@binnacle/protocol';
 import { createMcpHandler, type ServerEventBus } from '@modelcontextprotocol/server';
 import { callerKeyOf } from '../../access/principal.ts';
-import type { AtOnce } from '../../base/concurrency-limit.ts';
+import type { ConcurrencyLimit } from '../../base/concurrency-limit.ts';
 import { TAKEN_OVER } from '../http/routes.ts';
 import { EventStream } from '../stream/sse.ts';
 import { failure } from './answers.ts';
@@ -20,7 +20,7 @@ const REFUSED = -32000;
 export interface McpExchange {
   readonly caller: Caller;
   /** Subscriptions in use per token. */
-  readonly subscriptionLimit: AtOnce;
+  readonly subscriptionLimit: ConcurrencyLimit;
   /** Reports internal failures. */
   report(error: unknown, tool: string): void;
   /** See `RouteContext.takeOver`. */

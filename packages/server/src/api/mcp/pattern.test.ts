@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Turns } from '../../base/fair-scheduler.ts';
+import { FairScheduler } from '../../base/fair-scheduler.ts';
 import { compilePattern, OVERLAP, Seeker } from './pattern.ts';
 
 /** Time for counterexamples; a slow machine tries fewer. */
 const INTERRUPT_MS = 10_000;
 const never = new AbortController().signal;
-const seekerOf = (pattern: string): Seeker => new Seeker(compilePattern(pattern), new Turns(), 'me');
+const seekerOf = (pattern: string): Seeker => new Seeker(compilePattern(pattern), new FairScheduler(), 'me');
 
 /** Whether it is found in the whole text, fed in pieces. */
 async function find(pattern: string, text: string, pieces: readonly number[] = []): Promise<boolean> {
@@ -168,7 +168,7 @@ describe('a pattern', () => {
       seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;
       return (seed >> 16) & 1 ? 'a' : 'b';
     }).join('');
-    const scheduler = new Turns();
+    const scheduler = new FairScheduler();
     const seekers = ['(a+)+$', '^(a+)+$', '(a*)*#', '(?:a?){80}[ab]{80}c', 'a[ab]{0,120}[cd]', '[ab]*a[ab]{200}[cd]']
       .map(compilePattern)
       .flatMap((pattern) => ['one', 'one', 'two'].map((by) => new Seeker(pattern, scheduler, by)));

@@ -4,7 +4,7 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import { RE2JS, RE2JSException, RE2Set } from 're2js';
-import type { Turns } from '../../base/fair-scheduler.ts';
+import type { FairScheduler } from '../../base/fair-scheduler.ts';
 
 const MAX_LENGTH = 500;
 /** Maximum steps of the compiled pattern: the maximum cost per character of text. */
@@ -77,7 +77,7 @@ function toRe2Syntax(source: string): string {
 /** Searches for a pattern in one text that arrives in chunks. A match is permanent. */
 export class Seeker {
   readonly #pattern: Pattern;
-  readonly #scheduler: Turns;
+  readonly #scheduler: FairScheduler;
   readonly #by: string;
   /** Text that may still be part of a match. */
   #buffer = '';
@@ -89,7 +89,7 @@ export class Seeker {
   #isTriedAtEnd = false;
 
   /** `by`: key of the caller's slots in the scheduler. */
-  constructor(pattern: Pattern, scheduler: Turns, by: string) {
+  constructor(pattern: Pattern, scheduler: FairScheduler, by: string) {
     this.#pattern = pattern;
     this.#scheduler = scheduler;
     this.#by = by;
@@ -100,11 +100,11 @@ export class Seeker {
    * if `isAll` reports that nothing follows for now, the line is searched as it is. Yields to other work.
    */
   async feed(text: string, signal: AbortSignal, isAll: () => boolean = () => false): Promise<boolean> {
-    await this.#scheduler.take(this.#by);
+    await this.#scheduler.nextSlot(this.#by);
     let begun = performance.now();
     const rest = async (): Promise<void> => {
       if (performance.now() - begun <= SLICE_MS) return;
-      await this.#scheduler.take(this.#by);
+      await this.#scheduler.nextSlot(this.#by);
       begun = performance.now();
     };
     const { overlap } = this.#pattern;

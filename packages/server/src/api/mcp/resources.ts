@@ -33,7 +33,7 @@ export function addResources(server: McpServer, caller: Caller): void {
     const template = new ResourceTemplate(uriOf('{id}', kind), { list });
     server.registerResource(kind, template, { title, description, mimeType }, async (uri, { id }) => {
       const text = await reportErrors(uri.href, () =>
-        caller.calls.during(caller.principal.id, () => read(String(id), caller)),
+        caller.calls.run(caller.principal.id, () => read(String(id), caller)),
       );
       return { contents: [{ uri: uri.href, mimeType, text }] };
     });

@@ -2,8 +2,8 @@
 // exchange.ts executes the requests.
 
 import { BinnacleError } from '@binnacle/protocol';
-import { AtOnce } from '../../base/concurrency-limit.ts';
-import type { Turns } from '../../base/fair-scheduler.ts';
+import { ConcurrencyLimit } from '../../base/concurrency-limit.ts';
+import type { FairScheduler } from '../../base/fair-scheduler.ts';
 import type { Log } from '../../base/logger.ts';
 import type { SessionScreens } from '../../screen/session-screens.ts';
 import type { TimedSessions } from '../../sessions/timed-sessions.ts';
@@ -42,7 +42,7 @@ export interface McpParts {
   /** Calls the listener with the id of each revoked principal. */
   onRevoke(listener: (principalId: string) => void): void;
   readonly screens: SessionScreens;
-  readonly scheduler: Turns;
+  readonly scheduler: FairScheduler;
   readonly guard: ToolGuard;
   /** Tools of plugins. */
   readonly others: ToolSource;
@@ -61,7 +61,7 @@ export function mcpRoutes({
 }: McpParts): HttpRoute[] {
   const connections = new McpConnections(maxSubscriptions);
   onRevoke((principalId) => connections.revoked(principalId));
-  const calls = new AtOnce(maxCalls, (limit) => new BinnacleError('too_many_calls', { details: { limit } }));
+  const calls = new ConcurrencyLimit(maxCalls, (limit) => new BinnacleError('too_many_calls', { details: { limit } }));
   const report = (error: unknown, tool: string): void => log.error({ err: error, tool }, 'a tool of MCP failed');
   return [
     route({

@@ -123,7 +123,7 @@ function addPluginTool(
         const { text, data } = await run(parsed, { caller: principal.name, via: 'mcp' });
         return { content: [{ type: 'text', text }], ...(data === undefined ? {} : { structuredContent: { ...data } }) };
       };
-      return await runGuarded(name, parsed, caller, () => calls.during(principal.id, call), fail);
+      return await runGuarded(name, parsed, caller, () => calls.run(principal.id, call), fail);
     } catch (error) {
       return fail(error);
     } finally {

@@ -2,7 +2,7 @@
 // per client, however often it changes and however slowly the client reads.
 
 import { BinnacleError } from '@binnacle/protocol';
-import type { AtOnce } from '../../base/concurrency-limit.ts';
+import type { ConcurrencyLimit } from '../../base/concurrency-limit.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
 import { describeStatus, statusOf } from './answers.ts';
@@ -30,7 +30,7 @@ export class Subscriber {
   #outlet: SubscriberChannel | undefined;
 
   /** `subscriptionLimit`: counter of the resources that `who` follows, over all its clients. */
-  constructor(who: string, seen: SeenSessions, subscriptionLimit: AtOnce) {
+  constructor(who: string, seen: SeenSessions, subscriptionLimit: ConcurrencyLimit) {
     this.#seen = seen;
     this.#take = () => subscriptionLimit.take(who);
   }

@@ -5,7 +5,7 @@
 import { BinnacleError, isOutput, type OutputKind, type Position } from '@binnacle/protocol';
 import { Cursor } from '../../cursor/cursor.ts';
 import { PlainText } from '../../cursor/plain-text.ts';
-import { type Gap, Pump, type Sink, type Took } from '../../cursor/pump.ts';
+import { type Gap, Pump, type Sink, type SinkResult } from '../../cursor/pump.ts';
 import { positionOf } from '../../cursor/start-position.ts';
 import { TextCutter } from '../../cursor/text-decoder.ts';
 import type { Entry, Page } from '../../log/log.ts';
@@ -176,7 +176,7 @@ class TextReading implements Sink {
     else this.#pump.start();
   }
 
-  page(page: Page): Took {
+  page(page: Page): SinkResult {
     this.#isAtHead = false;
     for (const entry of page.entries) {
       if (isOutput(entry.kind)) this.#output(entry.kind, entry);
@@ -190,7 +190,7 @@ class TextReading implements Sink {
     return this.#remainingBytes <= 0 ? this.#finish() : 'more';
   }
 
-  gap({ from, to, reason, next }: Gap): Took {
+  gap({ from, to, reason, next }: Gap): SinkResult {
     if (to <= this.#from) return 'more';
     if (reason === 'damaged') {
       this.failed(new BinnacleError('log_damaged', { details: { from, to } }));
@@ -204,7 +204,7 @@ class TextReading implements Sink {
     return 'more';
   }
 
-  caughtUp(): Took {
+  caughtUp(): SinkResult {
     const { waitMs, waitsFor } = this.#parts.request;
     if (!this.#session.isHosted) return this.#end();
     // A prompt has no line end.
@@ -308,7 +308,7 @@ class TextReading implements Sink {
   }
 
   /** Ends the reading: incomplete characters are flushed as invalid. */
-  #end(): Took {
+  #end(): SinkResult {
     for (const kind of ['tty', 'stdout', 'stderr'] as const) {
       this.#add(this.#next, 0, this.#parts.request.strip ? this.#lines.flush(kind) : this.#characters.flush(kind));
     }
@@ -319,7 +319,7 @@ class TextReading implements Sink {
     return 'full';
   }
 
-  #finish(): Took {
+  #finish(): SinkResult {
     if (this.#isOver) return 'done';
     this.#stop();
     this.#parts.resolve({

@@ -2,7 +2,7 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { CallToolResult } from '@modelcontextprotocol/server';
-import type { AtOnce } from '../../base/concurrency-limit.ts';
+import type { ConcurrencyLimit } from '../../base/concurrency-limit.ts';
 
 /** Maximum characters of a tool's output that hooks receive. */
 const MAX_HOOK_CHARS = 64 * 1024;
@@ -50,7 +50,7 @@ export interface ToolSource {
 interface ToolCaller {
   readonly principal: { readonly id: string; readonly name: string };
   readonly guard: ToolGuard;
-  readonly calls: AtOnce;
+  readonly calls: ConcurrencyLimit;
   readonly signal: AbortSignal;
 }
 
@@ -65,7 +65,7 @@ export async function runGuarded(
   const toolCall: GuardedCall = { tool, input, caller: principal.name, via: 'mcp' };
   const verdict = guard.before(toolCall);
   if (verdict !== undefined) {
-    await calls.during(principal.id, () => verdict);
+    await calls.run(principal.id, () => verdict);
     // The caller has disconnected or lost access meanwhile.
     if (signal.aborted) throw new BinnacleError('connection_lost');
   }

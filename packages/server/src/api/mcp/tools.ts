@@ -5,8 +5,8 @@ import { BinnacleError, nameOfCommand, type Scope } from '@binnacle/protocol';
 import type { CallToolResult, ToolAnnotations } from '@modelcontextprotocol/server';
 import type { z } from 'zod';
 import { callerKeyOf, type Principal } from '../../access/principal.ts';
-import type { AtOnce } from '../../base/concurrency-limit.ts';
-import type { Turns } from '../../base/fair-scheduler.ts';
+import type { ConcurrencyLimit } from '../../base/concurrency-limit.ts';
+import type { FairScheduler } from '../../base/fair-scheduler.ts';
 import { MAX_COLS, MAX_ROWS } from '../../screen/screen-size.ts';
 import { SessionScreens } from '../../screen/session-screens.ts';
 import type { RenderedScreen } from '../../screen/wire.ts';
@@ -70,8 +70,8 @@ export interface Caller {
   readonly commands: TimedSessions;
   readonly liveness: Liveness;
   /** Limit of concurrent slow calls per token. */
-  readonly calls: AtOnce;
-  readonly scheduler: Turns;
+  readonly calls: ConcurrencyLimit;
+  readonly scheduler: FairScheduler;
   readonly screens: SessionScreens;
   /** Hooks before and after each call. */
   readonly guard: ToolGuard;
@@ -171,7 +171,7 @@ export const TOOLS: readonly Tool[] = [
           },
           caller,
         );
-      const part = await caller.calls.during(caller.principal.id, read);
+      const part = await caller.calls.run(caller.principal.id, read);
       const status = commandStatusOf(session, caller);
       const notes = [
         describeStatus(status),
@@ -316,7 +316,7 @@ export const TOOLS: readonly Tool[] = [
       const session = caller.seen.get(id);
       const hupMs = Math.round((grace_ms ?? 0) * HUP_PART);
       const times = grace_ms === undefined ? undefined : { hupMs, termMs: grace_ms - hupMs };
-      await caller.calls.during(caller.principal.id, () => session.end(times));
+      await caller.calls.run(caller.principal.id, () => session.end(times));
       const status = commandStatusOf(session, caller);
       return answer(`It ${describeStatus(status).replace(/^ended/, 'was ended')}.`, { ...status });
     },
@@ -345,7 +345,7 @@ async function screenOf(session: Session, { calls, principal, screens }: Caller)
       hint: 'Read it with bash_output, or start it with pty: true.',
     });
   }
-  return await calls.during(principal.id, () => screens.requireScreen(session));
+  return await calls.run(principal.id, () => screens.requireScreen(session));
 }
 
 async function inputOf(

@@ -5,7 +5,7 @@
 import type { ServerResponse } from 'node:http';
 import { BinnacleError, formatPosition, isOutput, type OutputKind, type Position } from '@binnacle/protocol';
 import { Cursor } from '../../cursor/cursor.ts';
-import { type Gap, Pump, type Sink, type Took } from '../../cursor/pump.ts';
+import { type Gap, Pump, type Sink, type SinkResult } from '../../cursor/pump.ts';
 import { TextCutter } from '../../cursor/text-decoder.ts';
 import type { Entry, Page } from '../../log/log.ts';
 import type { Session, SessionListener } from '../../sessions/session.ts';
@@ -125,7 +125,7 @@ class ExecutionAnswer implements Sink, LiveConnection {
     this.#pump.start();
   }
 
-  page(page: Page): Took {
+  page(page: Page): SinkResult {
     const { epoch } = page.from;
     let hasRoom = true;
     /** Place of the current entry. */
@@ -135,7 +135,7 @@ class ExecutionAnswer implements Sink, LiveConnection {
       if (typeof sorted === 'object') return this.#finish(sorted, entry.time);
       if (isOutput(entry.kind) && sorted !== 'nothing') {
         const { kind, bytes, offset, next, time } = entry;
-        const { text, held: incompleteBytes } = this.#text.cut(kind, bytes);
+        const { text, incomplete: incompleteBytes } = this.#text.cut(kind, bytes);
         if (incompleteBytes === 0) this.#incomplete.delete(kind);
         else this.#incomplete.add(kind);
         // An incomplete character is not part of the sent output: reading from this position repeats its bytes.
@@ -156,14 +156,14 @@ class ExecutionAnswer implements Sink, LiveConnection {
     return 'full';
   }
 
-  gap({ from, to, reason, next }: Gap): Took {
+  gap({ from, to, reason, next }: Gap): SinkResult {
     // The rest of the character is lost in the gap.
     this.#flush(Date.now());
     this.#lastSent = next;
     return this.#write({ type: 'gap', from, to, reason }, Date.now()) ? 'more' : 'full';
   }
 
-  caughtUp(): Took {
+  caughtUp(): SinkResult {
     const ending = this.#execution.session.isHosted ? undefined : this.#execution.over();
     return ending === undefined ? 'more' : this.#finish(ending);
   }
@@ -185,7 +185,7 @@ class ExecutionAnswer implements Sink, LiveConnection {
     if (this.fullSince === undefined) this.#response.write(frame({ type: 'ping', text: 'pong' }, Date.now()));
   }
 
-  #finish(ending: ExecutionEnd, time = Date.now()): Took {
+  #finish(ending: ExecutionEnd, time = Date.now()): SinkResult {
     if (this.#isOver) return 'done';
     this.#flush(time);
     this.#write(lastEvent(ending), time);

@@ -8,7 +8,7 @@ import type { Auth } from '../../access/auth.ts';
 import { headerValues } from '../../access/host-origin.ts';
 import type { Log } from '../../base/logger.ts';
 import { pathOf } from '../../base/request-path.ts';
-import { type RateLimits, Rates } from '../../traffic/rate-limit.ts';
+import { type RateLimits, SenderRateLimit } from '../../traffic/rate-limit.ts';
 import { readBody } from '../http/body.ts';
 import { type HttpMethod, type HttpRoute, type RouteContext, route, z } from '../http/routes.ts';
 import { type PluginPageRequest, responseOf } from './page-answer.ts';
@@ -96,7 +96,7 @@ type PageContext = Pick<RouteContext, 'request' | 'base'>;
 class PluginPages {
   readonly #parts: PluginPagesParts;
   readonly #limits: PluginPageLimits;
-  readonly #rates: Rates;
+  readonly #rates: SenderRateLimit;
   readonly #arriving = new LoadCounters();
   readonly #inFlight = new LoadCounters();
   readonly #loggedAt = new Map<string, number>();
@@ -104,7 +104,7 @@ class PluginPages {
   constructor(parts: PluginPagesParts) {
     this.#parts = parts;
     this.#limits = { ...PLUGIN_PAGE_LIMITS, ...parts.limits };
-    this.#rates = new Rates(this.#limits.rates);
+    this.#rates = new SenderRateLimit(this.#limits.rates);
   }
 
   async answer(

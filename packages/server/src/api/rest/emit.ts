@@ -4,7 +4,7 @@ import { BinnacleError, type EmitAnswer, type EmitResult, type TrafficProducer }
 import type { Principal } from '../../access/principal.ts';
 import { Producer, unknownFields } from '../../traffic/event.ts';
 import type { Ingest } from '../../traffic/ingest.ts';
-import type { Rates } from '../../traffic/rate-limit.ts';
+import type { SenderRateLimit } from '../../traffic/rate-limit.ts';
 import { validate } from '../http/app.ts';
 import { type HttpRoute, json, route, z } from '../http/routes.ts';
 
@@ -37,7 +37,7 @@ const Answer = z
   })
   .openapi('EmitAnswer');
 
-export function emitRoutes(ingest: Ingest, rates: Rates): HttpRoute[] {
+export function emitRoutes(ingest: Ingest, rates: SenderRateLimit): HttpRoute[] {
   return [
     route({
       method: 'post',
@@ -85,7 +85,7 @@ function envelopeOf(body: unknown): {
   return { events, producer, isOne: !isBatch && !Array.isArray(body) };
 }
 
-function admit(rates: Rates, principal: Principal, events: number, bytes: number): void {
+function admit(rates: SenderRateLimit, principal: Principal, events: number, bytes: number): void {
   const waitMs = rates.take(principal.id, events, bytes);
   if (waitMs > 0) throw new BinnacleError('too_fast', { details: { retryAfterMs: waitMs } });
 }

@@ -3,8 +3,8 @@
 import { issuerOf, type Principal } from '../../access/principal.ts';
 import type { Conversations } from '../../conversations/conversations.ts';
 import type { Notifications } from '../../notifications/notifications.ts';
-import type { Muted, MuteStore } from '../../store/mutes.ts';
-import type { HailWishStore } from '../../store/notification-settings.ts';
+import type { MutedTarget, MuteStore } from '../../store/mutes.ts';
+import type { NotificationSettingsStore } from '../../store/notification-settings.ts';
 import type { SessionAccess } from '../../visibility/session-access.ts';
 import { type HttpRoute, json, noContent, route, z } from '../http/routes.ts';
 import { OfConversation } from './conversations.ts';
@@ -12,7 +12,7 @@ import { OfConversation } from './conversations.ts';
 export interface PushParts {
   readonly notifications: Notifications;
   readonly mutes: MuteStore;
-  readonly wishes: HailWishStore;
+  readonly wishes: NotificationSettingsStore;
   readonly access: SessionAccess;
   readonly conversations: Conversations;
 }
@@ -134,7 +134,7 @@ export function pushRoutes({ notifications, mutes, wishes, access, conversations
 
 interface MuteRouteParts<Params> {
   readonly mutes: MuteStore;
-  readonly kind: Muted['kind'];
+  readonly kind: MutedTarget['kind'];
   readonly path: string;
   readonly params: z.ZodType<Params>;
   /** Throws if the caller may not see the target. */

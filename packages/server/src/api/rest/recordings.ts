@@ -3,8 +3,8 @@
 import { BinnacleError, CAST_VERSIONS, EXPORT_FORMATS, type ExportFormat } from '@binnacle/protocol';
 import { headerValues } from '../../access/host-origin.ts';
 import { callerKeyOf, type Principal } from '../../access/principal.ts';
-import type { Turns } from '../../base/fair-scheduler.ts';
-import { Askers } from '../../base/keyed-queue.ts';
+import type { FairScheduler } from '../../base/fair-scheduler.ts';
+import { KeyedQueue } from '../../base/keyed-queue.ts';
 import type { Conversations } from '../../conversations/conversations.ts';
 import { positionOf } from '../../cursor/start-position.ts';
 import type { CastVersion } from '../../recording/asciicast-lines.ts';
@@ -30,7 +30,7 @@ export interface RecordingParts {
   readonly conversations: Conversations;
   readonly recordings: Recordings;
   readonly liveness: Liveness;
-  readonly scheduler: Turns;
+  readonly scheduler: FairScheduler;
   /** Throws if the principal's token has ended meanwhile. */
   assertLive(principal: Principal): void;
 }
@@ -68,7 +68,7 @@ const ImportResult = z
 
 export function recordingRoutes(parts: RecordingParts): HttpRoute[] {
   const { access, conversations, recordings, liveness, scheduler, assertLive } = parts;
-  const exports = new Askers(EXPORTS);
+  const exports = new KeyedQueue(EXPORTS);
   return [
     route({
       method: 'get',
@@ -99,7 +99,7 @@ export function recordingRoutes(parts: RecordingParts): HttpRoute[] {
         if (until !== undefined && until < (since ?? 0))
           throw new BinnacleError('bad_offset', { message: 'until is before since.' });
         const by = callerKeyOf(principal);
-        const { over } = await exports.inTurn(by, async () => {
+        const { over } = await exports.run(by, async () => {
           // Checked again after the wait in the queue.
           assertLive(principal);
           const session = seen.get(params.id);
@@ -145,7 +145,7 @@ export function recordingRoutes(parts: RecordingParts): HttpRoute[] {
       handler: async ({ params, query, principal, takeOver }) => {
         const { format = 'markdown' } = query;
         const by = callerKeyOf(principal);
-        await exports.inTurn(by, async () => {
+        await exports.run(by, async () => {
           assertLive(principal);
           const conversation = await conversations.get(params.key, principal);
           const info = conversations.infoOf(conversation, principal);

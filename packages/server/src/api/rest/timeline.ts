@@ -2,7 +2,7 @@
 
 import type { Timeline } from '@binnacle/protocol';
 import { callerKeyOf } from '../../access/principal.ts';
-import { Askers } from '../../base/keyed-queue.ts';
+import { KeyedQueue } from '../../base/keyed-queue.ts';
 import { timelineOf } from '../../recording/timeline.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { WaitStore } from '../../store/waits.ts';
@@ -39,7 +39,7 @@ const TimelineShape = z
 const describe = (timeline: Timeline): z.output<typeof TimelineShape> => timeline;
 
 export function timelineRoutes(access: SessionAccess, waits: WaitStore): HttpRoute[] {
-  const queue = new Askers();
+  const queue = new KeyedQueue();
   return [
     route({
       method: 'get',
@@ -52,7 +52,7 @@ export function timelineRoutes(access: SessionAccess, waits: WaitStore): HttpRou
       handler: async ({ params, query, principal }) => {
         const seen = access.seenBy(principal);
         const session = seen.get(params.id);
-        const timeline = await queue.inTurn(callerKeyOf(principal), () =>
+        const timeline = await queue.run(callerKeyOf(principal), () =>
           readTimeline(session, waits, query.points ?? POINTS),
         );
         // Checks access again: the owner of the session may have changed meanwhile.
@@ -66,7 +66,7 @@ export function timelineRoutes(access: SessionAccess, waits: WaitStore): HttpRou
 async function readTimeline(session: Session, waits: WaitStore, points: number): Promise<Timeline> {
   await session.refresh();
   const now = session.isHosted ? { to: Date.now() } : {};
-  const progress = await session.progress({ points, withinMs: SCAN_MS, ...now });
+  const progress = await session.progress({ points, timeoutMs: SCAN_MS, ...now });
   const runs = session.takesRuns ? session.runs.list() : [];
   return timelineOf({ info: session.info, progress, runs, waits: waits.list(session.id) });
 }

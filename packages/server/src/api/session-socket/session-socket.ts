@@ -18,8 +18,8 @@ import type { WebSocket, WebSocketServer } from 'ws';
 import type { Auth } from '../../access/auth.ts';
 import type { Principal } from '../../access/principal.ts';
 import { Cursor } from '../../cursor/cursor.ts';
-import { heldBefore } from '../../cursor/partial-characters.ts';
-import { type Gap, Pump, type Sink, type Took } from '../../cursor/pump.ts';
+import { partialCharactersAt } from '../../cursor/partial-characters.ts';
+import { type Gap, Pump, type Sink, type SinkResult } from '../../cursor/pump.ts';
 import { positionOf } from '../../cursor/start-position.ts';
 import type { Entry, Page } from '../../log/log.ts';
 import { watcherOf } from '../../presence/connection-presence.ts';
@@ -79,7 +79,7 @@ export async function attachCompat(parts: CompatParts, upgrade: CompatUpgrade): 
   // Two streams share one offset: one of them may be inside a character at the offset where the other was cut.
   const isMore = session.isHosted || at.offset < log.head.offset;
   const isInside = since !== undefined && encoding === 'text' && session.record.spec.mode === 'pipe' && isMore;
-  const incompleteBytes = isInside ? await heldBefore(log, at.offset) : undefined;
+  const incompleteBytes = isInside ? await partialCharactersAt(log, at.offset) : undefined;
   const lease = await acquireLease(session, principal, query.get('takeover') === '1');
   let isUpgraded = false;
   parts.server.handleUpgrade(request, socket, head, (ws) => {
@@ -217,7 +217,7 @@ export class SessionSocket implements Sink, LiveConnection {
     this.#pump.start();
   }
 
-  page(page: Page): Took {
+  page(page: Page): SinkResult {
     let hasRoom = true;
     let isLast = false;
     for (const entry of page.entries) {
@@ -231,13 +231,13 @@ export class SessionSocket implements Sink, LiveConnection {
     return 'full';
   }
 
-  gap({ from, to, reason }: Gap): Took {
+  gap({ from, to, reason }: Gap): SinkResult {
     // The rest of the character is lost in the gap.
     this.#sendAll(this.#wire.rest(this.#isReplaying));
     return this.#send(gapFrame(from, to, reason === 'damaged' ? 'is damaged' : 'is no longer kept')) ? 'more' : 'full';
   }
 
-  caughtUp(): Took {
+  caughtUp(): SinkResult {
     if (this.#isReplaying) this.#endReplay();
     if (!this.#session.isHosted) return this.#finish();
     if (this.#exit !== undefined) this.#lingering ??= setTimeout(() => this.#finish(), LINGER_MS);
@@ -285,7 +285,7 @@ export class SessionSocket implements Sink, LiveConnection {
     this.#send(this.#wire.connected(this.#session, this.#replayUntil, this.#isReadOnly));
   }
 
-  #finish(): Took {
+  #finish(): SinkResult {
     if (this.#isOver) return 'done';
     if (this.#isReplaying) this.#endReplay();
     this.#sendAll(this.#wire.rest(false));

@@ -2,7 +2,7 @@ import type { Epoch, OutputKind } from '@binnacle/protocol';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Cursor } from '../../cursor/cursor.ts';
-import { heldBefore } from '../../cursor/partial-characters.ts';
+import { partialCharactersAt } from '../../cursor/partial-characters.ts';
 import { positionOf } from '../../cursor/start-position.ts';
 import { MemoryLog } from '../../log/memory-log.ts';
 import type { ServerFrame } from '../schemas/session-frames.ts';
@@ -12,7 +12,7 @@ type OutputFrame = Extract<ServerFrame, { readonly data: string }>;
 
 /** Returns what a connection that begins at `since` is sent. */
 async function framesOf(log: MemoryLog, since: number): Promise<OutputFrame[]> {
-  const wire = new JsonWire('text', since, await heldBefore(log, since));
+  const wire = new JsonWire('text', since, await partialCharactersAt(log, since));
   const cursor = new Cursor(log, await positionOf(log, { offset: since }));
   const all: ServerFrame[] = [];
   for (let reading = await cursor.next(); reading.kind === 'page'; reading = await cursor.next()) {

@@ -81,7 +81,7 @@ export class JsonWire implements Wire {
       return [this.#frame(kind, data, offset + bytes.length, isReplay)];
     }
     // Bytes of an incomplete character are sent later, and the offset counts only sent bytes.
-    const { text, held: incompleteBytes } = this.#text.cut(kind, bytes);
+    const { text, incomplete: incompleteBytes } = this.#text.cut(kind, bytes);
     return text === '' ? [] : [this.#frame(kind, text, offset + bytes.length - incompleteBytes, isReplay)];
   }
 

@@ -11,7 +11,7 @@ import type { Conversation } from '../../conversations/conversation.ts';
 import { EventPacer, PACE_CLOCK } from '../../conversations/state/pace.ts';
 import { parseEntry } from '../../conversations/state/transcript.ts';
 import { Cursor } from '../../cursor/cursor.ts';
-import { type Gap, Pump, type Sink, type Took } from '../../cursor/pump.ts';
+import { type Gap, Pump, type Sink, type SinkResult } from '../../cursor/pump.ts';
 import type { Page } from '../../log/log.ts';
 
 /** The parts of a connection that a feed needs. */
@@ -95,7 +95,7 @@ export class ConversationFeed implements Sink {
     this.#runs?.add(run);
   }
 
-  page(page: Page): Took {
+  page(page: Page): SinkResult {
     for (const { events, behind } of page.once(PARSED, parse)) {
       const selected = this.#runs === undefined ? events : events.filter((event) => this.#isSelected(event));
       if (selected.length === 0) continue;
@@ -105,13 +105,13 @@ export class ConversationFeed implements Sink {
     return this.#hasRoom ? 'more' : 'full';
   }
 
-  gap({ reason, next }: Gap): Took {
+  gap({ reason, next }: Gap): SinkResult {
     this.#pace.flush();
     this.#sent = next;
     return this.#outlet.gap(this, reason, next) ? 'more' : 'full';
   }
 
-  caughtUp(): Took {
+  caughtUp(): SinkResult {
     this.#pace.caughtUp();
     this.#outlet.caughtUp?.(this);
     return this.#isOver ? 'done' : 'more';

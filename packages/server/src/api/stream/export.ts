@@ -2,9 +2,9 @@
 
 import type { ServerResponse } from 'node:http';
 import { isOutput, type Position } from '@binnacle/protocol';
-import type { Turns } from '../../base/fair-scheduler.ts';
+import type { FairScheduler } from '../../base/fair-scheduler.ts';
 import { Cursor } from '../../cursor/cursor.ts';
-import { type Gap, Pump, type Sink, type Took } from '../../cursor/pump.ts';
+import { type Gap, Pump, type Sink, type SinkResult } from '../../cursor/pump.ts';
 import type { Entry, LogReader, Page } from '../../log/log.ts';
 import type { ExportWriter } from '../../recording/writer.ts';
 import type { LiveConnection, Liveness } from './liveness.ts';
@@ -32,7 +32,7 @@ export interface ExportParts {
   readonly response: ServerResponse;
   readonly liveness: Liveness;
   /** Scheduler of the export slices: the text of all exports is made in its slots. */
-  readonly scheduler: Turns;
+  readonly scheduler: FairScheduler;
   readonly by: string;
 }
 
@@ -104,7 +104,7 @@ class ExportAnswer implements Sink, LiveConnection, ExportProgress {
   }
 
   /** Stores the entries; `#slice` converts them later, in scheduled slots. */
-  page(page: Page): Took {
+  page(page: Page): SinkResult {
     this.#unwritten = [...page.entries].reverse();
     this.#continue();
     return 'full';
@@ -112,7 +112,7 @@ class ExportAnswer implements Sink, LiveConnection, ExportProgress {
 
   #continue(): void {
     if (this.#isDone || this.#fullSince !== undefined) return;
-    this.#parts.scheduler.ask(this.#parts.by, () => this.#slice());
+    this.#parts.scheduler.schedule(this.#parts.by, () => this.#slice());
   }
 
   #slice(): void {
@@ -147,11 +147,11 @@ class ExportAnswer implements Sink, LiveConnection, ExportProgress {
     else this.#pump.resume();
   }
 
-  gap(gap: Gap): Took {
+  gap(gap: Gap): SinkResult {
     return this.#write(this.#parts.writer.gap(gap)) ? 'more' : 'full';
   }
 
-  caughtUp(): Took {
+  caughtUp(): SinkResult {
     const isOver = this.#parts.isOver();
     const { log, until = Number.POSITIVE_INFINITY } = this.#parts;
     if (this.#parts.follow && !isOver && log.head.offset < until) {
@@ -179,7 +179,7 @@ class ExportAnswer implements Sink, LiveConnection, ExportProgress {
     return false;
   }
 
-  #finish(isOver: boolean): Took {
+  #finish(isOver: boolean): SinkResult {
     this.#write(this.#parts.writer.end(isOver));
     this.#parts.response.end();
     this.#end();

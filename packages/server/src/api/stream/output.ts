@@ -3,7 +3,7 @@
 import type { Position } from '@binnacle/protocol';
 import { BinnacleError, isOutput, type OutputKind } from '@binnacle/protocol';
 import { Cursor } from '../../cursor/cursor.ts';
-import { type Gap, Pump, type Sink, type Took } from '../../cursor/pump.ts';
+import { type Gap, Pump, type Sink, type SinkResult } from '../../cursor/pump.ts';
 import type { Page } from '../../log/log.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { SeenResponse } from '../../visibility/session-access.ts';
@@ -108,7 +108,7 @@ class OutputAnswer implements Sink, LiveConnection {
     this.#pump.start();
   }
 
-  page(page: Page): Took {
+  page(page: Page): SinkResult {
     let hasRoom = true;
     for (const entry of page.entries) {
       if (!isOutput(entry.kind)) {
@@ -135,14 +135,14 @@ class OutputAnswer implements Sink, LiveConnection {
   }
 
   /** Fails: raw bytes have no place for a gap marker, so an incomplete range is not sent. */
-  gap({ from, to, reason }: Gap): Took {
+  gap({ from, to, reason }: Gap): SinkResult {
     const { oldest, head } = this.#session.log;
     const details = { from, to, oldestOffset: oldest.offset, headOffset: head.offset };
     this.failed(new BinnacleError(reason === 'damaged' ? 'log_damaged' : 'gap', { details }));
     return 'done';
   }
 
-  caughtUp(): Took {
+  caughtUp(): SinkResult {
     if (!this.#session.isHosted || this.#offset >= this.#selection.limit) return this.#finish();
     if (this.#query.follow) return 'more';
     const isWaiting = this.#collectedBytes === 0 && this.#timer !== undefined;
@@ -201,7 +201,7 @@ class OutputAnswer implements Sink, LiveConnection {
     return hasRoom;
   }
 
-  #finish(): Took {
+  #finish(): SinkResult {
     if (this.#isOver) return 'done';
     if (!this.#response.headersSent) {
       this.#writeHead({ 'Binnacle-Next-Offset': String(this.#offset), 'Content-Length': String(this.#collectedBytes) });

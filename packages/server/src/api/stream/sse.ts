@@ -3,7 +3,7 @@
 import type { ServerResponse } from 'node:http';
 import { BinnacleError, formatPosition, isOutput, type OutputKind, type Position } from '@binnacle/protocol';
 import { Cursor } from '../../cursor/cursor.ts';
-import { type Gap, Pump, type Sink, type Took } from '../../cursor/pump.ts';
+import { type Gap, Pump, type Sink, type SinkResult } from '../../cursor/pump.ts';
 import { TextCutter } from '../../cursor/text-decoder.ts';
 import type { Entry, Page } from '../../log/log.ts';
 import type { Session } from '../../sessions/session.ts';
@@ -168,7 +168,7 @@ class LogEvents implements Sink {
     this.pump = new Pump(this.#cursor, this);
   }
 
-  page(page: Page): Took {
+  page(page: Page): SinkResult {
     let hasRoom = true;
     for (const entry of page.entries) {
       const { kind, bytes, offset, next: place } = entry;
@@ -189,7 +189,7 @@ class LogEvents implements Sink {
     return hasRoom ? 'more' : 'full';
   }
 
-  gap({ from, to, reason, next }: Gap): Took {
+  gap({ from, to, reason, next }: Gap): SinkResult {
     const { limit } = this.#selection;
     // Bytes after a gap do not complete a character before the gap.
     this.#flush();
@@ -199,7 +199,7 @@ class LogEvents implements Sink {
     return hasRoom ? 'more' : 'full';
   }
 
-  caughtUp(): Took {
+  caughtUp(): SinkResult {
     // Without a writer, and after all output was sent, no more can follow.
     const isOver = !this.#session.isHosted || this.#at.offset >= this.#selection.limit;
     return isOver || !this.#query.follow ? this.#finish(isOver) : 'more';
@@ -213,7 +213,7 @@ class LogEvents implements Sink {
     if (this.#query.encoding === 'base64') {
       return this.#send('output', behind, { kind, offset, base64: Buffer.from(bytes).toString('base64') });
     }
-    const { text, held: incompleteBytes } = this.#text.cut(kind, bytes);
+    const { text, incomplete: incompleteBytes } = this.#text.cut(kind, bytes);
     if (incompleteBytes === 0) this.#incomplete.delete(kind);
     else if (!this.#incomplete.has(kind) || text !== '') this.#incomplete.set(kind, behind.offset - incompleteBytes);
     // An incomplete character is not part of the sent output: a resume repeats its bytes.
@@ -222,7 +222,7 @@ class LogEvents implements Sink {
     return text === '' || this.#send('output', at, { kind, offset, text });
   }
 
-  #finish(isOver: boolean): Took {
+  #finish(isOver: boolean): SinkResult {
     // At the final end an incomplete character is invalid and is flushed. Otherwise a resume repeats its bytes.
     if (isOver) this.#flush();
     const behind = this.#incomplete.size === 0 ? this.#at : this.#lastSent;

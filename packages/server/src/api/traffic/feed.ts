@@ -11,7 +11,7 @@ import {
 } from '@binnacle/protocol';
 import { Cursor } from '../../cursor/cursor.ts';
 import { PlainText } from '../../cursor/plain-text.ts';
-import { type Gap, Pump, type Sink, type Took } from '../../cursor/pump.ts';
+import { type Gap, Pump, type Sink, type SinkResult } from '../../cursor/pump.ts';
 import { incompleteBytes } from '../../cursor/text-decoder.ts';
 import type { Entry, Page } from '../../log/log.ts';
 import type { Session } from '../../sessions/session.ts';
@@ -151,17 +151,17 @@ export class TrafficFeed implements Sink {
     if (this.#requestSlot()) this.#drain();
   }
 
-  page(page: Page): Took {
+  page(page: Page): SinkResult {
     this.#waiting.push(this.#pageNews(page));
     return this.#drain();
   }
 
-  gap(gap: Gap): Took {
+  gap(gap: Gap): SinkResult {
     this.#waiting.push(this.#gapNews(gap));
     return this.#drain();
   }
 
-  caughtUp(): Took {
+  caughtUp(): SinkResult {
     if (!this.session.isHosted) this.#waiting.push(this.#ending());
     else if (this.#exit !== undefined) this.#lingering ??= setTimeout(() => this.#linger(), LINGER_MS);
     this.#isCaughtUp = true;
@@ -170,7 +170,7 @@ export class TrafficFeed implements Sink {
     return result;
   }
 
-  grew(): Took {
+  grew(): SinkResult {
     this.#isCaughtUp = false;
     return this.#requestSlot() ? 'more' : 'full';
   }
@@ -202,7 +202,7 @@ export class TrafficFeed implements Sink {
     return this.#hasSlot;
   }
 
-  #drain(): Took {
+  #drain(): SinkResult {
     for (let news = this.#waiting[0]; news !== undefined; news = this.#waiting[0]) {
       if (!this.#outlet.hasRoom()) return 'full';
       const { done, value } = news.next();

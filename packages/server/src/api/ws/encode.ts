@@ -37,7 +37,7 @@ export function encodePage(
 function encode(page: Page, session: SessionId, shown: (entry: Entry) => Entry): EncodedPage {
   const sessionBytes = uuidBytes(session);
   let isLast = false;
-  const frames = page.heldEntries.map((entry): EncodedFrame => {
+  const frames = page.pinnedEntries.map((entry): EncodedFrame => {
     const { kind, offset, next: place, bytes } = entry;
     if (isOutput(kind)) {
       // The reader leaves room for the header, so the bytes are not copied again.

@@ -3,7 +3,7 @@
 import type { Position } from '@binnacle/protocol';
 import { formatPosition, type SessionInfo } from '@binnacle/protocol';
 import { Cursor } from '../../cursor/cursor.ts';
-import { type Gap, Pump, type Sink, type Took } from '../../cursor/pump.ts';
+import { type Gap, Pump, type Sink, type SinkResult } from '../../cursor/pump.ts';
 import type { Page } from '../../log/log.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
@@ -44,7 +44,7 @@ export class Subscription implements Sink {
     this.#pump.stop();
   }
 
-  page(page: Page): Took {
+  page(page: Page): SinkResult {
     page.hold();
     const { frames, isLast } = encodePage(page, this.session.id, this.#seen);
     let hasRoom = true;
@@ -57,7 +57,7 @@ export class Subscription implements Sink {
     return hasRoom ? 'more' : 'full';
   }
 
-  gap(gap: Gap): Took {
+  gap(gap: Gap): SinkResult {
     const { from, to, reason, next } = gap;
     const frame = tail({ t: 'gap', session: this.session.id, from, to, reason, position: formatPosition(next) });
     return this.#outlet.send(frame) ? 'more' : 'full';
@@ -66,7 +66,7 @@ export class Subscription implements Sink {
   /**
    * Ends the subscription of a closed session even if its log lacks `closed`: a power loss can destroy the last entry.
    */
-  caughtUp(): Took {
+  caughtUp(): SinkResult {
     return this.session.isHosted ? 'more' : this.#end();
   }
 
@@ -74,7 +74,7 @@ export class Subscription implements Sink {
     this.#outlet.failed(this, error);
   }
 
-  #end(): Took {
+  #end(): SinkResult {
     const info: SessionInfo = this.#seen.infoOf(this.session);
     this.#outlet.send(
       tail({ t: 'end', session: this.session.id, position: formatPosition(this.#cursor.position), info }),

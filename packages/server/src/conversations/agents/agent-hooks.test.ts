@@ -7,7 +7,7 @@ import { BinnacleError, type ConversationEvent, isEndEvent } from '@binnacle/pro
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { InOrder } from '../../base/ordered-queue.ts';
+import { OrderedQueue } from '../../base/ordered-queue.ts';
 import type { AgentConfig } from '../../config/schema.ts';
 import { GroupSync } from '../../log/group-sync.ts';
 import type { Sessions } from '../../sessions/sessions.ts';
@@ -164,7 +164,7 @@ describe('what waits for verdicts', () => {
         fc.array(fc.record({ isHooked: fc.boolean(), isAllowed: fc.boolean() }), { maxLength: 12 }),
         fc.infiniteStream(fc.nat()),
         async (ones, dice) => {
-          const order = new InOrder();
+          const order = new OrderedQueue();
           const done: number[] = [];
           const open: (() => void)[] = [];
           const all = ones.map(({ isHooked, isAllowed }, i) => {

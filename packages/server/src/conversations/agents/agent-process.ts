@@ -3,7 +3,7 @@
 import { BinnacleError, type SessionId, type SessionInfo } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
 import { Cursor } from '../../cursor/cursor.ts';
-import { type Gap, Pump, type Sink, type Took } from '../../cursor/pump.ts';
+import { type Gap, Pump, type Sink, type SinkResult } from '../../cursor/pump.ts';
 import { positionOf } from '../../cursor/start-position.ts';
 import type { Page } from '../../log/log.ts';
 import type { Session } from '../../sessions/session.ts';
@@ -375,7 +375,7 @@ export class AgentProcess implements Agent {
     life.pump.start();
   }
 
-  #page(life: ProcessLife, page: Page): Took {
+  #page(life: ProcessLife, page: Page): SinkResult {
     let isLast = false;
     for (const entry of page.entries) {
       if (life.isOver) return 'done';
@@ -413,7 +413,7 @@ export class AgentProcess implements Agent {
     else if (text.trim() !== '') life.link.line?.(text);
   }
 
-  #gap(life: ProcessLife, { from, to }: Gap): Took {
+  #gap(life: ProcessLife, { from, to }: Gap): SinkResult {
     const message = 'The agent wrote more than is kept of it.';
     this.#fail(life, new BinnacleError('agent_flood', { message, details: { from, to } }));
     return 'done';

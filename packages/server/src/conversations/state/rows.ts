@@ -8,8 +8,13 @@ import {
   type MessageInfo,
 } from '@binnacle/protocol';
 import type { Logger } from 'pino';
-import { type ConversationRecord, type ConversationStore, endOf, type RunRecord } from '../../store/conversations.ts';
-import { digestOf } from '../../store/messages.ts';
+import {
+  type ConversationRecord,
+  type ConversationStore,
+  type RunRecord,
+  runEndOf,
+} from '../../store/conversations.ts';
+import { messageDigest } from '../../store/messages.ts';
 
 /** Delay before a retry of events that had no room. */
 const RETRY_MS = 500;
@@ -88,7 +93,7 @@ export class ConversationRows {
   /** Returns the digest of a message as it was sent, before any edit. */
   digest(id: string): string | undefined {
     const sent = this.#waiting.find((event) => event.type === 'message' && event.message.id === id);
-    return sent?.type === 'message' ? digestOf(sent.message) : this.#store.messages.digest(this.#record.id, id);
+    return sent?.type === 'message' ? messageDigest(sent.message) : this.#store.messages.digest(this.#record.id, id);
   }
 
   run(id: string): ConversationRun | undefined {
@@ -96,7 +101,7 @@ export class ConversationRows {
     for (const event of this.#waiting) {
       if (event.type === 'run_started' && event.run.id === id) run = event.run;
       if (run === undefined || !isEndEvent(event) || event.run !== id || run.end !== null) continue;
-      const end = endOf(event);
+      const end = runEndOf(event);
       run = { ...run, state: end.state, end, endedAt: event.at, text: event.text };
     }
     return run;

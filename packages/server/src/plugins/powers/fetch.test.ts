@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createServer as createTls, type Server as TlsServer } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
 import { until } from '../../../../../test/support/until.ts';
-import type { Address } from '../../base/fixed-lookup.ts';
+import type { ResolvedAddress } from '../../base/fixed-lookup.ts';
 import { Fetches, type FetchParts } from './fetch.ts';
 import { asking } from './powers.fixture.ts';
 
@@ -63,7 +63,7 @@ const net = (hosts: true | readonly string[], parts: FetchParts = {}) =>
   asking(new Fetches(parts).powers, { net: hosts === true ? true : { hosts } });
 const leadsTo =
   (...addresses: readonly string[]) =>
-  async (): Promise<readonly Address[]> =>
+  async (): Promise<readonly ResolvedAddress[]> =>
     addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }));
 
 describe('a request that a plugin wants sent', () => {
@@ -154,7 +154,7 @@ describe('a request that a plugin wants sent', () => {
     const { port } = await http(hello);
     const inside = await http(hello, '127.0.0.2');
     let asked = 0;
-    const resolve = async (): Promise<readonly Address[]> => {
+    const resolve = async (): Promise<readonly ResolvedAddress[]> => {
       asked += 1;
       return [{ address: asked === 1 ? '127.0.0.1' : '127.0.0.2', family: 4 }];
     };
@@ -217,7 +217,7 @@ describe('a request that a plugin wants sent', () => {
 
   it('is neither looked up nor sent where it was not granted', async () => {
     let looked = 0;
-    const resolve = async (): Promise<readonly Address[]> => {
+    const resolve = async (): Promise<readonly ResolvedAddress[]> => {
       looked += 1;
       return [{ address: '127.0.0.1', family: 4 }];
     };
@@ -321,7 +321,7 @@ describe('a request that a plugin wants sent', () => {
     let most = 0;
     const looked: string[] = [];
     const answer: (() => void)[] = [];
-    const resolve = (host: string): Promise<readonly Address[]> => {
+    const resolve = (host: string): Promise<readonly ResolvedAddress[]> => {
       looked.push(host);
       now += 1;
       most = Math.max(most, now);

@@ -6,8 +6,8 @@ import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { isIP } from 'node:net';
 import { BinnacleError } from '@binnacle/protocol';
-import { AtOnce } from '../../base/concurrency-limit.ts';
-import { type Address, always, MAX_ADDRESSES } from '../../base/fixed-lookup.ts';
+import { ConcurrencyLimit } from '../../base/concurrency-limit.ts';
+import { fixedLookup, MAX_ADDRESSES, type ResolvedAddress } from '../../base/fixed-lookup.ts';
 import type { CallOf } from '../grant/calls.ts';
 import { REAL_CLOCK } from '../host/supervision.ts';
 import type { Asking, PowersOf } from './powers.ts';
@@ -15,7 +15,7 @@ import { Pace, unawaited } from './rate-limit.ts';
 
 export interface FetchParts {
   /** Resolves all addresses of a name. */
-  readonly resolve?: (host: string) => Promise<readonly Address[]>;
+  readonly resolve?: (host: string) => Promise<readonly ResolvedAddress[]>;
   /** Maximum time from the name lookup to the last byte. Below the time limit of a plugin's call. */
   readonly deadlineMs?: number;
   /** Maximum concurrent requests per plugin. */
@@ -40,7 +40,7 @@ const MAX_HEADER_BYTES = 16 * 1024;
 export class Fetches {
   readonly powers: PowersOf<'net'> = { net: (params, asking) => this.#ask(params, asking) };
   readonly #parts: FetchParts;
-  readonly #underWay: AtOnce;
+  readonly #underWay: ConcurrencyLimit;
   readonly #pace = new Pace(REAL_CLOCK, PER_SECOND);
   /**
    * Serializes the lookups of plugins. Two threads resolve all names of this process, and a lookup cannot be cancelled:
@@ -51,12 +51,12 @@ export class Fetches {
 
   constructor(parts: FetchParts = {}) {
     this.#parts = parts;
-    this.#underWay = new AtOnce(parts.maxAtOnce ?? MAX_AT_ONCE, tooMany);
+    this.#underWay = new ConcurrencyLimit(parts.maxAtOnce ?? MAX_AT_ONCE, tooMany);
   }
 
   async #ask(params: unknown, asking: Asking): Promise<FetchAnswer> {
     const call = asking.gate.allow('net', params);
-    return await this.#underWay.during(asking.plugin, () => this.#fetchInTime(call, asking));
+    return await this.#underWay.run(asking.plugin, () => this.#fetchInTime(call, asking));
   }
 
   async #fetchInTime(call: Fetch, asking: Asking): Promise<FetchAnswer> {
@@ -82,11 +82,11 @@ export class Fetches {
     return await send(call, addresses, signal);
   }
 
-  async #addressesOf({ host }: Fetch, plugin: string, signal: AbortSignal): Promise<readonly Address[]> {
+  async #addressesOf({ host }: Fetch, plugin: string, signal: AbortSignal): Promise<readonly ResolvedAddress[]> {
     const family = isIP(host);
     if (family !== 0) return [{ address: host, family }];
     const { resolve = (name: string) => lookup(name, { all: true, verbatim: true }) } = this.#parts;
-    let found: readonly Address[];
+    let found: readonly ResolvedAddress[];
     try {
       const own = this.#lookupsOf.get(plugin) ?? new Turns();
       this.#lookupsOf.set(plugin, own);
@@ -115,7 +115,7 @@ class Turns {
   }
 }
 
-function send(call: Fetch, addresses: readonly Address[], signal: AbortSignal): Promise<FetchAnswer> {
+function send(call: Fetch, addresses: readonly ResolvedAddress[], signal: AbortSignal): Promise<FetchAnswer> {
   const { host, port, method, body } = call;
   const url = new URL(call.url);
   return new Promise((resolve, reject) => {
@@ -126,7 +126,7 @@ function send(call: Fetch, addresses: readonly Address[], signal: AbortSignal): 
       path: `${url.pathname}${url.search}`,
       method,
       headers: headersOf(call, url.host),
-      lookup: always(addresses),
+      lookup: fixedLookup(addresses),
       ...(isIP(host) === 0 ? { servername: host } : {}),
       maxHeaderSize: MAX_HEADER_BYTES,
       // A connection of its own: neither shared with other users nor through a proxy from the environment.

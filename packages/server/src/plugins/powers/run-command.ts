@@ -7,7 +7,7 @@ import { homedir } from 'node:os';
 import type { Readable } from 'node:stream';
 import { BinnacleError } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
-import { AtOnce } from '../../base/concurrency-limit.ts';
+import { ConcurrencyLimit } from '../../base/concurrency-limit.ts';
 import { programEnvironment } from '../../process/environment.ts';
 import { checkProgramCwd } from '../../process/launcher.ts';
 import { familyOf, type Leader, marksOf, readProcess } from '../../process/session-processes.ts';
@@ -59,14 +59,14 @@ export class PluginPrograms {
   };
   readonly #parts: ProgramParts;
   /** Running programs by plugin. */
-  readonly #running: AtOnce;
+  readonly #running: ConcurrencyLimit;
   readonly #all = new Set<Promise<unknown>>();
   readonly #pace = new Pace(REAL_CLOCK, STARTS_PER_SECOND);
   readonly #stop = new AbortController();
 
   constructor(parts: ProgramParts) {
     this.#parts = parts;
-    this.#running = new AtOnce(parts.maxAtOnce ?? MAX_AT_ONCE, tooMany);
+    this.#running = new ConcurrencyLimit(parts.maxAtOnce ?? MAX_AT_ONCE, tooMany);
   }
 
   /** Ends programs that an earlier gateway left behind when it was killed. Call before the first plugin starts. */
@@ -95,7 +95,7 @@ export class PluginPrograms {
   async #ask(params: unknown, { plugin, gate, signal }: Asking): Promise<RunResult> {
     const call = gate.allow('runCommandWithTimeout', params);
     const ends = AbortSignal.any([signal, this.#stop.signal]);
-    const run = this.#running.during(plugin, () => this.#run(call, plugin, ends)).finally(() => this.#all.delete(run));
+    const run = this.#running.run(plugin, () => this.#run(call, plugin, ends)).finally(() => this.#all.delete(run));
     this.#all.add(run);
     return await run;
   }

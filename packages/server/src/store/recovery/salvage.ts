@@ -173,7 +173,7 @@ function readDown(db: Database, table: string, names: string, keep: Keep, wasWho
 function readUp(db: Database, sql: string, keep: Keep): boolean {
   const one = db.prepare(sql);
   try {
-    return (one.all(0) as Row[]).map(keep).every((isKept) => isKept);
+    return (one.all(0) as Row[]).map(keep).every((isWhole) => isWhole);
   } catch {
     return false;
   }
@@ -232,10 +232,10 @@ function mendHeader(path: string, like: string): void {
     writeSync(fd, head, 0, HEADER_BYTES, 0);
     const count = Buffer.alloc(4);
     readSync(fd, count, 0, 4, COUNT_AT);
-    const wanted = count.readUInt32BE() * head.readUInt16BE(16);
+    const expected = count.readUInt32BE() * head.readUInt16BE(16);
     const { size } = fstatSync(fd);
     // Zeros take no room; a damaged count must not create a file of terabytes.
-    if (wanted > size && wanted <= size * MAX_GROWTH) ftruncateSync(fd, wanted);
+    if (expected > size && expected <= size * MAX_GROWTH) ftruncateSync(fd, expected);
   } finally {
     closeSync(fd);
   }

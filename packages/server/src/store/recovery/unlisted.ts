@@ -21,7 +21,7 @@ import {
   undescribed,
 } from './descriptions.ts';
 
-export interface Adopted {
+export interface AdoptionCounts {
   readonly sessions: number;
   readonly conversations: number;
   /** Sessions without a description: only an admin sees them. */
@@ -33,11 +33,11 @@ export interface Adopted {
 const BATCH = 100;
 
 /** Adds the missing rows. `dir`: the data directory, which no other gateway may use. Throws the failures of SQLite. */
-export function adoptUnlisted(dir: string, catalogue: Catalogue): Adopted {
+export function adoptUnlisted(dir: string, catalogue: Catalogue): AdoptionCounts {
   return { ...adoptSessions(dir, catalogue), ...adoptConversations(dir, catalogue) };
 }
 
-function adoptSessions(root: string, catalogue: Catalogue): Pick<Adopted, 'sessions' | 'undescribed'> {
+function adoptSessions(root: string, catalogue: Catalogue): Pick<AdoptionCounts, 'sessions' | 'undescribed'> {
   const base = join(root, 'sessions');
   const known = catalogue.sessions.ids();
   // An unfinished import is removed, not restored.
@@ -72,7 +72,7 @@ function insertSession(catalogue: Catalogue, id: SessionId, found: SessionDescri
   }
 }
 
-function adoptConversations(root: string, catalogue: Catalogue): Pick<Adopted, 'conversations' | 'left'> {
+function adoptConversations(root: string, catalogue: Catalogue): Pick<AdoptionCounts, 'conversations' | 'left'> {
   const base = join(root, 'conversations');
   const known = catalogue.conversations.ids();
   const counts = { conversations: 0, left: 0 };
@@ -107,16 +107,16 @@ export async function describeListed(dir: string, catalogue: Catalogue, isOver: 
       if (existsSync(own) && !existsSync(join(own, 'session.json'))) describeSession(own, record);
     }
     after = page.next ?? undefined;
-    await turn();
+    await yieldToEventLoop();
   } while (after !== undefined && !isOver());
   for (const id of catalogue.conversations.ids()) {
     if (isOver()) return;
     const own = join(dir, 'conversations', id);
     const record = existsSync(own) && !existsSync(`${own}.json`) ? catalogue.conversations.byId(id) : undefined;
     if (record !== undefined) describeConversation(own, record, catalogue.conversations.pluginOf(id));
-    await turn();
+    await yieldToEventLoop();
   }
 }
 
 const namesIn = (dir: string): string[] => (existsSync(dir) ? readdirSync(dir) : []);
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const yieldToEventLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -1,7 +1,7 @@
 // Schemas of the messages from an ACP agent: the edge of the driver.
 
 import { z } from 'zod';
-import { MAX_COST_USD, MAX_TOKENS } from '../../../store/usage.ts';
+import { MAX_COST_USD, MAX_USAGE_TOKENS } from '../../../store/usage.ts';
 import { KnownId, ReturnedId } from '../agent-json.ts';
 import { RpcId } from '../json-rpc.ts';
 
@@ -61,7 +61,7 @@ export const Plan = z.object({
   entries: lenientList(z.object({ content: z.string(), priority: lenient(z.string()), status: lenient(z.string()) })),
 });
 export const ModeUpdate = z.object({ currentModeId: z.string() });
-const Tokens = lenient(z.number().min(0).max(MAX_TOKENS));
+const Tokens = lenient(z.number().min(0).max(MAX_USAGE_TOKENS));
 export const UsageUpdate = z.object({
   used: Tokens,
   size: Tokens,

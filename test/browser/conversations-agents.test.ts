@@ -46,7 +46,7 @@ it('where there are several agents one is asked which, the default first', async
   await page.getByTestId('dialog').waitFor({ state: 'detached' });
   await withHelper(page);
   await page.getByTestId('conversation-view').getByText('idle · helper').waitFor();
-  expect(await composer(page).getAttribute('placeholder')).toBe('Message to helper');
+  expect(await composer(page).getAttribute('placeholder')).toBe('Message helper…');
 });
 
 it('thoughts are folded, a plan is a list, and a changed file shows which lines came and went', async () => {

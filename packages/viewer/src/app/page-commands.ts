@@ -45,7 +45,9 @@ export function pageCommands(facts: PageFacts, acts: PageActs): readonly Command
       act: { run: acts.theme },
     },
     {
-      name: `Make terminals readable by screen readers: ${facts.screenReader ? 'off' : 'on'}`,
+      // Short enough for a phone with the state at its end.
+      name: `Readable by screen readers: ${facts.screenReader ? 'off' : 'on'}`,
+      also: 'make terminals support',
       act: { run: acts.screenReader },
     },
     { name: 'Keyboard shortcuts', also: 'keys help ?', act: { run: acts.shortcuts } },

@@ -80,7 +80,7 @@ export function NewSession({ client, onCreate, onClose }: NewSessionProps) {
         <div className="dialog-fields">
           {field('command', 'Command', command, setCommand, 'Leave empty for your shell')}
           {field('name', 'Name', name, setName, 'Optional')}
-          {field('cwd', 'Directory', cwd, setCwd, 'Leave empty for your home directory')}
+          {field('cwd', 'Directory', cwd, setCwd, 'Leave empty for your home')}
           {field('labels', 'Labels (key=value, …)', labels, setLabels, 'Optional')}
           <div>
             <label htmlFor={`${id}-mode`}>Mode</label>

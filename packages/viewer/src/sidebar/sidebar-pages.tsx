@@ -30,7 +30,11 @@ export function SidebarPages({ route, mayManage, onChoose }: SidebarPagesProps) 
         />
       )}
       <PageLink to={{ kind: 'traffic', filter: {} }} route={route} onChoose={onChoose}>
-        <TrafficIcon /> Remote programs
+        <TrafficIcon />
+        {/* Two words take two lines in the sidebar. */}
+        <span>
+          Remote<span className="sr-only"> programs</span>
+        </span>
       </PageLink>
       <PageLink to={{ kind: 'recordings' }} route={route} onChoose={onChoose}>
         <FilmIcon /> Recordings

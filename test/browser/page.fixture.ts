@@ -12,6 +12,7 @@ export {
   loginLink,
   screenfuls,
   seeLine,
+  sharePage,
   shown,
   startShell,
   tell,

@@ -1,7 +1,8 @@
-// A real Chromium. Launched once per worker of vitest; each test has contexts of its own, which close by themselves.
+// A real Chromium. Launched once per file; each test has contexts of its own. All of them close by themselves.
 
 import { accessSync, constants } from 'node:fs';
 import { type Browser, chromium } from 'playwright-core';
+import { atFileEnd } from './teardown.ts';
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 const SHELL = '/usr/bin/chromium-headless-shell';
@@ -15,11 +16,11 @@ const FLAGS = [
   '--disable-sync',
 ];
 
-/** By whether it is a whole browser. For the life of the worker. */
+/** By whether it is a whole browser. For the life of the file. */
 const launched = new Map<boolean, Promise<Browser>>();
 
 /**
- * The browser of this worker. Throws, and never skips, where there is no Chromium. `isWhole`: with all that belongs to a
+ * The browser of this file. Throws, and never skips, where there is no Chromium. `isWhole`: with all that belongs to a
  * browser and not to a page, as notifications and being installed.
  */
 export function openBrowser({ isWhole = false } = {}): Promise<Browser> {
@@ -31,6 +32,11 @@ export function openBrowser({ isWhole = false } = {}): Promise<Browser> {
     return opened;
   });
   launched.set(isWhole, browser);
+  // A worker that is ended with an open browser leaves the profile behind.
+  atFileEnd(async () => {
+    launched.delete(isWhole);
+    await (await browser.catch(() => undefined))?.close();
+  });
   browser.catch(() => launched.delete(isWhole));
   return browser;
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import { openBrowser } from './browser.ts';
 import type { GatewayAccess } from './gateway-access.ts';
-import { atEnd } from './teardown.ts';
+import { atEnd, forFile } from './teardown.ts';
 import { until } from './until.ts';
 
 export interface OpenPage {
@@ -17,7 +17,7 @@ export interface OpenPage {
 }
 
 export interface ContextOptions extends BrowserContextOptions {
-  /** Default: the one of the worker. */
+  /** Default: the one of the file. */
   readonly browser?: Browser;
 }
 
@@ -70,6 +70,44 @@ export async function openPage(
   await opened.page.goto((await loginLink(gateway)).replace(gateway.url, via));
   await opened.page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
   return opened;
+}
+
+interface SharedPage {
+  opened?: Promise<OpenPage>;
+}
+/** The shared page of each gateway. The entry of a gateway goes with the gateway. */
+const shared = new WeakMap<object, SharedPage>();
+
+/**
+ * One page for all tests of a file: logged in once, and led back to its first view for each test, without a load. A
+ * login costs about a second of CPU. Only for tests that leave nothing behind which another test would see: they close
+ * their dialogs, and sessions and conversations have names of their own. After a failed test the next one has a fresh
+ * page.
+ */
+export async function sharePage(gateway: Pick<GatewayAccess, 'url' | 'fetch'>): Promise<OpenPage> {
+  const known = shared.get(gateway) ?? {};
+  shared.set(gateway, known);
+  atEnd(async (failed) => {
+    if (failed === undefined) return;
+    const opened = await known.opened;
+    delete known.opened;
+    if (opened === undefined) return;
+    await tell(opened.page, failed.name);
+    await opened.context.close();
+  });
+  if (known.opened === undefined) {
+    known.opened = forFile(() => openPage(gateway));
+    return await known.opened;
+  }
+  const { context, page, complaints, sockets } = await known.opened;
+  for (const other of context.pages()) if (other !== page) await other.close();
+  await page.evaluate(() => {
+    location.hash = '';
+  });
+  await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
+  (complaints as string[]).length = 0;
+  (sockets as string[]).length = 0;
+  return { context, page, complaints, sockets };
 }
 
 /** Writes a picture of the page when a test fails. */

@@ -19,6 +19,11 @@ export function atEnd(close: Closer): void {
   (scopes.test ?? scopes.file).push(close);
 }
 
+/** Runs `close` at the end of the file, whoever asks for it. */
+export function atFileEnd(close: Closer): void {
+  scopes.file.push(close);
+}
+
 /** Runs `open` such that what it opens is closed at the end of the file, even where a test was the first to want it. */
 export async function forFile<T>(open: () => Promise<T>): Promise<T> {
   const { test } = scopes;

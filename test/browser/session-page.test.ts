@@ -1,19 +1,14 @@
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import type { Page } from 'playwright-core';
+import { beforeAll, expect, it } from 'vitest';
+import { count, isAll } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
+import { openPage } from '../support/page.ts';
 import { until } from '../support/until.ts';
-import { choose, closePages, lines, openBrowser, openLoggedIn, seeLine } from './page.fixture.ts';
+import { choose, lines, seeLine, sharePage } from './page.fixture.ts';
 
 let gateway: Gateway;
-let browser: Browser;
 beforeAll(async () => {
-  browser = await openBrowser();
   gateway = await openGateway();
-});
-afterEach((test) => closePages(browser, test));
-afterAll(async () => {
-  await browser?.close();
-  await gateway?.close();
 });
 
 const MIB = 1024 * 1024;
@@ -33,16 +28,19 @@ function counted(page: Page): () => number {
   return () => bytes;
 }
 
-it('a session of 32 MiB opens with its screen, for a bounded number of bytes, and follows live from there', async () => {
+/** Several times what may be fetched. */
+const LARGE = count({ quick: 8 * MIB, all: 32 * MIB });
+
+it(`a session of ${LARGE / MIB} MiB opens with its screen, for a bounded number of bytes, and follows live from there`, async () => {
   const info = await gateway.client.sessions.create({
-    command: `yes "$(printf %0999d 7)" | head -c ${32 * MIB}; printf '\\e[2J\\e[Hthe-screen\\n'; read go; echo lively; read stop`,
+    command: `yes "$(printf %0999d 7)" | head -c ${LARGE}; printf '\\e[2J\\e[Hthe-screen\\n'; read go; echo lively; read stop`,
   });
   await until(
     'all of it is there',
-    async () => (await gateway.client.sessions.get(info.id)).outputOffset > 32 * MIB,
+    async () => (await gateway.client.sessions.get(info.id)).outputOffset > LARGE,
     60_000,
   );
-  const { page, complaints } = await openLoggedIn(browser, gateway);
+  const { page, complaints } = await sharePage(gateway);
   const fetched = counted(page);
   await page.reload();
   await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
@@ -56,7 +54,7 @@ it('a session of 32 MiB opens with its screen, for a bounded number of bytes, an
 }, 90_000);
 
 it('what is copied has no wraps and no padding; a command’s output and all of it are copied from the menu', async () => {
-  const { context, page } = await openLoggedIn(browser, gateway);
+  const { context, page } = await sharePage(gateway);
   await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: gateway.url });
   const info = await gateway.client.sessions.create({
     command: `printf 'a%.0s' $(seq 1 190); printf '\\n%s   \\n' padded; printf 'last\\n'; read stop`,
@@ -97,7 +95,7 @@ it('commands in what came with the screen are marked, and Alt with PgUp and PgDn
   for (const command of ['seq 1 60000', 'echo the-first; seq 1 60', 'echo the-second; seq 1 60']) {
     await session.run(command).ended;
   }
-  const { page, complaints } = await openLoggedIn(browser, gateway);
+  const { page, complaints } = await openPage(gateway);
   await choose(page, id);
   await seeLine(page, '60');
   await page.getByTestId('session-menu').click();
@@ -117,41 +115,8 @@ it('commands in what came with the screen are marked, and Alt with PgUp and PgDn
   expect(complaints).toEqual([]);
 });
 
-it('more is kept than a page may hold: it says so, and leads further back', async () => {
-  // So wide that few lines are much to hold.
-  const { id } = await gateway.client.sessions.create({
-    command: `seq -f 'n %05.0f' 1 40000; echo all-done; read stop`,
-    cols: 1000,
-  });
-  await until('all of it is there', async () => (await gateway.client.sessions.get(id)).outputOffset > 350_000);
-  const { page, complaints } = await openLoggedIn(browser, gateway);
-  await choose(page, id);
-  await seeLine(page, 'all-done');
-  const first = async (): Promise<number> =>
-    Number((await lines(page)).flatMap((line) => /^n (\d+)/.exec(line)?.[1] ?? [])[0]);
-  await page.getByTestId('terminal').click();
-  await until(
-    'the limit is reached',
-    async () => {
-      for (let at = 0; at < 20; at += 1) await page.keyboard.press('Shift+PageUp');
-      return (await page.getByTestId('session-view').getAttribute('data-above')) === 'far';
-    },
-    60_000,
-  );
-  await until('the first line is seen', async () => {
-    await page.keyboard.press('Shift+PageUp');
-    return (await first()) < 39_000;
-  });
-  const topRow = await first();
-  await page.locator('[data-about="earlier"]').getByText('Older output is kept').waitFor();
-  await page.getByTestId('notice-earlier-act').click();
-  await page.locator('[data-testid="notice"][data-about="place"]').waitFor();
-  await until('what is before it is seen', async () => (await first()) < topRow);
-  expect(complaints).toEqual([]);
-}, 90_000);
-
 it('the find bar counts what is loaded, goes from match to match, and leads to a search of all of it', async () => {
-  const { page, complaints } = await openLoggedIn(browser, gateway);
+  const { page, complaints } = await sharePage(gateway);
   const { id } = await gateway.client.sessions.create({
     command: 'for i in 1 2 3; do echo "Needle $i"; done; echo the needle in hay; seq -f "many %g" 1 1100; cat',
   });
@@ -189,7 +154,7 @@ it('the find bar counts what is loaded, goes from match to match, and leads to a
 });
 
 it('on pipes what came on stderr has a sign, keeps its colours, and can be shown alone', async () => {
-  const { page, complaints } = await openLoggedIn(browser, gateway);
+  const { page, complaints } = await sharePage(gateway);
   const info = await gateway.client.sessions.create({
     mode: 'pipe',
     command: `echo out-1; printf '\\e[32merr-1\\e[0m\\n' >&2; echo out-2; echo err-2 >&2; sleep 0.2; read stop`,
@@ -219,10 +184,12 @@ it('on pipes what came on stderr has a sign, keeps its colours, and can be shown
 });
 
 it('older output comes by itself as one scrolls up, and joins without a line missing or twice', async () => {
-  const { page, complaints } = await openLoggedIn(browser, gateway);
+  const { page, complaints } = await sharePage(gateway);
+  // As many bytes in fewer lines take fewer screenfuls.
+  const [last, digits] = isAll ? [2000, 160] : [500, 720];
   const { id } = await gateway.client.sessions.create({
-    command: `for i in $(seq 1 2000); do printf 'n %05d \\e[3%dm%0160d\\e[0m\\n' $i $((i % 8)) $i; done; echo all-done; read stop`,
-    cols: 180,
+    command: `for i in $(seq 1 ${last}); do printf 'n %05d \\e[3%dm%0${digits}d\\e[0m\\n' $i $((i % 8)) $i; done; echo all-done; read stop`,
+    cols: digits + 20,
   });
   await until('all of it is there', async () => (await gateway.client.sessions.get(id)).outputOffset > 350_000, 30_000);
   await choose(page, id);
@@ -230,8 +197,8 @@ it('older output comes by itself as one scrolls up, and joins without a line mis
   await page.getByTestId('terminal').click();
   const numbers = async (): Promise<number[]> =>
     (await lines(page)).flatMap((line) => /^n (\d+)/.exec(line)?.[1] ?? []).map(Number);
-  let last = await numbers();
-  const seen = new Set(last);
+  let before = await numbers();
+  const seen = new Set(before);
   await until(
     'the first line is reached',
     async () => {
@@ -243,14 +210,14 @@ it('older output comes by itself as one scrolls up, and joins without a line mis
       const first = now[0] ?? 0;
       // Each picture is whole, and none leaps: the reader keeps the place when lines come above it.
       if (!now.every((number, at) => number === first + at)) throw new Error(`out of order: ${now.join()}`);
-      if (last[0] !== undefined && first < last[0] - 60) throw new Error(`from ${last[0]} it leapt to ${first}`);
-      last = now;
+      if (before[0] !== undefined && first < before[0] - 60) throw new Error(`from ${before[0]} it leapt to ${first}`);
+      before = now;
       for (const number of now) seen.add(number);
       return first === 1;
     },
     60_000,
   );
-  expect(seen.size).toBe(2000);
+  expect(seen.size).toBe(last);
   // The line may be drawn before the page knows that nothing stands above it.
   await page.locator('[data-testid="session-view"][data-above="none"]').waitFor();
   expect(complaints).toEqual([]);

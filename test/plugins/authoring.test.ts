@@ -5,7 +5,12 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFil
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Result } from '../support/commands.ts';
+import { some } from '../support/count.ts';
 import { ECHO, Folders, manifest, REPO, TOOL } from './folders.fixture.ts';
+
+const KINDS = ['tool', 'channel', 'notification', 'hook'];
+/** Each kind in both languages. */
+const TEMPLATES = KINDS.flatMap((kind) => [[], ['--ts']].map((flags) => ({ kind, flags })));
 
 let folders: Folders;
 beforeEach(() => {
@@ -15,23 +20,21 @@ afterEach(() => folders.close());
 
 describe('binnacle plugin new', () => {
   it('begins with a plugin that works, of each kind and in both languages, in 20 lines', async () => {
-    for (const kind of ['tool', 'channel', 'notification', 'hook']) {
-      for (const flags of [[], ['--ts']]) {
-        const dir = join(folders.root, `${kind}${flags.join('')}`);
-        expect(await folders.commands.run(['plugin', 'new', dir, '--kind', kind, ...flags])).toMatchObject({
-          code: 0,
-          out: '',
-        });
-        const entry = readFileSync(join(dir, flags.length > 0 ? 'index.ts' : 'index.mjs'), 'utf8');
-        expect(entry.trimEnd().split('\n').length).toBeLessThanOrEqual(20);
-        const { code, out, err } = await folders.commands.run(['plugin', 'test', dir]);
-        expect([code, out.trim().split('\n').at(-1), err]).toEqual([0, 'It works.', '']);
-      }
+    for (const { kind, flags } of some(TEMPLATES, 2)) {
+      const dir = join(folders.root, `${kind}${flags.join('')}`);
+      expect(await folders.commands.run(['plugin', 'new', dir, '--kind', kind, ...flags])).toMatchObject({
+        code: 0,
+        out: '',
+      });
+      const entry = readFileSync(join(dir, flags.length > 0 ? 'index.ts' : 'index.mjs'), 'utf8');
+      expect(entry.trimEnd().split('\n').length).toBeLessThanOrEqual(20);
+      const { code, out, err } = await folders.commands.run(['plugin', 'test', dir]);
+      expect([code, out.trim().split('\n').at(-1), err]).toEqual([0, 'It works.', '']);
     }
   }, 60_000);
 
   it('in TypeScript passes the compiler with the settings that come with it', async () => {
-    for (const kind of ['tool', 'channel', 'notification', 'hook']) {
+    for (const kind of some(KINDS, 1)) {
       const dir = join(folders.root, kind);
       await folders.commands.run(['plugin', 'new', dir, '--kind', kind, '--ts']);
       // As after `npm install`: a compiler, and nothing of Binnacle.
@@ -140,7 +143,7 @@ export default async (api: Api): Promise<void> => {
         /index\.ts:2: .*enum/,
       ],
     ];
-    for (const [dir, reason] of wrong) {
+    for (const [dir, reason] of some(wrong, 4)) {
       const { code, out, err } = await test(dir);
       expect([dir, code, out + err]).toEqual([dir, 1, expect.stringMatching(reason)]);
     }

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { standIns } from '../../packages/cli/src/plugin/test-powers.ts';
 import { METHODS } from '../../packages/server/src/plugins/powers/powers.ts';
 import type { Result } from '../support/commands.ts';
+import { some } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import { Folders, REPO } from './folders.fixture.ts';
@@ -33,38 +34,46 @@ async function tested(source: string, flags: readonly string[] = [], permissions
   return await folders.commands.run(['plugin', 'test', folders.probe({ permissions }, source, `p${count}`), ...flags]);
 }
 
+const OFFERS = [
+  [
+    "api.tool({ name: 'x', description: 'd', inputSchema: {}, run() {} })",
+    'there is no `inputSchema`; did you mean `input`?',
+  ],
+  [
+    "api.tool({ name: 'x', description: 'd', readonly: true, run() {} })",
+    'there is no `readonly`; did you mean `readOnly`?',
+  ],
+  ["api.tool({ name: 'x', decription: 'd', run() {} })", 'there is no `decription`; did you mean `description`?'],
+  ["api.tool({ name: 'x', description: 'd', colour: 'red', run() {} })", 'the tool "x": there is no `colour`.'],
+  [
+    "api.tool({ name: 'x', description: 'd', execute() {} })",
+    '`run` is not a function. It has `execute`: did you mean `run`?',
+  ],
+  [
+    "api.tool({ name: 'my tool', description: 'd', run() {} })",
+    'the tool "my tool": `name`: a name is A-Z, a-z, 0-9, _ and -, beginning with a letter',
+  ],
+  [
+    "api.tool({ name: 'x', description: 'd', run() {} }); api.schedule({ everyMs: 60000, run() {} })",
+    'the job (2nd offer): `name` is missing.',
+  ],
+  ["for (const a of [1, 2]) api.tool({ name: 'x', description: 'd', run() {} })", 'There are two tools "x".'],
+  ["api.hook('beforeRun', () => {}, { onfailure: 'closed' })", 'did you mean `onFailure`?'],
+  ["api.hook('beforeRunn', () => {})", 'the hook "beforeRunn": `on`: there is no such hook; one of beforeRun,'],
+  ["api.hook('beforeRun')", 'The hook "beforeRun": `handler` is not a function.'],
+  ["api.route('GET', '/x', () => '', { isPublic: true })", 'did you mean `public`?'],
+  ['api.tools({})', 'api.tools is not a function (index.mjs:1:'],
+  ["throw new Error('on purpose')", 'on purpose (index.mjs:1:'],
+];
+const INSTEAD: [string, RegExp][] = [
+  ["(await import('node:fs')).readFileSync('/etc/passwd')", /reads the files of its own folder/],
+  ["(await import('node:fs')).writeFileSync('/tmp/x', '')", /api\.storage/],
+  ["(await import('node:child_process')).execSync('ls')", /api\.runCommandWithTimeout/],
+  ["await fetch('https://example.com')", /api\.fetch .* permission "net"/],
+];
+
 describe('plugin test', () => {
-  it.each([
-    [
-      "api.tool({ name: 'x', description: 'd', inputSchema: {}, run() {} })",
-      'there is no `inputSchema`; did you mean `input`?',
-    ],
-    [
-      "api.tool({ name: 'x', description: 'd', readonly: true, run() {} })",
-      'there is no `readonly`; did you mean `readOnly`?',
-    ],
-    ["api.tool({ name: 'x', decription: 'd', run() {} })", 'there is no `decription`; did you mean `description`?'],
-    ["api.tool({ name: 'x', description: 'd', colour: 'red', run() {} })", 'the tool "x": there is no `colour`.'],
-    [
-      "api.tool({ name: 'x', description: 'd', execute() {} })",
-      '`run` is not a function. It has `execute`: did you mean `run`?',
-    ],
-    [
-      "api.tool({ name: 'my tool', description: 'd', run() {} })",
-      'the tool "my tool": `name`: a name is A-Z, a-z, 0-9, _ and -, beginning with a letter',
-    ],
-    [
-      "api.tool({ name: 'x', description: 'd', run() {} }); api.schedule({ everyMs: 60000, run() {} })",
-      'the job (2nd offer): `name` is missing.',
-    ],
-    ["for (const a of [1, 2]) api.tool({ name: 'x', description: 'd', run() {} })", 'There are two tools "x".'],
-    ["api.hook('beforeRun', () => {}, { onfailure: 'closed' })", 'did you mean `onFailure`?'],
-    ["api.hook('beforeRunn', () => {})", 'the hook "beforeRunn": `on`: there is no such hook; one of beforeRun,'],
-    ["api.hook('beforeRun')", 'The hook "beforeRun": `handler` is not a function.'],
-    ["api.route('GET', '/x', () => '', { isPublic: true })", 'did you mean `public`?'],
-    ['api.tools({})', 'api.tools is not a function (index.mjs:1:'],
-    ["throw new Error('on purpose')", 'on purpose (index.mjs:1:'],
-  ])('of %s says what is wrong, and of what', async (code, words) => {
+  it.each(some(OFFERS, 5))('of %s says what is wrong, and of what', async (code, words) => {
     const { code: exit, out } = await tested(entry(code));
     expect(out).toContain(words);
     expect(exit).toBe(1);
@@ -83,7 +92,7 @@ describe('plugin test', () => {
 
   const TOOL = (run: string): string => entry(`api.tool({ name: 'x', description: 'd', run: async () => { ${run} } })`);
 
-  it.each(['return 42', 'return []', '', 'return null', 'return true'])(
+  it.each(some(['return 42', 'return []', '', 'return null', 'return true'], 2))(
     'calls a tool as a gateway does, and does not take `%s` for an answer',
     async (run) => {
       const { code, out } = await tested(TOOL(run), ['--tool', 'x']);
@@ -92,12 +101,7 @@ describe('plugin test', () => {
     },
   );
 
-  it.each([
-    ["(await import('node:fs')).readFileSync('/etc/passwd')", /reads the files of its own folder/],
-    ["(await import('node:fs')).writeFileSync('/tmp/x', '')", /api\.storage/],
-    ["(await import('node:child_process')).execSync('ls')", /api\.runCommandWithTimeout/],
-    ["await fetch('https://example.com')", /api\.fetch .* permission "net"/],
-  ])('says what to do instead of %s', async (run, words) => {
+  it.each(some(INSTEAD, 2))('says what to do instead of %s', async (run, words) => {
     const { out, err } = await tested(TOOL(run), ['--tool', 'x']);
     expect(out).toMatch(words);
     expect(err).toMatch(/tool:x threw: /);
@@ -133,7 +137,7 @@ describe('plugin test', () => {
         { status: 200, headers: { 'content-type': 'text/plain; charset=utf-8' }, body: 'dover1 ding' },
       ],
     ];
-    for (const [flags, answer] of works) {
+    for (const [flags, answer] of some(works, 2)) {
       const { out } = await tested(source, [...flags, '--json']);
       expect(JSON.parse(out)).toMatchObject({ answer, problems: [] });
     }
@@ -146,16 +150,17 @@ describe('plugin test', () => {
       [['--route', 'GET /odd'], /there is no `statusCode`/],
       [['--route', 'GET /none'], /this one answered undefined/],
     ];
-    for (const [flags, words] of fails) {
+    for (const [flags, words] of some(fails, 1)) {
       const { code, out } = await tested(source, flags);
       expect([code, out]).toEqual([1, expect.stringMatching(words)]);
     }
-    for (const flags of [
+    const usages = [
       ['--hook', 'afterRun'],
       ['--job', 'x'],
       ['--route', 'GET /'],
       ['--job', 'tides', '--command', 'bad'],
-    ]) {
+    ];
+    for (const flags of some(usages, 1)) {
       expect((await tested(source, flags)).code).toBe(2);
     }
   }, 60_000);

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { mountSmallDisk, type SmallDisk } from '../gateway/small-disk.fixture.ts';
+import { count } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { isRunning, MIB, startFlood, threeWays, Watcher } from './flooding.fixture.ts';
@@ -34,9 +35,9 @@ describe.skipIf('reason' in disk)(`seen-means-kept: the disk is full${why}`, () 
       const { outputOffset, pid } = await infoOf();
       expect(outputOffset).toBeLessThan(12 * MIB);
       await watcher.reached(outputOffset);
-      // Two seconds of a full disk, in which nothing moves and everybody is answered.
-      const until2s = performance.now() + 2000;
-      while (performance.now() < until2s) {
+      // Some time with a full disk, in which nothing moves and everybody is answered.
+      const end = performance.now() + count({ quick: 400, all: 2000 });
+      while (performance.now() < end) {
         expect(await infoOf()).toMatchObject({ state: 'running', stalled: 'disk_full', outputOffset });
         expect((await gateway.fetch('/healthz')).status).toBe(200);
         await new Promise((resolve) => setTimeout(resolve, 100));
@@ -83,8 +84,8 @@ describe.skipIf('reason' in disk)(`seen-means-kept: the disk is full${why}`, () 
     const elsewhere = mkdtempSync(join(tmpdir(), 'binnacle-go-'));
     const go = join(elsewhere, 'go');
     const make = async (sign: string) => {
-      const count = `i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo ${sign}$i; done`;
-      const command = `until [ -e ${go} ]; do sleep 0.02; done; ${count}`;
+      const counting = `i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo ${sign}$i; done`;
+      const command = `until [ -e ${go} ]; do sleep 0.02; done; ${counting}`;
       return await gateway.client.sessions.create({ command, mode: 'pipe' });
     };
     const sessions = await Promise.all(signs.map(make));
@@ -172,7 +173,7 @@ describe.skipIf('reason' in disk)(`seen-means-kept: the disk is full${why}`, () 
     });
     expect(written.status).toBe(200);
     // Past the end of the lease, which no request asks for.
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await new Promise((resolve) => setTimeout(resolve, 1200));
     expect((await gateway.fetch('/v1/me', { headers: as({}) })).status).toBe(200);
     small.empty();
     await until('its end is told', async () => (await gateway.client.sessions.get(id)).state === 'closed');

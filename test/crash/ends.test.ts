@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { count } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { eagerClient, startFlood, Watcher } from './flooding.fixture.ts';
 
@@ -11,7 +12,7 @@ beforeAll(async () => {
 
 describe('honest-ends: who reads the end of a session', () => {
   it('is told in the same breath that it is closed, and how it ended', async () => {
-    for (let i = 0; i < 20; i++) {
+    for (let i = 0; i < count({ quick: 6, all: 20 }); i++) {
       const mode = i % 2 === 0 ? 'pipe' : 'pty';
       const { id } = await gateway.client.sessions.create({ command: `echo ${i}; exit ${i}`, mode });
       const watcher = new Watcher(gateway.client, id);

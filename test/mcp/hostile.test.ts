@@ -2,6 +2,7 @@
 
 import type { Client } from '@modelcontextprotocol/client';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { count } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { type Answered, call, connectHttp, post } from './mcp.fixture.ts';
 
@@ -89,7 +90,7 @@ test('terminals of any size are drawn in the size that can be', async () => {
   const [screen, waited] = await beside(() => call(client, 'bash_screen', { id }));
   expect(screen.data.size).toEqual({ cols: 500, rows: 200 });
   expect(waited).toBeLessThan(2000);
-  const flips = Array.from({ length: 200 }, (_, i) =>
+  const flips = Array.from({ length: count({ quick: 40, all: 200 }) }, (_, i) =>
     i % 2 === 0 ? { cols: 2000, rows: 500 } : { cols: 11, rows: 10 },
   );
   const many = await emitted(

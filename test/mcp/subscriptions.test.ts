@@ -2,6 +2,7 @@
 
 import type { Client } from '@modelcontextprotocol/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { count } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { call, connectHttp, connectStdio, post, tokenFor } from './mcp.fixture.ts';
@@ -10,7 +11,7 @@ const LIMIT = 6;
 let gateway: GatewayProcess;
 const clients: Client[] = [];
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ flags: ['--max-mcp-subscriptions', String(LIMIT)] });
+  gateway = await openGatewayProcess({ maxMcpSubscriptions: LIMIT });
 });
 afterAll(async () => {
   await Promise.all(clients.map((client) => client.close()));
@@ -43,7 +44,11 @@ describe.each(HANDSHAKE)('with a handshake over %s', (_, connect) => {
   test('a flood is told of once a second at most, the end is told of, and nothing after leaving', async () => {
     const { client, updates, words } = await follower(async () => connect(await tokenFor(gateway, 'create')));
     expect(client.getServerCapabilities()?.resources?.subscribe).toBe(true);
-    const { id } = (await call(client, 'bash_start', { command: 'read x; timeout 1.5 yes; read y; echo more' })).data;
+    const { id } = (
+      await call(client, 'bash_start', {
+        command: `read x; timeout ${count({ quick: 0.6, all: 1.5 })} yes; read y; echo more`,
+      })
+    ).data;
     await client.subscribeResource({ uri: outputOf(id) });
     await client.subscribeResource({ uri: outputOf(id) });
     expect(updates).toEqual([]);

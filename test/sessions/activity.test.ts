@@ -4,15 +4,17 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SessionActivity, SessionInfo, TimelineMark } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { count } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { emitted } from '../traffic/traffic.fixture.ts';
 
 const QUIET_MS = 700;
+const SETTLE_MS = count({ quick: 900, all: 1500 });
 let gateway: GatewayProcess;
 beforeAll(async () => {
   gateway = await openGatewayProcess({
-    activityTimes: { quietMs: QUIET_MS, settleMs: 1500, echoMs: 400, readMs: 50, publishMs: 300 },
+    activityTimes: { quietMs: QUIET_MS, settleMs: SETTLE_MS, echoMs: 400, readMs: 50, publishMs: 300 },
   });
 });
 afterAll(() => gateway.close());
@@ -85,7 +87,7 @@ describe.concurrent('what a session is doing', { timeout: 30_000 }, () => {
   it('is waiting with the dialog on its screen, while something blinks there, and not with one that is shown in a file', async () => {
     const dialog = String.raw`printf '\r\nDo you want to proceed?\r\n \e[7m❯ 1. Yes\e[0m\r\n   2. No\r\n\r\n Esc to cancel\r\n'`;
     const asks = await shell(
-      `${dialog}; for i in $(seq 40); do printf '\\e7\\e[1;40H*\\e8'; sleep 0.05; done; read x; clear; sleep 1000`,
+      `${dialog}; for i in $(seq ${count({ quick: 26, all: 40 })}); do printf '\\e7\\e[1;40H*\\e8'; sleep 0.05; done; read x; clear; sleep 1000`,
     );
     const shows = await shell(`${dialog}; echo That is what it looks like.; sleep 1000`);
     await becomes(asks.id, 'waiting_approval', 'Do you want to proceed?');
@@ -114,7 +116,7 @@ describe.concurrent('what a session is doing', { timeout: 30_000 }, () => {
     const frames = await gateway.frames();
     await frames.ask({ t: 'watch', on: true });
     const { id } = await shell(
-      String.raw`for i in $(seq 50); do printf '\e]133;A\a'; sleep 0.02; printf '\e]133;C\a'; sleep 0.02; done; printf '\e]9;over\a'; read x`,
+      String.raw`for i in $(seq ${count({ quick: 20, all: 50 })}); do printf '\e]133;A\a'; sleep 0.02; printf '\e]133;C\a'; sleep 0.02; done; printf '\e]9;over\a'; read x`,
     );
     const from = performance.now();
     await frames.next((frame) => frame.t === 'session' && frame.info.id === id && frame.info.activity?.text === 'over');

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeOutput } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { count } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import { openEvents } from './events.fixture.ts';
@@ -81,8 +82,10 @@ describe('output without line breaks (no. 20)', () => {
     },
   );
 
-  it('may be 100 MiB on one line', async () => {
-    const { id } = await bash(`head -c ${100 * MIB} /dev/zero | tr '\\0' x`);
+  const LINE_MIB = count({ quick: 20, all: 100 });
+
+  it(`may be ${LINE_MIB} MiB on one line`, async () => {
+    const { id } = await bash(`head -c ${LINE_MIB * MIB} /dev/zero | tr '\\0' x`);
     const response = await fetch(`${gateway.url}/v1/sessions/${id}/output?follow=1`, {
       headers: { authorization: `Bearer ${gateway.token}` },
     });
@@ -92,8 +95,8 @@ describe('output without line breaks (no. 20)', () => {
       bytes += chunk.length;
       if (!Buffer.from(chunk).equals(Buffer.alloc(chunk.length, 'x'))) others += 1;
     }
-    expect({ bytes, others }).toEqual({ bytes: 100 * MIB, others: 0 });
-    expect(await gateway.info(id)).toMatchObject({ state: 'closed', exitCode: 0, outputOffset: 100 * MIB });
+    expect({ bytes, others }).toEqual({ bytes: LINE_MIB * MIB, others: 0 });
+    expect(await gateway.info(id)).toMatchObject({ state: 'closed', exitCode: 0, outputOffset: LINE_MIB * MIB });
   }, 60_000);
 });
 
@@ -166,12 +169,14 @@ it('who attaches at the very moment of the end gets all of it, and is never refu
     expect(frames.text('stdout').trim()).toBe(String(n));
     expect(frames.all.at(-1)).toEqual({ type: 'exit', exit_code: n % 7 });
   };
-  for (let n = 0; n < 200; n += 4) await Promise.all([n, n + 1, n + 2, n + 3].map(attach));
+  for (let n = 0; n < count({ quick: 40, all: 200 }); n += 4) await Promise.all([n, n + 1, n + 2, n + 3].map(attach));
 }, 60_000);
 
-it('the end of what is read is the end of what was written, on each of 60 sessions that end at once (no. 15, 16)', async () => {
+const ENDS = count({ quick: 24, all: 60 });
+
+it(`the end of what is read is the end of what was written, on each of ${ENDS} sessions that end at once (no. 15, 16)`, async () => {
   const sessions = await Promise.all(
-    Array.from({ length: 60 }, (_, n) => bash(`seq ${n * 40}`, n % 2 === 0 ? 'pty' : 'pipe')),
+    Array.from({ length: ENDS }, (_, n) => bash(`seq ${n * 40}`, n % 2 === 0 ? 'pty' : 'pipe')),
   );
   await Promise.all(
     sessions.map(async ({ id, mode }, n) => {

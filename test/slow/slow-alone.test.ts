@@ -11,7 +11,7 @@ import { measuresAlone } from '../support/measuring.ts';
 import { until } from '../support/until.ts';
 
 const MIB = 1024 * 1024;
-const FLOOD_BYTES = count({ quick: 32, all: 128, soak: 1024 }) * MIB;
+const FLOOD_BYTES = count({ quick: 16, all: 128, soak: 1024 }) * MIB;
 const PAIRS = isSoak ? 5 : 1;
 const STALLED = count({ quick: 50, all: 200 });
 /** The kernel takes up to 4 MiB for a socket that nobody reads: after this much, all of them are full. */

@@ -1,13 +1,14 @@
 // Tools of plugins over MCP, by the official client against a real gateway with real plugins: what is listed, what is
 // checked, what is refused, and hooks around every call.
 
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PluginLog } from '@binnacle/protocol';
 import type { Client } from '@modelcontextprotocol/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { call, connectHttp, connectStdio, type Era, tokenFor } from '../mcp/mcp.fixture.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { atEnd } from '../support/teardown.ts';
 import { until } from '../support/until.ts';
 import { ask, grant, installPlugin, pluginFolder, pluginInfo } from './installed.fixture.ts';
 
@@ -164,10 +165,12 @@ it('two plugins never have one name, whatever they are called', async () => {
 
 it('a plugin cannot be called as our own tools begin, and none is loaded whose schema cannot be checked', async () => {
   const dir = pluginFolder({ id: 'bash', source: '' });
+  atEnd(() => rmSync(dir, { recursive: true }));
   expect(await errorOf(ask(gateway, 'POST', '/v1/plugins/preview', { path: dir }))).toContain('bad_manifest');
   const source = `export default (api) => api.tool({ name: 'x', description: 'x', run: () => '',
     input: { type: 'object', properties: { a: { type: 'string', pattern: '(a+)+$' } } } });`;
   const folder = pluginFolder({ id: 'patterned', source, permissions: { tools: true } });
+  atEnd(() => rmSync(folder, { recursive: true }));
   const { digest } = await ask<{ digest: string }>(gateway, 'POST', '/v1/plugins/preview', { path: folder });
   await ask(gateway, 'POST', '/v1/plugins', { path: folder, digest });
   await until('its problem says why', async () => {

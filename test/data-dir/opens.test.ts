@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { isAll } from '../support/count.ts';
 import { openGateway } from '../support/gateway.ts';
 import type { GatewayAccess } from '../support/gateway-access.ts';
 import { openGatewayProcess } from '../support/gateway-process.ts';
@@ -152,7 +153,9 @@ describe('a data directory of version 0.1 that was killed at work', () => {
     TEST_MS,
   );
 
-  it(
+  // The test above has the same library of the same build.
+  const itInAll = isAll ? it : undefined;
+  itInAll?.(
     'is opened by the built program, also after a kill -9 of it',
     async () => {
       const gateway = await openGatewayProcess({

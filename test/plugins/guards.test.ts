@@ -4,7 +4,8 @@
 import { appendFileSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PluginInfo, PluginPreview } from '@binnacle/protocol';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { count } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { ask, grant, installPlugin, pluginFolder, pluginInfo } from './installed.fixture.ts';
@@ -17,10 +18,9 @@ const PERMISSIONS = { hooks: { on: ['beforeInput'] } };
 let gateway: GatewayProcess;
 let session: string;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ flags: [] });
+  gateway = await openGatewayProcess({ pluginLimits: { restarts: count({ quick: 1, all: 5 }) } });
   session = (await gateway.client.sessions.create({ name: 'guarded', command: 'cat' })).id;
 });
-afterAll(() => gateway.close());
 
 const typed = async (): Promise<number> =>
   (
@@ -134,7 +134,7 @@ describe('one process', () => {
     const dir = pluginFolder({ ...source, version: '1.1.0' });
     const { digest } = await ask<PluginPreview>(gateway, 'POST', '/v1/plugins/preview', { path: dir });
     const grants = { notify: true };
-    for (let round = 0; round < 5; round++) {
+    for (let round = 0; round < count({ quick: 2, all: 5 }); round++) {
       configure(round);
       await Promise.all([
         ask(gateway, 'POST', '/v1/plugins', { path: dir, digest, grants, inherit: 'all' }),
@@ -149,10 +149,10 @@ describe('one process', () => {
     expect(staged().filter((name) => name.startsWith('.run-noisy'))).toHaveLength(1);
     await ask(gateway, 'DELETE', '/v1/plugins/noisy');
     expect(staged().filter((name) => name.startsWith('.run-noisy'))).toEqual([]);
-    const count = async () => (await ask<{ notices: unknown[] }>(gateway, 'GET', '/v1/notices')).notices.length;
-    const last = await count();
+    const notices = async () => (await ask<{ notices: unknown[] }>(gateway, 'GET', '/v1/notices')).notices.length;
+    const last = await notices();
     for (let turn = 0; turn < 20; turn++) await pluginInfo(gateway, 'guard');
-    expect(await count()).toBe(last);
+    expect(await notices()).toBe(last);
   }, 60_000);
 
   it('that hangs at its start keeps nobody from revoking what another is granted', async () => {

@@ -8,11 +8,12 @@ import { join, resolve } from 'node:path';
 import { createEmitter } from '@binnacle/emit';
 import { rolldown } from 'rolldown';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { count } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 
 const EMIT = resolve(import.meta.dirname, '../../packages/emit/src');
-const ROUNDS = process.env.BINNACLE_SOAK === '1' ? 200 : 8;
+const ROUNDS = count({ quick: 3, all: 8, soak: 200 });
 
 let base: string;
 let gateway: GatewayProcess;

@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { OUTPUT_HEADER_BYTES } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openGateway } from '../support/gateway.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { binnacle, EMIT, emit, emitted, keptOf, outcomesOf, stop } from './traffic.fixture.ts';
@@ -546,96 +547,84 @@ describe('the gateway begins anew in the middle', () => {
 
 describe('limits', () => {
   it('of sessions under way, of new ones, of events and of bytes each have a code, and lose nothing', async () => {
-    const own = await openGatewayProcess({
+    const own = await openGateway({
       maxForeignSessions: 3,
       newForeignPerSecond: 2,
       emitRates: { eventsPerSecond: 50, bytesPerSecond: 100_000 },
     });
-    try {
-      const open = (session_id: string, more = {}) => emit(own, { session_id, response: 'x', ...more });
-      for (const id of ['a', 'b', 'c']) expect((await open(id)).status).toBe(200);
-      expect(await open('d')).toMatchObject({ status: 429, code: 'too_many_foreign' });
-      // Those that are there go on, and one that ends makes room.
-      expect((await open('a', { is_final: true })).status).toBe(200);
-      await until('there is room', async () => (await open('d')).status === 200);
-      for (const id of ['b', 'c', 'd']) await open(id, { is_final: true });
-      let [taken, n] = [0, 0];
-      for (; n < 20 && (await open(`new-${n}`, { is_final: true })).status === 200; n += 1) taken += 1;
-      const refused = await open(`new-${n}`);
-      expect(taken).toBeLessThanOrEqual(8);
-      expect([refused.status, refused.code]).toEqual([429, 'too_fast']);
-      expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
-      await until('another may begin', async () => (await open('many')).status === 200);
-      const many = (count: number) =>
-        emit(
-          own,
-          Array.from({ length: count }, () => ({ session_id: 'many', response: 'y' })),
-        );
-      let stored = 0;
-      let slow = await many(40);
-      for (; slow.status === 200; slow = await many(40)) stored += slow.json.stored;
-      expect([slow.status, slow.code]).toEqual([429, 'too_fast']);
-      expect(stored).toBeGreaterThanOrEqual(40);
-      expect(stored).toBeLessThanOrEqual(200);
-      expect(slow.headers.get('retry-after')).toMatch(/^[1-9]\d?$/);
-      const large = { session_id: 'many', response: 'z'.repeat(90_000) };
-      await until('it has calmed down', async () => (await emit(own, large)).status === 200);
-      await until('bytes count as well', async () => (await emit(own, large)).code === 'too_fast');
-      // Another token has a share of its own.
-      const other = (await own.tokenOf('ingest')).token;
-      expect((await emit(own, { session_id: 'other', is_final: true }, other)).status).toBe(200);
-    } finally {
-      await own.close();
-    }
+    const open = (session_id: string, more = {}) => emit(own, { session_id, response: 'x', ...more });
+    for (const id of ['a', 'b', 'c']) expect((await open(id)).status).toBe(200);
+    expect(await open('d')).toMatchObject({ status: 429, code: 'too_many_foreign' });
+    // Those that are there go on, and one that ends makes room.
+    expect((await open('a', { is_final: true })).status).toBe(200);
+    await until('there is room', async () => (await open('d')).status === 200);
+    for (const id of ['b', 'c', 'd']) await open(id, { is_final: true });
+    let [taken, n] = [0, 0];
+    for (; n < 20 && (await open(`new-${n}`, { is_final: true })).status === 200; n += 1) taken += 1;
+    const refused = await open(`new-${n}`);
+    expect(taken).toBeLessThanOrEqual(8);
+    expect([refused.status, refused.code]).toEqual([429, 'too_fast']);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+    await until('another may begin', async () => (await open('many')).status === 200);
+    const many = (count: number) =>
+      emit(
+        own,
+        Array.from({ length: count }, () => ({ session_id: 'many', response: 'y' })),
+      );
+    let stored = 0;
+    let slow = await many(40);
+    for (; slow.status === 200; slow = await many(40)) stored += slow.json.stored;
+    expect([slow.status, slow.code]).toEqual([429, 'too_fast']);
+    expect(stored).toBeGreaterThanOrEqual(40);
+    expect(stored).toBeLessThanOrEqual(200);
+    expect(slow.headers.get('retry-after')).toMatch(/^[1-9]\d?$/);
+    const large = { session_id: 'many', response: 'z'.repeat(90_000) };
+    await until('it has calmed down', async () => (await emit(own, large)).status === 200);
+    await until('bytes count as well', async () => (await emit(own, large)).code === 'too_fast');
+    // Another token has a share of its own.
+    const other = (await own.tokenOf('ingest')).token;
+    expect((await emit(own, { session_id: 'other', is_final: true }, other)).status).toBe(200);
   });
 
   it('of time: a session of which nothing is heard is lost, one that is heard is not; its log keeps its newest', async () => {
-    const own = await openGatewayProcess({ foreignIdleMs: 400, retainBytes: 512 * 1024, segmentBytes: 64 * 1024 });
-    try {
-      const silent = await emitted(own, { session_id: 'silent', response: 'last words' });
-      const chunk = 'x'.repeat(60_000);
-      let id = '';
-      await until('it is lost', async () => {
-        id = await emitted(own, { session_id: 'talking', response: chunk });
-        return (await own.info(silent)).state === 'lost';
-      });
-      expect(await own.info(silent)).toMatchObject({ running: false, exitCode: null, signal: null, outputOffset: 10 });
-      expect(await own.info(silent)).toMatchObject({ lostReason: 'silent' });
-      expect(await own.output(silent)).toBe('last words');
-      expect((await emit(own, { session_id: 'silent', response: 'too late' })).code).toBe('session_exited');
-      for (let n = 0; n < 40; n += 1) await emitted(own, { session_id: 'talking', response: chunk });
-      const info = await own.info(id);
-      expect(info.state).toBe('running');
-      expect(info.oldestOffset).toBeGreaterThan(0);
-      expect(info.outputOffset - info.oldestOffset).toBeGreaterThanOrEqual(400_000);
-      expect(info.outputOffset - info.oldestOffset).toBeLessThanOrEqual(512 * 1024);
-      expect((await own.ask(`/v1/sessions/${id}/output?since=0`)).code).toBe('gap');
-      const rest = await own.ask(`/v1/sessions/${id}/output?since=${info.oldestOffset}`);
-      expect(rest.text.length).toBe(info.outputOffset - info.oldestOffset);
-    } finally {
-      await own.close();
-    }
+    const own = await openGateway({ foreignIdleMs: 400, retainBytes: 512 * 1024, segmentBytes: 64 * 1024 });
+    const silent = await emitted(own, { session_id: 'silent', response: 'last words' });
+    const chunk = 'x'.repeat(60_000);
+    let id = '';
+    await until('it is lost', async () => {
+      id = await emitted(own, { session_id: 'talking', response: chunk });
+      return (await own.info(silent)).state === 'lost';
+    });
+    expect(await own.info(silent)).toMatchObject({ running: false, exitCode: null, signal: null, outputOffset: 10 });
+    expect(await own.info(silent)).toMatchObject({ lostReason: 'silent' });
+    expect(await own.output(silent)).toBe('last words');
+    expect((await emit(own, { session_id: 'silent', response: 'too late' })).code).toBe('session_exited');
+    for (let n = 0; n < 40; n += 1) await emitted(own, { session_id: 'talking', response: chunk });
+    const info = await own.info(id);
+    expect(info.state).toBe('running');
+    expect(info.oldestOffset).toBeGreaterThan(0);
+    expect(info.outputOffset - info.oldestOffset).toBeGreaterThanOrEqual(400_000);
+    expect(info.outputOffset - info.oldestOffset).toBeLessThanOrEqual(512 * 1024);
+    expect((await own.ask(`/v1/sessions/${id}/output?since=0`)).code).toBe('gap');
+    const rest = await own.ask(`/v1/sessions/${id}/output?since=${info.oldestOffset}`);
+    expect(rest.text.length).toBe(info.outputOffset - info.oldestOffset);
   });
 
   it('of open logs: with more sessions than that, each is whole', async () => {
-    const own = await openGatewayProcess({ newForeignPerSecond: 10_000 });
-    try {
-      const ids = Array.from({ length: 300 }, (_, n) => `many-${n}`);
-      for (const round of [0, 1, 2]) {
-        const events = ids.map((session_id) => ({ session_id, seq: round, response: `${session_id}.${round} ` }));
-        expect((await emit(own, batch(events))).json).toMatchObject({ stored: 300, refused: 0 });
-      }
-      const { sessions } = (await own.ask('/v1/sessions?limit=1000')).json as {
-        sessions: { id: string; outputOffset: number; foreign: { sessionId: string } }[];
-      };
-      expect(sessions).toHaveLength(300);
-      for (const { id, outputOffset, foreign } of sessions) {
-        const text = [0, 1, 2].map((round) => `${foreign.sessionId}.${round} `).join('');
-        expect(outputOffset).toBe(text.length);
-        expect((await keptOf(own, id)).output.toString()).toBe(text);
-      }
-    } finally {
-      await own.close();
+    const own = await openGateway({ newForeignPerSecond: 10_000 });
+    const ids = Array.from({ length: 300 }, (_, n) => `many-${n}`);
+    for (const round of [0, 1, 2]) {
+      const events = ids.map((session_id) => ({ session_id, seq: round, response: `${session_id}.${round} ` }));
+      expect((await emit(own, batch(events))).json).toMatchObject({ stored: 300, refused: 0 });
+    }
+    const { sessions } = (await own.ask('/v1/sessions?limit=1000')).json as {
+      sessions: { id: string; outputOffset: number; foreign: { sessionId: string } }[];
+    };
+    expect(sessions).toHaveLength(300);
+    for (const { id, outputOffset, foreign } of sessions) {
+      const text = [0, 1, 2].map((round) => `${foreign.sessionId}.${round} `).join('');
+      expect(outputOffset).toBe(text.length);
+      expect((await keptOf(own, id)).output.toString()).toBe(text);
     }
   });
 });

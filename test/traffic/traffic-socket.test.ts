@@ -1,5 +1,6 @@
 import type { PtyEvent } from '@binnacle/protocol';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { count } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import type { Frames } from '../support/wire.ts';
@@ -359,7 +360,7 @@ describe('the client', () => {
   });
 
   it.each(['start', 'now'])('goes on byte-exact over kills of the gateway, from %s', async (from) => {
-    const flood = `i=0; while [ $i -lt 300 ]; do echo "flood-${from} €$i"; i=$((i+1)); sleep 0.005; done`;
+    const flood = `i=0; while [ $i -lt ${count({ quick: 200, all: 300 })} ]; do echo "flood-${from} €$i"; i=$((i+1)); sleep 0.005; done`;
     const zero = await startSession(gateway, { command: `: flood-${from}; echo zero; cat`, mode: 'pipe' });
     await until('it has begun', async () => (await rawOutput(gateway, zero.id)).length > 0);
     const wide = gateway.client.watchTraffic({ command: `flood-${from}` }, { from, bufferBytes: 2000 });
@@ -382,7 +383,7 @@ describe('the client', () => {
     const second = await startSession(gateway, { command: flood, mode: 'pipe' });
     await until('both are seen', () => texts.has(first.id) && texts.has(second.id));
     let late = first;
-    for (let n = 0; n < 2; n += 1) {
+    for (let n = 0; n < count({ quick: 1, all: 2 }); n += 1) {
       const seen = texts.get(second.id)?.length ?? 0;
       await until('more has come', () => (texts.get(second.id)?.length ?? 0) > seen + 200);
       await gateway.kill();

@@ -8,14 +8,14 @@ import { join, resolve } from 'node:path';
 import type { EmitAnswer, EmitResult, TrafficEvent, TrafficMark } from '@binnacle/protocol';
 import { isOutput } from '@binnacle/protocol';
 import { SegmentReader } from '../../packages/server/src/log/segment-reader.ts';
-import type { Reply } from '../support/gateway-access.ts';
+import type { GatewayAccess, Reply } from '../support/gateway-access.ts';
 import type { GatewayProcess } from '../support/gateway-process.ts';
 
 const BINARY = resolve(import.meta.dirname, '../../node_modules/.bin/binnacle');
 export const EMIT = '/v1/pty-traffic/emit';
 
 /** Of one event as it is, a list, or a batch. */
-export const emit = (gateway: GatewayProcess, body: object | string, token = gateway.token): Promise<Reply> =>
+export const emit = (gateway: GatewayAccess, body: object | string, token = gateway.token): Promise<Reply> =>
   gateway.ask(EMIT, {
     body,
     token,
@@ -23,7 +23,7 @@ export const emit = (gateway: GatewayProcess, body: object | string, token = gat
   });
 
 /** Emits one event of an emitter without a producer; returns the id of the session here. */
-export async function emitted(gateway: GatewayProcess, event: TrafficEvent, token = gateway.token): Promise<string> {
+export async function emitted(gateway: GatewayAccess, event: TrafficEvent, token = gateway.token): Promise<string> {
   const { status, json, text } = await emit(gateway, event, token);
   if (status !== 200) throw new Error(text);
   return (json as EmitAnswer).results.map((result) => ('session' in result ? result.session : ''))[0] ?? '';

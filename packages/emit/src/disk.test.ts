@@ -17,6 +17,7 @@ import { join, resolve } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 import { rolldown } from 'rolldown';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { count } from '../../../test/support/count.ts';
 import { until } from '../../../test/support/until.ts';
 import { EmitGateway, type Failure } from './emit-gateway.fixture.ts';
 import { createEmitter, type EmitDiagnostic, type Emitter, type EmitterOptions } from './index.ts';
@@ -347,7 +348,7 @@ describe('an emitter that is killed', () => {
     const failures: readonly Failure[] = ['lost_answer', 'half_answer', 'reset', 503, 'half_stored'];
     gateway.fail = () => (Math.random() < 0.4 ? failures[Math.floor(Math.random() * failures.length)] : undefined);
     const taken = new Map<string, number>();
-    for (let round = 0; round < 12; round += 1) {
+    for (let round = 0; round < count({ quick: 4, all: 12 }); round += 1) {
       const { child, out } = start('', 100_000);
       const most = Math.floor(Math.random() * 400);
       await until('it has emitted some', () => out().split('\n').length > 2 + most);

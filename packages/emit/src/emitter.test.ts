@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { count } from '../../../test/support/count.ts';
 import { until } from '../../../test/support/until.ts';
 import { EmitGateway, type Failure } from './emit-gateway.fixture.ts';
 import { createEmitter, type EmitDiagnostic, type Emitter, type EmitterOptions } from './index.ts';
@@ -390,7 +391,7 @@ describe('random failures', () => {
       'slow',
     ];
     const base = mkdtempSync(join(tmpdir(), 'binnacle-emitter-'));
-    for (let round = 0; round < 16; round += 1) {
+    for (let round = 0; round < count({ quick: 5, all: 16 }); round += 1) {
       let seed = round * 7919 + 104_729;
       const random = (): number => {
         seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;

@@ -47,7 +47,7 @@ function budget(): Plugin {
         const isChunk = part.type === 'chunk';
         const bytes = gzipSync(isChunk ? part.code : part.source).byteLength;
         const styles = isChunk ? [...(part.viteMetadata?.importedCss ?? [])] : [];
-        // The worker is loaded by nobody who waits for the page.
+        // The page does not wait for the worker.
         const isEntry = isChunk && part.isEntry && name !== 'sw.js';
         parts.set(name, { bytes, isEntry, imports: isChunk ? [...part.imports, ...styles] : [] });
       }

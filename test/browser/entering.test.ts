@@ -40,7 +40,7 @@ it('a login link opens the page, is gone from the address, and one click starts 
   expect(complaints).toEqual([]);
 });
 
-it('a login link works once: the second browser is told to get another', async () => {
+it('a login link works once: the second browser shows how to get another', async () => {
   const link = await loginLink(gateway);
   const first = await openContext(browser);
   await first.page.goto(link);
@@ -159,7 +159,7 @@ it('markup in names, titles, links and output is text and does nothing', async (
   expect({ dialogs, complaints, pages: context.pages().length }).toEqual({ dialogs: [], complaints: [], pages: 1 });
 });
 
-it('a page whose login was revoked shows the door within a second', async () => {
+it('a page whose login was revoked shows the login within a second', async () => {
   const { page } = await openLoggedIn(browser, gateway);
   const cookies = (await gateway.client.tokens.list()).filter((token) => token.kind === 'cookie');
   const before = performance.now();

@@ -20,7 +20,7 @@ const notice = (page: Page, about: string) => page.locator(`[data-testid="notice
 const count = (page: Page, of: number) =>
   page.getByTestId('watchers-count').getByText(String(of), { exact: true }).waitFor();
 
-it('who watches is counted and named; the helm is asked for, refused, handed over, and the size goes with it', async () => {
+it('viewers are counted and named; control is requested, refused, handed over, and the size goes with it', async () => {
   const driver = await openLoggedIn(browser, gateway);
   const id = await startShell(driver.page);
   await count(driver.page, 1);

@@ -146,7 +146,7 @@ it('a cookie that another port has put in the place of ours is said to be that, 
   await page.reload();
   const failure = page.locator('[data-testid="failure"][data-code="login_incomplete"]');
   await failure.waitFor();
-  expect(await failure.innerText()).toMatch(/Something else on this host has put its own in the place.*fresh link/s);
+  expect(await failure.innerText()).toMatch(/Something else on this host has put its own in the place.*new link/s);
   await page.getByTestId('ticket').fill(await loginLink(gateway));
   await page.getByTestId('enter').click();
   await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
@@ -158,7 +158,7 @@ it('a login whose storage was cleared, as one of before an upgrade, is said to b
   await page.reload();
   const failure = page.locator('[data-testid="failure"][data-code="login_incomplete"]');
   await failure.waitFor();
-  expect(await failure.innerText()).toMatch(/from before an upgrade, or its storage was cleared.*fresh link/s);
+  expect(await failure.innerText()).toMatch(/from before an upgrade, or its storage was cleared.*new link/s);
   await page.getByTestId('ticket').fill(await loginLink(gateway));
   await page.getByTestId('enter').click();
   await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();

@@ -202,7 +202,7 @@ it('who denies sends the program away with nothing, and a login that may only wa
   program.close();
 });
 
-it('a page that was tampered with is told apart in words, and sends nobody anywhere', async () => {
+it('a tampered authorization page explains itself and redirects nowhere', async () => {
   const program = await Program.start('Agent');
   const address = new URL(await addressOf(program));
   const { page } = await openLoggedIn(browser, gateway);

@@ -86,7 +86,7 @@ test('a line is sent as a whole, composed or not, and comes back when it is aske
   expect(complaints).toEqual([]);
 });
 
-test('the keys send what they say: Ctrl for one letter, arrows again and again while they are held', async () => {
+test('the keys send their labels: Ctrl for one letter, arrows repeatedly while pressed', async () => {
   // Shows each byte as two digits.
   const { page } = await open(['/bin/sh', '-c', 'stty raw -echo opost onlcr; exec od -An -v -tx1 -w1'], 'keys');
   const bytes = async () =>
@@ -116,7 +116,7 @@ test('the keys send what they say: Ctrl for one letter, arrows again and again w
   await seen('1b 5b 44 1b 5b 42');
 });
 
-test('nobody’s terminal gets the size of a phone unasked; who has the helm may ask, and the old one comes back', async () => {
+test('no terminal gets the size of a phone unless the person in control asks, and the old size comes back', async () => {
   const { page, id } = await open(['/bin/cat'], 'size');
   expect(await page.getByTestId('key-bar').getByRole('button', { name: 'Fit to this screen' }).count()).toBe(0);
   await page.getByTestId('type-line').fill('typed');

@@ -41,7 +41,7 @@ async function saved(page: Page, form: string): Promise<{ readonly name: string;
   return { name: download.suggestedFilename(), text: readFileSync(await download.path(), 'utf8') };
 }
 
-it('a recording is imported, told of, opened, and saved again as it was', async () => {
+it('a recording is imported, reported, opened, and exported again unchanged', async () => {
   const { page, complaints } = await openLoggedIn(browser, gateway);
   await page.getByTestId('sidebar-recordings').click();
   await page.getByTestId('recordings-none').waitFor();
@@ -96,7 +96,7 @@ it('a recording is imported, told of, opened, and saved again as it was', async 
   expect(complaints).toEqual([]);
 });
 
-it('what was typed is kept and saved where both are asked for; several files come one after the other, also dropped', async () => {
+it('typed text is stored and exported if both are requested; several files are imported one after the other, also by drop', async () => {
   const { page } = await openLoggedIn(browser, gateway);
   await page.goto(`${gateway.url}/#/recordings`);
   await page.getByTestId('import-input').check();
@@ -118,7 +118,7 @@ it('what was typed is kept and saved where both are asked for; several files com
   expect((await saved(page, 'cast')).text).toContain('"i", "typed"');
 });
 
-it('what is no recording, and what is too large, is refused by its code and kept nowhere', async () => {
+it('a file that is no recording or too large is refused with a code and not stored', async () => {
   const { page } = await openLoggedIn(browser, gateway);
   await page.goto(`${gateway.url}/#/recordings`);
   const before = (await gateway.client.sessions.list()).sessions.length;

@@ -118,7 +118,7 @@ it('an owner who opens a share link is a guest in that tab, and stays logged in'
   expect(next.url()).not.toContain('share=');
 });
 
-it('a link to type takes the helm from the owner like anybody, and one to view cannot', async () => {
+it('a link to type takes control from the owner like any other viewer, and a link to view cannot', async () => {
   const owner = await openLoggedIn(browser, gateway);
   const session = await startShell(owner.page);
   const typing = await share(session, { mode: 'type' });

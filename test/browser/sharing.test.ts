@@ -50,7 +50,7 @@ async function come(url: string, name: string, options: object = {}): Promise<Op
 
 const rowOf = (page: Page, label: string) => page.getByTestId('share-row').filter({ hasText: label });
 
-it('a link to a session is made, read by a camera, watched through, told of, and revoked while somebody looks', async () => {
+it('a link to a session is made, read by a camera, used, listed with its history, and revoked while a guest watches', async () => {
   const owner = await openLoggedIn(browser, gateway);
   const { page } = owner;
   const { id: session } = await gateway.client.sessions.create({ argv: ['/bin/cat'] });

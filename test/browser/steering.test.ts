@@ -145,7 +145,7 @@ it('the cursor blinks in each of its shapes, and asks for no frames in between',
   expect(complaints).toEqual([]);
 });
 
-it('when another client takes the helm the page says so, watches in that size, and can take it back', async () => {
+it('when another client takes control the page says so, watches in that size, and can take control back', async () => {
   const { page } = await openLoggedIn(browser, gateway);
   const id = await startShell(page);
   await type(page, 'echo mine-$((1+1))');

@@ -138,7 +138,7 @@ describe('a session that runs elsewhere', () => {
 });
 
 describe('the filter of the list', () => {
-  it('tells here from elsewhere, by source, label, state and words, and says when nothing fits', async () => {
+  it('separates local and foreign sessions, filters by source, label, state and text, and says when nothing fits', async () => {
     const own = (await gateway.client.sessions.create({ name: 'filter own', command: 'sleep 60' })).id;
     const running = await new Emitter(gateway, 'filter-running', { source: 'nightly', labels: { team: 'red' } }).emit({
       command: 'filter alpha',
@@ -295,7 +295,7 @@ describe('the search', () => {
     await gateway.client.sessions.delete(id);
   });
 
-  it('a place that is no longer kept is told with how much is gone, and what is left is shown', async () => {
+  it('an offset whose output is gone is reported with its size, and the rest is shown', async () => {
     const small = await openGatewayProcess({ flags: ['--retain-bytes', '64KiB'] });
     try {
       const emitter = new Emitter(small, 'short-memory', { source: 'ci' });

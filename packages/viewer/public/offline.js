@@ -1,4 +1,4 @@
-// Asks the gateway again: when told to, when there is a network again, and when somebody comes back to the page.
+// Requests the page again: on a click, when the network is back, and when the tab becomes visible.
 const again = () => location.reload();
 document.getElementById('again').addEventListener('click', again);
 window.addEventListener('online', again);

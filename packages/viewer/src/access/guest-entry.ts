@@ -71,7 +71,7 @@ export async function openShareLink(linkSecret: string | undefined): Promise<Sha
 }
 
 /**
- * Enters as a guest: with `given` and a name for the first time, later with what this tab stored. Throws why entry is
+ * Enters as a guest: with `linkSecret` and a name for the first time, later with what this tab stored. Throws why entry is
  * refused.
  */
 export async function enterAsGuest(linkSecret?: string, called?: string): Promise<Guest> {

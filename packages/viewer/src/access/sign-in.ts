@@ -10,7 +10,7 @@ import { ticketIn } from './ticket.ts';
 export const gateway = (): Binnacle => connect({ url: new URL('.', location.origin + location.pathname).href });
 
 /**
- * `door`: nobody is logged in here; with the error if a ticket was refused or the gateway does not answer. `isKept`:
+ * `login`: there is no login; with the error if a ticket was refused or the gateway does not answer. `isLoginStored`:
  * the login outlives the page; false if the browser stores nothing.
  */
 export type LoginState =

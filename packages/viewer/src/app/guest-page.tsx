@@ -15,7 +15,7 @@ import './guest-page.css';
 
 type Failed = ReturnType<typeof asFailure>;
 
-/** `door`: the result of opening the share link; begun before the first render, which React may run twice. */
+/** `entry`: the result of opening the share link; begun before the first render, which React may run twice. */
 export function GuestPage({ entry }: { readonly entry: Promise<ShareEntry> }) {
   const [guest, setGuest] = useState<Guest>();
   const [found, setFound] = useState<Extract<ShareEntry, { readonly kind: 'new' }>>();

@@ -29,7 +29,7 @@ it('the beginning of a word fits better than its middle, and that better than le
   expect(fit('night-00012', 'n1')).toBe(0);
 });
 
-it('each word has to fit; the name weighs more than the small print, where letters alone are nothing', () => {
+it('each word must fit; the name weighs more than secondary text, where scattered letters count nothing', () => {
   expect(score('night-00012', '', ['ngt', '12'])).toBeGreaterThan(0);
   expect(score('night-00012', '', ['night', 'day'])).toBe(0);
   expect(score('tests', 'npm run watch', ['tests'])).toBeGreaterThan(score('other', 'npm run tests', ['tests']));
@@ -37,7 +37,7 @@ it('each word has to fit; the name weighs more than the small print, where lette
   expect(score('shell', '', ['shell'])).toBeGreaterThan(score('new shell', '', ['shell']));
 });
 
-it('without words there is first what waits, then what is to be done, then the rest', () => {
+it('without words the waiting rows come first, then commands, then the rest', () => {
   const sessions = [
     session(3, { name: 'newest' }),
     session(2, { name: 'asks', ...waits }),
@@ -54,7 +54,7 @@ it('without words there is first what waits, then what is to be done, then the r
   ]);
 });
 
-it('with words the best stands first, and last of all the search of all output for them', () => {
+it('with words the best offer comes first, and the search of all output comes last', () => {
   const sessions = [session(2, { name: 'my-traffic-light' }), session(1, { name: 'traffic' })];
   expect(names('Traffic', sessions)).toEqual([
     'Traffic',
@@ -68,7 +68,7 @@ it('with words the best stands first, and last of all the search of all output f
   expect(last?.act).toEqual({ to: { kind: 'search', q: 'nothing' } });
 });
 
-it('more than is ever read is not offered, and the search of all output is among it', () => {
+it('the number of offers is bounded, including the search of all output', () => {
   const many = Array.from({ length: 100 }, (_, n) => session(n, { name: `night-${n}` }));
   expect(names('', many)).toHaveLength(MAX_OFFERS);
   const found = names('night', many);
@@ -76,7 +76,7 @@ it('more than is ever read is not offered, and the search of all output is among
   expect(found.at(-1)).toContain('Search all output');
 });
 
-it('what programs call themselves cannot turn the text around it', () => {
+it('names of programs cannot change the direction of the text around them', () => {
   const [offer] = names('evil', [session(1, { name: 'evil\u202egnp.exe\u0007' })]);
   for (const hidden of ['\u202e', '\u0007']) expect(offer).not.toContain(hidden);
 });

@@ -18,7 +18,7 @@ it('counts what the entry loads, each part once, and not what is loaded later', 
   expect(entryBytes(parts)).toBe(175);
 });
 
-it('says what is over the budget, and nothing at it', () => {
+it('reports an exceeded budget, and nothing at the limit', () => {
   expect(overBudget(parts, 175)).toBeUndefined();
   expect(overBudget(parts, 174)).toMatch(/175 bytes .*; 174 are allowed/);
 });

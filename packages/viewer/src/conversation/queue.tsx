@@ -109,7 +109,7 @@ function Waiting({ message, isMine, onEdit, onCancel }: WaitingProps) {
             if (event.key === 'Escape') leave();
           }}
           aria-label="Change the message"
-          // biome-ignore lint/a11y/noAutofocus: somebody pressed Edit to write here
+          // biome-ignore lint/a11y/noAutofocus: the user pressed Edit to write here
           autoFocus
           data-testid="queued-text"
         />

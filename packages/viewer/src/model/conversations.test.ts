@@ -5,7 +5,7 @@ import { byUrgency, doing } from './conversations.ts';
 const info = (over: object): ConversationInfo =>
   ({ key: 'agent:main:a', run: null, queue: [], approvals: [], updatedAt: 0, ...over }) as unknown as ConversationInfo;
 
-it('what wants an answer comes first in the list, then what works, then the latest', () => {
+it('conversations with an open request come first, then running ones, then the latest', () => {
   const approval = info({ key: 'approval', approvals: [{}], run: {}, updatedAt: 1 });
   const working = info({ key: 'working', run: {}, updatedAt: 2 });
   const late = info({ key: 'late', updatedAt: 9 });

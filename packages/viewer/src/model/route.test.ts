@@ -20,11 +20,11 @@ const others: readonly Route[] = [
   },
 ];
 
-it('a place, a search and the traffic come back from their addresses with all that was asked', () => {
+it('routes of an offset, a search and the remote programs survive the address with all parameters', () => {
   for (const route of others) expect(parseRoute(addressOf(route))).toEqual(route);
 });
 
-it('what an address asks beside what there is to ask is left out', () => {
+it('unknown parameters of an address are left out', () => {
   const { id } = session as { id: string };
   for (const at of ['', '?at=', '?at=-1', '?at=1e9', '?at=x', '?at=9999999999999999', '?x=1'])
     expect(parseRoute(`#/${id}${at}`)).toEqual(session);
@@ -34,12 +34,12 @@ it('what an address asks beside what there is to ask is left out', () => {
   });
 });
 
-it('lists have a session as one row, wherever it is looked at', () => {
+it('a session is one row of the list, whatever offset is shown', () => {
   expect(rowRoute({ ...session, at: 5 } as Route)).toEqual(session);
   expect(rowRoute(odd)).toBe(odd);
 });
 
-it('a choice comes back from its address, whatever is in the key', () => {
+it('a route survives the address, whatever is in the key', () => {
   for (const route of [session, odd]) {
     expect(parseRoute(addressOf(route))).toEqual(route);
     expect(isSameRoute(route, parseRoute(addressOf(route)))).toBe(true);
@@ -48,13 +48,13 @@ it('a choice comes back from its address, whatever is in the key', () => {
   expect(isSameRoute(session, odd)).toBe(false);
 });
 
-it('an address that names nothing is no choice', () => {
+it('an address that names nothing has no route', () => {
   for (const hash of ['', '#', '#/', '#/x', '#/c/', '#/c/main', '#/c/%', '#ticket=x', '#/c/agent:main:\n']) {
     expect(parseRoute(hash)).toBeUndefined();
   }
 });
 
-it('an address that names nothing is told from one that asks for nothing', () => {
+it('an invalid address is distinguished from an empty one', () => {
   for (const hash of ['#/nope', '#/0199f2aa', '#/searches']) expect(unknownKindOf(hash)).toBe('session');
   for (const hash of ['#/c/', '#/c/main', '#/c/%']) expect(unknownKindOf(hash)).toBe('conversation');
   for (const hash of ['', '#', '#/', '#ticket=x', ...[session, odd, ...others].map(addressOf)])

@@ -9,7 +9,7 @@ const all = [
   info({ ...foreign('mcp_core', { repo: 'other', task: '7' }), state: 'lost' }),
 ];
 
-it('offers what there is to choose from, in order', () => {
+it('lists the existing sources and labels in order', () => {
   expect(choices(all)).toEqual({
     sources: ['ci', 'mcp_core'],
     labels: ['mine=a=b', 'repo=binnacle', 'repo=other', 'task=7'],

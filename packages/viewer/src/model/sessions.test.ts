@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { foreign, info } from './session.fixture.ts';
 import { commandLine, ending, mark, namesCommand, sender, shortId, stateWord, title } from './sessions.ts';
 
-describe('ends in words', () => {
-  it('says the exit code as it was', () => {
+describe('the text of an end', () => {
+  it('has the exit code unchanged', () => {
     expect(ending(info({ state: 'closed', exitCode: 3 }))).toBe('exited with code 3');
     expect(mark(info({ state: 'closed', exitCode: 3 }))).toBe('failed');
     expect(mark(info({ state: 'exited', exitCode: 0 }))).toBe('ended');
@@ -14,14 +14,14 @@ describe('ends in words', () => {
     expect(stateWord(info({ state: 'closed', signal: 'SIGTERM' }))).toBe('ended by SIGTERM');
   });
 
-  it('takes what somebody stopped for no failure, and a crash for one', () => {
+  it('counts a stop as no failure, and a crash as one', () => {
     const ended = (signal: string) => info({ state: 'closed', running: false, signal });
     for (const signal of ['SIGHUP', 'SIGTERM', 'SIGINT']) expect(mark(ended(signal))).toBe('ended');
     for (const signal of ['SIGKILL', 'SIGSEGV', 'SIGABRT']) expect(mark(ended(signal))).toBe('failed');
     expect(stateWord(ended('SIGHUP'))).toBe('ended by SIGHUP');
   });
 
-  it('tells of a session from elsewhere what its emitter told, and blames no runner', () => {
+  it('has for a foreign session what its emitter reported, and names no runner', () => {
     const emitted = (over: Parameters<typeof info>[0]) =>
       info({ ...foreign('ci'), state: 'closed', running: false, ...over });
     expect([ending(emitted({})), mark(emitted({})), stateWord(emitted({}))]).toEqual([
@@ -35,7 +35,7 @@ describe('ends in words', () => {
     expect(mark(emitted({ state: 'lost' }))).toBe('lost');
   });
 
-  it('makes up no exit code for a lost session', () => {
+  it('invents no exit code for a lost session', () => {
     expect(ending(info({ state: 'lost' }))).toBe('ended with the computer (its runner died)');
     expect(ending(info({}))).toBeUndefined();
   });
@@ -51,19 +51,19 @@ describe('names and commands', () => {
     expect(title(info({ ...foreign('ci'), argv: [] }))).toBe('ci-session');
   });
 
-  it('says who sent it, and that nobody is named where only a token is', () => {
+  it('names the sender of a foreign session, or its token if that has no user', () => {
     expect(sender('anna')).toBe('anna');
     expect(sender('token-01a2032d-b634c0de')).toBe('a token without a user (token-01a2…)');
     expect(sender('token-7')).toBe('a token without a user (token-7)');
   });
 
-  it('shortens ids that nobody reads, and no others', () => {
+  it('shortens UUIDs and no other ids', () => {
     expect(shortId('58a16b84-9c1f-4e11-8f00-0123456779a5')).toBe('58a16b84…79a5');
     for (const id of ['build-1', '58a16b84', 'nightly-58a16b84-9c1f-4e11-8f00-0123456779a5'])
       expect(shortId(id)).toBe(id);
   });
 
-  it('tells a name that says the command from one that only begins like it', () => {
+  it('distinguishes a name that is the command from a name that only begins like it', () => {
     const text = `for i in 1 2 3; do ${'x'.repeat(80)}; done`;
     const shell = ['/bin/bash', '-c', text];
     expect(namesCommand(info({ name: '', argv: shell }))).toBe(true);

@@ -59,7 +59,7 @@ function opened(log: readonly SessionEntry[], over: Partial<SessionInfo> = {}) {
   return { player, rendered, requests, played: () => played, fail };
 }
 
-it.each(SPEEDS)('at %i× it takes so many times less', async (speed) => {
+it.each(SPEEDS)('at %i× the playback is that many times shorter', async (speed) => {
   const { player, rendered, played } = opened([entry(1000, 0, 'a'), entry(9000, 1, 'b')]);
   player.pace(speed, false);
   player.play();
@@ -71,7 +71,7 @@ it.each(SPEEDS)('at %i× it takes so many times less', async (speed) => {
   expect(played()).toMatchObject({ phase: 'over', time: 9000, offset: 2 });
 });
 
-it('a long pause takes a second where pauses are made short, a short one its own time, whatever the speed', async () => {
+it('with shortened pauses a long pause takes a second at any speed, and a short one its own time', async () => {
   const { player, rendered } = opened([entry(0, 0, 'a'), entry(3_600_000, 1, 'b'), entry(3_600_400, 2, 'c')]);
   player.pace(1, true);
   player.play();
@@ -86,7 +86,7 @@ it('a long pause takes a second where pauses are made short, a short one its own
   expect(rendered.at(-1)).toBe('c');
 });
 
-it('the pace may change within a pause, and what is paused waits for ever', async () => {
+it('the speed can change within a pause, and a paused playback waits for ever', async () => {
   const { player, rendered, played } = opened([entry(0, 0, 'a'), entry(80_000, 1, 'b')]);
   player.pace(1, false);
   player.play();
@@ -106,7 +106,7 @@ it('the pace may change within a pause, and what is paused waits for ever', asyn
   expect(rendered.at(-1)).toBe('b');
 });
 
-it('a moment shows what was written up to it, and nothing behind it, until it is played', async () => {
+it('a moment shows the output up to it, and nothing later until playback', async () => {
   const { player, rendered, played } = opened([entry(0, 0, 'a'), entry(500, 1, 'b'), entry(900, 2, 'c')]);
   player.seek(500, 1);
   await vi.advanceTimersByTimeAsync(60_000);
@@ -117,7 +117,7 @@ it('a moment shows what was written up to it, and nothing behind it, until it is
   expect(rendered).toEqual(['<screen 0>', 'a']);
 });
 
-it('a mark shows what stands before it, and nothing of what was printed behind it in its millisecond', async () => {
+it('a mark shows the output before it, and nothing printed later in the same millisecond', async () => {
   const { player, rendered, played } = opened([entry(0, 0, 'a'), entry(500, 1, 'b'), entry(500, 2, 'c')]);
   player.seek(500, 2, true);
   await vi.advanceTimersByTimeAsync(60_000);
@@ -147,7 +147,7 @@ it('pipes are replayed without a screen: with some output before the moment, and
   expect(rendered.at(-1)).toBe('stdout on');
 });
 
-it('why it cannot be read is told, and another moment is tried anew', async () => {
+it('a read failure is reported, and another moment is tried anew', async () => {
   const { player, played, fail } = opened([entry(0, 0, 'a')]);
   fail(new BinnacleError('unreachable'));
   player.seek(0, 0);
@@ -159,7 +159,7 @@ it('why it cannot be read is told, and another moment is tried anew', async () =
   expect(played()).toMatchObject({ phase: 'over', error: undefined });
 });
 
-it('what broke off while it played goes on from there when it is played again', async () => {
+it('an interrupted playback continues from there', async () => {
   const { player, rendered, played, fail } = opened([entry(0, 0, 'a'), entry(500, 1, 'b'), entry(900, 2, 'c')]);
   player.play();
   player.seek(0, 0);

@@ -23,14 +23,14 @@ function markup(marks: number, isClipped: boolean): string {
   );
 }
 
-it('marks are counted, and where there may be more it says so', () => {
+it('marks are counted, with a sign if there may be more', () => {
   expect(markup(2, false)).toContain('Marks (2)');
   expect(markup(2, true)).toContain('Marks (2+)');
   expect(markup(2, true)).toContain('There are more');
   expect(markup(2, false)).not.toContain('There are more');
 });
 
-it('no more marks are listed than one can choose from, and it says so', () => {
+it('the list of marks is bounded, and says so', () => {
   const all = markup(MOST_LISTED + 1, false);
   expect(all.match(/<option/g)?.length).toBe(5 + 1 + MOST_LISTED + 1);
   expect(all).toContain('There are more');

@@ -110,7 +110,7 @@ export function useReplay(client: Binnacle, session: Session | undefined, info: 
     };
   }, [isOpen, session]);
   useEffect(() => parts.current?.screen.setTheme(theme), [theme]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a player that is new is told, too
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new player needs the speed, too
   useEffect(() => parts.current?.player.pace(speed, !isLong), [speed, isLong, isOpen]);
 
   const seek = useCallback(

@@ -6,7 +6,7 @@ import { LeaseIcon, ViewIcon } from '../ui/icons.tsx';
 import './lease-button.css';
 
 /**
- * State of the lease: `yours`: held by this page. `free`: no holder. `held`: another holder. `none`: the session takes
+ * State of the lease: `yours`: held by this page. `free`: no holder. `taken`: another holder. `none`: the session takes
  * no input.
  */
 export type LeaseStatus =

@@ -13,7 +13,7 @@ import { trafficIn } from '../traffic/format.ts';
 
 export interface FollowerState {
   /**
-   * Phase of drawing. `past`: history is being drawn. `live`: drawing has caught up. `held`: drawing stopped behind the
+   * Phase of drawing. `past`: history is being drawn. `live`: drawing has caught up. `paused`: drawing stopped behind the
    * requested position, because much output follows. `over`: no more output will come.
    */
   readonly phase: 'past' | 'live' | 'paused' | 'over';
@@ -26,7 +26,7 @@ export interface FollowerState {
   readonly above: HistoryState;
   /** The requested output offset once it is marked, or the next offset if the requested output is gone. */
   readonly place: { readonly at: number; readonly isRemoved: boolean } | undefined;
-  /** Output bytes after the drawn part, in phase `held`. */
+  /** Output bytes after the drawn part, in phase `paused`. */
   readonly ahead: number;
   /** The latest gap that was not dismissed. */
   readonly gap: Gap | undefined;

@@ -28,7 +28,7 @@ function recorded(): { readonly did: string[]; readonly acts: SessionActs } {
 const names = (over: Partial<SessionFacts> = {}): readonly string[] =>
   sessionCommands({ ...FACTS, ...over }, recorded().acts).map(({ name }) => name);
 
-it('offers what can be done now: the helm as it is, the program as long as it runs, streams where there are two', () => {
+it('the commands follow the state: the lease, the running program, the streams of pipes', () => {
   expect(names()).toEqual([
     'Take control',
     'Find in the output…',
@@ -54,7 +54,7 @@ it('offers what can be done now: the helm as it is, the program as long as it ru
   expect([over[0], over.at(-1)]).toEqual(['Find in the output…', 'Remove the session…']);
 });
 
-it('nobody is offered what would be refused: not a guest, not one who may only look', () => {
+it('refused commands are not offered: not to a guest, not to a view-only token', () => {
   expect(names({ isGuest: true, leaseStatus: { kind: 'yours' }, isMuted: undefined, hasRuns: false })).toEqual([
     'Let go',
     'Find in the output…',
@@ -67,7 +67,7 @@ it('nobody is offered what would be refused: not a guest, not one who may only l
   expect(names({ scope: 'input', isEndable: false })).not.toContain('Remove the session…');
 });
 
-it('the palette finds them by what people call them, before all that is elsewhere, and does them', () => {
+it('the palette finds the commands by common words, before commands of other pages, and runs them', () => {
   const { did, acts } = recorded();
   const commands = sessionCommands({ ...FACTS, isPipe: true }, acts);
   for (const text of ['', 'export', 'kill', 'download', 'bell', 'previous command', 'stderr']) {

@@ -27,11 +27,11 @@ const noticeText = (follower: Partial<FollowerState>, isReplay = false): string 
     .trim();
 };
 
-it('a session that is shown as it is says nothing', () => {
+it('a session without faults has no notice', () => {
   expect(noticeText({ phase: 'live' })).toBe('');
 });
 
-it('a screen that was drawn from the end of the output alone says so, and from where', () => {
+it('a screen drawn from the end of the output has a notice, with the size of the missing part', () => {
   const rough = noticeText({ phase: 'live', roughFrom: 3 * 1024 * 1024 });
   expect(rough).toBe('Earlier output may look different. 3.0 MiB of it were not drawn.');
   expect(noticeText({ phase: 'live', roughFrom: 0 })).toBe('Earlier output may look different.');
@@ -39,7 +39,7 @@ it('a screen that was drawn from the end of the output alone says so, and from w
   expect(noticeText({ phase: 'live', roughFrom: 3 * 1024 * 1024 }, true)).toBe('');
 });
 
-it('older output that is not loaded is told of, with the way to it', () => {
+it('older output that is not loaded has a notice, with a button to load it', () => {
   expect(noticeText({ above: { state: 'far', offset: 77, error: undefined } })).toBe(
     'Older output is kept, and is not loaded here. Go further back',
   );

@@ -66,7 +66,7 @@ export function useSessionScreen(options: SessionScreenOptions) {
 
   const now = follower.ended ?? info;
   const isForeign = now.foreign !== null;
-  // Input is disabled while the screen lacks output: after an error, or at a held position.
+  // Input is disabled while the screen lacks output: after an error, or at a paused position.
   const isShown = follower.error === undefined && follower.phase !== 'paused';
   const steerable = allows(scope, 'input') && now.running && isShown && !isForeign;
   const leaseStatus: LeaseStatus = leaseStatusOf(control.lease, control.yours, steerable);

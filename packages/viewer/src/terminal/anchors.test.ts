@@ -6,7 +6,7 @@ const PIECE = 64 * 1024;
 const draw = async (terminal: Terminal, text: string): Promise<void> =>
   await new Promise<void>((resolve) => terminal.write(text, resolve));
 
-it('however much is drawn, few lines are remembered, the first and the last among them', async () => {
+it('the number of anchors is bounded, and the first and the last remain', async () => {
   const terminal = new Terminal({ cols: 40, rows: 10, scrollback: 5000, allowProposedApi: true });
   const anchors = new Anchors(terminal);
   for (let at = 0; at < 3 * MOST_ANCHORS; at += 1) {
@@ -21,7 +21,7 @@ it('however much is drawn, few lines are remembered, the first and the last amon
   expect(anchors.oldest).toMatchObject({ offset: 0, marker: { line: 0 } });
 });
 
-it('what went away at the top is forgotten: the oldest is the first that is still there', async () => {
+it('anchors of lines that left the top are dropped: the oldest is the first that remains', async () => {
   const terminal = new Terminal({ cols: 40, rows: 10, scrollback: 50, allowProposedApi: true });
   const anchors = new Anchors(terminal);
   for (let at = 0; at < 100; at += 1) {

@@ -16,7 +16,7 @@ function opened() {
 const FIRST = '$ one\r\n\x1b]133;C\x07out 1\r\nout 2\r\n\x1b]133;D;0\x07';
 const SECOND = '$ two\r\n\x1b]133;C\x1b\\last 1\r\nlast 2\r\n\x1b]133;D\x1b\\$ ';
 
-it('programs that say where commands begin and end are marked by it', async () => {
+it('commands that a program reports (OSC 133) are marked', async () => {
   const { terminal, counts, runs } = opened();
   await draw(terminal, FIRST);
   expect(counts).toEqual([1]);
@@ -26,7 +26,7 @@ it('programs that say where commands begin and end are marked by it', async () =
   expect(runs.lastOutput()).toBe('last 1\nlast 2\n');
 });
 
-it('those that failed are told apart, also where they are put into another terminal', async () => {
+it('failed commands have a distinct mark, also after a transfer into another terminal', async () => {
   const { terminal, runs } = opened();
   await draw(terminal, `${FIRST}${SECOND}\r\n$ bad\r\n\x1b]133;C\x07no\r\n\x1b]133;D;2;aid=7\x07$ `);
   const [bad = -1, ...none] = runs.failed;
@@ -37,7 +37,7 @@ it('those that failed are told apart, also where they are put into another termi
   expect(shown.failed).toEqual([0]);
 });
 
-it('a command that fails without a word is marked itself, not the prompt behind it', async () => {
+it('a command that fails without output is marked itself, not the prompt after it', async () => {
   const { terminal, runs } = opened();
   await draw(terminal, '$ false\r\n\x1b]133;C\x07\x1b]133;D;1\x07$ true\r\n\x1b]133;C\x07\x1b]133;D;0\x07$ ');
   expect(runs.failed.map((line) => terminal.buffer.active.getLine(line)?.translateToString(true))).toEqual(['$ false']);
@@ -73,7 +73,7 @@ it.each([
   expect(runs.failed).toHaveLength(failed);
 });
 
-it('where the log tells, what programs say is not marked a second time', async () => {
+it('with runs in the log, reports of programs add no second mark', async () => {
   const { terminal, counts, runs } = opened();
   runs.followLog();
   await draw(terminal, FIRST + SECOND);
@@ -82,7 +82,7 @@ it('where the log tells, what programs say is not marked a second time', async (
   expect(counts).toEqual([1]);
 });
 
-it('one goes from the beginning of one command to that of the next, either way', async () => {
+it('the view moves from one command to the next or previous', async () => {
   const { terminal, runs } = opened();
   for (let at = 0; at < 3; at += 1) {
     await draw(terminal, `$ command ${at}\r\n`);
@@ -98,7 +98,7 @@ it('one goes from the beginning of one command to that of the next, either way',
   expect(runs.next(false)).toBe(22);
 });
 
-it('no more are marked than a page may hold, and the oldest go', async () => {
+it('the number of marks is bounded, and the oldest are dropped', async () => {
   const { terminal, counts, runs } = opened();
   for (let at = 0; at < MOST_MARKS + 5; at += 1) {
     runs.begin();
@@ -113,7 +113,7 @@ it('no more are marked than a page may hold, and the oldest go', async () => {
   expect(terminal.markers.filter(({ isDisposed }) => !isDisposed).length).toBeLessThanOrEqual(2 * MOST_MARKS);
 });
 
-it('a line in which many commands begin is marked once, as the last of them ended', async () => {
+it('a line with many commands is marked once, by the end of the last', async () => {
   const { terminal, counts, runs } = opened();
   await draw(terminal, '\x1b]133;C\x07\x1b]133;D;0\x07'.repeat(1000));
   expect([counts, runs.failed]).toEqual([[1], []]);
@@ -124,7 +124,7 @@ it('a line in which many commands begin is marked once, as the last of them ende
   expect(terminal.markers.filter(({ isDisposed }) => !isDisposed)).toHaveLength(2);
 });
 
-it('lines that were here already get the marks of a page that shows them too, each once', async () => {
+it('lines that were already loaded get the marks of an overlapping page, each once', async () => {
   const text = `before\r\n${FIRST}${SECOND}`;
   const { terminal, counts, runs } = opened();
   runs.followLog();

@@ -2,7 +2,7 @@ import { Terminal } from '@xterm/xterm';
 import { expect, it } from 'vitest';
 import { Finder, type FindResult } from './finder.ts';
 
-it('where what looks cannot be loaded it says so, and the next one that looks tries again', async () => {
+it('a search addon that fails to load is reported, and the next search loads it again', async () => {
   const reports: FindResult[] = [];
   let tries = 0;
   const terminal = new Terminal({ allowProposedApi: true });

@@ -90,7 +90,7 @@ async function opened(
   return { terminal, reach, streams, older, anchors };
 }
 
-it('pieces are put above the first line until it is the log’s, each line once, and what is looked at stays', async () => {
+it('pages are put above the first line until the log’s first line, each line once, and the view stays', async () => {
   const { terminal, reach } = await opened(2500);
   terminal.scrollToTop();
   const seen = rowsOf(terminal)[terminal.buffer.active.viewportY];
@@ -101,7 +101,7 @@ it('pieces are put above the first line until it is the log’s, each line once,
   expect(rowsOf(terminal)).toEqual(numbered(0, 2500));
 });
 
-it('no more lines are held than a page may hold, the nearest are, and it says where reading goes on', async () => {
+it('the number of lines is bounded, the nearest remain, and the offset to continue from is reported', async () => {
   const { terminal, reach } = await opened(2500, 700);
   const above = await reach();
   expect(above?.state).toBe('far');
@@ -111,13 +111,13 @@ it('no more lines are held than a page may hold, the nearest are, and it says wh
   expect(retained).toEqual(numbered(2500 - retained.length, 2500));
 });
 
-it('what does not join is not put there: the page offers to go further back', async () => {
+it('a page that does not join is not inserted: the viewer offers to go further back', async () => {
   const { terminal, reach } = await opened(2500, undefined, (n) => row(n).replace('line', 'else'));
   expect((await reach())?.state).toBe('far');
   expect(rowsOf(terminal)).toEqual(numbered(2400, 2500));
 });
 
-it('older output of pipes joins as well, and knows which stream each line came on', async () => {
+it('older output of pipes joins as well, with the stream of each line', async () => {
   const isStderr = (n: number): boolean => n % 7 === 1;
   const { terminal, reach, streams } = await opened(1500, undefined, row, (n) => (isStderr(n) ? 'stderr' : 'stdout'));
   expect((await reach())?.state).toBe('there');
@@ -128,7 +128,7 @@ it('older output of pipes joins as well, and knows which stream each line came o
   expect(marks).toEqual(marks.map((_, n) => isStderr(n)));
 });
 
-it('what went away at the top since the beginning was drawn is loaded again, and nothing where all is here', async () => {
+it('lines that left the top are loaded again, and nothing is loaded if all lines are there', async () => {
   const { terminal, reach, older } = await opened(1500);
   older.begin({ mode: 'pty', oldestOffset: 0, runs: null } as SessionInfo, true, undefined);
   // Not full: the first line is the log's, as far as it knows.
@@ -143,7 +143,7 @@ it('what went away at the top since the beginning was drawn is loaded again, and
   expect(rowsOf(terminal)).toEqual(numbered(0, 1500));
 });
 
-it('where all that was known of the lines went away with them, older ones are found from the end', async () => {
+it('without any anchor, older lines are found from the end', async () => {
   const { terminal, reach, anchors } = await opened(1500);
   anchors.clear();
   anchors.rendered(1500 * row(0).length);
@@ -153,7 +153,7 @@ it('where all that was known of the lines went away with them, older ones are fo
   expect(rowsOf(terminal)).toEqual(numbered(0, 1500));
 });
 
-it('where older output is damaged the lines about it do not join without a word', async () => {
+it('a gap in older output is shown between its lines', async () => {
   const each = row(0).length;
   const { terminal, reach } = await opened(1500, undefined, row, () => 'stdout', { from: 700 * each, to: 710 * each });
   for (let state = (await reach())?.state; state !== 'none'; state = (await reach())?.state) {

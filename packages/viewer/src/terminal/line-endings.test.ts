@@ -11,7 +11,7 @@ it('lines of a program without a terminal are bare', () => {
   expect(bareIn('\n')).toEqual([true]);
 });
 
-it('lines of a terminal are not, also where a chunk ends between the return and the feed', () => {
+it('lines of a terminal are not bare, even if a chunk ends between return and feed', () => {
   expect(bareIn('a\r\nb', 'c\n')).toEqual([false, false]);
   expect(bareIn('a\r', '\nb\n')).toEqual([false, false]);
   expect(bareIn('', 'a\r', '', '\n')).toEqual([false, false, false, false]);

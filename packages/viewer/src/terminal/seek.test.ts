@@ -18,7 +18,7 @@ function seeker(at: number): { readonly to: Seeker; readonly rendered: () => str
 }
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-it('the place is marked once, exactly before its byte, wherever chunks end', async () => {
+it('the offset is marked once, exactly before its byte, wherever chunks end', async () => {
   for (const size of [1, 2, 3, 4, 100]) {
     const { to, rendered } = seeker(104);
     const text = 'one\ntwo\n';
@@ -31,19 +31,19 @@ it('the place is marked once, exactly before its byte, wherever chunks end', asy
   }
 });
 
-it('a place that is not kept any more is where output begins', async () => {
+it('an offset whose output is gone is marked where output begins', async () => {
   const { to, rendered } = seeker(50);
   await to.draw(100, bytes('first\n'));
   expect([rendered(), to.mark]).toEqual(['|first\n', 100]);
 });
 
-it('a place that nothing follows is not marked', async () => {
+it('an offset without output after it is not marked', async () => {
   const { to, rendered } = seeker(106);
   await to.draw(100, bytes('first\n'));
   expect([rendered(), to.mark]).toEqual(['first\n', undefined]);
 });
 
-it('stops behind the place, by lines and by bytes, at the same offset whatever the chunks', async () => {
+it('drawing stops after the mark, by lines and by bytes, at the same offset whatever the chunks', async () => {
   for (const size of [1000, 64 * 1024]) {
     const { to } = seeker(0);
     const all = bytes('x\n'.repeat(50_000));

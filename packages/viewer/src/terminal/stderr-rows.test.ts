@@ -20,7 +20,7 @@ function opened() {
 const lines = (count: number, what: string): string =>
   Array.from({ length: count }, (_, at) => `${what}${at}\n`).join('');
 
-it('lines on stderr are told from those on stdout, also where lines go away at the top', async () => {
+it('lines on stderr are distinguished from lines on stdout, even when lines leave the top', async () => {
   const { draw, seen } = opened();
   await draw(lines(100, 'out'), false);
   await draw('err a\nerr b\n', true);
@@ -29,7 +29,7 @@ it('lines on stderr are told from those on stdout, also where lines go away at t
   expect(seen().slice(-5)).toEqual(['out99', '!err a', '!err b', 'out', '!err c']);
 });
 
-it('rows that come back for what follows have nothing of what stood there before', async () => {
+it('reused rows carry no mark of their earlier content', async () => {
   const { draw, seen } = opened();
   await draw(lines(100, 'err'), true);
   expect(seen().every((line) => line.startsWith('!'))).toBe(true);

@@ -17,7 +17,7 @@ function hasGraphicsCard(): boolean {
   }
 }
 
-/** Loads the renderer if useful. `isGone` returns true if the terminal was closed meanwhile. */
+/** Loads the renderer if useful. `isDisposed` returns true if the terminal was closed meanwhile. */
 export async function accelerate(terminal: Terminal, isDisposed: () => boolean): Promise<void> {
   if (!hasGraphicsCard()) return;
   try {

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { PagePart } from './lazy-part.ts';
 
-it('a part is loaded once for all who ask, and is there at once for those who come later', async () => {
+it('a part is loaded once for all callers, and later calls return at once', async () => {
   let count = 0;
   const part = new PagePart(async () => {
     count += 1;
@@ -13,7 +13,7 @@ it('a part is loaded once for all who ask, and is there at once for those who co
   expect(part.loaded).toBe(one);
 });
 
-it('a part that does not come is told as unreachable, with the cause, to all who ask', async () => {
+it('a part that fails to load is reported as unreachable, with the cause, to all callers', async () => {
   const cause = new TypeError('Failed to fetch dynamically imported module');
   const part = new PagePart(() => Promise.reject(cause));
   for (let time = 0; time < 2; time += 1) {

@@ -18,7 +18,7 @@ it('in a terminal the page has Ctrl-Shift-K, Cmd-K and Ctrl-Shift with an arrow,
   expect(pageAct(press('Ctrl+Shift+K'), 'terminal')).toBe('palette');
 });
 
-it('Ctrl-K opens the palette outside of a terminal; Ctrl-Cmd-K and Ctrl-Alt-K are somebody else’s', () => {
+it('Ctrl-K opens the palette outside of a terminal; Ctrl-Cmd-K and Ctrl-Alt-K do not', () => {
   for (const place of ['field', 'page'] as const) {
     expect(pageAct(press('Ctrl+k'), place)).toBe('palette');
     expect(pageAct(press('Ctrl+Meta+k'), place)).toBeUndefined();
@@ -26,7 +26,7 @@ it('Ctrl-K opens the palette outside of a terminal; Ctrl-Cmd-K and Ctrl-Alt-K ar
   }
 });
 
-it('a question mark and a slash are the page’s where nothing is typed, and with no other key held', () => {
+it('a question mark and a slash are shortcuts outside of text fields, without a modifier key', () => {
   expect(pageAct(press('Shift+?'), 'page')).toBe('keys');
   expect(pageAct(press('/'), 'page')).toBe('filter');
   for (const place of ['terminal', 'field'] as const) {
@@ -37,7 +37,7 @@ it('a question mark and a slash are the page’s where nothing is typed, and wit
   expect(pageAct(press('Alt+/'), 'page')).toBeUndefined();
 });
 
-it('what the page says about the palette’s keys is what they do', () => {
+it('the listed keys of the palette are the working ones', () => {
   const chords = SHORTCUTS.flatMap(({ keys }) => keys).flatMap(([chord]) =>
     chord.replaceAll('⌘', 'Meta').split(' or '),
   );

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isOutput, parseEpoch, parsePosition } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { count } from '../../../../test/support/count.ts';
 import { Cursor } from '../cursor/cursor.ts';
 import { MemoryLog } from '../log/memory-log.ts';
 import { SegmentReader } from '../log/segment-reader.ts';
@@ -106,10 +107,11 @@ function restored(screen: RenderedScreen): Emulator {
 }
 
 describe('the screen at an offset', () => {
-  it('is what all output up to there gives, at 50 offsets in any order', async () => {
+  const OFFSETS = count({ quick: 12, all: 50 });
+  it(`is what all output up to there gives, at ${OFFSETS} offsets in any order`, async () => {
     const random = randomly(11);
     const offsets = [0, 1, RESIZED_AT - 1, RESIZED_AT, RESIZED_AT + 1, output.length];
-    while (offsets.length < 56) offsets.push(Math.floor(random() * output.length));
+    while (offsets.length < 6 + OFFSETS) offsets.push(Math.floor(random() * output.length));
     const all: { readonly offset: number; readonly state: object }[] = [];
     for (const at of offsets) {
       const screen = await drawAt(at);

@@ -284,7 +284,7 @@ describe('chat in a terminal', () => {
   it('sends what is typed while the agent works, says where it is, changes it and takes it back', async () => {
     const screen = await commands.inTerminal('$B chat --new');
     await shows(screen, '/help tells more');
-    screen.type(`/slow ${'word '.repeat(60)}\r`);
+    screen.type(`/slow ${'word '.repeat(400)}\r`);
     await shows(screen, 'working >');
     screen.type('second\r');
     await shows(screen, '[waits for its turn]');
@@ -296,6 +296,8 @@ describe('chat in a terminal', () => {
     await shows(screen, '[taken back: third]');
     screen.type('/queue\r');
     await shows(screen, '1. second, changed\n');
+    screen.type('\x03');
+    await shows(screen, '[stopped by you]');
     await shows(screen, '[its turn: second, changed]');
     await shows(screen, 'second, changed\n\n>');
     expect(plain(screen)).not.toContain('third\n\n');

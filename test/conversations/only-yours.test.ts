@@ -2,11 +2,12 @@
 // their own.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { count } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import { asJson, pathOf, Wire, withJson, writeConfig } from './conversation.fixture.ts';
 
-const USERS = 100;
+const USERS = count({ quick: 20, all: 100 });
 const ROUNDS = 4;
 
 interface Person {
@@ -79,7 +80,7 @@ async function makePerson(i: number): Promise<Person> {
 }
 
 describe('only-yours', () => {
-  test('100 users with 5 connections each see all of their runs and nothing of any other', async () => {
+  test(`${USERS} users with 5 connections each see all of their runs and nothing of any other`, async () => {
     const people = await Promise.all(Array.from({ length: USERS }, (_, i) => makePerson(i)));
     const dice = random(4);
     /** Runs by conversation, and who sent them. */

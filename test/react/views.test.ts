@@ -1,6 +1,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { closePages, openBrowser, seeLine } from '../browser/page.fixture.ts';
+import { count } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { type Bundle, bundlePage, openApp } from './react.fixture.ts';
@@ -228,9 +229,12 @@ it('what a notice says takes no room: the program keeps its size while the gatew
   await seeLine(app.page, `${rows} ${cols}`);
 });
 
-it('a flood of 50 MB goes through the terminal: its end shows, and reading waits for the drawing', async () => {
+/** More than the page keeps. */
+const FLOOD_MB = count({ quick: 12, all: 50 });
+
+it(`a flood of ${FLOOD_MB} MB goes through the terminal: its end shows, and reading waits for the drawing`, async () => {
   const { id } = await start(
-    `read go; head -c 50000000 /dev/zero | tr '\\0' x | fold -w 79; echo; echo the-end; read go`,
+    `read go; head -c ${FLOOD_MB}000000 /dev/zero | tr '\\0' x | fold -w 79; echo; echo the-end; read go`,
     'pty',
   );
   const app = await openApp(browser, gateway, bundle);

@@ -1,10 +1,11 @@
 import type { OutputKind, RunInfo } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { count } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { allOf, bytesOf, eventsOf, Shell } from './runs.fixture.ts';
 
-const RUNS = 100;
-const VIEWERS = 20;
+const RUNS = count({ quick: 30, all: 100 });
+const VIEWERS = count({ quick: 8, all: 20 });
 /** Runs that are asked for at once: the rest of them waits in the queue of the shell. */
 const AT_ONCE = 10;
 
@@ -46,7 +47,7 @@ interface Piece {
 const random = (below: number): number => Math.floor(Math.random() * below);
 
 describe('many viewers of one session', () => {
-  it('100 runs in one session while 20 viewers join and leave at random: every viewer’s bytes are a range of the log, and each run’s output and exit code are right', async () => {
+  it(`${RUNS} runs in one session while ${VIEWERS} viewers join and leave at random: every viewer’s bytes are a range of the log, and each run’s output and exit code are right`, async () => {
     const shell = await Shell.open(gateway);
     const all = Array.from({ length: RUNS }, (_, n) => wanted(n));
     const pieces: Piece[] = [];

@@ -8,7 +8,7 @@ import type { Entry, LogReader } from '../log/log.ts';
 import type { Session } from '../sessions/session.ts';
 import { type Activity, ActivityMachine, type ActivityTimes } from './activity-machine.ts';
 import { dialogOf, hintsAtDialog } from './dialog.ts';
-import { isOnlyTitles, Marks, type StatusMark, safeLine } from './marks.ts';
+import { isOnlyTitles, MarkParser, type StatusMark, safeLine } from './marks.ts';
 import { lastLineOf, QUESTION_BYTES } from './question.ts';
 import type { ScanBudget } from './scan-budget.ts';
 
@@ -52,7 +52,7 @@ export class ActivityFollower {
   readonly #screenBudget: ScanBudget;
   readonly #parts: FollowerParts;
   #machine: ActivityMachine;
-  readonly #marks = new Marks();
+  readonly #marks = new MarkParser();
   /** The last bytes on the terminal. */
   #tail = Buffer.alloc(0);
   #cursor: Cursor | undefined;

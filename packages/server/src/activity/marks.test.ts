@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { isOnlyTitles, type Mark, Marks } from './marks.ts';
+import { isOnlyTitles, type Mark, MarkParser } from './marks.ts';
 
-const marksIn = (text: string): Mark[] => new Marks().take(Buffer.from(text));
+const marksIn = (text: string): Mark[] => new MarkParser().take(Buffer.from(text));
 
 describe('marks', () => {
   it.each<[string, Mark]>([
@@ -27,10 +27,10 @@ describe('marks', () => {
 
   it('are found wherever they are cut', () => {
     const text = Buffer.from('a\x1b]9;日本\x1b\\b\x07\x1b]133;D;1\x07\x1bPq\x07\x1b\\\x1b]2;t\x07');
-    const whole = new Marks().take(text);
+    const whole = new MarkParser().take(text);
     expect(whole.map(({ kind }) => kind)).toEqual(['notification', 'bell', 'ended', 'title']);
     for (let at = 0; at <= text.length; at++) {
-      const marks = new Marks();
+      const marks = new MarkParser();
       expect([...marks.take(text.subarray(0, at)), ...marks.take(text.subarray(at))]).toEqual(whole);
     }
   });
@@ -52,7 +52,7 @@ describe('marks', () => {
   });
 
   it('are not made of the middle of a sequence, where output was skipped', () => {
-    const marks = new Marks();
+    const marks = new MarkParser();
     marks.skip();
     expect(marks.take(Buffer.from('9;half a notification\x07 text'))).toEqual([]);
     expect(marks.take(Buffer.from('\x07'))).toEqual([{ kind: 'bell' }]);
@@ -73,7 +73,7 @@ describe('marks', () => {
   });
 
   it('that are cut come before what follows them, and are dropped where they grow too long over many pieces', () => {
-    const marks = new Marks();
+    const marks = new MarkParser();
     expect(marks.take(Buffer.from('\x1b]9;fi'))).toEqual([]);
     expect(marks.take(Buffer.from('rst\x07\x1b]9;second\x07')).map((mark) => mark)).toEqual([
       { kind: 'notification', text: 'first' },

@@ -66,7 +66,7 @@ interface MarkSpan {
   to: number;
 }
 
-export class Marks {
+export class MarkParser {
   /** The beginning of a sequence that continues in the next piece. */
   #partial: Buffer | undefined;
   #partialBytes = 0;

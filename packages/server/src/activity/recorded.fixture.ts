@@ -7,7 +7,7 @@ import { gunzipSync } from 'node:zlib';
 import headless from '@xterm/headless';
 import { ACTIVITY_TIMES, type Activity, ActivityMachine } from './activity-machine.ts';
 import { dialogOf, hintsAtDialog } from './dialog.ts';
-import { isOnlyTitles, Marks } from './marks.ts';
+import { isOnlyTitles, MarkParser } from './marks.ts';
 import { lastLineOf, QUESTION_BYTES } from './question.ts';
 
 export interface Recorded {
@@ -24,7 +24,7 @@ export const AGENTS = ['claude', 'codex', 'gemini', 'opencode', 'qwen'] as const
 export const recordedOf = (agent: (typeof AGENTS)[number]): Recorded =>
   JSON.parse(gunzipSync(readFileSync(join(import.meta.dirname, 'recorded', `${agent}.json.gz`))).toString());
 
-export interface Replayed {
+export interface ReplayResult {
   /** Each state, from when. */
   readonly states: readonly Activity[];
   /** How often the screen was drawn. */
@@ -35,9 +35,9 @@ export interface Replayed {
 export async function replay(
   { cols, rows, pieces }: Recorded,
   change: (piece: string) => string = (piece) => piece,
-): Promise<Replayed> {
+): Promise<ReplayResult> {
   const machine = new ActivityMachine(0);
-  const marks = new Marks();
+  const marks = new MarkParser();
   const terminal = new headless.Terminal({ cols, rows, allowProposedApi: true });
   const states: Activity[] = [machine.now];
   let screenCount = 0;

@@ -162,7 +162,7 @@ export class SessionActivities {
     this.#followed.delete(id);
     clearTimeout(followed.timer);
     followed.follower.stop();
-    followed.follower.session.does(null);
+    followed.follower.session.setActivity(null);
   }
 
   /** Reports the session's activity if it has changed: a wait at once, other changes throttled. */
@@ -196,7 +196,7 @@ export class SessionActivities {
     followed.timer = undefined;
     followed.publishedAt = performance.now();
     if (isUrgent) this.#keep(session, now);
-    session.does(now, followed.follower.isAsFound);
+    session.setActivity(now, followed.follower.isAsFound);
   }
 
   #keep({ id, info }: Session, { since, text }: SessionActivity): void {

@@ -49,7 +49,7 @@ export interface InboundParts {
   readonly guard?: InboundGuard;
 }
 
-export class Inbound {
+export class InboundReceiver {
   readonly #parts: InboundParts;
   /** Order of messages that wait for hooks, by session key. */
   readonly #orders = new Map<string, OrderedQueue>();

@@ -62,7 +62,7 @@ class TestClock implements PaceClock {
 }
 
 /** One viewer: what it was shown, when. */
-class Shown {
+class PacedViewer {
   readonly frames: { readonly at: number; readonly events: readonly ConversationEvent[]; readonly place: number }[] =
     [];
   readonly pace: EventPacer;
@@ -171,7 +171,7 @@ describe('tail-first', () => {
         (steps, how, intervals) => {
           const { entries } = logOf(steps, how);
           const clock = new TestClock();
-          const viewers = intervals.map((intervalMs) => new Shown(intervalMs, clock));
+          const viewers = intervals.map((intervalMs) => new PacedViewer(intervalMs, clock));
           for (const [i, events] of entries.entries()) {
             const { waitMs = 0, isRead = true } = steps[i] ?? {};
             for (const viewer of viewers) {
@@ -219,7 +219,7 @@ describe('pace', () => {
 
   test('the first delta comes at once, then at most one in an interval, and a withheld one waits for no other event', () => {
     const clock = new TestClock();
-    const viewer = new Shown(50, clock);
+    const viewer = new PacedViewer(50, clock);
     for (let i = 0; i < 100; i += 1) {
       viewer.pace.take([delta(`${i} `)], at(i + 1));
       viewer.pace.caughtUp();
@@ -235,7 +235,7 @@ describe('pace', () => {
 
   test('another viewer has another interval', () => {
     const clock = new TestClock();
-    const [often, rarely] = [new Shown(10, clock), new Shown(1000, clock)];
+    const [often, rarely] = [new PacedViewer(10, clock), new PacedViewer(1000, clock)];
     for (let i = 0; i < 100; i += 1) {
       for (const viewer of [often, rarely]) {
         viewer.pace.take([delta('x')], at(i + 1));
@@ -251,7 +251,7 @@ describe('pace', () => {
 
   test('who is behind gets what is old in frames as large as they may be, without waiting', () => {
     const clock = new TestClock();
-    const viewer = new Shown(50, clock);
+    const viewer = new PacedViewer(50, clock);
     for (let i = 0; i < 2000; i += 1) viewer.pace.take([delta('x'.repeat(100))], at(i + 1));
     viewer.pace.caughtUp();
     expect(answerOf(viewer.events).length).toBeGreaterThan(190_000);
@@ -262,7 +262,7 @@ describe('pace', () => {
 
   test('the position of a frame is behind all that is in it, so that resuming there repeats and skips nothing', () => {
     const clock = new TestClock();
-    const viewer = new Shown(50, clock);
+    const viewer = new PacedViewer(50, clock);
     viewer.pace.take([delta('a')], at(1));
     viewer.pace.caughtUp();
     viewer.pace.take([delta('b')], at(2));

@@ -17,7 +17,7 @@ import {
 import type { RunRecord } from '../store/conversations.ts';
 import type { Effect } from './agents/effects.ts';
 import type { TurnEnd } from './drivers/driver.ts';
-import type { Carry } from './state/transcript.ts';
+import type { TurnCarry } from './state/transcript.ts';
 
 /**
  * Maximum bytes of an answer as JSON. Together with a last `replace` and the end it must fit into one log entry (1
@@ -39,7 +39,7 @@ const MAX_APPROVALS = 32;
 
 export interface TurnResult {
   readonly events: readonly ConversationEvent[];
-  readonly carry: Carry;
+  readonly carry: TurnCarry;
   /** True if the agent must be interrupted because its answer exceeded the limit. */
   readonly isOver: boolean;
 }
@@ -49,7 +49,7 @@ export class Turn {
   readonly #approvalMs: number;
   #text = '';
   #textBytes = 0;
-  #carry: Carry = {};
+  #carry: TurnCarry = {};
   #usage: Usage | null;
   readonly #approvals = new Map<string, Approval>();
   #isOver = false;
@@ -95,7 +95,7 @@ export class Turn {
   }
 
   /** Sets the carry from the previous entry, after a restart. */
-  restore(carry: Carry): void {
+  restore(carry: TurnCarry): void {
     this.#carry = carry;
   }
 
@@ -138,7 +138,7 @@ export class Turn {
     else if (isEndEvent(event)) this.#isOver = true;
   }
 
-  keep(carry: Carry): void {
+  keep(carry: TurnCarry): void {
     this.#carry = carry;
   }
 
@@ -257,12 +257,12 @@ class EntryDraft {
   isEnded = false;
   isOver = false;
   #bytes: number;
-  #carry: { -readonly [Field in keyof Carry]: Carry[Field] };
+  #carry: { -readonly [Field in keyof TurnCarry]: TurnCarry[Field] };
 
   constructor(
     run: RunRecord,
     at: number,
-    from: { readonly text: string; readonly bytes: number; readonly carry: Carry },
+    from: { readonly text: string; readonly bytes: number; readonly carry: TurnCarry },
   ) {
     this.#run = run;
     this.#at = at;
@@ -271,7 +271,7 @@ class EntryDraft {
     this.#carry = { ...from.carry };
   }
 
-  get carry(): Carry {
+  get carry(): TurnCarry {
     return this.#carry;
   }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Config } from '../config/config.ts';
 import { Agents } from '../conversations/agents/agents.ts';
 import { Conversations } from '../conversations/conversations.ts';
-import { Inbound } from '../conversations/inbound.ts';
+import { InboundReceiver } from '../conversations/inbound.ts';
 import { Replies } from '../conversations/replies.ts';
 import { markOf } from '../data-dir/data-dir.ts';
 import { REAL_CLOCK } from '../plugins/host/supervision.ts';
@@ -113,7 +113,7 @@ export async function openConversations(context: GatewayContext, core: GatewayCo
     },
   });
   teardown.add(() => replies.stop());
-  const inbound = new Inbound({
+  const inbound = new InboundReceiver({
     conversations,
     replies,
     route: (input) => config.router.resolve(input),

@@ -89,7 +89,7 @@ class PtyProgram implements Program {
   readonly #events: ProgramEvents;
   readonly #readBuffer: Buffer;
   readonly #stream: ReadStream;
-  #drain: Drain | undefined;
+  #drain: MarkerSearch | undefined;
   /** Callbacks that wait for the drain after this one. */
   readonly #settling: (() => void)[] = [];
   #hasEnded = false;
@@ -211,7 +211,7 @@ class PtyProgram implements Program {
         done(); // All output was read.
         continue;
       }
-      const drain = new Drain(done);
+      const drain = new MarkerSearch(done);
       this.#drain = drain;
       this.#writeMarker(drain);
       this.#giveUpLater(drain);
@@ -219,7 +219,7 @@ class PtyProgram implements Program {
     }
   }
 
-  #giveUpLater(drain: Drain): void {
+  #giveUpLater(drain: MarkerSearch): void {
     const timer = setTimeout(
       () => {
         if (this.#drain !== drain) return;
@@ -236,7 +236,7 @@ class PtyProgram implements Program {
    * Reads after this process was stopped (SIGSTOP, a slow disk), when timers fire before reads. Returns true if more
    * may follow.
    */
-  #readLate(drain: Drain): boolean {
+  #readLate(drain: MarkerSearch): boolean {
     for (let taken = 0; taken < READ_BYTES; ) {
       if (this.#drain !== drain || this.#master < 0) return false;
       if (this.#stream.isPaused()) return true;
@@ -248,7 +248,7 @@ class PtyProgram implements Program {
     return true;
   }
 
-  #writeMarker(drain: Drain): void {
+  #writeMarker(drain: MarkerSearch): void {
     if (this.#drain !== drain || this.#slave < 0) return;
     try {
       drain.written += writeSync(this.#slave, drain.marker, drain.written);
@@ -282,7 +282,7 @@ class PtyProgram implements Program {
 }
 
 /** Searches for the marker across reads after it was written. */
-class Drain {
+class MarkerSearch {
   readonly done: () => void;
   /** Capitals and digits: `stty olcuc` would change small letters on their way. */
   readonly marker = Buffer.from(randomBytes(16).toString('hex').toUpperCase(), 'latin1');

@@ -20,7 +20,7 @@ export interface ReadHeader {
   readonly recording: Extract<RecordingEvent, { type: 'recording' }>;
 }
 
-export interface Batch {
+export interface EventBatch {
   /** The header; set once, before all events. */
   readonly header?: ReadHeader;
   /** Events, to be consumed before the next call. */
@@ -69,13 +69,13 @@ export class CastReader {
   }
 
   /** Parses a chunk. Throws `bad_recording`. */
-  push(chunk: Buffer): Batch {
+  push(chunk: Buffer): EventBatch {
     if (this.#version === 1 || this.#version === undefined) return this.#begin(chunk);
     return { events: this.#lines(chunk) };
   }
 
   /** Parses the rest at the end of the file. Throws `bad_recording`. */
-  end(): Batch {
+  end(): EventBatch {
     const rest = this.#take();
     if (this.#version === undefined && rest.length > 0 && this.#line === 0) {
       // A single line without an end: all of version 1, or a header alone.
@@ -96,7 +96,7 @@ export class CastReader {
   }
 
   /** Detects the version from the first line. A line that is no JSON by itself may be the first of version 1. */
-  #begin(chunk: Buffer): Batch {
+  #begin(chunk: Buffer): EventBatch {
     this.#keep(chunk);
     if (this.#bytes > MAX_V1_BYTES) throw this.#bad(`the header is longer than ${MAX_V1_BYTES} bytes`);
     if (this.#version === 1 || this.#line > 0) return { events: [] };
@@ -188,7 +188,7 @@ export class CastReader {
     return Math.round(this.#at * 1e6) / 1000;
   }
 
-  #whole(bytes: Buffer): Batch {
+  #whole(bytes: Buffer): EventBatch {
     if (bytes.length === 0) throw this.#bad('it is empty');
     const text = textOf(bytes)?.replace(/^\ufeff/, '');
     if (text === undefined) throw this.#bad('it is not UTF-8');

@@ -5,7 +5,7 @@ import type { ConversationEvent, ConversationInfo, EndEvent, MessageInfo, ToolCa
 import type { Gap } from '../cursor/pump.ts';
 import type { Entry } from '../log/log.ts';
 import { jsonLine } from './jsonl-writer.ts';
-import { Fence, inlineCode, quotation } from './markdown.ts';
+import { CodeFence, inlineCode, quotation } from './markdown.ts';
 import { type ExportWriter, entryBody } from './writer.ts';
 
 type Conversation = Pick<ConversationInfo, 'key' | 'agent' | 'title' | 'createdAt'>;
@@ -148,6 +148,6 @@ function toolCall({ title, kind, status, output, diffs }: ToolCall): string {
 }
 
 function fenced(text: string): string {
-  const fence = new Fence();
+  const fence = new CodeFence();
   return fence.push(text.replace(/\r\n?/g, '\n')) + fence.close();
 }

@@ -18,7 +18,7 @@ import { SegmentWriter } from '../log/segment-writer.ts';
 import type { Session } from '../sessions/session.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import { eventTexts } from './asciicast-lines.ts';
-import { type Batch, type CastEvent, CastReader, type ReadHeader } from './asciicast-reader.ts';
+import { type CastEvent, CastReader, type EventBatch, type ReadHeader } from './asciicast-reader.ts';
 import { oneLine } from './writer.ts';
 
 /** Maximum parallel imports: each costs a descriptor or two, and up to a line in memory. */
@@ -109,7 +109,7 @@ export class Recordings {
     const { maxBytes } = this.#parts;
     let bytes = 0;
     let turnBegan = performance.now();
-    const take = async ({ header, events }: Batch): Promise<void> => {
+    const take = async ({ header, events }: EventBatch): Promise<void> => {
       if (header !== undefined) draft.begin(header);
       for (const event of events) {
         draft.take(event);

@@ -4,7 +4,7 @@
 import { commandOf, type EntryData, isOutput, type RunInfo } from '@binnacle/protocol';
 import type { Gap } from '../cursor/pump.ts';
 import type { Entry } from '../log/log.ts';
-import { Fence, inlineCode } from './markdown.ts';
+import { CodeFence, inlineCode } from './markdown.ts';
 import { PlainStreams } from './text-writer.ts';
 import { type ExportWriter, entryBody, gapText, type RecordedSession } from './writer.ts';
 
@@ -14,7 +14,7 @@ export class MarkdownWriter implements ExportWriter {
   readonly #session: RecordedSession;
   readonly #withInput: boolean;
   readonly #streams = new PlainStreams();
-  readonly #fence = new Fence();
+  readonly #fence = new CodeFence();
   #hasBegun = false;
   #end = '';
   #lastTime: number | undefined;

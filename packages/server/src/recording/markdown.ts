@@ -30,7 +30,7 @@ export const quotation = (text: string): string =>
  * A block of code for text that arrives in parts. A line that would close the block is put into a new block with a
  * longer fence.
  */
-export class Fence {
+export class CodeFence {
   #fence = FENCE;
   #isOpen = false;
   /** Beginning of a line that could still become a closing line. */

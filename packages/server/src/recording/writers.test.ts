@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { ConversationJsonl, ConversationMarkdown } from './conversation-writers.ts';
 import { attachment, safeFileName } from './file-name.ts';
 import { JsonlWriter } from './jsonl-writer.ts';
-import { Fence, inlineCode, quotation } from './markdown.ts';
+import { CodeFence, inlineCode, quotation } from './markdown.ts';
 import { MarkdownWriter } from './markdown-writer.ts';
 import { entriesOf, linesOf, session, type WrittenEntry, written } from './recording.fixture.ts';
 import { TextWriter } from './text-writer.ts';
@@ -33,7 +33,7 @@ describe('a block of code', () => {
       .map((parts) => parts.join(''));
     fc.assert(
       fc.property(text, fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 1, maxLength: 10 }), (all, sizes) => {
-        const fence = new Fence();
+        const fence = new CodeFence();
         let out = '';
         for (let at = 0, i = 0; at < all.length; i += 1) {
           const size = sizes[i % sizes.length] ?? 1;
@@ -52,14 +52,14 @@ describe('a block of code', () => {
   });
 
   it('cuts a line of nothing but backticks that is longer than any fence', () => {
-    const fence = new Fence();
+    const fence = new CodeFence();
     const out = fence.push('`'.repeat(10_000)) + fence.close();
     const { inside, isOpen } = parsed(out);
     expect([inside.join('').length, isOpen]).toEqual([10_000, false]);
   });
 
   it('holds no long line back', () => {
-    const fence = new Fence();
+    const fence = new CodeFence();
     expect(fence.push('x'.repeat(1e6)).length).toBeGreaterThan(1e6);
   });
 });

@@ -23,11 +23,11 @@ interface Scopes extends TeamLeaves {
 }
 
 /** Rules by peer id. Most peers have one rule without further conditions: then the value is its order. */
-type Peers = Map<string, number | Scopes>;
+type PeerRules = Map<string, number | Scopes>;
 
 interface Account {
-  readonly direct: Peers;
-  readonly group: Peers;
+  readonly direct: PeerRules;
+  readonly group: PeerRules;
   readonly anyDirect: Scopes;
   readonly anyGroup: Scopes;
   /** Rules without a peer. */
@@ -123,11 +123,11 @@ export class BindingIndex {
   }
 }
 
-interface Hit {
+interface TierMatch {
   readonly order: number;
   readonly tier: MatchedBy;
 }
-const MISS: Hit = { order: NONE, tier: 'default' };
+const MISS: TierMatch = { order: NONE, tier: 'default' };
 
 const missed = (channel: string, accountId: string): FoundBinding => ({
   channel,
@@ -138,7 +138,7 @@ const missed = (channel: string, accountId: string): FoundBinding => ({
 });
 
 /** Returns the lowest order in the first tier with a match. */
-function winner(exact: Account | undefined, any: Account | undefined, input: RouteInput): Hit {
+function winner(exact: Account | undefined, any: Account | undefined, input: RouteInput): TierMatch {
   const roles = input.memberRoleIds ?? NO_ROLES;
   const seen: MessageScope = { guild: idText(input.guildId), team: idText(input.teamId), roles };
   const { peer, parentPeer } = input;

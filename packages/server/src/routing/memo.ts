@@ -31,13 +31,13 @@ export const MEMO_LIMITS: MemoLimits = { comparedEachTime: 16, comparedEveryMs: 
 /** Maximum recent products with which an unknown object is compared. It may be a clone. */
 const RECENT = 4;
 
-export interface Product<Copy, Made> {
+export interface MemoProduct<Copy, Made> {
   readonly copy: Copy;
   readonly made: Made;
 }
 
 interface Entry<Copy, Made> {
-  readonly product: Product<Copy, Made>;
+  readonly product: MemoProduct<Copy, Made>;
   comparedAt: number;
 }
 
@@ -49,7 +49,7 @@ export class ContentMemo<Source extends object, Copy, Made> {
   /** The last entry: most callers have one config, which needs no look-up in the map. */
   #last: { readonly source: Source; readonly entry: Entry<Copy, Made> } | undefined;
   /** Newest first. */
-  #recent: readonly Product<Copy, Made>[] = [];
+  #recent: readonly MemoProduct<Copy, Made>[] = [];
 
   constructor(making: MemoFunctions<Source, Copy, Made>, keeping: MemoLimits) {
     this.#making = making;
@@ -57,7 +57,7 @@ export class ContentMemo<Source extends object, Copy, Made> {
   }
 
   /** Returns the product of an object, made again after a detected change. `now`: in ms, monotonic. */
-  of(source: Source, now: number): Product<Copy, Made> {
+  of(source: Source, now: number): MemoProduct<Copy, Made> {
     const entry = this.#last?.source === source ? this.#last.entry : this.#entries.get(source);
     if (entry === undefined) return this.renew(source, now);
     const { product } = entry;
@@ -73,7 +73,7 @@ export class ContentMemo<Source extends object, Copy, Made> {
   }
 
   /** Returns the product of an unknown or changed object. A clone of a recent object costs one comparison. */
-  renew(source: Source, now: number): Product<Copy, Made> {
+  renew(source: Source, now: number): MemoProduct<Copy, Made> {
     const product = this.#recent.find((one) => this.#isLike(one, source)) ?? this.#make(source);
     if (this.#recent[0] !== product) {
       this.#recent = [product, ...this.#recent.filter((one) => one !== product)].slice(0, RECENT);
@@ -84,12 +84,12 @@ export class ContentMemo<Source extends object, Copy, Made> {
     return product;
   }
 
-  #isLike({ copy }: Product<Copy, Made>, source: Source): boolean {
+  #isLike({ copy }: MemoProduct<Copy, Made>, source: Source): boolean {
     const { sizeNow, sizeOf, saysStill } = this.#making;
     return (sizeNow === undefined || sizeNow(source) === sizeOf(copy)) && saysStill(copy, source);
   }
 
-  #make(source: Source): Product<Copy, Made> {
+  #make(source: Source): MemoProduct<Copy, Made> {
     const copy = this.#making.read(source);
     return { copy, made: this.#making.make(copy) };
   }

@@ -38,7 +38,7 @@ import { RunRecords } from './run-record.ts';
 import { Runs } from './runs.ts';
 import { ShellLink } from './shell-link.ts';
 import { STATUS_REPLY, StatusQuery } from './status-query.ts';
-import type { HostedSpec, HostedStatus, RunnerReceipt, Writer } from './wire.ts';
+import type { FencedWriter, HostedSpec, HostedStatus, RunnerReceipt } from './wire.ts';
 
 /** Delay before a retry on a full disk; meanwhile the kernel blocks the program. */
 const DISK_RETRY_MS = 100;
@@ -181,12 +181,12 @@ export class HostedProgram {
   }
 
   /** Submits a run. Throws `no_runs`, and the failures of `Runs.submit`. */
-  run(id: RunId, request: RunRequest, writer: Writer): RunInfo {
+  run(id: RunId, request: RunRequest, writer: FencedWriter): RunInfo {
     this.#admit(writer);
     return this.#needRuns().submit(id, request, writer.by);
   }
 
-  async cancelRun(id: string, writer: Writer): Promise<RunInfo> {
+  async cancelRun(id: string, writer: FencedWriter): Promise<RunInfo> {
     this.#admit(writer);
     return await this.#needRuns().cancel(id);
   }
@@ -235,7 +235,7 @@ export class HostedProgram {
   }
 
   /** Throws `lease_lost` if a newer writer was seen (fencing). */
-  #admit(writer: Writer): void {
+  #admit(writer: FencedWriter): void {
     if (writer.fence < this.#fence) {
       throw new BinnacleError('lease_lost', { details: { fence: writer.fence, newest: this.#fence } });
     }
@@ -246,7 +246,7 @@ export class HostedProgram {
     this.#fence = Math.max(this.#fence, fence);
   }
 
-  write(bytes: Buffer, writer: Writer, client?: string, n?: number): RunnerReceipt {
+  write(bytes: Buffer, writer: FencedWriter, client?: string, n?: number): RunnerReceipt {
     this.#admit(writer);
     if (this.#hasExited) throw new BinnacleError('session_exited');
     const receipt = this.#input.push(bytes, client, n);
@@ -257,7 +257,7 @@ export class HostedProgram {
     return receipt;
   }
 
-  closeInput(writer: Writer): void {
+  closeInput(writer: FencedWriter): void {
     this.#admit(writer);
     if (this.#hasExited) throw new BinnacleError('session_exited');
     this.#runs?.noticeEndOfInput();
@@ -265,7 +265,7 @@ export class HostedProgram {
     else this.#input.end(() => this.#program?.closeInput?.());
   }
 
-  resize(cols: number, rows: number, writer: Writer): void {
+  resize(cols: number, rows: number, writer: FencedWriter): void {
     if (this.#program?.resize === undefined) throw new BinnacleError('not_a_tty');
     this.#admit(writer);
     if (this.#hasExited || (cols === this.#cols && rows === this.#rows)) return;
@@ -281,7 +281,7 @@ export class HostedProgram {
    * not reach its job. Pipes: to the whole group of a command; for a shell, to the processes that it has started.
    * Throws `no_job` and `session_exited`.
    */
-  signal(signal: SignalName, writer: Writer): void {
+  signal(signal: SignalName, writer: FencedWriter): void {
     this.#admit(writer);
     const leader = readProcess(this.#leader.pid);
     // After the leader is reaped its pid may belong to another process, while its last output is still being read.

@@ -65,7 +65,7 @@ export interface RunsStatus {
 }
 
 /** The author of a write. The runner compares the fence with the highest one that the program has seen. */
-export interface Writer {
+export interface FencedWriter {
   readonly fence: number;
   readonly by: string;
 }
@@ -86,21 +86,33 @@ export type ToRunner =
 export type RunnerRequest =
   | { readonly t: 'start'; readonly spec: HostedSpec }
   /** The bytes are the payload of the frame. */
-  | { readonly t: 'input'; readonly id: string; readonly writer: Writer; readonly client?: string; readonly n?: number }
-  | { readonly t: 'close_input'; readonly id: string; readonly writer: Writer }
-  | { readonly t: 'signal'; readonly id: string; readonly writer: Writer; readonly signal: SignalName }
-  | { readonly t: 'resize'; readonly id: string; readonly writer: Writer; readonly cols: number; readonly rows: number }
+  | {
+      readonly t: 'input';
+      readonly id: string;
+      readonly writer: FencedWriter;
+      readonly client?: string;
+      readonly n?: number;
+    }
+  | { readonly t: 'close_input'; readonly id: string; readonly writer: FencedWriter }
+  | { readonly t: 'signal'; readonly id: string; readonly writer: FencedWriter; readonly signal: SignalName }
+  | {
+      readonly t: 'resize';
+      readonly id: string;
+      readonly writer: FencedWriter;
+      readonly cols: number;
+      readonly rows: number;
+    }
   /** Refuses writers with a lower fence from now on. */
   | { readonly t: 'fence'; readonly id: string; readonly fence: number }
   | {
       readonly t: 'run';
       readonly id: string;
-      readonly writer: Writer;
+      readonly writer: FencedWriter;
       readonly run: RunId;
       readonly request: RunRequest;
     }
   /** The reply comes after the run has ended. */
-  | { readonly t: 'cancel_run'; readonly id: string; readonly writer: Writer; readonly run: string }
+  | { readonly t: 'cancel_run'; readonly id: string; readonly writer: FencedWriter; readonly run: string }
   | { readonly t: 'processes'; readonly id: string }
   | { readonly t: 'end'; readonly id: string; readonly times?: EndingTimes }
   | { readonly t: 'trim'; readonly id: string; readonly maxBytes: number }

@@ -8,7 +8,7 @@ const CSI = 2;
 const STRING = 3;
 const STRING_ESCAPE = 4;
 
-export class Ground {
+export class CutPointScanner {
   #state = GROUND;
   /** Bytes that the current character still needs. */
   #rest = 0;

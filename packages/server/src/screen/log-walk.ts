@@ -5,7 +5,7 @@ import { formatPosition, isOutput, type Position } from '@binnacle/protocol';
 import type { Cursor } from '../cursor/cursor.ts';
 import type { Page } from '../log/log.ts';
 import { type Checkpoint, MAX_TEXT } from './checkpoints.ts';
-import { Ground } from './cut-points.ts';
+import { CutPointScanner } from './cut-points.ts';
 import { Emulator, SCROLLBACK, type ScreenSize } from './emulator.ts';
 import { isRestorable, restoring } from './restore-text.ts';
 import type { RenderedScreen } from './wire.ts';
@@ -19,7 +19,7 @@ const TAKEN = Symbol('taken');
 
 export class LogWalk {
   readonly #emulator: Emulator;
-  readonly #ground = new Ground();
+  readonly #ground = new CutPointScanner();
   readonly #startOffset: number;
   #isExact: boolean;
   /** Position after the last entry that was read. */

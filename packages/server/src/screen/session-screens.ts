@@ -58,7 +58,7 @@ export interface ScreenAt {
   readonly by: string;
 }
 
-type Enter = (drawing: DrawingProcess) => void;
+type SlotWaiter = (drawing: DrawingProcess) => void;
 
 export class SessionScreens {
   /** True for a session with a terminal, or perhaps with one. */
@@ -71,7 +71,7 @@ export class SessionScreens {
   readonly #processes: readonly DrawingProcess[];
   readonly #free: DrawingProcess[];
   /** Queues. Requests for the current screen go first: a user is opening a session. */
-  readonly #waiting = { now: new Set<Enter>(), at: new Set<Enter>() };
+  readonly #waiting = { now: new Set<SlotWaiter>(), at: new Set<SlotWaiter>() };
   /** Screens being drawn, shared by all concurrent requests (dedupe). */
   readonly #drawing = new Map<string, Promise<RenderedScreen>>();
   readonly #requests = new KeyedQueue();
@@ -176,7 +176,7 @@ export class SessionScreens {
     return { id, dir: this.#parts.dirOf(id), head, oldest, size: { cols, rows }, ...begin, ...how };
   }
 
-  #enter(waiting: Set<Enter>): Promise<DrawingProcess> {
+  #enter(waiting: Set<SlotWaiter>): Promise<DrawingProcess> {
     const drawing = this.#free.pop();
     if (drawing !== undefined) return Promise.resolve(drawing);
     if (waiting.size >= MAX_WAITING) return Promise.reject(new BinnacleError('screen_timeout'));

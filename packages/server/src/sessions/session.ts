@@ -50,7 +50,7 @@ const RANK: Readonly<Record<SessionState, number>> = { starting: 0, running: 1, 
 export interface SessionHost {
   /** Rejects with `session_exited` after the end, and with `session_foreign` for a program that runs elsewhere. */
   request(id: string, request: RunnerRequest, payload?: Uint8Array, answerMs?: number): Promise<unknown>;
-  /** Calls `Session.grew` once when the log is beyond `place`. */
+  /** Calls `Session.appended` once when the log is beyond `place`. */
   watch(id: string, place: number, pace: { readonly atLeast: number; readonly maxDelayMs: number }): void;
 }
 
@@ -199,7 +199,7 @@ export class Session {
   }
 
   /** Sets the activity that the activity follower detected. `isOld`: an earlier gateway process set it. */
-  does(activity: SessionActivity | null, isOld = false): void {
+  setActivity(activity: SessionActivity | null, isOld = false): void {
     if (this.#activity === activity) return;
     this.#activity = activity;
     this.#isOldActivity = isOld;
@@ -293,7 +293,7 @@ export class Session {
     this.#notify();
   }
 
-  grew(head: Head, oldest: Head): void {
+  appended(head: Head, oldest: Head): void {
     const reader = this.#reader;
     if (reader === undefined) return;
     this.#isBursting = head.place - reader.head.place >= BURST_BYTES;
@@ -302,11 +302,11 @@ export class Session {
   }
 
   /** Records an event of a foreign session, with or without readers: the session list shows its time. */
-  heard(at: number, head: Head, oldest: Head, synced: Head): void {
+  recordForeignEvent(at: number, head: Head, oldest: Head, synced: Head): void {
     const { foreign } = this.#record;
     if (foreign !== null) this.#record = { ...this.#record, head, foreign: { ...foreign, heardAt: at } };
     if (this.#status !== undefined) this.#status = { ...this.#status, head, oldest, synced };
-    this.grew(head, oldest);
+    this.appended(head, oldest);
   }
 
   /** Closes the session from its log and exit record, after the runner died or the emitter ended. */

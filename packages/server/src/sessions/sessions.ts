@@ -129,7 +129,7 @@ export class Sessions {
   /** Events from the fleet of runners. */
   get fleetEvents(): FleetEvents {
     return {
-      grew: (id, head, oldest) => this.#open.liveOne(id)?.grew(head, oldest),
+      grew: (id, head, oldest) => this.#open.liveOne(id)?.appended(head, oldest),
       changed: (status) => this.#fleetOnChanged(status),
       ran: (id, run, runs) => this.#open.liveOne(id)?.ran(run, runs),
       lost: (ids) => {

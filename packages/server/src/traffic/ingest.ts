@@ -292,7 +292,7 @@ export class Ingest implements SessionHost {
     }
     if (end !== undefined) return true;
     this.#unsaved.set(session.id, progress);
-    session.heard(progress.heardAt, log.head, log.oldest, log.synced);
+    session.recordForeignEvent(progress.heardAt, log.head, log.oldest, log.synced);
     return false;
   }
 

@@ -1,7 +1,7 @@
 // The route for messages from channels.
 
 import { BinnacleError } from '@binnacle/protocol';
-import type { Inbound, InboundMessage } from '../../conversations/inbound.ts';
+import type { InboundMessage, InboundReceiver } from '../../conversations/inbound.ts';
 import { type HttpRoute, json, route, z } from '../http/routes.ts';
 import { text } from '../schemas/fields.ts';
 import { withoutUndefined } from './conversations.ts';
@@ -37,7 +37,7 @@ const Receipt = z.looseObject({
   duplicate: z.boolean(),
 });
 
-export function inboundRoutes(inbound: Inbound): HttpRoute[] {
+export function inboundRoutes(inbound: InboundReceiver): HttpRoute[] {
   return [
     route({
       method: 'post',

@@ -33,10 +33,10 @@ export interface DriverMark {
   /** The end of input is to be sent after these lines. */
   readonly endsInput?: true;
   /** Text that is not yet among the events: a break between paragraphs, half of a character. */
-  readonly carry?: Carry;
+  readonly carry?: TurnCarry;
 }
 
-export interface Carry {
+export interface TurnCarry {
   readonly paragraph?: true;
   readonly said?: string;
   readonly thought?: string;

@@ -2,7 +2,7 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
-import type { Inbound, InboundMessage } from '../../conversations/inbound.ts';
+import type { InboundMessage, InboundReceiver } from '../../conversations/inbound.ts';
 import type { CarriedReply } from '../../conversations/replies.ts';
 import { argument } from '../grant/arguments.ts';
 import { CHANNEL_NAME } from '../grant/permissions.ts';
@@ -52,7 +52,7 @@ export class PluginChannels {
     this.#isInstalled = isInstalled;
   }
 
-  powers(inbound: Pick<Inbound, 'receiveFromPlugin'>): PowersOf<'channels'> {
+  powers(inbound: Pick<InboundReceiver, 'receiveFromPlugin'>): PowersOf<'channels'> {
     return {
       channels: async (params, { plugin, gate, signal }) => {
         gate.demand('channels', { name: argument(params, 'channel') });

@@ -40,7 +40,7 @@ export interface LinkEvents {
 export class ForeignRunner extends Error {}
 
 /** Identity that a gateway shows to a runner. */
-export interface Hello {
+export interface GatewayHello {
   readonly token: string;
   /** Identity of the gateway's data directory. Undefined: unknown, and not compared. */
   readonly directory?: string | undefined;
@@ -88,7 +88,7 @@ export class RunnerLink {
    */
   static open(
     path: string,
-    { token, directory }: Hello,
+    { token, directory }: GatewayHello,
     events: LinkEvents,
   ): Promise<{ link: RunnerLink; programs: readonly HostedStatus[] }> {
     return new Promise((resolve, reject) => {

@@ -80,7 +80,7 @@ async function runTurn(
   out.ended(end);
 }
 
-interface Talk {
+interface ModelExchange {
   request(body: object): Promise<Response>;
   readonly out: DriverOut;
   readonly signal: AbortSignal;
@@ -88,10 +88,10 @@ interface Talk {
 }
 
 /** Repeats the request with the results of tools, as long as the model calls any. */
-async function converse(agent: AgentSettings, turn: LocalTurn, talk: Talk): Promise<TurnEnd> {
+async function converse(agent: AgentSettings, turn: LocalTurn, talk: ModelExchange): Promise<TurnEnd> {
   const { out, signal, limits } = talk;
   const messages: object[] = [...messagesOf(agent, turn)];
-  const total: Total = { inputTokens: 0, outputTokens: 0 };
+  const total: TokenTotal = { inputTokens: 0, outputTokens: 0 };
   let chars = 0;
   for (let round = 1; ; round += 1) {
     // Listed for each request, because the grants may have changed.
@@ -119,7 +119,7 @@ async function converse(agent: AgentSettings, turn: LocalTurn, talk: Talk): Prom
   }
 }
 
-interface Total {
+interface TokenTotal {
   inputTokens: number;
   outputTokens: number;
 }
@@ -181,7 +181,7 @@ async function answerOf(
   response: Response,
   out: DriverOut,
   limits: OpenAiLimits,
-  total: Total,
+  total: TokenTotal,
 ): Promise<TurnEnd | ModelReply> {
   const { status, headers } = response;
   if (status >= 300 && status < 400) {
@@ -216,7 +216,7 @@ async function readStream(
   response: Response,
   out: DriverOut,
   limits: OpenAiLimits,
-  total: Total,
+  total: TokenTotal,
 ): Promise<TurnEnd | ModelReply> {
   const reader = new SseReader(limits);
   const pieces = new CallReader();

@@ -174,7 +174,7 @@ describe('an event of an emitter', () => {
       cwd: undefined,
       size: undefined,
       isFinal: false,
-      told: {},
+      mark: {},
     });
     expect(parse({ is_final: false, lost_bytes: 0 }).mark).toEqual({});
     expect(parse({ exit_code: 0, signal: null, is_final: true }).mark).toEqual({

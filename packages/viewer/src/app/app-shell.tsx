@@ -27,7 +27,7 @@ import { Overlay, type OverlayName } from './overlay.tsx';
 import { pageCommands } from './page-commands.ts';
 import { PhoneDialog } from './phone-dialog.tsx';
 import { RoutePane } from './route-pane.tsx';
-import { type Box, useCreate } from './use-create.ts';
+import { type PixelSize, useCreate } from './use-create.ts';
 import { useShortcuts } from './use-shortcuts.ts';
 import { useTitle } from './use-title.ts';
 import './app-shell.css';
@@ -60,7 +60,7 @@ export function AppShell({ client, me, isLoginStored, theme, onTheme, onLeave, o
   /** The open overlay; at most one. */
   const [above, setAbove] = useState<OverlayName>();
   const main = useRef<HTMLDivElement>(null);
-  const area = useRef<Box>(undefined);
+  const area = useRef<PixelSize>(undefined);
   const order = useRef<readonly Row[]>([]);
   /** Commands for the session or conversation in view. */
   const offered = useRef<readonly Command[]>([]);
@@ -80,7 +80,7 @@ export function AppShell({ client, me, isLoginStored, theme, onTheme, onLeave, o
     },
     [choose],
   );
-  const box = (): Box => area.current ?? boxIn(main.current);
+  const box = (): PixelSize => area.current ?? pixelSizeOf(main.current);
   const create = useCreate(client, conversationList, box, pick);
   forget.current = create.forget;
   const mayCreate = allows(me.scope, 'create');
@@ -243,7 +243,7 @@ function useTerminalAhead({ loading }: SessionList): void {
 }
 
 /** Returns the size available for a terminal, before one exists. */
-const boxIn = (area: HTMLElement | null): Box => ({
+const pixelSizeOf = (area: HTMLElement | null): PixelSize => ({
   width: area?.clientWidth ?? 0,
   height: (area?.clientHeight ?? 0) - BAR_PX,
 });

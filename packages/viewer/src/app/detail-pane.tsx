@@ -10,12 +10,12 @@ import { oneLine } from '../model/format.ts';
 import { title } from '../model/sessions.ts';
 import type { Link } from '../state/use-connection.ts';
 import { ErrorBoundary } from '../ui/error-boundary.tsx';
-import { PagePart, usePart } from '../ui/lazy-part.ts';
+import { LazyPart, useLazyPart } from '../ui/lazy-part.ts';
 import { ErrorNotice, LinkNotice, Notice } from '../ui/notices.tsx';
 import type { Theme } from '../ui/theme.ts';
 import './detail-pane.css';
 
-const sessionView = new PagePart(() => import('../session/session-view.tsx'));
+const sessionView = new LazyPart(() => import('../session/session-view.tsx'));
 
 /**
  * Preloads the terminal code, so that the first session opens as fast as any other. A failure is reported when there is
@@ -82,8 +82,8 @@ export function DetailPane(props: DetailPaneProps) {
 
 function Terminal(props: DetailPaneProps & { readonly info: SessionInfo }) {
   const { client, info, me, guest = false, menu, notices } = props;
-  const view = usePart(sessionView);
-  if (view === undefined) return <Opening name={oneLine(title(info))} menu={menu} />;
+  const view = useLazyPart(sessionView);
+  if (view === undefined) return <LoadingPane name={oneLine(title(info))} menu={menu} />;
   return (
     <view.SessionView
       client={client}
@@ -104,7 +104,7 @@ function Terminal(props: DetailPaneProps & { readonly info: SessionInfo }) {
 }
 
 /** The placeholder for loading content, with the same header, so that the layout does not jump. */
-export function Opening({ name, menu }: { readonly name: string; readonly menu: ReactNode }) {
+export function LoadingPane({ name, menu }: { readonly name: string; readonly menu: ReactNode }) {
   return (
     <main className="main" aria-busy="true" aria-label={name === '' ? 'Loading' : name} data-testid="opening">
       <header className="bar">

@@ -9,18 +9,18 @@ import { asFailure } from '../model/failure.ts';
 import { useLink } from '../state/use-connection.ts';
 import { useSessionList } from '../state/use-session-list.ts';
 import { useTheme } from '../ui/theme.ts';
-import { DetailPane, FrameNotices, Opening } from './detail-pane.tsx';
+import { DetailPane, FrameNotices, LoadingPane } from './detail-pane.tsx';
 import { useVisibleHeight } from './use-visible-height.ts';
 import './guest-page.css';
 
-type Failed = ReturnType<typeof asFailure>;
+type PageError = ReturnType<typeof asFailure>;
 
 /** `entry`: the result of opening the share link; begun before the first render, which React may run twice. */
 export function GuestPage({ entry }: { readonly entry: Promise<ShareEntry> }) {
   const [guest, setGuest] = useState<Guest>();
   const [found, setFound] = useState<Extract<ShareEntry, { readonly kind: 'new' }>>();
   const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<Failed>();
+  const [error, setError] = useState<PageError>();
   useVisibleHeight();
   useTheme();
   const enter = useCallback((secret?: string, name?: string): void => {
@@ -42,12 +42,12 @@ export function GuestPage({ entry }: { readonly entry: Promise<ShareEntry> }) {
     };
   }, [entry, enter]);
   if (error !== undefined) return <GuestError error={error} />;
-  if (guest !== undefined) return <Shown guest={guest} onShut={setError} />;
+  if (guest !== undefined) return <SharedView guest={guest} onShut={setError} />;
   if (found === undefined) return <main className="login" aria-busy="true" />;
   return <GuestWelcome outlook={found.outlook} busy={busy} onEnter={(name) => enter(found.secret, name)} />;
 }
 
-function Shown({ guest, onShut }: { readonly guest: Guest; readonly onShut: (why: Failed) => void }) {
+function SharedView({ guest, onShut }: { readonly guest: Guest; readonly onShut: (why: PageError) => void }) {
   const { client, me, shared } = guest;
   const link = useLink(client);
   const sessionList = useSessionList(client, true);
@@ -113,7 +113,7 @@ function Shown({ guest, onShut }: { readonly guest: Guest; readonly onShut: (why
             onSession={toSession}
           />
         ) : isComing ? (
-          <Opening name="" menu={back} />
+          <LoadingPane name="" menu={back} />
         ) : (
           <main className="login">
             <p data-testid="guest-ended">What was shared is not there any more.</p>

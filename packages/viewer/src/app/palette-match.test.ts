@@ -2,7 +2,7 @@ import type { ConversationInfo, SessionInfo } from '@binnacle/protocol';
 import { expect, it } from 'vitest';
 import type { Command } from '../model/command.ts';
 import { info } from '../model/session.fixture.ts';
-import { fit, MAX_OFFERS, offersFor, score } from './palette-match.ts';
+import { MAX_OFFERS, offersFor, score, wordScore } from './palette-match.ts';
 
 const act = { run: (): void => undefined };
 const COMMANDS: readonly Command[] = [
@@ -19,14 +19,14 @@ const names = (text: string, sessions: readonly SessionInfo[] = [], conversation
   offersFor({ text, sessions, conversations, commands: COMMANDS }).map(({ name }) => name);
 
 it('the beginning of a word fits better than its middle, and that better than letters here and there', () => {
-  expect(fit('night-00012', '00012')).toBe(3);
-  expect(fit('night-00012', 'ght')).toBe(2);
+  expect(wordScore('night-00012', '00012')).toBe(3);
+  expect(wordScore('night-00012', 'ght')).toBe(2);
   // The first place where it stands need not be the one where a word begins.
-  expect(fit('retest test', 'test')).toBe(3);
-  expect(fit('night-00012', 'ngt')).toBe(1);
-  expect(fit('night-00012', 'tgn')).toBe(0);
+  expect(wordScore('retest test', 'test')).toBe(3);
+  expect(wordScore('night-00012', 'ngt')).toBe(1);
+  expect(wordScore('night-00012', 'tgn')).toBe(0);
   // Two letters are in any long text.
-  expect(fit('night-00012', 'n1')).toBe(0);
+  expect(wordScore('night-00012', 'n1')).toBe(0);
 });
 
 it('each word must fit; the name weighs more than secondary text, where scattered letters count nothing', () => {

@@ -1,8 +1,8 @@
 // Matches the palette's offers against typed words. Pure.
 
 import type { ConversationInfo, SessionInfo } from '@binnacle/protocol';
-import type { Act, Command } from '../model/command.ts';
-import { conversationTitle, doingMark, doingWord } from '../model/conversations.ts';
+import type { Command, CommandAction } from '../model/command.ts';
+import { activityLabel, activityMark, conversationTitle } from '../model/conversations.ts';
 import { oneLine } from '../model/format.ts';
 import { commandLine, mark, stateWord, title } from '../model/sessions.ts';
 import { isWaiting, needsApproval, type Row, routeOf, sectionsOf } from '../sidebar/rows.ts';
@@ -14,7 +14,7 @@ export interface Offer {
   readonly more: string;
   /** Class of the dot; undefined for offers other than sessions and conversations. */
   readonly mark: string | undefined;
-  readonly act: Act;
+  readonly act: CommandAction;
 }
 
 /** Maximum offers: nobody reads more, another letter is faster. */
@@ -24,7 +24,7 @@ export const MAX_OFFERS = 40;
  * Scores how well a text fits one word: 3 if a word of the text begins with it, 2 if the text contains it, 1 if the
  * text contains its letters in that order, otherwise 0.
  */
-export function fit(text: string, word: string): number {
+export function wordScore(text: string, word: string): number {
   const at = text.indexOf(word);
   if (at !== -1) return at === 0 || beginsWord(text, word) ? 3 : 2;
   let from = 0;
@@ -48,8 +48,8 @@ export function score(name: string, also: string, terms: readonly string[]): num
   let sum = 0;
   for (const word of terms) {
     // A match only in secondary text weighs less, and scattered letters there count nothing.
-    const small = fit(also, word);
-    const found = Math.max(fit(name, word) * 2, small > 1 ? small : 0);
+    const small = wordScore(also, word);
+    const found = Math.max(wordScore(name, word) * 2, small > 1 ? small : 0);
     if (found === 0) return 0;
     sum += found;
   }
@@ -102,14 +102,14 @@ const nameOf = (row: Row): string => (row.kind === 'session' ? title(row.info) :
 const smallPrint = (row: Row): string =>
   row.kind === 'session'
     ? `${commandLine(row.info)} ${stateWord(row.info)} ${row.info.cwd} ${row.info.foreign?.source ?? ''}`.toLowerCase()
-    : `${row.info.agent} ${doingWord(row.info)} conversation`.toLowerCase();
+    : `${row.info.agent} ${activityLabel(row.info)} conversation`.toLowerCase();
 
 function rowOffer(row: Row): Offer {
   const { key } = row;
   const act = { to: routeOf(row) };
   return row.kind === 'session'
     ? { key, name: oneLine(title(row.info)), more: stateWord(row.info), mark: mark(row.info), act }
-    : { key, name: conversationTitle(row.info), more: doingWord(row.info), mark: doingMark(row.info), act };
+    : { key, name: conversationTitle(row.info), more: activityLabel(row.info), mark: activityMark(row.info), act };
 }
 
 const commandOffer = ({ name, of = '', act }: Command): Offer => ({

@@ -14,9 +14,9 @@ import type { RouteState } from '../state/use-route.ts';
 import type { SessionList } from '../state/use-session-list.ts';
 import { TrafficView } from '../traffic/traffic-view.tsx';
 import type { Theme } from '../ui/theme.ts';
-import { DetailPane, Opening } from './detail-pane.tsx';
+import { DetailPane, LoadingPane } from './detail-pane.tsx';
 import { EmptyPane } from './empty-pane.tsx';
-import type { Box, CreateActions } from './use-create.ts';
+import type { CreateActions, PixelSize } from './use-create.ts';
 
 interface RoutePaneProps {
   readonly client: Binnacle;
@@ -42,7 +42,7 @@ interface RoutePaneProps {
   readonly pick: RouteState['choose'];
   readonly onShell: (() => void) | undefined;
   readonly onTalk: (() => void) | undefined;
-  readonly onSize: (size: Box) => void;
+  readonly onSize: (size: PixelSize) => void;
 }
 
 export function RoutePane(props: RoutePaneProps) {
@@ -100,7 +100,7 @@ export function RoutePane(props: RoutePaneProps) {
   const isComing =
     (route?.kind === 'session' && !sessionList.isWhole && sessionList.error === undefined) ||
     (route?.kind === 'conversation' && conversationList.loading && conversationList.error === undefined);
-  if (isComing) return <Opening name="" menu={menu} />;
+  if (isComing) return <LoadingPane name="" menu={menu} />;
   return (
     <EmptyPane
       {...{ menu, notices }}

@@ -8,7 +8,7 @@ import type { Route } from '../model/route.ts';
 import type { ConversationList } from '../state/use-conversations.ts';
 import { sizeFor } from '../terminal/cell-size.ts';
 
-export interface Box {
+export interface PixelSize {
   readonly width: number;
   readonly height: number;
 }
@@ -31,7 +31,7 @@ export interface CreateActions {
 export function useCreate(
   client: Binnacle,
   conversationList: ConversationList,
-  box: () => Box,
+  box: () => PixelSize,
   pick: (next: Route) => void,
 ): CreateActions {
   const [fresh, setFresh] = useState<string>();

@@ -3,7 +3,7 @@
 import { useEffect, useRef } from 'react';
 import { isSameRoute, type Route, rowRoute } from '../model/route.ts';
 import { type Row, routeOf } from '../sidebar/rows.ts';
-import { isArrowChord, type PageAct, pageAct, placeOf } from '../ui/shortcuts.ts';
+import { isArrowChord, keyTargetOf, type PageAct, pageAct } from '../ui/shortcuts.ts';
 
 interface ShortcutTargets {
   /** Returns the rows in list order. */
@@ -23,7 +23,7 @@ export function useShortcuts(keys: ShortcutTargets): void {
     const pressed = (event: KeyboardEvent): void => {
       // A dialog lies above the page, and has its own keys.
       if (event.defaultPrevented || document.querySelector('dialog[open]') !== null) return;
-      const act = pageAct(event, placeOf(event.target));
+      const act = pageAct(event, keyTargetOf(event.target));
       if (act === undefined && !isArrowChord(event)) return;
       event.preventDefault();
       if (act === undefined) move(event.key, latest.current);

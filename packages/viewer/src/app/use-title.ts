@@ -3,7 +3,7 @@
 
 import { useEffect } from 'react';
 
-interface Badged {
+interface BadgeNavigator {
   setAppBadge?(count: number): Promise<void>;
   clearAppBadge?(): Promise<void>;
 }
@@ -14,7 +14,7 @@ export function useTitle(name: string, waiting: number): void {
     document.title = waiting === 0 ? title : `(${waiting}) ${title}`;
   }, [name, waiting]);
   useEffect(() => {
-    const badged = navigator as Badged;
+    const badged = navigator as BadgeNavigator;
     const set = waiting === 0 ? badged.clearAppBadge?.() : badged.setAppBadge?.(waiting);
     // Not every system shows a badge; the title says the same.
     set?.catch(() => undefined);

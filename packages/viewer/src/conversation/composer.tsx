@@ -9,7 +9,7 @@ import { ErrorNotice } from '../ui/notices.tsx';
 import { STEER_LABELS } from './format.ts';
 import './composer.css';
 
-export interface Outgoing {
+export interface OutgoingMessage {
   readonly id: string;
   readonly text: string;
   readonly steer?: SteerMode;
@@ -22,7 +22,7 @@ interface ComposerProps {
   readonly steer: readonly SteerMode[];
   readonly working: boolean;
   /** Resolves when the gateway has the message. */
-  readonly onSend: (message: Outgoing) => Promise<unknown>;
+  readonly onSend: (message: OutgoingMessage) => Promise<unknown>;
   /** Ends the current run; undefined without the right to do so. */
   readonly onStop: (() => Promise<unknown>) | undefined;
 }

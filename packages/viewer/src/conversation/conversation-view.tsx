@@ -3,7 +3,7 @@
 import { type Answer, answerOf, type Binnacle, type ConversationItem, type Me } from '@binnacle/client';
 import { allows, type ConversationInfo } from '@binnacle/protocol';
 import { type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from 'react';
-import { conversationTitle, doingMark, doingWord } from '../model/conversations.ts';
+import { activityLabel, activityMark, conversationTitle } from '../model/conversations.ts';
 import { oneLine, person } from '../model/format.ts';
 import { MuteButton, useMute } from '../notifications/mute-button.tsx';
 import { ExportDialog } from '../recordings/export-dialog.tsx';
@@ -11,7 +11,7 @@ import { ShareDialog } from '../sharing/share-dialog.tsx';
 import { DialogButton } from '../ui/icon-button.tsx';
 import { FileOutIcon, LockIcon, PeopleIcon, ShareIcon, ViewIcon } from '../ui/icons.tsx';
 import { ErrorNotice, Notice } from '../ui/notices.tsx';
-import { Composer, type Outgoing } from './composer.tsx';
+import { Composer, type OutgoingMessage } from './composer.tsx';
 import { runEndText, runMs, usageText, visibilityText } from './format.ts';
 import { EMPTY_TRANSCRIPT, TranscriptFollower, type TranscriptState } from './log-follower.ts';
 import { Queue } from './queue.tsx';
@@ -110,11 +110,11 @@ export function ConversationView(props: ConversationViewProps) {
         {menu}
         <div className="bar-name">
           <h2>
-            <span className={`dot ${doingMark(now)}`} />
+            <span className={`dot ${activityMark(now)}`} />
             <span data-testid="conversation-title">{name}</span>
           </h2>
           <p>
-            {doingWord(now)} · {oneLine(info.agent, 60)}
+            {activityLabel(now)} · {oneLine(info.agent, 60)}
             {info.owner !== null && info.owner !== me.user && ` · of ${oneLine(info.owner, 40)}`}
             {used !== undefined && (
               <span title="All runs together, as far as the agent tells" data-testid="conversation-usage">
@@ -226,7 +226,7 @@ export function ConversationView(props: ConversationViewProps) {
             agent={oneLine(info.agent, 40)}
             steer={maySteer ? info.steer : info.steer.filter((mode) => mode !== 'interrupt')}
             working={isWorking}
-            onSend={({ text, ...options }: Outgoing) => handle.send(text, options).receipt}
+            onSend={({ text, ...options }: OutgoingMessage) => handle.send(text, options).receipt}
             onStop={maySteer ? () => handle.abort(run ?? undefined) : undefined}
           />
         ) : (

@@ -56,7 +56,7 @@ export function Queue({ queue, user, acts }: QueueProps) {
       </header>
       <ol>
         {queue.map((message) => (
-          <Waiting
+          <QueuedMessage
             key={message.id}
             message={message}
             isMine={message.by.user === user}
@@ -70,14 +70,14 @@ export function Queue({ queue, user, acts }: QueueProps) {
   );
 }
 
-interface WaitingProps {
+interface QueuedMessageProps {
   readonly message: MessageInfo;
   readonly isMine: boolean;
   readonly onEdit: ((text: string) => Promise<boolean>) | undefined;
   readonly onCancel: (() => Promise<boolean>) | undefined;
 }
 
-function Waiting({ message, isMine, onEdit, onCancel }: WaitingProps) {
+function QueuedMessage({ message, isMine, onEdit, onCancel }: QueuedMessageProps) {
   const [text, setText] = useState<string>();
   const [busy, setBusy] = useState(false);
   const edit = useRef<HTMLButtonElement>(null);

@@ -5,14 +5,14 @@ import type { ToolCall } from '@binnacle/protocol';
 import { memo, useMemo, useState } from 'react';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { TerminalIcon, ToolIcon } from '../ui/icons.tsx';
-import { PagePart, usePart } from '../ui/lazy-part.ts';
+import { LazyPart, useLazyPart } from '../ui/lazy-part.ts';
 import { inputText, statusWord, toolWord, visible } from './format.ts';
 import { lineDiff } from './line-diff.ts';
 import { Diff } from './tool-diff.tsx';
 import './tool-call.css';
 
 // Loaded on demand, with all code for terminals: most conversations do without.
-const terminal = new PagePart(() => import('./tool-terminal.tsx').catch(() => ({ ToolTerminal: NoTerminal })));
+const terminal = new LazyPart(() => import('./tool-terminal.tsx').catch(() => ({ ToolTerminal: NoTerminal })));
 const NoTerminal = () => (
   <p className="failure">The terminal could not be loaded. Open it on its own page, or reload this one.</p>
 );
@@ -109,7 +109,7 @@ export const ToolRow = memo(function ToolRow({ tool, client, onSession }: ToolRo
 });
 
 function LiveTerminal({ client, session }: { readonly client: Binnacle; readonly session: string }) {
-  const view = usePart(terminal);
+  const view = useLazyPart(terminal);
   if (view === undefined) return <div className="tool-terminal" aria-busy="true" />;
   return <view.ToolTerminal client={client} session={session} />;
 }

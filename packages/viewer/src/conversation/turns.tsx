@@ -121,9 +121,9 @@ export const AnswerTurn = memo(function AnswerTurn({ answer, context }: AnswerTu
       ))}
       {isLive && answer.silence === null && answer.parts.length === 0 && <p className="turn-wait">…</p>}
       {isLive && !needsApproval && answer.silence !== null && (
-        <Silent silence={answer.silence} clockOffsetMs={context.clockOffsetMs} />
+        <SilenceLine silence={answer.silence} clockOffsetMs={context.clockOffsetMs} />
       )}
-      <Ending answer={answer} />
+      <RunEnding answer={answer} />
       {usage !== undefined && <p className="turn-usage">{usage}</p>}
     </article>
   );
@@ -135,7 +135,7 @@ function keyOf(part: AnswerPart, at: number): string {
 }
 
 /** Shows for how long a turn has been silent, and what the turn waits for. */
-function Silent({ silence, clockOffsetMs }: { readonly silence: SilenceInfo; readonly clockOffsetMs: number }) {
+function SilenceLine({ silence, clockOffsetMs }: { readonly silence: SilenceInfo; readonly clockOffsetMs: number }) {
   const { at, silentMs, waitsFor, isLong } = silence;
   const seconds = useElapsed(at - silentMs - clockOffsetMs);
   return (
@@ -151,7 +151,7 @@ function Silent({ silence, clockOffsetMs }: { readonly silence: SilenceInfo; rea
   );
 }
 
-function Ending({ answer }: { readonly answer: Answer }) {
+function RunEnding({ answer }: { readonly answer: Answer }) {
   const { end } = answer;
   // A turn from a page of history: its state is known, but no reason for its end.
   if (end === null) {

@@ -8,7 +8,7 @@ export interface Command {
   readonly also?: string;
   /** The subject of the command, unless that is the page. */
   readonly of?: string;
-  readonly act: Act;
+  readonly act: CommandAction;
 }
 
-export type Act = { readonly to: Route } | { readonly run: () => void };
+export type CommandAction = { readonly to: Route } | { readonly run: () => void };

@@ -25,7 +25,7 @@ export interface Imports {
   readonly remove: (id: number) => void;
 }
 
-interface Waiting {
+interface PendingImport {
   readonly id: number;
   readonly file: File;
   readonly input: boolean;
@@ -33,7 +33,7 @@ interface Waiting {
 
 export function useImports(client: Binnacle): Imports {
   const [all, setAll] = useState<readonly Import[]>([]);
-  const waiting = useRef<Waiting[]>([]);
+  const waiting = useRef<PendingImport[]>([]);
   const under = useRef<{ readonly id: number; readonly upload: Upload }>(undefined);
   const last = useRef(0);
   const change = useCallback((id: number, by: Partial<Import>) => {

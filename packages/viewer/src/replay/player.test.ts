@@ -3,7 +3,7 @@ import { BinnacleError, type SessionInfo, type ShownScreen } from '@binnacle/pro
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { info } from '../model/session.fixture.ts';
 import type { Screen } from '../terminal/screen.ts';
-import { type Played, Player, SHORT_PAUSE_MS, SPEEDS } from './player.ts';
+import { type PlaybackState, Player, SHORT_PAUSE_MS, SPEEDS } from './player.ts';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
@@ -27,7 +27,7 @@ const entry = (
 function opened(log: readonly SessionEntry[], over: Partial<SessionInfo> = {}) {
   const rendered: string[] = [];
   const requests: EntriesOptions[] = [];
-  let played: Partial<Played> = {};
+  let played: Partial<PlaybackState> = {};
   let failure: BinnacleError | undefined;
   const screen = {
     write: async (bytes: Uint8Array, _end?: number, kind = 'tty') => {

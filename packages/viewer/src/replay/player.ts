@@ -10,7 +10,7 @@ import type { Screen } from '../terminal/screen.ts';
 export const SPEEDS = [1, 2, 4, 8, 16] as const;
 export type Speed = (typeof SPEEDS)[number];
 
-export interface Played {
+export interface PlaybackState {
   /** `seeking`: the screen of the moment is loading. `over`: the end was reached. */
   readonly phase: 'seeking' | 'paused' | 'playing' | 'over';
   /** The shown moment, ms since 1970. */
@@ -33,7 +33,7 @@ export class Player {
   private readonly session: Session;
   private readonly info: SessionInfo;
   private readonly screen: Screen;
-  private readonly changed: (change: Partial<Played>) => void;
+  private readonly changed: (change: Partial<PlaybackState>) => void;
   private aborter: AbortController;
   private speed: Speed;
   private isShort: boolean;
@@ -47,7 +47,7 @@ export class Player {
   private time: number;
   private reportedAt: number;
 
-  constructor(session: Session, info: SessionInfo, screen: Screen, changed: (change: Partial<Played>) => void) {
+  constructor(session: Session, info: SessionInfo, screen: Screen, changed: (change: Partial<PlaybackState>) => void) {
     this.session = session;
     this.info = info;
     this.screen = screen;

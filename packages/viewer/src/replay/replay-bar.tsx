@@ -3,7 +3,7 @@
 import { type KeyboardEvent, useEffect, useRef } from 'react';
 import { exactClockTime } from '../model/format.ts';
 import { CloseIcon, PauseIcon, PlayIcon, StepBackIcon, StepIcon } from '../ui/icons.tsx';
-import { PagePart, usePart } from '../ui/lazy-part.ts';
+import { LazyPart, useLazyPart } from '../ui/lazy-part.ts';
 import type { Theme } from '../ui/theme.ts';
 import { elapsed, markText } from './format.ts';
 import { SPEEDS, type Speed } from './player.ts';
@@ -11,7 +11,7 @@ import type { Replay } from './use-replay.ts';
 import './replay-bar.css';
 
 // Optional: the replay works without the plot.
-const picture = new PagePart(() => import('./timeline-plot.tsx').catch(() => ({ TimelinePlot: NoPlot })));
+const picture = new LazyPart(() => import('./timeline-plot.tsx').catch(() => ({ TimelinePlot: NoPlot })));
 const NoPlot = () => (
   <p className="timeline-empty">The picture of the timeline could not be loaded. Reload the page to see it.</p>
 );
@@ -32,7 +32,7 @@ export const MOST_LISTED = 300;
 
 export function ReplayBar({ replay, theme, running, takesFocus = false, onClose }: ReplayBarProps) {
   const bar = useRef<HTMLElement>(null);
-  const plot = usePart(picture);
+  const plot = useLazyPart(picture);
   useEffect(() => {
     if (takesFocus) bar.current?.focus();
   }, [takesFocus]);

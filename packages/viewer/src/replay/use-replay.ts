@@ -8,7 +8,7 @@ import { Screen } from '../terminal/screen.ts';
 import type { Theme } from '../ui/theme.ts';
 import { useSetting } from '../ui/theme.ts';
 import { nextMark, previousMark } from './format.ts';
-import { offsetAt, type Played, Player, type Speed } from './player.ts';
+import { offsetAt, type PlaybackState, Player, type Speed } from './player.ts';
 
 const POINTS = 600;
 /** Polling interval: a live session's timeline grows. */
@@ -17,7 +17,7 @@ const POLL_MS = 5000;
 export type Replay = ReturnType<typeof useReplay>;
 
 /** A moment. `offset`: exact output offset of a mark, finer than its millisecond. */
-type Moment = Pick<TimelineMark, 'time'> & Partial<Pick<TimelineMark, 'offset'>>;
+type ReplayMoment = Pick<TimelineMark, 'time'> & Partial<Pick<TimelineMark, 'offset'>>;
 
 /** Returns the replay. `session`: undefined if there is nothing to replay. */
 export function useReplay(client: Binnacle, session: Session | undefined, info: SessionInfo, theme: Theme) {
@@ -28,7 +28,7 @@ export function useReplay(client: Binnacle, session: Session | undefined, info: 
   const [timeline, setTimeline] = useState<Timeline>();
   const [error, setError] = useState<BinnacleError>();
   /** Undefined: live. */
-  const [played, setPlayed] = useState<Played>();
+  const [played, setPlayed] = useState<PlaybackState>();
   const [speed, setSpeed] = useState<Speed>(1);
   const [isLong, setLong] = useSetting('binnacle.long-pauses');
   const isOpen = played !== undefined;
@@ -114,7 +114,7 @@ export function useReplay(client: Binnacle, session: Session | undefined, info: 
   useEffect(() => parts.current?.player.pace(speed, !isLong), [speed, isLong, isOpen]);
 
   const seek = useCallback(
-    ({ time, offset }: Moment, isPlaying?: boolean): void => {
+    ({ time, offset }: ReplayMoment, isPlaying?: boolean): void => {
       if (timeline === undefined) return;
       const to = Math.max(timeline.from, Math.min(time, timeline.to));
       seeking.current = { time: to, offset, isPlaying: isPlaying ?? seeking.current?.isPlaying ?? false };

@@ -84,8 +84,8 @@ export function SearchView({ client, route, sessions, menu, linkNotice, onSearch
       <p className="sr-only" role="status" data-testid="search-status">
         {statusOf(q, found)}
       </p>
-      <Behind found={found} />
-      {found.error !== undefined && <Failed error={worded(found.error)} onAgain={found.again} />}
+      <IndexLag found={found} />
+      {found.error !== undefined && <Failed error={withQueryHint(found.error)} onAgain={found.again} />}
       <Body q={q} found={found} sessions={sessions} />
     </Page>
   );
@@ -98,7 +98,7 @@ function statusOf(q: string, found: SearchResults): string {
 }
 
 /** Adds to an error in the words that the words are the cause. */
-function worded(error: BinnacleError): BinnacleError {
+function withQueryHint(error: BinnacleError): BinnacleError {
   const { message } = CODES.bad_query;
   return error.code === 'bad_query' && error.message !== message
     ? new BinnacleError('bad_query', { message: `${message} ${error.message}`, hint: error.hint })
@@ -106,7 +106,7 @@ function worded(error: BinnacleError): BinnacleError {
 }
 
 /** Warns that the index lags behind: hits may be missing. */
-function Behind({ found }: { readonly found: SearchResults }) {
+function IndexLag({ found }: { readonly found: SearchResults }) {
   if (found.behindBytes === 0) return null;
   return (
     <p className="page-note" data-testid="behind">

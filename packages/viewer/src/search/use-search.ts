@@ -19,7 +19,7 @@ export interface SearchResults {
   readonly again: () => void;
 }
 
-interface Known {
+interface SearchState {
   readonly hits: readonly SearchHit[] | undefined;
   readonly next: string | null;
   readonly behindBytes: number;
@@ -27,7 +27,7 @@ interface Known {
   readonly error: BinnacleError | undefined;
 }
 
-const NOTHING: Known = { hits: undefined, next: null, behindBytes: 0, busy: false, error: undefined };
+const NOTHING: SearchState = { hits: undefined, next: null, behindBytes: 0, busy: false, error: undefined };
 const PAGE = 30;
 
 export function useSearch(client: Binnacle, { q, session, source }: SearchRoute): SearchResults {

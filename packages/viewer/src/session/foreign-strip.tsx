@@ -64,7 +64,7 @@ export function ForeignStrip({ info, heardAt }: ForeignStripProps) {
           title={`${oneLine(foreign.sessionId, 200)}, sent by ${oneLine(foreign.user, 64)}${producer}`}
         >
           sent by {sender(foreign.user)} as <code>{shortId(foreign.sessionId)}</code>
-          {info.running && `, last heard ${heard(now - Math.max(heardAt, foreign.heardAt))}`}
+          {info.running && `, last heard ${ageText(now - Math.max(heardAt, foreign.heardAt))}`}
         </li>
       </ul>
     </section>
@@ -90,7 +90,7 @@ function OwnLabels({ info }: { readonly info: SessionInfo }) {
   );
 }
 
-function heard(ms: number): string {
+function ageText(ms: number): string {
   const text = age(ms);
   return text === 'now' ? 'just now' : `${text} ago`;
 }
@@ -116,7 +116,7 @@ function RecordingStrip({ info, foreign, now }: RecordingStripProps) {
         </li>
         {info.exitedAt !== null && <li>{durationText(info.exitedAt - info.createdAt)} long</li>}
         <li className="foreign-who">
-          imported by {sender(foreign.user)} {heard(now - foreign.heardAt)}
+          imported by {sender(foreign.user)} {ageText(now - foreign.heardAt)}
         </li>
       </ul>
     </section>

@@ -59,7 +59,7 @@ export const NOTHING_YET: FollowerState = {
 /**
  * Start of drawing. `end`: all of a short log, or the current screen of a long one. `at`: around that output offset.
  */
-export type Start = 'end' | { readonly at: number };
+export type DrawStart = 'end' | { readonly at: number };
 
 /** Minimum length of a log that opens with its screen, or on pipes at its end: this much is drawn in a blink. */
 export const TAIL_BYTES = 256 * 1024;
@@ -93,12 +93,12 @@ export class LogFollower {
    * Draws the log of `info` from `start`, in place of the earlier drawing; then follows the log. `only`: one stream of
    * a session on pipes.
    */
-  begin(info: SessionInfo, start: Start, only?: Stream): void {
+  begin(info: SessionInfo, start: DrawStart, only?: Stream): void {
     this.stop();
     this.screen.answer(false);
     if (this.isRendered) this.screen.clear();
     this.isRendered = true;
-    const beginning = beginningOf(info, start);
+    const beginning = logRangeOf(info, start);
     this.changed(NOTHING_YET);
     this.older.begin(info, beginning.isWhole, only);
     if (info.runs !== null) this.screen.runs.followLog();
@@ -128,7 +128,7 @@ export class LogFollower {
     this.attachment = undefined;
   }
 
-  private async run(attachment: Attachment, beginning: Beginning, only: Stream | undefined): Promise<void> {
+  private async run(attachment: Attachment, beginning: LogRange, only: Stream | undefined): Promise<void> {
     const { screen, changed } = this;
     const bare = new BareLines();
     let { ragged } = beginning;
@@ -235,7 +235,7 @@ export class LogFollower {
   }
 }
 
-interface Beginning {
+interface LogRange {
   readonly from: StartPosition | StartScreen;
   /** Returns the offset of the first byte to read, for a given head. */
   readonly first: (head: number) => number;
@@ -248,7 +248,7 @@ interface Beginning {
   readonly at: number | undefined;
 }
 
-function beginningOf(info: SessionInfo, start: Start): Beginning {
+function logRangeOf(info: SessionInfo, start: DrawStart): LogRange {
   if (typeof start === 'object') {
     const { at } = start;
     // An offset before the oldest stored output is passed on unchanged: the response then names the gap.

@@ -1,7 +1,7 @@
 // Filters the rows of the list: local or foreign, by source, label, state and words. Pure.
 
 import type { ConversationInfo, SessionInfo } from '@binnacle/protocol';
-import { doing } from '../model/conversations.ts';
+import { activityOf } from '../model/conversations.ts';
 import { labelsOf } from '../model/session-facets.ts';
 import { commandLine } from '../model/sessions.ts';
 import { isWaiting, needsApproval } from './rows.ts';
@@ -77,7 +77,7 @@ function isInState(info: SessionInfo, state: StateFilter): boolean {
 }
 
 function isTalkInState(info: ConversationInfo, state: StateFilter): boolean {
-  const does = doing(info);
+  const does = activityOf(info);
   switch (state) {
     case 'all':
       return true;

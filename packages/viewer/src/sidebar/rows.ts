@@ -1,7 +1,7 @@
 // The rows of the list and their order. Pure.
 
 import type { ConversationInfo, SessionInfo } from '@binnacle/protocol';
-import { byUrgency, doing } from '../model/conversations.ts';
+import { activityOf, byUrgency } from '../model/conversations.ts';
 import type { Route } from '../model/route.ts';
 
 export type Row =
@@ -34,7 +34,7 @@ export const isWaiting = ({ activity, state }: SessionInfo): boolean =>
   state === 'running' && (activity?.state === 'waiting_approval' || activity?.state === 'waiting_input');
 
 /** Returns true if the conversation waits for an answer of a person. */
-export const needsApproval = (info: ConversationInfo): boolean => doing(info) === 'approval';
+export const needsApproval = (info: ConversationInfo): boolean => activityOf(info) === 'approval';
 
 /** Counts the sessions and conversations that wait for a person. */
 export const countWaiting = (sessions: readonly SessionInfo[], conversations: readonly ConversationInfo[]): number =>

@@ -49,22 +49,22 @@ const TITLES: Readonly<Record<SectionName, string>> = {
   sessions: 'Sessions',
 };
 
-type Item =
+type ListItem =
   | { readonly kind: 'head'; readonly key: string; readonly section: Section }
   | { readonly kind: 'note'; readonly key: string; readonly text: string; readonly busy: boolean }
   | { readonly kind: 'row'; readonly key: string; readonly row: Row; readonly at: number; readonly of: number };
 
-const heightOf = (item: Item | undefined): number =>
+const heightOf = (item: ListItem | undefined): number =>
   item === undefined || item.kind === 'row' ? ROW_PX : item.kind === 'head' ? HEAD_PX : NOTE_PX;
 
-function itemsOf(sections: readonly Section[], loading: Readonly<Record<SectionName, boolean>>): readonly Item[] {
+function itemsOf(sections: readonly Section[], loading: Readonly<Record<SectionName, boolean>>): readonly ListItem[] {
   const waiting = sections.find(({ name }) => name === 'waiting')?.rows ?? [];
-  return sections.flatMap((section): Item[] => {
+  return sections.flatMap((section): ListItem[] => {
     const { name, rows } = section;
     if (name === 'waiting' && rows.length === 0) return [];
     // All rows of the section wait and stand above: "none yet" would be wrong.
     if (rows.length === 0 && !loading[name] && waiting.some((row) => `${row.kind}s` === name)) return [];
-    const head: Item = { kind: 'head', key: name, section };
+    const head: ListItem = { kind: 'head', key: name, section };
     if (rows.length > 0)
       return [
         head,
@@ -220,7 +220,7 @@ export function SidebarList({ sessionList, conversationList, route, isNews, onCh
 }
 
 /** Returns the row that a key leads to; undefined for other keys. */
-function target(key: string, items: readonly Item[], at: number): number | undefined {
+function target(key: string, items: readonly ListItem[], at: number): number | undefined {
   const rows = items.flatMap((item, index) => (item.kind === 'row' ? [index] : []));
   const here = rows.indexOf(at);
   const last = rows.length - 1;
@@ -236,8 +236,8 @@ function target(key: string, items: readonly Item[], at: number): number | undef
   return edited === undefined ? undefined : rows[Math.max(0, Math.min(last, edited))];
 }
 
-interface Shown {
-  readonly item: Item;
+interface VisibleItem {
+  readonly item: ListItem;
   readonly index: number;
   readonly top: number;
 }
@@ -245,8 +245,8 @@ interface Shown {
 /** Groups the rendered rows by section. */
 function groups(
   near: readonly { readonly index: number; readonly start: number }[],
-  items: readonly Item[],
-): readonly { readonly name: SectionName; readonly shown: readonly Shown[] }[] {
+  items: readonly ListItem[],
+): readonly { readonly name: SectionName; readonly shown: readonly VisibleItem[] }[] {
   const heads = items.flatMap((item, index) => (item.kind === 'head' ? [{ name: item.section.name, index }] : []));
   return heads.map(({ name, index }, n) => {
     const end = heads[n + 1]?.index ?? items.length;

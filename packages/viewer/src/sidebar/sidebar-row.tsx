@@ -2,7 +2,7 @@
 
 import type { ConversationInfo, SessionInfo } from '@binnacle/protocol';
 import { memo, type ReactNode } from 'react';
-import { conversationTitle, doing, doingMark, doingWord } from '../model/conversations.ts';
+import { activityLabel, activityMark, activityOf, conversationTitle } from '../model/conversations.ts';
 import { age, oneLine, person } from '../model/format.ts';
 import { labelsOf } from '../model/session-facets.ts';
 import { commandLine, mark, namesCommand, stateWord, title } from '../model/sessions.ts';
@@ -82,11 +82,11 @@ function ConversationRow({ info, ...rest }: RowProps & { readonly info: Conversa
   return (
     <RowButton
       {...rest}
-      how={doingMark(info)}
+      how={activityMark(info)}
       name={conversationTitle(info)}
-      state={doingWord(info)}
+      state={activityLabel(info)}
       at={info.updatedAt}
-      data={{ 'data-conversation': info.key, 'data-doing': doing(info) }}
+      data={{ 'data-conversation': info.key, 'data-doing': activityOf(info) }}
     >
       <span>{oneLine(info.agent, 40)}</span>
       {info.queue.length > 0 && <span>{info.queue.length} waiting</span>}

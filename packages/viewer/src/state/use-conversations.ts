@@ -16,9 +16,9 @@ export interface ConversationList {
   readonly add: (info: ConversationInfo) => void;
 }
 
-type Known = ReadonlyMap<string, ConversationInfo>;
+type ConversationMap = ReadonlyMap<string, ConversationInfo>;
 
-function apply(known: Known, event: ConversationChange): Known {
+function apply(known: ConversationMap, event: ConversationChange): ConversationMap {
   switch (event.type) {
     case 'list':
       return new Map(event.conversations.map((info) => [info.key, info]));
@@ -35,7 +35,7 @@ function apply(known: Known, event: ConversationChange): Known {
 }
 
 export function useConversations(client: Binnacle): ConversationList {
-  const [known, setKnown] = useState<Known>();
+  const [known, setKnown] = useState<ConversationMap>();
   const [agents, setAgents] = useState<readonly AgentInfo[]>();
   const [error, setError] = useState<BinnacleError>();
   useEffect(() => {

@@ -1,7 +1,7 @@
 // Anchors between terminal lines and output offsets: a marker every now and then, which moves with its line.
 
 import type { IMarker, Terminal } from '@xterm/xterm';
-import { inside } from './xterm-internals.ts';
+import { internalsOf } from './xterm-internals.ts';
 
 export interface Anchor {
   readonly marker: IMarker;
@@ -66,7 +66,7 @@ export class Anchors {
     const limit = this.oldest;
     for (const { marker, offset } of older.list) {
       if (marker.isDisposed || marker.line < first || (limit !== undefined && offset >= limit.offset)) continue;
-      taken.push({ marker: inside(this.terminal).buffers.normal.addMarker(marker.line - first), offset });
+      taken.push({ marker: internalsOf(this.terminal).buffers.normal.addMarker(marker.line - first), offset });
     }
     this.list = [...taken, ...this.list];
     while (this.list.length > MOST_ANCHORS) this.thin();

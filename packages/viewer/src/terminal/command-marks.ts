@@ -5,7 +5,7 @@
 import type { IDecoration, IDisposable, IMarker, Terminal } from '@xterm/xterm';
 import { textOf } from './copy-text.ts';
 import { showRuler } from './ruler.ts';
-import { inside } from './xterm-internals.ts';
+import { internalsOf } from './xterm-internals.ts';
 import './command-marks.css';
 
 interface Run {
@@ -168,7 +168,7 @@ export class CommandMarks {
 
   /** Copies a run into the lines of this terminal, whose first line is line `shift` of the other. */
   private copyOf({ marker, below, end, hasFailed }: Run, shift: number): Run {
-    const { normal } = inside(this.terminal).buffers;
+    const { normal } = internalsOf(this.terminal).buffers;
     const isCut = marker.line < shift;
     const run: Run = {
       marker: normal.addMarker(isCut ? 0 : marker.line - shift),

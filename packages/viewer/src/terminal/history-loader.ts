@@ -7,7 +7,7 @@ import { asFailure } from '../model/failure.ts';
 import type { Anchor } from './anchors.ts';
 import { drawPage, type PastPage, type Stream } from './history-page.ts';
 import type { Screen } from './screen.ts';
-import { inside, putAbove } from './xterm-internals.ts';
+import { internalsOf, putAbove } from './xterm-internals.ts';
 
 export interface HistoryState {
   /**
@@ -142,7 +142,7 @@ export class HistoryLoader {
   }
 
   private markFirst(): void {
-    this.first = inside(this.screen.terminal).buffers.normal.addMarker(0);
+    this.first = internalsOf(this.screen.terminal).buffers.normal.addMarker(0);
   }
 
   private async load(info: SessionInfo, anchor: Anchor, signal: AbortSignal): Promise<HistoryState['state']> {
@@ -162,7 +162,7 @@ export class HistoryLoader {
         const count = this.seam(page, anchor);
         if (count === undefined) return 'far';
         const most = Math.min(this.mostLines, Math.floor(MOST_CELLS / terminal.cols));
-        const room = most - inside(terminal).buffers.normal.lines.length;
+        const room = most - internalsOf(terminal).buffers.normal.lines.length;
         if (count > 0 && room > 0) {
           const first = Math.max(0, count - room);
           putAbove(terminal, page.terminal, first, count);

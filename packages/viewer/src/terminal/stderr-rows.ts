@@ -3,7 +3,7 @@
 
 import type { IDisposable, IMarker, Terminal } from '@xterm/xterm';
 import { lineHeight } from './touch-scroll.ts';
-import { type BufferLine, cursorLine, inside } from './xterm-internals.ts';
+import { type BufferLine, cursorLine, internalsOf } from './xterm-internals.ts';
 import './stderr-rows.css';
 
 export class StderrRows {
@@ -30,7 +30,7 @@ export class StderrRows {
 
   /** Records a piece. Call when the piece is drawn, before the next one is. */
   rendered(isStderr: boolean): void {
-    const { normal } = inside(this.terminal).buffers;
+    const { normal } = internalsOf(this.terminal).buffers;
     const now = cursorLine(this.terminal);
     // If that line is gone, all existing lines were drawn by this piece.
     const before = this.behind?.isDisposed === false ? this.behind.line : -1;
@@ -49,7 +49,7 @@ export class StderrRows {
   }
 
   has(line: number): boolean {
-    const { lines } = inside(this.terminal).buffers.normal;
+    const { lines } = internalsOf(this.terminal).buffers.normal;
     let at = line;
     while (at > 0 && lines.get(at)?.isWrapped === true) at -= 1;
     const row = lines.get(at);

@@ -8,7 +8,7 @@ export interface BufferLine {
   readonly _extendedAttrs?: { readonly [column: number]: { urlId: number } | undefined };
 }
 
-interface Inside {
+interface XtermInternals {
   readonly buffers: {
     readonly normal: {
       ybase: number;
@@ -26,11 +26,12 @@ interface Inside {
   readonly _bufferService: { readonly _onScroll: { fire(top: number): void } };
 }
 
-export const inside = (terminal: Terminal): Inside => (terminal as unknown as { readonly _core: Inside })._core;
+export const internalsOf = (terminal: Terminal): XtermInternals =>
+  (terminal as unknown as { readonly _core: XtermInternals })._core;
 
 /** Returns the line of the cursor in the scrolling buffer. */
 export const cursorLine = (terminal: Terminal): number => {
-  const { ybase, y } = inside(terminal).buffers.normal;
+  const { ybase, y } = internalsOf(terminal).buffers.normal;
   return ybase + y;
 };
 
@@ -39,11 +40,11 @@ export const cursorLine = (terminal: Terminal): number => {
  * selection stay in place.
  */
 export function putAbove(terminal: Terminal, older: Terminal, from: number, to: number): void {
-  const { buffers, _bufferService } = inside(terminal);
+  const { buffers, _bufferService } = internalsOf(terminal);
   const { normal } = buffers;
   const taken: BufferLine[] = [];
   for (let at = from; at < to; at += 1) {
-    const line = inside(older).buffers.normal.lines.get(at);
+    const line = internalsOf(older).buffers.normal.lines.get(at);
     if (line !== undefined) taken.push(withoutLinks(line));
   }
   const count = taken.length;

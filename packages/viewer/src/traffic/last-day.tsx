@@ -31,9 +31,9 @@ export function LastDay({ stats, source, isWider }: LastDayProps) {
       data-testid="traffic-strip"
     >
       <dl className="strip-sums">
-        <Sum name="events" value={stats && sum.events.toLocaleString()} />
-        <Sum name="output" value={stats && bytes(sum.bytes)} />
-        <Sum
+        <StatValue name="events" value={stats && sum.events.toLocaleString()} />
+        <StatValue name="output" value={stats && bytes(sum.bytes)} />
+        <StatValue
           name={sum.failures === 1 ? 'failure' : 'failures'}
           value={stats && sum.failures.toLocaleString()}
           bad={sum.failures > 0}
@@ -88,7 +88,7 @@ export function LastDay({ stats, source, isWider }: LastDayProps) {
   );
 }
 
-function Sum({
+function StatValue({
   name,
   value,
   bad = false,

@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
-import { PagePart } from './lazy-part.ts';
+import { LazyPart } from './lazy-part.ts';
 
 it('a part is loaded once for all callers, and later calls return at once', async () => {
   let count = 0;
-  const part = new PagePart(async () => {
+  const part = new LazyPart(async () => {
     count += 1;
     return { count };
   });
@@ -15,7 +15,7 @@ it('a part is loaded once for all callers, and later calls return at once', asyn
 
 it('a part that fails to load is reported as unreachable, with the cause, to all callers', async () => {
   const cause = new TypeError('Failed to fetch dynamically imported module');
-  const part = new PagePart(() => Promise.reject(cause));
+  const part = new LazyPart(() => Promise.reject(cause));
   for (let time = 0; time < 2; time += 1) {
     await expect(part.load()).rejects.toMatchObject({ code: 'unreachable', cause });
   }

@@ -8,7 +8,7 @@ import { useEffect, useState } from 'react';
  * A part that loads once. Not React's `lazy`: that shows its fallback for at least 300 ms, to avoid many parts
  * appearing one by one, and shows the fallback even for a part that is already loading.
  */
-export class PagePart<T> {
+export class LazyPart<T> {
   private readonly fetch: () => Promise<T>;
   private coming: Promise<T> | undefined;
   private here: T | undefined;
@@ -44,7 +44,7 @@ export class PagePart<T> {
 }
 
 /** Loads the part if needed and returns it; undefined until loaded. Throws during rendering if the load fails. */
-export function usePart<T>(part: PagePart<T>): T | undefined {
+export function useLazyPart<T>(part: LazyPart<T>): T | undefined {
   const [failed, setFailed] = useState<{ readonly error: unknown }>();
   const [, setCount] = useState(0);
   const isHere = part.loaded !== undefined;

@@ -22,9 +22,9 @@ const isPlainCtrlK = (event: Pressed): boolean =>
 export const isPageKey = (event: Pressed): boolean => isArrowChord(event) || isPaletteChord(event);
 
 /** Element with the focus, which takes typed keys first. */
-export type Place = 'terminal' | 'field' | 'page';
+export type KeyTarget = 'terminal' | 'field' | 'page';
 
-export function placeOf(target: EventTarget | null): Place {
+export function keyTargetOf(target: EventTarget | null): KeyTarget {
   if (!(target instanceof Element)) return 'page';
   if (target.closest('.xterm') !== null) return 'terminal';
   const isField = target.matches('input, textarea, select') || (target as HTMLElement).isContentEditable === true;
@@ -34,7 +34,7 @@ export function placeOf(target: EventTarget | null): Place {
 export type PageAct = 'palette' | 'keys' | 'filter';
 
 /** Returns the action of a key; undefined for keys that are not the page's. */
-export function pageAct(event: Pressed, place: Place): PageAct | undefined {
+export function pageAct(event: Pressed, place: KeyTarget): PageAct | undefined {
   if (isPaletteChord(event) || (place !== 'terminal' && isPlainCtrlK(event))) return 'palette';
   if (place !== 'page' || event.ctrlKey || event.metaKey || event.altKey) return undefined;
   if (event.key === '?') return 'keys';

@@ -35,7 +35,7 @@ export async function plugins(bench: Bench): Promise<readonly Row[]> {
       id,
       dir,
       entry: 'plugin.mjs',
-      guest,
+      runtimeScript: guest,
       sandbox: on,
       policy: { mayUseAnyHost: false, allowRestricted: true, trusted: false },
       limits: { callsPerSecond: CALLS_PER_SECOND, bytesPerSecond: PLUGIN_LIMITS.bytesPerSecond * 100 },

@@ -138,7 +138,7 @@ describe.skipIf(CLAUDE === undefined)(NAME, () => {
     const second = start({ memory, cwd: first.cwd });
     second.prompt('m2', 'what was it?');
     await second.until('ended');
-    expect(llm.requests.at(-1)?.asked.said).toContainEqual({ from: 'user', text: 'the word is quince' });
+    expect(llm.requests.at(-1)?.parsed.input).toContainEqual({ from: 'user', text: 'the word is quince' });
 
     const lost = start({ memory: '01a20242-0000-4000-8000-000000000000' });
     lost.prompt('m3', 'and now?');

@@ -119,5 +119,5 @@ test('Codex is stopped by a stop text and by its run, and answers afterwards in 
   await sendTo(gateway, key, { id: 'm4', text: 'Still there?' });
   expect(await endOf(gateway, key, 'm4')).toMatchObject({ state: 'final', text: 'Still there?' });
   expect(existsSync(join(cwd, 'never'))).toBe(false);
-  expect(model.requests.at(-1)?.asked.said).toContainEqual({ from: 'user', text: 'SLOW 1000' });
+  expect(model.requests.at(-1)?.parsed.input).toContainEqual({ from: 'user', text: 'SLOW 1000' });
 }, 120_000);

@@ -51,7 +51,7 @@ describe('the real Codex', () => {
     agent.prompt('m2', 'and once more');
     await agent.until('ended');
     expect(agent.said).toBe('and once more');
-    expect(llm.requests.at(-1)?.asked.said.filter(({ from }) => from === 'user').length).toBe(2);
+    expect(llm.requests.at(-1)?.parsed.input.filter(({ from }) => from === 'user').length).toBe(2);
   });
 
   it('runs a command, and shows what it prints while it runs', async () => {
@@ -153,7 +153,7 @@ describe('the real Codex', () => {
     const second = start({ memory });
     second.prompt('m2', 'what was it?');
     await second.until('ended');
-    const heard = llm.requests.at(-1)?.asked.said;
+    const heard = llm.requests.at(-1)?.parsed.input;
     expect(heard).toContainEqual({ from: 'user', text: 'the word is quince' });
     expect(codexDriver.memoryOf(second.state)).toBe(memory);
 

@@ -26,7 +26,7 @@ let overloads = 0;
 beforeAll(async () => {
   model = await startMockLlm({
     delayMs: DELAY_MS,
-    answer: ({ said, model: asked }) => {
+    answer: ({ input: said, model: asked }) => {
       const last = said.at(-1);
       // Others ask their model behind our back, too.
       if (overloads > 0 && asked.startsWith('claude')) {
@@ -176,7 +176,7 @@ describe.each(Object.keys(HOMES))('%s', (name) => {
       const notes = (await eventsOf(key, 'm8')).filter((event) => event.type === 'agent' && event.name === 'note');
       expect(JSON.stringify(notes)).not.toMatch(/remembers nothing|begins a new one/);
       expect(run).toMatchObject({ state: 'final', text: 'what was it?' });
-      expect(JSON.stringify(model.requests.findLast(({ asked }) => asked.tools.length > 0)?.body)).toContain(
+      expect(JSON.stringify(model.requests.findLast(({ parsed: asked }) => asked.tools.length > 0)?.body)).toContain(
         'PINEAPPLE',
       );
     },

@@ -31,12 +31,12 @@ let home: CodexHome;
 let gateway: GatewayProcess;
 let cwd: string;
 
-type Asked = MockLlm['requests'][number]['asked'];
+type Asked = MockLlm['requests'][number]['parsed'];
 
 /** What a model would do: start it, read until it has ended, and tell. */
 function plan(asked: Asked) {
-  const last = asked.said.findLastIndex(({ from }) => from === 'user');
-  const given = asked.said.slice(last + 1).flatMap((part) => (part.from === 'tool' ? [part.text] : []));
+  const last = asked.input.findLastIndex(({ from }) => from === 'user');
+  const given = asked.input.slice(last + 1).flatMap((part) => (part.from === 'tool' ? [part.text] : []));
   const call = (name: string, input: Record<string, unknown>) => {
     const tool = asked.tools.find((one) => one.name === name);
     const offered = asked.tools.map((one) => `${one.namespace ?? ''}/${one.name}`).join(' ');
@@ -109,7 +109,7 @@ test('Codex starts a long command, a person interrupts it in the viewer, and Cod
   const attachment = session.attach('start');
   for await (const event of attachment) if (event.type === 'output') break;
   await until('Codex reads it', () =>
-    model.requests.some(({ asked }) => asked.said.some(({ from }) => from === 'tool')),
+    model.requests.some(({ parsed: asked }) => asked.input.some(({ from }) => from === 'tool')),
   );
   await session.signal('SIGINT');
   const run = await endOf(gateway, key, 'm1');

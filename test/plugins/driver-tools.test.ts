@@ -26,7 +26,7 @@ let gateway: Gateway;
 beforeAll(async () => {
   // CALL <tool> <arguments>, and it repeats what came of it.
   model = await startMockLlm({
-    answer: ({ said, tools }) => {
+    answer: ({ input: said, tools }) => {
       const last = said.findLast((one) => one.from !== 'assistant');
       const [, name, input = '{}'] = /^CALL (\S+) ?(.*)$/.exec(last?.from === 'user' ? last.text : '') ?? [];
       if (name === undefined) return undefined;

@@ -25,7 +25,7 @@ import { hostname, networkInterfaces, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PLUGIN_LIMITS } from '../../packages/server/src/plugins/host/limits.ts';
-import { commandOf, type Sandbox } from '../../packages/server/src/plugins/host/sandbox.ts';
+import { type Sandbox, sandboxCommand } from '../../packages/server/src/plugins/host/sandbox.ts';
 import { PROBES, type Probe } from './escapes.mjs';
 import { GUEST, Plugins, sandboxOf } from './plugin.fixture.ts';
 
@@ -260,10 +260,10 @@ async function throughBubblewrapAlone(outside: Outside, sandbox: Sandbox, dir: s
     level: 'sealed',
     dir,
     entry: 'plugin.mjs',
-    guest: GUEST,
+    runtimeScript: GUEST,
     memoryBytes: PLUGIN_LIMITS.memoryBytes,
   } as const;
-  const command = commandOf(sandbox, inmate);
+  const command = sandboxCommand(sandbox, inmate);
   const node = command.args.lastIndexOf(sandbox.node.path);
   const run = async (name: string): Promise<void> => {
     const words = ['/plugin/alone.mjs', JSON.stringify({ name, facts: outside.facts })];

@@ -9,7 +9,7 @@ import swc from '@swc/wasm-typescript';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Gate } from '../../packages/server/src/plugins/grant/gate.ts';
 import { thisMachine } from '../../packages/server/src/plugins/grant/world.ts';
-import { asked, readManifestIn } from '../../packages/server/src/plugins/install/manifest.ts';
+import { readManifestIn, requestedGrants } from '../../packages/server/src/plugins/install/manifest.ts';
 import { needOf, type Offer, OffersShape } from '../../packages/server/src/plugins/offers/offers.ts';
 import { until } from '../support/until.ts';
 import { Plugins } from './plugin.fixture.ts';
@@ -68,7 +68,7 @@ describe.each(readdirSync(EXAMPLES))('the example %s', (name) => {
     const { manifest, offers, stops } = await load(name, SETTINGS[name]);
     const gate = new Gate({
       plugin: name,
-      grants: asked(manifest),
+      grants: requestedGrants(manifest),
       world: thisMachine('/usr/bin'),
       audit: () => undefined,
     });

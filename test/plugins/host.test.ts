@@ -271,7 +271,7 @@ describe('the level of a plugin', () => {
 describe('supervision', () => {
   it('gives five restarts in ten minutes, each a little later, and gets them back with time', () => {
     const clock = new TestClock();
-    const budget = new RestartBudget(clock, { restarts: 5, restartsWithinMs: 600_000 });
+    const budget = new RestartBudget(clock, { restarts: 5, restartWindowMs: 600_000 });
     const waits = Array.from({ length: 6 }, () => {
       clock.pass(1000);
       return budget.take();
@@ -311,10 +311,10 @@ describe('supervision', () => {
     expect([silent, asked]).toEqual([0, 10]);
     expect([heart.pong(10), heart.pong(12), heart.pong(0)]).toEqual([false, false, false]);
     // We read nothing on purpose.
-    heart.hold(true);
+    heart.suspend(true);
     clock.pass(10_000);
     expect(silent).toBe(0);
-    heart.hold(false);
+    heart.suspend(false);
     clock.pass(2000);
     expect(silent).toBe(1);
     clock.pass(10_000);

@@ -150,7 +150,7 @@ describe('a hostile plugin', () => {
     await until('it has made more', () => calls >= from + 500);
     // Slower is fine on a busy machine; faster is not.
     expect(((calls - from) / (performance.now() - at)) * 1000).toBeLessThan(700);
-    expect(host.facts.inFlight.asked).toBeLessThanOrEqual(64);
+    expect(host.facts.inFlight.received).toBeLessThanOrEqual(64);
     expect(stops).toEqual([]);
     expect(await bystander.invoke('echo', 1, 1000)).toEqual({ method: 'echo', params: 1 });
   });
@@ -176,7 +176,7 @@ describe('a hostile plugin', () => {
     const dir = plugins.folder('again', {
       'again.mjs': `${RAW} frame({ t: 'hello', protocol: 1 }); setInterval(() => frame({ t: 'failed', message: 'no' }), 20);`,
     });
-    const { host, stops } = await plugins.host({ guest: join(dir, 'again.mjs'), limits: { restarts: 0 } });
+    const { host, stops } = await plugins.host({ runtimeScript: join(dir, 'again.mjs'), limits: { restarts: 0 } });
     const startedAt = performance.now();
     expect(await codeOf(host.start())).toBe('plugin_stopped');
     expect(stops[0]?.reason).toEqual({ code: 'load_failed', message: 'no' });
@@ -192,7 +192,7 @@ describe('a hostile plugin', () => {
       ['other.mjs', 'It speaks version 99.'],
       ['rude.mjs', 'It did not greet first.'],
     ] as const) {
-      const { host, stops } = await plugins.host({ guest: join(dir, name), limits: { restarts: 0 } });
+      const { host, stops } = await plugins.host({ runtimeScript: join(dir, name), limits: { restarts: 0 } });
       expect(await codeOf(host.start())).toBe('plugin_stopped');
       expect(stops[0]?.reason).toEqual({ code: 'protocol', message: text });
     }

@@ -53,7 +53,7 @@ export class Plugins {
       entry: 'plugin.mjs',
       policy: { mayUseAnyHost: false, allowRestricted: true, trusted: false },
       sandbox: options.sandbox ?? (await sandboxOf()),
-      guest: GUEST,
+      runtimeScript: GUEST,
       call: async (method, params) => ({ method, params }),
       ...given,
       id,

@@ -1,14 +1,14 @@
 // OpenAI's chat completions: POST …/chat/completions.
 
 import { type Json, listOf, objectOf, stringOf } from './json.ts';
-import { type Chunk, type Protocol, paced, type Reply, sse, textsOf, userSaid } from './protocol.ts';
-import type { Said, Usage } from './talk.ts';
+import { type Chunk, type Protocol, paced, type Reply, sse, textsOf, userInput } from './protocol.ts';
+import type { InputPart, Usage } from './talk.ts';
 
 export const chat: Protocol = {
   name: 'chat',
   read: (body) => ({
     model: stringOf(body.model),
-    said: listOf(body.messages).flatMap(saidOf),
+    input: listOf(body.messages).flatMap(inputOf),
     tools: listOf(body.tools).map((tool) => {
       const { name, parameters } = objectOf(tool.function);
       return { name: stringOf(name), schema: objectOf(parameters) };
@@ -24,9 +24,9 @@ export const chat: Protocol = {
   failure: (status, message) => ({ error: { message, type: 'mock_error', param: null, code: String(status) } }),
 };
 
-function saidOf(message: Json): Said[] {
+function inputOf(message: Json): InputPart[] {
   if (message.role === 'tool') return [{ from: 'tool', text: textsOf(message.content).join('\n') }];
-  if (message.role === 'user') return userSaid(textsOf(message.content));
+  if (message.role === 'user') return userInput(textsOf(message.content));
   return message.role === 'assistant' ? [{ from: 'assistant' }] : [];
 }
 

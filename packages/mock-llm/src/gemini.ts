@@ -1,8 +1,8 @@
 // Google's Gemini: POST …/models/<model>:streamGenerateContent and :generateContent.
 
 import { type Json, listOf, objectOf, stringOf } from './json.ts';
-import { type Chunk, type Protocol, paced, type Reply, sse, textsOf, userSaid } from './protocol.ts';
-import type { Said } from './talk.ts';
+import { type Chunk, type Protocol, paced, type Reply, sse, textsOf, userInput } from './protocol.ts';
+import type { InputPart } from './talk.ts';
 
 /** Without `alt=sse` the stream is one JSON list, element by element. */
 const isSse = (url: URL): boolean => url.searchParams.get('alt') === 'sse';
@@ -11,7 +11,7 @@ export const gemini: Protocol = {
   name: 'gemini',
   read: (body, path) => ({
     model: /models\/([^/:]+):/.exec(path)?.[1] ?? '',
-    said: listOf(body.contents).flatMap(saidOf),
+    input: listOf(body.contents).flatMap(inputOf),
     tools: listOf(body.tools).flatMap((group) =>
       listOf(group.functionDeclarations).map((tool) => ({
         name: stringOf(tool.name),
@@ -28,14 +28,14 @@ export const gemini: Protocol = {
   }),
 };
 
-function saidOf({ role, parts }: Json): Said[] {
+function inputOf({ role, parts }: Json): InputPart[] {
   if (role === 'model') return [{ from: 'assistant' }];
-  const results = listOf(parts).flatMap((part): Said[] => {
+  const results = listOf(parts).flatMap((part): InputPart[] => {
     if (part.functionResponse === undefined) return [];
     const { output, error, content } = objectOf(objectOf(part.functionResponse).response);
     return [{ from: 'tool', text: stringOf(output) || stringOf(error) || stringOf(content) || JSON.stringify(part) }];
   });
-  return [...results, ...userSaid(textsOf(parts))];
+  return [...results, ...userInput(textsOf(parts))];
 }
 
 function partsOf({ answer }: Reply): Json[] {
@@ -43,8 +43,8 @@ function partsOf({ answer }: Reply): Json[] {
     const thought = answer.thought === undefined ? [] : [{ text: answer.thought, thought: true }];
     return [...thought, { text: answer.deltas.join('') }];
   }
-  const said = answer.text === undefined ? [] : [{ text: answer.text }];
-  return [...said, { functionCall: { name: answer.tool.name, args: objectOf(answer.input) } }];
+  const text = answer.text === undefined ? [] : [{ text: answer.text }];
+  return [...text, { functionCall: { name: answer.tool.name, args: objectOf(answer.input) } }];
 }
 
 const responseOf = ({ id, model, usage }: Reply, parts: readonly Json[], finishReason?: 'STOP'): Json => ({

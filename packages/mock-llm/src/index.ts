@@ -1,4 +1,4 @@
 // What @binnacle/mock-llm gives.
 
 export { type MockLlm, type MockLlmOptions, type MockRequest, startMockLlm } from './mock-llm.ts';
-export type { Answer, Asked, Said, Tool, Usage } from './talk.ts';
+export type { Answer, InputPart, ModelRequest, Tool, Usage } from './talk.ts';

@@ -1,14 +1,14 @@
 // Anthropic's Messages: POST …/messages.
 
 import { type Json, listOf, objectOf, stringOf } from './json.ts';
-import { type Chunk, type Protocol, paced, type Reply, sse, textsOf, userSaid } from './protocol.ts';
-import type { Said } from './talk.ts';
+import { type Chunk, type Protocol, paced, type Reply, sse, textsOf, userInput } from './protocol.ts';
+import type { InputPart } from './talk.ts';
 
 export const messages: Protocol = {
   name: 'messages',
   read: (body) => ({
     model: stringOf(body.model),
-    said: listOf(body.messages).flatMap(saidOf),
+    input: listOf(body.messages).flatMap(inputOf),
     tools: listOf(body.tools)
       // Those without a schema run at the provider.
       .filter((tool) => tool.input_schema !== undefined)
@@ -32,13 +32,13 @@ export const messages: Protocol = {
 };
 
 /** A message of the user may hold results of tools, and behind them what the user said meanwhile. */
-function saidOf({ role, content }: Json): Said[] {
+function inputOf({ role, content }: Json): InputPart[] {
   if (role === 'assistant') return [{ from: 'assistant' }];
   if (role !== 'user') return [];
   const results = listOf(content)
     .filter((block) => block.type === 'tool_result')
-    .map((block): Said => ({ from: 'tool', text: textsOf(block.content).join('\n') }));
-  return [...results, ...userSaid(textsOf(content))];
+    .map((block): InputPart => ({ from: 'tool', text: textsOf(block.content).join('\n') }));
+  return [...results, ...userInput(textsOf(content))];
 }
 
 const head = ({ id, model }: Reply): Json => ({
@@ -57,8 +57,8 @@ function blocksOf({ id, answer }: Reply): Json[] {
       answer.thought === undefined ? [] : [{ type: 'thinking', thinking: answer.thought, signature: 'mock' }];
     return [...thought, { type: 'text', text: answer.deltas.join('') }];
   }
-  const said = answer.text === undefined ? [] : [{ type: 'text', text: answer.text }];
-  return [...said, { type: 'tool_use', id: `toolu_${id}`, name: answer.tool.name, input: answer.input }];
+  const text = answer.text === undefined ? [] : [{ type: 'text', text: answer.text }];
+  return [...text, { type: 'tool_use', id: `toolu_${id}`, name: answer.tool.name, input: answer.input }];
 }
 
 function* stream(reply: Reply): Iterable<Chunk> {

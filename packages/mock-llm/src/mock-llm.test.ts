@@ -137,8 +137,8 @@ describe('Messages', () => {
       'message_delta',
       'message_stop',
     ]);
-    const said = events.map(({ delta }) => (delta as Json | undefined)?.text ?? '').join('');
-    expect(said).toBe('THINK so\nhi');
+    const text = events.map(({ delta }) => (delta as Json | undefined)?.text ?? '').join('');
+    expect(text).toBe('THINK so\nhi');
   });
 
   it('uses a tool, and hears what was said beside the result', async () => {
@@ -193,7 +193,7 @@ describe('the server', () => {
   it('keeps what it was asked, and lets a test answer', async () => {
     const body = { model: 'm', messages: [{ role: 'user', content: 'x' }] };
     const response = await post('/chat/completions', body, {
-      answer: ({ said }) => ({ kind: 'text', deltas: [`${said.length}`] }),
+      answer: ({ input: text }) => ({ kind: 'text', deltas: [`${text.length}`] }),
     });
     expect(await response.json()).toMatchObject({ choices: [{ message: { content: '1' } }] });
     expect(llm?.requests).toMatchObject([{ protocol: 'chat', path: '/chat/completions', body }]);
@@ -252,8 +252,8 @@ describe('the binary', () => {
 
   it('names the flag that it cannot read', async () => {
     const child = spawn(process.execPath, [BINARY, '--port', 'x'], { stdio: ['ignore', 'inherit', 'pipe'] });
-    const [told] = (await once(child.stderr, 'data')) as [Buffer];
-    expect(String(told)).toContain('--port takes a whole number');
+    const [stderr] = (await once(child.stderr, 'data')) as [Buffer];
+    expect(String(stderr)).toContain('--port takes a whole number');
     expect((await once(child, 'exit'))[0]).toBe(1);
   });
 });

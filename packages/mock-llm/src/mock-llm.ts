@@ -10,7 +10,7 @@ import { messages } from './messages.ts';
 import type { Protocol } from './protocol.ts';
 import { responses } from './responses.ts';
 import { answerOf } from './rules.ts';
-import { type Answer, type Asked, usageOf } from './talk.ts';
+import { type Answer, type ModelRequest, usageOf } from './talk.ts';
 
 /** The longest context of today's agents, as JSON. */
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
@@ -24,7 +24,7 @@ export interface MockLlmOptions {
   /** Between two words of a `SLOW` answer, in ms. Default 50. */
   readonly delayMs?: number;
   /** Asked first; undefined leaves the answer to the rules. */
-  readonly answer?: (asked: Asked, body: Json) => Answer | undefined;
+  readonly answer?: (request: ModelRequest, body: Json) => Answer | undefined;
 }
 
 /** One request to a model, as it came. */
@@ -33,7 +33,7 @@ export interface MockRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly body: Json;
-  readonly asked: Asked;
+  readonly parsed: ModelRequest;
 }
 
 export interface MockLlm {
@@ -90,7 +90,7 @@ const listen = (server: Server, port: number, host: string): Promise<void> =>
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  { delayMs = 50, answer: ask }: MockLlmOptions,
+  { delayMs = 50, answer: custom }: MockLlmOptions,
   keep: (made: MockRequest) => string,
 ): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://localhost');
@@ -100,21 +100,21 @@ async function answer(
   const text = await bodyOf(request);
   if (text === undefined) return send(response, 413, protocol.failure(413, `More than ${MAX_BODY_BYTES} bytes.`));
   const body = objectOf(JSON.parse(text));
-  const asked = protocol.read(body, path);
-  const id = keep({ protocol: protocol.name, path, headers: request.headers, body, asked });
-  const answer = ask?.(asked, body) ?? answerOf(asked, delayMs);
+  const parsed = protocol.read(body, path);
+  const id = keep({ protocol: protocol.name, path, headers: request.headers, body, parsed });
+  const answer = custom?.(parsed, body) ?? answerOf(parsed, delayMs);
   if (answer.kind === 'fail') return send(response, answer.status, protocol.failure(answer.status, answer.message));
-  const reply = { id, model: asked.model, answer, usage: usageOf(asked, answer) };
+  const reply = { id, model: parsed.model, answer, usage: usageOf(parsed, answer) };
   if (!protocol.isStream(body, url)) return send(response, 200, protocol.whole(reply));
   response.writeHead(200, {
     'content-type': protocol.streamType?.(url) ?? 'text/event-stream',
     'cache-control': 'no-cache',
   });
-  const gone = new AbortController();
-  response.once('close', () => gone.abort());
+  const closed = new AbortController();
+  response.once('close', () => closed.abort());
   for (const { text, pauseMs = 0 } of protocol.stream(reply, url)) {
-    if (pauseMs > 0) await sleep(pauseMs, undefined, { signal: gone.signal });
-    if (gone.signal.aborted) return;
+    if (pauseMs > 0) await sleep(pauseMs, undefined, { signal: closed.signal });
+    if (closed.signal.aborted) return;
     response.write(text);
   }
   response.end();

@@ -1,7 +1,7 @@
 // The shape of one protocol: how its requests are read and its answers written. Knows no socket.
 
 import type { Json } from './json.ts';
-import type { Answer, Asked, Said, Usage } from './talk.ts';
+import type { Answer, InputPart, ModelRequest, Usage } from './talk.ts';
 
 /** One thing on the wire of a stream. `pauseMs`: waited for before it. */
 export interface Chunk {
@@ -19,7 +19,7 @@ export interface Reply {
 
 export interface Protocol {
   readonly name: 'responses' | 'chat' | 'messages' | 'gemini';
-  read(body: Json, path: string): Asked;
+  read(body: Json, path: string): ModelRequest;
   isStream(body: Json, url: URL): boolean;
   /** `url`: of the request. */
   stream(reply: Reply, url: URL): Iterable<Chunk>;
@@ -42,7 +42,7 @@ export function* paced(answer: Extract<Answer, { readonly kind: 'text' }>): Iter
  */
 const OWN = /^\s*<([a-z][\w -]*)>[\s\S]*<\/\1>\s*$/i;
 
-export function userSaid(texts: readonly string[]): Said[] {
+export function userInput(texts: readonly string[]): InputPart[] {
   const text = texts.findLast((one) => one.trim() !== '' && !OWN.test(one));
   return text === undefined ? [] : [{ from: 'user', text }];
 }

@@ -1,8 +1,8 @@
 // OpenAI's Responses: POST …/responses.
 
 import { type Json, listOf, objectOf, stringOf } from './json.ts';
-import { type Chunk, type Protocol, paced, type Reply, sse, textsOf, userSaid } from './protocol.ts';
-import type { Said, Tool } from './talk.ts';
+import { type Chunk, type Protocol, paced, type Reply, sse, textsOf, userInput } from './protocol.ts';
+import type { InputPart, Tool } from './talk.ts';
 
 const OUTPUTS: ReadonlySet<unknown> = new Set([
   'function_call_output',
@@ -14,7 +14,7 @@ export const responses: Protocol = {
   name: 'responses',
   read: (body) => ({
     model: stringOf(body.model),
-    said: typeof body.input === 'string' ? userSaid([body.input]) : listOf(body.input).flatMap(saidOf),
+    input: typeof body.input === 'string' ? userInput([body.input]) : listOf(body.input).flatMap(inputOf),
     tools: listOf(body.tools).flatMap((tool) => toolsOf(tool)),
   }),
   isStream: (body) => body.stream === true,
@@ -23,10 +23,10 @@ export const responses: Protocol = {
   failure: (status, message) => ({ error: { type: status < 500 ? 'invalid_request_error' : 'server_error', message } }),
 };
 
-function saidOf(item: Json): Said[] {
+function inputOf(item: Json): InputPart[] {
   if (OUTPUTS.has(item.type)) return [{ from: 'tool', text: resultOf(item.output) }];
   if (item.type !== undefined && item.type !== 'message') return [];
-  if (item.role === 'user') return userSaid(textsOf(item.content));
+  if (item.role === 'user') return userInput(textsOf(item.content));
   return item.role === 'assistant' ? [{ from: 'assistant' }] : [];
 }
 

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { answerOf, pieces } from './rules.ts';
-import type { Said, Tool } from './talk.ts';
+import type { InputPart, Tool } from './talk.ts';
 
 const shell: Tool = { name: 'exec_command', schema: { properties: { cmd: { type: 'string' } }, required: ['cmd'] } };
-const asked = (said: readonly Said[], tools: readonly Tool[] = []) => ({ model: 'mock', said, tools });
-const user = (text: string): Said => ({ from: 'user', text });
+const request = (input: readonly InputPart[], tools: readonly Tool[] = []) => ({ model: 'mock', input, tools });
+const user = (text: string): InputPart => ({ from: 'user', text });
 
 describe('what the model answers', () => {
   it('is the last thing that a person said, in pieces that are never half a character', () => {
@@ -16,14 +16,14 @@ describe('what the model answers', () => {
         expect(pieces(text).length).toBeLessThanOrEqual(40);
       }),
     );
-    const answer = answerOf(asked([user('one'), { from: 'assistant' }, user('two three')]), 0);
+    const answer = answerOf(request([user('one'), { from: 'assistant' }, user('two three')]), 0);
     expect(answer).toEqual({ kind: 'text', deltas: ['two', ' three'] });
   });
 
   it('is a call of the shell with the command, and then what that gave', () => {
-    const said = [user('please RUNTOOL ls -a\nthanks')];
-    expect(answerOf(asked(said, [shell]), 0)).toEqual({ kind: 'tool', tool: shell, input: { cmd: 'ls -a' } });
-    const after = answerOf(asked([...said, { from: 'assistant' }, { from: 'tool', text: 'a.txt\n' }], [shell]), 0);
+    const input = [user('please RUNTOOL ls -a\nthanks')];
+    expect(answerOf(request(input, [shell]), 0)).toEqual({ kind: 'tool', tool: shell, input: { cmd: 'ls -a' } });
+    const after = answerOf(request([...input, { from: 'assistant' }, { from: 'tool', text: 'a.txt\n' }], [shell]), 0);
     expect(after).toEqual({ kind: 'text', deltas: ['The', ' tool', ' said:', ' a.txt'] });
   });
 
@@ -40,24 +40,24 @@ describe('what the model answers', () => {
       { name: 'read', schema: {} },
       { name: 'my_terminal', schema },
     ];
-    expect(answerOf(asked([user('RUNTOOL true')], tools), 0)).toMatchObject({
+    expect(answerOf(request([user('RUNTOOL true')], tools), 0)).toMatchObject({
       input: { command: ['bash', '-lc', 'true'], description: 'mock', timeout: 5 },
     });
   });
 
   it('says that there was no shell', () => {
-    const answer = answerOf(asked([user('RUNTOOL true')], [{ name: 'read', schema: {} }]), 0);
+    const answer = answerOf(request([user('RUNTOOL true')], [{ name: 'read', schema: {} }]), 0);
     expect(answer.kind === 'text' && answer.deltas.join('')).toBe('There is no shell among what I was offered: read.');
   });
 
   it('is slow, thoughtful or a failure on demand, and nothing without a message', () => {
-    expect(answerOf(asked([user('SLOW 3')]), 7)).toEqual({
+    expect(answerOf(request([user('SLOW 3')]), 7)).toEqual({
       kind: 'text',
       deltas: ['word1', ' word2', ' word3'],
       pauseMs: 7,
     });
-    expect(answerOf(asked([user('THINK it over')]), 0)).toMatchObject({ thought: 'it over' });
-    expect(answerOf(asked([user('FAIL 429')]), 0)).toMatchObject({ kind: 'fail', status: 429 });
-    expect(answerOf(asked([]), 0)).toEqual({ kind: 'text', deltas: ['Nothing was said.'] });
+    expect(answerOf(request([user('THINK it over')]), 0)).toMatchObject({ thought: 'it over' });
+    expect(answerOf(request([user('FAIL 429')]), 0)).toMatchObject({ kind: 'fail', status: 429 });
+    expect(answerOf(request([]), 0)).toEqual({ kind: 'text', deltas: ['Nothing was said.'] });
   });
 });

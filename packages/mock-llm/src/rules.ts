@@ -2,7 +2,7 @@
 
 import type { Json } from './json.ts';
 import { objectOf } from './json.ts';
-import type { Answer, Asked, Tool } from './talk.ts';
+import type { Answer, ModelRequest, Tool } from './talk.ts';
 
 /** A text is sent in at most so many pieces. */
 const MAX_PIECES = 40;
@@ -24,17 +24,17 @@ const COMMAND_ARGUMENTS = ['command', 'cmd', 'script', 'code', 'input'];
  * `SLOW <n>`: n words, `pauseMs` between them. `THINK <text>`: thinks it first. `FAIL <status>`: answers with that
  * status. Else it repeats the text.
  */
-export function answerOf(asked: Asked, pauseMs: number): Answer {
-  const last = asked.said.findLast((part) => part.from !== 'assistant');
+export function answerOf(request: ModelRequest, pauseMs: number): Answer {
+  const last = request.input.findLast((part) => part.from !== 'assistant');
   if (last === undefined) return { kind: 'text', deltas: ['Nothing was said.'] };
   if (last.from === 'tool') return { kind: 'text', deltas: pieces(`The tool said: ${last.text.trim()}`) };
   const { text } = last;
   const failure = FAIL.exec(text)?.[1];
   if (failure !== undefined) return { kind: 'fail', status: Number(failure), message: `As you wished: ${failure}.` };
   const [, how, command] = RUN_TOOL.exec(text) ?? [];
-  if (command !== undefined) return callShell(asked.tools, command.trim(), how === 'ASKTOOL');
+  if (command !== undefined) return callShell(request.tools, command.trim(), how === 'ASKTOOL');
   const slow = SLOW.exec(text)?.[1];
-  if (slow !== undefined) return { kind: 'text', deltas: words(Math.min(Number(slow), MAX_SLOW)), pauseMs };
+  if (slow !== undefined) return { kind: 'text', deltas: numberedDeltas(Math.min(Number(slow), MAX_SLOW)), pauseMs };
   const thought = THINK.exec(text)?.[1];
   const deltas = pieces(text);
   return thought === undefined ? { kind: 'text', deltas } : { kind: 'text', deltas, thought };
@@ -84,7 +84,8 @@ function anyOf(schema: Json): unknown {
   }
 }
 
-const words = (n: number): string[] => Array.from({ length: n }, (_, i) => `${i === 0 ? '' : ' '}word${i + 1}`);
+const numberedDeltas = (n: number): string[] =>
+  Array.from({ length: n }, (_, i) => `${i === 0 ? '' : ' '}word${i + 1}`);
 
 /** The text in some pieces, cut before spaces, so that no character is split. */
 export function pieces(text: string): string[] {

@@ -12,15 +12,15 @@ export interface Tool {
 }
 
 /** One piece of the conversation, oldest first. What the agent itself said before is left out. */
-export type Said =
+export type InputPart =
   | { readonly from: 'user'; readonly text: string }
   | { readonly from: 'tool'; readonly text: string }
   | { readonly from: 'assistant' };
 
 /** A request, whatever protocol it came by. */
-export interface Asked {
+export interface ModelRequest {
   readonly model: string;
-  readonly said: readonly Said[];
+  readonly input: readonly InputPart[];
   readonly tools: readonly Tool[];
 }
 
@@ -50,8 +50,8 @@ export type Answer =
   | { readonly kind: 'fail'; readonly status: number; readonly message: string };
 
 /** Nobody's tokens, but more for more text, and the same each time. */
-export function usageOf(asked: Asked, answer: Answer): Usage {
-  const input = asked.said.reduce((sum, part) => sum + (part.from === 'assistant' ? 0 : part.text.length), 0);
+export function usageOf(request: ModelRequest, answer: Answer): Usage {
+  const input = request.input.reduce((sum, part) => sum + (part.from === 'assistant' ? 0 : part.text.length), 0);
   const output =
     answer.kind === 'text'
       ? answer.deltas.join('').length

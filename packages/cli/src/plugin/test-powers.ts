@@ -2,7 +2,7 @@
 // that. Stored values last until the end of the test.
 
 import { BinnacleError } from '@binnacle/protocol';
-import { type Asking, Fetches, PluginPrograms, type Power, type Powers } from '@binnacle/server/plugin-host';
+import { Fetches, type PluginCaller, PluginPrograms, type Power, type Powers } from '@binnacle/server/plugin-host';
 import type { PermissionName } from '@binnacle/server/plugin-manifest';
 import { z } from 'zod';
 
@@ -74,7 +74,7 @@ export function standIns(real: readonly RealPower[], report: (line: string) => v
 }
 
 /** Answers reads: a test has no sessions and no conversations. */
-function nothing(name: 'readSessions' | 'readConversations', params: unknown, { gate }: Asking): unknown {
+function nothing(name: 'readSessions' | 'readConversations', params: unknown, { gate }: PluginCaller): unknown {
   const { op } = z.looseObject({ op: z.string() }).parse(params);
   gate.allow(name, {});
   if (op === 'list') return { items: [], next: null };

@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 import {
-  asked,
   bundledProgram,
   chooseLevel,
   type Decision,
@@ -21,6 +20,7 @@ import {
   powerNamed,
   probeSandbox,
   readOffers,
+  requestedGrants,
   residentBytes,
   type Sandbox,
   type Staged,
@@ -123,7 +123,7 @@ class PluginTest {
     };
     const gate = new Gate({
       plugin: manifest.id,
-      grants: asked(manifest),
+      grants: requestedGrants(manifest),
       world: thisMachine(process.env.PATH ?? ''),
       audit: (decision) => this.#decisions.push(decision),
     });
@@ -178,7 +178,7 @@ class PluginTest {
       config: manifest.config?.check(manifest.id, this.#config) ?? this.#config,
       policy: { ...policy, allowRestricted: true },
       sandbox: this.#sandbox,
-      guest: bundledProgram('plugin-guest.mjs'),
+      runtimeScript: bundledProgram('plugin-guest.mjs'),
       call: async (method, params, signal) => {
         const power = powerNamed(powers, method);
         if (power === undefined)

@@ -14,7 +14,7 @@ export { chooseLevel } from '../plugins/host/isolation-level.ts';
 export { probeSandbox, type Sandbox } from '../plugins/host/sandbox.ts';
 export { residentBytes } from '../plugins/host/supervision.ts';
 export { Installations, type Staged } from '../plugins/install/installation.ts';
-export { asked } from '../plugins/install/manifest.ts';
+export { requestedGrants } from '../plugins/install/manifest.ts';
 export { commandsOf } from '../plugins/offers/conversation-hooks.ts';
 export { type Before, Hooks } from '../plugins/offers/hooks.ts';
 export { readOffers } from '../plugins/offers/offer-problems.ts';
@@ -22,7 +22,7 @@ export { methodOf, needOf, type Offer, type Offers } from '../plugins/offers/off
 export { PluginTools, toolNameOf } from '../plugins/offers/tools.ts';
 export { deadlineOf } from '../plugins/powers/all.ts';
 export { Fetches } from '../plugins/powers/fetch.ts';
-export { type Asking, type Power, type Powers, powerNamed } from '../plugins/powers/powers.ts';
+export { type PluginCaller, type Power, type Powers, powerNamed } from '../plugins/powers/powers.ts';
 export { PluginPrograms } from '../plugins/powers/run-command.ts';
 
 /**

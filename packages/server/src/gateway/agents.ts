@@ -39,7 +39,7 @@ export async function openPlugins(context: GatewayContext, core: GatewayCore) {
   await programs.endLeft();
   const plugins = await Plugins.open({
     dataDir: dir,
-    guest: settings.pluginScript,
+    runtimeScript: settings.pluginScript,
     settings: () => config.current.plugins,
     editConfig: (path, value) => config.edit(path, value),
     stored: (plugin) => catalogue.pluginStorage.usage(plugin).keys,

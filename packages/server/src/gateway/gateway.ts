@@ -86,7 +86,7 @@ function powersOf(parts: GatewayParts): Powers {
     reading: readingOfPlugins({ sessions, conversations, liveness }),
     notices,
     turns: drivers.powers,
-    inlets: channels.powers(inbound),
+    channels: channels.powers(inbound),
   });
 }
 

@@ -4,14 +4,14 @@
 import type { BinnacleError, PluginInfo } from '@binnacle/protocol';
 import type { Gate } from './grant/gate.ts';
 import { needOf, type Offered, type OfferOf } from './offers/offers.ts';
-import type { KeptOffers } from './offers/stored-offers.ts';
+import type { StoredOffers } from './offers/stored-offers.ts';
 import { offersOf, problemOf } from './plugin-info.ts';
 
 export interface BrokenParts {
   readonly id: string;
   readonly problem: BinnacleError;
   readonly gate: Gate;
-  readonly kept: KeptOffers;
+  readonly storedOffers: StoredOffers;
   isEnabled(): boolean;
 }
 
@@ -27,7 +27,7 @@ export class BrokenPlugin {
   }
 
   get info(): PluginInfo {
-    const { id, problem, gate, kept, isEnabled } = this.#parts;
+    const { id, problem, gate, storedOffers, isEnabled } = this.#parts;
     return {
       id,
       name: id,
@@ -37,7 +37,7 @@ export class BrokenPlugin {
       state: isEnabled() ? 'refused' : 'off',
       problem: problemOf(problem),
       permissions: [],
-      offers: offersOf(id, kept.read(undefined), gate),
+      offers: offersOf(id, storedOffers.read(undefined), gate),
       settings: [],
       missing: [],
       pid: null,
@@ -48,9 +48,9 @@ export class BrokenPlugin {
   }
 
   hooks(): Offered<OfferOf<'hook'>>[] {
-    const { id, problem, gate, kept, isEnabled } = this.#parts;
+    const { id, problem, gate, storedOffers, isEnabled } = this.#parts;
     if (!isEnabled()) return [];
-    return kept.read(undefined).flatMap((offer) => {
+    return storedOffers.read(undefined).flatMap((offer) => {
       const { permission, args } = needOf(offer);
       if (offer.kind !== 'hook' || !gate.holds(permission, args)) return [];
       const refuse = (): Promise<never> => Promise.reject(problem);

@@ -27,8 +27,8 @@ export function inheritanceOf(of: {
   if (from === to) return null;
   const { grants, config, isTrusted, allowsRestricted } = settings;
   const permissions = PERMISSION_NAMES.filter((name) => grantIn(grants, name).kind !== 'denied');
-  const said = { config: config !== undefined, trusted: isTrusted, allowRestricted: allowsRestricted };
-  const names = Object.entries(said).flatMap(([name, isSaid]) => (isSaid ? [name] : []));
+  const present = { config: config !== undefined, trusted: isTrusted, allowRestricted: allowsRestricted };
+  const names = Object.entries(present).flatMap(([name, isPresent]) => (isPresent ? [name] : []));
   if (permissions.length + names.length + values === 0) return null;
   return { from, permissions, settings: names, values };
 }

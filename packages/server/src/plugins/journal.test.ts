@@ -152,11 +152,11 @@ describe('the log of a plugin', () => {
 
   it('ends a wait when its reader goes', async () => {
     const log = new PluginLog(dir, 'p');
-    const gone = new AbortController();
-    const waiting = log.next(60_000, gone.signal);
-    gone.abort();
+    const stop = new AbortController();
+    const waiting = log.next(60_000, stop.signal);
+    stop.abort();
     await waiting;
-    await log.next(60_000, gone.signal);
+    await log.next(60_000, stop.signal);
     log.close();
   });
 

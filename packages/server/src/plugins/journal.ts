@@ -61,13 +61,13 @@ export class Journal<Entry extends object> {
     this.#size += size;
     // Trims in steps: moving thousands of entries for each line would dominate the cost.
     if (this.#entries.length <= maxEntries * 1.5 && this.#size <= maxBytes * 1.5) return;
-    let gone = 0;
-    while (this.#entries.length - gone > maxEntries || this.#size > maxBytes) {
-      this.#size -= this.#sizes[gone] ?? 0;
-      gone += 1;
+    let dropped = 0;
+    while (this.#entries.length - dropped > maxEntries || this.#size > maxBytes) {
+      this.#size -= this.#sizes[dropped] ?? 0;
+      dropped += 1;
     }
-    this.#entries = this.#entries.slice(gone);
-    this.#sizes = this.#sizes.slice(gone);
+    this.#entries = this.#entries.slice(dropped);
+    this.#sizes = this.#sizes.slice(dropped);
   }
 
   flush(): void {

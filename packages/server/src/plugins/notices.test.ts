@@ -9,11 +9,11 @@ test('the last 200 notices are kept, numbered without a hole, and told to who li
   stop();
   const last = notices.add({ plugin: 'p', title: 'last', text: '' });
   expect(heard).toEqual(all.map(({ n }) => n));
-  const { notices: kept, next } = notices.after();
-  expect(kept.length).toBe(200);
-  expect(kept.at(-1)).toEqual(last);
+  const { notices: stored, next } = notices.after();
+  expect(stored.length).toBe(200);
+  expect(stored.at(-1)).toEqual(last);
   expect(next).toBe(last.n);
-  expect(kept.map(({ n }) => n)).toEqual(Array.from({ length: 200 }, (_, i) => next - 199 + i));
+  expect(stored.map(({ n }) => n)).toEqual(Array.from({ length: 200 }, (_, i) => next - 199 + i));
   expect(notices.after(next - 1).notices).toEqual([last]);
   expect(notices.after(next)).toEqual({ notices: [], next });
 });

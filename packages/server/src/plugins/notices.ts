@@ -2,10 +2,10 @@
 
 import type { NoticeList, PluginNotice } from '@binnacle/protocol';
 
-const MAX_KEPT = 200;
+const MAX_NOTICES = 200;
 
 export class Notices {
-  readonly #kept: PluginNotice[] = [];
+  readonly #notices: PluginNotice[] = [];
   readonly #listeners = new Set<(notice: PluginNotice) => void>();
   /** Starts at the current time, so that numbers after a restart exceed those before. */
   #last = Date.now();
@@ -14,15 +14,15 @@ export class Notices {
   add(notice: Pick<PluginNotice, 'plugin' | 'title' | 'text'>): PluginNotice {
     this.#last += 1;
     const { plugin, title, text } = notice;
-    const told = { n: this.#last, at: Date.now(), plugin, title, text };
-    this.#kept.push(told);
-    if (this.#kept.length > MAX_KEPT) this.#kept.shift();
-    for (const listener of [...this.#listeners]) listener(told);
-    return told;
+    const stored = { n: this.#last, at: Date.now(), plugin, title, text };
+    this.#notices.push(stored);
+    if (this.#notices.length > MAX_NOTICES) this.#notices.shift();
+    for (const listener of [...this.#listeners]) listener(stored);
+    return stored;
   }
 
   after(n = 0): NoticeList {
-    return { notices: this.#kept.filter((notice) => notice.n > n), next: this.#last };
+    return { notices: this.#notices.filter((notice) => notice.n > n), next: this.#last };
   }
 
   /** Returns the function that ends the listening. */

@@ -17,24 +17,24 @@ export function permissionsOf(
   needed: ReadonlySet<PermissionName> = new Set(),
 ): PluginPermission[] {
   return PERMISSION_NAMES.flatMap((name): PluginPermission[] => {
-    const asked = asks.get(name);
+    const request = asks.get(name);
     const granted = grantIn(grants, name);
-    if (asked === undefined && granted.kind === 'denied') return [];
-    const wanted = asked?.grant ?? DENIED;
-    const missing = lacking(name, granted, wanted);
+    if (request === undefined && granted.kind === 'denied') return [];
+    const requested = request?.grant ?? DENIED;
+    const missing = lacking(name, granted, requested);
     const { sentence, narrowing } = permission(name);
     return [
       {
         permission: name,
         sentence,
-        asked: asked === undefined ? false : spellGrant(name, asked.grant),
-        reason: asked?.reason ?? '',
+        asked: request === undefined ? false : spellGrant(name, request.grant),
+        reason: request?.reason ?? '',
         granted: spellGrant(name, granted),
         key: configKey(id, name),
         missing: missing === undefined ? false : spellGrant(name, missing),
-        narrowed: missing === undefined && wider(name, granted, wanted) !== undefined,
+        narrowed: missing === undefined && wider(name, granted, requested) !== undefined,
         needed: missing !== undefined && needed.has(name),
-        both: spellGrant(name, together(name, granted, wanted)),
+        both: spellGrant(name, together(name, granted, requested)),
         limits: narrowing === null ? null : narrowing.items.replaceAll('`', ''),
       },
     ];

@@ -12,23 +12,23 @@ import { PluginHost } from './host/host.ts';
 import type { Level } from './host/isolation-level.ts';
 import type { PluginLimits } from './host/limits.ts';
 import type { Sandbox } from './host/sandbox.ts';
-import { type AfterStop, endOf, type StopReason } from './host/stop-reason.ts';
-import type { Installed } from './install/install-record.ts';
+import { type AfterStop, describeEnd, type StopReason } from './host/stop-reason.ts';
+import type { Installation } from './install/install-record.ts';
 import type { Staged } from './install/installation.ts';
 import { readOffers } from './offers/offer-problems.ts';
 import { methodOf, needOf, type Offer, type Offered, type OfferKind, type OfferOf } from './offers/offers.ts';
-import type { KeptOffers } from './offers/stored-offers.ts';
+import type { StoredOffers } from './offers/stored-offers.ts';
 import { offersOf, permissionsOf, problemOf, settingsOf } from './plugin-info.ts';
 import type { PluginLog } from './plugin-log.ts';
 import { deadlineOf } from './powers/all.ts';
 import { type Powers, powerNamed } from './powers/powers.ts';
 
 export interface PluginParts {
-  readonly installed: Installed;
+  readonly installed: Installation;
   readonly settings: PluginSettings;
   readonly output: PluginLog;
-  readonly kept: KeptOffers;
-  readonly guest: string;
+  readonly storedOffers: StoredOffers;
+  readonly runtimeScript: string;
   readonly limits: Partial<PluginLimits>;
   readonly world: World;
   readonly audit: PluginAudit;
@@ -60,7 +60,7 @@ export class Plugin {
   /** Permissions with a denied call since their last grant or revocation. */
   readonly #denied = new Set<PermissionName>();
   /** Grants that a person has just made, and that the config file is about to contain. */
-  readonly #said = new Map<PermissionName, string>();
+  readonly #announced = new Map<PermissionName, string>();
   /** Serializes the changes of the process. */
   #work: Promise<void> = Promise.resolve();
   #isClosed = false;
@@ -79,7 +79,7 @@ export class Plugin {
         audit.decided(decision);
       },
     });
-    this.#offers = parts.kept.read(installed.record.hash);
+    this.#offers = parts.storedOffers.read(installed.record.hash);
   }
 
   get info(): PluginInfo {
@@ -108,7 +108,7 @@ export class Plugin {
     return this.#parts.output;
   }
 
-  get installed(): Installed {
+  get installed(): Installation {
     return this.#parts.installed;
   }
 
@@ -148,7 +148,7 @@ export class Plugin {
   apply(settings: PluginSettings): Promise<void> {
     if (this.#isClosed) return this.#work;
     this.#settings = settings;
-    this.#tellGrants(this.#gate.grants, settings.grants);
+    this.#auditGrants(this.#gate.grants, settings.grants);
     this.#gate.replace(settings.grants);
     this.#parts.changed();
     if (this.#isOutdated()) this.#stopSoon();
@@ -164,9 +164,9 @@ export class Plugin {
    * config file is not audited again. The caller must call the returned function when the file is in force or could not
    * be written.
    */
-  said(name: PermissionName, value: PluginGrantValue): () => void {
-    this.#said.set(name, JSON.stringify(value));
-    return () => this.#said.delete(name);
+  announceGrant(name: PermissionName, value: PluginGrantValue): () => void {
+    this.#announced.set(name, JSON.stringify(value));
+    return () => this.#announced.delete(name);
   }
 
   restart(): Promise<void> {
@@ -213,7 +213,7 @@ export class Plugin {
   }
 
   async #launch(): Promise<void> {
-    const { powers, guest, limits, log, changed } = this.#parts;
+    const { powers, runtimeScript, limits, log, changed } = this.#parts;
     // At most one process, whatever the number of callers.
     if (this.#isClosed || this.#host !== undefined) return;
     const settings = this.#settings;
@@ -235,7 +235,7 @@ export class Plugin {
         config,
         policy: policyOf(settings),
         sandbox,
-        guest,
+        runtimeScript,
         limits,
         call: async (method, params, signal) => {
           const all = powers();
@@ -293,10 +293,10 @@ export class Plugin {
   }
 
   /** Takes the offers of the loaded entry. Throws for an invalid offer, which ends the process. */
-  #ready(given: unknown): void {
-    this.#offers = readOffers(given);
+  #ready(offers: unknown): void {
+    this.#offers = readOffers(offers);
     this.#problem = undefined;
-    this.#parts.kept.keep(this.#parts.installed.record.hash, this.#offers);
+    this.#parts.storedOffers.keep(this.#parts.installed.record.hash, this.#offers);
     this.output.add('gateway', `It runs, ${this.#level ?? ''}.`);
     for (const offer of this.#offers) this.#auditOffer(offer);
     this.#parts.changed();
@@ -317,7 +317,7 @@ export class Plugin {
         ? 'It is disabled until its files or its settings change, or somebody restarts it.'
         : 'It is disabled: it ended too often.';
     const then = { restarting: 'It is started again.', stopped: '', disabled };
-    this.output.add('gateway', `${endOf('It', reason)} ${then[next]}`.trim());
+    this.output.add('gateway', `${describeEnd('It', reason)} ${then[next]}`.trim());
     changed();
   }
 
@@ -332,13 +332,14 @@ export class Plugin {
   }
 
   /** Audits and logs changed grants. The author of a change in the file is unknown here. */
-  #tellGrants(before: Grants, now: Grants): void {
+  #auditGrants(before: Grants, now: Grants): void {
     for (const name of PERMISSION_NAMES) {
       const [was, is] = [before, now].map((grants) => JSON.stringify(spellGrant(name, grantIn(grants, name))));
       if (was === is) continue;
       const what = is === 'false' ? 'revoke' : 'grant';
       this.#denied.delete(name);
-      if (this.#said.get(name) !== is) this.#parts.audit.did(this.id, what, `${name} ${is ?? ''}`.slice(0, 500), null);
+      if (this.#announced.get(name) !== is)
+        this.#parts.audit.did(this.id, what, `${name} ${is ?? ''}`.slice(0, 500), null);
       this.output.add('gateway', `${name} is ${is} now.`);
     }
   }

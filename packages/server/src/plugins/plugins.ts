@@ -24,12 +24,12 @@ import { chooseLevel, type Level } from './host/isolation-level.ts';
 import type { PluginLimits } from './host/limits.ts';
 import { probeSandbox, type Sandbox } from './host/sandbox.ts';
 import { type Inherit, inheritanceOf, otherOrigin } from './inheritance.ts';
-import { consentedIn, type Installed, needsConsent } from './install/install-record.ts';
+import { consentedIn, type Installation, needsConsent } from './install/install-record.ts';
 import { Installations } from './install/installation.ts';
 import { readManifestIn } from './install/manifest.ts';
-import type { Asker } from './install/scan-limits.ts';
+import type { InstallCaller } from './install/scan-limits.ts';
 import type { Offered, OfferKind, OfferOf, Offers } from './offers/offers.ts';
-import { KeptOffers } from './offers/stored-offers.ts';
+import { StoredOffers } from './offers/stored-offers.ts';
 import { Plugin } from './plugin.ts';
 import { permissionsOf, problemOf } from './plugin-info.ts';
 import { PluginLog } from './plugin-log.ts';
@@ -38,7 +38,7 @@ import type { Powers } from './powers/powers.ts';
 export interface PluginsParts {
   readonly dataDir: string;
   /** Path of the script that runs in a plugin's process. */
-  readonly guest: string;
+  readonly runtimeScript: string;
   /** Returns the plugin settings of the current config file. */
   settings(): ReadonlyMap<string, PluginSettings>;
   /** Sets a key of the config file, or removes it (undefined), and applies the file. */
@@ -81,7 +81,7 @@ export class Plugins implements Offers {
 
   private constructor(parts: PluginsParts) {
     this.#parts = parts;
-    const script = join(dirname(parts.guest), 'plugin-types.mjs');
+    const script = join(dirname(parts.runtimeScript), 'plugin-types.mjs');
     this.#installations = new Installations(join(parts.dataDir, 'plugins'), { script });
     this.#audit = new PluginAudit(this.#stateDir);
   }
@@ -157,8 +157,8 @@ export class Plugins implements Offers {
    * Describes a plugin before its installation. Throws `unsafe_plugin`, `bad_manifest`, `bad_typescript`,
    * `too_many_installs`, and `client_closed` if the caller has disconnected.
    */
-  async preview(path: string, asker: Asker): Promise<PluginPreview> {
-    const { manifest, digest } = await this.#installations.preview(path, asker);
+  async preview(path: string, caller: InstallCaller): Promise<PluginPreview> {
+    const { manifest, digest } = await this.#installations.preview(path, caller);
     const before = this.#plugins.get(manifest.id);
     const consented = before === undefined ? NONE : consentedIn(before.installed.record);
     const settings = this.#settingsOf(manifest.id);
@@ -187,21 +187,21 @@ export class Plugins implements Offers {
   async install(
     path: string,
     digest: string,
-    asker: Asker,
+    caller: InstallCaller,
     grants: Readonly<Record<string, PluginGrantValue>> = {},
     inherit?: Inherit,
   ): Promise<PluginInfo> {
-    const { by } = asker;
+    const { by } = caller;
     const spelled = Object.entries(grants).map(([permission, value]) => spelledGrant(permission, value));
     const { id } = await readManifestIn(path);
     let started: Promise<void> | undefined;
-    const plugin = await this.#turn(id, async () => {
+    const plugin = await this.#serially(id, async () => {
       const inherits = await this.#inherits(id, path);
       if (inherits !== null && inherit === undefined) throw otherOrigin(id, inherits);
       const isFresh = inherits !== null && inherit === 'nothing';
       // Comes first: an interruption leaves the earlier plugin without its grants, never the new plugin with them.
       const ready = isFresh ? () => this.#disinherit(id) : async () => undefined;
-      const installed = await this.#installations.install(path, digest, Date.now(), { asker, ready });
+      const installed = await this.#installations.install(path, digest, Date.now(), { caller, ready });
       this.#audit.did(id, 'install', `${installed.record.version} ${installed.record.hash}`, by);
       const before = this.#plugins.get(id);
       // Replaces the earlier plugin before that one closes, so that a hook that fails closed is in force throughout.
@@ -226,7 +226,7 @@ export class Plugins implements Offers {
    * editing the config file.
    */
   remove(id: string, by: string): Promise<void> {
-    return this.#turn(id, async () => {
+    return this.#serially(id, async () => {
       this.info(id);
       // Comes first: no grant outlives its plugin.
       if (this.#parts.settings().has(id)) await this.#parts.editConfig(['plugins', 'entries', id], undefined);
@@ -234,7 +234,7 @@ export class Plugins implements Offers {
       await this.#installations.remove(id);
       this.#plugins.delete(id);
       this.#broken.delete(id);
-      this.#keptOf(id).forget();
+      this.#storedOffersOf(id).forget();
       this.#log(id).clear();
       this.#changed();
       this.#parts.forget(id);
@@ -248,7 +248,7 @@ export class Plugins implements Offers {
    * file.
    */
   grant(id: string, permission: string, value: PluginGrantValue, by: string): Promise<PluginInfo> {
-    return this.#turn(id, async () => {
+    return this.#serially(id, async () => {
       this.info(id);
       const spelled = spelledGrant(permission, value);
       await this.#grantInFile(id, spelled.permission, spelled.value, by);
@@ -257,7 +257,7 @@ export class Plugins implements Offers {
   }
 
   setEnabled(id: string, isEnabled: boolean, by: string): Promise<PluginInfo> {
-    return this.#turn(id, async () => {
+    return this.#serially(id, async () => {
       this.info(id);
       this.#audit.did(id, isEnabled ? 'start' : 'stop', '', by);
       await this.#parts.editConfig(['plugins', 'entries', id, 'enabled'], isEnabled ? undefined : false);
@@ -308,7 +308,7 @@ export class Plugins implements Offers {
   async #grantInFile(id: string, permission: PermissionName, value: PluginGrantValue, by: string): Promise<void> {
     this.#audit.did(id, value === false ? 'revoke' : 'grant', `${permission} ${JSON.stringify(value)}`, by);
     const path = ['plugins', 'entries', id, 'permissions', permission];
-    const forget = this.#plugins.get(id)?.said(permission, value);
+    const forget = this.#plugins.get(id)?.announceGrant(permission, value);
     try {
       await this.#parts.editConfig(path, value === false ? undefined : value);
       await this.#applied(id);
@@ -330,15 +330,15 @@ export class Plugins implements Offers {
     return join(this.#parts.dataDir, 'plugin-state');
   }
 
-  #add(installed: Installed): Plugin {
-    const { guest, log, limits = {} } = this.#parts;
+  #add(installed: Installation): Plugin {
+    const { runtimeScript, log, limits = {} } = this.#parts;
     const { id } = installed.record;
     const plugin = new Plugin({
       installed,
       settings: this.#settingsOf(id),
       output: this.#log(id),
-      kept: this.#keptOf(id),
-      guest,
+      storedOffers: this.#storedOffersOf(id),
+      runtimeScript,
       limits,
       world: thisMachine(process.env.PATH ?? DEFAULT_PATH),
       audit: this.#audit,
@@ -358,7 +358,10 @@ export class Plugins implements Offers {
     const { grants, isEnabled } = this.#settingsOf(id);
     const world = thisMachine(process.env.PATH ?? DEFAULT_PATH);
     const gate = new Gate({ plugin: id, grants, world, audit: (decision) => this.#audit.decided(decision) });
-    this.#broken.set(id, new BrokenPlugin({ id, problem, gate, kept: this.#keptOf(id), isEnabled: () => isEnabled }));
+    this.#broken.set(
+      id,
+      new BrokenPlugin({ id, problem, gate, storedOffers: this.#storedOffersOf(id), isEnabled: () => isEnabled }),
+    );
     this.#changed();
   }
 
@@ -368,8 +371,8 @@ export class Plugins implements Offers {
     return log;
   }
 
-  #keptOf(id: string): KeptOffers {
-    return new KeptOffers(this.#stateDir, id, this.#parts.log);
+  #storedOffersOf(id: string): StoredOffers {
+    return new StoredOffers(this.#stateDir, id, this.#parts.log);
   }
 
   /** Returns the sandbox, probed once, when the first process needs it. */
@@ -397,7 +400,7 @@ export class Plugins implements Offers {
     return plugin;
   }
 
-  #turn<T>(id: string, work: () => Promise<T>): Promise<T> {
+  #serially<T>(id: string, work: () => Promise<T>): Promise<T> {
     const done = (this.#work.get(id) ?? Promise.resolve()).then(() => {
       if (this.#isClosed) throw new BinnacleError('going_away');
       return work();

@@ -9,7 +9,7 @@ const MAX_ITEMS = 17;
 const MAX_REASON = 300;
 
 /** Returns an argument; undefined if it is missing. */
-export function argument(args: unknown, name: string): unknown {
+export function argumentOf(args: unknown, name: string): unknown {
   if (typeof args !== 'object' || args === null || !Object.hasOwn(args, name)) return undefined;
   return (args as Readonly<Record<string, unknown>>)[name];
 }
@@ -18,7 +18,7 @@ export function argument(args: unknown, name: string): unknown {
 export function onlyArguments(args: unknown, names: readonly string[]): object {
   const found: Record<string, unknown> = {};
   for (const name of names) {
-    const value = argument(args, name);
+    const value = argumentOf(args, name);
     if (value !== undefined) found[name] = Array.isArray(value) ? value.slice(0, MAX_ITEMS) : value;
   }
   return found;

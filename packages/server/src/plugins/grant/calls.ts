@@ -14,9 +14,9 @@ import {
   readKeyItem,
   spellKeyItem,
 } from './config-keys.ts';
-import { type Fetch, placeOf, readFetch } from './fetch-call.ts';
+import { endpointOf, type Fetch, readFetch } from './fetch-call.ts';
 import type { Grant } from './grants.ts';
-import { type HostItem, itemFor, type Place, reaches, readHostItem, spellHostItem } from './hosts.ts';
+import { type Endpoint, type HostItem, itemFor, reaches, readHostItem, spellHostItem } from './hosts.ts';
 import {
   CHANNEL_NAME,
   COMMAND_NAME,
@@ -39,7 +39,7 @@ export interface World {
 }
 
 /** A grant that is not denied. */
-export type Held = Exclude<Grant, { readonly kind: 'denied' }>;
+export type OpenGrant = Exclude<Grant, { readonly kind: 'denied' }>;
 
 /** The item of a grant that would allow a call. `never`: the reason why no grant does. */
 export type Opener = { readonly item: string } | { readonly never: string } | 'whole';
@@ -54,7 +54,7 @@ export interface Rule<Call> {
   settle?(call: Call, world: World): Call;
   /** Returns the subject of a call for the audit, never its content. */
   target(call: Call): string;
-  opens(held: Held, call: Call, world: World): boolean;
+  opens(grant: OpenGrant, call: Call, world: World): boolean;
   /** Returns the item that a grant would need. */
   opener(call: Call, world: World): Opener;
 }
@@ -88,8 +88,8 @@ const MAX_ARGS = 1024;
 /** Maximum bytes of an argument: Linux allows 128 KiB with the NUL at the end. */
 const MAX_ARG_BYTES = 128 * 1024 - 1;
 const MAX_TEXT_BYTES = 1024 * 1024;
-export const MAX_TIMEOUT_MS = 10 * 60_000;
-export const DEFAULT_TIMEOUT_MS = 30_000;
+export const MAX_COMMAND_TIMEOUT_MS = 10 * 60_000;
+export const DEFAULT_COMMAND_TIMEOUT_MS = 30_000;
 
 const text = (max: number) =>
   z
@@ -112,7 +112,7 @@ const RunArgs = z
       .refine((path) => posix.isAbsolute(path), 'an absolute path')
       .transform((path) => posix.normalize(path))
       .optional(),
-    timeoutMs: z.int().min(1).max(MAX_TIMEOUT_MS).default(DEFAULT_TIMEOUT_MS),
+    timeoutMs: z.int().min(1).max(MAX_COMMAND_TIMEOUT_MS).default(DEFAULT_COMMAND_TIMEOUT_MS),
     stdin: z.string().max(MAX_TEXT_BYTES).default(''),
   })
   .transform(({ argv: [first = '', ...args], cwd, timeoutMs, stdin }, ctx): RunCall => {
@@ -175,7 +175,7 @@ export const RULES = {
       return { ...call, file, argv: [file, ...call.argv.slice(1)] };
     },
     target: ({ program }) => program,
-    opens: (held, call, world) => held.kind === 'all' || held.items.some((item) => isSameProgram(item, call, world)),
+    opens: (grant, call, world) => grant.kind === 'all' || grant.items.some((item) => isSameProgram(item, call, world)),
     opener: ({ program }) => (typeof readProgramItem(program) === 'string' ? 'whole' : { item: program }),
   } satisfies Rule<RunCall>,
   writeConfigFile: {
@@ -185,7 +185,7 @@ export const RULES = {
     about: ['key'],
     isWhole: false,
     target: ({ path }) => path.join('.'),
-    opens: (held, { path }) => opensKey(keysOf(held, 'write'), path, 'write'),
+    opens: (grant, { path }) => opensKey(keysOf(grant, 'write'), path, 'write'),
     opener: ({ path }) => keyOpener(path, 'write'),
   } satisfies Rule<WriteCall>,
   readConfigFile: {
@@ -193,7 +193,7 @@ export const RULES = {
     about: ['key'],
     isWhole: false,
     target: ({ path }) => path.join('.'),
-    opens: (held, { path }) => opensKey(keysOf(held, 'read'), path, 'read') || opensSome(keysOf(held, 'read'), path),
+    opens: (grant, { path }) => opensKey(keysOf(grant, 'read'), path, 'read') || opensSome(keysOf(grant, 'read'), path),
     opener: ({ path }) => keyOpener(path, 'read'),
   } satisfies Rule<ReadCall>,
   net: {
@@ -201,8 +201,8 @@ export const RULES = {
     about: ['url', 'method'],
     isWhole: false,
     target: (call) => `${call.method} ${new URL(call.url).origin}`,
-    opens: (held, call, world) => hostsOf(held).some((item) => reaches(item, placeOf(call), world.own())),
-    opener: (call) => hostOpener(placeOf(call)),
+    opens: (grant, call, world) => hostsOf(grant).some((item) => reaches(item, endpointOf(call), world.own())),
+    opener: (call) => hostOpener(endpointOf(call)),
   } satisfies Rule<Fetch>,
   tools: nameRule(TOOL_NAME),
   hooks: {
@@ -210,7 +210,7 @@ export const RULES = {
     about: ['on'],
     isWhole: false,
     target: ({ on }) => on,
-    opens: (held, { on }) => held.kind === 'all' || held.items.includes(on),
+    opens: (grant, { on }) => grant.kind === 'all' || grant.items.includes(on),
     opener: ({ on }) => ({ item: on }),
   } satisfies Rule<{ readonly on: HookName }>,
   httpRoutes: wholeRule(
@@ -266,13 +266,13 @@ function nameRule(pattern: RegExp, closed: readonly string[] = []): Rule<NameCal
     about: ['name'],
     isWhole: false,
     target: ({ name }) => name,
-    opens: (held, { name }) => held.kind === 'all' || held.items.includes(name),
+    opens: (grant, { name }) => grant.kind === 'all' || grant.items.includes(name),
     opener: ({ name }) => ({ item: name }),
   };
 }
 
 function wholeRule<Call>(args: z.ZodType<Call>, about: readonly string[], target: (call: Call) => string): Rule<Call> {
-  return { args, about, isWhole: true, target, opens: (held) => held.kind === 'all', opener: () => 'whole' };
+  return { args, about, isWhole: true, target, opens: (grant) => grant.kind === 'all', opener: () => 'whole' };
 }
 
 /**
@@ -287,13 +287,13 @@ const fileOf = (program: string, world: World): string | undefined =>
   program.includes('/') ? program : world.find(program);
 
 /** Returns the items of a grant. A whole grant becomes an item, so that there is only one way to judge. */
-export function keysOf(held: Held, doing: Doing): KeyPath[] {
-  const items = held.kind === 'all' ? [ALL_KEYS] : held.items;
+export function keysOf(grant: OpenGrant, doing: Doing): KeyPath[] {
+  const items = grant.kind === 'all' ? [ALL_KEYS] : grant.items;
   return items.map((item) => readKeyItem(item, doing)).filter((path) => typeof path !== 'string');
 }
 
-export function hostsOf(held: Held): HostItem[] {
-  const items = held.kind === 'all' ? ['*'] : held.items;
+export function hostsOf(grant: OpenGrant): HostItem[] {
+  const items = grant.kind === 'all' ? ['*'] : grant.items;
   return items.map(readHostItem).filter((item) => typeof item !== 'string');
 }
 
@@ -304,7 +304,7 @@ function keyOpener(path: KeyPath, doing: Doing): Opener {
     : { never: `no plugin may ${doing} ${path.join('.')}` };
 }
 
-export function hostOpener(place: Place): Opener {
+export function hostOpener(place: Endpoint): Opener {
   const item = itemFor(place);
   return typeof item === 'string' ? { never: item } : { item: spellHostItem(item) };
 }

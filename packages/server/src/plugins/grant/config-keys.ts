@@ -114,9 +114,9 @@ export const opensSome = (items: readonly KeyPath[], path: KeyPath): boolean =>
   );
 
 /** Returns whether `granted` includes all of `asked`. */
-export function coversKey(granted: KeyPath, asked: KeyPath, doing: Doing): boolean {
-  if (!isPrefix(granted, asked)) return false;
-  const keys = CONFIG_KEYS.filter((key) => opensRow(asked, key, doing));
+export function coversKey(granted: KeyPath, requested: KeyPath, doing: Doing): boolean {
+  if (!isPrefix(granted, requested)) return false;
+  const keys = CONFIG_KEYS.filter((key) => opensRow(requested, key, doing));
   return keys.every((key) => opensRow(granted, key, doing));
 }
 

@@ -1,7 +1,7 @@
 // An HTTP request of a plugin, in the canonical form that is both checked and sent. Sends nothing, resolves nothing.
 
 import { z } from 'zod';
-import { canonicalHost, type Place, spellHost } from './hosts.ts';
+import { canonicalHost, type Endpoint, spellHost } from './hosts.ts';
 
 export interface Fetch {
   /** Scheme, host in punycode or numbers, path and query; without userinfo, fragment or default port. */
@@ -77,7 +77,7 @@ function readUrl(text: string): Pick<Fetch, 'url' | 'host' | 'port'> | string {
   return { url: url.href, host, port };
 }
 
-export const placeOf = ({ url, host, port }: Fetch): Place => ({
+export const endpointOf = ({ url, host, port }: Fetch): Endpoint => ({
   host,
   port,
   isUsualPort: USUAL[new URL(url).protocol] === port,

@@ -17,8 +17,8 @@ describe('the gate of a plugin', () => {
       const { args, opens, closes } = CALLS[name];
       const outcome = (value: unknown): string[] => {
         const { ask, decisions } = gateOf(value === undefined ? {} : { [name]: value });
-        const came = ask(name, args);
-        return [typeof came === 'string' ? came : 'came', ...decisions.map(({ outcome }) => outcome)];
+        const result = ask(name, args);
+        return [typeof result === 'string' ? result : 'came', ...decisions.map(({ outcome }) => outcome)];
       };
       expect(outcome(undefined)).toEqual(['permission_denied', 'denied']);
       expect(outcome(false)).toEqual(['permission_denied', 'denied']);
@@ -62,9 +62,9 @@ describe('the gate of a plugin', () => {
     fc.assert(
       fc.property(fc.oneof(fc.jsonValue(), mutated), (value) => {
         for (const { ask } of gates) {
-          const came = ask(name, value);
-          if (typeof came === 'string')
-            expect(['bad_request', 'permission_denied', 'not_grantable', 'command_not_found']).toContain(came);
+          const result = ask(name, value);
+          if (typeof result === 'string')
+            expect(['bad_request', 'permission_denied', 'not_grantable', 'command_not_found']).toContain(result);
         }
       }),
       { numRuns: 60 },
@@ -98,10 +98,10 @@ describe('the gate of a plugin', () => {
     value.model = 'b';
     expect(write.value).toEqual({ model: 'a' });
     // An argument that is another one each time it is looked at is looked at once.
-    let looks = 0;
+    let accesses = 0;
     const shifty = {
       get argv() {
-        return [looks++ === 0 ? 'git' : 'sh'];
+        return [accesses++ === 0 ? 'git' : 'sh'];
       },
     };
     expect((gateOf({ runCommandWithTimeout: ['git'] }).ask('runCommandWithTimeout', shifty) as RunCall).file).toBe(
@@ -143,19 +143,19 @@ describe('a call of a plugin that was granted nothing of it', () => {
   const closed = gateOf({});
 
   /** Counts how often it is looked into. */
-  function watched<T extends object>(value: T): { readonly value: T; looks(): number } {
-    let looks = 0;
+  function watched<T extends object>(value: T): { readonly value: T; accesses(): number } {
+    let accesses = 0;
     const seen = new Proxy(value, {
       get: (target, name, receiver) => {
-        looks += 1;
+        accesses += 1;
         return Reflect.get(target, name, receiver);
       },
       ownKeys: (target) => {
-        looks += 1;
+        accesses += 1;
         return Reflect.ownKeys(target);
       },
     });
-    return { value: seen, looks: () => looks };
+    return { value: seen, accesses: () => accesses };
   }
 
   it.each<[PermissionName, string, object]>([
@@ -167,9 +167,9 @@ describe('a call of a plugin that was granted nothing of it', () => {
     ['notify', 'title', {}],
     ['tools', 'more', { name: 'lookup' }],
   ])('%s: %s is not looked at, and the denial names what opens that very call', (name, heavy, args) => {
-    const { value, looks } = watched(new Array(100_000).fill([]));
+    const { value, accesses } = watched(new Array(100_000).fill([]));
     const { code, details } = closed.refusal(name, { ...args, [heavy]: value });
-    expect([code, looks()]).toEqual(['permission_denied', 0]);
+    expect([code, accesses()]).toEqual(['permission_denied', 0]);
     const { value: opener } = details as unknown as Denial;
     const opened = gateOf({ [name]: opener });
     expect(opened.ask(name, CALLS[name].args)).toBeTypeOf('object');
@@ -181,7 +181,7 @@ describe('a call of a plugin that was granted nothing of it', () => {
     expect(closed.ask('runCommandWithTimeout', { argv: argv.value })).toBeTypeOf('string');
     const key = watched(new Array(500_000).fill('agents'));
     expect(closed.ask('writeConfigFile', { key: key.value })).toBe('bad_request');
-    expect([argv.looks() < 100, key.looks() < 100]).toEqual([true, true]);
+    expect([argv.accesses() < 100, key.accesses() < 100]).toEqual([true, true]);
   });
 
   it('has no key of it listed, however many there are', () => {
@@ -190,7 +190,7 @@ describe('a call of a plugin that was granted nothing of it', () => {
       const { message } = closed.refusal(name, keys.value);
       expect(message.length).toBeLessThan(600);
     }
-    expect(keys.looks()).toBeLessThan(100);
+    expect(keys.accesses()).toBeLessThan(100);
   });
 
   it('is told apart by what it is about in the audit', () => {

@@ -66,7 +66,7 @@ export class Gate {
     const call = rule.settle?.(read.data, this.#world) ?? read.data;
     const grant = grantIn(this.#grants, name);
     const isOpen = grant.kind !== 'denied' && rule.opens(grant, call, this.#world);
-    this.#tell(name, isOpen ? 'allowed' : 'denied', rule.target(call));
+    this.#record(name, isOpen ? 'allowed' : 'denied', rule.target(call));
     if (!isOpen) throw this.#refusal(name, grant, rule.opener(call, this.#world));
     if (name === 'runCommandWithTimeout') checkFound(call as RunCall);
     return deepFreeze(call) as CallOf<Name>;
@@ -82,7 +82,7 @@ export class Gate {
     const { about, args: shape, isWhole, target, opener } = ruleOf(name);
     const read = shape.safeParse(onlyArguments(args, about));
     if (!read.success && !isWhole) throw this.#malformed(name, reasonIn(read.error));
-    this.#tell(name, 'denied', read.success ? target(read.data) : '');
+    this.#record(name, 'denied', read.success ? target(read.data) : '');
     throw this.#refusal(name, grant, read.success ? opener(read.data, this.#world) : 'whole');
   }
 
@@ -108,7 +108,7 @@ export class Gate {
       grant.kind === 'narrowed' &&
       hostsOf(grant).some((item) => item.host === canonical && item.port === port && !item.isWild);
     if (grant.kind !== 'denied' && (kind === 'public' || (kind !== 'never' && isNamed))) return;
-    this.#tell('net', 'denied', `${canonical}:${port}`);
+    this.#record('net', 'denied', `${canonical}:${port}`);
     throw this.#refusal('net', grant, hostOpener({ host: canonical, port, isUsualPort: false }));
   }
 
@@ -125,12 +125,12 @@ export class Gate {
   }
 
   #malformed(name: PermissionName, why: string): BinnacleError {
-    this.#tell(name, 'malformed', '');
+    this.#record(name, 'malformed', '');
     const message = `The arguments of ${name} are wrong: ${why}`;
     return new BinnacleError('bad_request', { message, details: { permission: name } });
   }
 
-  #tell(permission: PermissionName, outcome: Decision['outcome'], target: string): void {
+  #record(permission: PermissionName, outcome: Decision['outcome'], target: string): void {
     this.#audit({ plugin: this.plugin, permission, outcome, target: target.slice(0, MAX_TARGET) });
   }
 }

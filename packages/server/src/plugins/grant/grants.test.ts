@@ -113,28 +113,31 @@ describe('a value of the config file', () => {
 
   it.each(PERMISSION_NAMES)('grants nothing of %s where it is wrong, and says so', (name) => {
     for (const value of wrong) {
-      const told: string[] = [];
-      const grants = readGrants({ [name]: value }, (at, message) => void told.push(`${at.join('.')} ${message}`));
+      const problems: string[] = [];
+      const grants = readGrants({ [name]: value }, (at, message) => void problems.push(`${at.join('.')} ${message}`));
       expect([value, grants.size]).toEqual([value, 0]);
-      expect([value, told.length]).toEqual([value, 1]);
-      expect(told[0]).toContain(`"${name}" is denied`);
+      expect([value, problems.length]).toEqual([value, 1]);
+      expect(problems[0]).toContain(`"${name}" is denied`);
     }
   });
 
   it.each([['runCommandWithTimout'], ['__proto__'], ['constructor'], ['toString'], ['NET'], ['net '], ['nеt'], ['']])(
     'grants nothing under a name that is no permission: %j',
     (name) => {
-      const told: string[] = [];
-      const grants = readGrants(JSON.parse(`{${JSON.stringify(name)}: true}`), (at) => void told.push(at.join('.')));
-      expect([grants.size, told, isPermission(name)]).toEqual([0, [name], false]);
+      const problems: string[] = [];
+      const grants = readGrants(
+        JSON.parse(`{${JSON.stringify(name)}: true}`),
+        (at) => void problems.push(at.join('.')),
+      );
+      expect([grants.size, problems, isPermission(name)]).toEqual([0, [name], false]);
       expect(({} as Record<string, unknown>).polluted).toBeUndefined();
     },
   );
 
   it('keeps the other permissions where one is wrong', () => {
-    const told: string[] = [];
-    const grants = readGrants({ notify: true, net: 'all', storage: true }, (at) => void told.push(at.join('.')));
-    expect([[...grants.keys()], told]).toEqual([['notify', 'storage'], ['net']]);
+    const problems: string[] = [];
+    const grants = readGrants({ notify: true, net: 'all', storage: true }, (at) => void problems.push(at.join('.')));
+    expect([[...grants.keys()], problems]).toEqual([['notify', 'storage'], ['net']]);
   });
 
   it.each<[PermissionName, string]>([
@@ -329,8 +332,8 @@ describe('what a plugin lacks', () => {
     ['runCommandWithTimeout', ['git'], ['rg'], { commands: ['rg'] }],
     ['readConfigFile', ['agents.entries.main.model'], ['agents.entries'], false],
     ['net', true, false, false],
-  ])('of %s, with %j where %j is asked for, is %j', (name, granted, asked, lacks) => {
-    const missing = lacking(name, grantOf(name, granted), grantOf(name, asked));
+  ])('of %s, with %j where %j is asked for, is %j', (name, granted, requested, lacks) => {
+    const missing = lacking(name, grantOf(name, granted), grantOf(name, requested));
     expect(missing === undefined ? false : spellGrant(name, missing)).toEqual(lacks);
   });
 });

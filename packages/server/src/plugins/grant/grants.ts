@@ -37,20 +37,20 @@ export const narrowed = (items: readonly string[]): Grant =>
   Object.freeze({ kind: 'narrowed', items: Object.freeze([...items]) });
 
 /** Parses the permissions of one plugin. Reports invalid and unknown ones, which grant nothing. */
-export function readGrants(value: unknown, tell: (at: readonly string[], message: string) => void): Grants {
+export function readGrants(value: unknown, report: (at: readonly string[], message: string) => void): Grants {
   if (value === undefined) return NONE;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    tell([], 'Expected an object, e.g. {"notify": true}. Nothing is granted.');
+    report([], 'Expected an object, e.g. {"notify": true}. Nothing is granted.');
     return NONE;
   }
   const grants = new Map<PermissionName, Grant>();
-  for (const [name, said] of Object.entries(value)) {
+  for (const [name, setting] of Object.entries(value)) {
     if (!isPermission(name)) {
-      tell([name], `There is no permission "${name}". One of: ${PERMISSION_NAMES.join(', ')}.`);
+      report([name], `There is no permission "${name}". One of: ${PERMISSION_NAMES.join(', ')}.`);
       continue;
     }
-    const read = readGrant(name, said);
-    if ('wrong' in read) tell([name], `"${name}" is denied, because its value is wrong: ${read.wrong}.`);
+    const read = readGrant(name, setting);
+    if ('wrong' in read) report([name], `"${name}" is denied, because its value is wrong: ${read.wrong}.`);
     else if (read.grant.kind !== 'denied') grants.set(name, read.grant);
   }
   return grants;
@@ -64,23 +64,23 @@ export function spellGrant(name: PermissionName, grant: Grant): boolean | Record
 }
 
 /** Returns the part of `asked` that exceeds `granted`; undefined if there is none. For a list: the items. */
-export function wider(name: PermissionName, granted: Grant, asked: Grant): Grant | undefined {
+export function wider(name: PermissionName, granted: Grant, requested: Grant): Grant | undefined {
   const narrowing = permission(name).narrowing;
   const has = itemsOf(granted, narrowing);
-  const wants = itemsOf(asked, narrowing);
+  const wants = itemsOf(requested, narrowing);
   if (has === true || (wants !== true && wants.length === 0)) return undefined;
   if (wants === true) return ALL;
   const more = wants.filter((item) => !has.some((one) => narrowing?.covers(one, item) === true));
   if (more.length === 0) return undefined;
-  return asked.kind === 'all' ? ALL : narrowed(more);
+  return requested.kind === 'all' ? ALL : narrowed(more);
 }
 
 /**
  * Returns the part of `asked` that is not granted and that nobody has decided about: all of it, or items of a list. A
  * grant that is narrower than an unlimited request, or than a requested item, is such a decision: nothing is lacking.
  */
-export function lacking(name: PermissionName, granted: Grant, asked: Grant): Grant | undefined {
-  const more = wider(name, granted, asked);
+export function lacking(name: PermissionName, granted: Grant, requested: Grant): Grant | undefined {
+  const more = wider(name, granted, requested);
   const { narrowing } = permission(name);
   const has = itemsOf(granted, narrowing);
   if (more === undefined || has === true || has.length === 0) return more;

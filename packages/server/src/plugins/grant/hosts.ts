@@ -13,7 +13,7 @@ export interface HostItem {
   readonly port: number | undefined;
 }
 
-export interface Place {
+export interface Endpoint {
   /** IPv6 without brackets. */
   readonly host: string;
   readonly port: number;
@@ -54,7 +54,7 @@ export function spellHostItem({ isWild, host, port }: HostItem): string {
 }
 
 /** Returns the narrowest item that reaches a place, or a reason why there is none. */
-export const itemFor = (place: Place): HostItem | string => {
+export const itemFor = (place: Endpoint): HostItem | string => {
   // For an address the port is always named, because it may be an address of this machine.
   const isNamed = !place.isUsualPort || isIP(place.host) !== 0;
   return readHostItem(`${spellHost(place.host)}${isNamed ? `:${place.port}` : ''}`);
@@ -64,7 +64,7 @@ export const itemFor = (place: Place): HostItem | string => {
  * Returns whether an item reaches a place, by its name alone. The addresses of the name are checked when it is
  * resolved.
  */
-export function reaches(item: HostItem, place: Place, own: ReadonlySet<string>): boolean {
+export function reaches(item: HostItem, place: Endpoint, own: ReadonlySet<string>): boolean {
   const isPort = item.port === undefined ? place.isUsualPort : item.port === place.port;
   if (!isPort) return false;
   const address = canonicalAddress(place.host);
@@ -76,12 +76,12 @@ export function reaches(item: HostItem, place: Place, own: ReadonlySet<string>):
 }
 
 /** Returns whether `granted` includes all of `asked`. */
-export function coversHost(granted: HostItem, asked: HostItem): boolean {
-  if (granted.port !== asked.port) return false;
-  if (!granted.isWild) return !asked.isWild && granted.host === asked.host;
-  if (granted.host === '') return isIP(asked.host) === 0 || kindOfAddress(asked.host) === 'public';
-  if (asked.isWild && asked.host === granted.host) return true;
-  return isIP(asked.host) === 0 && asked.host.endsWith(`.${granted.host}`);
+export function coversHost(granted: HostItem, requested: HostItem): boolean {
+  if (granted.port !== requested.port) return false;
+  if (!granted.isWild) return !requested.isWild && granted.host === requested.host;
+  if (granted.host === '') return isIP(requested.host) === 0 || kindOfAddress(requested.host) === 'public';
+  if (requested.isWild && requested.host === granted.host) return true;
+  return isIP(requested.host) === 0 && requested.host.endsWith(`.${granted.host}`);
 }
 
 /**

@@ -17,7 +17,7 @@ export interface Narrowing {
   /** The item that equals `true`, if there is one. */
   readonly all?: string;
   /** Returns whether `granted` includes all of `asked`. Both in canonical form. */
-  covers(granted: string, asked: string): boolean;
+  covers(granted: string, requested: string): boolean;
 }
 
 export interface Permission {
@@ -73,7 +73,7 @@ function narrowing(
     items,
     example,
     shape: z.strictObject({ [key]: list }),
-    covers: (granted, asked) => granted === asked,
+    covers: (granted, requested) => granted === requested,
     ...more,
   };
 }
@@ -93,7 +93,7 @@ const keys = (doing: Doing, example: string): Narrowing =>
       const read = readKeyItem(text, doing);
       return typeof read === 'string' ? read : { item: spellKeyItem(read) };
     },
-    { all: ALL_KEYS, covers: (granted, asked) => coversKey(keyOf(granted, doing), keyOf(asked, doing), doing) },
+    { all: ALL_KEYS, covers: (granted, requested) => coversKey(keyOf(granted, doing), keyOf(requested, doing), doing) },
   );
 
 /** Parses an item that the schema above made, and that is therefore valid. */
@@ -144,7 +144,7 @@ export const PERMISSIONS = {
         const read = readHostItem(text);
         return typeof read === 'string' ? read : { item: spellHostItem(read) };
       },
-      { all: '*', covers: (granted, asked) => coversHost(hostOf(granted), hostOf(asked)) },
+      { all: '*', covers: (granted, requested) => coversHost(hostOf(granted), hostOf(requested)) },
     ),
   },
   tools: {

@@ -13,8 +13,8 @@ import { PLUGIN_LIMITS, type PluginLimits } from './limits.ts';
 import { type Call, type DeadlineOf, PluginLink } from './link.ts';
 import { type OutputLine, OutputLines } from './output.ts';
 import { PluginPaths } from './paths.ts';
-import { commandOf, type Sandbox } from './sandbox.ts';
-import { type AfterStop, endOf, type StopReason } from './stop-reason.ts';
+import { type Sandbox, sandboxCommand } from './sandbox.ts';
+import { type AfterStop, describeEnd, type StopReason } from './stop-reason.ts';
 import { type Clock, REAL_CLOCK, RestartBudget, residentBytes } from './supervision.ts';
 import { RPC_FD, type ToPlugin } from './wire.ts';
 
@@ -29,7 +29,7 @@ export interface PluginHostOptions {
   readonly policy: LevelPolicy;
   readonly sandbox: Sandbox;
   /** Path of the script that runs in the plugin's process: dist/plugin-guest.mjs. */
-  readonly guest: string;
+  readonly runtimeScript: string;
   readonly limits?: Partial<PluginLimits>;
   readonly call: Call;
   readonly deadlineOf?: DeadlineOf;
@@ -60,12 +60,12 @@ export interface PluginFacts {
   readonly restarts: number;
   /** Tools that this machine lacks. Each missing tool is one barrier less. */
   readonly missing: readonly string[];
-  readonly inFlight: { readonly asked: number; readonly invoked: number };
+  readonly inFlight: { readonly received: number; readonly invoked: number };
   readonly lastStop: StopReason | null;
 }
 
 /** One process. */
-interface Life {
+interface PluginProcess {
   readonly child: ChildProcess;
   readonly link: PluginLink;
   methods: readonly string[];
@@ -75,7 +75,7 @@ interface Life {
   cancelDeadline: () => void;
   memoryBytes: number | undefined;
   /** The last lines on stderr. */
-  lastWords: string[];
+  lastLines: string[];
   readonly paths: PluginPaths;
 }
 
@@ -91,8 +91,8 @@ const NICE = 5;
  * Maximum wait, ms, for the rest of the output after the end of the process, and for the process to end itself after
  * its entry failed to load.
  */
-const LAST_WORDS_MS = 200;
-const LAST_WORDS = 20;
+const DRAIN_MS = 200;
+const MAX_LAST_LINES = 20;
 
 export class PluginHost {
   readonly #options: PluginHostOptions;
@@ -101,7 +101,7 @@ export class PluginHost {
   readonly #level: Level;
   readonly #budget: RestartBudget;
   #state: Exclude<PluginState, 'restarting'> = 'idle';
-  #life: Life | undefined;
+  #life: PluginProcess | undefined;
   #missing: readonly string[] = [];
   #lastStop: StopReason | null = null;
   #cancelRestart: (() => void) | undefined;
@@ -133,7 +133,7 @@ export class PluginHost {
       methods: life?.methods ?? [],
       restarts: this.#budget.spent,
       missing: this.#missing,
-      inFlight: life?.link.inFlight ?? { asked: 0, invoked: 0 },
+      inFlight: life?.link.inFlight ?? { received: 0, invoked: 0 },
       lastStop: this.#lastStop,
     };
   }
@@ -178,21 +178,21 @@ export class PluginHost {
       life.cancelDeadline = this.#clock.after(this.#limits.graceMs, () => this.#end(life, STOPPED));
       if (life.reason === undefined) {
         life.reason = STOPPED;
-        life.link.askToStop();
+        life.link.requestStop();
       }
     }
     return this.#over.promise;
   }
 
   #launch(): void {
-    const { id, dir, entry, guest, sandbox } = this.#options;
+    const { id, dir, entry, runtimeScript, sandbox } = this.#options;
     this.#state = 'starting';
     let start: Extract<ToPlugin, { t: 'start' }>;
     let child: ChildProcess;
     let paths: PluginPaths;
     try {
-      const inmate = { level: this.#level, dir, entry, guest, memoryBytes: this.#limits.memoryBytes };
-      const command = commandOf(sandbox, inmate);
+      const inmate = { level: this.#level, dir, entry, runtimeScript, memoryBytes: this.#limits.memoryBytes };
+      const command = sandboxCommand(sandbox, inmate);
       this.#missing = command.missing;
       paths = new PluginPaths(command.dir);
       const { maxInFlight, maxInFlightBytes } = this.#limits;
@@ -239,21 +239,21 @@ export class PluginHost {
         if (life.reason !== undefined) return;
         life.reason = reason;
         life.cancelDeadline();
-        life.cancelDeadline = this.#clock.after(LAST_WORDS_MS, () => this.#end(life, reason));
+        life.cancelDeadline = this.#clock.after(DRAIN_MS, () => this.#end(life, reason));
       },
       fault: (reason) => this.#end(life, reason),
       broke: (error) => broke?.(error),
       tick: () => this.#checkMemory(life),
     });
     if (child.pid !== undefined) letOthersFirst(child.pid);
-    const life: Life = {
+    const life: PluginProcess = {
       child,
       link,
       methods: [],
       isReady: false,
       reason: undefined,
       memoryBytes: undefined,
-      lastWords: [],
+      lastLines: [],
       paths,
       cancelDeadline: this.#clock.after(startMs, () =>
         this.#end(life, { code: 'start_timeout', message: `It was not ready within ${startMs} ms.` }),
@@ -263,7 +263,7 @@ export class PluginHost {
     const lines = (['stdout', 'stderr'] as const).map((name) => {
       const out = new OutputLines(name, this.#limits.outputBytesPerSecond, this.#clock, (stream, line) => {
         const text = paths.shortened(line);
-        if (stream === 'stderr') life.lastWords = [...life.lastWords.slice(1 - LAST_WORDS), text];
+        if (stream === 'stderr') life.lastLines = [...life.lastLines.slice(1 - MAX_LAST_LINES), text];
         output?.(stream, text);
       });
       const pipe = child[name] as Readable;
@@ -278,23 +278,23 @@ export class PluginHost {
     });
     child.once('error', (error) => {
       // Without a pid the process never ran, and there will be no exit event.
-      if (child.pid === undefined) this.#gone(life, { code: 'launch_failed', message: error.message });
+      if (child.pid === undefined) this.#ended(life, { code: 'launch_failed', message: error.message });
     });
     child.once('exit', (exitCode, signal) => {
       const how = signal === null ? `exit code ${exitCode}` : `signal ${signal}`;
-      const gone = (): void => {
+      const ended = (): void => {
         cancel();
         for (const out of lines) out.end();
-        this.#gone(life, { code: 'exited', message: `It ended by itself (${how}).` });
+        this.#ended(life, { code: 'exited', message: `It ended by itself (${how}).` });
       };
       // The reason of the failure may still be in the pipe, and children may keep the pipe open.
-      const cancel = this.#clock.after(LAST_WORDS_MS, gone);
-      if (socket.destroyed) gone();
-      else socket.once('close', gone);
+      const cancel = this.#clock.after(DRAIN_MS, ended);
+      if (socket.destroyed) ended();
+      else socket.once('close', ended);
     });
   }
 
-  #ready(life: Life, methods: readonly string[], offers: unknown): void {
+  #ready(life: PluginProcess, methods: readonly string[], offers: unknown): void {
     if (life.reason !== undefined) return;
     try {
       this.#options.ready?.(methods, offers);
@@ -310,7 +310,7 @@ export class PluginHost {
     this.#firstLife?.resolve();
   }
 
-  #checkMemory(life: Life): void {
+  #checkMemory(life: PluginProcess): void {
     const { pid } = life.child;
     if (pid === undefined) return;
     life.memoryBytes = residentBytes(pid);
@@ -321,7 +321,7 @@ export class PluginHost {
   }
 
   /** Ends the process at once and for good. Its remaining output is ignored. */
-  #end(life: Life, reason: StopReason): void {
+  #end(life: PluginProcess, reason: StopReason): void {
     life.reason ??= reason;
     life.link.close(life.reason);
     const { pid, exitCode, signalCode } = life.child;
@@ -337,20 +337,20 @@ export class PluginHost {
     }
   }
 
-  #gone(life: Life, reason: StopReason): void {
+  #ended(life: PluginProcess, reason: StopReason): void {
     if (this.#life !== life) return;
     life.cancelDeadline();
     // Ends the rest of the process group as well.
     this.#end(life, reason);
     this.#life = undefined;
     const why = life.reason ?? reason;
-    this.#after(why.code === 'load_failed' ? life.paths.located(why, life.lastWords) : why);
+    this.#after(why.code === 'load_failed' ? life.paths.located(why, life.lastLines) : why);
   }
 
   #after(reason: StopReason): void {
     this.#lastStop = reason;
     const error = new BinnacleError('plugin_stopped', {
-      message: endOf(`The plugin ${this.#options.id}`, reason),
+      message: describeEnd(`The plugin ${this.#options.id}`, reason),
       details: { plugin: this.#options.id, reason: reason.code },
     });
     this.#firstLife?.promise.catch(() => undefined);

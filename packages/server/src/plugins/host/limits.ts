@@ -34,7 +34,7 @@ export interface PluginLimits {
   /** Maximum bytes per second on stdout and stderr, in the long run. The excess is counted and dropped. */
   readonly outputBytesPerSecond: number;
   readonly restarts: number;
-  readonly restartsWithinMs: number;
+  readonly restartWindowMs: number;
 }
 
 const MIB = 1024 * 1024;
@@ -56,5 +56,5 @@ export const PLUGIN_LIMITS: PluginLimits = {
   graceMs: 1000,
   outputBytesPerSecond: 64 * 1024,
   restarts: 5,
-  restartsWithinMs: 10 * 60_000,
+  restartWindowMs: 10 * 60_000,
 };

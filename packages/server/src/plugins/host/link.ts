@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream';
 import { BinnacleError } from '@binnacle/protocol';
 import type { PluginLimits } from './limits.ts';
 import { parseFromPlugin, type TooMany } from './messages.ts';
-import { endOf, type StopReason } from './stop-reason.ts';
+import { describeEnd, type StopReason } from './stop-reason.ts';
 import { Allowance, type Clock, Heartbeat } from './supervision.ts';
 import {
   type CallFrame,
@@ -44,7 +44,7 @@ export interface LinkParts {
   readonly tick: () => void;
 }
 
-interface Invoked {
+interface PendingInvocation {
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: BinnacleError) => void;
   readonly cancel: () => void;
@@ -66,11 +66,11 @@ export class PluginLink {
   readonly #calls: Allowance;
   readonly #bytes: Allowance;
   /** Calls of the plugin that wait for an answer: their sizes, and the functions that end the wait. */
-  readonly #asked = new Map<number, { readonly bytes: number; readonly end: () => void }>();
-  #askedBytes = 0;
-  #lastAsked = 0;
+  readonly #received = new Map<number, { readonly bytes: number; readonly end: () => void }>();
+  #receivedBytes = 0;
+  #lastReceived = 0;
   /** Calls to the plugin that wait for an answer. */
-  readonly #invoked = new Map<number, Invoked>();
+  readonly #invoked = new Map<number, PendingInvocation>();
   readonly #late = new Set<number>();
   #lastInvoked = 0;
   #hasGreeted = false;
@@ -96,7 +96,7 @@ export class PluginLink {
         this.#fault('silent', `It gave no sign of life for ${limits.silentMs} ms: it is stuck, or reads nothing.`),
     });
     // Before the greeting, the deadline of the start applies instead.
-    this.#heartbeat.hold(true);
+    this.#heartbeat.suspend(true);
     const reader = new FrameReader((json, bytes) => this.#hear(json, bytes));
     socket.on('data', (bytes: Buffer) => {
       if (this.#isClosed) return;
@@ -115,15 +115,15 @@ export class PluginLink {
     socket.on('error', () => undefined);
   }
 
-  get inFlight(): { readonly asked: number; readonly invoked: number } {
-    return { asked: this.#asked.size, invoked: this.#invoked.size };
+  get inFlight(): { readonly received: number; readonly invoked: number } {
+    return { received: this.#received.size, invoked: this.#invoked.size };
   }
 
   start(frame: Extract<ToPlugin, { t: 'start' }>): void {
     this.#send(frame);
   }
 
-  askToStop(): void {
+  requestStop(): void {
     this.#send({ t: 'stop' });
   }
 
@@ -162,10 +162,10 @@ export class PluginLink {
     this.#isClosed = true;
     this.#heartbeat.stop();
     this.#unpause?.();
-    for (const { end } of this.#asked.values()) end();
-    this.#asked.clear();
+    for (const { end } of this.#received.values()) end();
+    this.#received.clear();
     const { plugin } = this.#parts;
-    const message = endOf(`The plugin ${plugin}`, reason);
+    const message = describeEnd(`The plugin ${plugin}`, reason);
     for (const { reject, cancel } of this.#invoked.values()) {
       cancel();
       reject(new BinnacleError('plugin_stopped', { message, details: { plugin, reason: reason.code } }));
@@ -225,14 +225,14 @@ export class PluginLink {
     if (frame.t !== 'hello') throw new WireFault('It did not greet first.');
     if (frame.protocol !== PLUGIN_PROTOCOL) throw new WireFault(`It speaks version ${frame.protocol}.`);
     this.#hasGreeted = true;
-    this.#heartbeat.hold(false);
+    this.#heartbeat.suspend(false);
     this.#parts.greeted();
   }
 
   /** Refuses a call with more values or keys than allowed. */
   #refuse(id: number): void {
-    if (id <= this.#lastAsked) throw new WireFault('The id of a call was used before.');
-    this.#lastAsked = id;
+    if (id <= this.#lastReceived) throw new WireFault('The id of a call was used before.');
+    this.#lastReceived = id;
     this.#refused += 1;
     this.#send({ t: 'answer', id, error: this.#tooMany('call').toWire() });
   }
@@ -252,10 +252,11 @@ export class PluginLink {
    */
   #serve({ id, method, params }: CallFrame, bytes: number): void {
     const { limits, clock } = this.#parts;
-    if (id !== this.#lastAsked + 1) throw new WireFault('The id of a call is not the next one.');
-    this.#lastAsked = id;
-    if (this.#asked.size >= limits.maxInFlight) throw new WireFault(`More than ${limits.maxInFlight} calls at once.`);
-    if (this.#asked.size > 0 && this.#askedBytes + bytes > limits.maxInFlightBytes) {
+    if (id !== this.#lastReceived + 1) throw new WireFault('The id of a call is not the next one.');
+    this.#lastReceived = id;
+    if (this.#received.size >= limits.maxInFlight)
+      throw new WireFault(`More than ${limits.maxInFlight} calls at once.`);
+    if (this.#received.size > 0 && this.#receivedBytes + bytes > limits.maxInFlightBytes) {
       throw new WireFault(`Calls of more than ${limits.maxInFlightBytes} bytes at once.`);
     }
     const abort = new AbortController();
@@ -269,8 +270,8 @@ export class PluginLink {
       cancel();
       abort.abort();
     };
-    this.#asked.set(id, { bytes, end });
-    this.#askedBytes += bytes;
+    this.#received.set(id, { bytes, end });
+    this.#receivedBytes += bytes;
     void this.#run(id, method, params, abort.signal).finally(cancel);
   }
 
@@ -286,21 +287,21 @@ export class PluginLink {
 
   /** Answers each call once. Drops a result after the deadline. */
   #answer(id: number, outcome: { readonly result: unknown } | { readonly error: WireFailure }): void {
-    const asked = this.#asked.get(id);
-    if (asked === undefined || this.#isClosed) return;
-    this.#asked.delete(id);
-    this.#askedBytes -= asked.bytes;
+    const pending = this.#received.get(id);
+    if (pending === undefined || this.#isClosed) return;
+    this.#received.delete(id);
+    this.#receivedBytes -= pending.bytes;
     if ('error' in outcome) this.#refused += 1;
     const { limits, socket } = this.#parts;
     let frame: Buffer;
     try {
       const isFull = socket.writableLength >= limits.maxUnreadBytes && 'result' in outcome;
-      const said = isFull ? { error: new BinnacleError('plugin_busy').toWire() } : outcome;
-      frame = this.#encoded({ t: 'answer', id, ...said });
+      const content = isFull ? { error: new BinnacleError('plugin_busy').toWire() } : outcome;
+      frame = this.#encoded({ t: 'answer', id, ...content });
     } catch (error) {
-      const told = BinnacleError.of(error);
-      if (told !== error) this.#parts.broke(error);
-      frame = encodeFrame({ t: 'answer', id, error: told.toWire() });
+      const known = BinnacleError.of(error);
+      if (known !== error) this.#parts.broke(error);
+      frame = encodeFrame({ t: 'answer', id, error: known.toWire() });
     }
     this.#write(frame);
   }
@@ -354,8 +355,8 @@ export class PluginLink {
   /** Applies back-pressure: excess data stays in the kernel, and the plugin's writes wait. */
   #slowDown(bytes: number): void {
     if (this.#isClosed || this.#unpause !== undefined) return;
-    const newCalls = this.#lastAsked - this.#countedCalls;
-    this.#countedCalls = this.#lastAsked;
+    const newCalls = this.#lastReceived - this.#countedCalls;
+    this.#countedCalls = this.#lastReceived;
     const charged = newCalls + this.#refused * REFUSED_CALLS + this.#values / VALUES_OF_A_CALL;
     this.#refused = 0;
     this.#values = 0;
@@ -363,10 +364,10 @@ export class PluginLink {
     if (waitMs <= 0) return;
     const { socket, clock } = this.#parts;
     socket.pause();
-    this.#heartbeat.hold(true);
+    this.#heartbeat.suspend(true);
     this.#unpause = clock.after(waitMs, () => {
       this.#unpause = undefined;
-      this.#heartbeat.hold(false);
+      this.#heartbeat.suspend(false);
       socket.resume();
     });
   }

@@ -82,9 +82,9 @@ describe('a frame of a plugin', () => {
         }
         const { values, keys } = count(JSON.parse(json));
         // What is empty has no comma in it: never less than there is, and at most one more for each list and object.
-        const told = (clean as { values: number }).values;
-        expect(told).toBeGreaterThanOrEqual(values);
-        expect(told).toBeLessThanOrEqual(2 * values);
+        const cleanValues = (clean as { values: number }).values;
+        expect(cleanValues).toBeGreaterThanOrEqual(values);
+        expect(cleanValues).toBeLessThanOrEqual(2 * values);
         expect(parseFromPlugin(json, { values: 1e6, keys }).frame).toMatchObject({ t: 'call' });
         if (keys > 0) expect(parseFromPlugin(json, { values: 1e6, keys: keys - 1 }).frame.t).toBe('too_many');
       }),

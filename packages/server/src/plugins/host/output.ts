@@ -31,30 +31,30 @@ export class OutputLines {
       return false;
     }
     this.#allowance.take(bytes.length);
-    this.#tellDropped();
+    this.#reportDropped();
     const lines = (this.#rest + this.#decoder.write(bytes)).split('\n');
     this.#rest = lines.pop() ?? '';
-    for (const line of lines) this.#tell(line);
+    for (const line of lines) this.#emit(line);
     if (this.#rest.length >= MAX_LINE_LENGTH) {
-      this.#tell(this.#rest);
+      this.#emit(this.#rest);
       this.#rest = '';
     }
     return true;
   }
 
   end(): void {
-    if (this.#rest !== '') this.#tell(this.#rest);
+    if (this.#rest !== '') this.#emit(this.#rest);
     this.#rest = '';
-    this.#tellDropped();
+    this.#reportDropped();
   }
 
-  #tell(line: string): void {
+  #emit(line: string): void {
     for (let at = 0; at === 0 || at < line.length; at += MAX_LINE_LENGTH) {
       this.#line(this.#stream, line.slice(at, at + MAX_LINE_LENGTH));
     }
   }
 
-  #tellDropped(): void {
+  #reportDropped(): void {
     if (this.#dropped === 0) return;
     this.#line(this.#stream, `[${this.#dropped} bytes were dropped: the plugin writes too much]`);
     this.#dropped = 0;

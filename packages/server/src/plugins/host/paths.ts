@@ -15,8 +15,8 @@ export class PluginPaths {
   shortened(text: string): string {
     let short = text.startsWith(this.#dir) ? text.slice(this.#dir.length) : text;
     for (const prefix of this.#prefixes) {
-      const kept = prefix.startsWith('file:') ? '' : prefix.slice(0, 1);
-      short = short.replaceAll(prefix, kept);
+      const delimiter = prefix.startsWith('file:') ? '' : prefix.slice(0, 1);
+      short = short.replaceAll(prefix, delimiter);
     }
     return short;
   }
@@ -25,10 +25,10 @@ export class PluginPaths {
    * Adds the location of a syntax error. Only Node knows it, and prints it last: a line with the file and the line
    * number, before the source line.
    */
-  located(reason: StopReason, lastWords: readonly string[]): StopReason {
+  located(reason: StopReason, lastLines: readonly string[]): StopReason {
     const message = this.shortened(reason.message);
-    const at = lastWords.findIndex((line) => /^SyntaxError: /.test(line));
-    const where = lastWords.slice(Math.max(0, at - 4), Math.max(0, at)).find((line) => AT_LINE.test(line));
+    const at = lastLines.findIndex((line) => /^SyntaxError: /.test(line));
+    const where = lastLines.slice(Math.max(0, at - 4), Math.max(0, at)).find((line) => AT_LINE.test(line));
     return { ...reason, message: where === undefined ? message : `${message} (${where})` };
   }
 }

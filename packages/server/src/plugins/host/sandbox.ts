@@ -44,7 +44,7 @@ const SOME_FLAGS = ['--permission', '--experimental-permission', '--no-experimen
 
 /** Folder of a sealed plugin inside the sandbox, which hides the real path. */
 const INSIDE_DIR = '/plugin';
-const INSIDE_GUEST = '/binnacle/plugin-guest.mjs';
+const INSIDE_RUNTIME = '/binnacle/plugin-guest.mjs';
 
 export interface SandboxOptions {
   /** The Node that runs plugins. Default: the gateway's. */
@@ -65,17 +65,17 @@ export async function probeSandbox(options: SandboxOptions = {}): Promise<Sandbo
   return { node, bwrap, prlimit, setpriv, closesNetwork: major(node) >= 25 };
 }
 
-export interface Inmate {
+export interface SandboxedProcess {
   readonly level: Level;
   /** Folder of the plugin, the only one that it can read. */
   readonly dir: string;
   /** Path within `dir`. */
   readonly entry: string;
-  readonly guest: string;
+  readonly runtimeScript: string;
   readonly memoryBytes: number;
 }
 
-export interface Command {
+export interface SandboxCommand {
   readonly file: string;
   readonly args: readonly string[];
   /** Folder and entry of the plugin as its process sees them. */
@@ -86,28 +86,28 @@ export interface Command {
 }
 
 /** Returns the command line of a plugin's process. Throws `plugin_refused`. */
-export function commandOf(sandbox: Sandbox, inmate: Inmate): Command {
+export function sandboxCommand(sandbox: Sandbox, inmate: SandboxedProcess): SandboxCommand {
   const { node } = sandbox;
   const heap = `--max-old-space-size=${Math.max(16, Math.floor(inmate.memoryBytes / 2 / 1024 / 1024))}`;
   if (inmate.level === 'trusted') {
     const { dir, entry } = inmate;
-    return { file: node.path, args: [heap, inmate.guest], dir, entry: join(dir, entry), missing: [] };
+    return { file: node.path, args: [heap, inmate.runtimeScript], dir, entry: join(dir, entry), missing: [] };
   }
   const isSealed = inmate.level === 'sealed';
   const dir = isSealed ? INSIDE_DIR : inmate.dir;
-  const guest = isSealed ? INSIDE_GUEST : inmate.guest;
-  const words = [node.path, ...nodeFlags(node, [dir, guest]), heap, guest];
+  const runtimeScript = isSealed ? INSIDE_RUNTIME : inmate.runtimeScript;
+  const argv = [node.path, ...nodeFlags(node, [dir, runtimeScript]), heap, runtimeScript];
   const missing: string[] = [];
   if (isSealed) {
     const { bwrap } = sandbox;
     if (!bwrap.works) throw new BinnacleError('plugin_refused', { message: `bubblewrap: ${bwrap.why}` });
-    const binds = ['--ro-bind', inmate.dir, INSIDE_DIR, '--ro-bind', inmate.guest, INSIDE_GUEST];
-    words.unshift(bwrap.path, ...bwrapArgs(node, binds, bwrap.closesUserNamespaces), '--');
+    const binds = ['--ro-bind', inmate.dir, INSIDE_DIR, '--ro-bind', inmate.runtimeScript, INSIDE_RUNTIME];
+    argv.unshift(bwrap.path, ...bwrapArgs(node, binds, bwrap.closesUserNamespaces), '--');
   } else if (sandbox.setpriv === null) missing.push('setpriv');
-  else words.unshift(sandbox.setpriv, ...SETPRIV_ARGS);
+  else argv.unshift(sandbox.setpriv, ...SETPRIV_ARGS);
   if (sandbox.prlimit === null) missing.push('prlimit');
-  else words.unshift(sandbox.prlimit, ...prlimitArgs(inmate.memoryBytes));
-  const [file = '', ...args] = words;
+  else argv.unshift(sandbox.prlimit, ...prlimitArgs(inmate.memoryBytes));
+  const [file = '', ...args] = argv;
   return { file, args, dir, entry: join(dir, inmate.entry), missing };
 }
 
@@ -200,8 +200,8 @@ async function tryBubblewrap(path: string | undefined, node: NodeFacts): Promise
   let why = '';
   // Older versions cannot close user namespaces, which is one inner barrier less.
   for (const closesUserNamespaces of [true, false]) {
-    const words = [...bwrapArgs(node, [], closesUserNamespaces), '--', node.path, '-e', ASK_WALL];
-    const { error, stdout, stderr } = await run(path, words);
+    const argv = [...bwrapArgs(node, [], closesUserNamespaces), '--', node.path, '-e', ASK_WALL];
+    const { error, stdout, stderr } = await run(path, argv);
     if (error === null && stdout.trim() === WALL) return { works: true, path, closesUserNamespaces };
     why = error === null ? `it does not hold: ${stdout.trim()}` : stderr.trim().split('\n')[0] || error.message;
   }

@@ -26,7 +26,7 @@ export interface StopReason {
 }
 
 /** Returns a sentence about the end. */
-export const endOf = (who: string, { code, message }: StopReason): string =>
+export const describeEnd = (who: string, { code, message }: StopReason): string =>
   code === 'stopped' ? `${who} was stopped.` : `${who} has ended: ${sentence(message)}`;
 
 const sentence = (text: string): string => (/[.!?…]\)?$/.test(text) ? text : `${text}.`);

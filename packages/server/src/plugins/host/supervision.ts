@@ -20,22 +20,22 @@ export const REAL_CLOCK: Clock = {
 export class Heartbeat {
   readonly #clock: Clock;
   readonly #times: { readonly pingMs: number; readonly silentMs: number };
-  readonly #told: { ping(n: number): void; tick(): void; silent(): void };
+  readonly #events: { ping(n: number): void; tick(): void; silent(): void };
   #cancel: (() => void) | undefined;
   #heardAt: number;
   readonly #ticks: Ticks;
-  #asked = 0;
-  #answered = 0;
-  #isHeld = false;
+  #pings = 0;
+  #pongs = 0;
+  #isSuspended = false;
 
   constructor(
     clock: Clock,
     times: { readonly pingMs: number; readonly silentMs: number },
-    told: { ping(n: number): void; tick(): void; silent(): void },
+    events: { ping(n: number): void; tick(): void; silent(): void },
   ) {
     this.#clock = clock;
     this.#times = times;
-    this.#told = told;
+    this.#events = events;
     this.#heardAt = clock.now();
     this.#ticks = new Ticks(() => clock.now());
     this.#next();
@@ -48,14 +48,14 @@ export class Heartbeat {
 
   /** Records a pong. Returns false for a pong without a ping. */
   pong(n: number): boolean {
-    if (n !== this.#answered + 1 || n > this.#asked) return false;
-    this.#answered = n;
+    if (n !== this.#pongs + 1 || n > this.#pings) return false;
+    this.#pongs = n;
     return true;
   }
 
   /** Suspends the check while the gateway itself does not read. */
-  hold(isHeld: boolean): void {
-    this.#isHeld = isHeld;
+  suspend(isSuspended: boolean): void {
+    this.#isSuspended = isSuspended;
     this.heard();
   }
 
@@ -73,35 +73,35 @@ export class Heartbeat {
     const now = this.#clock.now();
     // The gateway was suspended or busy: messages from that time are not read yet.
     const wasLate = this.#ticks.isLate(this.#times.pingMs);
-    if (wasLate || this.#isHeld) this.#heardAt = now;
-    if (this.#asked > this.#answered && now - this.#heardAt >= this.#times.silentMs) {
+    if (wasLate || this.#isSuspended) this.#heardAt = now;
+    if (this.#pings > this.#pongs && now - this.#heardAt >= this.#times.silentMs) {
       this.stop();
-      this.#told.silent();
+      this.#events.silent();
       return;
     }
     // Limits unanswered pings: further ones would add nothing.
-    if (this.#asked - this.#answered < 8) {
-      this.#asked += 1;
-      this.#told.ping(this.#asked);
+    if (this.#pings - this.#pongs < 8) {
+      this.#pings += 1;
+      this.#events.ping(this.#pings);
     }
-    this.#told.tick();
+    this.#events.tick();
   }
 }
 
 /** Limits the restarts of a plugin within a window, with a growing back-off. */
 export class RestartBudget {
   readonly #clock: Pick<Clock, 'now'>;
-  readonly #limits: { readonly restarts: number; readonly restartsWithinMs: number };
+  readonly #limits: { readonly restarts: number; readonly restartWindowMs: number };
   /** Times of the restarts within the window. */
   #times: number[] = [];
 
-  constructor(clock: Pick<Clock, 'now'>, limits: { readonly restarts: number; readonly restartsWithinMs: number }) {
+  constructor(clock: Pick<Clock, 'now'>, limits: { readonly restarts: number; readonly restartWindowMs: number }) {
     this.#clock = clock;
     this.#limits = limits;
   }
 
   get spent(): number {
-    const since = this.#clock.now() - this.#limits.restartsWithinMs;
+    const since = this.#clock.now() - this.#limits.restartWindowMs;
     this.#times = this.#times.filter((at) => at > since);
     return this.#times.length;
   }

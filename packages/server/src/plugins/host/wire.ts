@@ -8,7 +8,7 @@ export const PLUGIN_PROTOCOL = 1;
 export const RPC_FD = 3;
 
 /** Maximum bytes of JSON per frame. The announced length is checked before any byte is buffered. */
-export const MAX_FRAME_BYTES = 1024 * 1024;
+export const MAX_PLUGIN_FRAME_BYTES = 1024 * 1024;
 
 /** The error of a failed call. From the gateway, `code` is one of its table. */
 export interface WireFailure {
@@ -66,7 +66,7 @@ export class TooLarge extends Error {
   readonly bytes: number;
 
   constructor(bytes: number) {
-    super(`The message has ${bytes} bytes; at most ${MAX_FRAME_BYTES} fit.`);
+    super(`The message has ${bytes} bytes; at most ${MAX_PLUGIN_FRAME_BYTES} fit.`);
     this.bytes = bytes;
   }
 }
@@ -75,7 +75,7 @@ export class TooLarge extends Error {
 export function encodeFrame(message: ToPlugin | FromPlugin): Buffer {
   const json = JSON.stringify(message);
   const length = Buffer.byteLength(json);
-  if (length > MAX_FRAME_BYTES) throw new TooLarge(length);
+  if (length > MAX_PLUGIN_FRAME_BYTES) throw new TooLarge(length);
   const frame = Buffer.allocUnsafe(4 + length);
   frame.writeUInt32BE(length, 0);
   frame.write(json, 4, 'utf8');
@@ -100,12 +100,12 @@ export class FrameReader {
     let at = 0;
     while (at < bytes.length) {
       if (this.#frame === undefined) {
-        const took = bytes.copy(this.#head, this.#headBytes, at);
-        this.#headBytes += took;
-        at += took;
+        const copied = bytes.copy(this.#head, this.#headBytes, at);
+        this.#headBytes += copied;
+        at += copied;
         if (this.#headBytes < 4) return;
         const length = this.#head.readUInt32BE(0);
-        if (length > MAX_FRAME_BYTES) throw new WireFault(`A frame of ${length} bytes was announced.`);
+        if (length > MAX_PLUGIN_FRAME_BYTES) throw new WireFault(`A frame of ${length} bytes was announced.`);
         if (length === 0) throw new WireFault('A frame is empty.');
         this.#headBytes = 0;
         if (bytes.length - at >= length) {
@@ -116,9 +116,9 @@ export class FrameReader {
         this.#frame = Buffer.allocUnsafeSlow(length);
         this.#frameBytes = 0;
       }
-      const took = bytes.copy(this.#frame, this.#frameBytes, at);
-      this.#frameBytes += took;
-      at += took;
+      const copied = bytes.copy(this.#frame, this.#frameBytes, at);
+      this.#frameBytes += copied;
+      at += copied;
       if (this.#frameBytes < this.#frame.length) return;
       const frame = this.#frame;
       this.#frame = undefined;

@@ -16,7 +16,7 @@ import { dirname, join } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Installations } from './installation.ts';
-import type { LookBounds } from './scan-limits.ts';
+import type { ScanBounds } from './scan-limits.ts';
 
 const MIB = 1024 * 1024;
 /** A thread that never says that it is done. */
@@ -35,7 +35,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, { recursive: true }));
 
-const open = (look: Partial<LookBounds> = {}): Installations => new Installations(data, { script }, look);
+const open = (bounds: Partial<ScanBounds> = {}): Installations => new Installations(data, { script }, bounds);
 
 function source(files: Readonly<Record<string, string>> = {}, entry = 'index.mjs'): string {
   const dir = mkdtempSync(join(root, 'source-'));
@@ -60,7 +60,7 @@ async function refusal(promise: Promise<unknown>): Promise<BinnacleError> {
   return error;
 }
 
-const said = async (promise: Promise<unknown>): Promise<string> => {
+const messageOf = async (promise: Promise<unknown>): Promise<string> => {
   const { code, message } = await refusal(promise);
   return `${code}: ${message}`;
 };
@@ -81,13 +81,13 @@ const begun = async (): Promise<void> => {
 describe('a folder that is looked at', () => {
   it('may name 10,000 packages that it needs, and no more', async () => {
     await open().preview(source({ 'package.json': needing(many(10_000)) }));
-    expect(await said(open().preview(source({ 'package.json': needing(many(10_001)) })))).toMatch(
+    expect(await messageOf(open().preview(source({ 'package.json': needing(many(10_001)) })))).toMatch(
       /^unsafe_plugin: .* needs more than 10000 packages\.$/,
     );
     const spread = Object.fromEntries(
       many(11).map((name, n) => [`node_modules/${name}/package.json`, needing(many(1000, `of-${n}-`))]),
     );
-    expect(await said(open().preview(source({ 'package.json': needing(many(11)), ...spread })))).toMatch(
+    expect(await messageOf(open().preview(source({ 'package.json': needing(many(11)), ...spread })))).toMatch(
       /^unsafe_plugin: .* needs more than 10000 packages\.$/,
     );
     expect(left()).toEqual([]);
@@ -96,11 +96,13 @@ describe('a folder that is looked at', () => {
   it('may have 32 MiB of package.json to be read in its packages, and no more', async () => {
     const whole = `{"a": "${'x'.repeat(MIB - 100)}"}`;
     const files = Object.fromEntries(many(34).map((name) => [`node_modules/${name}/package.json`, whole]));
-    expect(await said(open().preview(source({ 'package.json': needing(many(34)), ...files })))).toMatch(
+    expect(await messageOf(open().preview(source({ 'package.json': needing(many(34)), ...files })))).toMatch(
       /^unsafe_plugin: .* has more than 33554432 bytes of package\.json to read\.$/,
     );
     const flat = Object.fromEntries(many(34).map((name) => [`lib/${name}/package.json`, whole]));
-    expect(await said(open().preview(source(flat)))).toMatch(/more than 33554432 bytes of package\.json to read\.$/);
+    expect(await messageOf(open().preview(source(flat)))).toMatch(
+      /more than 33554432 bytes of package\.json to read\.$/,
+    );
     expect(left()).toEqual([]);
   });
 
@@ -108,11 +110,11 @@ describe('a folder that is looked at', () => {
     const dir = source({ 'package.json': needing(['a']), 'node_modules/a/package.json': '{}' });
     for (const name of many(20)) mkdirSync(join(dir, 'node_modules/a/node_modules', name), { recursive: true });
     await open({ maxFolders: 21 }).preview(dir);
-    expect(await said(open({ maxFolders: 20 }).preview(dir))).toMatch(/has more than 20 folders of packages\.$/);
-    expect(await said(open({ maxEntries: 20 }).preview(dir))).toMatch(/has more than 20 entries\.$/);
+    expect(await messageOf(open({ maxFolders: 20 }).preview(dir))).toMatch(/has more than 20 folders of packages\.$/);
+    expect(await messageOf(open({ maxEntries: 20 }).preview(dir))).toMatch(/has more than 20 entries\.$/);
     // Those that are left out are looked at, too.
     const dotted = source(Object.fromEntries(many(50, '.dot').map((name) => [name, ''])));
-    expect(await said(open({ maxEntries: 50 }).preview(dotted))).toMatch(/has more than 50 entries\.$/);
+    expect(await messageOf(open({ maxEntries: 50 }).preview(dotted))).toMatch(/has more than 50 entries\.$/);
     await open({ maxEntries: 52 }).preview(dotted);
   });
 
@@ -128,30 +130,30 @@ describe('a folder that is looked at', () => {
     linkSync(big, join(dir, 'node_modules/a/package.json'));
     symlinkSync(root, join(dir, 'node_modules/b'));
     writeFileSync(join(root, 'package.json'), needing(many(60_000)));
-    expect(await said(open().preview(dir))).toMatch(/^unsafe_plugin: .*(?:another name elsewhere|is a link)\.$/);
+    expect(await messageOf(open().preview(dir))).toMatch(/^unsafe_plugin: .*(?:another name elsewhere|is a link)\.$/);
     rmSync(join(dir, 'node_modules/a/package.json'));
-    expect(await said(open().preview(dir))).toMatch(/^unsafe_plugin: .*is a link\.$/);
+    expect(await messageOf(open().preview(dir))).toMatch(/^unsafe_plugin: .*is a link\.$/);
   });
 
   it('is given up when it takes too long, with words', async () => {
-    expect(await said(open({ withinMs: 200 }).preview(hanging()))).toMatch(
+    expect(await messageOf(open({ timeoutMs: 200 }).preview(hanging()))).toMatch(
       /^unsafe_plugin: .* takes longer than 0\.2 s to be looked at\.$/,
     );
     const wide = source({ 'package.json': needing(many(5000)) });
-    expect(await said(open({ withinMs: 1 }).preview(wide))).toMatch(/takes longer than 0\.001 s/);
+    expect(await messageOf(open({ timeoutMs: 1 }).preview(wide))).toMatch(/takes longer than 0\.001 s/);
     expect(left()).toEqual([]);
   });
 
   it('is let go of when whoever asked has gone, and when the gateway stops', async () => {
     const installations = open();
-    const asker = new AbortController();
-    const looking = refusal(installations.preview(hanging(), { by: 'ada', signal: asker.signal }));
+    const caller = new AbortController();
+    const looking = refusal(installations.preview(hanging(), { by: 'ada', signal: caller.signal }));
     await begun();
-    asker.abort();
+    caller.abort();
     expect((await looking).code).toBe('client_closed');
     expect(left()).toEqual([]);
-    const gone = { by: 'ada', signal: AbortSignal.abort() };
-    expect((await refusal(installations.preview(source(), gone))).code).toBe('client_closed');
+    const disconnected = { by: 'ada', signal: AbortSignal.abort() };
+    expect((await refusal(installations.preview(source(), disconnected))).code).toBe('client_closed');
 
     const stopped = refusal(installations.preview(hanging(), { by: 'ada' }));
     await begun();
@@ -163,8 +165,8 @@ describe('a folder that is looked at', () => {
 
   it('is one of two of the same caller and of four in all, and others wait; beyond eight of one, or 32, it is refused', async () => {
     const installations = open();
-    const asker = new AbortController();
-    const begin = (by: string) => refusal(installations.preview(hanging(), { by, signal: asker.signal }));
+    const caller = new AbortController();
+    const begin = (by: string) => refusal(installations.preview(hanging(), { by, signal: caller.signal }));
     const looking = Array.from({ length: 8 }, () => begin('ada'));
     expect(await begin('ada')).toMatchObject({ code: 'too_many_installs', status: 429, details: { limit: 8 } });
     await until(() => left().length === 2);
@@ -172,7 +174,7 @@ describe('a folder that is looked at', () => {
     await installations.preview(source(), { by: 'bob' });
     looking.push(...['cy', 'dora', 'eve'].map(begin));
     await until(() => left().length === 4);
-    asker.abort();
+    caller.abort();
     expect((await Promise.all(looking)).map(({ code }) => code)).toEqual(Array(11).fill('client_closed'));
     expect(left()).toEqual([]);
     await installations.preview(source(), { by: 'ada' });

@@ -80,9 +80,9 @@ describe('a record of what was installed', () => {
       'package.json',
     ]);
     expect((await install()).hash).toBe(record.hash);
-    const kept = InstallRecordShape.parse(JSON.parse(JSON.stringify(record)));
-    expect(await checkInstall(kept, dir)).toMatchObject({ dir, manifest: { id: 'probe' } });
-    expect(consentedIn(kept).get('notify')).toEqual({ kind: 'all' });
+    const stored = InstallRecordShape.parse(JSON.parse(JSON.stringify(record)));
+    expect(await checkInstall(stored, dir)).toMatchObject({ dir, manifest: { id: 'probe' } });
+    expect(consentedIn(stored).get('notify')).toEqual({ kind: 'all' });
   });
 
   it.each<[string, string, () => void]>([
@@ -328,8 +328,8 @@ describe('a record of what was installed', () => {
     })();
     const outcomes = new Set<string>();
     for (let n = 0; n < count({ quick: 20, all: 150 }); n += 1) {
-      const came = await checkInstall(record, dir).catch((error: BinnacleError) => error.code);
-      outcomes.add(typeof came === 'string' ? came : came.manifest.entry);
+      const result = await checkInstall(record, dir).catch((error: BinnacleError) => error.code);
+      outcomes.add(typeof result === 'string' ? result : result.manifest.entry);
     }
     isOver = true;
     await swapping;

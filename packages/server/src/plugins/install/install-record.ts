@@ -9,9 +9,9 @@ import { z } from 'zod';
 import { isPluginId } from '../../config/plugin-id.ts';
 import { type Grant, type Grants, grantIn, readGrants, spellGrant, wider } from '../grant/grants.ts';
 import { configKey, type PermissionName } from '../grant/permissions.ts';
-import { asked, MANIFEST_FILE, type Manifest, manifestBytes, readManifest, spellGrants } from './manifest.ts';
+import { MANIFEST_FILE, type Manifest, manifestBytes, readManifest, requestedGrants, spellGrants } from './manifest.ts';
 import { checkPath, copyChecked, type FileBounds, type PluginFile, readPluginFiles } from './plugin-files.ts';
-import type { Look } from './scan-limits.ts';
+import type { FolderScan } from './scan-limits.ts';
 import { loadedName } from './typescript.ts';
 
 const MAX_NAMED = 20;
@@ -35,7 +35,7 @@ export const InstallRecordShape = z.strictObject({
 });
 export type InstallRecord = z.output<typeof InstallRecordShape>;
 
-export interface Installed {
+export interface Installation {
   readonly record: InstallRecord;
   readonly manifest: Manifest;
   /** Real path. */
@@ -51,19 +51,19 @@ export async function recordInstall(
   dir: string,
   agreed: Manifest,
   now: number,
-  { bounds, look, origin }: { readonly bounds?: FileBounds; readonly look?: Look; readonly origin?: string } = {},
-): Promise<Installed> {
+  { bounds, scan, origin }: { readonly bounds?: FileBounds; readonly scan?: FolderScan; readonly origin?: string } = {},
+): Promise<Installation> {
   const real = await checkPath(dir);
   const files = await readPluginFiles(real, bounds);
   const manifest = await readManifestOf(agreed.id, real, files);
-  const more = needsConsent(asked(agreed), manifest);
+  const more = needsConsent(requestedGrants(agreed), manifest);
   if (more.length > 0 || manifest.id !== agreed.id) throw consentNeeded(manifest, more);
   checkEntry(manifest, files);
-  await checkNoScripts(real, files, look);
+  await checkNoScripts(real, files, scan);
   const { id, version } = manifest;
-  const consented = spellGrants(asked(manifest));
-  const came = origin === undefined ? {} : { origin };
-  const record = { id, version, hash: hashOf(files), files, consented, installedAt: now, ...came };
+  const consented = spellGrants(requestedGrants(manifest));
+  const originField = origin === undefined ? {} : { origin };
+  const record = { id, version, hash: hashOf(files), files, consented, installedAt: now, ...originField };
   return { record, manifest, dir: real };
 }
 
@@ -71,7 +71,7 @@ export async function recordInstall(
  * Checks an installation; before each start. Throws `plugin_changed`, `unsafe_plugin`, `bad_manifest`,
  * `consent_needed`.
  */
-export async function checkInstall(record: InstallRecord, dir: string, bounds?: FileBounds): Promise<Installed> {
+export async function checkInstall(record: InstallRecord, dir: string, bounds?: FileBounds): Promise<Installation> {
   const real = await checkPath(dir);
   checkSame(record, await readPluginFiles(real, bounds));
   return { record, manifest: await readChecked(record, real), dir: real };
@@ -86,7 +86,7 @@ export async function copyInstall(
   dir: string,
   to: string,
   bounds?: FileBounds,
-): Promise<Installed> {
+): Promise<Installation> {
   await copyChecked(dir, to, (files) => checkSame(record, files), bounds);
   return { record, manifest: await readChecked(record, to), dir: to };
 }
@@ -187,13 +187,13 @@ function checkEntry({ entry }: Manifest, files: readonly PluginFile[]): void {
 }
 
 /** Refuses install scripts, including those of bundled packages. */
-async function checkNoScripts(dir: string, files: readonly PluginFile[], look?: Look): Promise<void> {
+async function checkNoScripts(dir: string, files: readonly PluginFile[], scan?: FolderScan): Promise<void> {
   for (const { path } of files) {
-    await look?.pause();
+    await scan?.pause();
     if (/(?:^|\/)binding\.gyp$/.test(path)) refuseScript(path, 'is compiled at install');
     if (!/(?:^|\/)package\.json$/.test(path)) continue;
     const text = await readFile(join(dir, path), 'utf8');
-    look?.spend('maxJsonBytes', text.length);
+    scan?.spend('maxJsonBytes', text.length);
     const found = scriptsIn(text);
     if (found === undefined) refuseScript(path, 'cannot be read');
     const script = found.find((name) => INSTALL_SCRIPTS.includes(name));

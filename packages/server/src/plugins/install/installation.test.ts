@@ -91,8 +91,8 @@ const typed = (files: Files, entry = 'index.ts'): string =>
 const plain = (more: object = {}, name = 'source'): string =>
   source({ 'binnacle.plugin.json': manifest(more), 'index.mjs': HELLO }, name);
 
-const open = (withinMs?: number): Installations =>
-  new Installations(data, { script, ...(withinMs === undefined ? {} : { withinMs }) });
+const open = (timeoutMs?: number): Installations =>
+  new Installations(data, { script, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
 
 async function install(dir: string, installations = open(), now = 1): Promise<Installations> {
   const { digest } = await installations.preview(dir);
@@ -350,19 +350,19 @@ describe('an install', () => {
 
 /** Later each time, and each time in the middle of something. With a test that is over, it is over, too. */
 async function killAt(child: ChildProcess, n: number, signal: AbortSignal): Promise<void> {
-  const gone = once(child, 'exit');
+  const exited = once(child, 'exit');
   const end = (): void => void child.kill('SIGKILL');
   signal.addEventListener('abort', end);
   if (signal.aborted) end();
   if (child.stdout === null) throw new Error('It has no stdout.');
-  let told = 0;
+  let output = 0;
   for await (const bytes of child.stdout) {
-    told += String(bytes).split('\n').length - 1;
-    if (told > n % 2) break;
+    output += String(bytes).split('\n').length - 1;
+    if (output > n % 2) break;
   }
   for (let turns = 0; turns < n * 5; turns += 1) await new Promise((resolve) => setImmediate(resolve));
   end();
-  await gone;
+  await exited;
   signal.removeEventListener('abort', end);
   signal.throwIfAborted();
 }

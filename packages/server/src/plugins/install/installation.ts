@@ -10,9 +10,9 @@ import { join } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
 import { isPluginId } from '../../config/plugin-id.ts';
-import { checkInstall, copyInstall, type Installed, InstallRecordShape, recordInstall } from './install-record.ts';
+import { checkInstall, copyInstall, type Installation, InstallRecordShape, recordInstall } from './install-record.ts';
 import type { Manifest } from './manifest.ts';
-import { type Asker, type Look, type LookBounds, Looks } from './scan-limits.ts';
+import { type FolderScan, type InstallCaller, type ScanBounds, ScanQueue } from './scan-limits.ts';
 import { type Built, buildFrom, type StripTypes } from './source.ts';
 import { type TypeScripts, withoutTypes } from './type-stripping.ts';
 import { loadedName } from './typescript.ts';
@@ -29,40 +29,40 @@ export interface Staged {
 }
 
 export type InstalledPlugin =
-  | (Installed & { readonly id: string; readonly problem?: undefined })
+  | (Installation & { readonly id: string; readonly problem?: undefined })
   | { readonly id: string; readonly problem: BinnacleError };
 
 /** A caller within this process. */
-const NOBODY: Asker = { by: '' };
+const NO_CALLER: InstallCaller = { by: '' };
 const RECORD = 'record.json';
 const MAX_RECORD_BYTES = 8 * 1024 * 1024;
 /** Folders under construction, in use or being removed. No plugin id looks like that. */
 const WORK = /^\.(?:new|run|gone)-/;
 const FILES = /^files-[0-9a-f]{16}$/;
 
-const Kept = z.strictObject({ files: z.string().regex(FILES), record: InstallRecordShape });
-type Kept = z.output<typeof Kept>;
+const StoredRecord = z.strictObject({ files: z.string().regex(FILES), record: InstallRecordShape });
+type StoredRecord = z.output<typeof StoredRecord>;
 
 export class Installations {
   readonly #dir: string;
   readonly #types: TypeScripts;
-  readonly #looks: Looks;
+  readonly #scans: ScanQueue;
   #swept: Promise<void> | undefined;
   /** Serializes operations on the files, by plugin. */
   readonly #last = new Map<string, Promise<unknown>>();
 
   /** `dir`: `<data>/plugins`, private to the gateway; created by the first installation. */
-  constructor(dir: string, types: TypeScripts, look: Partial<LookBounds> = {}) {
+  constructor(dir: string, types: TypeScripts, bounds: Partial<ScanBounds> = {}) {
     this.#dir = dir;
     this.#types = types;
-    this.#looks = new Looks(look);
+    this.#scans = new ScanQueue(bounds);
   }
 
   /** Lists the plugins, each with its checked files or with its error. */
   async list(): Promise<InstalledPlugin[]> {
     await this.#sweep();
     const ids = (await namesIn(this.#dir)).filter(isPluginId).sort();
-    const found = await Promise.all(ids.map((id) => this.#turn(id, () => this.#look(id))));
+    const found = await Promise.all(ids.map((id) => this.#serially(id, () => this.#read(id))));
     return found.filter((one) => one !== undefined);
   }
 
@@ -70,9 +70,9 @@ export class Installations {
    * Previews an installation. Throws the errors of `install`, so that no person is asked about a plugin that cannot be
    * installed.
    */
-  async preview(source: string, asker: Asker = NOBODY): Promise<Built> {
-    return await this.#built(source, asker, async (built, dir, look) => {
-      await recordInstall(dir, built.manifest, 0, { look });
+  async preview(source: string, caller: InstallCaller = NO_CALLER): Promise<Built> {
+    return await this.#built(source, caller, async (built, dir, scan) => {
+      await recordInstall(dir, built.manifest, 0, { scan });
       return built;
     });
   }
@@ -87,36 +87,36 @@ export class Installations {
     source: string,
     digest: string,
     now: number,
-    { asker = NOBODY, ready }: { readonly asker?: Asker; readonly ready?: () => Promise<void> } = {},
-  ): Promise<Installed> {
-    return await this.#built(source, asker, async (built, dir, look) => {
+    { caller = NO_CALLER, ready }: { readonly caller?: InstallCaller; readonly ready?: () => Promise<void> } = {},
+  ): Promise<Installation> {
+    return await this.#built(source, caller, async (built, dir, scan) => {
       if (built.digest !== digest) throw changedSince(source, built.manifest);
-      const { record } = await recordInstall(dir, built.manifest, now, { look, origin: await realpath(source) });
+      const { record } = await recordInstall(dir, built.manifest, now, { scan, origin: await realpath(source) });
       await ready?.();
-      return await this.#turn(record.id, () => this.#put(dir, record));
+      return await this.#serially(record.id, () => this.#put(dir, record));
     });
   }
 
   /** Aborts all scans when the gateway stops. */
   quiet(): void {
-    this.#looks.end();
+    this.#scans.end();
   }
 
   /** Aborts all scans, refuses new ones, and waits for the end of the running ones. */
   async close(): Promise<void> {
-    await this.#looks.close();
+    await this.#scans.close();
   }
 
   /** Removes a plugin with everything in its folder. Throws `plugin_not_found`. */
   async remove(id: string): Promise<void> {
     await this.#sweep();
-    await this.#turn(id, async () => {
+    await this.#serially(id, async () => {
       if (!isPluginId(id)) throw notFound(id);
-      const gone = join(this.#dir, `.gone-${random()}`);
-      await rename(join(this.#dir, id), gone).catch((error: unknown) => {
+      const removed = join(this.#dir, `.gone-${random()}`);
+      await rename(join(this.#dir, id), removed).catch((error: unknown) => {
         throw codeOf(error) === 'ENOENT' ? notFound(id) : error;
       });
-      await rm(gone, { recursive: true, force: true });
+      await rm(removed, { recursive: true, force: true });
     });
   }
 
@@ -126,13 +126,13 @@ export class Installations {
    */
   async stage(id: string): Promise<Staged> {
     await this.#sweep();
-    return await this.#turn(id, async () => {
-      const kept = await this.#kept(id);
-      if (kept === undefined) throw notFound(id);
+    return await this.#serially(id, async () => {
+      const stored = await this.#readRecord(id);
+      if (stored === undefined) throw notFound(id);
       const to = join(this.#dir, `.run-${id}-${random()}`);
       const dispose = () => rm(to, { recursive: true, force: true });
       try {
-        const { manifest, dir } = await copyInstall(kept.record, join(this.#dir, id, kept.files), to);
+        const { manifest, dir } = await copyInstall(stored.record, join(this.#dir, id, stored.files), to);
         return { dir, entry: loadedName(manifest.entry), manifest, dispose };
       } catch (error) {
         await dispose();
@@ -143,47 +143,47 @@ export class Installations {
 
   async #built<T>(
     source: string,
-    asker: Asker,
-    use: (built: Built, dir: string, look: Look) => Promise<T>,
+    caller: InstallCaller,
+    use: (built: Built, dir: string, scan: FolderScan) => Promise<T>,
   ): Promise<T> {
-    return await this.#looks.at(source, asker, async (look) => {
+    return await this.#scans.run(source, caller, async (scan) => {
       await this.#sweep();
       await mkdir(this.#dir, { recursive: true, mode: 0o700 });
       const dir = join(this.#dir, `.new-${random()}`);
-      const inTurn = (act: () => Promise<void>): Promise<void> => this.#turn('.types', act);
+      const serially = (act: () => Promise<void>): Promise<void> => this.#serially('.types', act);
       const strip: StripTypes = (to, paths) =>
-        withoutTypes(to, paths, { thread: this.#types, signal: look.signal, inTurn });
+        withoutTypes(to, paths, { thread: this.#types, signal: scan.signal, serially });
       try {
-        return await use(await buildFrom(source, dir, strip, look), dir, look);
+        return await use(await buildFrom(source, dir, strip, scan), dir, scan);
       } finally {
         await rm(dir, { recursive: true, force: true });
       }
     });
   }
 
-  async #put(from: string, record: Kept['record']): Promise<Installed> {
+  async #put(from: string, record: StoredRecord['record']): Promise<Installation> {
     const home = join(this.#dir, record.id);
     await mkdir(home, { recursive: true, mode: 0o700 });
     const files = `files-${random()}`;
     await rename(from, join(home, files));
-    const kept: Kept = { files, record };
-    await writeWhole(home, RECORD, JSON.stringify(kept));
+    const stored: StoredRecord = { files, record };
+    await writeWhole(home, RECORD, JSON.stringify(stored));
     await this.#clean(record.id, files);
     return await checkInstall(record, join(home, files));
   }
 
-  async #look(id: string): Promise<InstalledPlugin | undefined> {
+  async #read(id: string): Promise<InstalledPlugin | undefined> {
     try {
-      const kept = await this.#kept(id);
-      if (kept === undefined) return undefined;
-      return { id, ...(await checkInstall(kept.record, join(this.#dir, id, kept.files))) };
+      const stored = await this.#readRecord(id);
+      if (stored === undefined) return undefined;
+      return { id, ...(await checkInstall(stored.record, join(this.#dir, id, stored.files))) };
     } catch (error) {
       return { id, problem: error instanceof BinnacleError ? error : unreadable(id, error) };
     }
   }
 
   /** Reads the record; undefined if nothing is installed. Throws `plugin_changed` for an invalid record. */
-  async #kept(id: string): Promise<Kept | undefined> {
+  async #readRecord(id: string): Promise<StoredRecord | undefined> {
     if (!isPluginId(id)) return undefined;
     const path = join(this.#dir, id, RECORD);
     const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
@@ -196,9 +196,9 @@ export class Installations {
     try {
       const stat = await file.stat();
       if (!stat.isFile() || stat.size > MAX_RECORD_BYTES) throw new Error('it is no file of this kind');
-      const kept = Kept.parse(JSON.parse(await file.readFile('utf8')));
-      if (kept.record.id !== id) throw new Error('it is of another plugin');
-      return kept;
+      const stored = StoredRecord.parse(JSON.parse(await file.readFile('utf8')));
+      if (stored.record.id !== id) throw new Error('it is of another plugin');
+      return stored;
     } catch (error) {
       throw unreadable(id, error);
     } finally {
@@ -216,8 +216,8 @@ export class Installations {
         if (WORK.test(name)) await rm(join(this.#dir, name), { recursive: true, force: true });
         if (!isPluginId(name)) continue;
         // An unreadable record does not tell which files belong to it: they stay for a person to examine.
-        const kept = await this.#kept(name).catch(() => null);
-        if (kept !== null) await this.#clean(name, kept?.files);
+        const stored = await this.#readRecord(name).catch(() => null);
+        if (stored !== null) await this.#clean(name, stored?.files);
       }
     })();
     return this.#swept;
@@ -234,7 +234,7 @@ export class Installations {
     if (files === undefined) await rmdir(home).catch(() => undefined);
   }
 
-  #turn<T>(id: string, act: () => Promise<T>): Promise<T> {
+  #serially<T>(id: string, act: () => Promise<T>): Promise<T> {
     const done = (this.#last.get(id) ?? Promise.resolve()).then(act, act);
     this.#last.set(id, done);
     const forget = (): void => {

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { refusalOf } from '../grant/gate.fixture.ts';
 import { readGrants } from '../grant/grants.ts';
 import { needsConsent } from './install-record.ts';
-import { asked, MANIFEST_FILE, type Manifest, readManifest, readManifestIn } from './manifest.ts';
+import { MANIFEST_FILE, type Manifest, readManifest, readManifestIn, requestedGrants } from './manifest.ts';
 
 const GOOD = {
   id: 'ship-log',
@@ -335,7 +335,7 @@ describe('the file of a manifest', () => {
 });
 
 describe('a manifest that asks for more than was agreed to', () => {
-  const agreed = asked(read(GOOD));
+  const agreed = requestedGrants(read(GOOD));
   const withAsks = (permissions: object) => read({ ...GOOD, permissions });
   const { hooks, net, storage } = GOOD.permissions;
 

@@ -18,7 +18,7 @@ export const MANIFEST_FILE = 'binnacle.plugin.json';
 const MAX_BYTES = 64 * 1024;
 const MAX_DEPTH = 24;
 
-export interface Asked {
+export interface PermissionRequest {
   readonly grant: Exclude<Grant, { readonly kind: 'denied' }>;
   /** One line, for the person who gives consent. */
   readonly reason: string;
@@ -31,7 +31,7 @@ export interface Manifest {
   readonly description: string;
   /** Path below the folder, with `/`. The reader of the folder checks that the file exists. */
   readonly entry: string;
-  readonly asks: ReadonlyMap<PermissionName, Asked>;
+  readonly asks: ReadonlyMap<PermissionName, PermissionRequest>;
   readonly config: ConfigSchema | undefined;
 }
 
@@ -69,7 +69,9 @@ export function readManifest(bytes: Uint8Array): Manifest {
     throw bad(issue?.path.join('.') ?? '', issue?.message ?? 'it is wrong');
   }
   const { id, version, entry, name = id, description = '', permissions = {}, config } = read.data;
-  const asks = new Map(Object.entries(permissions).map(([permission, asked]) => readAsked(permission, asked)));
+  const asks = new Map(
+    Object.entries(permissions).map(([permission, request]) => readPermissionRequest(permission, request)),
+  );
   return Object.freeze({ id, version, name, description, entry, asks, config: configOf(config) });
 }
 
@@ -129,13 +131,14 @@ const unreadable = (path: string, cause: unknown): BinnacleError =>
   new BinnacleError('bad_manifest', { message: `${path} cannot be read: ${codeOf(cause)}.`, cause });
 
 /** Returns the requested permissions without the reasons. */
-export const asked = ({ asks }: Manifest): Grants => new Map(Array.from(asks, ([name, { grant }]) => [name, grant]));
+export const requestedGrants = ({ asks }: Manifest): Grants =>
+  new Map(Array.from(asks, ([name, { grant }]) => [name, grant]));
 
 /** Returns grants in the form of the manifest, which is also the stored form of the consent. */
 export const spellGrants = (grants: Grants): Record<string, ReturnType<typeof spellGrant>> =>
   Object.fromEntries(Array.from(grants, ([name, grant]) => [name, spellGrant(name, grant)]));
 
-function readAsked(name: string, value: unknown): [PermissionName, Asked] {
+function readPermissionRequest(name: string, value: unknown): [PermissionName, PermissionRequest] {
   const at = `permissions.${name}`;
   if (!isPermission(name)) throw bad(at, `there is no such permission; one of ${PERMISSION_NAMES.join(', ')}`);
   const reason = Reason.safeParse(value);

@@ -11,7 +11,7 @@ import { type FileHandle, lstat, mkdir, open, opendir, readdir, realpath, writeF
 import { dirname, join, resolve } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { BinnacleError } from '@binnacle/protocol';
-import type { Look } from './scan-limits.ts';
+import type { FolderScan } from './scan-limits.ts';
 
 export interface PluginFile {
   /** Path below the folder, with `/`; a folder ends with `/`. '' is the folder itself. */
@@ -49,11 +49,11 @@ const ODD_NAME = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\ufff
  * move the plugin's folder. Throws `unsafe_plugin`.
  */
 export async function checkPath(dir: string): Promise<string> {
-  const given = resolve(dir);
-  const stat = await lstat(given).catch((error: unknown) => refuse(given, `cannot be read: ${codeOf(error)}`));
-  if (stat.isSymbolicLink()) refuse(given, 'is a link', 'Name the folder that it leads to.');
-  if (!stat.isDirectory()) refuse(given, 'is no folder');
-  const real = await realpath(given);
+  const requested = resolve(dir);
+  const stat = await lstat(requested).catch((error: unknown) => refuse(requested, `cannot be read: ${codeOf(error)}`));
+  if (stat.isSymbolicLink()) refuse(requested, 'is a link', 'Name the folder that it leads to.');
+  if (!stat.isDirectory()) refuse(requested, 'is no folder');
+  const real = await realpath(requested);
   checkOwner(real, await lstat(real), 0);
   for (let above = dirname(real), below = real; above !== below; below = above, above = dirname(above)) {
     checkOwner(above, await lstat(above), STICKY);
@@ -89,7 +89,7 @@ export async function copyChecked(
 export async function copySource(
   dir: string,
   to: string,
-  source: { readonly leavesOut: (path: string) => boolean; readonly look: Look },
+  source: { readonly leavesOut: (path: string) => boolean; readonly scan: FolderScan },
   bounds: FileBounds = FILE_BOUNDS,
 ): Promise<PluginFile[]> {
   const from = await checkPath(dir);
@@ -98,19 +98,19 @@ export async function copySource(
 }
 
 /** Lists a folder of untrusted content. */
-export async function entriesIn(dir: string, look: Look): Promise<Dirent[]> {
+export async function entriesIn(dir: string, scan: FolderScan): Promise<Dirent[]> {
   const found: Dirent[] = [];
   for await (const entry of await opendir(dir, { bufferSize: 256 })) {
-    look.spend('maxEntries');
+    scan.spend('maxEntries');
     found.push(entry);
-    if (found.length % 256 === 0) await look.pause();
+    if (found.length % 256 === 0) await scan.pause();
   }
   return found;
 }
 
-async function namesIn(dir: string, look: Look | undefined): Promise<string[]> {
-  if (look === undefined) return await readdir(dir);
-  return (await entriesIn(dir, look)).map(({ name }) => name);
+async function namesIn(dir: string, scan: FolderScan | undefined): Promise<string[]> {
+  if (scan === undefined) return await readdir(dir);
+  return (await entriesIn(dir, scan)).map(({ name }) => name);
 }
 
 type Each = (path: string, bytes: Uint8Array | undefined) => Promise<void> | void;
@@ -126,7 +126,10 @@ async function readEach(
   root: string,
   bounds: FileBounds,
   each: Each,
-  { leavesOut = () => false, look }: { readonly leavesOut?: (path: string) => boolean; readonly look?: Look } = {},
+  {
+    leavesOut = () => false,
+    scan,
+  }: { readonly leavesOut?: (path: string) => boolean; readonly scan?: FolderScan } = {},
 ): Promise<PluginFile[]> {
   const found: PluginFile[] = [];
   let bytesLeft = bounds.maxBytes;
@@ -136,9 +139,9 @@ async function readEach(
   };
   const visit = async (below: string, depth: number): Promise<void> => {
     if (depth > bounds.maxDepth) refuse(join(root, below), `is deeper than ${bounds.maxDepth} folders`);
-    const names = await namesIn(join(root, below), look);
+    const names = await namesIn(join(root, below), scan);
     for (const name of names.sort()) {
-      await look?.pause();
+      await scan?.pause();
       const path = below + name;
       if (leavesOut(path)) continue;
       const full = join(root, path);

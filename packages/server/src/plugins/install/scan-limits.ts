@@ -3,8 +3,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { BinnacleError } from '@binnacle/protocol';
 
-export interface LookBounds {
-  readonly withinMs: number;
+export interface ScanBounds {
+  readonly timeoutMs: number;
   /** Maximum folders of packages, each with its bundled packages. */
   readonly maxFolders: number;
   /** Maximum directory entries, including those that are left out. */
@@ -15,15 +15,15 @@ export interface LookBounds {
   readonly maxJsonBytes: number;
 }
 
-export const LOOK_BOUNDS: LookBounds = {
-  withinMs: 30_000,
+export const SCAN_BOUNDS: ScanBounds = {
+  timeoutMs: 30_000,
   maxFolders: 10_000,
   maxEntries: 100_000,
   maxNames: 10_000,
   maxJsonBytes: 32 * 1024 * 1024,
 };
 
-export interface Asker {
+export interface InstallCaller {
   readonly by: string;
   /** Aborted when the answer is no longer needed. */
   readonly signal?: AbortSignal;
@@ -31,7 +31,7 @@ export interface Asker {
 
 type Cost = 'maxFolders' | 'maxEntries' | 'maxNames' | 'maxJsonBytes';
 
-const TURN_MS = 8;
+const MAX_BLOCK_MS = 8;
 /** Maximum concurrent scans. Each has a file of the plugin in memory, and the data read from it. */
 const MAX_AT_WORK = 4;
 const MAX_AT_WORK_OF_ONE = 2;
@@ -40,25 +40,25 @@ const MAX_OF_ONE = 8;
 const MAX = 32;
 
 /** One scan of a folder. The code that begins a scan must close it. */
-export class Look {
+export class FolderScan {
   readonly #folder: string;
-  readonly #bounds: LookBounds;
+  readonly #bounds: ScanBounds;
   readonly #spent = { maxFolders: 0, maxEntries: 0, maxNames: 0, maxJsonBytes: 0 };
   readonly #end = new AbortController();
   readonly #timer: NodeJS.Timeout;
-  readonly #asked: AbortSignal;
-  readonly #left = (): void => this.#end.abort(this.#asked.reason);
-  #turnBegan = performance.now();
+  readonly #request: AbortSignal;
+  readonly #left = (): void => this.#end.abort(this.#request.reason);
+  #sliceBegan = performance.now();
 
   /** `asked`: its abort reason is the error to throw. */
-  constructor(folder: string, bounds: LookBounds, asked: AbortSignal) {
+  constructor(folder: string, bounds: ScanBounds, request: AbortSignal) {
     this.#folder = folder;
     this.#bounds = bounds;
-    const late = `takes longer than ${bounds.withinMs / 1000} s to be looked at`;
-    this.#timer = setTimeout(() => this.#end.abort(this.#unsafe(late)), bounds.withinMs);
-    this.#asked = asked;
-    asked.addEventListener('abort', this.#left, { once: true });
-    if (asked.aborted) this.#left();
+    const late = `takes longer than ${bounds.timeoutMs / 1000} s to be looked at`;
+    this.#timer = setTimeout(() => this.#end.abort(this.#unsafe(late)), bounds.timeoutMs);
+    this.#request = request;
+    request.addEventListener('abort', this.#left, { once: true });
+    if (request.aborted) this.#left();
   }
 
   /** Aborted with the error that `check` throws. */
@@ -73,9 +73,9 @@ export class Look {
   /** Yields to the event loop after a long turn. Throws the errors of `check`. */
   async pause(): Promise<void> {
     this.check();
-    if (performance.now() - this.#turnBegan < TURN_MS) return;
+    if (performance.now() - this.#sliceBegan < MAX_BLOCK_MS) return;
     await turn();
-    this.#turnBegan = performance.now();
+    this.#sliceBegan = performance.now();
     this.check();
   }
 
@@ -95,7 +95,7 @@ export class Look {
 
   close(): void {
     clearTimeout(this.#timer);
-    this.#asked.removeEventListener('abort', this.#left);
+    this.#request.removeEventListener('abort', this.#left);
   }
 
   #unsafe(what: string): BinnacleError {
@@ -107,44 +107,44 @@ export class Look {
 }
 
 /** The queue of scans, with a limited number at a time. */
-export class Looks {
-  readonly #bounds: LookBounds;
+export class ScanQueue {
+  readonly #bounds: ScanBounds;
   /** Scans in the order of their requests. */
-  readonly #all = new Set<Turn>();
+  readonly #all = new Set<QueuedScan>();
   #isClosed = false;
 
-  constructor(bounds: Partial<LookBounds> = {}) {
-    this.#bounds = { ...LOOK_BOUNDS, ...bounds };
+  constructor(bounds: Partial<ScanBounds> = {}) {
+    this.#bounds = { ...SCAN_BOUNDS, ...bounds };
   }
 
   /**
    * Runs a scan. Throws `too_many_installs`, `going_away`, `client_closed` if the caller has disconnected,
    * `unsafe_plugin` if it takes too long, and the errors of `act`.
    */
-  async at<T>(folder: string, asker: Asker, act: (look: Look) => Promise<T>): Promise<T> {
+  async run<T>(folder: string, caller: InstallCaller, act: (scan: FolderScan) => Promise<T>): Promise<T> {
     if (this.#isClosed) throw new BinnacleError('going_away');
-    const own = [...this.#all].filter(({ by }) => by === asker.by).length;
+    const own = [...this.#all].filter(({ by }) => by === caller.by).length;
     const limit = own >= MAX_OF_ONE ? MAX_OF_ONE : MAX;
     if (own >= limit || this.#all.size >= limit) throw new BinnacleError('too_many_installs', { details: { limit } });
-    const turn = new Turn(asker);
+    const queued = new QueuedScan(caller);
     const done = (async () => {
-      await turn.came;
-      const look = new Look(folder, this.#bounds, turn.signal);
+      await queued.admission;
+      const scan = new FolderScan(folder, this.#bounds, queued.signal);
       try {
-        look.check();
-        return await act(look);
+        scan.check();
+        return await act(scan);
       } finally {
-        look.close();
+        scan.close();
       }
     })();
-    turn.done = done;
-    this.#all.add(turn);
+    queued.done = done;
+    this.#all.add(queued);
     this.#next();
     try {
       return await done;
     } finally {
-      turn.close();
-      this.#all.delete(turn);
+      queued.close();
+      this.#all.delete(queued);
       this.#next();
     }
   }
@@ -152,7 +152,7 @@ export class Looks {
   /** Aborts all scans and refuses new ones. */
   end(): void {
     this.#isClosed = true;
-    for (const turn of this.#all) turn.end(new BinnacleError('going_away'));
+    for (const queued of this.#all) queued.end(new BinnacleError('going_away'));
   }
 
   /** Aborts all scans, and settles when none is left. */
@@ -162,31 +162,31 @@ export class Looks {
   }
 
   #next(): void {
-    for (const turn of this.#all) {
-      const atWork = [...this.#all].filter((one) => one.hasCome);
+    for (const queued of this.#all) {
+      const atWork = [...this.#all].filter((one) => one.isAdmitted);
       if (atWork.length >= MAX_AT_WORK) return;
-      const own = atWork.filter(({ by }) => by === turn.by).length;
-      if (!turn.hasCome && own < MAX_AT_WORK_OF_ONE) turn.come();
+      const own = atWork.filter(({ by }) => by === queued.by).length;
+      if (!queued.isAdmitted && own < MAX_AT_WORK_OF_ONE) queued.admit();
     }
   }
 }
 
 /** A place in the queue. After a disconnect it is admitted at once, so that it can fail. */
-class Turn {
+class QueuedScan {
   readonly by: string;
-  readonly came: Promise<void>;
-  hasCome = false;
+  readonly admission: Promise<void>;
+  isAdmitted = false;
   done: Promise<unknown> = Promise.resolve();
   readonly #end = new AbortController();
-  readonly #asker: AbortSignal | undefined;
+  readonly #callerSignal: AbortSignal | undefined;
   readonly #left = (): void => this.end(new BinnacleError('client_closed'));
-  #come: () => void = () => undefined;
+  #admit: () => void = () => undefined;
 
-  constructor({ by, signal }: Asker) {
+  constructor({ by, signal }: InstallCaller) {
     this.by = by;
-    this.#asker = signal;
-    this.came = new Promise((resolve) => {
-      this.#come = resolve;
+    this.#callerSignal = signal;
+    this.admission = new Promise((resolve) => {
+      this.#admit = resolve;
     });
     signal?.addEventListener('abort', this.#left, { once: true });
     if (signal?.aborted === true) this.#left();
@@ -196,17 +196,17 @@ class Turn {
     return this.#end.signal;
   }
 
-  come(): void {
-    this.hasCome = true;
-    this.#come();
+  admit(): void {
+    this.isAdmitted = true;
+    this.#admit();
   }
 
   end(why: BinnacleError): void {
     this.#end.abort(why);
-    this.#come();
+    this.#admit();
   }
 
   close(): void {
-    this.#asker?.removeEventListener('abort', this.#left);
+    this.#callerSignal?.removeEventListener('abort', this.#left);
   }
 }

@@ -8,7 +8,7 @@ import { BinnacleError } from '@binnacle/protocol';
 import { hashOf } from './install-record.ts';
 import { findManifest, type Manifest, readManifestIn } from './manifest.ts';
 import { copySource, entriesIn } from './plugin-files.ts';
-import type { Look } from './scan-limits.ts';
+import type { FolderScan } from './scan-limits.ts';
 
 const MAX_PACKAGE_BYTES = 1024 * 1024;
 const DECLARATIONS = /\.d\.[cm]?ts$/;
@@ -30,10 +30,10 @@ export type StripTypes = (dir: string, paths: readonly string[]) => Promise<void
  * Builds into the new folder `to`; the caller removes it, also after an error. Throws `unsafe_plugin`, `bad_manifest`,
  * the errors of `strip`, and the error that aborts `look`.
  */
-export async function buildFrom(source: string, to: string, strip: StripTypes, look: Look): Promise<Built> {
+export async function buildFrom(source: string, to: string, strip: StripTypes, scan: FolderScan): Promise<Built> {
   await findManifest(source);
-  const packages = await packagesOf(source, look);
-  const files = await copySource(source, to, { leavesOut: (path) => isLeftOut(path, packages), look });
+  const packages = await packagesOf(source, scan);
+  const files = await copySource(source, to, { leavesOut: (path) => isLeftOut(path, packages), scan });
   const paths = files.map(({ path }) => path);
   // The manifest comes before the types: a folder without one is not a plugin.
   const manifest = await readManifestIn(to);
@@ -57,14 +57,14 @@ function isLeftOut(path: string, packages: ReadonlySet<string> | undefined): boo
  * Returns the packages of node_modules to install: the `dependencies` of package.json, their own dependencies, and the
  * folders of their scopes. All others are for development. Undefined without a package.json.
  */
-async function packagesOf(source: string, look: Look): Promise<ReadonlySet<string> | undefined> {
-  const first = await dependenciesIn(source, look);
+async function packagesOf(source: string, scan: FolderScan): Promise<ReadonlySet<string> | undefined> {
+  const first = await dependenciesIn(source, scan);
   if (first === undefined) return undefined;
   const needed = new Set<string>();
   const need = (names: readonly string[]): void => {
     for (const name of names) {
       if (needed.has(name)) continue;
-      look.spend('maxNames');
+      scan.spend('maxNames');
       needed.add(name);
     }
   };
@@ -73,26 +73,26 @@ async function packagesOf(source: string, look: Look): Promise<ReadonlySet<strin
   const isThere = await isFolder(modules);
   // Iteration over a set includes items added meanwhile.
   for (const name of needed) {
-    await look.pause();
+    await scan.pause();
     if (!isThere || !(await isFolderIn(modules, name))) continue;
     // Includes the bundled packages.
     const folders = [join(modules, name)];
     for (const folder of folders) {
-      await look.pause();
-      look.spend('maxFolders');
-      need((await dependenciesIn(folder, look)) ?? []);
-      folders.push(...(await packagesIn(join(folder, 'node_modules'), look)));
+      await scan.pause();
+      scan.spend('maxFolders');
+      need((await dependenciesIn(folder, scan)) ?? []);
+      folders.push(...(await packagesIn(join(folder, 'node_modules'), scan)));
     }
   }
   const scopes = Array.from(needed, (name) => SCOPE.exec(name)?.[0]).filter((scope) => scope !== undefined);
   return new Set([...needed, ...scopes]);
 }
 
-async function packagesIn(dir: string, look: Look): Promise<string[]> {
+async function packagesIn(dir: string, scan: FolderScan): Promise<string[]> {
   const found: string[] = [];
-  for (const name of await foldersIn(dir, look)) {
+  for (const name of await foldersIn(dir, scan)) {
     if (!name.startsWith('@')) found.push(join(dir, name));
-    else for (const inner of await foldersIn(join(dir, name), look)) found.push(join(dir, name, inner));
+    else for (const inner of await foldersIn(join(dir, name), scan)) found.push(join(dir, name, inner));
   }
   return found;
 }
@@ -101,14 +101,14 @@ async function packagesIn(dir: string, look: Look): Promise<string[]> {
  * Lists real folders. Links are excluded, because they could be circular or lead outside the plugin; hidden folders are
  * left out as well.
  */
-async function foldersIn(dir: string, look: Look): Promise<string[]> {
+async function foldersIn(dir: string, scan: FolderScan): Promise<string[]> {
   if (!(await isFolder(dir))) return [];
-  const entries = await entriesIn(dir, look);
+  const entries = await entriesIn(dir, scan);
   return entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')).map(({ name }) => name);
 }
 
-async function dependenciesIn(dir: string, look: Look): Promise<string[] | undefined> {
-  const read = await jsonIn(join(dir, 'package.json'), look);
+async function dependenciesIn(dir: string, scan: FolderScan): Promise<string[] | undefined> {
+  const read = await jsonIn(join(dir, 'package.json'), scan);
   if (!isObject(read)) return undefined;
   const { dependencies, optionalDependencies, peerDependencies } = read;
   const names = [dependencies, optionalDependencies, peerDependencies].flatMap((one) =>
@@ -118,7 +118,7 @@ async function dependenciesIn(dir: string, look: Look): Promise<string[] | undef
 }
 
 /** Parses JSON only to decide what to leave out. The installed files are checked when they are copied. */
-async function jsonIn(path: string, look: Look): Promise<unknown> {
+async function jsonIn(path: string, scan: FolderScan): Promise<unknown> {
   // Opening a FIFO of that name would otherwise block until a writer comes.
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
     () => undefined,
@@ -127,7 +127,7 @@ async function jsonIn(path: string, look: Look): Promise<unknown> {
   try {
     const stat = await file.stat();
     if (!stat.isFile() || stat.nlink > 1 || stat.size > MAX_PACKAGE_BYTES) return undefined;
-    look.spend('maxJsonBytes', stat.size);
+    scan.spend('maxJsonBytes', stat.size);
     const buffer = Buffer.alloc(stat.size);
     const { bytesRead } = await file.read(buffer, 0, stat.size, 0);
     return JSON.parse(buffer.toString('utf8', 0, bytesRead).replace(/^\uFEFF/, ''));

@@ -5,25 +5,25 @@ import { BinnacleError, type WireError } from '@binnacle/protocol';
 import { loadedName, type Stripping, wrong } from './typescript.ts';
 
 const TYPED = /\.m?ts$/;
-const NO_ROAD = /\.(?:tsx|jsx|cts)$/;
+const UNSUPPORTED = /\.(?:tsx|jsx|cts)$/;
 /** Files of packages, which contain JavaScript. Everything else in them stays unchanged. */
 const IN_PACKAGES = /(?:^|\/)node_modules\//;
 
-const WITHIN_MS = 10_000;
+const TIMEOUT_MS = 10_000;
 const MAX_HEAP_MB = 256;
 
 export interface TypeScripts {
   /** Path of the bundled thread: dist/plugin-types.mjs. */
   readonly script: string;
-  readonly withinMs?: number;
+  readonly timeoutMs?: number;
 }
 
-export interface Stripped {
+export interface StripOptions {
   readonly thread: TypeScripts;
   /** Aborts the stripping. */
   readonly signal: AbortSignal;
   /** Runs `act` when no other such thread runs: each may need some hundred MiB. */
-  inTurn(act: () => Promise<void>): Promise<void>;
+  serially(act: () => Promise<void>): Promise<void>;
 }
 
 /**
@@ -33,10 +33,10 @@ export interface Stripped {
 export async function withoutTypes(
   dir: string,
   paths: readonly string[],
-  { thread, signal, inTurn }: Stripped,
+  { thread, signal, serially }: StripOptions,
 ): Promise<void> {
   const own = paths.filter((path) => !IN_PACKAGES.test(path));
-  const odd = own.find((path) => NO_ROAD.test(path));
+  const odd = own.find((path) => UNSUPPORTED.test(path));
   if (odd !== undefined) {
     throw wrong(odd, 'files of this kind are not taken', 'Write .ts or .mts, without JSX and as ES modules.');
   }
@@ -48,10 +48,14 @@ export async function withoutTypes(
     throw wrong(taken, `it becomes ${loadedName(taken)}, which is there, too`, 'Leave one of the two out.');
   }
   const plain = own.filter((path) => !TYPED.test(path));
-  await inTurn(() => run({ dir, typed, plain }, thread, signal));
+  await serially(() => run({ dir, typed, plain }, thread, signal));
 }
 
-function run(stripping: Stripping, { script, withinMs = WITHIN_MS }: TypeScripts, signal: AbortSignal): Promise<void> {
+function run(
+  stripping: Stripping,
+  { script, timeoutMs = TIMEOUT_MS }: TypeScripts,
+  signal: AbortSignal,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const thread = new Worker(script, {
@@ -63,7 +67,7 @@ function run(stripping: Stripping, { script, withinMs = WITHIN_MS }: TypeScripts
     });
     let settle = (): void => reject(new BinnacleError('bad_typescript', { message: 'It takes too long to be read.' }));
     const end = (): void => void thread.terminate();
-    const timer = setTimeout(end, withinMs);
+    const timer = setTimeout(end, timeoutMs);
     signal.addEventListener('abort', end, { once: true });
     thread.once('message', (problem: WireError | null) => {
       settle = problem === null ? resolve : () => reject(BinnacleError.fromWire(problem));

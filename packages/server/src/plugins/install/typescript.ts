@@ -61,9 +61,9 @@ async function textOf(dir: string, path: string): Promise<string> {
   }
 }
 
-type Turn = (path: string, text: string) => string;
+type Transform = (path: string, text: string) => string;
 
-async function stripper(): Promise<Turn> {
+async function stripper(): Promise<Transform> {
   const { default: swc } = await import('@swc/wasm-typescript');
   return (path, text) => {
     try {
@@ -94,7 +94,7 @@ function read(error: unknown): { readonly code: unknown; readonly message: strin
  * Makes the function that rewrites imports. It cannot see a module named by an expression: the author must name it as
  * .js.
  */
-async function aimer(): Promise<Turn> {
+async function aimer(): Promise<Transform> {
   const { init, parse } = await import('es-module-lexer');
   await init;
   return (path, text) => {

@@ -30,11 +30,11 @@ function world() {
   const drivers = new AgentDrivers(offers, (count) => {
     late += count;
   });
-  const told: unknown[] = [];
-  const out = new Effects(() => told.push(...out.take()));
-  const tell = (params: unknown, plugin = 'one', grants: object = { agentDrivers: true }) => {
-    const asking = { plugin, gate: gateOf(grants, plugin).gate, signal: new AbortController().signal };
-    return drivers.powers.turn?.(params, asking);
+  const outputs: unknown[] = [];
+  const out = new Effects(() => outputs.push(...out.take()));
+  const report = (params: unknown, plugin = 'one', grants: object = { agentDrivers: true }) => {
+    const caller = { plugin, gate: gateOf(grants, plugin).gate, signal: new AbortController().signal };
+    return drivers.powers.turn?.(params, caller);
   };
   const begin = (turn: Partial<LocalTurn> = {}, signal = new AbortController().signal) =>
     drivers.driverOf('one/bot').run(
@@ -47,27 +47,29 @@ function world() {
       out,
       signal,
     );
-  return { begun, others, ends, told, tell, begin, drivers, late: () => late };
+  return { begun, others, ends, outputs, report, begin, drivers, late: () => late };
 }
 
 const delta = { kind: 'delta', text: 'x', stream: 'said' };
 
 describe('what is told of a turn', () => {
   test('counts while it is under way, for the plugin and the driver that have it', async () => {
-    const { begun, ends, told, tell, begin, late } = world();
+    const { begun, ends, outputs, report, begin, late } = world();
     const done = begin();
     const { turn } = begun[0] ?? { turn: '' };
-    expect(tell({ driver: 'bot', turn, effects: [delta] })).toBe(null);
-    expect(told).toEqual([{ kind: 'delta', text: 'x', stream: 'said' }]);
-    expect(refusalOf(() => tell({ driver: 'bot', turn, effects: [delta] }, 'two')).code).toBe('run_not_found');
-    expect(refusalOf(() => tell({ driver: 'other', turn, effects: [delta] })).code).toBe('run_not_found');
-    expect(refusalOf(() => tell({ driver: 'bot', turn, effects: [delta] }, 'one', {})).code).toBe('permission_denied');
+    expect(report({ driver: 'bot', turn, effects: [delta] })).toBe(null);
+    expect(outputs).toEqual([{ kind: 'delta', text: 'x', stream: 'said' }]);
+    expect(refusalOf(() => report({ driver: 'bot', turn, effects: [delta] }, 'two')).code).toBe('run_not_found');
+    expect(refusalOf(() => report({ driver: 'other', turn, effects: [delta] })).code).toBe('run_not_found');
+    expect(refusalOf(() => report({ driver: 'bot', turn, effects: [delta] }, 'one', {})).code).toBe(
+      'permission_denied',
+    );
     ends[0]?.('the whole');
     await done;
-    expect(told.at(-1)).toEqual({ kind: 'ended', end: { kind: 'done', text: 'the whole' } });
-    expect(refusalOf(() => tell({ driver: 'bot', turn, effects: [delta, delta] })).code).toBe('run_not_found');
+    expect(outputs.at(-1)).toEqual({ kind: 'ended', end: { kind: 'done', text: 'the whole' } });
+    expect(refusalOf(() => report({ driver: 'bot', turn, effects: [delta, delta] })).code).toBe('run_not_found');
     expect(late()).toBe(4);
-    expect(told).toHaveLength(2);
+    expect(outputs).toHaveLength(2);
   });
 
   test.each([
@@ -87,34 +89,34 @@ describe('what is told of a turn', () => {
     },
     { driver: 'bot', turn: '$', effects: Array.from({ length: 101 }, () => delta) },
   ])('is refused where it is none: %j', (params) => {
-    const { begun, told, tell, begin } = world();
+    const { begun, outputs, report, begin } = world();
     void begin();
-    const given = JSON.parse(JSON.stringify(params).replace('"$"', JSON.stringify(begun[0]?.turn))) as unknown;
-    expect(refusalOf(() => tell(given)).code).toBe('bad_request');
-    expect(told).toEqual([]);
+    const addressed = JSON.parse(JSON.stringify(params).replace('"$"', JSON.stringify(begun[0]?.turn))) as unknown;
+    expect(refusalOf(() => report(addressed)).code).toBe('bad_request');
+    expect(outputs).toEqual([]);
   });
 
   test('is not looked at where it is not granted, and counted before it is', () => {
-    const { tell } = world();
+    const { report } = world();
     const effects = new Array(20_000).fill({ kind: 'delta' });
-    expect(refusalOf(() => tell({ driver: 'bot', turn: 'none', effects }, 'one', {})).code).toBe('permission_denied');
-    expect(refusalOf(() => tell({ driver: 'bot', turn: 'none', effects }, 'one', {})).details).toMatchObject({
+    expect(refusalOf(() => report({ driver: 'bot', turn: 'none', effects }, 'one', {})).code).toBe('permission_denied');
+    expect(refusalOf(() => report({ driver: 'bot', turn: 'none', effects }, 'one', {})).details).toMatchObject({
       value: { names: ['bot'] },
     });
     const turn = '00000000-0000-4000-8000-000000000000';
-    expect(refusalOf(() => tell({ driver: 'bot', turn, effects })).message).toContain('Too big');
+    expect(refusalOf(() => report({ driver: 'bot', turn, effects })).message).toContain('Too big');
   });
 
   test('that is aborted is nothing, from that moment on', async () => {
-    const { begun, others, told, tell, begin, late } = world();
+    const { begun, others, outputs, report, begin, late } = world();
     const abort = new AbortController();
     const done = begin({}, abort.signal);
     const { turn } = begun[0] ?? { turn: '' };
     abort.abort();
-    expect(refusalOf(() => tell({ driver: 'bot', turn, effects: [delta] })).code).toBe('run_not_found');
+    expect(refusalOf(() => report({ driver: 'bot', turn, effects: [delta] })).code).toBe('run_not_found');
     await expect(done).rejects.toThrow();
     expect(others).toEqual([{ method: 'driver-abort:bot', params: { turn } }]);
-    expect([told, late()]).toEqual([[], 1]);
+    expect([outputs, late()]).toEqual([[], 1]);
   });
 });
 
@@ -123,11 +125,11 @@ describe('what a plugin is told', () => {
     const { begun, begin } = world();
     const long = (n: number) => ({ role: 'user' as const, text: `${n} ${'\u0001'.repeat(50_000)}` });
     void begin({ history: Array.from({ length: 20 }, (_, n) => long(n)) });
-    const [given] = begun;
-    expect(Buffer.byteLength(JSON.stringify(given))).toBeLessThan(1024 * 1024 - 1024);
-    expect(given?.history).toHaveLength(3);
-    expect(given?.history.at(-1)).toEqual(long(19));
-    expect(given?.agent).toEqual({ id: 'helper', model: 'm' });
-    expect(JSON.stringify(given)).not.toMatch(/SECRET|KEY/);
+    const [params] = begun;
+    expect(Buffer.byteLength(JSON.stringify(params))).toBeLessThan(1024 * 1024 - 1024);
+    expect(params?.history).toHaveLength(3);
+    expect(params?.history.at(-1)).toEqual(long(19));
+    expect(params?.agent).toEqual({ id: 'helper', model: 'm' });
+    expect(JSON.stringify(params)).not.toMatch(/SECRET|KEY/);
   });
 });

@@ -5,10 +5,10 @@ import { randomUUID } from 'node:crypto';
 import { BinnacleError, type ToolCall } from '@binnacle/protocol';
 import { z } from 'zod';
 import type { AgentSettings, DriverOut, LocalDriver, LocalTurn } from '../../conversations/drivers/driver.ts';
-import { argument } from '../grant/arguments.ts';
+import { argumentOf } from '../grant/arguments.ts';
 import { DRIVER_NAME } from '../grant/permissions.ts';
 import { parsed } from '../powers/parse.ts';
-import type { Asking, PowersOf } from '../powers/powers.ts';
+import type { PluginCaller, PowersOf } from '../powers/powers.ts';
 import { unlessAborted } from './conversation-hooks.ts';
 import type { Offered, OfferOf, Offers } from './offers.ts';
 
@@ -16,7 +16,7 @@ import type { Offered, OfferOf, Offers } from './offers.ts';
 const TURN_MS = 25 * 3600_000;
 const ABORT_MS = 5000;
 /** Maximum bytes, as JSON, of a turn's parameters: a frame has 1 MiB. */
-const MAX_TURN = 1000 * 1024;
+const MAX_TURN_BYTES = 1000 * 1024;
 const MAX_EFFECTS = 100;
 
 const Effect = z.discriminatedUnion('kind', [
@@ -31,7 +31,7 @@ const Effect = z.discriminatedUnion('kind', [
     }),
   }),
 ]);
-const Told = z.strictObject({
+const TurnOutput = z.strictObject({
   driver: z.string().regex(DRIVER_NAME),
   turn: z.uuid(),
   // The count is checked before the items.
@@ -39,7 +39,7 @@ const Told = z.strictObject({
 });
 const Answer = z.string().nullish();
 
-interface Running {
+interface RunningTurn {
   readonly plugin: string;
   readonly driver: string;
   readonly out: DriverOut;
@@ -49,7 +49,7 @@ export class AgentDrivers {
   readonly #offers: Offers;
   readonly #late: (count: number) => void;
   /** Turns under way by an id of the gateway, because ids of runs are unique only within a conversation. */
-  readonly #turns = new Map<string, Running>();
+  readonly #turns = new Map<string, RunningTurn>();
 
   /** `late`: called with the number of effects that arrived after the end of a turn. */
   constructor(offers: Offers, late: (count: number) => void) {
@@ -72,7 +72,7 @@ export class AgentDrivers {
   }
 
   get powers(): PowersOf<'turn'> {
-    return { turn: (params, asking) => this.#told(params, asking) };
+    return { turn: (params, caller) => this.#takeOutput(params, caller) };
   }
 
   async #run(name: string, agent: AgentSettings, turn: LocalTurn, out: DriverOut, signal: AbortSignal): Promise<void> {
@@ -111,9 +111,9 @@ export class AgentDrivers {
    * Takes the output of a turn. Throws `bad_request`, `permission_denied`; `run_not_found` for a turn that is over, or
    * of another plugin.
    */
-  #told(params: unknown, { plugin, gate }: Asking): null {
-    gate.demand('agentDrivers', { name: argument(params, 'driver') });
-    const { driver, turn, effects } = parsed(Told, params, 'turn');
+  #takeOutput(params: unknown, { plugin, gate }: PluginCaller): null {
+    gate.demand('agentDrivers', { name: argumentOf(params, 'driver') });
+    const { driver, turn, effects } = parsed(TurnOutput, params, 'turn');
     gate.allow('agentDrivers', { name: driver });
     const running = this.#turns.get(turn);
     if (running === undefined || running.plugin !== plugin || running.driver !== driver) {
@@ -144,7 +144,7 @@ function paramsOf(id: string, { id: agent, model, instructions }: AgentSettings,
       ...(instructions === undefined ? {} : { instructions }),
     },
   };
-  let room = MAX_TURN - jsonBytes(whole);
+  let room = MAX_TURN_BYTES - jsonBytes(whole);
   // The newest messages of the history matter most.
   const from = turn.history.findLastIndex((message) => {
     room -= jsonBytes(message) + 1;

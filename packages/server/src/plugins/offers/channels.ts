@@ -4,12 +4,12 @@ import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
 import type { InboundMessage, InboundReceiver } from '../../conversations/inbound.ts';
 import type { CarriedReply } from '../../conversations/replies.ts';
-import { argument } from '../grant/arguments.ts';
+import { argumentOf } from '../grant/arguments.ts';
 import { CHANNEL_NAME } from '../grant/permissions.ts';
 import { type Clock, REAL_CLOCK } from '../host/supervision.ts';
 import { parsed } from '../powers/parse.ts';
 import type { PowersOf } from '../powers/powers.ts';
-import { Pace } from '../powers/rate-limit.ts';
+import { PluginRateLimit } from '../powers/rate-limit.ts';
 import { unlessAborted } from './conversation-hooks.ts';
 import type { Offered, OfferOf, Offers } from './offers.ts';
 
@@ -24,7 +24,7 @@ const shown = (max: number) =>
     .string()
     .max(max)
     .refine((text) => text.isWellFormed() && !/\p{Cc}/u.test(text), 'no control characters');
-const Asked = z.strictObject({
+const ReceiveParams = z.strictObject({
   channel: z
     .string()
     .regex(CHANNEL_NAME)
@@ -44,10 +44,10 @@ const Asked = z.strictObject({
 export class PluginChannels {
   readonly #offers: Offers;
   readonly #isInstalled: (plugin: string) => boolean;
-  readonly #pace: Pace;
+  readonly #pace: PluginRateLimit;
 
   constructor(offers: Offers, isInstalled: (plugin: string) => boolean, clock: Clock = REAL_CLOCK) {
-    this.#pace = new Pace(clock, PER_SECOND);
+    this.#pace = new PluginRateLimit(clock, PER_SECOND);
     this.#offers = offers;
     this.#isInstalled = isInstalled;
   }
@@ -55,18 +55,18 @@ export class PluginChannels {
   powers(inbound: Pick<InboundReceiver, 'receiveFromPlugin'>): PowersOf<'channels'> {
     return {
       channels: async (params, { plugin, gate, signal }) => {
-        gate.demand('channels', { name: argument(params, 'channel') });
-        const { channel, message } = parsed(Asked, params, 'channels');
+        gate.demand('channels', { name: argumentOf(params, 'channel') });
+        const { channel, message } = parsed(ReceiveParams, params, 'channels');
         gate.allow('channels', { name: channel });
         if (this.#find(plugin, channel) === undefined) {
           throw new BinnacleError('bad_request', { message: `The plugin does not offer the channel "${channel}".` });
         }
-        const { replyTo, ...given } = message;
+        const { replyTo, ...fields } = message;
         // Optional keys are absent, not undefined: zod omits them.
-        const asked = { ...given, channel } as Omit<InboundMessage, 'reply'>;
+        const inboundMessage = { ...fields, channel } as Omit<InboundMessage, 'reply'>;
         const reply = replyTo === undefined ? undefined : { plugin, channel, to: replyTo };
-        await this.#pace.turn(plugin, 1, signal);
-        const { conversation, run } = await inbound.receiveFromPlugin(plugin, asked, reply);
+        await this.#pace.wait(plugin, 1, signal);
+        const { conversation, run } = await inbound.receiveFromPlugin(plugin, inboundMessage, reply);
         return { conversation, run: run?.id ?? null };
       },
     };

@@ -15,7 +15,7 @@ const MAX_COMMAND_ANSWER = 64 * 1024;
 /** Maximum bytes, as JSON, of an answer: together with the question it must fit into a frame. */
 const MAX_ANSWER = 256 * 1024;
 /** Maximum tool calls per run whose ends were reported, for deduplication: an agent may report an end again. */
-const MAX_TOLD = 1000;
+const MAX_REPORTED = 1000;
 
 /** The hooks that may veto. Until all plugins have been started once, every call waits. */
 export class ConversationGuard implements AgentGuard, InboundGuard {
@@ -41,25 +41,25 @@ export class ConversationGuard implements AgentGuard, InboundGuard {
     this.#open();
   }
 
-  beforeRun(asked: AgentRunRequest): Promise<void> | undefined {
-    return this.#ask('beforeRun', asked);
+  beforeRun(event: AgentRunRequest): Promise<void> | undefined {
+    return this.#ask('beforeRun', event);
   }
 
-  beforeToolCall(asked: ToolCallRequest): Promise<void> | undefined {
-    return this.#ask('beforeToolCall', asked);
+  beforeToolCall(event: ToolCallRequest): Promise<void> | undefined {
+    return this.#ask('beforeToolCall', event);
   }
 
-  before(asked: InboundRequest): Promise<void> | undefined {
-    return this.#ask('beforeInbound', asked);
+  before(event: InboundRequest): Promise<void> | undefined {
+    return this.#ask('beforeInbound', event);
   }
 
-  after(asked: InboundRequest & { readonly conversation: string; readonly run: string | null }): void {
-    if (this.#hooks.has('afterInbound')) this.#hooks.tell('afterInbound', asked);
+  after(event: InboundRequest & { readonly conversation: string; readonly run: string | null }): void {
+    if (this.#hooks.has('afterInbound')) this.#hooks.notify('afterInbound', event);
   }
 
   #ask(on: Before, event: object): Promise<void> | undefined {
     if (!this.#hooks.has(on)) return undefined;
-    return this.#isOpen ? this.#hooks.ask(on, event) : this.#opened.then(() => this.#hooks.ask(on, event));
+    return this.#isOpen ? this.#hooks.request(on, event) : this.#opened.then(() => this.#hooks.request(on, event));
   }
 }
 
@@ -67,7 +67,7 @@ export class ConversationGuard implements AgentGuard, InboundGuard {
 export class ConversationNews implements ConversationListener {
   readonly #hooks: Hooks;
   /** Ids of reported tool calls, by conversation. */
-  readonly #told = new Map<string, Set<string>>();
+  readonly #reported = new Map<string, Set<string>>();
 
   constructor(hooks: Hooks) {
     this.#hooks = hooks;
@@ -85,14 +85,14 @@ export class ConversationNews implements ConversationListener {
   }
 
   deleted(conversation: Conversation): void {
-    this.#told.delete(conversation.record.id);
+    this.#reported.delete(conversation.record.id);
   }
 
   #agentWaits(conversation: Conversation, event: Extract<ConversationEvent, { type: 'approval' }>): void {
     const { title, detail, options, isCut } = event.approval;
     // The request is denied at once, and waits for nobody.
     if (isCut === true || !this.#hooks.has('agentWaits')) return;
-    this.#hooks.tell('agentWaits', {
+    this.#hooks.notify('agentWaits', {
       conversation: conversation.record.key,
       run: event.run,
       title,
@@ -102,12 +102,12 @@ export class ConversationNews implements ConversationListener {
   }
 
   #afterRun(conversation: Conversation, event: Extract<ConversationEvent, { type: 'final' | 'error' | 'aborted' }>) {
-    this.#told.delete(conversation.record.id);
+    this.#reported.delete(conversation.record.id);
     if (!this.#hooks.has('afterRun')) return;
     const { command, by } = conversation.findRun(event.run);
     // A run of a command is not a run of an agent.
     if (command !== undefined) return;
-    this.#hooks.tell('afterRun', {
+    this.#hooks.notify('afterRun', {
       conversation: conversation.record.key,
       run: event.run,
       agent: conversation.record.agent,
@@ -122,11 +122,11 @@ export class ConversationNews implements ConversationListener {
   #afterToolCall(conversation: Conversation, event: Extract<ConversationEvent, { type: 'tool' }>): void {
     const { id, title, status, input = null, output = '' } = event.tool;
     if ((status !== 'done' && status !== 'failed') || !this.#hooks.has('afterToolCall')) return;
-    const told = this.#told.get(conversation.record.id) ?? new Set<string>();
-    if (told.has(id) || told.size >= MAX_TOLD) return;
-    this.#told.set(conversation.record.id, told.add(id));
+    const reported = this.#reported.get(conversation.record.id) ?? new Set<string>();
+    if (reported.has(id) || reported.size >= MAX_REPORTED) return;
+    this.#reported.set(conversation.record.id, reported.add(id));
     const caller = conversation.record.agent;
-    this.#hooks.tell('afterToolCall', {
+    this.#hooks.notify('afterToolCall', {
       ...{ tool: title, input, caller, via: 'driver' },
       isError: status === 'failed',
       output,
@@ -173,7 +173,8 @@ export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise
 
 /** Returns the beginning of a text, with at most `max` bytes as JSON. */
 function cutAsJson(text: string, max: number): string {
-  let kept = text;
-  while (Buffer.byteLength(JSON.stringify(kept)) > max) kept = kept.slice(0, Math.floor(kept.length * 0.8));
-  return kept.toWellFormed();
+  let shortened = text;
+  while (Buffer.byteLength(JSON.stringify(shortened)) > max)
+    shortened = shortened.slice(0, Math.floor(shortened.length * 0.8));
+  return shortened.toWellFormed();
 }

@@ -2,18 +2,18 @@
 
 import type { Hooks } from './hooks.ts';
 
-interface Use {
+interface HookedToolUse {
   readonly tool: string;
   readonly input: unknown;
   readonly caller: string;
   readonly via: 'mcp' | 'driver';
 }
-interface Input {
+interface SessionInput {
   readonly session: string;
   readonly text: string;
   readonly by: string;
 }
-interface Ended {
+interface EndedSession {
   readonly session: string;
   readonly name: string;
   readonly state: 'closed' | 'lost';
@@ -29,13 +29,15 @@ export class ToolHooks {
     this.#hooks = hooks;
   }
 
-  before(use: Use): Promise<void> | undefined {
-    return this.#hooks.has('beforeToolCall') ? this.#hooks.ask('beforeToolCall', { ...use }) : undefined;
+  before(use: HookedToolUse): Promise<void> | undefined {
+    return this.#hooks.has('beforeToolCall') ? this.#hooks.request('beforeToolCall', { ...use }) : undefined;
   }
 
-  get after(): ((use: Use, outcome: { readonly isError: boolean; readonly output: string }) => void) | undefined {
+  get after():
+    | ((use: HookedToolUse, outcome: { readonly isError: boolean; readonly output: string }) => void)
+    | undefined {
     if (!this.#hooks.has('afterToolCall')) return undefined;
-    return (use, outcome) => this.#hooks.tell('afterToolCall', { ...use, ...outcome });
+    return (use, outcome) => this.#hooks.notify('afterToolCall', { ...use, ...outcome });
   }
 }
 
@@ -55,15 +57,15 @@ export class SessionHooks {
     return this.#hooks.has('afterInput');
   }
 
-  before(input: Input): Promise<void> {
-    return this.#hooks.ask('beforeInput', input);
+  before(input: SessionInput): Promise<void> {
+    return this.#hooks.request('beforeInput', input);
   }
 
-  after(input: Input): void {
-    this.#hooks.tell('afterInput', input);
+  after(input: SessionInput): void {
+    this.#hooks.notify('afterInput', input);
   }
 
-  ended(session: Ended): void {
-    if (this.#hooks.has('sessionEnd')) this.#hooks.tell('sessionEnd', session);
+  ended(session: EndedSession): void {
+    if (this.#hooks.has('sessionEnd')) this.#hooks.notify('sessionEnd', session);
   }
 }

@@ -2,7 +2,7 @@ import { BinnacleError } from '@binnacle/protocol';
 import { describe, expect, test } from 'vitest';
 import type { Log } from '../../base/logger.ts';
 import { Hooks } from './hooks.ts';
-import { Seldom } from './log-throttle.ts';
+import { LogThrottle } from './log-throttle.ts';
 import type { Offered, OfferOf, Offers } from './offers.ts';
 
 /** One hook before input, that answers so. */
@@ -29,22 +29,22 @@ describe('a hook that answers with what is no verdict', () => {
     ['a veto and more', { veto: 'no', more: 'x'.repeat(100_000) }],
   ])('of %s: one short line of our log, however often', async (_, answer) => {
     const { hooks, lines } = hooksOf(async () => answer);
-    for (let i = 0; i < 100; i++) await hooks.ask('beforeInput', {});
-    for (let i = 0; i < 100; i++) hooks.tell('afterInput', {});
+    for (let i = 0; i < 100; i++) await hooks.request('beforeInput', {});
+    for (let i = 0; i < 100; i++) hooks.notify('afterInput', {});
     expect(lines.length).toBe(1);
     expect(lines[0]?.length).toBeLessThan(1500);
   });
 
   test('fails closed with a reason that a person can read', async () => {
     const { hooks } = hooksOf(async () => odd, 'closed');
-    const veto: unknown = await hooks.ask('beforeInput', {}).catch((error: unknown) => error);
+    const veto: unknown = await hooks.request('beforeInput', {}).catch((error: unknown) => error);
     expect(veto).toMatchObject({ code: 'vetoed' });
     expect((veto as BinnacleError).message.length).toBeLessThan(1500);
   });
 
   test('does not keep another plugin’s failure out of the log', async () => {
     const { hooks, lines } = hooksOf(() => Promise.reject(new Error('x'.repeat(100_000))), 'open', ['a', 'b']);
-    await hooks.ask('beforeInput', {});
+    await hooks.request('beforeInput', {});
     expect(lines.map((line) => JSON.parse(line).plugin)).toEqual(['a', 'b']);
     expect(Math.max(...lines.map(({ length }) => length))).toBeLessThan(5000);
   });
@@ -52,20 +52,20 @@ describe('a hook that answers with what is no verdict', () => {
   test('has the words of its failure cut in our log', async () => {
     const failure = new BinnacleError('plugin_failed', { message: `chatty: ${'x'.repeat(4000)}` });
     const { hooks, lines } = hooksOf(() => Promise.reject(failure));
-    await hooks.ask('beforeInput', {});
+    await hooks.request('beforeInput', {});
     expect(lines[0]?.length).toBeLessThan(1500);
   });
 });
 
 test('what is told seldom says how much was left out', () => {
   let now = 0;
-  const seldom = new Seldom(() => now);
-  expect([seldom.tell('a'), seldom.tell('a'), seldom.tell('a'), seldom.tell('b')]).toEqual([
+  const throttle = new LogThrottle(() => now);
+  expect([throttle.admit('a'), throttle.admit('a'), throttle.admit('a'), throttle.admit('b')]).toEqual([
     0,
     undefined,
     undefined,
     0,
   ]);
   now = 10_000;
-  expect([seldom.tell('a'), seldom.tell('a'), seldom.tell('b')]).toEqual([2, undefined, 0]);
+  expect([throttle.admit('a'), throttle.admit('a'), throttle.admit('b')]).toEqual([2, undefined, 0]);
 });

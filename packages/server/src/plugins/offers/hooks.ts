@@ -4,7 +4,7 @@ import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
 import type { Log } from '../../base/logger.ts';
 import type { HookName } from '../grant/permissions.ts';
-import { briefly, Seldom } from './log-throttle.ts';
+import { briefly, LogThrottle } from './log-throttle.ts';
 import type { Offered, OfferOf, Offers } from './offers.ts';
 
 type Hook = Offered<OfferOf<'hook'>>;
@@ -17,7 +17,7 @@ const Answer = z.union([z.null(), z.undefined(), z.strictObject({ veto: z.string
 export class Hooks {
   readonly #offers: Offers;
   readonly #log: Log;
-  readonly #seldom = new Seldom();
+  readonly #throttle = new LogThrottle();
 
   constructor(offers: Offers, log: Log) {
     this.#offers = offers;
@@ -33,14 +33,14 @@ export class Hooks {
    * Calls the hooks before an event. Settles when all have answered. Rejects with `vetoed`: the reason of the first
    * hook that refuses, or that fails and is configured to refuse then.
    */
-  async ask(on: Before, event: object): Promise<void> {
+  async request(on: Before, event: object): Promise<void> {
     const verdicts = await Promise.all(this.#hooks(on).map((hook) => this.#verdict(hook, event)));
     const veto = verdicts.find((one) => one !== undefined);
     if (veto !== undefined) throw veto;
   }
 
   /** Notifies the hooks after an event, without waiting for them. */
-  tell(on: After, event: object): void {
+  notify(on: After, event: object): void {
     for (const hook of this.#hooks(on)) {
       hook.invoke(event, hook.offer.deadlineMs).catch((error: unknown) => this.#failed(hook, error));
     }
@@ -76,7 +76,7 @@ export class Hooks {
   }
 
   #failed({ plugin, offer }: Hook, error: unknown): void {
-    const unsaid = this.#seldom.tell(plugin);
+    const unsaid = this.#throttle.admit(plugin);
     if (unsaid === undefined) return;
     this.#log.warn({ why: briefly(error), plugin, hook: offer.on, unsaid }, 'a hook of a plugin failed');
   }
@@ -85,9 +85,9 @@ export class Hooks {
 const shown = (answer: unknown): string => JSON.stringify(answer).slice(0, 100);
 
 function vetoed(plugin: string, hook: HookName, reason: string): BinnacleError {
-  const said = reason.slice(0, MAX_REASON);
+  const shortened = reason.slice(0, MAX_REASON);
   return new BinnacleError('vetoed', {
-    message: `The plugin "${plugin}" does not allow it: ${said}`,
-    details: { plugin, hook, reason: said },
+    message: `The plugin "${plugin}" does not allow it: ${shortened}`,
+    details: { plugin, hook, reason: shortened },
   });
 }

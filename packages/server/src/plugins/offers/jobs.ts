@@ -2,14 +2,14 @@
 
 import type { Log } from '../../base/logger.ts';
 import type { Clock } from '../host/supervision.ts';
-import { briefly, Seldom } from './log-throttle.ts';
+import { briefly, LogThrottle } from './log-throttle.ts';
 import type { Offered, OfferOf, Offers } from './offers.ts';
 
 const RUN_MS = 60_000;
 /** Maximum delay of a timer in Node, which is shorter than the longest interval. */
 const LONGEST_MS = 2 ** 31 - 1;
 
-interface Timed {
+interface ScheduledJob {
   readonly everyMs: number;
   /** Due time on the clock. */
   dueAt: number;
@@ -20,16 +20,16 @@ interface Timed {
 export class Jobs {
   readonly #offers: Offers;
   readonly #log: Log;
-  readonly #seldom: Seldom;
+  readonly #throttle: LogThrottle;
   readonly #clock: Clock;
-  readonly #timed = new Map<string, Timed>();
+  readonly #timed = new Map<string, ScheduledJob>();
   readonly #unlisten: () => void;
 
   constructor(offers: Offers, log: Log, clock: Clock) {
     this.#offers = offers;
     this.#log = log;
     this.#clock = clock;
-    this.#seldom = new Seldom(() => clock.now());
+    this.#throttle = new LogThrottle(() => clock.now());
     this.#unlisten = offers.onChange(() => this.#take());
     this.#take();
   }
@@ -51,13 +51,18 @@ export class Jobs {
     for (const [key, { offer }] of inForce) {
       if (this.#timed.has(key)) continue;
       const { everyMs } = offer;
-      const one: Timed = { everyMs, dueAt: this.#clock.now() + everyMs, isRunning: false, cancel: () => undefined };
+      const one: ScheduledJob = {
+        everyMs,
+        dueAt: this.#clock.now() + everyMs,
+        isRunning: false,
+        cancel: () => undefined,
+      };
       this.#timed.set(key, one);
       this.#arm(key, one);
     }
   }
 
-  #arm(key: string, one: Timed): void {
+  #arm(key: string, one: ScheduledJob): void {
     const wait = Math.max(0, one.dueAt - this.#clock.now());
     one.cancel = this.#clock.after(Math.min(wait, LONGEST_MS), () => {
       if (this.#clock.now() < one.dueAt) {
@@ -72,7 +77,7 @@ export class Jobs {
     });
   }
 
-  async #run(key: string, one: Timed): Promise<void> {
+  async #run(key: string, one: ScheduledJob): Promise<void> {
     // Checked again: the listener's notification can arrive after the timer.
     const job = this.#offers.inForce('job').find((each) => keyOf(each) === key);
     if (job === undefined || one.isRunning) return;
@@ -80,7 +85,7 @@ export class Jobs {
     try {
       await job.invoke({}, RUN_MS);
     } catch (error) {
-      const unsaid = this.#seldom.tell(job.plugin);
+      const unsaid = this.#throttle.admit(job.plugin);
       if (unsaid === undefined) return;
       const { plugin, offer } = job;
       this.#log.warn({ why: briefly(error), plugin, job: offer.name, unsaid }, 'a job of a plugin failed');

@@ -1,9 +1,9 @@
 // A throttle for the gateway's log: a plugin can cause failures as often as it likes.
 
 const EVERY_MS = 10_000;
-const MAX_WORDS = 500;
+const MAX_MESSAGE_CHARS = 500;
 
-export class Seldom {
+export class LogThrottle {
   readonly #now: () => number;
   /** Last entry by plugin. At most one per plugin ever installed. */
   readonly #of = new Map<string, { at: number; unsaid: number }>();
@@ -14,7 +14,7 @@ export class Seldom {
   }
 
   /** Returns the number of entries suppressed since the last one; undefined if this entry is suppressed, too. */
-  tell(plugin: string): number | undefined {
+  admit(plugin: string): number | undefined {
     const now = this.#now();
     const last = this.#of.get(plugin);
     if (last !== undefined && now - last.at < EVERY_MS) {
@@ -28,4 +28,4 @@ export class Seldom {
 
 /** Returns the beginning of an error message, which a plugin can make long. */
 export const briefly = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error)).slice(0, MAX_WORDS);
+  (error instanceof Error ? error.message : String(error)).slice(0, MAX_MESSAGE_CHARS);

@@ -30,26 +30,26 @@ const ALSO: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Validates offers. Throws an Error that describes the first problem. */
-export function readOffers(given: unknown): readonly Offer[] {
-  const read = OffersShape.safeParse(given);
+export function readOffers(offers: unknown): readonly Offer[] {
+  const read = OffersShape.safeParse(offers);
   if (read.success) return read.data;
   const { issues } = read.error;
   // A missing key may be present under another name.
   const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0];
-  const said = issue === undefined ? 'it is no list of offers.' : faultOf(given, issue);
-  throw new Error(`What it offers is wrong: ${said}`.slice(0, MAX_TEXT));
+  const problem = issue === undefined ? 'it is no list of offers.' : faultOf(offers, issue);
+  throw new Error(`What it offers is wrong: ${problem}`.slice(0, MAX_TEXT));
 }
 
-function faultOf(given: unknown, issue: z.core.$ZodIssue): string {
+function faultOf(offers: unknown, issue: z.core.$ZodIssue): string {
   const [index, ...path] = issue.path;
-  const one = Array.isArray(given) && typeof index === 'number' ? objectOf(given[index]) : undefined;
+  const one = Array.isArray(offers) && typeof index === 'number' ? objectOf(offers[index]) : undefined;
   if (one === undefined || typeof index !== 'number') return `${issue.message}.`;
   const { kind } = one;
   const who = `the ${whatOf(one, index)}`;
   if (issue.code === 'unrecognized_keys' && path.length === 0) {
     const [key = ''] = issue.keys;
-    const meant = meantBy(key, Object.hasOwn(KEYS, String(kind)) ? KEYS[kind as Offer['kind']] : []);
-    const keys = meant === undefined ? '' : `; did you mean \`${meant}\`?`;
+    const suggestion = suggestionFor(key, Object.hasOwn(KEYS, String(kind)) ? KEYS[kind as Offer['kind']] : []);
+    const keys = suggestion === undefined ? '' : `; did you mean \`${suggestion}\`?`;
     return `${who}: there is no \`${key.slice(0, 60)}\`${keys === '' ? '.' : keys}`;
   }
   const at = path.map(String).join('.').replace('isPublic', 'public');
@@ -74,7 +74,7 @@ function ordinal(n: number): string {
   return `${n}${(tens === 1 ? undefined : ['th', 'st', 'nd', 'rd'][n % 10]) ?? 'th'}`;
 }
 
-function meantBy(key: string, known: readonly string[]): string | undefined {
+function suggestionFor(key: string, known: readonly string[]): string | undefined {
   const low = key.toLowerCase();
   return (
     known.find((one) => one.toLowerCase() === low || ALSO[one]?.includes(low)) ??

@@ -20,13 +20,13 @@ const MAX_HOOK_MS = 5000;
 const MIN_EVERY_MS = 60_000;
 const MAX_EVERY_MS = 30 * 24 * 3600_000;
 
-const name = (pattern: RegExp, words: string) => z.string().regex(pattern, `a name is ${words}`);
-const free = (pattern: RegExp, words: string, taken: readonly string[]) =>
-  name(pattern, words).refine((text) => !taken.includes(text.toLowerCase()), 'that name is taken');
-const TOOL_WORDS = 'A-Z, a-z, 0-9, _ and -, beginning with a letter; 64 at most';
-const COMMAND_WORDS = 'a-z, 0-9, _ and -, beginning with a letter; 32 at most';
-const CHANNEL_WORDS = 'A-Z, a-z, 0-9, _, . and -, beginning with a letter or a number; 63 at most';
-const DRIVER_WORDS = 'a-z, 0-9 and -, beginning with a letter; 32 at most';
+const name = (pattern: RegExp, format: string) => z.string().regex(pattern, `a name is ${format}`);
+const free = (pattern: RegExp, format: string, taken: readonly string[]) =>
+  name(pattern, format).refine((text) => !taken.includes(text.toLowerCase()), 'that name is taken');
+const TOOL_FORMAT = 'A-Z, a-z, 0-9, _ and -, beginning with a letter; 64 at most';
+const COMMAND_FORMAT = 'a-z, 0-9, _ and -, beginning with a letter; 32 at most';
+const CHANNEL_FORMAT = 'A-Z, a-z, 0-9, _, . and -, beginning with a letter or a number; 63 at most';
+const DRIVER_FORMAT = 'a-z, 0-9 and -, beginning with a letter; 32 at most';
 /** Text for agents and people. An invisible character could tell an agent what no person was shown. */
 const shown = (max: number) =>
   z
@@ -43,7 +43,7 @@ const ROUTE = /^\/(?::?[A-Za-z0-9_~-][A-Za-z0-9._~-]*(?:\/:?[A-Za-z0-9_~-][A-Za-
 const OFFER = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('tool'),
-    name: name(TOOL_NAME, TOOL_WORDS),
+    name: name(TOOL_NAME, TOOL_FORMAT),
     title: shown(200).optional(),
     description,
     /** JSON Schema of an object. */
@@ -65,12 +65,12 @@ const OFFER = z.discriminatedUnion('kind', [
     path: z.string().max(200).regex(ROUTE, 'a path such as /hook'),
     isPublic: z.boolean(),
   }),
-  z.strictObject({ kind: z.literal('command'), name: name(COMMAND_NAME, COMMAND_WORDS), description }),
-  z.strictObject({ kind: z.literal('channel'), name: free(CHANNEL_NAME, CHANNEL_WORDS, NO_CHANNELS) }),
-  z.strictObject({ kind: z.literal('driver'), name: free(DRIVER_NAME, DRIVER_WORDS, OWN_DRIVERS) }),
+  z.strictObject({ kind: z.literal('command'), name: name(COMMAND_NAME, COMMAND_FORMAT), description }),
+  z.strictObject({ kind: z.literal('channel'), name: free(CHANNEL_NAME, CHANNEL_FORMAT, NO_CHANNELS) }),
+  z.strictObject({ kind: z.literal('driver'), name: free(DRIVER_NAME, DRIVER_FORMAT, OWN_DRIVERS) }),
   z.strictObject({
     kind: z.literal('job'),
-    name: name(TOOL_NAME, TOOL_WORDS),
+    name: name(TOOL_NAME, TOOL_FORMAT),
     everyMs: z.int().min(MIN_EVERY_MS).max(MAX_EVERY_MS),
   }),
 ]);

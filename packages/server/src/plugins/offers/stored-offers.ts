@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import type { Log } from '../../base/logger.ts';
 import { type Offer, OffersShape } from './offers.ts';
 
-export class KeptOffers {
+export class StoredOffers {
   readonly #path: string;
   readonly #log: Log;
 
@@ -21,9 +21,9 @@ export class KeptOffers {
    */
   read(hash: string | undefined): readonly Offer[] {
     try {
-      const kept = JSON.parse(readFileSync(this.#path, 'utf8')) as { hash?: unknown; offers?: unknown };
-      const offers = OffersShape.parse(kept.offers);
-      return kept.hash === hash ? offers : offers.filter(({ kind }) => kind === 'hook');
+      const stored = JSON.parse(readFileSync(this.#path, 'utf8')) as { hash?: unknown; offers?: unknown };
+      const offers = OffersShape.parse(stored.offers);
+      return stored.hash === hash ? offers : offers.filter(({ kind }) => kind === 'hook');
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) {
         this.#log.error(

@@ -72,7 +72,7 @@ describe('a schema that is refused, with the reason,', () => {
     ],
     ['has a schema for the others', { type: 'object', additionalProperties: {} }, 'true or false'],
     ['has properties that are none', { type: 'object', properties: [] }, 'input.properties: an object'],
-  ])('%s', (_, schema, words) => expect(faultOfToolSchema(schema)).toContain(words));
+  ])('%s', (_, schema, message) => expect(faultOfToolSchema(schema)).toContain(message));
 
   test('is refused in words, whatever it is', () => {
     fc.assert(
@@ -126,13 +126,13 @@ describe('arguments', () => {
       { type: 'object', properties: { a: { type: 'object', properties: { b: { type: 'integer', const: 1 } } } } },
       '"a.b": 1.',
     ],
-  ])('that are %j are refused by name', (given, schema, message) => {
+  ])('that are %j are refused by name', (input, schema, message) => {
     expect(faultOfToolSchema(schema)).toBeUndefined();
-    expect(() => checkToolInput(schema, given)).toThrow(expect.objectContaining({ code: 'bad_request', message }));
+    expect(() => checkToolInput(schema, input)).toThrow(expect.objectContaining({ code: 'bad_request', message }));
   });
 
   test('that are nested without end are refused, and cost no stack', () => {
-    const given: unknown = JSON.parse(`${'['.repeat(50_000)}${']'.repeat(50_000)}`);
-    expect(() => checkToolInput({ type: 'object' }, { a: given })).toThrow('nested deeper than 64');
+    const input: unknown = JSON.parse(`${'['.repeat(50_000)}${']'.repeat(50_000)}`);
+    expect(() => checkToolInput({ type: 'object' }, { a: input })).toThrow('nested deeper than 64');
   });
 });

@@ -43,9 +43,9 @@ export function faultOfToolSchema(schema: Json): string | undefined {
  * Validates input by a schema without errors. Returns the input with defaults filled in. Throws `bad_request`, which
  * names the field.
  */
-export function checkToolInput(schema: Json, given: unknown): Json {
-  const tooDeep = depthOf(given) > MAX_INPUT_DEPTH;
-  const read = tooDeep ? wrong('', `nested deeper than ${MAX_INPUT_DEPTH}`) : readValue(schema, given ?? {}, '');
+export function checkToolInput(schema: Json, input: unknown): Json {
+  const tooDeep = depthOf(input) > MAX_INPUT_DEPTH;
+  const read = tooDeep ? wrong('', `nested deeper than ${MAX_INPUT_DEPTH}`) : readValue(schema, input ?? {}, '');
   if (read instanceof Wrong) {
     throw new BinnacleError('bad_request', {
       message: `${read.at === '' ? 'The arguments' : `"${read.at}"`}: ${read.why}.`,

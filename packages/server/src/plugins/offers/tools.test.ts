@@ -46,8 +46,8 @@ function make(answer: unknown) {
   const offered: Offered<OfferOf<'tool'>> = {
     plugin: 'p',
     offer: { kind: 'tool', name: 't', description: 'x', input: { type: 'object' }, readOnly: false },
-    invoke: async (...given) => {
-      invoked.push(given);
+    invoke: async (...args) => {
+      invoked.push(args);
       return answer;
     },
     invokeOther: () => Promise.reject(new Error('none')),

@@ -24,7 +24,7 @@ export interface PluginTool {
   /** Claim of the plugin, not verified. */
   readonly readOnly: boolean;
   /** Validates arguments. Throws `bad_request`. */
-  parse(given: unknown): Readonly<Record<string, unknown>>;
+  parse(input: unknown): Readonly<Record<string, unknown>>;
   /** Runs the tool with validated arguments. Rejects with `permission_denied`, and the errors of `Offered.invoke`. */
   run(input: Readonly<Record<string, unknown>>, call: PluginToolCall): Promise<PluginToolAnswer>;
 }
@@ -69,7 +69,7 @@ export class PluginTools {
       description: offer.description,
       input: offer.input,
       readOnly: offer.readOnly,
-      parse: (given) => checkToolInput(offer.input, given),
+      parse: (input) => checkToolInput(offer.input, input),
       run: async (input, call) => {
         // Checked again: hooks may have taken time, and the grant may have been revoked meanwhile.
         const now = this.#offers.inForce('tool').find((one) => one.plugin === plugin && one.offer.name === offer.name);

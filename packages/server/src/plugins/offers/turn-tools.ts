@@ -5,7 +5,7 @@ import type { ToolHooks } from './guards.ts';
 import type { PluginTool, PluginTools } from './tools.ts';
 
 /** Maximum characters of a result that the hooks after the call get. */
-const MAX_TOLD_CHARS = 64 * 1024;
+const MAX_REPORTED_CHARS = 64 * 1024;
 
 /** The tools for one agent. */
 export class AgentTools {
@@ -24,22 +24,22 @@ export class AgentTools {
   }
 
   /** Calls a tool. Rejects with the errors of `PluginTool.parse` and `run`, and with `vetoed`. */
-  async call(name: string, given: unknown, signal: AbortSignal): Promise<string> {
+  async call(name: string, args: unknown, signal: AbortSignal): Promise<string> {
     const tool = this.#tools.list().find((one) => one.name === name);
     if (tool === undefined) throw new BinnacleError('not_found', { message: `There is no tool "${name}".` });
     const call = { caller: this.#agent, via: 'driver' } as const;
-    const input = tool.parse(given);
+    const input = tool.parse(args);
     const use = { tool: name, input, ...call };
     await this.#hooks.before(use);
     signal.throwIfAborted();
-    const told = (isError: boolean, output: string): void =>
-      this.#hooks.after?.(use, { isError, output: output.slice(0, MAX_TOLD_CHARS) });
+    const report = (isError: boolean, output: string): void =>
+      this.#hooks.after?.(use, { isError, output: output.slice(0, MAX_REPORTED_CHARS) });
     try {
       const { text } = await tool.run(input, call);
-      told(false, text);
+      report(false, text);
       return text;
     } catch (error) {
-      told(true, error instanceof Error ? error.message : '');
+      report(true, error instanceof Error ? error.message : '');
       throw error;
     }
   }

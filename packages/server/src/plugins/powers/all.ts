@@ -4,7 +4,7 @@ import type { Config } from '../../config/config.ts';
 import type { PluginStorage } from '../../store/plugin-storage.ts';
 import { configPowers } from './config-file.ts';
 import { Fetches, type FetchParts } from './fetch.ts';
-import { notifyPower, type ToldTo } from './notify.ts';
+import { type NoticeReceiver, notifyPower } from './notify.ts';
 import type { Powers, PowersOf } from './powers.ts';
 import { commandDeadlineMs, type PluginPrograms } from './run-command.ts';
 import { type ReadingParts, readingPowers } from './session-reader.ts';
@@ -16,9 +16,9 @@ export interface PowerParts {
   readonly config: Pick<Config, 'edit' | 'raw'>;
   readonly storage: PluginStorage;
   readonly reading: ReadingParts;
-  readonly notices: ToldTo;
+  readonly notices: NoticeReceiver;
   readonly turns: PowersOf<'turn'>;
-  readonly inlets: PowersOf<'channels'>;
+  readonly channels: PowersOf<'channels'>;
 }
 
 export const allPowers = (parts: PowerParts): Powers => ({
@@ -29,7 +29,7 @@ export const allPowers = (parts: PowerParts): Powers => ({
   ...readingPowers(parts.reading),
   notify: notifyPower(parts.notices),
   ...parts.turns,
-  ...parts.inlets,
+  ...parts.channels,
 });
 
 /** Returns the time limit of a call that may take longer than others. `params` are unvalidated. */

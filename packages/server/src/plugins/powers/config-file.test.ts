@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Config } from '../../config/config.ts';
 import { configPowers } from './config-file.ts';
-import { asking } from './powers.fixture.ts';
+import { gatedPowers } from './powers.fixture.ts';
 
 let dir = '';
 let path = '';
@@ -35,12 +35,12 @@ afterEach(() => {
 });
 
 const MODEL = 'agents.entries.main.model';
-const asked = (permissions: unknown) => asking(configPowers(config), permissions);
+const gated = (permissions: unknown) => gatedPowers(configPowers(config), permissions);
 const text = () => readFileSync(path, 'utf8');
 
 describe('the config file, for a plugin', () => {
   it('is changed by one key that was granted, and taken back', async () => {
-    const { ask } = asked({ writeConfigFile: { keys: ['agents.entries.*.model'] } });
+    const { ask } = gated({ writeConfigFile: { keys: ['agents.entries.*.model'] } });
     expect(await ask('writeConfigFile', { key: MODEL, value: 'new' })).toBe(null);
     expect(text()).toBe(FILE.replace('"old"', '"new"'));
     expect(config.current.agents.get('main')?.model).toBe('new');
@@ -69,7 +69,7 @@ describe('the config file, for a plugin', () => {
     ['a key with a line feed', { writeConfigFile: true }, `${MODEL}\nplugins`],
     ['nothing', { writeConfigFile: true }, ''],
   ])('is not changed at %s', async (_, permissions, key) => {
-    const { ask, decisions } = asked(permissions);
+    const { ask, decisions } = gated(permissions);
     const answer = await ask('writeConfigFile', { key, value: 'x' });
     expect(['permission_denied', 'not_grantable', 'bad_request']).toContain(answer);
     expect(decisions.map(({ outcome }) => outcome)).toEqual([answer === 'bad_request' ? 'malformed' : 'denied']);
@@ -77,7 +77,7 @@ describe('the config file, for a plugin', () => {
   });
 
   it('is not changed to what could not be in force', async () => {
-    const { ask, decisions } = asked({ writeConfigFile: true });
+    const { ask, decisions } = gated({ writeConfigFile: true });
     expect(await ask('writeConfigFile', { key: MODEL, value: 7 })).toBe('bad_config');
     expect(await ask('writeConfigFile', { key: 'agents.entries.other.model', value: 'x' })).toBe('bad_config');
     expect(decisions.map(({ outcome }) => outcome)).toEqual(['allowed', 'allowed']);
@@ -85,7 +85,7 @@ describe('the config file, for a plugin', () => {
   });
 
   it('is changed so often and no more', async () => {
-    const { ask } = asked({ writeConfigFile: true });
+    const { ask } = gated({ writeConfigFile: true });
     const answers = await Promise.all(
       Array.from({ length: 20 }, (_, n) => ask('writeConfigFile', { key: MODEL, value: `m${n}` })),
     );
@@ -95,7 +95,7 @@ describe('the config file, for a plugin', () => {
   });
 
   it('is read as it stands there, without what is closed', async () => {
-    const { ask } = asked({ readConfigFile: true });
+    const { ask } = gated({ readConfigFile: true });
     expect(await ask('readConfigFile', { key: MODEL })).toBe('old');
     expect(await ask('readConfigFile', { key: 'agents.entries.main' })).toEqual({
       driver: 'command',
@@ -109,11 +109,11 @@ describe('the config file, for a plugin', () => {
     for (const key of ['plugins', 'plugins.entries.probe.config', 'agents.entries.main.env']) {
       expect(['permission_denied', 'not_grantable']).toContain(await ask('readConfigFile', { key }));
     }
-    const narrow = asked({ readConfigFile: { keys: ['agents.entries.*.command'] } });
+    const narrow = gated({ readConfigFile: { keys: ['agents.entries.*.command'] } });
     expect(await narrow.ask('readConfigFile', { key: 'agents.entries.main' })).toEqual({
       command: ['agent', '--key', 'canary-1'],
     });
-    expect(await asked({}).ask('readConfigFile', { key: MODEL })).toBe('permission_denied');
+    expect(await gated({}).ask('readConfigFile', { key: MODEL })).toBe('permission_denied');
   });
 
   it('is read in parts where all of it would be too much for one answer', async () => {
@@ -122,7 +122,7 @@ describe('the config file, for a plugin', () => {
       match: { channel: 'irc', peer: { kind: 'direct', id: `somebody-of-a-long-name-${n}` } },
     }));
     writeFileSync(path, JSON.stringify({ agents: { entries: { main: { driver: 'echo', default: true } } }, bindings }));
-    const { ask } = asked({ readConfigFile: true });
+    const { ask } = gated({ readConfigFile: true });
     expect(await ask('readConfigFile', { key: 'bindings' })).toBe('message_too_large');
     expect(await ask('readConfigFile', { key: 'agents' })).toMatchObject({ entries: { main: { driver: 'echo' } } });
   });

@@ -4,8 +4,8 @@ import { BinnacleError } from '@binnacle/protocol';
 import type { Config } from '../../config/config.ts';
 import type { KeyPath } from '../grant/config-keys.ts';
 import { type Clock, REAL_CLOCK } from '../host/supervision.ts';
-import type { Asking, PowersOf } from './powers.ts';
-import { Pace } from './rate-limit.ts';
+import type { PluginCaller, PowersOf } from './powers.ts';
+import { PluginRateLimit } from './rate-limit.ts';
 
 /** Maximum bytes of a value as JSON: it must fit into one answer. */
 const MAX_READ_BYTES = 900 * 1024;
@@ -19,23 +19,23 @@ export function configPowers(
   config: Pick<Config, 'edit' | 'raw'>,
   clock: Clock = REAL_CLOCK,
 ): PowersOf<'readConfigFile' | 'writeConfigFile'> {
-  const edits = new Pace(clock, EDITS_PER_SECOND);
-  const reads = new Pace(clock, READS_PER_SECOND);
+  const edits = new PluginRateLimit(clock, EDITS_PER_SECOND);
+  const reads = new PluginRateLimit(clock, READS_PER_SECOND);
   return {
-    writeConfigFile: async (params, { plugin, gate, signal }: Asking): Promise<null> => {
+    writeConfigFile: async (params, { plugin, gate, signal }: PluginCaller): Promise<null> => {
       const { path, value } = gate.allow('writeConfigFile', params);
-      await edits.turn(plugin, 1, signal);
+      await edits.wait(plugin, 1, signal);
       await config.edit(path, value);
       return null;
     },
-    readConfigFile: async (params, { plugin, gate, signal }: Asking): Promise<unknown> => {
+    readConfigFile: async (params, { plugin, gate, signal }: PluginCaller): Promise<unknown> => {
       const { path } = gate.allow('readConfigFile', params);
-      await reads.turn(plugin, 1, signal);
+      await reads.wait(plugin, 1, signal);
       const picked = gate.pick(path, valueAt(config.raw, path));
       if (picked === undefined) return null;
       const bytes = Buffer.byteLength(JSON.stringify(picked));
       // A large answer costs as much of the gateway's time as many small ones.
-      await reads.turn(plugin, Math.min(MAX_UNITS, bytes / UNIT_BYTES), signal);
+      await reads.wait(plugin, Math.min(MAX_UNITS, bytes / UNIT_BYTES), signal);
       if (bytes <= MAX_READ_BYTES) return picked;
       throw new BinnacleError('message_too_large', {
         message: `What stands at ${path.join('.')} has ${bytes} bytes, more than fit into one answer.`,

@@ -9,7 +9,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { until } from '../../../../../test/support/until.ts';
 import type { ResolvedAddress } from '../../base/fixed-lookup.ts';
 import { Fetches, type FetchParts } from './fetch.ts';
-import { asking } from './powers.fixture.ts';
+import { gatedPowers } from './powers.fixture.ts';
 
 interface Answer {
   status: number;
@@ -60,7 +60,7 @@ async function tcp(serve: (socket: Socket) => void) {
 }
 
 const net = (hosts: true | readonly string[], parts: FetchParts = {}) =>
-  asking(new Fetches(parts).powers, { net: hosts === true ? true : { hosts } });
+  gatedPowers(new Fetches(parts).powers, { net: hosts === true ? true : { hosts } });
 const leadsTo =
   (...addresses: readonly string[]) =>
   async (): Promise<readonly ResolvedAddress[]> =>
@@ -153,15 +153,15 @@ describe('a request that a plugin wants sent', () => {
   it('is looked up once: where the name leads the second time is of no matter', async () => {
     const { port } = await http(hello);
     const inside = await http(hello, '127.0.0.2');
-    let asked = 0;
+    let lookups = 0;
     const resolve = async (): Promise<readonly ResolvedAddress[]> => {
-      asked += 1;
-      return [{ address: asked === 1 ? '127.0.0.1' : '127.0.0.2', family: 4 }];
+      lookups += 1;
+      return [{ address: lookups === 1 ? '127.0.0.1' : '127.0.0.2', family: 4 }];
     };
     const { ask } = net([`rebind.example.test:${port}`, `127.0.0.1:${port}`], { resolve });
     const url = `http://rebind.example.test:${port}/`;
     expect(textOf(await ask('net', { url }))).toBe('hello');
-    expect(asked).toBe(1);
+    expect(lookups).toBe(1);
     expect(await ask('net', { url })).toBe('permission_denied');
     expect(inside.requests).toEqual([]);
   });
@@ -180,13 +180,13 @@ describe('a request that a plugin wants sent', () => {
     ['what is no address', ['localhost']],
   ])('to a name that leads to %s is refused before anything is connected to', async (_, addresses) => {
     const { port, connections } = await tcp(() => undefined);
-    const asked = net(true, { resolve: leadsTo(...addresses) });
+    const gated = net(true, { resolve: leadsTo(...addresses) });
     // `true` opens usual ports alone; with `*` and a port it is this one.
-    asked.grant({ net: { hosts: [`*:${port}`] } });
-    const answer = await asked.ask('net', { url: `http://evil.example.test:${port}/` });
+    gated.grant({ net: { hosts: [`*:${port}`] } });
+    const answer = await gated.ask('net', { url: `http://evil.example.test:${port}/` });
     expect(['permission_denied', 'not_grantable']).toContain(answer);
     expect(connections()).toBe(0);
-    expect(asked.decisions.at(-1)?.outcome).toBe('denied');
+    expect(gated.decisions.at(-1)?.outcome).toBe('denied');
   });
 
   it.each([
@@ -216,20 +216,20 @@ describe('a request that a plugin wants sent', () => {
   });
 
   it('is neither looked up nor sent where it was not granted', async () => {
-    let looked = 0;
+    let lookups = 0;
     const resolve = async (): Promise<readonly ResolvedAddress[]> => {
-      looked += 1;
+      lookups += 1;
       return [{ address: '127.0.0.1', family: 4 }];
     };
     const { port, connections } = await tcp(() => undefined);
     for (const permissions of [{}, { net: false }, { net: { hosts: ['api.example.org'] } }]) {
-      const asked = asking(new Fetches({ resolve }).powers, permissions);
+      const gated = gatedPowers(new Fetches({ resolve }).powers, permissions);
       for (const url of [`http://secret.evil.test:${port}/`, `http://api.example.org:${port}/`]) {
-        expect(await asked.ask('net', { url })).toBe('permission_denied');
+        expect(await gated.ask('net', { url })).toBe('permission_denied');
       }
-      expect(asked.decisions.map(({ outcome }) => outcome)).toEqual(['denied', 'denied']);
+      expect(gated.decisions.map(({ outcome }) => outcome)).toEqual(['denied', 'denied']);
     }
-    expect([looked, connections()]).toEqual([0, 0]);
+    expect([lookups, connections()]).toEqual([0, 0]);
   });
 
   it('is not sent on: a redirect to this machine is an answer like others', async () => {
@@ -319,10 +319,10 @@ describe('a request that a plugin wants sent', () => {
   it('has its name looked up behind those of others, one at a time, and not once nobody waits', async () => {
     let now = 0;
     let most = 0;
-    const looked: string[] = [];
+    const lookups: string[] = [];
     const answer: (() => void)[] = [];
     const resolve = (host: string): Promise<readonly ResolvedAddress[]> => {
-      looked.push(host);
+      lookups.push(host);
       now += 1;
       most = Math.max(most, now);
       return new Promise((done) =>
@@ -333,7 +333,7 @@ describe('a request that a plugin wants sent', () => {
       );
     };
     const { powers } = new Fetches({ resolve });
-    const [one, other] = ['one', 'other'].map((plugin) => asking(powers, { net: true }, { plugin }));
+    const [one, other] = ['one', 'other'].map((plugin) => gatedPowers(powers, { net: true }, { plugin }));
     const stop = new AbortController();
     const first = one?.ask('net', { url: 'http://a.example.org/' });
     const second = one?.ask('net', { url: 'http://b.example.org/' }, stop.signal);
@@ -342,12 +342,12 @@ describe('a request that a plugin wants sent', () => {
     stop.abort();
     expect(await second).toBe('plugin_stopped');
     for (const count of [1, 2, 3]) {
-      await until('the next is looked up', () => looked.length === count, 8000);
+      await until('the next is looked up', () => lookups.length === count, 8000);
       answer[count - 1]?.();
     }
     expect(await Promise.all([first, third, theirs])).toEqual(Array(3).fill('fetch_failed'));
     // Theirs does not wait for all of the other plugin's.
-    expect(looked).toEqual(['a.example.org', 'd.example.org', 'c.example.org']);
+    expect(lookups).toEqual(['a.example.org', 'd.example.org', 'c.example.org']);
     expect(most).toBe(1);
   });
 
@@ -357,8 +357,8 @@ describe('a request that a plugin wants sent', () => {
     ['half a body', 'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf'],
     ['another protocol', 'HTTP/1.1 101 Switching\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n'],
     ['nothing', ''],
-  ])('that is answered with %s has failed', async (_, said) => {
-    const { port } = await tcp((socket) => void socket.on('error', () => undefined).end(said));
+  ])('that is answered with %s has failed', async (_, response) => {
+    const { port } = await tcp((socket) => void socket.on('error', () => undefined).end(response));
     const { ask, refusal } = net([`127.0.0.1:${port}`], { deadlineMs: 3000 });
     expect(await ask('net', { url: `http://127.0.0.1:${port}/` })).toBe('fetch_failed');
     expect((await refusal('net', { url: `http://127.0.0.1:${port}/` })).message).not.toContain('yyyy');

@@ -10,8 +10,8 @@ import { ConcurrencyLimit } from '../../base/concurrency-limit.ts';
 import { fixedLookup, MAX_ADDRESSES, type ResolvedAddress } from '../../base/fixed-lookup.ts';
 import type { CallOf } from '../grant/calls.ts';
 import { REAL_CLOCK } from '../host/supervision.ts';
-import type { Asking, PowersOf } from './powers.ts';
-import { Pace, unawaited } from './rate-limit.ts';
+import type { PluginCaller, PowersOf } from './powers.ts';
+import { PluginRateLimit, unawaited } from './rate-limit.ts';
 
 export interface FetchParts {
   /** Resolves all addresses of a name. */
@@ -38,29 +38,29 @@ const MAX_BODY_BYTES = 512 * 1024;
 const MAX_HEADER_BYTES = 16 * 1024;
 
 export class Fetches {
-  readonly powers: PowersOf<'net'> = { net: (params, asking) => this.#ask(params, asking) };
+  readonly powers: PowersOf<'net'> = { net: (params, caller) => this.#ask(params, caller) };
   readonly #parts: FetchParts;
   readonly #underWay: ConcurrencyLimit;
-  readonly #pace = new Pace(REAL_CLOCK, PER_SECOND);
+  readonly #pace = new PluginRateLimit(REAL_CLOCK, PER_SECOND);
   /**
    * Serializes the lookups of plugins. Two threads resolve all names of this process, and a lookup cannot be cancelled:
    * plugins share one thread in turns, so that their slow names delay only plugins.
    */
-  readonly #lookups = new Turns();
-  readonly #lookupsOf = new Map<string, Turns>();
+  readonly #lookups = new SerialQueue();
+  readonly #lookupsOf = new Map<string, SerialQueue>();
 
   constructor(parts: FetchParts = {}) {
     this.#parts = parts;
     this.#underWay = new ConcurrencyLimit(parts.maxAtOnce ?? MAX_AT_ONCE, tooMany);
   }
 
-  async #ask(params: unknown, asking: Asking): Promise<FetchAnswer> {
-    const call = asking.gate.allow('net', params);
-    return await this.#underWay.run(asking.plugin, () => this.#fetchInTime(call, asking));
+  async #ask(params: unknown, caller: PluginCaller): Promise<FetchAnswer> {
+    const call = caller.gate.allow('net', params);
+    return await this.#underWay.run(caller.plugin, () => this.#fetchInTime(call, caller));
   }
 
-  async #fetchInTime(call: Fetch, asking: Asking): Promise<FetchAnswer> {
-    const { signal } = asking;
+  async #fetchInTime(call: Fetch, caller: PluginCaller): Promise<FetchAnswer> {
+    const { signal } = caller;
     const { deadlineMs = DEADLINE_MS } = this.#parts;
     const stop = new AbortController();
     const abort = (): void => stop.abort(unawaited());
@@ -68,15 +68,15 @@ export class Fetches {
     signal.addEventListener('abort', abort, { once: true });
     if (signal.aborted) abort();
     try {
-      return await this.#fetch(call, asking, stop.signal);
+      return await this.#fetch(call, caller, stop.signal);
     } finally {
       clearTimeout(timer);
       signal.removeEventListener('abort', abort);
     }
   }
 
-  async #fetch(call: Fetch, { plugin, gate }: Asking, signal: AbortSignal): Promise<FetchAnswer> {
-    await this.#pace.turn(plugin, 1, signal);
+  async #fetch(call: Fetch, { plugin, gate }: PluginCaller, signal: AbortSignal): Promise<FetchAnswer> {
+    await this.#pace.wait(plugin, 1, signal);
     const addresses = await unlessAborted(this.#addressesOf(call, plugin, signal), signal);
     for (const { address } of addresses) gate.allowAddress(call, address);
     return await send(call, addresses, signal);
@@ -88,10 +88,10 @@ export class Fetches {
     const { resolve = (name: string) => lookup(name, { all: true, verbatim: true }) } = this.#parts;
     let found: readonly ResolvedAddress[];
     try {
-      const own = this.#lookupsOf.get(plugin) ?? new Turns();
+      const own = this.#lookupsOf.get(plugin) ?? new SerialQueue();
       this.#lookupsOf.set(plugin, own);
-      found = await own.take(() =>
-        this.#lookups.take(() => {
+      found = await own.run(() =>
+        this.#lookups.run(() => {
           signal.throwIfAborted();
           return resolve(host);
         }),
@@ -105,10 +105,10 @@ export class Fetches {
 }
 
 /** A serial queue. */
-class Turns {
+class SerialQueue {
   #last: Promise<unknown> = Promise.resolve();
 
-  take<T>(work: () => Promise<T>): Promise<T> {
+  run<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#last.then(work);
     this.#last = done.catch(() => undefined);
     return done;

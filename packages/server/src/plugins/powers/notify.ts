@@ -7,12 +7,12 @@ import type { Power } from './powers.ts';
 const BURST = 10;
 const EVERY_MS = 1000;
 
-export interface ToldTo {
+export interface NoticeReceiver {
   add(notice: { readonly plugin: string; readonly title: string; readonly text: string }): void;
 }
 
 /** `now`: monotonic, ms. */
-export function notifyPower(notices: ToldTo, now: () => number = () => performance.now()): Power {
+export function notifyPower(notices: NoticeReceiver, now: () => number = () => performance.now()): Power {
   /** Time at which each plugin has its whole burst again. At most one entry per installed plugin. */
   const freeAt = new Map<string, number>();
   return (params, { plugin, gate }) => {

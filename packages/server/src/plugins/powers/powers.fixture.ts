@@ -7,7 +7,7 @@ import { readGrants } from '../grant/grants.ts';
 import { thisMachine } from '../grant/world.ts';
 import type { Power } from './powers.ts';
 
-export interface Asked {
+export interface GatedPowers {
   /** What comes back; the code where it is refused. */
   ask(method: string, params: unknown, signal?: AbortSignal): Promise<unknown>;
   /** What it is refused with. */
@@ -18,11 +18,11 @@ export interface Asked {
 }
 
 /** `permissions`: as the config file says it. */
-export function asking(
+export function gatedPowers(
   powers: Readonly<Record<string, Power>>,
   permissions: unknown,
   { plugin = 'probe', world = {} }: { readonly plugin?: string; readonly world?: Partial<World> } = {},
-): Asked {
+): GatedPowers {
   const decisions: Decision[] = [];
   const gate = new Gate({
     plugin,

@@ -12,7 +12,7 @@
 import type { Gate } from '../grant/gate.ts';
 
 /** The caller of a method. */
-export interface Asking {
+export interface PluginCaller {
   readonly plugin: string;
   /** The gate of the plugin. It judges the arguments first, and only what it returns is executed. */
   readonly gate: Gate;
@@ -21,7 +21,7 @@ export interface Asking {
 }
 
 /** Executes a call. Takes unvalidated arguments. Throws BinnacleError. Returns plain data, below 1 MiB as JSON. */
-export type Power = (params: unknown, asking: Asking) => Promise<unknown> | unknown;
+export type Power = (params: unknown, caller: PluginCaller) => Promise<unknown> | unknown;
 
 /** Methods that a plugin can call. `turn` and `channels` belong to drivers and channels. */
 export const METHODS = [
@@ -36,11 +36,11 @@ export const METHODS = [
   'channels',
   'turn',
 ] as const;
-export type Method = (typeof METHODS)[number];
+export type PluginMethod = (typeof METHODS)[number];
 
-export type Powers = Readonly<Record<Method, Power>>;
+export type Powers = Readonly<Record<PluginMethod, Power>>;
 /** A part of the implementations. */
-export type PowersOf<Methods extends Method> = Pick<Powers, Methods>;
+export type PowersOf<Methods extends PluginMethod> = Pick<Powers, Methods>;
 
 /** Returns the implementation of a method; undefined for an unknown method. */
 export function powerNamed(powers: Powers, method: string): Power | undefined {

@@ -6,7 +6,7 @@ import { Allowance, type Clock } from '../host/supervision.ts';
 /** Maximum wait. A call that would wait longer is refused. */
 const MAX_WAIT_MS = 2000;
 
-export class Pace {
+export class PluginRateLimit {
   readonly #clock: Clock;
   readonly #perSecond: number;
   readonly #of = new Map<string, Allowance>();
@@ -17,7 +17,7 @@ export class Pace {
   }
 
   /** Settles when the units are available. Rejects with `plugin_busy`, and when `signal` is aborted. */
-  async turn(plugin: string, units: number, signal: AbortSignal): Promise<void> {
+  async wait(plugin: string, units: number, signal: AbortSignal): Promise<void> {
     let allowance = this.#of.get(plugin);
     if (allowance === undefined) {
       allowance = new Allowance(this.#clock, this.#perSecond);

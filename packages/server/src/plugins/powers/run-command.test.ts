@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../../../../../test/support/until.ts';
 import { readProcess } from '../../process/session-processes.ts';
-import { asking } from './powers.fixture.ts';
+import { gatedPowers } from './powers.fixture.ts';
 import { commandDeadlineMs, PluginPrograms } from './run-command.ts';
 
 interface Result {
@@ -43,7 +43,7 @@ function program(name: string, script: string, mode = 0o755): string {
   return file;
 }
 const sh = (script: string) => ({ argv: ['sh', '-c', script] });
-const all = () => asking(programs.powers, { runCommandWithTimeout: true });
+const all = () => gatedPowers(programs.powers, { runCommandWithTimeout: true });
 const run = async (params: object): Promise<Result> => (await all().ask('runCommandWithTimeout', params)) as Result;
 const isAlive = (pid: number): boolean => readProcess(pid)?.isZombie === false;
 const pidIn = (file: string): number => Number(readFileSync(join(dir, file), 'utf8'));
@@ -207,7 +207,7 @@ describe('a program that a plugin runs', () => {
   it('is ended by the next gateway where one was killed; those of other gateways are let be', async () => {
     const other = new PluginPrograms({ mark: 'ffffffff', log: { warn: () => undefined } });
     const mine = all().ask('runCommandWithTimeout', sh(`echo $$ > ${dir}/mine; exec sleep 1000`));
-    const theirs = asking(other.powers, { runCommandWithTimeout: true }).ask(
+    const theirs = gatedPowers(other.powers, { runCommandWithTimeout: true }).ask(
       'runCommandWithTimeout',
       sh(`echo $$ > ${dir}/theirs; exec sleep 1000`),
     );
@@ -229,7 +229,7 @@ describe('a program that a plugin runs', () => {
       code: 'plugin_busy',
       details: { limit: 4 },
     });
-    const other = asking(programs.powers, { runCommandWithTimeout: true }, { plugin: 'other' });
+    const other = gatedPowers(programs.powers, { runCommandWithTimeout: true }, { plugin: 'other' });
     expect(await other.ask('runCommandWithTimeout', { argv: ['true'] })).toMatchObject({ exitCode: 0 });
     stop.abort();
     expect(await Promise.all(four)).toEqual(Array(4).fill('plugin_stopped'));
@@ -308,14 +308,14 @@ describe('a program that was not granted', () => {
       program('tools/rg', '#!/bin/sh\nexit 0\n');
       process.env.WITNESS = file;
       const { thisMachine } = await import('../grant/world.ts');
-      const asked = asking(programs.powers, permissions, { world: thisMachine(path()) });
-      const answer = await asked.ask('runCommandWithTimeout', { argv: argv(file), cwd: dir });
+      const gated = gatedPowers(programs.powers, permissions, { world: thisMachine(path()) });
+      const answer = await gated.ask('runCommandWithTimeout', { argv: argv(file), cwd: dir });
       delete process.env.WITNESS;
       const isOthers = argv(file)[0] === 'rg' && grant === 'narrowed to others';
       if (isOthers) expect(answer).toMatchObject({ exitCode: 0 });
       else expect(['permission_denied', 'bad_request']).toContain(answer);
-      expect(asked.decisions).toHaveLength(1);
-      expect(asked.decisions[0]?.outcome).toBe(
+      expect(gated.decisions).toHaveLength(1);
+      expect(gated.decisions[0]?.outcome).toBe(
         isOthers ? 'allowed' : answer === 'bad_request' ? 'malformed' : 'denied',
       );
       expect(existsSync(trace())).toBe(false);
@@ -325,18 +325,18 @@ describe('a program that was not granted', () => {
   it('runs once it is granted, and leaves the trace by which all this is told', async () => {
     const file = witness();
     const { thisMachine } = await import('../grant/world.ts');
-    const asked = asking(
+    const gated = gatedPowers(
       programs.powers,
       { runCommandWithTimeout: { commands: [file] } },
       { world: thisMachine(path()) },
     );
-    expect(await asked.ask('runCommandWithTimeout', { argv: ['witness'] })).toMatchObject({ exitCode: 0 });
+    expect(await gated.ask('runCommandWithTimeout', { argv: ['witness'] })).toMatchObject({ exitCode: 0 });
     expect(existsSync(trace())).toBe(true);
     rmSync(trace());
-    asked.grant({});
-    expect(await asked.ask('runCommandWithTimeout', { argv: ['witness'] })).toBe('permission_denied');
+    gated.grant({});
+    expect(await gated.ask('runCommandWithTimeout', { argv: ['witness'] })).toBe('permission_denied');
     expect(existsSync(trace())).toBe(false);
-    expect(asked.decisions.map(({ outcome, target }) => [outcome, target])).toEqual([
+    expect(gated.decisions.map(({ outcome, target }) => [outcome, target])).toEqual([
       ['allowed', 'witness'],
       ['denied', 'witness'],
     ]);

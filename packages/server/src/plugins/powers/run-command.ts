@@ -12,10 +12,10 @@ import { programEnvironment } from '../../process/environment.ts';
 import { checkProgramCwd } from '../../process/launcher.ts';
 import { familyOf, type Leader, marksOf, readProcess } from '../../process/session-processes.ts';
 import { type EndingTimes, endFamily } from '../../process/termination.ts';
-import { type CallOf, DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS } from '../grant/calls.ts';
+import { type CallOf, DEFAULT_COMMAND_TIMEOUT_MS, MAX_COMMAND_TIMEOUT_MS } from '../grant/calls.ts';
 import { REAL_CLOCK } from '../host/supervision.ts';
-import type { Asking, PowersOf } from './powers.ts';
-import { Pace, unawaited } from './rate-limit.ts';
+import type { PluginCaller, PowersOf } from './powers.ts';
+import { PluginRateLimit, unawaited } from './rate-limit.ts';
 
 export interface ProgramParts {
   /**
@@ -55,13 +55,13 @@ const NOBODY: Leader = { pid: -1, startTime: '' };
 
 export class PluginPrograms {
   readonly powers: PowersOf<'runCommandWithTimeout'> = {
-    runCommandWithTimeout: (params, asking) => this.#ask(params, asking),
+    runCommandWithTimeout: (params, caller) => this.#ask(params, caller),
   };
   readonly #parts: ProgramParts;
   /** Running programs by plugin. */
   readonly #running: ConcurrencyLimit;
   readonly #all = new Set<Promise<unknown>>();
-  readonly #pace = new Pace(REAL_CLOCK, STARTS_PER_SECOND);
+  readonly #pace = new PluginRateLimit(REAL_CLOCK, STARTS_PER_SECOND);
   readonly #stop = new AbortController();
 
   constructor(parts: ProgramParts) {
@@ -92,7 +92,7 @@ export class PluginPrograms {
     return `plugin-${this.#parts.mark}-`;
   }
 
-  async #ask(params: unknown, { plugin, gate, signal }: Asking): Promise<RunResult> {
+  async #ask(params: unknown, { plugin, gate, signal }: PluginCaller): Promise<RunResult> {
     const call = gate.allow('runCommandWithTimeout', params);
     const ends = AbortSignal.any([signal, this.#stop.signal]);
     const run = this.#running.run(plugin, () => this.#run(call, plugin, ends)).finally(() => this.#all.delete(run));
@@ -101,13 +101,13 @@ export class PluginPrograms {
   }
 
   async #run(call: RunCall, plugin: string, signal: AbortSignal): Promise<RunResult> {
-    await this.#pace.turn(plugin, 1, signal);
+    await this.#pace.wait(plugin, 1, signal);
     if (signal.aborted) throw unawaited();
     const cwd = call.cwd ?? homedir();
     checkProgramCwd(cwd);
     const id = `${this.#prefix}${uuidv7()}`;
-    const asked = { id, hasTerminal: false };
-    const env = programEnvironment(process.env, {}, asked, { passEnv: this.#parts.passEnv ?? [] });
+    const program = { id, hasTerminal: false };
+    const env = programEnvironment(process.env, {}, program, { passEnv: this.#parts.passEnv ?? [] });
     const child = await launch(call, cwd, { ...env, PWD: cwd });
     const { pid = -1 } = child;
     const leader = readProcess(pid) ?? { pid, startTime: '' };
@@ -122,12 +122,12 @@ export class PluginPrograms {
     const why = await firstOf(exited, call.timeoutMs, signal);
     stdout.stopDropping();
     stderr.stopDropping();
-    if (why === 'exited') await within(DRAIN_MS, closed);
+    if (why === 'exited') await settledOrAfter(DRAIN_MS, closed);
     // Most programs leave no children: one check is then enough.
     const isAlone = why === 'exited' && familyOf(leader, id).length === 0;
     const left = isAlone ? 0 : await endFamily(leader, id, this.#times);
     if (left > 0) this.#parts.log.warn({ plugin, file: call.file, left }, 'a program of a plugin could not be ended');
-    await within(CLOSE_MS, closed);
+    await settledOrAfter(CLOSE_MS, closed);
     for (const stream of child.stdio) stream?.destroy();
     if (left > 0) child.unref();
     if (why === 'aborted') throw unawaited();
@@ -142,9 +142,10 @@ export class PluginPrograms {
 
 /** Returns the time limit of such a call, from unvalidated arguments. */
 export function commandDeadlineMs(params: unknown): number {
-  const asked = typeof params === 'object' && params !== null && 'timeoutMs' in params ? params.timeoutMs : undefined;
-  const isTime = typeof asked === 'number' && asked >= 1 && asked <= MAX_TIMEOUT_MS;
-  return (isTime ? asked : DEFAULT_TIMEOUT_MS) + ENDING_MS;
+  const requestedMs =
+    typeof params === 'object' && params !== null && 'timeoutMs' in params ? params.timeoutMs : undefined;
+  const isTime = typeof requestedMs === 'number' && requestedMs >= 1 && requestedMs <= MAX_COMMAND_TIMEOUT_MS;
+  return (isTime ? requestedMs : DEFAULT_COMMAND_TIMEOUT_MS) + ENDING_MS;
 }
 
 /**
@@ -193,7 +194,7 @@ function firstOf(
   });
 }
 
-async function within(ms: number, done: Promise<void>): Promise<void> {
+async function settledOrAfter(ms: number, done: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   await Promise.race([done, new Promise((resolve) => (timer = setTimeout(resolve, ms)))]);
   clearTimeout(timer);

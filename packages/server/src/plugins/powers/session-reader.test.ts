@@ -1,6 +1,6 @@
 import { BinnacleError, type MessageInfo, type SessionInfo } from '@binnacle/protocol';
 import { describe, expect, it } from 'vitest';
-import { asking } from './powers.fixture.ts';
+import { gatedPowers } from './powers.fixture.ts';
 import { type IsSeen, type ReadingParts, readingPowers } from './session-reader.ts';
 
 // Against a real gateway, with real sessions and conversations: test/plugins/powers.test.ts.
@@ -53,14 +53,14 @@ function parts(messages: readonly Partial<MessageInfo>[] = []): ReadingParts {
     },
   };
 }
-const asked = (permissions: unknown, messages?: readonly Partial<MessageInfo>[]) =>
-  asking(readingPowers(parts(messages)), permissions);
+const gated = (permissions: unknown, messages?: readonly Partial<MessageInfo>[]) =>
+  gatedPowers(readingPowers(parts(messages)), permissions);
 const idsOf = (answer: unknown): string[] => (answer as { items: { id: string }[] }).items.map(({ id }) => id);
 const KEY = 'agent:main:chat:1';
 
 describe('what a plugin may read', () => {
   it('of sessions: those that people see; those of conversations with the grant of conversations, from then on', async () => {
-    const one = asked({ readSessions: true });
+    const one = gated({ readSessions: true });
     expect(idsOf(await one.ask('readSessions', { op: 'list' }))).toEqual(['open']);
     expect(await one.ask('readSessions', { op: 'get', session: 'of-a-conversation' })).toBe('session_not_found');
     expect(await one.ask('readSessions', { op: 'read', session: 'of-a-conversation' })).toBe('session_not_found');
@@ -92,7 +92,7 @@ describe('what a plugin may read', () => {
   ])('is nothing where it was not granted: %s %j', async (method, params) => {
     const other = method === 'readSessions' ? 'readConversations' : 'readSessions';
     for (const permissions of [{}, { [method]: false }, { [other]: true }]) {
-      const { ask, decisions } = asked(permissions);
+      const { ask, decisions } = gated(permissions);
       expect(await ask(method, params)).toBe('permission_denied');
       expect(decisions.map(({ outcome }) => outcome)).toEqual(['denied']);
     }
@@ -110,11 +110,11 @@ describe('what a plugin may read', () => {
     ['readConversations', { op: 'messages', key: KEY, limit: 0 }],
     ['readConversations', { op: 'send', key: KEY }],
   ])('is not asked for by %s %j', async (method, params) => {
-    expect(await asked({ readSessions: true, readConversations: true }).ask(method, params)).toBe('bad_request');
+    expect(await gated({ readSessions: true, readConversations: true }).ask(method, params)).toBe('bad_request');
   });
 
   it('of conversations: messages, newest first, page by page', async () => {
-    const { ask } = asked(
+    const { ask } = gated(
       { readConversations: true },
       Array.from({ length: 5 }, () => ({})),
     );
@@ -128,7 +128,7 @@ describe('what a plugin may read', () => {
 
   it('of conversations: long messages come in smaller pages, and none is left out', async () => {
     const messages = Array.from({ length: 9 }, (_, n) => ({ text: `${n}${'\u0001'.repeat(50_000)}` }));
-    const { ask } = asked({ readConversations: true }, messages);
+    const { ask } = gated({ readConversations: true }, messages);
     const found: string[] = [];
     let before: string | null | undefined;
     for (let pages = 0; pages < 10 && before !== null; pages += 1) {
@@ -142,7 +142,7 @@ describe('what a plugin may read', () => {
   });
 
   it('of conversations: a message that alone is too long is cut', async () => {
-    const { ask } = asked({ readConversations: true }, [{ text: '\u0001'.repeat(400_000) }]);
+    const { ask } = gated({ readConversations: true }, [{ text: '\u0001'.repeat(400_000) }]);
     const page = (await ask('readConversations', { op: 'messages', key: KEY })) as { items: { text: string }[] };
     expect(page.items[0]?.text).toHaveLength(128 * 1024 + 1);
     expect(page.items[0]?.text.endsWith('…')).toBe(true);
@@ -152,15 +152,15 @@ describe('what a plugin may read', () => {
     const many = { op: 'list', ...Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`k${i}`, 0])) };
     for (const method of ['readSessions', 'readConversations']) {
       for (const params of [many, null, { op: 'nothing' }, { op: 'get', session: 7 }]) {
-        expect(await asked({}).ask(method, params)).toBe('permission_denied');
+        expect(await gated({}).ask(method, params)).toBe('permission_denied');
       }
-      const { code, message } = await asked({ [method]: true }).refusal(method, many);
+      const { code, message } = await gated({ [method]: true }).refusal(method, many);
       expect([code, message.length < 300]).toEqual(['bad_request', true]);
     }
   });
 
   it('has a pace', async () => {
-    const { ask } = asked({ readSessions: true });
+    const { ask } = gated({ readSessions: true });
     const answers = await Promise.all(Array.from({ length: 600 }, () => ask('readSessions', { op: 'list' })));
     expect(answers.filter((answer) => answer === 'plugin_busy').length).toBeGreaterThan(150);
   });

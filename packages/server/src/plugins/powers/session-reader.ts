@@ -15,8 +15,8 @@ import type { Gate } from '../grant/gate.ts';
 import { grantIn } from '../grant/grants.ts';
 import { type Clock, REAL_CLOCK } from '../host/supervision.ts';
 import { parsed } from './parse.ts';
-import type { Asking, PowersOf } from './powers.ts';
-import { Pace } from './rate-limit.ts';
+import type { PluginCaller, PowersOf } from './powers.ts';
+import { PluginRateLimit } from './rate-limit.ts';
 
 export type IsSeen = (record: { readonly conversation: string | null; readonly hidden: boolean }) => boolean;
 
@@ -60,7 +60,7 @@ const LIST_UNITS = 5;
 
 const After = z.string().max(200).optional();
 const Limit = z.int().min(1).max(MAX_PAGE).optional();
-const AskSessions = z.discriminatedUnion('op', [
+const SessionsRequest = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('list'), after: After, limit: Limit }),
   z.strictObject({ op: z.literal('get'), session: z.string() }),
   z.strictObject({
@@ -69,7 +69,7 @@ const AskSessions = z.discriminatedUnion('op', [
     from: z.int().min(0).optional(),
   }),
 ]);
-const AskConversations = z.discriminatedUnion('op', [
+const ConversationsRequest = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('list'), after: After, limit: Limit }),
   z.strictObject({ op: z.literal('messages'), key: z.string(), before: After, limit: Limit }),
 ]);
@@ -79,38 +79,38 @@ export function readingPowers({
   conversations,
   clock = REAL_CLOCK,
 }: ReadingParts): PowersOf<'readSessions' | 'readConversations'> {
-  const pace = new Pace(clock, PER_SECOND);
+  const pace = new PluginRateLimit(clock, PER_SECOND);
   return {
-    readSessions: async (params, { plugin, gate, signal }: Asking): Promise<unknown> => {
+    readSessions: async (params, { plugin, gate, signal }: PluginCaller): Promise<unknown> => {
       gate.demand('readSessions', params);
-      const ask = parsed(AskSessions, params, 'readSessions');
-      const { session } = gate.allow('readSessions', ask.op === 'list' ? {} : { session: ask.session });
-      await pace.turn(plugin, ask.op === 'list' ? LIST_UNITS : 1, signal);
+      const request = parsed(SessionsRequest, params, 'readSessions');
+      const { session } = gate.allow('readSessions', request.op === 'list' ? {} : { session: request.session });
+      await pace.wait(plugin, request.op === 'list' ? LIST_UNITS : 1, signal);
       const seen = sessions(seenBy(gate));
-      if (ask.op === 'list') {
-        const { sessions: items, next } = await seen.list(given(ask));
+      if (request.op === 'list') {
+        const { sessions: items, next } = await seen.list(pageOptions(request));
         return { items: items.map(sessionView), next };
       }
       const id = session ?? '';
-      if (ask.op === 'get') return sessionView(await seen.info(id));
-      const maxBytes = ask.from === undefined ? TAIL_BYTES : MAX_READ_BYTES;
-      const { text, offset, nextOffset } = await seen.read(id, { offset: ask.from, maxBytes, signal });
+      if (request.op === 'get') return sessionView(await seen.info(id));
+      const maxBytes = request.from === undefined ? TAIL_BYTES : MAX_READ_BYTES;
+      const { text, offset, nextOffset } = await seen.read(id, { offset: request.from, maxBytes, signal });
       return { text, from: offset, next: nextOffset };
     },
-    readConversations: async (params, { plugin, gate, signal }: Asking): Promise<unknown> => {
+    readConversations: async (params, { plugin, gate, signal }: PluginCaller): Promise<unknown> => {
       gate.demand('readConversations', params);
-      const ask = parsed(AskConversations, params, 'readConversations');
-      const { key } = gate.allow('readConversations', ask.op === 'list' ? {} : { key: ask.key });
-      await pace.turn(plugin, ask.op === 'list' ? LIST_UNITS : 1, signal);
-      if (ask.op === 'list') {
-        const { conversations: items, next } = await conversations.list(given(ask));
+      const request = parsed(ConversationsRequest, params, 'readConversations');
+      const { key } = gate.allow('readConversations', request.op === 'list' ? {} : { key: request.key });
+      await pace.wait(plugin, request.op === 'list' ? LIST_UNITS : 1, signal);
+      if (request.op === 'list') {
+        const { conversations: items, next } = await conversations.list(pageOptions(request));
         return {
           items: items.map(({ key, agent, title, updatedAt }) => ({ key, agent, title, updatedAt })),
           next,
         };
       }
       if (key === undefined || !isConversationKey(key)) throw new BinnacleError('conversation_not_found');
-      return await pageOf(conversations, key, ask);
+      return await pageOf(conversations, key, request);
     },
   };
 }
@@ -122,7 +122,13 @@ const seenBy =
     !hidden && (conversation === null || grantIn(gate.grants, 'readConversations').kind !== 'denied');
 
 /** Removes undefined values, because an absent value was not requested. */
-const given = ({ after, limit }: { readonly after?: string | undefined; readonly limit?: number | undefined }) => ({
+const pageOptions = ({
+  after,
+  limit,
+}: {
+  readonly after?: string | undefined;
+  readonly limit?: number | undefined;
+}) => ({
   ...(after === undefined ? {} : { after }),
   ...(limit === undefined ? {} : { limit }),
 });
@@ -144,9 +150,9 @@ async function pageOf(
   key: string,
   { before, limit }: { readonly before?: string | undefined; readonly limit?: number | undefined },
 ) {
-  const asked = await conversations.history(key, { before, limit });
-  const fit = countFitting(asked.messages);
-  const page = fit === asked.messages.length ? asked : await conversations.history(key, { before, limit: fit });
+  const requested = await conversations.history(key, { before, limit });
+  const fit = countFitting(requested.messages);
+  const page = fit === requested.messages.length ? requested : await conversations.history(key, { before, limit: fit });
   return { items: [...page.messages].reverse().map(messageView), next: page.before };
 }
 

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PluginStorage } from '../../store/plugin-storage.ts';
 import { openCatalogueFile } from '../../store/schema.ts';
 import type { Database } from '../../store/sqlite.ts';
-import { asking } from './powers.fixture.ts';
+import { gatedPowers } from './powers.fixture.ts';
 import { storagePowers } from './storage.ts';
 
 let db: Database;
@@ -14,7 +14,7 @@ beforeEach(() => {
 afterEach(() => db.close());
 
 const of = (plugin: string, permissions: unknown = { storage: true }) =>
-  asking(storagePowers(storage), permissions, { plugin });
+  gatedPowers(storagePowers(storage), permissions, { plugin });
 
 describe('what a plugin keeps', () => {
   it('is there again, by its key, and apart from that of others', async () => {
@@ -76,9 +76,9 @@ describe('what a plugin keeps', () => {
   it('may have 8 MiB in all; what is over it is refused, and what is there stays', async () => {
     const { ask, refusal } = of('one');
     const value = 'x'.repeat(65_000);
-    let kept = 0;
-    while ((await ask('storage', { op: 'set', key: `k${kept}`, value })) === null) kept += 1;
-    expect(kept).toBe(Math.floor((8 * 1024 * 1024) / 65_006));
+    let stored = 0;
+    while ((await ask('storage', { op: 'set', key: `k${stored}`, value })) === null) stored += 1;
+    expect(stored).toBe(Math.floor((8 * 1024 * 1024) / 65_006));
     expect(await refusal('storage', { op: 'set', key: 'more', value })).toMatchObject({
       code: 'storage_full',
       details: { plugin: 'one', maxBytes: 8 * 1024 * 1024 },
@@ -115,15 +115,15 @@ describe('what a plugin keeps', () => {
 
   it.each([[{}], [{ storage: false }]])('is neither read nor written where %j is granted', async (permissions) => {
     storage.set('probe', 'a', '1');
-    const asked = asking(storagePowers(storage), permissions);
+    const gated = gatedPowers(storagePowers(storage), permissions);
     const asks = [
       { op: 'get', key: 'a' },
       { op: 'set', key: 'a', value: 2 },
       { op: 'delete', key: 'a' },
       { op: 'keys', prefix: '' },
     ];
-    for (const ask of asks) expect(await asked.ask('storage', ask)).toBe('permission_denied');
-    expect(asked.decisions.map(({ outcome, target }) => [outcome, target])).toEqual([
+    for (const ask of asks) expect(await gated.ask('storage', ask)).toBe('permission_denied');
+    expect(gated.decisions.map(({ outcome, target }) => [outcome, target])).toEqual([
       ['denied', 'a'],
       ['denied', 'a'],
       ['denied', 'a'],

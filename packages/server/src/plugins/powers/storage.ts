@@ -6,8 +6,8 @@ import type { PluginStorage } from '../../store/plugin-storage.ts';
 import type { Clock } from '../host/supervision.ts';
 import { REAL_CLOCK } from '../host/supervision.ts';
 import { parsed } from './parse.ts';
-import type { Asking, PowersOf } from './powers.ts';
-import { Pace } from './rate-limit.ts';
+import type { PluginCaller, PowersOf } from './powers.ts';
+import { PluginRateLimit } from './rate-limit.ts';
 
 const MAX_VALUE_BYTES = 64 * 1024;
 /** Maximum bytes of a list of keys as JSON: it must fit into one answer. */
@@ -16,7 +16,7 @@ const MAX_LIST_BYTES = 900 * 1024;
 const PER_SECOND = 2000;
 const LIST_UNITS = 50;
 
-const Ask = z.discriminatedUnion('op', [
+const StorageRequest = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('get'), key: z.string() }),
   z.strictObject({ op: z.literal('set'), key: z.string(), value: z.unknown() }),
   z.strictObject({ op: z.literal('delete'), key: z.string() }),
@@ -24,16 +24,16 @@ const Ask = z.discriminatedUnion('op', [
 ]);
 
 export function storagePowers(storage: PluginStorage, clock: Clock = REAL_CLOCK): PowersOf<'storage'> {
-  const pace = new Pace(clock, PER_SECOND);
+  const pace = new PluginRateLimit(clock, PER_SECOND);
   return {
-    storage: async (params, { plugin, gate, signal }: Asking): Promise<unknown> => {
+    storage: async (params, { plugin, gate, signal }: PluginCaller): Promise<unknown> => {
       gate.demand('storage', params);
-      const ask = parsed(Ask, params, 'storage');
-      const call = gate.allow('storage', ask.op === 'keys' ? { prefix: ask.prefix } : { key: ask.key });
-      await pace.turn(plugin, ask.op === 'keys' ? LIST_UNITS : 1, signal);
+      const request = parsed(StorageRequest, params, 'storage');
+      const call = gate.allow('storage', request.op === 'keys' ? { prefix: request.prefix } : { key: request.key });
+      await pace.wait(plugin, request.op === 'keys' ? LIST_UNITS : 1, signal);
       if ('prefix' in call) return listed(storage.keys(plugin, call.prefix));
-      if (ask.op === 'set') storage.set(plugin, call.key, jsonOf(ask.value));
-      else if (ask.op === 'delete') storage.delete(plugin, call.key);
+      if (request.op === 'set') storage.set(plugin, call.key, jsonOf(request.value));
+      else if (request.op === 'delete') storage.delete(plugin, call.key);
       else {
         const json = storage.get(plugin, call.key);
         return json === undefined ? null : JSON.parse(json);

@@ -14,17 +14,17 @@ const NETWORK = /^(?:ENETUNREACH|EAI_AGAIN|ENOTFOUND|EADDRNOTAVAIL|UND_ERR_\w+)$
 
 /** Interval within which an equal line is logged only once. */
 const AGAIN_MS = 10_000;
-const MAX_TOLD = 200;
+const MAX_REMEMBERED_LINES = 200;
 const MAX_TEXT = 4000;
 
-interface Known {
+interface NodeError {
   readonly code?: unknown;
   readonly permission?: unknown;
   readonly cause?: unknown;
 }
 
 /** Returns the message with the advice. */
-export function wordsOf(error: unknown): string {
+export function describeError(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   const instead = insteadOf(error);
   return (instead === undefined || message.includes(instead) ? message : `${message}. ${instead}`).slice(0, MAX_TEXT);
@@ -32,9 +32,9 @@ export function wordsOf(error: unknown): string {
 
 function insteadOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
-  const { code, permission, cause } = error as Known;
+  const { code, permission, cause } = error as NodeError;
   if (code === 'ERR_ACCESS_DENIED') return INSTEAD[String(permission)];
-  const codes = [code, (cause as Known | undefined)?.code];
+  const codes = [code, (cause as NodeError | undefined)?.code];
   return codes.some((one) => typeof one === 'string' && NETWORK.test(one)) ? NO_NETWORK : undefined;
 }
 
@@ -47,22 +47,22 @@ export function framesOf(stack: unknown): string[] {
 }
 
 /** Returns the location as `index.js:3:9`, with the path that the process sees. */
-export function placeOf(error: unknown): string | undefined {
+export function locationOf(error: unknown): string | undefined {
   const [first = ''] = error instanceof Error ? framesOf(error.stack) : [];
   return /\(?([^\s()]+:\d+:\d+)\)?$/.exec(first)?.[1];
 }
 
 /** Writes the errors of handlers to stderr, which is the plugin's log. */
-export class ThrownLog {
-  readonly #toldAt = new Map<string, number>();
+export class ErrorLog {
+  readonly #loggedAt = new Map<string, number>();
 
-  tell(method: string, error: unknown): void {
+  log(method: string, error: unknown): void {
     const name = error instanceof Error && error.name !== 'Error' ? `${error.name}: ` : '';
-    const line = `${method} threw: ${name}${wordsOf(error)}`;
+    const line = `${method} threw: ${name}${describeError(error)}`;
     const now = performance.now();
-    if (now - (this.#toldAt.get(line) ?? Number.NEGATIVE_INFINITY) < AGAIN_MS) return;
-    if (this.#toldAt.size >= MAX_TOLD) this.#toldAt.clear();
-    this.#toldAt.set(line, now);
+    if (now - (this.#loggedAt.get(line) ?? Number.NEGATIVE_INFINITY) < AGAIN_MS) return;
+    if (this.#loggedAt.size >= MAX_REMEMBERED_LINES) this.#loggedAt.clear();
+    this.#loggedAt.set(line, now);
     const frames = error instanceof Error ? framesOf(error.stack) : [];
     process.stderr.write(`${[line, ...frames].join('\n')}\n`);
   }
@@ -73,9 +73,9 @@ export function explainFetch(): void {
   const { fetch } = globalThis;
   // Without a sandbox it works.
   if ((process as { permission?: unknown }).permission === undefined || typeof fetch !== 'function') return;
-  globalThis.fetch = async (...given) => {
+  globalThis.fetch = async (...args) => {
     try {
-      return await fetch(...given);
+      return await fetch(...args);
     } catch (error) {
       if (!(error instanceof TypeError) || error.cause === undefined) throw error;
       throw new TypeError(`fetch failed. ${NO_NETWORK}`, { cause: error.cause });

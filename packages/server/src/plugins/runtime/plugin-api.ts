@@ -16,7 +16,7 @@ import type {
 } from '@binnacle/plugin';
 import type { Offer } from '../offers/offers.ts';
 
-export interface Line {
+export interface GatewayConnection {
   readonly id: string;
   readonly config: unknown;
   call(method: string, params?: unknown): Promise<unknown>;
@@ -33,7 +33,7 @@ const JSON_TYPE = 'application/json; charset=utf-8';
 const TEXT_TYPE = 'text/plain; charset=utf-8';
 
 /** Makes the API object. `offers` grows while the entry is loaded. */
-export function makeApi(line: Line, offers: Offer[]): PluginApi {
+export function makeApi(line: GatewayConnection, offers: Offer[]): PluginApi {
   const handle: Handle = (method, handler) => line.handle(method, handler as (params: unknown) => unknown);
   const methods = new Set<string>();
   const offer: OfferOne = (one, others, method, handler) => {
@@ -63,7 +63,7 @@ export function makeApi(line: Line, offers: Offer[]): PluginApi {
         one,
         others,
         `tool:${name}`,
-        ({ input: given, ...call }: { input: never; caller: string; via: 'mcp' | 'driver' }) => run(given, call),
+        ({ input: params, ...call }: { input: never; caller: string; via: 'mcp' | 'driver' }) => run(params, call),
       );
     },
     hook<On extends HookName>(
@@ -109,8 +109,8 @@ export function makeApi(line: Line, offers: Offer[]): PluginApi {
     writeConfigFile: async (key, value) => void (await ask('writeConfigFile', { key, value })),
     readConfigFile: async (key) => absent(await ask<Json | null>('readConfigFile', { key })),
     async fetch(url, { method = 'GET', headers = {}, body } = {}) {
-      const given = { url, method, headers: Object.entries(headers), ...(body === undefined ? {} : { body }) };
-      return fetched(await ask('net', given));
+      const params = { url, method, headers: Object.entries(headers), ...(body === undefined ? {} : { body }) };
+      return fetched(await ask('net', params));
     },
     notify: async (notice) => void (await ask('notify', notice)),
     sessions: {
@@ -153,9 +153,9 @@ function neverTwice(run: () => unknown): () => Promise<unknown> {
 /** Adds one offer. `others`: unknown keys, which the gateway refuses. */
 type OfferOne = (one: Offer, others: object, method: string, handler: (params: never) => unknown) => void;
 type Handle = (method: string, handler: (params: never) => unknown) => void;
-type Ask = <T>(method: string, params: unknown) => Promise<T>;
+type CallGateway = <T>(method: string, params: unknown) => Promise<T>;
 
-function addDriver({ name, run, ...others }: Driver, offer: OfferOne, handle: Handle, ask: Ask): void {
+function addDriver({ name, run, ...others }: Driver, offer: OfferOne, handle: Handle, ask: CallGateway): void {
   called(run, 'driver', name, 'run', others);
   const turns = new Map<string, AbortController>();
   offer(
@@ -165,7 +165,7 @@ function addDriver({ name, run, ...others }: Driver, offer: OfferOne, handle: Ha
     async ({ turn: id, ...turn }: Omit<Turn, 'id' | 'signal'> & { turn: string }) => {
       const abort = new AbortController();
       turns.set(id, abort);
-      const out = new TurnLine((effects) => ask('turn', { driver: name, turn: id, effects }));
+      const out = new TurnOutputQueue((effects) => ask('turn', { driver: name, turn: id, effects }));
       try {
         const text = await run({ ...turn, id, signal: abort.signal }, out);
         // Output must arrive before the end.
@@ -184,7 +184,7 @@ function addDriver({ name, run, ...others }: Driver, offer: OfferOne, handle: Ha
 }
 
 /** Sends the output of a turn in order. Output that arrives during a send goes with the next one. */
-class TurnLine implements TurnOut {
+class TurnOutputQueue implements TurnOut {
   readonly #send: (effects: readonly object[]) => Promise<unknown>;
   #waiting: object[] = [];
   #sending: Promise<void> | undefined;

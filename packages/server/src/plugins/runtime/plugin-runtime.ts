@@ -15,8 +15,8 @@ import {
   type WireFailure,
 } from '../host/wire.ts';
 import type { Offer } from '../offers/offers.ts';
-import { explainFetch, framesOf, placeOf, ThrownLog, wordsOf } from './error-format.ts';
-import { type Line, makeApi, OfferFault } from './plugin-api.ts';
+import { describeError, ErrorLog, explainFetch, framesOf, locationOf } from './error-format.ts';
+import { type GatewayConnection, makeApi, OfferFault } from './plugin-api.ts';
 
 /** The error of a refused call. Branch on `code`. */
 class CallFailed extends Error {
@@ -37,20 +37,20 @@ class CallFailed extends Error {
 
 type Handler = (params: unknown) => unknown;
 
-interface Waiting {
+interface PendingCall {
   readonly bytes: number;
-  readonly asked: { readonly stack?: string };
+  readonly callSite: { readonly stack?: string };
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
 }
 
-class Guest {
+class PluginRuntime {
   readonly #socket = new Socket({ fd: RPC_FD, readable: true, writable: true });
   readonly #handlers = new Map<string, Handler>();
-  readonly #waiting = new Map<number, Waiting>();
+  readonly #waiting = new Map<number, PendingCall>();
   /** Calls that wait because too many are pending. */
-  readonly #queue: { readonly frame: Buffer; readonly id: number; readonly waiting: Waiting }[] = [];
-  readonly #thrown = new ThrownLog();
+  readonly #queue: { readonly frame: Buffer; readonly id: number; readonly waiting: PendingCall }[] = [];
+  readonly #errorLog = new ErrorLog();
   #inFlightBytes = 0;
   #lastId = 0;
   #limits = { maxInFlight: 1, maxInFlightBytes: 0 };
@@ -87,7 +87,7 @@ class Guest {
         this.#waiting.delete(frame.id);
         if (waiting === undefined) break;
         this.#inFlightBytes -= waiting.bytes;
-        if ('error' in frame) waiting.reject(new CallFailed(frame.error, waiting.asked.stack));
+        if ('error' in frame) waiting.reject(new CallFailed(frame.error, waiting.callSite.stack));
         else waiting.resolve(frame.result);
         this.#sendQueued();
         break;
@@ -100,7 +100,7 @@ class Guest {
 
   async #load(start: Extract<ToPlugin, { t: 'start' }>): Promise<void> {
     this.#limits = start;
-    const line: Line = {
+    const line: GatewayConnection = {
       id: start.id,
       config: start.config,
       call: (method: string, params?: unknown) => this.#call(method, params),
@@ -132,15 +132,15 @@ class Guest {
   }
 
   #fail(error: unknown): void {
-    const place = placeOf(error);
-    const message = `${wordsOf(error)}${place === undefined ? '' : ` (${place})`}`.slice(0, 4000);
+    const place = locationOf(error);
+    const message = `${describeError(error)}${place === undefined ? '' : ` (${place})`}`.slice(0, 4000);
     const isFinal = error instanceof Unloadable || error instanceof OfferFault || isNoSuchCall(error);
-    const thrown = error instanceof Unloadable ? (error.cause ?? error) : error;
+    const cause = error instanceof Unloadable ? (error.cause ?? error) : error;
     this.#socket.write(encodeFrame({ t: 'failed', message, isFinal }), () => {
       // Node prints the location of a syntax error only if the error is not caught.
-      if (thrown instanceof SyntaxError) setImmediate(() => raise(thrown));
+      if (cause instanceof SyntaxError) setImmediate(() => raise(cause));
       else {
-        if (place !== undefined) this.#thrown.tell('The entry', thrown);
+        if (place !== undefined) this.#errorLog.log('The entry', cause);
         process.exit(1);
       }
     });
@@ -154,9 +154,9 @@ class Guest {
       const frame = encodeFrame({ t: 'call', id, method, params });
       // A call that is too large gets no id, because the gateway counts the ids, too.
       this.#lastId = id;
-      const asked: { stack?: string } = {};
-      Error.captureStackTrace(asked, this.#call);
-      this.#queue.push({ frame, id, waiting: { bytes: frame.length, asked, resolve, reject } });
+      const callSite: { stack?: string } = {};
+      Error.captureStackTrace(callSite, this.#call);
+      this.#queue.push({ frame, id, waiting: { bytes: frame.length, callSite, resolve, reject } });
       this.#sendQueued();
     });
   }
@@ -186,8 +186,8 @@ class Guest {
       if (fault !== undefined) throw new TypeError(`What ${method} answered is no plain data. ${fault}`);
       this.#send({ t: 'answer', id, result });
     } catch (error) {
-      this.#thrown.tell(method, error);
-      this.#send({ t: 'answer', id, error: { code: 'plugin_failed', message: wordsOf(error) } });
+      this.#errorLog.log(method, error);
+      this.#send({ t: 'answer', id, error: { code: 'plugin_failed', message: describeError(error) } });
     }
   }
 
@@ -226,4 +226,4 @@ function raise(error: Error): never {
   throw error;
 }
 
-new Guest().run();
+new PluginRuntime().run();

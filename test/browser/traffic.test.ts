@@ -340,7 +340,7 @@ describe('the search', () => {
     await page.getByTestId('search-text').fill('-only');
     await page.keyboard.press('Enter');
     const failure = page.locator('[data-testid="failure"][data-code="bad_query"]');
-    await failure.getByText('That cannot be searched for').waitFor();
+    await failure.getByText('The query is not valid').waitFor();
     expect(await page.getByText('Try again').count()).toBe(0);
   });
 });

@@ -116,7 +116,7 @@ describe('binnacle exec', () => {
     const plain = await gateway.client.sessions.create({ command: 'exec sleep 1018' });
     const [code, err] = await failed(plain.id, '--', 'true');
     expect(code).toBe(1);
-    expect(err).toContain('takes no runs');
+    expect(err).toContain('does not accept runs');
   });
 
   it('has sessions made by run --runs, and is completed', async () => {

@@ -183,7 +183,7 @@ describe('commands', () => {
     gateway.deny = 'unauthorized';
     const result = await commands.run(['ls']);
     expect(result).toMatchObject({ code: 4, out: '' });
-    expect(result.err).toContain('No valid token');
+    expect(result.err).toContain('no valid token');
   });
 
   it('end with 3 when there is no gateway, and say what to do', async () => {

@@ -3,7 +3,7 @@
 import { constants, userInfo } from 'node:os';
 import type { AttachmentEvent, Binnacle, Session } from '@binnacle/client';
 import { BinnacleError, type SessionInfo, type StartPosition } from '@binnacle/protocol';
-import { EXIT, withPageTerms } from '../output/failure.ts';
+import { EXIT } from '../output/failure.ts';
 import { printable } from '../output/style.ts';
 import { attachFilter } from '../terminal/filters.ts';
 import { Terminal, terminalSize } from '../terminal/terminal.ts';
@@ -47,7 +47,7 @@ export async function view(client: Binnacle, info: SessionInfo, options: ViewOpt
     noticeConnection(client, terminal),
     session.lease.on('lost', (error) => {
       // A program that ends takes its lease along: that is not a loss worth a message.
-      if (error.code !== 'session_exited') terminal.notice(`${withPageTerms(error.message)} Back with: attach --take`);
+      if (error.code !== 'session_exited') terminal.notice(`${error.message} Back with: attach --take`);
     }),
   ];
   let ending: ViewEnd;
@@ -114,7 +114,7 @@ async function acquireLease(session: Session, how: 'acquire' | 'take'): Promise<
     if (error instanceof BinnacleError && error.code === 'session_exited') return false; // the program ended first
     if (!(error instanceof BinnacleError) || (error.code !== 'lease_held' && error.code !== 'forbidden')) throw error;
     const holder = error.details?.holder;
-    const who = typeof holder === 'string' ? `${printable(holder)} is in control` : withPageTerms(error.message);
+    const who = typeof holder === 'string' ? `${printable(holder)} is in control` : error.message;
     process.stderr.write(
       `[binnacle: ${who}; only watching${error.code === 'lease_held' ? ' (--take takes control)' : ''}]\n`,
     );
@@ -238,7 +238,7 @@ function refused(terminal: Terminal, error: unknown): void {
   // Keys typed at the very end arrive after the exit of the program: not worth a message.
   if (error instanceof BinnacleError && ['session_exited', 'stdin_closed', 'client_closed'].includes(error.code))
     return;
-  terminal.notice(error instanceof Error ? withPageTerms(error.message) : String(error));
+  terminal.notice(error instanceof Error ? error.message : String(error));
 }
 
 async function fitSize(session: Session, terminal: Terminal, info: SessionInfo): Promise<void> {

@@ -65,12 +65,8 @@ const harmless = (text: string): string => text.split('\n').map(printable).join(
 
 export function messageOf(error: unknown): string {
   if (isUnreachable(error)) return 'The gateway cannot be reached.';
-  return error instanceof Error ? withPageTerms(error.message) : String(error);
+  return error instanceof Error ? error.message : String(error);
 }
-
-/** Returns a message of the gateway in the words of the page, where it names the lease. */
-export const withPageTerms = (message: string): string =>
-  PAGE_TERMS.reduce((text, [pattern, replacement]) => text.replace(pattern, replacement), message);
 
 export function hintOf(error: unknown): string | undefined {
   if (error instanceof Failure) return error.hint;
@@ -81,18 +77,12 @@ export function hintOf(error: unknown): string | undefined {
   return isUnreachable(error) ? 'Start it with: binnacle serve' : undefined;
 }
 
-/** Replacements in messages: a gateway's messages name the helm; people read of control here, as on the page. */
-const PAGE_TERMS: readonly (readonly [string, string])[] = [
-  [' holds the helm.', ' is in control.'],
-  [' took the helm.', ' took control.'],
-  ['The helm was', 'Your control was'],
-];
 /** Replacements in hints: a gateway's hints name HTTP addresses; these are the commands for them. */
 const IN_COMMANDS: readonly (readonly [string, string])[] = [
   ['GET /v1/agents', 'binnacle agents'],
   [
-    'GET /v1/conversations, or make one with POST /v1/conversations',
-    'binnacle chat --list, or begin one with binnacle chat',
+    'GET /v1/conversations, or create one with POST /v1/conversations',
+    'binnacle chat --list, or start one with binnacle chat',
   ],
   ['GET /v1/sessions.', 'binnacle ls.'],
   ['with ?tail=.', 'with tail --bytes.'],

@@ -263,7 +263,7 @@ export class SessionLease {
 
   #holderConflict(granted: GrantedLease): BinnacleError {
     return new BinnacleError('lease_held', {
-      message: `${granted.holder} holds the helm.`,
+      message: `${granted.holder} is in control.`,
       details: { holder: granted.holder, fence: this.#fence },
     });
   }

@@ -46,7 +46,8 @@ export function searchRoutes(access: SessionAccess, search: Search): HttpRoute[]
       path: '/v1/search',
       scope: 'view',
       summary: 'Find words in the output of all sessions that you may see, newest first.',
-      description: 'Words, "phrases in quotes", word* for beginnings, -word for what must not be there.',
+      description:
+        'Use words, "phrases in quotes", word* for the beginning of a word, -word for a word that must not occur.',
       query: Query,
       responses: { 200: { description: 'One page.', schema: Result } },
       handler: async ({ query: { q, session_id, source, after, limit }, principal }) => {

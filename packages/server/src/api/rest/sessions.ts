@@ -259,7 +259,7 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): HttpRo
       method: 'get',
       path: '/v1/sessions/:id/lease',
       scope: 'view',
-      summary: 'Who holds the helm.',
+      summary: 'Show who is in control.',
       params: Id,
       responses: { 200: { description: 'The holder, or null.', schema: z.object({ lease: LeaseShape.nullable() }) } },
       handler: ({ params, principal }) => json({ lease: access.seenBy(principal).get(params.id).lease.info }),
@@ -268,7 +268,7 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): HttpRo
       method: 'post',
       path: '/v1/sessions/:id/lease',
       scope: 'input',
-      summary: 'Acquire, renew, release or take over the helm.',
+      summary: 'Acquire, renew, release or take over control.',
       params: Id,
       body: z.strictObject({
         action: z.enum(['acquire', 'renew', 'release', 'take']).default('acquire'),

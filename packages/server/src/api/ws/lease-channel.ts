@@ -148,7 +148,7 @@ export class LeaseChannel implements LeaseRecipient {
     const { lease: sessionLease, id } = session;
     if (sessionLease.info === null) throw new BinnacleError('helm_free');
     if (sessionLease.belongsTo(connection))
-      throw new BinnacleError('bad_request', { message: 'You hold the helm yourself.' });
+      throw new BinnacleError('bad_request', { message: 'You are in control yourself.' });
     const recipient = watchers.leaseRecipientOf(sessionLease.connection);
     if (recipient === undefined)
       throw new BinnacleError('holder_unreachable', { details: { holder: sessionLease.info.holder } });
@@ -163,7 +163,7 @@ export class LeaseChannel implements LeaseRecipient {
     const entry = watchers.find(id, to);
     if (entry === undefined) throw new BinnacleError('watcher_not_found');
     if (entry.connection === connection) {
-      throw new BinnacleError('bad_request', { message: 'That is you: hand the helm over to somebody else.' });
+      throw new BinnacleError('bad_request', { message: 'This watcher is you: hand over control to another watcher.' });
     }
     const recipient = watchers.leaseRecipientOf(entry.connection);
     if (!entry.watcher.maySteer || recipient === undefined || entry.connection === undefined) {
@@ -214,9 +214,9 @@ const leaseKey = (info: LeaseInfo | null): string => (info === null ? '' : `${in
 /** Returns the reason why a holder lost the lease. */
 function lossOf({ isHosted, lease: { info } }: Session): BinnacleError {
   if (!isHosted) return new BinnacleError('session_exited');
-  if (info === null) return new BinnacleError('lease_lost', { message: 'The helm was released.' });
+  if (info === null) return new BinnacleError('lease_lost', { message: 'Control was released.' });
   return new BinnacleError('taken_over', {
-    message: `${info.holder} took the helm.`,
+    message: `${info.holder} took control.`,
     details: { holder: info.holder },
   });
 }

@@ -1,20 +1,16 @@
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Page } from 'playwright-core';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { count } from '../support/count.ts';
+import { openGateway } from '../support/gateway.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { openPage } from '../support/page.ts';
 import { until } from '../support/until.ts';
-import { choose, closePages, lines, openBrowser, openLoggedIn, screenfuls, seeLine, shown } from './page.fixture.ts';
+import { choose, lines, screenfuls, seeLine, sharePage, shown } from './page.fixture.ts';
 import { Emitter } from './traffic.fixture.ts';
 
 let gateway: GatewayProcess;
-let browser: Browser;
 beforeAll(async () => {
-  browser = await openBrowser();
   gateway = await openGatewayProcess({ flags: [] });
-});
-afterEach((test) => closePages(browser, test));
-afterAll(async () => {
-  await browser?.close();
-  await gateway?.close();
 });
 
 const row = (page: Page, id: string) => page.locator(`[data-testid="session"][data-session="${id}"]`);
@@ -42,14 +38,16 @@ async function numbers(page: Page): Promise<number[]> {
   }
   return [...seen];
 }
-const upTo = (count: number): number[] => Array.from({ length: count }, (_, at) => at + 1);
+/** More than four screenfuls. */
+const LINES = count({ quick: 200, all: 400 });
+const upTo = (last: number): number[] => Array.from({ length: last }, (_, at) => at + 1);
 /** Lines `n from` … `n to`. */
 const counted = (from: number, to: number): string =>
   Array.from({ length: to - from + 1 }, (_, at) => `n ${from + at}\r\n`).join('');
 
 describe('a session that runs elsewhere', () => {
   it('comes into the list by itself, marked, and its page shows all of it live, to the end', async () => {
-    const { page, complaints } = await openLoggedIn(browser, gateway);
+    const { page, complaints } = await sharePage(gateway);
     const own = await gateway.client.sessions.create({ name: 'mine' });
     const emitter = new Emitter(gateway, 'build-1', { source: 'ci', labels: { repo: 'binnacle', task: '7' } });
     const id = await emitter.emit({ command: 'make -j4 all', response: counted(1, 50) });
@@ -68,20 +66,20 @@ describe('a session that runs elsewhere', () => {
     await strip.getByText('build-1').waitFor();
     for (const test of ['lease', 'interrupt', 'keys']) expect(await page.getByTestId(test).count()).toBe(0);
 
-    for (let from = 51; from <= 400; from += 50) await emitter.emit({ response: counted(from, from + 49) });
-    await seeLine(page, 'n 400');
+    for (let from = 51; from <= LINES; from += 50) await emitter.emit({ response: counted(from, from + 49) });
+    await seeLine(page, `n ${LINES}`);
     await page.getByTestId('terminal').click();
     await page.keyboard.type('nobody hears this');
     await emitter.emit({ is_final: true, exit_code: 3 });
     await notice(page, 'exit').getByText('Exited with code 3').waitFor();
     await strip.getByText('Ran elsewhere').waitFor();
-    expect(await numbers(page)).toEqual(upTo(400));
-    expect(await output(id)).toBe(counted(1, 400));
+    expect(await numbers(page)).toEqual(upTo(LINES));
+    expect(await output(id)).toBe(counted(1, LINES));
     expect(complaints).toEqual([]);
   });
 
   it('goes on in its page through a kill -9 of the gateway, with nothing missing and nothing twice', async () => {
-    const { page } = await openLoggedIn(browser, gateway);
+    const { page } = await sharePage(gateway);
     const emitter = new Emitter(gateway, 'through-a-kill', { source: 'ci' });
     const id = await emitter.emit({ command: 'count', response: counted(1, 10) });
     await row(page, id).waitFor();
@@ -90,7 +88,7 @@ describe('a session that runs elsewhere', () => {
     await seeLine(page, 'n 50');
     let stored = 50;
     const streaming = (async () => {
-      for (let from = 51; from <= 400; from += 10) {
+      for (let from = 51; from <= LINES; from += 10) {
         await emitter.emit({ response: counted(from, from + 9) });
         stored = from + 9;
       }
@@ -101,15 +99,15 @@ describe('a session that runs elsewhere', () => {
     await notice(page, 'reconnecting').waitFor();
     await gateway.restart();
     await streaming;
-    await seeLine(page, 'n 400');
+    await seeLine(page, `n ${LINES}`);
     await notice(page, 'exit').getByText('Exited with code 0').waitFor();
     await notice(page, 'reconnecting').waitFor({ state: 'detached' });
-    expect(await numbers(page)).toEqual(upTo(400));
-    expect(await output(id)).toBe(counted(1, 400));
+    expect(await numbers(page)).toEqual(upTo(LINES));
+    expect(await output(id)).toBe(counted(1, LINES));
   });
 
   it('says how much never came, and begins lines at the left for emitters that send bare line feeds', async () => {
-    const { page } = await openLoggedIn(browser, gateway);
+    const { page } = await sharePage(gateway);
     const emitter = new Emitter(gateway, 'with-holes', { source: 'mcp_core' });
     const id = await emitter.emit(
       { command: 'first --one', response: 'one\ntwo\nthree\n' },
@@ -125,7 +123,7 @@ describe('a session that runs elsewhere', () => {
   });
 
   it('can be removed while it runs, and the page says that its program goes on', async () => {
-    const { page } = await openLoggedIn(browser, gateway);
+    const { page } = await sharePage(gateway);
     const id = await new Emitter(gateway, 'to-be-removed').emit({ command: 'sleep 9', response: 'x\r\n' });
     await row(page, id).waitFor();
     await choose(page, id);
@@ -148,7 +146,7 @@ describe('the filter of the list', () => {
       is_final: true,
       exit_code: 0,
     });
-    const { page } = await openLoggedIn(browser, gateway);
+    const { page } = await sharePage(gateway);
     for (const id of [own, running, ended]) await row(page, id).waitFor();
     const filterText = page.getByTestId('filter-text');
     const isShown = async () => [
@@ -183,12 +181,12 @@ describe('the filter of the list', () => {
 });
 
 describe('the search', () => {
-  const findable = (q: string, count: number) =>
+  const findable = (q: string, least: number) =>
     until(
       `${q} is found`,
       async () => {
         const { hits } = await gateway.client.search(q);
-        return new Set(hits.map(({ session }) => session)).size >= count;
+        return new Set(hits.map(({ session }) => session)).size >= least;
       },
       20_000,
     );
@@ -207,7 +205,7 @@ describe('the search', () => {
       { response: `a \u001b[31mxylophone\u001b[0m elsewhere\r\n${filler(1001)}` },
     );
     await findable('xylophone', 2);
-    const { page, complaints } = await openLoggedIn(browser, gateway);
+    const { page, complaints } = await sharePage(gateway);
     await page.getByTestId('sidebar-search').fill('xylophone');
     await page.keyboard.press('Enter');
     await page.getByTestId('hit').nth(1).waitFor();
@@ -253,7 +251,7 @@ describe('the search', () => {
     await findable('quokka', 1);
     await until('all of it is there', async () => (await output(id)).includes('deep-end'));
     const [hit] = (await gateway.client.search('quokka')).hits;
-    const { page } = await openLoggedIn(browser, gateway);
+    const { page } = await sharePage(gateway);
     await go(page, `#/${id}?at=${hit?.offset}`);
     await page.locator('[data-testid="session-view"][data-phase="paused"]').waitFor();
     await seeLine(page, 'the-quokka-line');
@@ -276,7 +274,7 @@ describe('the search', () => {
   });
 
   it('says how much is not indexed yet, and finds it when asked again', async () => {
-    const { page } = await openLoggedIn(browser, gateway);
+    const { page } = await sharePage(gateway);
     await go(page, '#/search?q=the-last-platypus');
     await page.getByTestId('search-none').waitFor();
     const { id } = await gateway.client.sessions.create({
@@ -296,7 +294,7 @@ describe('the search', () => {
   });
 
   it('an offset whose output is gone is reported with its size, and the rest is shown', async () => {
-    const small = await openGatewayProcess({ flags: ['--retain-bytes', '64KiB'] });
+    const small = await openGateway({ retainBytes: 64 * 1024 });
     try {
       const emitter = new Emitter(small, 'short-memory', { source: 'ci' });
       const id = await emitter.emit({ command: 'long', response: counted(1, 10) });
@@ -307,7 +305,7 @@ describe('the search', () => {
         async () => (await small.client.sessions.get(id)).oldestOffset > 0,
         15_000,
       );
-      const { page } = await openLoggedIn(browser, small);
+      const { page } = await openPage(small);
       await page.goto(`${small.url}/#/${id}?at=20`);
       await notice(page, 'gap').getByText('no longer kept').waitFor();
       await notice(page, 'place').getByText('what follows it is marked').waitFor();
@@ -321,7 +319,7 @@ describe('the search', () => {
     const one = (await gateway.client.sessions.create({ command: 'echo wombat one; sleep 60' })).id;
     await gateway.client.sessions.create({ command: 'echo wombat two; sleep 60' });
     await findable('wombat', 2);
-    const { page, complaints } = await openLoggedIn(browser, gateway);
+    const { page, complaints } = await sharePage(gateway);
     await row(page, one).waitFor();
     await choose(page, one);
     await page.getByTestId('session-menu').click();
@@ -349,7 +347,7 @@ describe('the page of traffic', () => {
   it('shows each event with its command, exit and size, newest first, and new ones by themselves', async () => {
     const emitter = new Emitter(gateway, 'table-1', { source: 'table', labels: { kind: 'shown' } });
     await emitter.emit({ command: 'npm run table', response: 'x'.repeat(2048) });
-    const { page, complaints } = await openLoggedIn(browser, gateway);
+    const { page, complaints } = await sharePage(gateway);
     await go(page, '#/traffic?source=table');
     const rows = page.getByTestId('traffic-row');
     await rows.filter({ hasText: 'npm run table' }).filter({ hasText: '2 KiB' }).waitFor();
@@ -378,7 +376,7 @@ describe('the page of traffic', () => {
       async () => (await gateway.client.traffic.events({ source: 'paged', command: 'step 120' })).events.length > 0,
       20_000,
     );
-    const { page } = await openLoggedIn(browser, gateway);
+    const { page } = await sharePage(gateway);
     await page.getByTestId('sidebar-traffic').click();
     const rows = page.getByTestId('traffic-row');
     await rows.first().waitFor();
@@ -416,7 +414,7 @@ describe('the filters of the traffic', () => {
       async () => (await gateway.client.traffic.events({ source: 'typed' })).events.length === 2,
       20_000,
     );
-    const { page, complaints } = await openLoggedIn(browser, gateway);
+    const { page, complaints } = await sharePage(gateway);
     await page.getByTestId('sidebar-traffic').click();
     const [rows, status] = [page.getByTestId('traffic-row'), page.getByTestId('traffic-status')];
     await rows.first().waitFor();
@@ -442,7 +440,7 @@ describe('the filters of the traffic', () => {
 
   it('keep what cannot hold, and say why it does not', async () => {
     await new Emitter(gateway, 'kept-1', { source: 'kept' }).emit({ command: 'kept', is_final: true, exit_code: 7 });
-    const { page } = await openLoggedIn(browser, gateway);
+    const { page } = await sharePage(gateway);
     await go(page, '#/traffic?source=kept&exit=7');
     const exit = page.getByTestId('ask-exit');
     const rows = page.getByTestId('traffic-row');
@@ -463,7 +461,7 @@ describe('the filters of the traffic', () => {
 });
 
 it('an address that names nothing says so', async () => {
-  const { page } = await openLoggedIn(browser, gateway);
+  const { page } = await sharePage(gateway);
   await page.evaluate(() => {
     location.hash = '#/nope';
   });
@@ -492,7 +490,7 @@ describe('on a phone', () => {
       command: 'wide',
       response: `${letters}\nthe end\n`,
     });
-    const { page } = await openLoggedIn(browser, gateway, phone);
+    const { page } = await openPage(gateway, phone);
     await go(page, `#/${id}`);
     await seeLine(page, 'the end');
     await until('it is as wide as the window', async () => {
@@ -509,7 +507,7 @@ describe('on a phone', () => {
       command: 'wide',
       response: `${letters}\r\nthe end\r\n`,
     });
-    const { page } = await openLoggedIn(browser, gateway, phone);
+    const { page } = await openPage(gateway, phone);
     await go(page, `#/${id}`);
     await seeLine(page, letters);
     await until('it is drawn in its type', async () => {
@@ -543,7 +541,7 @@ describe('on a phone', () => {
         async () => (await gateway.client.search(`marsupial ${colorScheme}`)).hits.length > 0,
         20_000,
       );
-      const { page, complaints } = await openLoggedIn(browser, gateway, {
+      const { page, complaints } = await openPage(gateway, {
         colorScheme,
         viewport: { width: 390, height: 780 },
         hasTouch: true,

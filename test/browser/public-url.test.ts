@@ -2,39 +2,30 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
-import { closePages, loginLink, openBrowser, openContext, seeLine, startShell, type } from './page.fixture.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { openContext } from '../support/page.ts';
+import { atEnd } from '../support/teardown.ts';
+import { loginLink, seeLine, startShell, type } from './page.fixture.ts';
 import { openProxy, type ReverseProxy } from './proxy.fixture.ts';
-
-let browser: Browser;
-beforeAll(async () => {
-  browser = await openBrowser();
-});
-afterEach((test) => closePages(browser, test));
-afterAll(() => browser?.close());
 
 describe.each([
   { what: 'takes the path away and passes the Host on', strips: true, passesHost: true },
   { what: 'passes the path on and names the gateway as the Host', strips: false, passesHost: false },
 ])('behind a proxy that $what', ({ strips, passesHost }) => {
   let proxy: ReverseProxy;
-  let gateway: GatewayProcess;
+  let gateway: Gateway;
   beforeAll(async () => {
     proxy = await openProxy({ path: '/deep/binnacle/', strips, passesHost });
-    gateway = await openGatewayProcess({ flags: ['--public-url', proxy.url] });
+    atEnd(() => proxy.close());
+    gateway = await openGateway({ publicUrl: proxy.url });
     proxy.to(gateway.url);
-  });
-  afterAll(async () => {
-    await gateway?.close();
-    proxy?.close();
   });
 
   it('a login link opens the page, which works below the path: terminal, reload, worker, download, share link', async () => {
     const link = await loginLink(gateway);
     expect(link.startsWith(`${proxy.url}#ticket=`)).toBe(true);
-    const { page, context, complaints, sockets } = await openContext(browser);
+    const { page, context, complaints, sockets } = await openContext();
     const elsewhere: string[] = [];
     page.on('request', (request) => {
       if (!request.url().startsWith(proxy.url)) elsewhere.push(request.url());
@@ -65,7 +56,7 @@ describe.each([
     const id = (await page.getByTestId('session-view').getAttribute('data-session')) ?? '';
     const { url } = await gateway.client.shares.create({ session: id, mode: 'view' });
     expect(url.startsWith(`${proxy.url}#share=`)).toBe(true);
-    const guest = await openContext(browser);
+    const guest = await openContext();
     await guest.page.goto(url);
     await guest.page.getByTestId('guest-enter').click();
     await seeLine(guest.page, 'below-42');
@@ -76,7 +67,7 @@ describe.each([
   });
 
   it('an address without the last slash, and one where nothing is, lead to the page', async () => {
-    const { page } = await openContext(browser);
+    const { page } = await openContext();
     const direct = await page.goto(`${proxy.url}nowhere/at/all`);
     expect(direct?.status()).toBe(404);
     await page.getByRole('link', { name: 'Open Binnacle' }).click();
@@ -88,7 +79,7 @@ describe.each([
   });
 
   it('the direct address goes on to work, with a login of its own', async () => {
-    const { page, context } = await openContext(browser);
+    const { page, context } = await openContext();
     await page.goto((await loginLink(gateway)).replace(proxy.url, `${gateway.url}/`));
     await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
     expect(await context.cookies()).toMatchObject([{ path: '/' }]);

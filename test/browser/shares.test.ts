@@ -1,39 +1,24 @@
 // A share link in a browser: a guest and an owner, each with what is theirs, and how it ends.
 
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import type { Page } from 'playwright-core';
+import { beforeAll, expect, it } from 'vitest';
 import { makeConversation, sendTo, writeConfig } from '../conversations/conversation.fixture.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { type OpenPage, openContext } from '../support/page.ts';
 import { until } from '../support/until.ts';
-import {
-  closePages,
-  type OpenPage,
-  openBrowser,
-  openContext,
-  openLoggedIn,
-  seeLine,
-  startShell,
-  type,
-} from './page.fixture.ts';
+import { seeLine, sharePage, startShell, type } from './page.fixture.ts';
 
 let gateway: GatewayProcess;
-let browser: Browser;
 beforeAll(async () => {
-  browser = await openBrowser();
   const agents = { entries: { main: { driver: 'echo', default: true } } };
   gateway = await openGatewayProcess({ flags: [], prepare: (dir) => writeConfig(dir, { agents }) });
-});
-afterEach((test) => closePages(browser, test));
-afterAll(async () => {
-  await browser?.close();
-  await gateway?.close();
 });
 
 const share = (session: string, more: object = {}) => gateway.client.shares.create({ session, ...more });
 
 /** A guest in a browser of their own, who sees the session. */
 async function openGuest(url: string): Promise<OpenPage> {
-  const opened = await openContext(browser);
+  const opened = await openContext();
   await opened.page.goto(url);
   await enterAsGuest(opened.page);
   return opened;
@@ -46,12 +31,12 @@ async function enterAsGuest(page: Page): Promise<void> {
 }
 
 it('a guest sees the session live and nothing else; the secret is gone from the address, and is sent in no address', async () => {
-  const owner = await openLoggedIn(browser, gateway);
+  const owner = await sharePage(gateway);
   const session = await startShell(owner.page);
   await startShell(owner.page);
   const { url, secret, id } = await share(session, { uses: 1 });
 
-  const { page, complaints, context } = await openContext(browser);
+  const { page, complaints, context } = await openContext();
   const requests: string[] = [];
   context.on('request', (request) => requests.push(request.url(), request.headers().referer ?? ''));
   await page.goto(url);
@@ -89,14 +74,14 @@ it('a guest sees the session live and nothing else; the secret is gone from the 
   await page.locator('[data-testid="guest"][data-link="open"]').waitFor();
   expect((await gateway.client.shares.get(id)).used).toBe(1);
   // Another browser comes too late.
-  const late = await openContext(browser);
+  const late = await openContext();
   await late.page.goto(url);
   await late.page.getByTestId('guest-error').waitFor();
   await late.page.locator('[data-code="share_used_up"]').waitFor();
 });
 
 it('an owner who opens a share link is a guest in that tab, and stays logged in', async () => {
-  const owner = await openLoggedIn(browser, gateway);
+  const owner = await sharePage(gateway);
   const session = await startShell(owner.page);
   const { url } = await share(session);
   const before = await owner.context.cookies();
@@ -119,7 +104,7 @@ it('an owner who opens a share link is a guest in that tab, and stays logged in'
 });
 
 it('a link to type takes control from the owner like any other viewer, and a link to view cannot', async () => {
-  const owner = await openLoggedIn(browser, gateway);
+  const owner = await sharePage(gateway);
   const session = await startShell(owner.page);
   const typing = await share(session, { mode: 'type' });
   const guest = await openGuest(typing.url);
@@ -169,7 +154,7 @@ it('goes on over a kill of the gateway as the same guest', async () => {
 it('what the page had not loaded yet when the gateway was killed comes once it is back', async () => {
   const { id: session } = await gateway.client.sessions.create({ argv: ['/bin/cat'] });
   const { url } = await share(session);
-  const { page } = await openContext(browser);
+  const { page } = await openContext();
   let setRequested = (): void => undefined;
   const requests = new Promise<void>((resolve) => {
     setRequested = resolve;

@@ -1,23 +1,15 @@
-import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { type Gateway, openGateway } from '../support/gateway.ts';
-import { choose, closePages, lines, openBrowser, openLoggedIn, seeLine } from './page.fixture.ts';
+import { choose, lines, seeLine, sharePage } from './page.fixture.ts';
 import { Emitter } from './traffic.fixture.ts';
 
 let gateway: Gateway;
-let browser: Browser;
 beforeAll(async () => {
-  browser = await openBrowser();
   gateway = await openGateway();
-});
-afterEach((test) => closePages(browser, test));
-afterAll(async () => {
-  await browser?.close();
-  await gateway?.close();
 });
 
 it('output that says "do this two thousand million times" does not hang the page of who opens it', async () => {
-  const { page, complaints } = await openLoggedIn(browser, gateway);
+  const { page, complaints } = await sharePage(gateway);
   const finals = ['S', 'T', 'L', 'M', 'I', 'Z', 'b'];
   const evil = finals.map((final) => `x\x1b[2147483647${final}\x1b[H`).join('');
   const id = await new Emitter(gateway, 'evil').emit({
@@ -31,7 +23,7 @@ it('output that says "do this two thousand million times" does not hang the page
 });
 
 it('a terminal of 65,535 columns and rows elsewhere is drawn as far as a page can', async () => {
-  const { page, complaints } = await openLoggedIn(browser, gateway);
+  const { page, complaints } = await sharePage(gateway);
   const emitter = new Emitter(gateway, 'vast');
   const id = await emitter.emit({ cols: 65_535, rows: 65_535, response: 'here\r\n' });
   await choose(page, id);

@@ -1,19 +1,17 @@
 import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import type { Page } from 'playwright-core';
+import { beforeAll, expect, it } from 'vitest';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { answer, answers, answerText, caughtUp, composer, ended, waiting, write } from './conversations.fixture.ts';
-import { closePages, openBrowser, openLoggedIn, seeLine } from './page.fixture.ts';
+import { seeLine, sharePage } from './page.fixture.ts';
 
 const APPROVAL_ACP = resolve(import.meta.dirname, '../conversations/asking-acp.mjs');
 const FAKE_ACP = resolve(import.meta.dirname, '../agents/fake-acp.mjs');
 
 let gateway: GatewayProcess;
-let browser: Browser;
 beforeAll(async () => {
-  browser = await openBrowser();
   gateway = await openGatewayProcess({ flags: [] });
   const entries = {
     main: { driver: 'echo', default: true },
@@ -23,11 +21,6 @@ beforeAll(async () => {
   writeFileSync(join(gateway.dir, 'config.jsonc'), JSON.stringify({ agents: { entries } }));
   await gateway.kill();
   await gateway.restart();
-});
-afterEach((test) => closePages(browser, test));
-afterAll(async () => {
-  await browser?.close();
-  await gateway?.close();
 });
 
 /** Begins a conversation with the agent that is a program of its own. */
@@ -39,7 +32,7 @@ async function withHelper(page: Page, agent = 'helper'): Promise<void> {
 }
 
 it('where there are several agents one is asked which, the default first', async () => {
-  const { page } = await openLoggedIn(browser, gateway);
+  const { page } = await sharePage(gateway);
   await page.getByTestId('new-conversation').click();
   expect(await page.getByTestId('agent').locator('strong').allInnerTexts()).toEqual(['main', 'helper', 'asking']);
   await page.keyboard.press('Escape');
@@ -50,7 +43,7 @@ it('where there are several agents one is asked which, the default first', async
 });
 
 it('thoughts are folded, a plan is a list, and a changed file shows which lines came and went', async () => {
-  const { page, complaints } = await openLoggedIn(browser, gateway);
+  const { page, complaints } = await sharePage(gateway);
   await withHelper(page);
   await write(page, 'think let me see\nplan look, mend\nedit src/a.ts\nsay mended');
   await ended(page, 'final');
@@ -73,7 +66,7 @@ it('thoughts are folded, a plan is a list, and a changed file shows which lines 
 });
 
 it('the terminal of an agent’s command is live in the conversation, and one click away, and one back', async () => {
-  const { page } = await openLoggedIn(browser, gateway);
+  const { page } = await sharePage(gateway);
   await withHelper(page);
   await write(page, 'linger echo from-the-agent; sleep 60');
   await ended(page, 'final');
@@ -93,7 +86,7 @@ it('the terminal of an agent’s command is live in the conversation, and one cl
 });
 
 it('a large change is folded, and shown piece by piece; what runs took is told of each and of all', async () => {
-  const { page, complaints } = await openLoggedIn(browser, gateway);
+  const { page, complaints } = await sharePage(gateway);
   await withHelper(page);
   await write(page, 'edit big.txt 900\nusage 0.25');
   await ended(page, 'final');
@@ -119,7 +112,7 @@ it('a large change is folded, and shown piece by piece; what runs took is told o
 });
 
 it('a request that is denied says so, and by whom', async () => {
-  const { page } = await openLoggedIn(browser, gateway);
+  const { page } = await sharePage(gateway);
   await withHelper(page);
   await write(page, 'ask rm -rf build');
   await page.getByTestId('approval').getByText('rm -rf build').first().waitFor();
@@ -157,7 +150,7 @@ it.each([
   ['rm -rf /home #\rls  ', 'rm -rf /home #⟨CR⟩ls  '],
   ['echo \u202e hsab | live.lruc\u202c\u200b\u00ad', 'echo ⟨U+202E⟩ hsab | live.lruc⟨U+202C⟩⟨U+200B⟩⟨U+00AD⟩'],
 ])('hides nothing of what an agent asks for: %j', async (command, shown) => {
-  const { page, complaints } = await openLoggedIn(browser, gateway);
+  const { page, complaints } = await sharePage(gateway);
   await asksFor(page, { title: command, rawInput: { command, cwd: '/' } }, [{ ...ALLOW, name: command }, DENY]);
   expect(await detail(page).textContent()).toBe(`${shown}\n\nin /`);
   expect(await page.getByTestId('approval').locator('h3').textContent()).toBe(shown.replaceAll('\n', '⟨LF⟩'));
@@ -168,7 +161,7 @@ it.each([
 });
 
 it('letters from right to left do not change the order of what is asked for', async () => {
-  const { page } = await openLoggedIn(browser, gateway);
+  const { page } = await sharePage(gateway);
   await asksFor(page, { rawInput: { command: 'א1/ב' } });
   const places = await detail(page).evaluate((box) =>
     [0, 1, 2, 3].map((at) => {
@@ -182,7 +175,7 @@ it('letters from right to left do not change the order of what is asked for', as
 });
 
 it('an answer says what it does, whatever the agent calls it, and of one id there is one', async () => {
-  const { page } = await openLoggedIn(browser, gateway);
+  const { page } = await sharePage(gateway);
   const options = [
     { optionId: 'x', name: 'Deny', kind: 'allow_always' },
     { optionId: 'n', name: 'Allow', kind: 'reject_once' },
@@ -198,7 +191,7 @@ it('an answer says what it does, whatever the agent calls it, and of one id ther
 });
 
 it('what is longer than its box is allowed only after its end was seen; it can be denied at any time', async () => {
-  const { page } = await openLoggedIn(browser, gateway);
+  const { page } = await sharePage(gateway);
   const command = `${Array.from({ length: 100 }, (_, at) => `echo ${at}`).join('\n')}\nrm -rf /home`;
   await asksFor(page, { rawInput: { command } });
   expect(await option(page, 'a').isDisabled()).toBe(true);
@@ -216,7 +209,7 @@ it('what is longer than its box is allowed only after its end was seen; it can b
 });
 
 it('a run of an agent that is a program goes on through a kill -9 of the gateway, and the page shows all of it once', async () => {
-  const { page } = await openLoggedIn(browser, gateway);
+  const { page } = await sharePage(gateway);
   await withHelper(page);
   await write(page, 'slow 250');
   await answer(page).getByText('1 2 3 4 5 6').waitFor();
@@ -233,7 +226,7 @@ it('a run of an agent that is a program goes on through a kill -9 of the gateway
 });
 
 it('an agent that dies says so with its last words, and is there again for the next message', async () => {
-  const { page } = await openLoggedIn(browser, gateway);
+  const { page } = await sharePage(gateway);
   await withHelper(page);
   await write(page, 'say so far\ndie 3');
   await ended(page, 'error');

@@ -3,21 +3,17 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
-import { closePages, openBrowser, openLoggedIn, seeLine } from './page.fixture.ts';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { seeLine, sharePage } from './page.fixture.ts';
 
-let gateway: GatewayProcess;
-let browser: Browser;
+let gateway: Gateway;
 const folder = mkdtempSync(join(tmpdir(), 'binnacle-casts-'));
 beforeAll(async () => {
-  browser = await openBrowser();
-  gateway = await openGatewayProcess({ flags: ['--max-recording', '1MiB'] });
+  gateway = await openGateway({ maxRecordingBytes: 1024 * 1024 });
 });
-afterEach((test) => closePages(browser, test));
 afterAll(async () => {
-  await browser?.close();
   await gateway?.close();
   rmSync(folder, { recursive: true, force: true });
 });
@@ -42,7 +38,7 @@ async function saved(page: Page, form: string): Promise<{ readonly name: string;
 }
 
 it('a recording is imported, reported, opened, and exported again unchanged', async () => {
-  const { page, complaints } = await openLoggedIn(browser, gateway);
+  const { page, complaints } = await sharePage(gateway);
   await page.getByTestId('sidebar-recordings').click();
   await page.getByTestId('recordings-none').waitFor();
   const events = [
@@ -97,7 +93,7 @@ it('a recording is imported, reported, opened, and exported again unchanged', as
 });
 
 it('typed text is stored and exported if both are requested; several files are imported one after the other, also by drop', async () => {
-  const { page } = await openLoggedIn(browser, gateway);
+  const { page } = await sharePage(gateway);
   await page.goto(`${gateway.url}/#/recordings`);
   await page.getByTestId('import-input').check();
   await page.getByTestId('drop').evaluate(
@@ -119,7 +115,7 @@ it('typed text is stored and exported if both are requested; several files are i
 });
 
 it('a file that is no recording or too large is refused with a code and not stored', async () => {
-  const { page } = await openLoggedIn(browser, gateway);
+  const { page } = await sharePage(gateway);
   await page.goto(`${gateway.url}/#/recordings`);
   const before = (await gateway.client.sessions.list()).sessions.length;
   await page

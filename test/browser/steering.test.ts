@@ -1,20 +1,19 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Commands } from '../support/commands.ts';
+import { some } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
-import { choose, closePages, lines, openBrowser, openLoggedIn, seeLine, startShell, type } from './page.fixture.ts';
+import { choose, lines, seeLine, sharePage, startShell, type } from './page.fixture.ts';
 
 let gateway: Gateway;
-let browser: Browser;
 let dir: string | undefined;
 let screen: string;
 let commands: Commands;
 beforeAll(async () => {
-  browser = await openBrowser();
   gateway = await openGateway();
   dir = mkdtempSync(join(tmpdir(), 'binnacle-browser-'));
   screen = join(dir, 'screen.mjs');
@@ -22,10 +21,8 @@ beforeAll(async () => {
   const binary = resolve(import.meta.dirname, '../../node_modules/.bin/binnacle');
   commands = new Commands(binary, { BINNACLE_URL: gateway.url, BINNACLE_TOKEN: gateway.token });
 });
-afterEach((test) => closePages(browser, test));
 afterAll(async () => {
   commands?.end();
-  await browser?.close();
   await gateway?.close();
   if (dir !== undefined) rmSync(dir, { recursive: true, force: true });
 });
@@ -79,7 +76,7 @@ async function seeFrame(page: Page, keys = ''): Promise<void> {
 }
 
 it('the exit status of a program is shown as it was', async () => {
-  const { page } = await openLoggedIn(browser, gateway);
+  const { page } = await sharePage(gateway);
   const id = await startShell(page);
   await type(page, 'echo last-$((1+1))-words; exit 3');
   await notice(page, 'exit').getByText('Exited with code 3').waitFor();
@@ -93,7 +90,7 @@ it('the exit status of a program is shown as it was', async () => {
 });
 
 it('a program on the whole screen is drawn to the last corner, gets keys, and follows the size of the window', async () => {
-  const { page } = await openLoggedIn(browser, gateway);
+  const { page } = await sharePage(gateway);
   await startShell(page);
   await type(page, `echo before-$((1+1)); ${process.execPath} ${screen}; echo code=$?`);
   await seeFrame(page);
@@ -111,8 +108,15 @@ it('a program on the whole screen is drawn to the last corner, gets keys, and fo
   await seeLine(page, 'before-2');
 });
 
+/** Each takes as long as it blinks. */
+const SHAPES = [
+  [1, 'block'],
+  [3, 'underline'],
+  [5, 'bar'],
+] as const;
+
 it('the cursor blinks in each of its shapes, and asks for no frames in between', async () => {
-  const { page, complaints } = await openLoggedIn(browser, gateway);
+  const { page, complaints } = await sharePage(gateway);
   await startShell(page);
   /** How it looks, one after the other, as the page itself sees it: whoever asks from outside may always come in the dark. */
   const styles = (): Promise<string[]> =>
@@ -130,11 +134,7 @@ it('the cursor blinks in each of its shapes, and asks for no frames in between',
     });
   // An animation makes the browser ask for every frame, and what comes from the network waits for the next one.
   const animations = (): Promise<number> => page.evaluate(() => document.getAnimations().length);
-  for (const [code, shape] of [
-    [1, 'block'],
-    [3, 'underline'],
-    [5, 'bar'],
-  ] as const) {
+  for (const [code, shape] of some(SHAPES, 1)) {
     await type(page, `printf '\\e[${code} q'; echo now-$((1+1))-${shape}`);
     await seeLine(page, `now-2-${shape}`);
     await page.locator(`.xterm-cursor-blink.xterm-cursor-${shape}`).waitFor();
@@ -146,7 +146,7 @@ it('the cursor blinks in each of its shapes, and asks for no frames in between',
 });
 
 it('when another client takes control the page says so, watches in that size, and can take control back', async () => {
-  const { page } = await openLoggedIn(browser, gateway);
+  const { page } = await sharePage(gateway);
   const id = await startShell(page);
   await type(page, 'echo mine-$((1+1))');
   await seeLine(page, 'mine-2');
@@ -176,7 +176,7 @@ it('when another client takes control the page says so, watches in that size, an
 it('what runs in `binnacle run` in one terminal is watched and steered in the page at the same time', async () => {
   const terminal = await commands.inTerminal(`$B run --name both -- ${process.execPath} ${screen}`);
   await until('the terminal shows the frame', () => terminal.text().includes('size 100x30'));
-  const { page } = await openLoggedIn(browser, gateway);
+  const { page } = await sharePage(gateway);
   await page.getByTestId('session').filter({ hasText: 'both' }).click();
   await seeFrame(page);
   expect(await sizeOnPage(page)).toBe('100×30');

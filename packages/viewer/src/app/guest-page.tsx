@@ -52,7 +52,7 @@ function SharedView({ guest, onShut }: { readonly guest: Guest; readonly onShut:
   const link = useLink(client);
   const sessionList = useSessionList(client, true);
   const [theme] = useTheme();
-  const [route, setChosen] = useState(shared.session);
+  const [sessionId, setSessionId] = useState(shared.session);
   const [talk, setTalk] = useState<ConversationInfo>();
 
   const isStopped = link.kind === 'stopped';
@@ -84,14 +84,14 @@ function SharedView({ guest, onShut }: { readonly guest: Guest; readonly onShut:
     return () => watch.stop();
   }, [client, key, onShut]);
 
-  const current = sessionList.sessions.find(({ id }) => id === route);
-  const toSession = useCallback((id: string) => setChosen(id), []);
-  const toTalk = useCallback(() => setChosen(null), []);
+  const current = sessionList.sessions.find(({ id }) => id === sessionId);
+  const toSession = useCallback((id: string) => setSessionId(id), []);
+  const toTalk = useCallback(() => setSessionId(null), []);
   const target =
-    current !== undefined ? { session: current } : talk !== undefined && route === null ? { talk } : undefined;
+    current !== undefined ? { session: current } : talk !== undefined && sessionId === null ? { talk } : undefined;
   const isComing = key === null ? !sessionList.isWhole && sessionList.error === undefined : talk === undefined;
   const back =
-    key !== null && route !== null ? (
+    key !== null && sessionId !== null ? (
       <button type="button" className="button quiet" onClick={toTalk} data-testid="guest-back">
         Back to the conversation
       </button>

@@ -32,9 +32,9 @@ export function NewSession({ client, onCreate, onClose }: NewSessionProps) {
   const [name, setName] = useState('');
   const [cwd, setCwd] = useState('');
   const [labels, setLabels] = useState('');
-  const [options, setMode] = useState<SessionMode>('pty');
+  const [chosenMode, setMode] = useState<SessionMode>('pty');
   const terminalProblem = useTerminalProblem(client);
-  const mode = terminalProblem === undefined ? options : 'pipe';
+  const mode = terminalProblem === undefined ? chosenMode : 'pipe';
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<BinnacleError>();
   const id = useId();

@@ -78,9 +78,9 @@ function itemsOf(sections: readonly Section[], loading: Readonly<Record<SectionN
 export function SidebarList({ sessionList, conversationList, route, isNews, onChoose, onOrder }: SidebarListProps) {
   const now = useNow();
   const scroller = useRef<HTMLElement>(null);
-  const [edited, setFilter] = useState<SessionFilter>(NO_FILTER);
+  const [editedFilter, setEditedFilter] = useState<SessionFilter>(NO_FILTER);
   // A typed key is shown at once; the filter over ten thousand rows runs after that.
-  const filter = useDeferredValue(edited);
+  const filter = useDeferredValue(editedFilter);
   const { sessions } = sessionList;
   const { conversations } = conversationList;
   const { sources, labels } = useMemo(() => choices(sessions), [sessions]);
@@ -154,7 +154,9 @@ export function SidebarList({ sessionList, conversationList, route, isNews, onCh
 
   return (
     <>
-      {all > 0 && <SessionFilterBar filter={edited} sources={sources} labels={labels} onChange={setFilter} />}
+      {all > 0 && (
+        <SessionFilterBar filter={editedFilter} sources={sources} labels={labels} onChange={setEditedFilter} />
+      )}
       <p className="sr-only" role="status" data-testid="found">
         {isNarrow ? `${count} of ${all} rows` : ''}
       </p>
@@ -168,7 +170,7 @@ export function SidebarList({ sessionList, conversationList, route, isNews, onCh
         data-testid="sidebar-list"
       >
         {count === 0 && isNarrow ? (
-          <NoneMatch filter={filter} all={all} onChoose={onChoose} onClear={() => setFilter(NO_FILTER)} />
+          <NoneMatch filter={filter} all={all} onChoose={onChoose} onClear={() => setEditedFilter(NO_FILTER)} />
         ) : (
           <div className="rows" style={{ height: virtual.getTotalSize() }}>
             {groups(virtual.getVirtualItems(), items).map(({ name, shown }) => (
@@ -232,8 +234,8 @@ function target(key: string, items: readonly ListItem[], at: number): number | u
     Home: 0,
     End: last,
   };
-  const edited = to[key];
-  return edited === undefined ? undefined : rows[Math.max(0, Math.min(last, edited))];
+  const editedFilter = to[key];
+  return editedFilter === undefined ? undefined : rows[Math.max(0, Math.min(last, editedFilter))];
 }
 
 interface VisibleItem {

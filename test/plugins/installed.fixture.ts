@@ -1,10 +1,11 @@
 // Plugins installed into a real gateway, the way the command line does it.
 
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { PluginGrantValue, PluginInfo, PluginPreview } from '@binnacle/protocol';
 import type { GatewayAccess } from '../support/gateway-access.ts';
-import { tempDir } from '../support/temp-dir.ts';
+import { atFileEnd } from '../support/teardown.ts';
 import { until } from '../support/until.ts';
 
 export interface PluginSource {
@@ -20,7 +21,10 @@ export interface PluginSource {
   readonly files?: Readonly<Record<string, string>>;
 }
 
-/** Makes a folder that can be installed, and removes it at the end of the test or the file. */
+/**
+ * Makes a folder that can be installed, and removes it at the end of the file: the end of a test would take the folders
+ * of tests that run beside it.
+ */
 export function pluginFolder({
   id,
   version = '1.0.0',
@@ -29,7 +33,8 @@ export function pluginFolder({
   config,
   files = {},
 }: PluginSource): string {
-  const dir = tempDir(`plugin-${id}`);
+  const dir = mkdtempSync(join(tmpdir(), `binnacle-plugin-${id}-`));
+  atFileEnd(() => rmSync(dir, { recursive: true, force: true }));
   const asks = Object.entries(permissions).map(([name, value]) => [
     name,
     { ...(typeof value === 'object' ? value : {}), reason: 'For the test.' },

@@ -1,28 +1,26 @@
 // Tools of plugins over MCP, by the official client against a real gateway with real plugins: what is listed, what is
 // checked, what is refused, and hooks around every call.
 
-import { rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PluginLog } from '@binnacle/protocol';
 import type { Client } from '@modelcontextprotocol/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { call, connectHttp, connectStdio, type Era, tokenFor } from '../mcp/mcp.fixture.ts';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
-import { atEnd } from '../support/teardown.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import { ask, grant, installPlugin, pluginFolder, pluginInfo } from './installed.fixture.ts';
 
-let gateway: GatewayProcess;
+let gateway: Gateway;
 let client: Client;
 const clients: Client[] = [];
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ flags: ['--max-mcp-calls', '3'] });
+  gateway = await openGateway({ maxMcpCalls: 3 });
   client = await connect();
   await installPlugin(gateway, { id: 'words', source: WORDS, permissions: { tools: true } });
 });
 afterAll(async () => {
   await Promise.all(clients.map((one) => one.close()));
-  await gateway.close();
 });
 
 async function connect(options: Parameters<typeof connectHttp>[1] = {}): Promise<Client> {
@@ -165,12 +163,10 @@ it('two plugins never have one name, whatever they are called', async () => {
 
 it('a plugin cannot be called as our own tools begin, and none is loaded whose schema cannot be checked', async () => {
   const dir = pluginFolder({ id: 'bash', source: '' });
-  atEnd(() => rmSync(dir, { recursive: true }));
   expect(await errorOf(ask(gateway, 'POST', '/v1/plugins/preview', { path: dir }))).toContain('bad_manifest');
   const source = `export default (api) => api.tool({ name: 'x', description: 'x', run: () => '',
     input: { type: 'object', properties: { a: { type: 'string', pattern: '(a+)+$' } } } });`;
   const folder = pluginFolder({ id: 'patterned', source, permissions: { tools: true } });
-  atEnd(() => rmSync(folder, { recursive: true }));
   const { digest } = await ask<{ digest: string }>(gateway, 'POST', '/v1/plugins/preview', { path: folder });
   await ask(gateway, 'POST', '/v1/plugins', { path: folder, digest });
   await until('its problem says why', async () => {

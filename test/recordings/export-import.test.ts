@@ -1,7 +1,7 @@
 // Sessions as casts and casts as sessions, through a real gateway: what comes out goes in again and is the same.
 
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import {
   asJson,
   endOf,
@@ -11,7 +11,7 @@ import {
   withJson,
   writeConfig,
 } from '../conversations/conversation.fixture.ts';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import {
   type CastEvent,
@@ -28,14 +28,15 @@ import {
   V3,
 } from './recordings.fixture.ts';
 
-let gateway: GatewayProcess;
+let gateway: Gateway;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({
-    flags: ['--max-recording', '1MiB'],
+  gateway = await openGateway({
+    maxRecordingBytes: 1024 * 1024,
+    // Each upload that is cut off is an error there.
+    logLevel: 'silent',
     prepare: (dir) => writeConfig(dir, { agents: { entries: { main: { driver: 'echo' } } } }),
   });
 });
-afterAll(() => gateway.close());
 
 describe('a session as a file', () => {
   it('has the times, the characters and the exit of what ran', async () => {

@@ -6,6 +6,7 @@ import type { AttachmentEvent, ScreenEvent, Session } from '@binnacle/client';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Emulator } from '../../packages/server/src/screen/emulator.ts';
 import { stateOf } from '../../packages/server/src/screen/screen-state.fixture.ts';
+import { count } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 
@@ -172,10 +173,10 @@ describe('the screen at an offset', () => {
 describe('screens that are kept', () => {
   it('are made beside a long output, bounded, and can be lost, broken or old', async () => {
     const { id } = await gateway.client.sessions.create({
-      command: `head -c ${24 * MIB} /dev/zero | tr '\\0' x | fold -w 99; printf '\\033[32mdone'`,
+      command: `head -c ${count({ quick: 9, all: 24 }) * MIB} /dev/zero | tr '\\0' x | fold -w 99; printf '\\033[32mdone'`,
     });
     await until('it is over', async () => (await gateway.client.session(id).info()).state === 'closed', 30_000);
-    await until('they are made', () => filesOf(id).length >= 4, 30_000);
+    await until('they are made', () => filesOf(id).length >= count({ quick: 1, all: 4 }), 30_000);
     const expected = (await shown(id, 'start', ended)).state;
     const same = async (): Promise<ScreenEvent | undefined> => {
       const { screen, state } = await shown(id, 'screen', ended);

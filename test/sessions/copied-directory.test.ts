@@ -1,20 +1,12 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { isRunning } from '../crash/flooding.fixture.ts';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import type { GatewayAccess } from '../support/gateway-access.ts';
+import { openGatewayProcess } from '../support/gateway-process.ts';
+import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
 
 const BINARY = resolve(import.meta.dirname, '../../node_modules/.bin/binnacle');
@@ -24,30 +16,20 @@ const COUNTING = `n=0; until [ -e "$STOP" ]; do n=$((n+1)); printf "%0511d\\n" $
 const SEGMENTS = { segmentBytes: 4096 };
 
 let root: string;
-let opened: GatewayProcess[];
-let original: GatewayProcess;
-beforeEach(async () => {
-  root = mkdtempSync(join(tmpdir(), 'binnacle-copied-'));
-  opened = [];
-  original = await open(SEGMENTS);
-});
-afterEach(async () => {
-  for (const gateway of opened) await gateway.close();
-  rmSync(root, { recursive: true, force: true });
+beforeEach(() => {
+  root = tempDir('copied');
 });
 
-async function open(options: Parameters<typeof openGatewayProcess>[0]): Promise<GatewayProcess> {
-  const gateway = await openGatewayProcess(options);
-  opened.push(gateway);
-  return gateway;
-}
+/** The gateway of a copy, or of an original that is not killed. */
+const open = (dataDir?: string): Promise<Gateway> =>
+  openGateway({ ...SEGMENTS, ...(dataDir === undefined ? {} : { dataDir }) });
 
-const startCounting = (gateway: GatewayProcess, stop: string) =>
+const startCounting = (gateway: GatewayAccess, stop: string) =>
   gateway.create({ command: COUNTING, mode: 'pipe', env: { STOP: join(root, stop) } });
 const stopCounting = (stop: string): void => void execFileSync('touch', [join(root, stop)]);
 
 /** Byte for byte what the program wrote, in one life of the log. */
-async function expectWhole(gateway: GatewayProcess, id: string): Promise<void> {
+async function expectWhole(gateway: GatewayAccess, id: string): Promise<void> {
   const info = await gateway.closed(id);
   expect(info).toMatchObject({ state: 'closed', exitCode: 7, signal: null });
   const text = await gateway.output(id);
@@ -56,7 +38,7 @@ async function expectWhole(gateway: GatewayProcess, id: string): Promise<void> {
   expect(text).toBe(Array.from({ length: last }, (_, i) => `${String(i + 1).padStart(511, '0')}\n`).join(''));
 }
 
-function copyOf(gateway: GatewayProcess): string {
+function copyOf(gateway: GatewayAccess): string {
   const dir = join(root, 'copy');
   const { stderr } = spawnSync('cp', ['-a', gateway.dir, dir], { encoding: 'utf8' });
   // Journals of SQLite come and go beside cp, as all files of the index do, which is made anew; all else has to be there.
@@ -67,9 +49,10 @@ function copyOf(gateway: GatewayProcess): string {
 
 describe('outlives-us: a copy of a data directory in use', () => {
   it('leaves the programs of the original alone, and says that they go on there', async () => {
+    const original = await open();
     const { id, pid, epoch } = await startCounting(original, 'stop');
     await original.seen(id, '00010\n');
-    const copy = await open({ ...SEGMENTS, dataDir: copyOf(original) });
+    const copy = await openGatewayProcess({ ...SEGMENTS, dataDir: copyOf(original) });
     const there = await copy.info(id);
     expect(there).toMatchObject({ state: 'lost', running: false, lostReason: 'copied', exitCode: null });
     // The two logs part here: a position of the one means nothing in the other.
@@ -90,6 +73,7 @@ describe('outlives-us: a copy of a data directory in use', () => {
   });
 
   it('is not where commands that name the copy end programs, while no gateway serves it', async () => {
+    const original = await openGatewayProcess(SEGMENTS);
     const { id, pid } = await startCounting(original, 'stop');
     const env = { ...process.env, BINNACLE_URL: '', BINNACLE_TOKEN: '' };
     const kill = (dir: string) => spawnSync(BINARY, ['kill', id, '--data', dir], { env, encoding: 'utf8' });
@@ -104,6 +88,7 @@ describe('outlives-us: a copy of a data directory in use', () => {
     ['does not answer', 2],
     ['is one of before, which says nothing of its directory', 1],
   ])('is told apart also where a runner %s', async (_, protocol) => {
+    const original = await open();
     const { id, pid } = await startCounting(original, 'stop');
     const read = (path: string) => JSON.parse(readFileSync(path, 'utf8')) as { pid: number };
     const folder = join(original.dir, 'runners');
@@ -115,7 +100,7 @@ describe('outlives-us: a copy of a data directory in use', () => {
       writeFileSync(path, JSON.stringify({ ...read(path), protocol }));
     for (const runner of runners) process.kill(runner.pid, 'SIGSTOP');
     try {
-      const copy = await open({ ...SEGMENTS, dataDir: copied });
+      const copy = await open(copied);
       expect(await copy.info(id)).toMatchObject({ state: 'lost', lostReason: 'copied' });
     } finally {
       for (const runner of runners) process.kill(runner.pid, 'SIGCONT');
@@ -124,16 +109,18 @@ describe('outlives-us: a copy of a data directory in use', () => {
   });
 
   it('does not end what has a living runner, also where nothing in the copy tells of that runner', async () => {
+    const original = await open();
     const { id, pid } = await startCounting(original, 'stop');
     const copied = copyOf(original);
     rmSync(join(copied, 'runners'), { recursive: true });
-    const copy = await open({ ...SEGMENTS, dataDir: copied });
+    const copy = await open(copied);
     expect(await copy.info(id)).toMatchObject({ state: 'lost', lostReason: 'runner_died' });
     expect(isRunning(pid ?? -1)).toBe(true);
     expect(await original.info(id)).toMatchObject({ state: 'running', pid });
   });
 
   it('does not end what has outlived its program there, when nothing tells of a runner any more', async () => {
+    const original = await open();
     const told = join(root, 'pid');
     const command = `setsid sleep 600 >/dev/null 2>&1 </dev/null & echo $! > "$TOLD"; until [ -e "$STOP" ]; do sleep 0.02; done`;
     const env = { TOLD: told, STOP: join(root, 'stop') };
@@ -147,7 +134,7 @@ describe('outlives-us: a copy of a data directory in use', () => {
       stopCounting('stop');
       await original.closed(id);
       expect(isRunning(pid)).toBe(true);
-      const copy = await open({ ...SEGMENTS, dataDir: copied });
+      const copy = await open(copied);
       expect(await copy.info(id)).toMatchObject({ state: 'lost' });
       expect(isRunning(pid)).toBe(true);
     } finally {
@@ -156,6 +143,7 @@ describe('outlives-us: a copy of a data directory in use', () => {
   });
 
   it('in the place of the original, as a backup is restored, has none of its programs', async () => {
+    const original = await openGatewayProcess(SEGMENTS);
     const { id, pid } = await startCounting(original, 'stop');
     const copied = copyOf(original);
     await original.kill();
@@ -166,7 +154,7 @@ describe('outlives-us: a copy of a data directory in use', () => {
     expect(await original.info(id)).toMatchObject({ state: 'lost', lostReason: 'copied' });
     expect(isRunning(pid ?? -1)).toBe(true);
     // The directory that was set aside is still the original.
-    const moved = await open({ ...SEGMENTS, dataDir: aside });
+    const moved = await open(aside);
     expect(await moved.info(id)).toMatchObject({ state: 'running', pid });
     stopCounting('stop');
     await expectWhole(moved, id);
@@ -175,10 +163,11 @@ describe('outlives-us: a copy of a data directory in use', () => {
 
 describe('outlives-us: a data directory that was moved', () => {
   it('keeps its programs: they write on, take input and runs, and their ends are recorded in the new place', async () => {
+    const original = await openGatewayProcess(SEGMENTS);
     const counting = await startCounting(original, 'stop');
     const terminal = await original.create({ argv: ['/bin/cat'] });
     const shell = await original.create({ runs: true, mode: 'pipe' });
-    const run = (gateway: GatewayProcess, command: string) =>
+    const run = (gateway: GatewayAccess, command: string) =>
       gateway.ask(`/v1/sessions/${shell.id}/runs?wait=10000`, { body: { command } });
     expect((await run(original, 'cd /usr; kept=here')).json).toMatchObject({ exitCode: 0 });
     await original.seen(counting.id, '00010\n');
@@ -186,7 +175,7 @@ describe('outlives-us: a data directory that was moved', () => {
     const place = join(root, 'elsewhere', 'data');
     mkdirSync(join(root, 'elsewhere'));
     renameSync(original.dir, place);
-    const moved = await open({ ...SEGMENTS, dataDir: place });
+    const moved = await open(place);
     for (const { id, pid } of [counting, terminal, shell]) {
       expect(await moved.info(id)).toMatchObject({ state: 'running', pid });
     }

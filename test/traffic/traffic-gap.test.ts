@@ -1,13 +1,12 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { beforeAll, expect, it } from 'vitest';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import { eventsOf, isFinal, openTraffic, startSession, textOf, write } from './traffic-socket.fixture.ts';
 
-let gateway: GatewayProcess;
+let gateway: Gateway;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ flags: ['--retain-bytes', '1MiB'] });
+  gateway = await openGateway({ retainBytes: 1024 * 1024 });
 });
-afterAll(() => gateway.close());
 
 it('what is not kept any more is told with its numbers, and the rest follows exactly', async () => {
   // The end of it is in the middle of a character when retention takes the rest.

@@ -58,7 +58,7 @@ describe('a stuck plugin whose gateway is killed', () => {
       id: level,
       dir: plugins.folder(level, { 'plugin.mjs': source }),
       entry: 'plugin.mjs',
-      guest: GUEST,
+      runtimeScript: GUEST,
       policy: { mayUseAnyHost: false, allowRestricted: true, trusted: false },
       sandbox: wanted,
     };

@@ -1,4 +1,4 @@
-// Reads what a request may have, without a schema: what is not of the kind that is asked for is as if it were not there.
+// Reads the fields of a request without a schema: a value of another type counts as absent.
 
 export type Json = Readonly<Record<string, unknown>>;
 

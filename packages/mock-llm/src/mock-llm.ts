@@ -23,7 +23,7 @@ export interface MockLlmOptions {
   readonly host?: string;
   /** Between two words of a `SLOW` answer, in ms. Default 50. */
   readonly delayMs?: number;
-  /** Asked first; undefined leaves the answer to the rules. */
+  /** Called first; undefined leaves the answer to the rules. */
   readonly answer?: (request: ModelRequest, body: Json) => Answer | undefined;
 }
 

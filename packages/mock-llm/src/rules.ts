@@ -1,4 +1,4 @@
-// What the model answers: a function of the last thing that it was told. The same request gives the same answer.
+// What the model answers: a function of the last message. The same request gives the same answer.
 
 import type { Json } from './json.ts';
 import { objectOf } from './json.ts';

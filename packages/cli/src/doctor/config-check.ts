@@ -5,12 +5,12 @@ import { BinnacleError } from '@binnacle/protocol';
 import {
   type AgentConfig,
   type AlsoWrong,
+  type ConfigFault,
   type ConfigProblem,
   checkProgramCwd,
   driverOf,
   findExecutable,
   loadConfig,
-  type Wrong,
 } from '@binnacle/server/config';
 import { printable } from '../output/style.ts';
 
@@ -35,13 +35,13 @@ export function inspectConfig(path: string, isRequired: boolean, alsoWrong?: Als
 /**
  * Lists agents whose program, directory or key is missing, as far as this environment tells: the gateway's may differ.
  */
-export function unstartable(agents: ReadonlyMap<string, AgentConfig>): Wrong[] {
+export function unstartable(agents: ReadonlyMap<string, AgentConfig>): ConfigFault[] {
   return [...agents.values()].flatMap((agent) => [...missingOf(agent)]);
 }
 
-function* missingOf(agent: AgentConfig): Generator<Wrong> {
+function* missingOf(agent: AgentConfig): Generator<ConfigFault> {
   const { id, driver: name, cwd = homedir(), env, apiKeyEnv } = agent;
-  const at = (setting: string): Wrong['at'] => ['agents', 'entries', id, setting];
+  const at = (setting: string): ConfigFault['at'] => ['agents', 'entries', id, setting];
   if (apiKeyEnv !== undefined && process.env[apiKeyEnv] === undefined) {
     yield { at: at('apiKeyEnv'), message: `There is no variable ${apiKeyEnv} here; the gateway needs it.` };
   }

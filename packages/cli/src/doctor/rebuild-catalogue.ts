@@ -5,7 +5,7 @@ import { existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 import {
-  type Adopted,
+  type AdoptionCounts,
   adoptUnlisted,
   Catalogue,
   createPrivateFile,
@@ -28,7 +28,7 @@ interface RebuildResult {
   /** New path of the old catalogue; null if there was none. */
   readonly aside: string | null;
   readonly tables: readonly SalvagedTable[];
-  readonly adopted: Adopted;
+  readonly adopted: AdoptionCounts;
 }
 
 const FILES = ['', '-wal', '-shm'];

@@ -10,6 +10,7 @@ import {
   chooseLevel,
   type Decision,
   deadlineOf,
+  defaultSettings,
   Gate,
   Installations,
   methodOf,
@@ -25,7 +26,6 @@ import {
   type Sandbox,
   type Staged,
   thisMachine,
-  unsaid,
 } from '@binnacle/server/plugin-host';
 import type { PermissionName } from '@binnacle/server/plugin-manifest';
 import { EXIT, usage } from '../output/failure.ts';
@@ -163,7 +163,7 @@ class PluginTest {
 
   #host(gate: Gate, report: TestReport): PluginHost {
     const { dir, entry, manifest } = this.#staged;
-    const policy = policyOf({ ...unsaid(manifest.id), grants: gate.grants });
+    const policy = policyOf({ ...defaultSettings(manifest.id), grants: gate.grants });
     try {
       chooseLevel(manifest.id, policy, this.#sandbox);
     } catch (error) {

@@ -282,7 +282,7 @@ function placed(faults: readonly ConfigFault[], text: JsonText): ConfigProblem[]
 const BEGIN: SourceLocation = { line: 1, column: 1 };
 
 /**
- * Makes the error. `keeping`: the problems that keep the file from being in force. `untold`: the number of further
+ * Makes the error. `keeping`: the problems that keep the file from being in force. `unreported`: the number of further
  * problems.
  */
 function badConfig(

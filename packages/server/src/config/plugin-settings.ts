@@ -52,7 +52,7 @@ export type ReportProblem = (at: readonly string[], message: string) => void;
 
 const KEYS = ['enabled', 'permissions', 'config', 'allowRestricted', 'trusted'];
 
-/** Reads all entries. `tell`: called with the path below `plugins.entries` and sentences. */
+/** Reads all entries. `report`: called with the path below `plugins.entries` and sentences. */
 export function readPluginSettings(entries: unknown, report: ReportProblem): ReadonlyMap<string, PluginSettings> {
   const found = new Map<string, PluginSettings>();
   if (entries === undefined) return found;

@@ -6,7 +6,7 @@ import { Cursor } from './cursor.ts';
 import { positionOf } from './start-position.ts';
 import { incompleteBytes } from './text-decoder.ts';
 
-/** Maximum bytes per look back. While one stream is inside a character, another seldom writes more than a page. */
+/** Maximum bytes that are read back. While one stream is inside a character, another rarely writes more than a page. */
 const MAX_SCAN_BYTES = 64 * 1024;
 /** Maximum bytes per incomplete character: a character of UTF-8 without its last byte. */
 const MAX_PARTIAL_BYTES = 3;

@@ -11,7 +11,7 @@ export interface TextPiece {
 
 /** Maximum bytes per escape sequence. After that the input counts as text again. */
 const MAX_SEQUENCE = 65_536;
-/** Maximum bytes of a buffer that is kept for the next push. */
+/** Maximum bytes of a buffer that is reused by the next push. */
 const MAX_REUSED_BYTES = 8192;
 
 const GROUND = 0;

@@ -36,8 +36,8 @@ describe('text', () => {
     const cutter = new TextCutter();
     const euro = Buffer.from('€');
     const smile = Buffer.from('😀');
-    expect(cutter.cut('stdout', euro.subarray(0, 2))).toEqual({ text: '', held: 2 });
-    expect(cutter.cut('stderr', smile.subarray(0, 3))).toEqual({ text: '', held: 3 });
+    expect(cutter.cut('stdout', euro.subarray(0, 2))).toEqual({ text: '', incomplete: 2 });
+    expect(cutter.cut('stderr', smile.subarray(0, 3))).toEqual({ text: '', incomplete: 3 });
     expect(cutter.cut('stdout', euro.subarray(2)).text).toBe('€');
     expect(cutter.cut('stderr', smile.subarray(3)).text).toBe('😀');
   });
@@ -56,7 +56,7 @@ describe('text', () => {
       [0xf4, 0x90],
     ]) {
       const { text, incomplete } = cutter.cut('tty', Uint8Array.from(wrong));
-      expect({ wrong, text, held: incomplete }).toEqual({ wrong, text: decode(Uint8Array.from(wrong)), held: 0 });
+      expect({ wrong, text, incomplete }).toEqual({ wrong, text: decode(Uint8Array.from(wrong)), incomplete: 0 });
     }
     expect(cutter.cut('tty', Uint8Array.of(0xe2, 0x82)).incomplete).toBe(2);
     expect(cutter.flush('tty')).toBe('�');
@@ -81,7 +81,7 @@ describe('text', () => {
           text += piece.text;
           sent = to - piece.incomplete;
           expect(piece.incomplete).toBeLessThanOrEqual(3);
-          // What was sent so far is exactly the text of the bytes before what is held.
+          // What was sent so far is exactly the text of the bytes before the incomplete character.
           expect(text).toBe(decode(all.subarray(0, sent)));
         }
         expect(text + cutter.flush('tty')).toBe(decode(all));

@@ -22,7 +22,7 @@ export class TextCutter {
     return { text, incomplete };
   }
 
-  /** Starts inside a character: `held` are its first bytes, which were cut off before. */
+  /** Starts inside a character: `incomplete` are its first bytes, which were cut off before. */
   begin(kind: OutputKind, incomplete: Uint8Array): void {
     this.#decoders.set(kind, {
       decoder: new TextDecoder('utf-8', { ignoreBOM: true }),

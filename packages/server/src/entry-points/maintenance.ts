@@ -8,7 +8,7 @@ export { removeIndex } from '../search/index-db.ts';
 export { checkHeader, checkPages, explained } from '../store/check.ts';
 export { DataDirLock } from '../store/lock.ts';
 export { dropOrphans, type SalvagedTable, salvage } from '../store/recovery/salvage.ts';
-export { type AdoptionCounts as Adopted, adoptUnlisted } from '../store/recovery/unlisted.ts';
+export { type AdoptionCounts, adoptUnlisted } from '../store/recovery/unlisted.ts';
 export { openCatalogueFile } from '../store/schema.ts';
 export { type Database, openDatabase } from '../store/sqlite.ts';
 export { Catalogue } from '../store/store.ts';

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 export { responseOf } from '../api/plugin-pages/page-answer.ts';
 export { findPage, queryOf } from '../api/plugin-pages/page-request.ts';
 export type { Log } from '../base/logger.ts';
-export { defaultSettings as unsaid, policyOf } from '../config/plugin-settings.ts';
+export { defaultSettings, policyOf } from '../config/plugin-settings.ts';
 export { type Decision, Gate } from '../plugins/grant/gate.ts';
 export { thisMachine } from '../plugins/grant/world.ts';
 export { PluginHost } from '../plugins/host/host.ts';

@@ -31,7 +31,7 @@ export interface Page {
   readonly entries: readonly Entry[];
   /** The same entries without that promise: after `release` the memory may serve another page. */
   readonly pinnedEntries: readonly Entry[];
-  /** Pins the memory of `heldEntries`. Call in the same event-loop turn in which the read returned the page. */
+  /** Pins the memory of `pinnedEntries`. Call in the same event-loop turn in which the read returned the page. */
   hold(): void;
   /** Unpins the memory; one call for each `hold`. Needs no `this`. */
   readonly release: () => void;

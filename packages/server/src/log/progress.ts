@@ -48,7 +48,7 @@ export interface LogProgress {
   readonly spans: readonly Span[];
   readonly events: readonly LoggedEvent[];
   readonly damaged: readonly { readonly time: number; readonly offset: number; readonly to: number }[];
-  /** True if all entries were read: `told` and `damaged` are then complete. */
+  /** True if all entries were read: `events` and `damaged` are then complete. */
   readonly isWhole: boolean;
 }
 

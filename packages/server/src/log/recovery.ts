@@ -78,7 +78,7 @@ export function recoverSegments(dir: string): Recovered {
   }
 }
 
-// A writer that died between creating a segment and writing its header left a file that never held an entry.
+// A writer that died between creating a segment and writing its header left a file that never had an entry.
 function dropUnbegun(dir: string, bases: number[]): void {
   const last = bases.at(-1);
   if (last === undefined || bases.length === 1) return;

@@ -16,13 +16,13 @@ import { SEGMENT_HEADER_BYTES } from './segment.ts';
  * A request to read from `position` of the file into `block` at `at`. The answer is the byte count, which is smaller at
  * the end of the file.
  */
-export interface ReadRequest {
+export interface BlockRead {
   readonly block: Buffer;
   readonly at: number;
   readonly length: number;
   readonly position: number;
 }
-export type Reads<T> = Generator<ReadRequest, T, number>;
+export type Reads<T> = Generator<BlockRead, T, number>;
 
 /** The part of a segment file that holds frames. */
 export interface Extent {
@@ -147,7 +147,7 @@ export async function runAsync<T>(reads: Reads<T>, fd: number): Promise<T> {
   return step.value;
 }
 
-function readAllSync(fd: number, request: ReadRequest): number {
+function readAllSync(fd: number, request: BlockRead): number {
   let done = 0;
   while (done < request.length) {
     const count = readSync(fd, request.block, request.at + done, request.length - done, request.position + done);
@@ -157,7 +157,7 @@ function readAllSync(fd: number, request: ReadRequest): number {
   return done;
 }
 
-async function readAll(fd: number, request: ReadRequest): Promise<number> {
+async function readAll(fd: number, request: BlockRead): Promise<number> {
   let done = 0;
   while (done < request.length) {
     const count = await readOnce(fd, request, done);
@@ -167,7 +167,7 @@ async function readAll(fd: number, request: ReadRequest): Promise<number> {
   return done;
 }
 
-const readOnce = (fd: number, { block, at, length, position }: ReadRequest, done: number): Promise<number> =>
+const readOnce = (fd: number, { block, at, length, position }: BlockRead, done: number): Promise<number> =>
   new Promise((resolve, reject) => {
     readCallback(fd, block, at + done, length - done, position + done, (error, count) => {
       if (error === null) resolve(count);

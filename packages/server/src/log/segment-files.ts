@@ -4,7 +4,7 @@ import { closeSync } from 'node:fs';
 import { openFile } from './segment.ts';
 
 export interface SegmentFilesOptions {
-  /** Maximum descriptors kept open for the next read. Default 64: far below the usual limit of 1024 per process. */
+  /** Maximum descriptors that stay open for the next read. Default 64: far below the usual limit of 1024 per process. */
   readonly maxOpen?: number;
 }
 

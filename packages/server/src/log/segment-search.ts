@@ -140,7 +140,7 @@ function* timeIn(
     if (stopped >= extent.end) return undefined;
     const found = yield* nextValid(extent, stopped);
     if (found === undefined) return undefined;
-    // The wanted entry may be in the damage: a read from the beginning of the damage reports it.
+    // The requested entry may be in the damage: a read from the beginning of the damage reports it.
     if (found.time >= time) return { place: stopped, offset };
     from = found.place;
   }

@@ -3,7 +3,7 @@
 import type { SessionId, StoredEvent, TrafficMark, TrafficStats } from '@binnacle/protocol';
 import type { Database, SqlValue, Statement } from '../store/sqlite.ts';
 import { Stamps, stampOf, timeOf } from './row-ids.ts';
-import type { Answers, EventsRequest, StatsRequest, VisibleSessions } from './wire.ts';
+import type { Answers, EventsRequest, SearchScope, StatsRequest } from './wire.ts';
 
 const HOUR_MS = 3600_000;
 const PREVIEW_CHARS = 500;
@@ -179,7 +179,7 @@ class Where {
   readonly values: SqlValue[] = [];
   readonly #parts: string[] = [];
 
-  constructor(visible?: VisibleSessions) {
+  constructor(visible?: SearchScope) {
     if (visible === undefined) return;
     this.and('l.gone = 0');
     const list = JSON.stringify(visible.conversations);

@@ -83,7 +83,7 @@ export class Indexer {
     this.#open.clear();
   }
 
-  /** Returns the bytes of output that are not in the index, for the logs that `isMeant` selects. */
+  /** Returns the bytes of output that are not in the index, for the logs that `isSelected` accepts. */
   behind(isSelected: (news: LogNews) => boolean = () => true): number {
     let bytes = 0;
     for (const id of [...this.#live, ...this.#over]) {

@@ -95,7 +95,7 @@ export class TextIndex {
   }
 
   /**
-   * Finds documents, newest first, one more than requested if there are more. Searches in windows with `turn` in
+   * Finds documents, newest first, one more than requested if there are more. Searches in windows with `yieldToEventLoop` in
    * between, so that a search of everything blocks neither the index nor other queries. Throws `search_timeout`.
    */
   async find(request: SearchRequest, yieldToEventLoop: () => Promise<void>): Promise<FoundDoc[]> {

@@ -32,11 +32,11 @@ export interface ForeignNews {
 }
 
 /** Sessions that the principal may see: those without a conversation, and those of these conversations. */
-export interface VisibleSessions {
+export interface SearchScope {
   readonly conversations: readonly string[];
 }
 
-export interface SearchRequest extends VisibleSessions {
+export interface SearchRequest extends SearchScope {
   readonly kind: 'search';
   /** Expression from `parseQuery`. */
   readonly expression: string;
@@ -51,13 +51,13 @@ export interface SearchRequest extends VisibleSessions {
 
 export type EventFilter = Omit<TrafficQuery, 'after' | 'limit'>;
 
-export interface EventsRequest extends VisibleSessions, EventFilter {
+export interface EventsRequest extends SearchScope, EventFilter {
   readonly kind: 'events';
   readonly after?: number;
   readonly limit: number;
 }
 
-export interface StatsRequest extends VisibleSessions, StatsQuery {
+export interface StatsRequest extends SearchScope, StatsQuery {
   readonly kind: 'stats';
 }
 

@@ -73,9 +73,9 @@ export const MAX_SHARES = 1000;
 export const MAX_SHARES_OF_USER = 100;
 /** Maximum guests per link: a lecture hall. Each costs a row until the link is removed. */
 export const MAX_GUESTS = 1000;
-/** Time for which an ended link is kept, so that users learn why it ended. */
+/** Time for which an ended link is retained, so that users learn why it ended. */
 const KEEP_MS = 30 * 24 * 3600_000;
-/** Maximum ended links that are kept. */
+/** Maximum ended links that are retained. */
 const MAX_OVER = 1000;
 /** Maximum `refused` entries per link. Further ones add no information. */
 const MAX_REFUSED = 100;
@@ -181,7 +181,7 @@ export class ShareStore {
     return toShare(this.#get.get(id));
   }
 
-  /** Finds ended links as well: the caller checks `endOf`. */
+  /** Finds ended links as well: the caller checks `shareEndOf`. */
   findByHash(sha256: Uint8Array): ShareRecord | undefined {
     return toShare(this.#byHash.get(sha256));
   }

@@ -11,7 +11,7 @@ export interface StoredWait {
   readonly text: string;
 }
 
-/** Maximum waits per session; the newest are kept. */
+/** Maximum waits per session; the newest are retained. */
 export const MAX_WAITS = 200;
 /**
  * Maximum difference of two times of the same wait. A restarted gateway finds a wait again at nearly the same time; a

@@ -163,7 +163,7 @@ describe('the log of a session whose program runs elsewhere', () => {
         arbitrary: fc.tuple(fc.constant('epoch' as const), fc.constant(0), fc.integer({ min: 1, max: 3 }), fc.nat(50)),
       },
       { weight: 2, arbitrary: fc.tuple(fc.constant('kill' as const), fc.nat(100), fc.constant(0), fc.constant(0)) },
-      // The write of a batch that nobody was told of is cut after that share of its bytes.
+      // The write of a batch that was not reported to anybody is cut after that share of its bytes.
       {
         weight: 2,
         arbitrary: fc.tuple(fc.constant('tear' as const), fc.nat(1000), fc.integer({ min: 1, max: 8 }), fc.nat(9000)),

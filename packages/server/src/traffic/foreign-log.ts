@@ -33,7 +33,7 @@ export interface ForeignEnd {
   readonly isLost: boolean;
 }
 
-export interface ScreenSize {
+export interface EmittedSize {
   readonly cols: number;
   readonly rows: number;
 }
@@ -46,7 +46,7 @@ export class ForeignLog {
   readonly #options: ForeignLogOptions;
   #progress: ForeignProgress;
   #end: ForeignEnd | undefined;
-  #size: ScreenSize | undefined;
+  #size: EmittedSize | undefined;
   #trimAt: number;
 
   private constructor(writer: SegmentWriter, progress: ForeignProgress, options: ForeignLogOptions) {
@@ -56,7 +56,7 @@ export class ForeignLog {
     this.#trimAt = writer.head.place + TRIM_EVERY_BYTES;
   }
 
-  /** Opens the log and continues at its end, even if `standing` is older. Throws `disk_full`, `log_damaged`. */
+  /** Opens the log and continues at its end, even if `progress` is older. Throws `disk_full`, `log_damaged`. */
   static async open(dir: string, progress: ForeignProgress, options: ForeignLogOptions): Promise<ForeignLog> {
     const path = join(dir, 'log');
     const isBegun = hasBegun(path);
@@ -93,7 +93,7 @@ export class ForeignLog {
   }
 
   /** Size of the terminal, if an event since the opening has reported it. */
-  get size(): ScreenSize | undefined {
+  get size(): EmittedSize | undefined {
     return this.#size;
   }
 
@@ -175,7 +175,7 @@ export class ForeignLog {
     let whole = from;
     let last: TrafficMark['traffic'] | undefined;
     let closed: string | undefined;
-    let size: ScreenSize | undefined;
+    let size: EmittedSize | undefined;
     const reader = SegmentReader.open(path, { head, epoch });
     try {
       for (const cursor = new Cursor(reader, { epoch, ...from }); ; ) {
@@ -185,7 +185,7 @@ export class ForeignLog {
         if (reading.kind === 'gap') whole = { place: reading.next.place, offset: reading.next.offset };
         for (const one of reading.kind === 'page' ? reading.page.entries : []) {
           const body = one.kind === 'event' || one.kind === 'closed' || one.kind === 'resize' ? bodyOf(one) : {};
-          if (one.kind === 'resize') size = body as unknown as ScreenSize;
+          if (one.kind === 'resize') size = body as unknown as EmittedSize;
           if (one.kind === 'closed') closed = (body as { reason?: string }).reason ?? '';
           const mark = one.kind === 'event' ? (body as Partial<TrafficMark>).traffic : undefined;
           if (mark === undefined && one.kind !== 'closed') continue;
@@ -215,7 +215,7 @@ class Draft {
   readonly #producer: TrafficProducer | undefined;
   #progress: ForeignProgress;
   #end: ForeignEnd | undefined;
-  #size: ScreenSize | undefined;
+  #size: EmittedSize | undefined;
   #hasFailed = false;
 
   constructor(progress: ForeignProgress, end: ForeignEnd | undefined, producer: TrafficProducer | undefined) {
@@ -232,7 +232,7 @@ class Draft {
     return this.#end;
   }
 
-  get size(): ScreenSize | undefined {
+  get size(): EmittedSize | undefined {
     return this.#size;
   }
 

@@ -66,7 +66,7 @@ export class JsonWire implements Wire {
   #end: number;
   readonly ping = { type: 'ping' } satisfies ServerFrame;
 
-  /** `incompleteBytes`: by stream, the first bytes of characters that begin before `from`; see `heldBefore`. */
+  /** `incompleteBytes`: by stream, the first bytes of characters that begin before `from`; see `partialCharactersAt`. */
   constructor(encoding: Encoding, from: number, incompleteBytes: ReadonlyMap<OutputKind, Uint8Array> = new Map()) {
     this.#encoding = encoding;
     this.#sentOffset = from;

@@ -113,7 +113,7 @@ export const opensSome = (items: readonly KeyPath[], path: KeyPath): boolean =>
     (key) => meets(path, key.path) && items.some((i) => meetsAll(i, path, key) && opensRow(i, key, 'read')),
   );
 
-/** Returns whether `granted` includes all of `asked`. */
+/** Returns whether `granted` includes all of `requested`. */
 export function coversKey(granted: KeyPath, requested: KeyPath, doing: Doing): boolean {
   if (!isPrefix(granted, requested)) return false;
   const keys = CONFIG_KEYS.filter((key) => opensRow(requested, key, doing));

@@ -63,7 +63,7 @@ export function spellGrant(name: PermissionName, grant: Grant): boolean | Record
   return narrowing === null ? false : { [narrowing.key]: grant.items };
 }
 
-/** Returns the part of `asked` that exceeds `granted`; undefined if there is none. For a list: the items. */
+/** Returns the part of `requested` that exceeds `granted`; undefined if there is none. For a list: the items. */
 export function wider(name: PermissionName, granted: Grant, requested: Grant): Grant | undefined {
   const narrowing = permission(name).narrowing;
   const has = itemsOf(granted, narrowing);
@@ -76,7 +76,7 @@ export function wider(name: PermissionName, granted: Grant, requested: Grant): G
 }
 
 /**
- * Returns the part of `asked` that is not granted and that nobody has decided about: all of it, or items of a list. A
+ * Returns the part of `requested` that is not granted and that nobody has decided about: all of it, or items of a list. A
  * grant that is narrower than an unlimited request, or than a requested item, is such a decision: nothing is lacking.
  */
 export function lacking(name: PermissionName, granted: Grant, requested: Grant): Grant | undefined {

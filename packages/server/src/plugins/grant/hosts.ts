@@ -75,7 +75,7 @@ export function reaches(item: HostItem, place: Endpoint, own: ReadonlySet<string
   return item.host === '' || (address === undefined && place.host.endsWith(`.${item.host}`));
 }
 
-/** Returns whether `granted` includes all of `asked`. */
+/** Returns whether `granted` includes all of `requested`. */
 export function coversHost(granted: HostItem, requested: HostItem): boolean {
   if (granted.port !== requested.port) return false;
   if (!granted.isWild) return !requested.isWild && granted.host === requested.host;

@@ -16,7 +16,7 @@ export interface Narrowing {
   readonly shape: z.ZodType<{ readonly [key: string]: readonly string[] }>;
   /** The item that equals `true`, if there is one. */
   readonly all?: string;
-  /** Returns whether `granted` includes all of `asked`. Both in canonical form. */
+  /** Returns whether `granted` includes all of `requested`. Both in canonical form. */
   covers(granted: string, requested: string): boolean;
 }
 

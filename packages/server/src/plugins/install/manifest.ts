@@ -18,7 +18,7 @@ export const MANIFEST_FILE = 'binnacle.plugin.json';
 const MAX_BYTES = 64 * 1024;
 const MAX_DEPTH = 24;
 
-export interface PermissionRequest {
+export interface RequestedPermission {
   readonly grant: Exclude<Grant, { readonly kind: 'denied' }>;
   /** One line, for the person who gives consent. */
   readonly reason: string;
@@ -31,7 +31,7 @@ export interface Manifest {
   readonly description: string;
   /** Path below the folder, with `/`. The reader of the folder checks that the file exists. */
   readonly entry: string;
-  readonly asks: ReadonlyMap<PermissionName, PermissionRequest>;
+  readonly asks: ReadonlyMap<PermissionName, RequestedPermission>;
   readonly config: ConfigSchema | undefined;
 }
 
@@ -70,7 +70,7 @@ export function readManifest(bytes: Uint8Array): Manifest {
   }
   const { id, version, entry, name = id, description = '', permissions = {}, config } = read.data;
   const asks = new Map(
-    Object.entries(permissions).map(([permission, request]) => readPermissionRequest(permission, request)),
+    Object.entries(permissions).map(([permission, request]) => readRequestedPermission(permission, request)),
   );
   return Object.freeze({ id, version, name, description, entry, asks, config: configOf(config) });
 }
@@ -138,7 +138,7 @@ export const requestedGrants = ({ asks }: Manifest): Grants =>
 export const spellGrants = (grants: Grants): Record<string, ReturnType<typeof spellGrant>> =>
   Object.fromEntries(Array.from(grants, ([name, grant]) => [name, spellGrant(name, grant)]));
 
-function readPermissionRequest(name: string, value: unknown): [PermissionName, PermissionRequest] {
+function readRequestedPermission(name: string, value: unknown): [PermissionName, RequestedPermission] {
   const at = `permissions.${name}`;
   if (!isPermission(name)) throw bad(at, `there is no such permission; one of ${PERMISSION_NAMES.join(', ')}`);
   const reason = Reason.safeParse(value);

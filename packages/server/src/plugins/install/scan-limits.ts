@@ -50,7 +50,7 @@ export class FolderScan {
   readonly #left = (): void => this.#end.abort(this.#request.reason);
   #sliceBegan = performance.now();
 
-  /** `asked`: its abort reason is the error to throw. */
+  /** `request`: its abort reason is the error to throw. */
   constructor(folder: string, bounds: ScanBounds, request: AbortSignal) {
     this.#folder = folder;
     this.#bounds = bounds;

@@ -28,7 +28,7 @@ export type StripTypes = (dir: string, paths: readonly string[]) => Promise<void
 
 /**
  * Builds into the new folder `to`; the caller removes it, also after an error. Throws `unsafe_plugin`, `bad_manifest`,
- * the errors of `strip`, and the error that aborts `look`.
+ * the errors of `strip`, and the error that aborts `scan`.
  */
 export async function buildFrom(source: string, to: string, strip: StripTypes, scan: FolderScan): Promise<Built> {
   await findManifest(source);

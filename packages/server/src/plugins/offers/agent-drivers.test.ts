@@ -1,4 +1,4 @@
-// What a plugin tells of a turn: of whose, when, and that nothing else is believed.
+// Reports of a plugin about a turn: whose turn, when, and that nothing else is accepted.
 
 import { describe, expect, test } from 'vitest';
 import { Effects } from '../../conversations/agents/effects.ts';
@@ -7,7 +7,7 @@ import { gateOf, refusalOf } from '../grant/gate.fixture.ts';
 import { AgentDrivers } from './agent-drivers.ts';
 import type { Offered, OfferKind, Offers } from './offers.ts';
 
-/** Two plugins with a driver each; their turns end when they are told to. */
+/** Two plugins with a driver each; their turns end on request. */
 function world() {
   const begun: { turn: string; history: unknown[]; text: string; agent: object }[] = [];
   const others: { method: string; params: unknown }[] = [];
@@ -52,7 +52,7 @@ function world() {
 
 const delta = { kind: 'delta', text: 'x', stream: 'said' };
 
-describe('what is told of a turn', () => {
+describe('a report about a turn', () => {
   test('counts while it is under way, for the plugin and the driver that have it', async () => {
     const { begun, ends, outputs, report, begin, late } = world();
     const done = begin();

@@ -47,7 +47,7 @@ function make(clock: Clock) {
   const warned: object[] = [];
   let inForce: Offered<OfferOf<'job'>>[] = [];
   const offers: Offers = {
-    // Only of jobs is asked here.
+    // Only jobs are requested here.
     inForce: <Kind>(kind: Kind) => (kind === 'job' ? inForce : []) as never,
     onChange: (listener) => {
       listeners.add(listener);

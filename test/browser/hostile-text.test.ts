@@ -5,14 +5,15 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeConfig } from '../conversations/conversation.fixture.ts';
 import { installPlugin } from '../plugins/installed.fixture.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
+import { atEnd, forFile } from '../support/teardown.ts';
 import { until } from '../support/until.ts';
 import { openWatched, residue, TRACE, type WatchedPage } from './alarms.fixture.ts';
 import { caughtUp, composer, write } from './conversations.fixture.ts';
-import { choose, closePages, lines, loginLink, openBrowser, seeLine } from './page.fixture.ts';
+import { choose, lines, loginLink, openBrowser, seeLine } from './page.fixture.ts';
 import { ASKS, LINKS, SEQUENCES } from './sequences.fixture.ts';
 import { Emitter } from './traffic.fixture.ts';
 
@@ -26,10 +27,7 @@ beforeAll(async () => {
   const entries = { main: { driver: 'acp', command: [process.execPath, agent], cwd: dir, default: true } };
   gateway = await openGateway({ prepare: (data) => writeConfig(data, { agents: { entries } }) });
 });
-afterEach((test) => closePages(browser, test));
 afterAll(async () => {
-  await browser?.close();
-  await gateway?.close();
   rmSync(dir, { recursive: true, force: true });
 });
 
@@ -57,6 +55,27 @@ async function enter(): Promise<WatchedPage & { readonly inputs: readonly string
   await opened.page.goto(await loginLink(gateway));
   await opened.page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
   return { ...opened, inputs };
+}
+
+let first: WatchedPage | undefined;
+
+/** The page of the tests that change nothing in it, back at its first view. A test that fails takes it along. */
+async function enterAgain(): Promise<WatchedPage> {
+  atEnd(async (failed) => {
+    if (failed === undefined) return;
+    const opened = first;
+    first = undefined;
+    await opened?.context.close();
+  });
+  if (first === undefined) {
+    first = await forFile(enter);
+    return first;
+  }
+  await first.page.evaluate(() => {
+    location.hash = '';
+  });
+  expect(first.alarms).toEqual([]);
+  return first;
 }
 
 /** Nothing happened, and nothing is in the page that was text. */
@@ -138,7 +157,7 @@ describe('S18: escape sequences in output', () => {
   });
 
   it('that are links lead nowhere but to the web, and only after what they lead to was shown', async () => {
-    const opened = await enter();
+    const opened = await enterAgain();
     const { page } = opened;
     const rows = LINKS.map(([target, text]) => `\x1b]8;;${target}\x1b\\${text}\x1b]8;;\x1b\\\r\n`).join('');
     const id = await new Emitter(gateway, 'links', { cols: 80, rows: 24 }).emit({ response: `${rows}end\r\n` });
@@ -161,7 +180,7 @@ describe('S18: escape sequences in output', () => {
   });
 
   it('in floods leave the page its turn: sizes that change all the time, titles by the thousand, strings without an end', async () => {
-    const opened = await enter();
+    const opened = await enterAgain();
     const { page } = opened;
     const emitter = new Emitter(gateway, 'storm');
     const id = await emitter.emit({ cols: 80, rows: 24, response: 'begin\r\n' });
@@ -217,7 +236,7 @@ describe('what an agent tells', () => {
   }
 
   it('is shown whatever it costs and however long it is, and hides nothing', async () => {
-    const opened = await enter();
+    const opened = await enterAgain();
     const { page } = opened;
     await talk(page);
     const cost = (amount: number): object => ({ sessionUpdate: 'usage_update', cost: { currency: 'USD', amount } });
@@ -309,7 +328,7 @@ describe('S19: markup', () => {
   ];
 
   it('in names, commands, places, titles, labels, sources and holders of sessions is text', async () => {
-    const opened = await enter();
+    const opened = await enterAgain();
     const { page } = opened;
     const sessions = gateway.client.sessions;
     const own = await Promise.all(
@@ -354,7 +373,7 @@ describe('S19: markup', () => {
   });
 
   it('in what an agent says, does and asks for is text, and so is who shares and why', async () => {
-    const opened = await enter();
+    const opened = await enterAgain();
     const { page } = opened;
     await page.locator('[data-testid$="new-conversation"]:visible').first().click();
     await caughtUp(page);
@@ -384,7 +403,7 @@ describe('S19: markup', () => {
   });
 
   it('in what a plugin is called, says and logs is text', async () => {
-    const opened = await enter();
+    const opened = await enterAgain();
     const { page } = opened;
     const json = JSON.stringify(MARKUP);
     await installPlugin(gateway, {

@@ -3,20 +3,11 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { installPlugin, pluginFolder, pluginInfo } from '../plugins/installed.fixture.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
-import {
-  closePages,
-  keyOf,
-  openBrowser,
-  openContext,
-  openLoggedIn,
-  seeLine,
-  startShell,
-  type,
-} from './page.fixture.ts';
+import { keyOf, openBrowser, openContext, openLoggedIn, seeLine, sharePage, startShell, type } from './page.fixture.ts';
 
 const HARBOUR = `export default (api) => {
   console.log('the harbour is open');
@@ -66,11 +57,6 @@ beforeAll(async () => {
     grants: { httpRoutes: true, notify: true, net: { hosts: ['tides.example'] } },
   });
 });
-afterEach((test) => closePages(browser, test));
-afterAll(async () => {
-  await browser?.close();
-  await gateway?.close();
-});
 
 const card = (page: Page, id = 'harbour') => page.locator(`[data-testid="plugin"][data-plugin="${id}"]`);
 const permission = (page: Page, name: string) =>
@@ -98,7 +84,7 @@ async function shot(page: Page, name: string): Promise<void> {
 
 describe('the page of plugins', () => {
   it('shows level, state, permissions with their reasons, and which offers are in force', async () => {
-    const { page, complaints } = await openLoggedIn(browser, gateway);
+    const { page, complaints } = await sharePage(gateway);
     await page.getByTestId('sidebar-plugins').click();
     expect(page.url()).toContain('#/plugins');
     await card(page).waitFor();
@@ -122,7 +108,7 @@ describe('the page of plugins', () => {
   });
 
   it('grants, the rest of what is asked, and takes away, at once and without another process', async () => {
-    const { page, complaints } = await openLoggedIn(browser, gateway);
+    const { page, complaints } = await sharePage(gateway);
     await go(page, '#/plugins');
     const { pid } = await pluginInfo(gateway, 'harbour');
     const [grantTools, revokeTools] = ['grant', 'revoke'].map((test) => permission(page, 'tools').getByTestId(test));
@@ -166,7 +152,7 @@ describe('the page of plugins', () => {
     const { digest } = await gateway.client.plugins.preview(dir);
     await gateway.client.plugins.install(dir, digest, {});
     rmSync(dir, { recursive: true });
-    const { page, complaints } = await openLoggedIn(browser, gateway);
+    const { page, complaints } = await sharePage(gateway);
     await go(page, '#/plugins');
     // One of three: its head alone.
     const net = card(page, 'narrow').locator('[data-permission="net"]');
@@ -208,7 +194,7 @@ describe('the page of plugins', () => {
   });
 
   it('restarts, disables and enables, and shows the log as it grows, as text', async () => {
-    const { page, complaints } = await openLoggedIn(browser, gateway);
+    const { page, complaints } = await sharePage(gateway);
     await go(page, '#/plugins');
     const { pid } = await pluginInfo(gateway, 'harbour');
     await card(page).getByTestId('plugin-restart').click();
@@ -243,7 +229,7 @@ describe('the page of plugins', () => {
       body: '{"enabled":false}',
       headers: { 'content-type': 'application/json' },
     });
-    const { page, complaints } = await openLoggedIn(browser, gateway);
+    const { page, complaints } = await sharePage(gateway);
     await go(page, '#/plugins');
     await card(page, 'wreck').getByTestId('plugin-remove').click();
     await page.getByTestId('dialog').getByRole('button', { name: 'Cancel' }).click();

@@ -1,20 +1,19 @@
 // The limit of what a page holds of a session's output. history-loader.test.ts and session-notices.test.ts prove the same
 // limit and its notice without a browser.
 
+import { openPage } from '../support/page.ts';
 import { expect, it } from '../support/test.ts';
 import { until } from '../support/until.ts';
 import { choose, lines, seeLine } from './page.fixture.ts';
 
-it('more is kept than a page may hold: it says so, and leads further back', async ({
-  gateway,
-  page: { page, complaints },
-}) => {
+it('more is kept than a page may hold: it says so, and leads further back', async ({ gateway }) => {
   // So wide that few lines are much to hold.
   const { id } = await gateway.client.sessions.create({
     command: `seq -f 'n %05.0f' 1 40000; echo all-done; read stop`,
     cols: 1000,
   });
   await until('all of it is there', async () => (await gateway.client.sessions.get(id)).outputOffset > 350_000);
+  const { page, complaints } = await openPage(gateway);
   await choose(page, id);
   await seeLine(page, 'all-done');
   const first = async (): Promise<number> =>

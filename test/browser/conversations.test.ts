@@ -295,7 +295,7 @@ describe('through trouble', () => {
     await answer(page).getByText('w3 ').waitFor();
     await gateway.kill();
     await page.locator('[data-about="reconnecting"]').waitFor();
-    // What is written meanwhile is not lost: it is sent when there is somebody to send it to.
+    // A message written meanwhile is not lost: it is sent after the reconnect.
     await composer(page).fill('after');
     await composer(page).press('Enter');
     await gateway.restart();

@@ -64,7 +64,7 @@ it('the cookie is out of reach for scripts and other sites, and logging out ends
   expect(await page.evaluate(() => document.cookie)).toBe('');
 
   const cookie = `${cookies[0]?.name}=${cookies[0]?.value}`;
-  // The other half is kept for this origin alone; see login-origin.test.ts.
+  // The other half is stored for this origin only; see login-origin.test.ts.
   const key = await keyOf(page);
   const me = () => fetch(`${gateway.url}/v1/me`, { headers: { cookie, ...key } });
   expect((await fetch(`${gateway.url}/v1/me`, { headers: { cookie } })).status).toBe(401);
@@ -148,7 +148,7 @@ it('markup in names, titles, links and output is text and does nothing', async (
   await page.goto(await loginLink(gateway));
   await page.locator(`[data-session="${info.id}"]`).click();
   await seeLine(page, payload);
-  // The title that the program asked for stands in the header, as text.
+  // The title that the program set is text in the header.
   await page.getByTestId('session-view').getByText(payload).last().waitFor();
   expect(await page.getByTestId('session-title').textContent()).toBe(payload);
   await page.locator('.xterm-rows').getByText('press-me').click({ force: true });

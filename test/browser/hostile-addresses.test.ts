@@ -1,4 +1,4 @@
-// What somebody else's link can make of the page (S5), and what a share link gives away or lets in (S33).
+// The effects of a foreign link on the page (S5), and what a share link reveals or permits (S33).
 
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
@@ -43,7 +43,7 @@ const go = (page: Page, hash: string): Promise<void> =>
     location.hash = to;
   }, hash);
 
-/** Who comes by a link is told what it is, and goes in. */
+/** Passes the welcome page of a share link. */
 async function passWelcome(page: Page): Promise<void> {
   await page.getByTestId('guest-enter').click();
   await page.locator('[data-testid="guest"][data-link="open"]').waitFor();
@@ -79,7 +79,7 @@ it('the alarms of these tests ring: a page that does what must not happen is hea
   );
   const rings = (...expected: readonly string[]): Promise<void> =>
     until(`it rings: ${expected.join(', ')}`, async () => expected.every((one) => alarms.join('\n').includes(one)));
-  // What its policy refuses is told behind it: were the page left at once, never.
+  // A refusal by the policy is reported later: leaving the page at once would lose the report.
   await rings(
     'policy connect-src',
     'policy script-src-attr',
@@ -147,7 +147,7 @@ describe('S5: nothing in an address', () => {
       await page.locator(shows).first().waitFor();
       expect(await residue(page), fragment.slice(0, 80)).toEqual([]);
     }
-    // What cannot be asked may be refused, and the page says so; nothing but looking was asked for.
+    // The page may report refused requests; only reads were requested.
     expect(alarms.filter((alarm) => !/console Failed to load resource.* (400|404)/.test(alarm))).toEqual([]);
     expect(requests.filter((one) => !one.startsWith('GET ') || /logout|tokens|evil/.test(one))).toEqual([]);
     await go(page, '');
@@ -320,7 +320,7 @@ describe('S33: a share link', () => {
   });
 
   it('takes nothing along to where a link in its terminal leads: no address, no cookie, no way back', async () => {
-    // A cookie of the gateway is there, too: somebody who is logged in opened the link.
+    // The browser has a cookie of the gateway, too: a logged-in user opened the link.
     const { context, page } = await openContext(browser);
     await page.goto(await loginLink(gateway));
     await open(page);
@@ -393,7 +393,7 @@ it('an address where nothing is says so in words, and leads to the page', async 
     await page.getByRole('link', { name: 'Open Binnacle' }).click();
     await page.getByTestId('login').waitFor();
     expect(new URL(page.url()).pathname).toBe('/');
-    // The browser tells of the status itself, and of that nobody is logged in; of the policy there is nothing to tell.
+    // The browser reports the status and the missing login; the policy reports nothing.
     expect(complaints).toEqual([expect.stringContaining('404'), expect.stringContaining('401')]);
   }
 });

@@ -209,7 +209,7 @@ describe('S18: escape sequences in output', () => {
     const header = await page.getByTestId('session-view').locator('header').innerText();
     expect(header).toContain('64×11');
     expect(header.length).toBeLessThan(600);
-    // Still there for who looks at it.
+    // The page still responds.
     await page.getByTestId('theme').click();
     await page.getByTestId('theme').click();
     await calm(opened);

@@ -49,7 +49,7 @@ it('viewers are counted and named; control is requested, refused, handed over, a
   await driver.page.getByTestId('not-now').click();
   await driver.page.getByTestId('lease-request').waitFor({ state: 'detached' });
   expect(await leaseButton(driver.page, 'yours').count()).toBe(1);
-  // A watcher has somebody else's size, and leaves it alone.
+  // A viewer does not change the size of the holder.
   expect(await sizeOf()).toBe(before);
 
   await driver.page.getByTestId('watchers').click();

@@ -171,7 +171,7 @@ it('a program connects from nothing, a person logs in and allows it, and it work
   // The client's stream comes back, too, and would begin a second login, with another proof.
   await client.close();
 
-  // The same browser is still logged in: it is asked again, and not passed on by itself.
+  // The same browser is still logged in: the page asks again, and does not redirect by itself.
   await page.goto(await addressOf(program));
   await page.getByTestId('authorize-view').check();
   await page.getByTestId('authorize-allow').click();

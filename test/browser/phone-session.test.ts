@@ -1,4 +1,4 @@
-// A session on a phone: typing with its keyboard and the keys above it, moving with a finger, and nobody else's size.
+// A session on a phone: typing with its keyboard and the keys above it, scrolling with a finger, and no change of the size for others.
 
 import type { Browser, CDPSession, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
@@ -156,7 +156,7 @@ test('no terminal gets the size of a phone unless the person in control asks, an
   await until('the old size is back', async () => (await sizeOf(id)) === '100x30');
   await leaseButton(page, 'yours').waitFor({ state: 'detached' });
 
-  // Also when it is handed over: whoever gets it finds the old one.
+  // A handover restores the old size for the next holder, too.
   await page.getByTestId('type-line').fill('mine again');
   await page.getByTestId('type-send').tap();
   await leaseButton(page, 'yours').waitFor();
@@ -175,7 +175,7 @@ test('no terminal gets the size of a phone unless the person in control asks, an
   other.detach();
   await leaseButton(page, 'free').waitFor();
 
-  // Also when the page is left with the helm in the hand.
+  // Leaving the page while in control restores it, too.
   await page.getByTestId('type-line').fill('once more');
   await page.getByTestId('type-send').tap();
   await leaseButton(page, 'yours').waitFor();

@@ -57,7 +57,7 @@ beforeAll(async () => {
   await page.goto(await loginLink(gateway));
   await isOpen(page);
   worker = await openWorker(opened.context, page);
-  // From here on the worker is asked for everything.
+  // From here on all requests go through the worker.
   await page.reload();
   await isOpen(page);
 });

@@ -1,4 +1,4 @@
-// Plugins in a real Chromium: the page that looks after them, what they tell people, and what their own pages cannot do.
+// Plugins in a real Chromium: the page that manages them, their notices, and the limits of their own pages.
 
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -367,7 +367,7 @@ describe('a page of a plugin', () => {
     const { context } = await openLoggedIn(browser, gateway);
     const page = await context.newPage();
     const requests: string[] = [];
-    // What its policy refuses is told as a request too, and never sent.
+    // The browser reports a request that the policy refuses, and never sends it.
     page.on('response', (response) => requests.push(new URL(response.url()).pathname));
     await page.goto(`${gateway.url}/plugins/harbour/page`);
     const facts = () =>

@@ -9,14 +9,14 @@ export interface ProxyOptions {
   readonly path: string;
   /** Whether the gateway is asked without that path. */
   readonly strips: boolean;
-  /** Whether the gateway is told the Host that the browser named (Caddy), or its own (nginx, as it is unconfigured). */
+  /** Whether the gateway gets the Host that the browser named (Caddy), or its own (nginx, as it is unconfigured). */
   readonly passesHost: boolean;
 }
 
 export interface ReverseProxy {
   /** Address of the gateway through the proxy, with the path. */
   readonly url: string;
-  /** Points the proxy at a gateway. The proxy comes first: a gateway must be told its public address. */
+  /** Points the proxy at a gateway. The proxy comes first: a gateway needs its public address at the start. */
   to(gatewayUrl: string): void;
   close(): void;
 }

@@ -24,7 +24,7 @@ async function openGuest(url: string): Promise<OpenPage> {
   return opened;
 }
 
-/** From the door of a link to what it shows, without a name. */
+/** Passes the welcome page of a share link without a name. */
 async function enterAsGuest(page: Page): Promise<void> {
   await page.getByTestId('guest-enter').click();
   await page.locator('[data-testid="guest"][data-link="open"]').waitFor();
@@ -52,7 +52,7 @@ it('a guest sees the session live and nothing else; the secret is gone from the 
 
   await gateway.client.session(session).write('echo seen-by-$((40+2))\r');
   await seeLine(page, 'seen-by-42');
-  // There is no list, and none of what it would be made of is asked for.
+  // There is no list, and its data is not requested.
   expect(await page.getByTestId('session').count()).toBe(0);
   const paths = new Set(requests.filter((one) => one.startsWith(gateway.url)).map((one) => new URL(one).pathname));
   expect([...paths].filter((path) => path.startsWith('/v1/')).sort()).toEqual(
@@ -159,7 +159,7 @@ it('what the page had not loaded yet when the gateway was killed comes once it i
   const requests = new Promise<void>((resolve) => {
     setRequested = resolve;
   });
-  // What draws terminals is asked for, and the gateway dies before it answers.
+  // The terminal code is requested, and the gateway dies before the answer.
   await page.route('**/assets/xterm-*', async (route) => {
     setRequested();
     await route.abort();

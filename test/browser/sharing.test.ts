@@ -1,4 +1,4 @@
-// Sharing on the page: the dialog makes links and looks after them, and guests in browsers of their own use them.
+// Sharing on the page: the dialog makes and manages links, and guests in other browsers use them.
 
 import type { Page } from 'playwright-core';
 import { beforeAll, expect, it } from 'vitest';
@@ -140,7 +140,7 @@ it('a guest of a conversation writes as itself, hears the answer, and has nothin
   requests.length = 0;
   await gateway.client.conversation(key).update({ title: 'Another name' });
   await page.getByTestId('conversation-title').getByText('Another name').waitFor();
-  // It was told of that; nobody asked for it.
+  // The event of the gateway changed it, without a request.
   expect(requests.filter((one) => one.endsWith(`/v1/conversations/${encodeURIComponent(key)}`))).toEqual([]);
   expect(complaints).toEqual([]);
 

@@ -1,4 +1,4 @@
-// The page of tokens in a real Chromium: who made which, and what is asked before one is revoked that has made others.
+// The page of tokens in a real Chromium: the maker of each token, and the confirmation before a token with dependents is revoked.
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';

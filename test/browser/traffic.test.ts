@@ -264,7 +264,7 @@ describe('the search', () => {
     await seeLine(page, 'deep 100000');
     await until('the mark is on that line', async () => (await lines(page)).indexOf('deep 100000') === 4);
     expect(await page.getByTestId('place').count()).toBe(1);
-    // What is on the screen is old: nobody types into that.
+    // The screen shows old output: input is disabled.
     expect(await page.locator('[data-testid="lease"]').getAttribute('data-lease')).toBe('none');
     await notice(page, 'place').getByRole('button').click();
     await page.locator('[data-testid="session-view"][data-phase="live"]').waitFor();

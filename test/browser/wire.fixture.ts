@@ -6,11 +6,11 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 export interface Wire {
   /** Where the gateway is reached through this wire. */
   readonly url: string;
-  /** Which gateway is at the other end. The wire comes first, because a gateway must be told the names that it is reached by. */
+  /** Which gateway is at the other end. The wire comes first, because a gateway needs the names of its addresses at the start. */
   to(gatewayUrl: string): void;
   /** Ends every connection and lets no new one in, as when an interface goes down. */
   cut(): void;
-  /** What is open carries nothing any more and nobody is told, as when a laptop sleeps. */
+  /** Stops all open connections without closing them, as when a laptop sleeps. */
   freeze(): void;
   /** New connections pass again. What was frozen stays so: the network has forgotten it. */
   mend(): void;

@@ -94,7 +94,7 @@ it('numbers read as people say them', () => {
   expect([5, 65, 3700].map(timeLeft)).toEqual(['5 s', '1 min 05 s', '1 h 1 min']);
   expect(usageText({ inputTokens: 1204, outputTokens: 8, costUsd: 0.5 })).toBe('1,204 tokens in, 8 out, $0.50');
   expect(usageText({})).toBeUndefined();
-  // As an older gateway tells what is no number in JSON.
+  // As an older gateway sends values that are no numbers in JSON.
   const odd = { inputTokens: null, outputTokens: 3, costUsd: null } as unknown as Usage;
   expect(usageText(odd)).toBe('3 out');
   expect(usageText({ inputTokens: -1, costUsd: 1e300 })).toBeUndefined();

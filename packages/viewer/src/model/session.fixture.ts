@@ -1,4 +1,4 @@
-// Sessions as the gateway tells of them, for tests. Knows no test.
+// Sessions as the gateway reports them, for tests.
 
 import type { ForeignInfo, SessionInfo } from '@binnacle/protocol';
 

@@ -5,7 +5,7 @@ import { CommandMarks, MOST_MARKS } from './command-marks.ts';
 const draw = async (terminal: Terminal, text: string): Promise<void> =>
   await new Promise<void>((resolve) => terminal.write(text, resolve));
 
-/** A terminal of ten rows, and what it told of its marks. */
+/** A terminal of ten rows, and its reports about marks. */
 function opened() {
   const terminal = new Terminal({ cols: 40, rows: 10, scrollback: 5000, allowProposedApi: true });
   const counts: number[] = [];

@@ -123,7 +123,7 @@ it('older output of pipes joins as well, with the stream of each line', async ()
   expect((await reach())?.state).toBe('there');
   expect((await reach())?.state).toBe('none');
   expect(rowsOf(terminal)).toEqual(numbered(0, 1500));
-  // Those that were drawn first were not told of here.
+  // The first lines were drawn without a stream.
   const marks = numbered(0, 1400).map((_, n) => streams.has(n));
   expect(marks).toEqual(marks.map((_, n) => isStderr(n)));
 });

@@ -124,7 +124,7 @@ export function bundles() {
     },
     {
       ...common,
-      input: { 'plugin-guest': join(server, 'src/plugins/runtime/plugin-runtime.ts') },
+      input: { 'plugin-runtime': join(server, 'src/plugins/runtime/plugin-runtime.ts') },
       // One file: it is all of the installation that a plugin's process can see.
       output: { ...output, entryFileNames: '[name].mjs', codeSplitting: false },
     },

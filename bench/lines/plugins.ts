@@ -29,13 +29,13 @@ export async function plugins(bench: Bench): Promise<readonly Row[]> {
   mkdirSync(dir, { recursive: true });
   writeFileSync(join(dir, 'plugin.mjs'), ENTRY);
   writeFileSync(join(dir, 'bare.mjs'), "process.stdout.write('ready'); setInterval(() => {}, 1000);");
-  const guest = resolve(process.env.BINNACLE_ROOT ?? '.', 'packages/server/dist/plugin-guest.mjs');
+  const runtimeScript = resolve(process.env.BINNACLE_ROOT ?? '.', 'packages/server/dist/plugin-runtime.mjs');
   const launch = async (id: string, on: Sandbox = sandbox): Promise<PluginHost> => {
     const host = new PluginHost({
       id,
       dir,
       entry: 'plugin.mjs',
-      runtimeScript: guest,
+      runtimeScript,
       sandbox: on,
       policy: { mayUseAnyHost: false, allowRestricted: true, trusted: false },
       limits: { callsPerSecond: CALLS_PER_SECOND, bytesPerSecond: PLUGIN_LIMITS.bytesPerSecond * 100 },

@@ -3,7 +3,7 @@
 
 import type { StopCode } from '../../packages/server/src/plugins/host/stop-reason.ts';
 
-/** Speaks for itself on the descriptor, past the guest. Waits for room as a blocking write would. */
+/** Speaks for itself on the descriptor, past the runtime. Waits for room as a blocking write would. */
 export const RAW = `
 import { writeSync } from 'node:fs';
 const raw = (bytes) => {

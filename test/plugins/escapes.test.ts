@@ -27,7 +27,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PLUGIN_LIMITS } from '../../packages/server/src/plugins/host/limits.ts';
 import { type Sandbox, sandboxCommand } from '../../packages/server/src/plugins/host/sandbox.ts';
 import { PROBES, type Probe } from './escapes.mjs';
-import { GUEST, Plugins, sandboxOf } from './plugin.fixture.ts';
+import { Plugins, RUNTIME_SCRIPT, sandboxOf } from './plugin.fixture.ts';
 
 const NODES = [process.execPath, ...(process.env.BINNACLE_PLUGIN_NODES ?? '').split(':').filter(Boolean)];
 const TABLE = process.env.BINNACLE_PLUGIN_TABLE;
@@ -260,7 +260,7 @@ async function throughBubblewrapAlone(outside: Outside, sandbox: Sandbox, dir: s
     level: 'sealed',
     dir,
     entry: 'plugin.mjs',
-    runtimeScript: GUEST,
+    runtimeScript: RUNTIME_SCRIPT,
     memoryBytes: PLUGIN_LIMITS.memoryBytes,
   } as const;
   const command = sandboxCommand(sandbox, inmate);

@@ -167,8 +167,8 @@ describe('plugin test', () => {
 
   it('has something in the place of all that a plugin can ask for', () => {
     expect(Object.keys(standIns([], () => undefined)).sort()).toEqual([...METHODS].sort());
-    const guest = readFileSync(join(REPO, 'packages/server/src/plugins/runtime/plugin-api.ts'), 'utf8');
-    const asked = new Set([...guest.matchAll(/\bask(?:<[^(]*>)?\(\s*'(\w+)'/g)].map(([, method]) => method));
+    const runtime = readFileSync(join(REPO, 'packages/server/src/plugins/runtime/plugin-api.ts'), 'utf8');
+    const asked = new Set([...runtime.matchAll(/\bask(?:<[^(]*>)?\(\s*'(\w+)'/g)].map(([, method]) => method));
     expect([...asked].sort()).toEqual([...METHODS].sort());
   });
 });

@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { rolldown } from 'rolldown';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../support/until.ts';
-import { GUEST, isAlive, Plugins, sandboxOf, treeOf } from './plugin.fixture.ts';
+import { isAlive, Plugins, RUNTIME_SCRIPT, sandboxOf, treeOf } from './plugin.fixture.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
@@ -58,7 +58,7 @@ describe('a stuck plugin whose gateway is killed', () => {
       id: level,
       dir: plugins.folder(level, { 'plugin.mjs': source }),
       entry: 'plugin.mjs',
-      runtimeScript: GUEST,
+      runtimeScript: RUNTIME_SCRIPT,
       policy: { mayUseAnyHost: false, allowRestricted: true, trusted: false },
       sandbox: wanted,
     };

@@ -8,7 +8,7 @@ import { PluginHost, type PluginHostOptions } from '../../packages/server/src/pl
 import { probeSandbox, type Sandbox } from '../../packages/server/src/plugins/host/sandbox.ts';
 import type { AfterStop, StopReason } from '../../packages/server/src/plugins/host/stop-reason.ts';
 
-export const GUEST = resolve(import.meta.dirname, '../../packages/server/dist/plugin-guest.mjs');
+export const RUNTIME_SCRIPT = resolve(import.meta.dirname, '../../packages/server/dist/plugin-runtime.mjs');
 
 export interface Stop {
   readonly reason: StopReason;
@@ -53,7 +53,7 @@ export class Plugins {
       entry: 'plugin.mjs',
       policy: { mayUseAnyHost: false, allowRestricted: true, trusted: false },
       sandbox: options.sandbox ?? (await sandboxOf()),
-      runtimeScript: GUEST,
+      runtimeScript: RUNTIME_SCRIPT,
       call: async (method, params) => ({ method, params }),
       ...given,
       id,

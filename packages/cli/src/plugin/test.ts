@@ -178,7 +178,7 @@ class PluginTest {
       config: manifest.config?.check(manifest.id, this.#config) ?? this.#config,
       policy: { ...policy, allowRestricted: true },
       sandbox: this.#sandbox,
-      runtimeScript: bundledProgram('plugin-guest.mjs'),
+      runtimeScript: bundledProgram('plugin-runtime.mjs'),
       call: async (method, params, signal) => {
         const power = powerNamed(powers, method);
         if (power === undefined)

@@ -231,7 +231,7 @@ export function withDefaults(options: GatewayOptions, dir: string) {
     logLevel: options.logLevel ?? 'warn',
     clocks: options.clocks ?? REAL_CLOCKS,
     hookScript: beside('hook.mjs'),
-    pluginScript: beside('plugin-guest.mjs'),
+    pluginScript: beside('plugin-runtime.mjs'),
     runnerScript: options.runnerScript ?? beside('runner.mjs'),
     searchScript: options.searchScript ?? beside('search-index.mjs'),
     screensScript: options.screensScript ?? beside('session-screens.mjs'),

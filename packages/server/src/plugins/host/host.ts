@@ -28,7 +28,7 @@ export interface PluginHostOptions {
   readonly config?: unknown;
   readonly policy: LevelPolicy;
   readonly sandbox: Sandbox;
-  /** Path of the script that runs in the plugin's process: dist/plugin-guest.mjs. */
+  /** Path of the script that runs in the plugin's process: dist/plugin-runtime.mjs. */
   readonly runtimeScript: string;
   readonly limits?: Partial<PluginLimits>;
   readonly call: Call;

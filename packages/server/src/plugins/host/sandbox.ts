@@ -44,7 +44,7 @@ const SOME_FLAGS = ['--permission', '--experimental-permission', '--no-experimen
 
 /** Folder of a sealed plugin inside the sandbox, which hides the real path. */
 const INSIDE_DIR = '/plugin';
-const INSIDE_RUNTIME = '/binnacle/plugin-guest.mjs';
+const INSIDE_RUNTIME = '/binnacle/plugin-runtime.mjs';
 
 export interface SandboxOptions {
   /** The Node that runs plugins. Default: the gateway's. */

@@ -3,7 +3,7 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import {
-  type Before,
+  type BeforeHook,
   commandsOf,
   findPage,
   Hooks,
@@ -95,7 +95,7 @@ async function callHook(called: CallTarget, offers: Offers, call: TestCall): Pro
   const logError = ({ err }: { readonly err?: unknown }): void =>
     called.fault(err instanceof Error ? err.message : String(err));
   try {
-    await new Hooks(offers, { warn: logError, error: logError } as Log).request(on as Before, event);
+    await new Hooks(offers, { warn: logError, error: logError } as Log).request(on as BeforeHook, event);
     return { veto: null };
   } catch (error) {
     if (!(error instanceof BinnacleError) || error.code !== 'vetoed') throw error;

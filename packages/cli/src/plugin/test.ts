@@ -24,7 +24,7 @@ import {
   requestedGrants,
   residentBytes,
   type Sandbox,
-  type Staged,
+  type StagedPlugin,
   thisMachine,
 } from '@binnacle/server/plugin-host';
 import type { PermissionName } from '@binnacle/server/plugin-manifest';
@@ -86,7 +86,7 @@ export async function testPlugin(folder: string, options: PluginTestOptions): Pr
 
 /** The test of a plugin in one process, from its start to its end. */
 class PluginTest {
-  readonly #staged: Staged;
+  readonly #staged: StagedPlugin;
   readonly #sandbox: Sandbox;
   readonly #real: readonly RealPower[];
   readonly #config: unknown;
@@ -95,7 +95,7 @@ class PluginTest {
   #offers: readonly Offer[] = [];
 
   constructor(
-    staged: Staged,
+    staged: StagedPlugin,
     sandbox: Sandbox,
     real: readonly RealPower[],
     config: unknown,

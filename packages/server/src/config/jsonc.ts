@@ -191,7 +191,7 @@ function membersOf(text: string, begin: number): ReadonlyMap<string | number, nu
   return members;
 }
 
-class Stop extends Error {}
+class StopVisit extends Error {}
 
 /** Returns undefined if the other parser finds no error. */
 function firstError(text: string): { readonly what: string; readonly place: SourceLocation } | undefined {
@@ -200,13 +200,13 @@ function firstError(text: string): { readonly what: string; readonly place: Sour
   const onError = (error: ParseErrorCode, _offset: number, _length: number, line: number, character: number): void => {
     found = { what: `This is not JSON: ${spelled(error)}.`, place: { line: line + 1, column: character + 1 } };
     // There may be as many more errors as characters.
-    throw new Stop();
+    throw new StopVisit();
   };
   try {
     visit(text, { onError }, { allowTrailingComma: true });
   } catch (cause) {
     if (cause instanceof RangeError) return { what: 'It is nested too deeply.', place: BEGIN };
-    if (!(cause instanceof Stop)) throw cause;
+    if (!(cause instanceof StopVisit)) throw cause;
   }
   return found;
 }

@@ -97,7 +97,7 @@ export class BuiltPage implements Page {
 }
 
 /** Payloads in sequence that become one entry. */
-interface Run {
+interface PayloadRun {
   readonly kind: EntryKind;
   readonly time: number;
   readonly offset: number;
@@ -112,7 +112,7 @@ interface Run {
 export class PageBuilder {
   readonly #from: Position;
   readonly #mergeMs: number;
-  readonly #runs: Run[];
+  readonly #runs: PayloadRun[];
   /** Payloads in order, as views of the blocks that were read. */
   readonly #parts: Uint8Array[];
   #place: number;

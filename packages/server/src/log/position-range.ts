@@ -3,7 +3,7 @@
 import { BinnacleError, type Epoch, type Position } from '@binnacle/protocol';
 import type { Head, Reading } from './log.ts';
 
-interface Bounds {
+interface LogBounds {
   readonly epoch: Epoch;
   readonly oldest: Head;
   readonly head: Head;
@@ -13,7 +13,7 @@ interface Bounds {
  * Returns the reading that needs no access to entries: `head`, or a gap by retention. Returns undefined if there are
  * entries to read. Throws `wrong_epoch`, `offset_ahead` or `bad_position`.
  */
-export function checkPosition(log: Bounds, at: Position): Reading | undefined {
+export function checkPosition(log: LogBounds, at: Position): Reading | undefined {
   const { epoch, head, oldest } = log;
   if (at.epoch !== epoch) throw new BinnacleError('wrong_epoch', { details: { epoch } });
   if (at.place > head.place || at.offset > head.offset) throw ahead(log);
@@ -28,14 +28,14 @@ export function checkPosition(log: Bounds, at: Position): Reading | undefined {
 }
 
 /** Throws `bad_offset`, `offset_ahead` or `gap` for an offset that cannot be read. */
-export function checkOffset(log: Bounds, offset: number): void {
+export function checkOffset(log: LogBounds, offset: number): void {
   if (!Number.isSafeInteger(offset) || offset < 0) throw new BinnacleError('bad_offset');
   if (offset > log.head.offset) throw ahead(log);
   if (offset < log.oldest.offset) throw new BinnacleError('gap', { details: offsets(log) });
 }
 
-const ahead = (log: Bounds): BinnacleError => new BinnacleError('offset_ahead', { details: offsets(log) });
-const offsets = ({ oldest, head }: Bounds): Record<string, unknown> => ({
+const ahead = (log: LogBounds): BinnacleError => new BinnacleError('offset_ahead', { details: offsets(log) });
+const offsets = ({ oldest, head }: LogBounds): Record<string, unknown> => ({
   oldestOffset: oldest.offset,
   headOffset: head.offset,
 });

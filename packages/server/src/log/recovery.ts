@@ -25,7 +25,7 @@ import {
 
 export type WrittenSegment = SegmentHeader;
 
-export interface Recovered {
+export interface RecoveredLog {
   readonly epoch: Epoch;
   readonly segments: WrittenSegment[];
   /** Descriptor of the last segment, open for writing. */
@@ -37,7 +37,7 @@ export interface Recovered {
 }
 
 /** Recovers the log in `dir`. Throws `log_damaged` without a segment, and if no header names the epoch. */
-export function recoverSegments(dir: string): Recovered {
+export function recoverSegments(dir: string): RecoveredLog {
   const bases = listSegments(dir);
   dropUnbegun(dir, bases);
   sweepIndexes(dir, bases);

@@ -3,7 +3,7 @@
 
 import type { BinnacleError, PluginInfo } from '@binnacle/protocol';
 import type { Gate } from './grant/gate.ts';
-import { needOf, type Offered, type OfferOf } from './offers/offers.ts';
+import { needOf, type OfferInForce, type OfferOf } from './offers/offers.ts';
 import type { StoredOffers } from './offers/stored-offers.ts';
 import { offersOf, problemOf } from './plugin-info.ts';
 
@@ -47,7 +47,7 @@ export class BrokenPlugin {
     };
   }
 
-  hooks(): Offered<OfferOf<'hook'>>[] {
+  hooks(): OfferInForce<OfferOf<'hook'>>[] {
     const { id, problem, gate, storedOffers, isEnabled } = this.#parts;
     if (!isEnabled()) return [];
     return storedOffers.read(undefined).flatMap((offer) => {

@@ -7,7 +7,7 @@ import { grantIn } from './grant/grants.ts';
 import { PERMISSION_NAMES } from './grant/permissions.ts';
 
 /** Decision whether the new plugin gets the data of the earlier one. */
-export type Inherit = 'all' | 'nothing';
+export type InheritanceDecision = 'all' | 'nothing';
 
 /**
  * Returns the inheritance; null if the plugin comes from the same folder, or nothing can be inherited. `from`: folder

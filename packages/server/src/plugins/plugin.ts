@@ -4,7 +4,7 @@ import { BinnacleError, type PluginGrantValue, type PluginInfo, type PluginState
 import type { Log } from '../base/logger.ts';
 import { type PluginSettings, policyOf } from '../config/plugin-settings.ts';
 import type { PluginAudit } from './audit.ts';
-import type { World } from './grant/calls.ts';
+import type { MachineFacts } from './grant/calls.ts';
 import { Gate } from './grant/gate.ts';
 import { type Grants, grantIn, NONE, spellGrant } from './grant/grants.ts';
 import { PERMISSION_NAMES, type PermissionName } from './grant/permissions.ts';
@@ -14,9 +14,9 @@ import type { PluginLimits } from './host/limits.ts';
 import type { Sandbox } from './host/sandbox.ts';
 import { type AfterStop, describeEnd, type StopReason } from './host/stop-reason.ts';
 import type { Installation } from './install/install-record.ts';
-import type { Staged } from './install/installation.ts';
+import type { StagedPlugin } from './install/installation.ts';
 import { readOffers } from './offers/offer-problems.ts';
-import { methodOf, needOf, type Offer, type Offered, type OfferKind, type OfferOf } from './offers/offers.ts';
+import { methodOf, needOf, type Offer, type OfferInForce, type OfferKind, type OfferOf } from './offers/offers.ts';
 import type { StoredOffers } from './offers/stored-offers.ts';
 import { offersOf, permissionsOf, problemOf, settingsOf } from './plugin-info.ts';
 import type { PluginLog } from './plugin-log.ts';
@@ -30,13 +30,13 @@ export interface PluginParts {
   readonly storedOffers: StoredOffers;
   readonly runtimeScript: string;
   readonly limits: Partial<PluginLimits>;
-  readonly world: World;
+  readonly world: MachineFacts;
   readonly audit: PluginAudit;
   readonly log: Log;
   powers(): Powers | undefined;
   sandbox(): Promise<Sandbox>;
   /** Copies the plugin into a stage. Throws `plugin_changed`, `unsafe_plugin`, `bad_manifest`, `consent_needed`. */
-  stage(): Promise<Staged>;
+  stage(): Promise<StagedPlugin>;
   /** Called after a change of the offers or of the state. */
   changed(): void;
 }
@@ -55,7 +55,7 @@ export class Plugin {
   #offers: readonly Offer[];
   #host: PluginHost | undefined;
   #level: Level | undefined;
-  #staged: Staged | undefined;
+  #staged: StagedPlugin | undefined;
   #problem: BinnacleError | undefined;
   /** Permissions with a denied call since their last grant or revocation. */
   readonly #denied = new Set<PermissionName>();
@@ -120,11 +120,11 @@ export class Plugin {
    * Returns the offers in force. Hooks count even while the plugin does not and may not run, so that those that fail
    * closed refuse.
    */
-  inForce<Kind extends OfferKind>(kind: Kind): Offered<OfferOf<Kind>>[] {
+  inForce<Kind extends OfferKind>(kind: Kind): OfferInForce<OfferOf<Kind>>[] {
     const state = this.#state;
     const runs = state === 'running' || state === 'starting' || state === 'waiting';
     if (!this.isEnabled || (kind !== 'hook' && !runs)) return [];
-    return this.#offers.flatMap((offer): Offered<OfferOf<Kind>>[] => {
+    return this.#offers.flatMap((offer): OfferInForce<OfferOf<Kind>>[] => {
       const { permission, args } = needOf(offer);
       if (offer.kind !== kind || !this.#gate.holds(permission, args)) return [];
       return [

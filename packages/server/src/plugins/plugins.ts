@@ -23,12 +23,12 @@ import { thisMachine } from './grant/world.ts';
 import { chooseLevel, type Level } from './host/isolation-level.ts';
 import type { PluginLimits } from './host/limits.ts';
 import { probeSandbox, type Sandbox } from './host/sandbox.ts';
-import { type Inherit, inheritanceOf, otherOrigin } from './inheritance.ts';
+import { type InheritanceDecision, inheritanceOf, otherOrigin } from './inheritance.ts';
 import { consentedIn, type Installation, needsConsent } from './install/install-record.ts';
 import { Installations } from './install/installation.ts';
 import { readManifestIn } from './install/manifest.ts';
 import type { InstallCaller } from './install/scan-limits.ts';
-import type { Offered, OfferKind, OfferOf, Offers } from './offers/offers.ts';
+import type { OfferInForce, OfferKind, OfferOf, Offers } from './offers/offers.ts';
 import { StoredOffers } from './offers/stored-offers.ts';
 import { Plugin } from './plugin.ts';
 import { permissionsOf, problemOf } from './plugin-info.ts';
@@ -62,7 +62,7 @@ export class Plugins implements Offers {
   readonly #logs = new Map<string, PluginLog>();
   readonly #listeners = new Set<() => void>();
   /** Offers in force by kind: a cache, because each key press looks for hooks. */
-  readonly #inForce = new Map<OfferKind, readonly Offered[]>();
+  readonly #inForce = new Map<OfferKind, readonly OfferInForce[]>();
   /** Serializes the actions of people on each plugin. */
   readonly #work = new Map<string, Promise<unknown>>();
   #sandbox: Promise<Sandbox> | undefined;
@@ -92,13 +92,13 @@ export class Plugins implements Offers {
     await Promise.all([...this.#plugins.values()].map((plugin) => plugin.start()));
   }
 
-  inForce<Kind extends OfferKind>(kind: Kind): readonly Offered<OfferOf<Kind>>[] {
+  inForce<Kind extends OfferKind>(kind: Kind): readonly OfferInForce<OfferOf<Kind>>[] {
     const known = this.#inForce.get(kind);
-    if (known !== undefined) return known as readonly Offered<OfferOf<Kind>>[];
+    if (known !== undefined) return known as readonly OfferInForce<OfferOf<Kind>>[];
     const ids = [...this.#plugins.keys()].sort();
-    const found: Offered<OfferOf<Kind>>[] = ids.flatMap((id) => this.#plugins.get(id)?.inForce(kind) ?? []);
+    const found: OfferInForce<OfferOf<Kind>>[] = ids.flatMap((id) => this.#plugins.get(id)?.inForce(kind) ?? []);
     if (kind === 'hook') {
-      for (const broken of this.#broken.values()) found.push(...(broken.hooks() as Offered<OfferOf<Kind>>[]));
+      for (const broken of this.#broken.values()) found.push(...(broken.hooks() as OfferInForce<OfferOf<Kind>>[]));
     }
     this.#inForce.set(kind, found);
     return found;
@@ -189,7 +189,7 @@ export class Plugins implements Offers {
     digest: string,
     caller: InstallCaller,
     grants: Readonly<Record<string, PluginGrantValue>> = {},
-    inherit?: Inherit,
+    inherit?: InheritanceDecision,
   ): Promise<PluginInfo> {
     const { by } = caller;
     const spelled = Object.entries(grants).map(([permission, value]) => spelledGrant(permission, value));

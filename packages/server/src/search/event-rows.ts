@@ -108,7 +108,7 @@ export class EventIndex {
 
   /** Lists events, newest first. */
   list(request: EventsRequest): Answers['events'] {
-    const where = new Where(request);
+    const where = new QueryConditions(request);
     const bySession = request.session_id !== undefined;
     if (request.session_id !== undefined)
       where.and('(l.id = ? OR l.foreign_id = ?)', request.session_id, request.session_id);
@@ -123,7 +123,7 @@ export class EventIndex {
       );
     }
     const logs = `SELECT l.n FROM logs l WHERE ${where.sql}`;
-    const events = new Where();
+    const events = new QueryConditions();
     events.and(`e.log IN (${logs})`, ...where.values);
     if (request.command !== undefined) {
       events.and('e.command IN (SELECT n FROM commands WHERE instr(folded, ?) > 0)', request.command.toLowerCase());
@@ -147,7 +147,7 @@ export class EventIndex {
 
   /** Sums events by hour, oldest hour first. */
   stats(request: StatsRequest): TrafficStats {
-    const where = new Where(request);
+    const where = new QueryConditions(request);
     if (request.source !== undefined) where.and(OF_SOURCE, request.source);
     if (request.since !== undefined) where.and('h.hour >= ?', Math.floor(request.since / HOUR_MS) * HOUR_MS);
     if (request.until !== undefined) where.and('h.hour < ?', request.until);
@@ -175,7 +175,7 @@ export class EventIndex {
 }
 
 /** Conditions of a query, beginning with the logs that the principal may see. */
-class Where {
+class QueryConditions {
   readonly values: SqlValue[] = [];
   readonly #parts: string[] = [];
 

@@ -16,7 +16,7 @@ const LAST_WINDOW = 262_144;
 const MAX_WINDOW_MS = 1000;
 const NO_BOUND = Number.MAX_SAFE_INTEGER;
 
-export interface Doc {
+export interface TextDocument {
   /** Output offset of its beginning. */
   readonly at: number;
   readonly bytes: number;
@@ -64,7 +64,7 @@ export class TextIndex {
   }
 
   /** Adds a document. Returns its id. */
-  add(log: number, doc: Doc): number {
+  add(log: number, doc: TextDocument): number {
     const id = this.#stamps.next(doc.time);
     this.#insert.run(id, log, doc.at, doc.bytes);
     this.#insertText.run(id, doc.text);
@@ -73,7 +73,7 @@ export class TextIndex {
   }
 
   /** Replaces a document that has grown. */
-  replace(id: number, doc: Doc): void {
+  replace(id: number, doc: TextDocument): void {
     this.#resize.run(doc.bytes, id);
     this.#removeText.run(id);
     this.#insertText.run(id, doc.text);

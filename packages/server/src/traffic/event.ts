@@ -87,7 +87,7 @@ const Event = Fields.refine(
     path: ['source'],
     message: `is "${OWN_SOURCE}", which stands for what runs here`,
   });
-type Raw = z.output<typeof Event>;
+type RawEvent = z.output<typeof Event>;
 
 /**
  * Checks the number of fields before the schema does: the schema reports every wrong field, which takes seconds for
@@ -161,7 +161,7 @@ export const Producer = z.strictObject({
   epoch: Count,
 });
 
-function markOf(event: Raw, now: number): EmittedEvent['mark'] {
+function markOf(event: RawEvent, now: number): EmittedEvent['mark'] {
   const { command, command_preview, response_preview, exit_code, signal, lost_bytes } = event;
   if (command !== undefined && Buffer.byteLength(command) > MAX_COMMAND_BYTES) {
     throw tooLarge('command', MAX_COMMAND_BYTES);
@@ -179,7 +179,7 @@ function markOf(event: Raw, now: number): EmittedEvent['mark'] {
   };
 }
 
-function outputOf({ response, response_base64 }: Raw): Uint8Array {
+function outputOf({ response, response_base64 }: RawEvent): Uint8Array {
   if (response_base64 !== undefined) {
     if (response_base64.length > Math.ceil(MAX_ENTRY_BYTES / 3) * 4) throw tooLarge('response_base64', MAX_ENTRY_BYTES);
     // Node skips characters that are not base64; the result would be output that was never sent.

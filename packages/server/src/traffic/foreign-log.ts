@@ -104,7 +104,7 @@ export class ForeignLog {
 
   /** Appends the new ones among a session's events, in order, with one write. They are written when it returns. */
   take(events: readonly EmittedEvent[], producer: TrafficProducer | undefined, now: number): readonly EventOutcome[] {
-    const draft = new Draft(this.#progress, this.#end, producer);
+    const draft = new EventDraft(this.#progress, this.#end, producer);
     const outcomes = events.map((event) => draft.take(event));
     if (draft.entries.length === 0) return outcomes;
     let head: Head;
@@ -210,7 +210,7 @@ function hasBegun(path: string): boolean {
 }
 
 /** The changes of a group of events to the log, before they are written. */
-class Draft {
+class EventDraft {
   readonly entries: NewEntry[] = [];
   readonly #producer: TrafficProducer | undefined;
   #progress: ForeignProgress;

@@ -5,8 +5,8 @@ import { posix } from 'node:path';
 import { z } from 'zod';
 import {
   ALL_KEYS,
+  type ConfigAccess,
   canBeOpened,
-  type Doing,
   type KeyPath,
   opensKey,
   opensSome,
@@ -31,7 +31,7 @@ import {
 import { canonicalProgram, readProgramItem } from './programs.ts';
 
 /** Facts about the machine that a rule needs. */
-export interface World {
+export interface MachineFacts {
   /** Returns the file that a bare name starts; undefined if there is none. See `programFinder`. */
   find(name: string): string | undefined;
   /** Returns all addresses of this machine, in the form of `canonicalAddress`. */
@@ -51,12 +51,12 @@ export interface Rule<Call> {
   /** True if the permission is granted as a whole or not at all. */
   readonly isWhole: boolean;
   /** Resolves once what is both judged and executed. */
-  settle?(call: Call, world: World): Call;
+  settle?(call: Call, world: MachineFacts): Call;
   /** Returns the subject of a call for the audit, never its content. */
   target(call: Call): string;
-  opens(grant: OpenGrant, call: Call, world: World): boolean;
+  opens(grant: OpenGrant, call: Call, world: MachineFacts): boolean;
   /** Returns the item that a grant would need. */
-  opener(call: Call, world: World): Opener;
+  opener(call: Call, world: MachineFacts): Opener;
 }
 
 export interface RunCall {
@@ -279,15 +279,15 @@ function wholeRule<Call>(args: z.ZodType<Call>, about: readonly string[], target
  * Returns true if an item and a call name the same program: by its name, or by the file that the name starts. Two names
  * of one file are different programs.
  */
-function isSameProgram(item: string, { program, file }: RunCall, world: World): boolean {
+function isSameProgram(item: string, { program, file }: RunCall, world: MachineFacts): boolean {
   return item === program || (file !== '' && fileOf(item, world) === file);
 }
 
-const fileOf = (program: string, world: World): string | undefined =>
+const fileOf = (program: string, world: MachineFacts): string | undefined =>
   program.includes('/') ? program : world.find(program);
 
 /** Returns the items of a grant. A whole grant becomes an item, so that there is only one way to judge. */
-export function keysOf(grant: OpenGrant, doing: Doing): KeyPath[] {
+export function keysOf(grant: OpenGrant, doing: ConfigAccess): KeyPath[] {
   const items = grant.kind === 'all' ? [ALL_KEYS] : grant.items;
   return items.map((item) => readKeyItem(item, doing)).filter((path) => typeof path !== 'string');
 }
@@ -297,7 +297,7 @@ export function hostsOf(grant: OpenGrant): HostItem[] {
   return items.map(readHostItem).filter((item) => typeof item !== 'string');
 }
 
-function keyOpener(path: KeyPath, doing: Doing): Opener {
+function keyOpener(path: KeyPath, doing: ConfigAccess): Opener {
   if (doing === 'read' && opensSome([[]], path)) return { item: spellKeyItem(path) };
   return canBeOpened(path, doing)
     ? { item: spellKeyItem(path) }

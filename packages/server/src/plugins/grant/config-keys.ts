@@ -6,7 +6,7 @@
  * grant.
  */
 type Access = 'plain' | 'named' | 'never';
-export type Doing = 'read' | 'write';
+export type ConfigAccess = 'read' | 'write';
 
 export type KeyPath = readonly string[];
 
@@ -83,7 +83,7 @@ export function readKey(key: string | readonly string[]): KeyPath | undefined {
  * Parses an item of a grant: a key, with `*` for any one name, or `*` alone. Returns a reason if the item opens
  * nothing.
  */
-export function readKeyItem(item: string, doing: Doing): KeyPath | string {
+export function readKeyItem(item: string, doing: ConfigAccess): KeyPath | string {
   const path = item === ALL_KEYS ? [] : item.split('.');
   const isSpelled = path.every((name) => name === '*' || (SEGMENT.test(name) && !CLOSED.has(name)));
   if (!isSpelled || path.length > MAX_SEGMENTS) return 'a key is written agents.entries.main.model, * for any one name';
@@ -97,13 +97,13 @@ export const spellKeyItem = (path: KeyPath): string => (path.length === 0 ? ALL_
  * Returns whether items open a path. Writing: exactly one key of the table, because a key above may contain closed
  * keys. Reading: a key of the table, or a path below it.
  */
-export function opensKey(items: readonly KeyPath[], path: KeyPath, doing: Doing): boolean {
+export function opensKey(items: readonly KeyPath[], path: KeyPath, doing: ConfigAccess): boolean {
   const key = rowOf(path, doing);
   return key !== undefined && items.some((item) => isPrefix(item, path) && opensRow(item, key, doing));
 }
 
 /** Returns whether any grant can open the key; false for keys outside the table. */
-export function canBeOpened(path: KeyPath, doing: Doing): boolean {
+export function canBeOpened(path: KeyPath, doing: ConfigAccess): boolean {
   return (rowOf(path, doing)?.[doing] ?? 'never') !== 'never';
 }
 
@@ -114,7 +114,7 @@ export const opensSome = (items: readonly KeyPath[], path: KeyPath): boolean =>
   );
 
 /** Returns whether `granted` includes all of `requested`. */
-export function coversKey(granted: KeyPath, requested: KeyPath, doing: Doing): boolean {
+export function coversKey(granted: KeyPath, requested: KeyPath, doing: ConfigAccess): boolean {
   if (!isPrefix(granted, requested)) return false;
   const keys = CONFIG_KEYS.filter((key) => opensRow(requested, key, doing));
   return keys.every((key) => opensRow(granted, key, doing));
@@ -133,10 +133,10 @@ export function pickOpen(value: unknown, path: KeyPath, items: readonly KeyPath[
   return Array.isArray(value) ? entries.map(([, inner]) => inner) : Object.fromEntries(entries);
 }
 
-const rowOf = (path: KeyPath, doing: Doing): KeyRow | undefined =>
+const rowOf = (path: KeyPath, doing: ConfigAccess): KeyRow | undefined =>
   CONFIG_KEYS.find((key) => isPrefix(key.path, path) && (doing === 'read' || key.path.length === path.length));
 
-function opensRow(item: KeyPath, key: KeyRow, doing: Doing): boolean {
+function opensRow(item: KeyPath, key: KeyRow, doing: ConfigAccess): boolean {
   if (key[doing] === 'never' || !meets(item, key.path)) return false;
   // Nothing below a key is written on its own, so an item there would open nothing.
   if (doing === 'write' && item.length > key.path.length) return false;

@@ -1,7 +1,7 @@
 // A gate with a small world of its own, and what comes out of it.
 
 import { BinnacleError } from '@binnacle/protocol';
-import type { World } from './calls.ts';
+import type { MachineFacts } from './calls.ts';
 import { type Decision, Gate } from './gate.ts';
 import { readGrants } from './grants.ts';
 import type { PermissionName } from './permissions.ts';
@@ -16,7 +16,7 @@ export const PROGRAMS: Readonly<Record<string, string>> = {
 };
 
 /** 198.41.0.4 is a public address of this machine. */
-export const WORLD: World = {
+export const WORLD: MachineFacts = {
   find: (name) => (Object.hasOwn(PROGRAMS, name) ? PROGRAMS[name] : undefined),
   own: () => new Set(['198.41.0.4', '2620:fe::fe']),
 };

@@ -4,7 +4,16 @@
 import { BinnacleError } from '@binnacle/protocol';
 import { canonicalAddress, kindOfAddress } from '../../base/addresses.ts';
 import { hasTooMany, onlyArguments, reasonIn, TOO_MANY } from './arguments.ts';
-import { type CallOf, hostOpener, hostsOf, keysOf, type Opener, type RunCall, ruleOf, type World } from './calls.ts';
+import {
+  type CallOf,
+  hostOpener,
+  hostsOf,
+  keysOf,
+  type MachineFacts,
+  type Opener,
+  type RunCall,
+  ruleOf,
+} from './calls.ts';
 import { type KeyPath, pickOpen } from './config-keys.ts';
 import { denied, neverGranted } from './denial.ts';
 import type { Fetch } from './fetch-call.ts';
@@ -23,7 +32,7 @@ export interface Decision {
 export interface GateParts {
   readonly plugin: string;
   readonly grants: Grants;
-  readonly world: World;
+  readonly world: MachineFacts;
   audit(decision: Decision): void;
 }
 
@@ -31,7 +40,7 @@ const MAX_TARGET = 200;
 
 export class Gate {
   readonly plugin: string;
-  readonly #world: World;
+  readonly #world: MachineFacts;
   readonly #audit: (decision: Decision) => void;
   #grants: Grants;
 

@@ -2,7 +2,7 @@
 // that nothing can be required that cannot be granted.
 
 import { z } from 'zod';
-import { ALL_KEYS, coversKey, type Doing, type KeyPath, readKeyItem, spellKeyItem } from './config-keys.ts';
+import { ALL_KEYS, type ConfigAccess, coversKey, type KeyPath, readKeyItem, spellKeyItem } from './config-keys.ts';
 import { coversHost, type HostItem, readHostItem, spellHostItem } from './hosts.ts';
 import { readProgramItem } from './programs.ts';
 
@@ -45,13 +45,13 @@ export type HookName = (typeof HOOKS)[number];
 export const MAX_ITEMS = 200;
 const MAX_ITEM_CHARS = 512;
 
-type Read = (text: string) => { readonly item: string } | string;
+type ReadItem = (text: string) => { readonly item: string } | string;
 
 function narrowing(
   key: Narrowing['key'],
   items: string,
   example: string,
-  read: Read,
+  read: ReadItem,
   more: Partial<Pick<Narrowing, 'all' | 'covers'>> = {},
 ): Narrowing {
   const item = z
@@ -84,7 +84,7 @@ const named = (items: string, example: string, pattern: RegExp, closed: readonly
     return closed.includes(text) ? 'that name is taken' : { item: text };
   });
 
-const keys = (doing: Doing, example: string): Narrowing =>
+const keys = (doing: ConfigAccess, example: string): Narrowing =>
   narrowing(
     'keys',
     `keys of the config file, with what is below them; \`*\` stands for any one name, and alone for what \`true\` opens`,
@@ -97,7 +97,7 @@ const keys = (doing: Doing, example: string): Narrowing =>
   );
 
 /** Parses an item that the schema above made, and that is therefore valid. */
-function keyOf(item: string, doing: Doing): KeyPath {
+function keyOf(item: string, doing: ConfigAccess): KeyPath {
   const read = readKeyItem(item, doing);
   return typeof read === 'string' ? ['-'] : read;
 }

@@ -11,14 +11,14 @@ import type { LevelPolicy } from '../../config/plugin-settings.ts';
 export type Level = 'sealed' | 'restricted' | 'trusted';
 
 /** The part of the findings of `probeSandbox` (packages/server/src/plugins/host/sandbox.ts) that decides the level. */
-export interface Walls {
+export interface IsolationFindings {
   readonly bwrap: { readonly works: true } | { readonly works: false; readonly why: string };
   /** True if Node's flags alone close the network. */
   readonly closesNetwork: boolean;
 }
 
 /** Chooses the level. Throws `plugin_refused`, which names the setting that would let the plugin load. */
-export function chooseLevel(id: string, policy: LevelPolicy, walls: Walls): Level {
+export function chooseLevel(id: string, policy: LevelPolicy, walls: IsolationFindings): Level {
   if (policy.trusted) return 'trusted';
   if (walls.bwrap.works) return 'sealed';
   if (walls.closesNetwork || policy.mayUseAnyHost || policy.allowRestricted) return 'restricted';

@@ -13,12 +13,12 @@ import { isPluginId } from '../../config/plugin-id.ts';
 import { checkInstall, copyInstall, type Installation, InstallRecordShape, recordInstall } from './install-record.ts';
 import type { Manifest } from './manifest.ts';
 import { type FolderScan, type InstallCaller, type ScanBounds, ScanQueue } from './scan-limits.ts';
-import { type Built, buildFrom, type StripTypes } from './source.ts';
+import { type BuiltPlugin, buildFrom, type StripTypes } from './source.ts';
 import { type TypeScripts, withoutTypes } from './type-stripping.ts';
 import { loadedName } from './typescript.ts';
 
 /** A copy from which a plugin is loaded. */
-export interface Staged {
+export interface StagedPlugin {
   /** Real path of a private folder in which everything was checked. */
   readonly dir: string;
   /** Path within `dir`: the entry of the manifest in the form that Node can load. */
@@ -70,7 +70,7 @@ export class Installations {
    * Previews an installation. Throws the errors of `install`, so that no person is asked about a plugin that cannot be
    * installed.
    */
-  async preview(source: string, caller: InstallCaller = NO_CALLER): Promise<Built> {
+  async preview(source: string, caller: InstallCaller = NO_CALLER): Promise<BuiltPlugin> {
     return await this.#built(source, caller, async (built, dir, scan) => {
       await recordInstall(dir, built.manifest, 0, { scan });
       return built;
@@ -124,7 +124,7 @@ export class Installations {
    * Makes a new copy, checked during the copy. Throws `plugin_not_found`, `plugin_changed`, `unsafe_plugin`,
    * `consent_needed` …
    */
-  async stage(id: string): Promise<Staged> {
+  async stage(id: string): Promise<StagedPlugin> {
     await this.#sweep();
     return await this.#serially(id, async () => {
       const stored = await this.#readRecord(id);
@@ -144,7 +144,7 @@ export class Installations {
   async #built<T>(
     source: string,
     caller: InstallCaller,
-    use: (built: Built, dir: string, scan: FolderScan) => Promise<T>,
+    use: (built: BuiltPlugin, dir: string, scan: FolderScan) => Promise<T>,
   ): Promise<T> {
     return await this.#scans.run(source, caller, async (scan) => {
       await this.#sweep();

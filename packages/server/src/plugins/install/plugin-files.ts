@@ -113,10 +113,10 @@ async function namesIn(dir: string, scan: FolderScan | undefined): Promise<strin
   return (await entriesIn(dir, scan)).map(({ name }) => name);
 }
 
-type Each = (path: string, bytes: Uint8Array | undefined) => Promise<void> | void;
+type VisitFile = (path: string, bytes: Uint8Array | undefined) => Promise<void> | void;
 
 const writeBelow =
-  (to: string): Each =>
+  (to: string): VisitFile =>
   async (path, bytes) => {
     if (bytes === undefined) await mkdir(join(to, path), { mode: 0o700 });
     else await writeFile(join(to, path), bytes, { mode: 0o400, flag: 'wx' });
@@ -125,7 +125,7 @@ const writeBelow =
 async function readEach(
   root: string,
   bounds: FileBounds,
-  each: Each,
+  each: VisitFile,
   {
     leavesOut = () => false,
     scan,

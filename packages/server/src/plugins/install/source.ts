@@ -17,7 +17,7 @@ const SCOPE = /^@[^/]+/;
 /** Path of a package, or of the folder of a scope. */
 const PACKAGE = /^node_modules\/((?:@[^/]+\/)?[^/]+)/;
 
-export interface Built {
+export interface BuiltPlugin {
   readonly manifest: Manifest;
   /** Hash over all files that were read. */
   readonly digest: string;
@@ -30,7 +30,7 @@ export type StripTypes = (dir: string, paths: readonly string[]) => Promise<void
  * Builds into the new folder `to`; the caller removes it, also after an error. Throws `unsafe_plugin`, `bad_manifest`,
  * the errors of `strip`, and the error that aborts `scan`.
  */
-export async function buildFrom(source: string, to: string, strip: StripTypes, scan: FolderScan): Promise<Built> {
+export async function buildFrom(source: string, to: string, strip: StripTypes, scan: FolderScan): Promise<BuiltPlugin> {
   await findManifest(source);
   const packages = await packagesOf(source, scan);
   const files = await copySource(source, to, { leavesOut: (path) => isLeftOut(path, packages), scan });

@@ -5,14 +5,14 @@ import { Effects } from '../../conversations/agents/effects.ts';
 import type { AgentSettings, LocalTurn } from '../../conversations/drivers/driver.ts';
 import { gateOf, refusalOf } from '../grant/gate.fixture.ts';
 import { AgentDrivers } from './agent-drivers.ts';
-import type { Offered, OfferKind, Offers } from './offers.ts';
+import type { OfferInForce, OfferKind, Offers } from './offers.ts';
 
 /** Two plugins with a driver each; their turns end on request. */
 function world() {
   const begun: { turn: string; history: unknown[]; text: string; agent: object }[] = [];
   const others: { method: string; params: unknown }[] = [];
   const ends: ((answer: unknown) => void)[] = [];
-  const offered = (plugin: string): Offered => ({
+  const offered = (plugin: string): OfferInForce => ({
     plugin,
     offer: { kind: 'driver', name: 'bot' },
     invoke: (params) => {

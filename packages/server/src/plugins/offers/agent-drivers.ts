@@ -10,7 +10,7 @@ import { DRIVER_NAME } from '../grant/permissions.ts';
 import { parsed } from '../powers/parse.ts';
 import type { PluginCaller, PowersOf } from '../powers/powers.ts';
 import { unlessAborted } from './conversation-hooks.ts';
-import type { Offered, OfferOf, Offers } from './offers.ts';
+import type { OfferInForce, OfferOf, Offers } from './offers.ts';
 
 /** Maximum time of a turn. A run has its own time limit of at most a day. */
 const TURN_MS = 25 * 3600_000;
@@ -97,7 +97,7 @@ export class AgentDrivers {
     }
   }
 
-  #find(name: string): Offered<OfferOf<'driver'>> {
+  #find(name: string): OfferInForce<OfferOf<'driver'>> {
     const [plugin, driver] = name.split('/', 2);
     const found = this.#offers.inForce('driver').find((one) => one.plugin === plugin && one.offer.name === driver);
     if (found !== undefined) return found;
@@ -155,7 +155,7 @@ function paramsOf(id: string, { id: agent, model, instructions }: AgentSettings,
 
 const jsonBytes = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
 
-function noText(name: string, { plugin, note }: Offered<OfferOf<'driver'>>): BinnacleError {
+function noText(name: string, { plugin, note }: OfferInForce<OfferOf<'driver'>>): BinnacleError {
   const message = `What the driver "${name}" answers is no text.`;
   note(message);
   return new BinnacleError('plugin_failed', { message, details: { plugin } });

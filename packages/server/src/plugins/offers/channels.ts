@@ -11,7 +11,7 @@ import { parsed } from '../powers/parse.ts';
 import type { PowersOf } from '../powers/powers.ts';
 import { PluginRateLimit } from '../powers/rate-limit.ts';
 import { unlessAborted } from './conversation-hooks.ts';
-import type { Offered, OfferOf, Offers } from './offers.ts';
+import type { OfferInForce, OfferOf, Offers } from './offers.ts';
 
 const REPLY_MS = 15_000;
 /** Maximum inbound messages per second and plugin. Each is written to the disk, and wakes an agent. */
@@ -85,7 +85,7 @@ export class PluginChannels {
     return 'taken';
   }
 
-  #find(plugin: string, channel: string): Offered<OfferOf<'channel'>> | undefined {
+  #find(plugin: string, channel: string): OfferInForce<OfferOf<'channel'>> | undefined {
     return this.#offers.inForce('channel').find((one) => one.plugin === plugin && one.offer.name === channel);
   }
 }

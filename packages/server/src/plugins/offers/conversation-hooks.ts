@@ -7,8 +7,8 @@ import type { ChatCommand, ChatCommands } from '../../conversations/agents/chat-
 import type { Conversation } from '../../conversations/conversation.ts';
 import type { ConversationListener } from '../../conversations/conversations.ts';
 import type { InboundGuard, InboundRequest } from '../../conversations/inbound.ts';
-import type { Before, Hooks } from './hooks.ts';
-import type { Offered, OfferOf, Offers } from './offers.ts';
+import type { BeforeHook, Hooks } from './hooks.ts';
+import type { OfferInForce, OfferOf, Offers } from './offers.ts';
 
 const COMMAND_MS = 60_000;
 const MAX_COMMAND_ANSWER = 64 * 1024;
@@ -57,7 +57,7 @@ export class ConversationGuard implements AgentGuard, InboundGuard {
     if (this.#hooks.has('afterInbound')) this.#hooks.notify('afterInbound', event);
   }
 
-  #ask(on: Before, event: object): Promise<void> | undefined {
+  #ask(on: BeforeHook, event: object): Promise<void> | undefined {
     if (!this.#hooks.has(on)) return undefined;
     return this.#isOpen ? this.#hooks.request(on, event) : this.#opened.then(() => this.#hooks.request(on, event));
   }
@@ -140,7 +140,7 @@ export const commandsOf =
   () =>
     offers.inForce('command').map(commandOf);
 
-function commandOf(offered: Offered<OfferOf<'command'>>): ChatCommand {
+function commandOf(offered: OfferInForce<OfferOf<'command'>>): ChatCommand {
   const { plugin, offer } = offered;
   const { name, description } = offer;
   return {

@@ -3,13 +3,13 @@ import { describe, expect, test } from 'vitest';
 import type { Log } from '../../base/logger.ts';
 import { Hooks } from './hooks.ts';
 import { LogThrottle } from './log-throttle.ts';
-import type { Offered, OfferOf, Offers } from './offers.ts';
+import type { OfferInForce, OfferOf, Offers } from './offers.ts';
 
 /** One hook before input, that answers so. */
 function hooksOf(answer: () => Promise<unknown>, onFailure: 'open' | 'closed' = 'open', plugins = ['chatty']) {
   const lines: string[] = [];
   const log = { warn: (facts: object, text: string) => void lines.push(JSON.stringify({ ...facts, text })) };
-  const hook = (plugin: string): Offered<OfferOf<'hook'>> => ({
+  const hook = (plugin: string): OfferInForce<OfferOf<'hook'>> => ({
     plugin,
     offer: { kind: 'hook', on: 'beforeInput', onFailure, deadlineMs: 1000 },
     invoke: answer,

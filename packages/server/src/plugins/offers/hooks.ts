@@ -5,11 +5,11 @@ import { z } from 'zod';
 import type { Log } from '../../base/logger.ts';
 import type { HookName } from '../grant/permissions.ts';
 import { briefly, LogThrottle } from './log-throttle.ts';
-import type { Offered, OfferOf, Offers } from './offers.ts';
+import type { OfferInForce, OfferOf, Offers } from './offers.ts';
 
-type Hook = Offered<OfferOf<'hook'>>;
-export type Before = Extract<HookName, `before${string}`>;
-export type After = Exclude<HookName, Before>;
+type Hook = OfferInForce<OfferOf<'hook'>>;
+export type BeforeHook = Extract<HookName, `before${string}`>;
+export type AfterHook = Exclude<HookName, BeforeHook>;
 
 const MAX_REASON = 1000;
 const Answer = z.union([z.null(), z.undefined(), z.strictObject({ veto: z.string() })]);
@@ -33,14 +33,14 @@ export class Hooks {
    * Calls the hooks before an event. Settles when all have answered. Rejects with `vetoed`: the reason of the first
    * hook that refuses, or that fails and is configured to refuse then.
    */
-  async request(on: Before, event: object): Promise<void> {
+  async request(on: BeforeHook, event: object): Promise<void> {
     const verdicts = await Promise.all(this.#hooks(on).map((hook) => this.#verdict(hook, event)));
     const veto = verdicts.find((one) => one !== undefined);
     if (veto !== undefined) throw veto;
   }
 
   /** Notifies the hooks after an event, without waiting for them. */
-  notify(on: After, event: object): void {
+  notify(on: AfterHook, event: object): void {
     for (const hook of this.#hooks(on)) {
       hook.invoke(event, hook.offer.deadlineMs).catch((error: unknown) => this.#failed(hook, error));
     }

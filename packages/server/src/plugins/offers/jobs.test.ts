@@ -2,7 +2,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import type { Log } from '../../base/logger.ts';
 import { type Clock, REAL_CLOCK } from '../host/supervision.ts';
 import { Jobs } from './jobs.ts';
-import type { Offered, OfferOf, Offers } from './offers.ts';
+import type { OfferInForce, OfferOf, Offers } from './offers.ts';
 
 const MINUTE = 60_000;
 
@@ -45,7 +45,7 @@ const settled = () => new Promise((resolve) => setImmediate(resolve));
 function make(clock: Clock) {
   const listeners = new Set<() => void>();
   const warned: object[] = [];
-  let inForce: Offered<OfferOf<'job'>>[] = [];
+  let inForce: OfferInForce<OfferOf<'job'>>[] = [];
   const offers: Offers = {
     // Only jobs are requested here.
     inForce: <Kind>(kind: Kind) => (kind === 'job' ? inForce : []) as never,

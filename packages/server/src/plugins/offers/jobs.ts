@@ -3,7 +3,7 @@
 import type { Log } from '../../base/logger.ts';
 import type { Clock } from '../host/supervision.ts';
 import { briefly, LogThrottle } from './log-throttle.ts';
-import type { Offered, OfferOf, Offers } from './offers.ts';
+import type { OfferInForce, OfferOf, Offers } from './offers.ts';
 
 const RUN_MS = 60_000;
 /** Maximum delay of a timer in Node, which is shorter than the longest interval. */
@@ -96,4 +96,4 @@ export class Jobs {
 }
 
 /** Returns the key of a job. Neither part contains a space. */
-const keyOf = ({ plugin, offer }: Offered<OfferOf<'job'>>): string => `${plugin} ${offer.name}`;
+const keyOf = ({ plugin, offer }: OfferInForce<OfferOf<'job'>>): string => `${plugin} ${offer.name}`;

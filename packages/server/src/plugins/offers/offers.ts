@@ -128,7 +128,7 @@ export function needOf(offer: Offer): { readonly permission: PermissionName; rea
 }
 
 /** An offer in force, as its users see it. */
-export interface Offered<One extends Offer = Offer> {
+export interface OfferInForce<One extends Offer = Offer> {
   readonly plugin: string;
   readonly offer: One;
   /**
@@ -148,7 +148,7 @@ export interface Offers {
    * Returns the granted offers of enabled plugins, in the order of their ids. Includes the last offers of plugins that
    * are down at the moment: calls of those reject.
    */
-  inForce<Kind extends OfferKind>(kind: Kind): readonly Offered<OfferOf<Kind>>[];
+  inForce<Kind extends OfferKind>(kind: Kind): readonly OfferInForce<OfferOf<Kind>>[];
   /** Listens to changes of the offers in force. Returns the function that ends the listening. */
   onChange(listener: () => void): () => void;
 }

@@ -46,7 +46,7 @@ export function faultOfToolSchema(schema: Json): string | undefined {
 export function checkToolInput(schema: Json, input: unknown): Json {
   const tooDeep = depthOf(input) > MAX_INPUT_DEPTH;
   const read = tooDeep ? wrong('', `nested deeper than ${MAX_INPUT_DEPTH}`) : readValue(schema, input ?? {}, '');
-  if (read instanceof Wrong) {
+  if (read instanceof InvalidInput) {
     throw new BinnacleError('bad_request', {
       message: `${read.at === '' ? 'The arguments' : `"${read.at}"`}: ${read.why}.`,
       hint: 'tools/list tells what the tool takes.',
@@ -88,7 +88,7 @@ function faultOf(schema: unknown, at: string, depth: number): string | undefined
     return `${at}.required: a list of names that are in properties`;
   if (schema.default === undefined) return undefined;
   const read = readValue(schema, schema.default, '');
-  return read instanceof Wrong ? `${at}.default: ${read.why}` : undefined;
+  return read instanceof InvalidInput ? `${at}.default: ${read.why}` : undefined;
 }
 
 function faultOfProperties(properties: unknown, at: string, depth: number): string | undefined {
@@ -104,7 +104,7 @@ function faultOfProperties(properties: unknown, at: string, depth: number): stri
   return undefined;
 }
 
-class Wrong {
+class InvalidInput {
   readonly at: string;
   readonly why: string;
 
@@ -113,7 +113,7 @@ class Wrong {
     this.why = why;
   }
 }
-const wrong = (at: string, why: string): Wrong => new Wrong(at, why);
+const wrong = (at: string, why: string): InvalidInput => new InvalidInput(at, why);
 
 /**
  * Validates a value, up to the first error. Parts without a schema are accepted as they are: their depth was checked
@@ -137,7 +137,7 @@ function readItems({ items }: Json, list: readonly unknown[], at: string): unkno
   const read: unknown[] = [];
   for (const [index, item] of list.entries()) {
     const one = readValue(items, item, at === '' ? String(index) : `${at}.${index}`);
-    if (one instanceof Wrong) return one;
+    if (one instanceof InvalidInput) return one;
     read.push(one);
   }
   return read;
@@ -159,7 +159,7 @@ function readProperties(schema: Json, object: Json, at: string): unknown {
     // A null for an optional field means that the field is absent.
     if (value === null && !required.includes(name)) continue;
     const one = readValue(inner, value, path(name));
-    if (one instanceof Wrong) return one;
+    if (one instanceof InvalidInput) return one;
     read.set(name, one);
   }
   for (const [name, inner] of Object.entries(properties)) {

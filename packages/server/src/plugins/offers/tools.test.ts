@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { isPluginId } from '../../config/plugin-id.ts';
 import { TOOL_NAME } from '../grant/permissions.ts';
-import type { Offered, OfferOf, Offers } from './offers.ts';
+import type { OfferInForce, OfferOf, Offers } from './offers.ts';
 import { PluginTools, toolNameOf } from './tools.ts';
 
 const id = fc.stringMatching(/^[a-z][a-z0-9]{0,3}(?:-[a-z0-9]{1,40}){0,2}$/).filter(isPluginId);
@@ -43,7 +43,7 @@ test('bash is no id of a plugin', () => {
 
 function make(answer: unknown) {
   const invoked: unknown[][] = [];
-  const offered: Offered<OfferOf<'tool'>> = {
+  const offered: OfferInForce<OfferOf<'tool'>> = {
     plugin: 'p',
     offer: { kind: 'tool', name: 't', description: 'x', input: { type: 'object' }, readOnly: false },
     invoke: async (...args) => {

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
-import type { Offered, OfferOf, Offers } from './offers.ts';
+import type { OfferInForce, OfferOf, Offers } from './offers.ts';
 import { checkToolInput } from './tool-schema.ts';
 
 /** Maximum length of a name that models and agents accept. */
@@ -25,7 +25,7 @@ export interface PluginTool {
   readonly readOnly: boolean;
   /** Validates arguments. Throws `bad_request`. */
   parse(input: unknown): Readonly<Record<string, unknown>>;
-  /** Runs the tool with validated arguments. Rejects with `permission_denied`, and the errors of `Offered.invoke`. */
+  /** Runs the tool with validated arguments. Rejects with `permission_denied`, and the errors of `OfferInForce.invoke`. */
   run(input: Readonly<Record<string, unknown>>, call: PluginToolCall): Promise<PluginToolAnswer>;
 }
 
@@ -61,7 +61,7 @@ export class PluginTools {
     return [...tools.values()];
   }
 
-  #toolOf(name: string, { plugin, offer }: Offered<OfferOf<'tool'>>): PluginTool {
+  #toolOf(name: string, { plugin, offer }: OfferInForce<OfferOf<'tool'>>): PluginTool {
     return {
       name,
       plugin,
@@ -96,7 +96,7 @@ export function toolNameOf(plugin: string, tool: string): string {
   return `${name.slice(0, MAX_NAME - DIGEST_CHARS - 2)}__${digest}`;
 }
 
-function answerOf(tool: Offered<OfferOf<'tool'>>, answer: unknown): PluginToolAnswer {
+function answerOf(tool: OfferInForce<OfferOf<'tool'>>, answer: unknown): PluginToolAnswer {
   const read = Answer.safeParse(answer);
   if (!read.success) throw failed(tool, `it answered ${kindOf(answer)}: return a text or an object`);
   const text = typeof read.data === 'string' ? read.data : JSON.stringify(read.data);
@@ -105,7 +105,7 @@ function answerOf(tool: Offered<OfferOf<'tool'>>, answer: unknown): PluginToolAn
   return { text, data: typeof read.data === 'string' ? undefined : read.data };
 }
 
-function failed({ plugin, offer, note }: Offered<OfferOf<'tool'>>, why: string): BinnacleError {
+function failed({ plugin, offer, note }: OfferInForce<OfferOf<'tool'>>, why: string): BinnacleError {
   note(`The tool ${offer.name} failed: ${why}.`);
   return new BinnacleError('plugin_failed', {
     message: `${plugin}: ${why}.`,

@@ -1,7 +1,7 @@
 // Powers behind a real gate on this machine, and what becomes of a call.
 
 import { BinnacleError } from '@binnacle/protocol';
-import type { World } from '../grant/calls.ts';
+import type { MachineFacts } from '../grant/calls.ts';
 import { type Decision, Gate } from '../grant/gate.ts';
 import { readGrants } from '../grant/grants.ts';
 import { thisMachine } from '../grant/world.ts';
@@ -21,7 +21,7 @@ export interface GatedPowers {
 export function gatedPowers(
   powers: Readonly<Record<string, Power>>,
   permissions: unknown,
-  { plugin = 'probe', world = {} }: { readonly plugin?: string; readonly world?: Partial<World> } = {},
+  { plugin = 'probe', world = {} }: { readonly plugin?: string; readonly world?: Partial<MachineFacts> } = {},
 ): GatedPowers {
   const decisions: Decision[] = [];
   const gate = new Gate({

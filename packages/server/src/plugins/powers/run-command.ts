@@ -114,8 +114,8 @@ export class PluginPrograms {
     // Registered before any wait, because neither event is repeated.
     const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
     const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
-    const stdout = new Captured(child.stdout as Readable);
-    const stderr = new Captured(child.stderr as Readable);
+    const stdout = new CapturedOutput(child.stdout as Readable);
+    const stderr = new CapturedOutput(child.stderr as Readable);
     // A program that does not read its input has not failed.
     child.stdin?.on('error', () => undefined);
     child.stdin?.end(call.stdin);
@@ -207,7 +207,7 @@ const MAX_JSON_BYTES = 480 * 1024;
 const DROP_PAUSE_MS = 4;
 
 /** Captures the beginning of an output. Reads and drops the rest, so that the program can continue. */
-class Captured {
+class CapturedOutput {
   readonly #stream: Readable;
   readonly #pieces: Buffer[] = [];
   #bytes = 0;
@@ -264,7 +264,7 @@ const tooMany = (limit: number, plugin: string): BinnacleError =>
 
 const jsonBytes = (text: string): number => Buffer.byteLength(JSON.stringify(text));
 
-function textsOf(stdout: Captured, stderr: Captured): Pick<RunResult, 'stdout' | 'stderr' | 'truncated'> {
+function textsOf(stdout: CapturedOutput, stderr: CapturedOutput): Pick<RunResult, 'stdout' | 'stderr' | 'truncated'> {
   const [out, err] = [stdout.text, stderr.text];
   return { stdout: out.text, stderr: err.text, truncated: out.isCut || err.isCut };
 }

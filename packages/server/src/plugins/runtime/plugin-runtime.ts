@@ -134,8 +134,8 @@ class PluginRuntime {
   #fail(error: unknown): void {
     const place = locationOf(error);
     const message = `${describeError(error)}${place === undefined ? '' : ` (${place})`}`.slice(0, 4000);
-    const isFinal = error instanceof Unloadable || error instanceof OfferFault || isNoSuchCall(error);
-    const cause = error instanceof Unloadable ? (error.cause ?? error) : error;
+    const isFinal = error instanceof EntryLoadError || error instanceof OfferFault || isNoSuchCall(error);
+    const cause = error instanceof EntryLoadError ? (error.cause ?? error) : error;
     this.#socket.write(encodeFrame({ t: 'failed', message, isFinal }), () => {
       // Node prints the location of a syntax error only if the error is not caught.
       if (cause instanceof SyntaxError) setImmediate(() => raise(cause));
@@ -201,7 +201,7 @@ class PluginRuntime {
 }
 
 /** An entry that another attempt would not load either. */
-class Unloadable extends Error {}
+class EntryLoadError extends Error {}
 
 async function imported(path: string): Promise<(api: unknown) => unknown> {
   let entry: { default?: unknown };
@@ -210,13 +210,13 @@ async function imported(path: string): Promise<(api: unknown) => unknown> {
   } catch (error) {
     const { code } = error as { code?: unknown };
     if (error instanceof SyntaxError || code === 'ERR_MODULE_NOT_FOUND') {
-      throw new Unloadable(error instanceof Error ? error.message : '', { cause: error });
+      throw new EntryLoadError(error instanceof Error ? error.message : '', { cause: error });
     }
     throw error;
   }
   const { default: load } = entry;
   if (typeof load === 'function') return load as (api: unknown) => unknown;
-  throw new Unloadable('The entry has no default export that is a function: export default (api) => { … }.');
+  throw new EntryLoadError('The entry has no default export that is a function: export default (api) => { … }.');
 }
 
 const isNoSuchCall = (error: unknown): boolean =>

@@ -27,7 +27,7 @@ export interface SalvagedTable {
 
 type Row = Readonly<Record<string, SqlValue>>;
 /** Returns false for a rejected row. */
-type Keep = (row: Row) => boolean;
+type KeepRow = (row: Row) => boolean;
 
 /** Rows per read; after a failed read, one by one. */
 const PAGE = 500;
@@ -125,7 +125,7 @@ function copyTable(from: Database, into: Database, table: string): SalvagedTable
  * Reads upwards until an unreadable page, skips it in growing steps, and reads downwards from the end. Returns false if
  * rows are missing.
  */
-function readAll(db: Database, table: string, names: string, keep: Keep): boolean {
+function readAll(db: Database, table: string, names: string, keep: KeepRow): boolean {
   // Without a rowid there is no key for the steps.
   if (!hasRowid(db, table)) return readUp(db, `SELECT ${names} FROM "${table}" LIMIT -1 OFFSET ?`, keep);
   const next = (after: number, count: number): Row[] =>
@@ -154,7 +154,7 @@ function readAll(db: Database, table: string, names: string, keep: Keep): boolea
 }
 
 /** Reads the rows after the damage, nearest to the end first. */
-function readDown(db: Database, table: string, names: string, keep: Keep, wasWhole: boolean): boolean {
+function readDown(db: Database, table: string, names: string, keep: KeepRow, wasWhole: boolean): boolean {
   const before = db.prepare(
     `SELECT rowid AS "rowid", ${names} FROM "${table}" WHERE rowid < ? ORDER BY rowid DESC LIMIT 1`,
   );
@@ -170,7 +170,7 @@ function readDown(db: Database, table: string, names: string, keep: Keep, wasWho
   }
 }
 
-function readUp(db: Database, sql: string, keep: Keep): boolean {
+function readUp(db: Database, sql: string, keep: KeepRow): boolean {
   const one = db.prepare(sql);
   try {
     return (one.all(0) as Row[]).map(keep).every((isWhole) => isWhole);

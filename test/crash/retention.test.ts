@@ -101,7 +101,7 @@ describe('exact-resume: retention removes what a viewer has not read', () => {
 
     // Segments go as soon as others are complete: what is the oldest byte must stay that for as long as it is asked for.
     const { pid } = await gateway.client.sessions.get(flooding.id);
-    process.kill(pid ?? -1, 'SIGSTOP');
+    process.kill(pid ?? Number.NaN, 'SIGSTOP');
     const head = async () => (await gateway.client.sessions.get(flooding.id)).outputOffset;
     let before = -1;
     const isStill = async (): Promise<boolean> => {
@@ -148,7 +148,7 @@ describe('exact-resume: retention removes what a viewer has not read', () => {
     expect(gap?.to).toBeGreaterThanOrEqual(oldestOffset);
     console.log('a stalled viewer lost', gap);
     stalled.socket.terminate();
-    process.kill(pid ?? -1, 'SIGCONT');
+    process.kill(pid ?? Number.NaN, 'SIGCONT');
     flooding.stop();
   }, 60_000);
 });

@@ -134,7 +134,7 @@ describe('a gateway that was killed and comes back', () => {
     const { pid } = (await first.link.request({ t: 'start', spec })) as HostedStatus;
     const { link, programs, statuses } = await gateway(true);
     expect(programs).toMatchObject([{ id: spec.id, state: 'running' }]);
-    process.kill(pid ?? -1, 'SIGKILL');
+    process.kill(pid ?? Number.NaN, 'SIGKILL');
     await expect.poll(() => link.request({ t: 'list' }), { timeout: 10_000 }).toEqual([]);
     expect(statuses).toEqual([]);
     link.attend();

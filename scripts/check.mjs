@@ -1,6 +1,6 @@
 // `npm run check`: types (tests too), lint and format, import directions and cycles, the layers that ARCHITECTURE.md shows,
-// durations by the right clock,
-// links and paths that lead somewhere, doc comments of the public API with examples that compile.
+// names without retired words, durations by the right clock, links and paths that lead somewhere, doc comments of the public
+// API with examples that compile.
 import { install } from './install.mjs';
 import { bin, main, run } from './run.mjs';
 
@@ -13,6 +13,7 @@ await main(import.meta, async () => {
     ['lint and format', bin('biome'), ['ci', '--error-on-warnings', ...(isPlain ? ['--colors=off'] : [])]],
     ['imports', process.execPath, ['scripts/import-rules.mjs']],
     ['layers as drawn', process.execPath, ['scripts/architecture-rules.mjs']],
+    ['names', process.execPath, ['scripts/name-rules.mjs']],
     ['clocks', process.execPath, ['scripts/clock-rules.mjs']],
     ['links and paths', process.execPath, ['scripts/link-rules.mjs']],
     ['doc comments', process.execPath, ['scripts/doc-rules.mjs']],

@@ -208,7 +208,8 @@ describe.skipIf('reason' in disk)(
         }),
       );
       try {
-        const text = `/slow ${'word '.repeat(15)}`;
+        // 0.8 s of words: the disk is full before the last of them.
+        const text = `/slow ${'word '.repeat(8)}`;
         const asked = { channel: 'web', peer: { kind: 'group', id: 'g' }, text, id: '1', reply: url };
         const receipt = await asJson<{ conversation: string; run: { id: string } }>(
           there.fetch('/v1/inbound', withJson(asked)),
@@ -223,7 +224,7 @@ describe.skipIf('reason' in disk)(
           const sent = await there.fetch(`${pathOf(key)}/messages`, withJson({ text: `full ${'x'.repeat(5000)}` }));
           return sent.status === 507;
         });
-        await new Promise((resolve) => setTimeout(resolve, 2500));
+        await new Promise((resolve) => setTimeout(resolve, 1200));
         small.empty();
         const end = await endOf(there, key, run);
         await until('the reply has come', () => bodies.length > 0);

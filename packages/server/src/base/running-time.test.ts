@@ -17,9 +17,9 @@ const stop = (ms: number): void => void Atomics.wait(new Int32Array(new SharedAr
 
 describe('a deadline in our own time', () => {
   it('is passed after as long as was asked for', async () => {
-    const took = await elapsed(700);
-    expect(took).toBeGreaterThanOrEqual(695);
-    expect(took).toBeLessThan(1200);
+    const elapsedMs = await elapsed(700);
+    expect(elapsedMs).toBeGreaterThanOrEqual(695);
+    expect(elapsedMs).toBeLessThan(1200);
   });
 
   it('lets what came during a pause be read first', async () => {
@@ -70,8 +70,8 @@ describe('a deadline in our own time', () => {
     child.stdin.write('alive');
     await elapsed(600);
     child.kill('SIGCONT');
-    const [said] = await once(child.stdout, 'data');
-    expect(String(said)).toBe('heard: alive');
+    const [output] = await once(child.stdout, 'data');
+    expect(String(output)).toBe('heard: alive');
     child.kill('SIGKILL');
   });
 });

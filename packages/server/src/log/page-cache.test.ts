@@ -44,12 +44,12 @@ describe('page cache', () => {
 
   it('leaves the bytes alone while somebody holds the page, whatever else is read meanwhile', () => {
     const cache = new PageCache({ maxBytes: 4 * (LARGE + 20_000) });
-    const held = pageOf(cache, 7);
-    cache.set('held', held);
-    held.hold();
-    held.hold();
-    encode(held);
-    held.release();
+    const pinned = pageOf(cache, 7);
+    cache.set('held', pinned);
+    pinned.hold();
+    pinned.hold();
+    encode(pinned);
+    pinned.release();
     for (let i = 0; i < 20; i += 1) {
       const page = pageOf(cache, 9);
       cache.set(`later ${i}`, page);
@@ -57,10 +57,10 @@ describe('page cache', () => {
       encode(page);
       page.release();
     }
-    expect(held.pinnedEntries[0]?.bytes.every((byte) => byte === 7)).toBe(true);
-    held.release();
-    expect(() => held.hold()).toThrow('given back');
-    expect(() => held.entries).toThrow('given back');
+    expect(pinned.pinnedEntries[0]?.bytes.every((byte) => byte === 7)).toBe(true);
+    pinned.release();
+    expect(() => pinned.hold()).toThrow('given back');
+    expect(() => pinned.entries).toThrow('given back');
   });
 
   it('never uses the bytes again of a page that somebody looked at without holding it', () => {

@@ -47,28 +47,28 @@ describe('segment files', () => {
 
   it('a reader is told of the head: what lies beyond is not shown, and the first waiter asks to be told', async () => {
     const writer = SegmentWriter.create(dir);
-    const asked: number[] = [];
-    const reader = SegmentReader.open(dir, { head: writer.head, onWait: (place) => asked.push(place) });
+    const waits: number[] = [];
+    const reader = SegmentReader.open(dir, { head: writer.head, onWait: (place) => waits.push(place) });
     fill(writer, 3, 100);
     expect(reader.read(beginningOf(reader))).toEqual({ kind: 'head' });
     reader.wait(0, () => undefined);
     reader.wait(0, () => undefined);
-    expect(asked).toEqual([0]);
+    expect(waits).toEqual([0]);
     reader.advance({ place: 280, offset: 200 });
     expect(pageOf(await reader.read(beginningOf(reader))).next.offset).toBe(200);
     reader.advance({ place: 140, offset: 100 });
     expect(reader.head.place).toBe(280);
     reader.wait(280, () => undefined);
-    expect(asked).toEqual([0, 280]);
+    expect(waits).toEqual([0, 280]);
     expect(reader.settle()).toEqual(writer.head);
     reader.close();
     await writer.close();
   });
 
   it('with many who wait, the first who waits again asks to be told of the next growth', async () => {
-    const asked: number[] = [];
+    const waits: number[] = [];
     const writer = SegmentWriter.create(dir);
-    const reader = SegmentReader.open(dir, { head: writer.head, onWait: (place) => asked.push(place) });
+    const reader = SegmentReader.open(dir, { head: writer.head, onWait: (place) => waits.push(place) });
     const woken: string[] = [];
     const follow = (name: string, place: number): void => {
       reader.wait(place, () => {
@@ -81,7 +81,7 @@ describe('segment files', () => {
     reader.advance({ place: 140, offset: 100 });
     reader.advance({ place: 280, offset: 200 });
     expect(woken).toEqual(['a140', 'b140', 'a280', 'b280']);
-    expect(asked).toEqual([0, 140, 280]);
+    expect(waits).toEqual([0, 140, 280]);
     reader.close();
     await writer.close();
   });

@@ -48,7 +48,7 @@ function numbers(seed: number): () => number {
   };
 }
 
-function rebuilt<T>(look: (db: Database, tables: readonly SalvagedTable[]) => T): T {
+function rebuilt<T>(read: (db: Database, tables: readonly SalvagedTable[]) => T): T {
   const made = join(root, 'made.db');
   for (const suffix of ['', '-wal', '-shm']) rmSync(made + suffix, { force: true });
   createPrivateFile(made);
@@ -56,7 +56,7 @@ function rebuilt<T>(look: (db: Database, tables: readonly SalvagedTable[]) => T)
   try {
     const tables = salvage(path, db);
     dropOrphans(db);
-    return look(db, tables);
+    return read(db, tables);
   } finally {
     db.close();
   }

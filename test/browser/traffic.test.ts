@@ -146,7 +146,7 @@ describe('the filter of the list', () => {
       is_final: true,
       exit_code: 0,
     });
-    const { page } = await sharePage(gateway);
+    const { page } = await openPage(gateway);
     for (const id of [own, running, ended]) await row(page, id).waitFor();
     const filterText = page.getByTestId('filter-text');
     const isShown = async () => [

@@ -119,10 +119,10 @@ describe('chat in a script', () => {
     expect(out).toMatch(/^(word )+\n$/);
   });
 
-  it('says of an empty answer that it ended without a word', async () => {
+  it('says that a run ended without an answer', async () => {
     const { code, out, err } = await commands.run(['chat', '--new', '--agent', 'quiet', '-m', 'x']);
     expect({ code, out }).toEqual({ code: 0, out: '' });
-    expect(err).toContain('it ended without a word');
+    expect(err).toContain('the run ended without an answer');
   });
 
   it('ends with 1 and the reason when the run fails, and prints what was said', async () => {
@@ -158,8 +158,8 @@ describe('chat in a script', () => {
 
   it.each([
     ['SIGINT', 130, 'aborted', 'stopped by'],
-    ['SIGTERM', 143, 'running', 'it goes on; back with: binnacle chat'],
-    ['SIGHUP', 129, 'running', 'it goes on; back with: binnacle chat'],
+    ['SIGTERM', 143, 'running', 'the agent goes on; return with: binnacle chat'],
+    ['SIGHUP', 129, 'running', 'the agent goes on; return with: binnacle chat'],
   ] as const)('at %s ends with %i, and its run is %s', async (signal, code, state, words) => {
     const { key } = await gateway.client.conversations.create({ name: signal });
     const conversation = gateway.client.conversation(key);
@@ -233,7 +233,7 @@ describe('chat in a script', () => {
     expect(told.out).toContain('allow  Allow');
     const wrong = await commands.run(['approve', 'asking', 'perhaps']);
     expect(wrong).toMatchObject({ code: 2 });
-    expect(wrong.err).toContain('One of: allow');
+    expect(wrong.err).toContain('Use one of: allow');
     expect(await commands.run(['approve', 'asking', 'deny_once'])).toMatchObject({ code: 0 });
     expect((await reply.ended)?.text).toContain('You said "deny".');
     expect(await commands.run(['approve', 'asking', 'allow'])).toMatchObject({ code: 1 });
@@ -243,7 +243,7 @@ describe('chat in a script', () => {
     [['chat', 'nowhere', '-m', 'x'], 5, 'no conversation "nowhere"'],
     [['chat', 'agent:main:nowhere', '-m', 'x'], 1, 'No such conversation'],
     [['chat', '--agent', 'nobody', '-m', 'x'], 1, 'No such agent: "nobody"'],
-    [['chat', '--agent', 'nobody', '-m', 'x'], 1, 'List them with binnacle agents'],
+    [['chat', '--agent', 'nobody', '-m', 'x'], 1, 'List the agents with binnacle agents'],
     [['chat', '--timeout', 'soon', '-m', 'x'], 2, 'not a duration'],
     [['approve', 'nowhere'], 5, 'no conversation "nowhere"'],
     [['chat', '--new', '--name', 'x', '-m', 'x'], 2, 'Name one conversation'],
@@ -260,11 +260,11 @@ describe('chat in a script', () => {
 describe('chat in a terminal', () => {
   it('shows what is said, takes commands, and puts the terminal back', async () => {
     const screen = await commands.inTerminal('$B chat --new');
-    await shows(screen, '/help tells more');
+    await shows(screen, '/help lists the commands');
     screen.type('hello\r');
     await shows(screen, 'hello\n\n>');
     screen.type('/queue\r');
-    await shows(screen, 'Nothing waits.');
+    await shows(screen, 'No messages wait.');
     screen.type('/help\r');
     await shows(screen, '/edit N TEXT');
     screen.type('/quit\r');
@@ -283,7 +283,7 @@ describe('chat in a terminal', () => {
 
   it('sends what is typed while the agent works, says where it is, changes it and takes it back', async () => {
     const screen = await commands.inTerminal('$B chat --new');
-    await shows(screen, '/help tells more');
+    await shows(screen, '/help lists the commands');
     screen.type(`/slow ${'word '.repeat(400)}\r`);
     await shows(screen, 'working >');
     screen.type('second\r');
@@ -291,21 +291,21 @@ describe('chat in a terminal', () => {
     screen.type('third\r');
     await shows(screen, '[waits for its turn, number 2 in the queue]');
     screen.type('/edit 1 second, changed\r');
-    await shows(screen, '[number 1 is changed]');
+    await shows(screen, '[message 1 is changed]');
     screen.type('/cancel 2\r');
-    await shows(screen, '[taken back: third]');
+    await shows(screen, '[cancelled: third]');
     screen.type('/queue\r');
     await shows(screen, '1. second, changed\n');
     screen.type('\x03');
     await shows(screen, '[stopped by you]');
-    await shows(screen, '[its turn: second, changed]');
+    await shows(screen, '[started: second, changed]');
     await shows(screen, 'second, changed\n\n>');
     expect(plain(screen)).not.toContain('third\n\n');
   });
 
   it('stops the run at Ctrl-C, and leaves at the second', async () => {
     const screen = await commands.inTerminal('$B chat --new');
-    await shows(screen, '/help tells more');
+    await shows(screen, '/help lists the commands');
     screen.type(`/slow ${'word '.repeat(100)}\r`);
     await shows(screen, 'working >');
     screen.type('\x03');
@@ -316,7 +316,7 @@ describe('chat in a terminal', () => {
 
   it('counts Ctrl-C anew for each run: one stops the next run, however soon it comes', async () => {
     const screen = await commands.inTerminal('$B chat --new');
-    await shows(screen, '/help tells more');
+    await shows(screen, '/help lists the commands');
     for (const [at, word] of ['alpha', 'beta', 'gamma'].entries()) {
       screen.type(`/slow ${`${word} `.repeat(100)}\r`);
       await shows(screen, `\n${word}`);
@@ -332,7 +332,7 @@ describe('chat in a terminal', () => {
     const { key } = await gateway.client.conversations.create({ name: 'mine' });
     const conversation = gateway.client.conversation(key);
     const screen = await commands.inTerminal('$B chat --name mine');
-    await shows(screen, '/help tells more');
+    await shows(screen, '/help lists the commands');
     screen.type('/title The release\r');
     await shows(screen, '[now called The release]');
     screen.type('/share\r');
@@ -351,27 +351,27 @@ describe('chat in a terminal', () => {
       ['\x03', 3],
     ] as const) {
       screen.type('/delete\r');
-      await shows(screen, 'delete it, with all that was said?');
+      await shows(screen, 'delete the conversation with all its messages?');
       screen.type(key);
-      await shows(screen, '[it stays]', count);
+      await shows(screen, '[the conversation stays]', count);
     }
     screen.type('/delete\r');
-    await shows(screen, 'delete it, with all that was said?');
+    await shows(screen, 'delete the conversation with all its messages?');
     screen.type('y');
     await shows(screen, '[the conversation was deleted]');
     await shows(screen, 'code=0');
-    expect(plain(screen)).not.toContain('back with');
+    expect(plain(screen)).not.toContain('return with');
     await expect(conversation.info()).rejects.toMatchObject({ code: 'conversation_not_found' });
   });
 
   it('leaves the run alone when it is left, and says how to come back to it', async () => {
     const screen = await commands.inTerminal('$B chat --new --agent counter');
-    await shows(screen, '/help tells more');
+    await shows(screen, '/help lists the commands');
     screen.type('go\r');
     await shows(screen, 'count 3');
     screen.type('/quit\r');
     await shows(screen, 'code=0');
-    expect(plain(screen)).toContain('it goes on; back with');
+    expect(plain(screen)).toContain('the agent goes on; return with');
     const back = await commands.inTerminal(`$B chat '${keyIn(screen)}'`);
     await shows(back, 'count 1\n');
     await shows(back, 'working >');
@@ -381,7 +381,7 @@ describe('chat in a terminal', () => {
 
   it('asks, and takes one key for the answer', async () => {
     const screen = await commands.inTerminal('$B chat --new');
-    await shows(screen, '/help tells more');
+    await shows(screen, '/help lists the commands');
     screen.type('/ask to go on\r');
     await shows(screen, '[y] Allow');
     // A key that was on its way is no answer: it is text until the question has been there for a moment.
@@ -431,7 +431,7 @@ describe('chat in a terminal', () => {
     const command = ['rm -rf /home', ...Array.from({ length: 60 }, (_, at) => `echo line ${at}`)].join('\n');
     const screen = await asksFor('long-request', { command }, 'Run \x1b[8mrm');
     await shows(screen, '? Run ⟨ESC⟩[8mrm\n  │ rm -rf /home\n  │ echo line 0\n');
-    await shows(screen, '│ echo line 59\n  ↑ 62 rows, which begin above');
+    await shows(screen, '│ echo line 59\n  ↑ 62 rows begin above');
     await until('the key is taken', () => {
       screen.type('\x15n');
       return plain(screen).includes('Deny: “Allow” (you)');
@@ -441,13 +441,13 @@ describe('chat in a terminal', () => {
 
   it('goes on through a crash of the gateway: each row is there once', async () => {
     const screen = await commands.inTerminal('$B chat --new --agent counter');
-    await shows(screen, '/help tells more');
+    await shows(screen, '/help lists the commands');
     screen.type('go\r');
     await shows(screen, 'count 5\n');
     await gateway.kill();
     await shows(screen, 'the connection is lost');
     await gateway.restart();
-    await shows(screen, 'connected again');
+    await shows(screen, 'reconnected');
     await shows(screen, 'count 40\n');
     const rows = plain(screen)
       .split('\n')
@@ -459,7 +459,7 @@ describe('chat in a terminal', () => {
 
   it('lets nothing that an agent says act on the terminal', async () => {
     const screen = await commands.inTerminal('$B chat --new --agent rude');
-    await shows(screen, '/help tells more');
+    await shows(screen, '/help lists the commands');
     screen.type('go\r');
     await shows(screen, 'abc\n');
     expect(screen.text()).not.toContain('\x1b[2J');
@@ -468,7 +468,7 @@ describe('chat in a terminal', () => {
 
   it('shows what others send and what comes of it', async () => {
     const screen = await commands.inTerminal('$B chat --name shared');
-    await shows(screen, '/help tells more');
+    await shows(screen, '/help lists the commands');
     const { token } = await gateway.client.tokens.create({ name: 'Bea', scope: 'admin', user: 'bea' });
     const { key } = await gateway.client.conversations.create({ name: 'shared' });
     await gateway.connect({ token }).conversation(key).send('from next door').ended;

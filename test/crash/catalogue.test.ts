@@ -151,7 +151,7 @@ describe('a catalogue that is damaged', () => {
     await gateway.restart();
     expect(await infoOf(ended)).toMatchObject({ state: 'closed', exitCode: 3, name: 'over' });
     const kept = (await Promise.all(tokens.map(works))).filter(Boolean).length;
-    expect(told).toMatch(kept === tokens.length ? /made anew/ : /Not whole: tokens/);
+    expect(told).toMatch(kept === tokens.length ? /was rebuilt/ : /Incomplete: tokens/);
     expect((await send('POST', '/v1/tokens', { name: 'new', scope: 'view' })).status).toBe(201);
   }, 30_000);
 

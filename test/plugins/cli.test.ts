@@ -96,7 +96,7 @@ describe('plugins of a gateway', () => {
 
   it('are asked about in a terminal: yes, no, or one by one', async () => {
     const dir = folders.probe({
-      permissions: { ...TOOL, notify: { reason: 'To tell you.' }, storage: { reason: 'To keep.' } },
+      permissions: { ...TOOL, notify: { reason: 'To notify you.' }, storage: { reason: 'To keep.' } },
     });
     const no = await inTerminal(`install ${dir}`);
     await until('it asks', () => no.text().includes('[y/N/c]'));
@@ -124,7 +124,7 @@ describe('plugins of a gateway', () => {
     const version = folders.probe({ version: '2.0.0', permissions: { ...TOOL, readSessions: { reason: 'To look.' } } });
     const update = await inTerminal(`install ${version}`);
     await until('it asks', () => update.text().includes('[y/N/c]'));
-    expect(plain(update.text())).toContain('takes the place of 1.0.0');
+    expect(plain(update.text())).toContain('replaces 1.0.0');
     expect(plain(update.text())).toMatch(/new can see the sessions[^\n]*\n/);
     expect(plain(update.text())).toMatch(/\n {2}can offer tools to agents: echo \(granted\)\n/);
     update.type('y\n');
@@ -312,7 +312,7 @@ describe('plugins of a gateway', () => {
     const shows = (text: string) => until(text, () => plain(screen.text()).includes(text));
     await shows('[y/N/c]');
     screen.type('y\n');
-    await shows('Waits for changes');
+    await shows('Waiting for changes');
     writeFileSync(join(dir, 'index.mjs'), `${ECHO}console.log('second');`);
     await shows('second');
     writeFileSync(join(dir, 'index.mjs'), 'this is no module');
@@ -338,7 +338,7 @@ describe('plugins of a gateway', () => {
     const dir = folders.probe();
     const screen = await inTerminal(`dev ${dir} --yes`);
     const shows = (text: string) => until(text, () => plain(screen.text()).includes(text));
-    await shows('Waits for changes');
+    await shows('Waiting for changes');
     for (let save = 1; save <= count({ quick: 1, all: 5 }); save += 1) {
       writeFileSync(join(dir, '.index.mjs.swp'), `${ECHO}console.log('replaced ${save}');`);
       renameSync(join(dir, '.index.mjs.swp'), join(dir, 'index.mjs'));
@@ -354,7 +354,7 @@ describe('plugins of a gateway', () => {
     const dir = folders.probe();
     await plugin('install', dir, '--yes');
     const screen = await inTerminal(`dev ${dir}`);
-    await until('it waits', () => screen.text().includes('Waits for changes'));
+    await until('it waits', () => screen.text().includes('Waiting for changes'));
     screen.type('\x03');
     await until('it ends', () => screen.text().includes('code=0'));
     expect((await info()).state).toBe('running');

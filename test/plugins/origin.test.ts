@@ -122,7 +122,7 @@ it('the command says what it would get, and takes --yes for no answer to that', 
   const refused = await run('--yes');
   expect(refused.code).not.toBe(0);
   expect(refused.stderr).toMatch(/another folder.*binnacle-plugin-twice-/);
-  expect(refused.stderr).toMatch(/It would get.*tools, storage; 1 stored value/);
+  expect(refused.stderr).toMatch(/It would inherit.*tools, storage; 1 stored value/);
   expect(refused.stderr).toContain('--inherit');
   expect((await ask<PluginInfo>(gateway, 'GET', '/v1/plugins/twice')).version).toBe('1.0.0');
   const taken = await run('--yes', '--inherit', 'nothing', '--no-grant');

@@ -59,7 +59,7 @@ describe('binnacle export', () => {
     expect(read('a.txt')).toBe('hello\n');
     writeFileSync(at('a.txt'), 'mine');
     const again = await commands.run(['export', 'build', '-o', at('a.txt')]);
-    expect([again.code, again.err]).toEqual([2, expect.stringContaining('is there already')]);
+    expect([again.code, again.err]).toEqual([2, expect.stringContaining('already exists')]);
     expect(read('a.txt')).toBe('mine');
     expect((await commands.run(['export', 'build', '-o', at('a.txt'), '--force', '--cast'])).code).toBe(0);
     expect(outputOf(read('a.txt'))).toBe('hello\r\n');

@@ -48,7 +48,7 @@ describe('binnacle exec', () => {
     await until('the first line', () => child.out.includes('early'));
     child.process.kill('SIGINT');
     expect(await child.code).toBe(130);
-    expect(child.err).toContain('it was cancelled');
+    expect(child.err).toContain('the command was cancelled');
     expect(await shell.isUsable()).toBe(true);
   });
 

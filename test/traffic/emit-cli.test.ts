@@ -252,7 +252,7 @@ it('leaves a program unharmed where there is no gateway, with one warning and on
   expect(lines[0]).toBe('err');
   expect(lines).toHaveLength(3);
   expect(lines[1]).toMatch(/^binnacle emit: The gateway does not take events: connect ECONNREFUSED/);
-  expect(lines[1]).toMatch(/ It is tried again until the program has ended, and 0\.7 s more\.$/);
+  expect(lines[1]).toMatch(/ The gateway is tried again until the program has ended, and 0\.7 s more\.$/);
   expect(lines[2]).toBe('binnacle emit: 8 bytes of output of 1 session were not delivered.');
   expect(ms).toBeLessThan(4000);
 });
@@ -260,7 +260,10 @@ it('leaves a program unharmed where there is no gateway, with one warning and on
 it('says at once that its configuration is wrong, and waits for nothing', async () => {
   for (const [env, said] of [
     [{ BINNACLE_TOKEN: '' }, /^binnacle emit: BINNACLE_URL is set, but there is no token\. Set BINNACLE_TOKEN\.$/],
-    [{ BINNACLE_URL: 'localhost:7117' }, /^binnacle emit: BINNACLE_URL is no address of a gateway: localhost:7117\. /],
+    [
+      { BINNACLE_URL: 'localhost:7117' },
+      /^binnacle emit: BINNACLE_URL is not the address of a gateway: localhost:7117\. /,
+    ],
   ] as const) {
     const run = emit(['--flush-ms', '30000', '--', 'sh', '-c', 'echo err >&2; exit 3'], env);
     const { code, ms } = await run.ended;
@@ -280,7 +283,7 @@ it('leaves a program unharmed that says more than the buffer holds', async () =>
   expect(run.out().toString().trim().split('\n')).toHaveLength(300_000);
   expect(run.err()).toMatch(/The buffer is full/);
   expect(run.err()).toMatch(/bytes of output were lost/);
-  expect(run.err()).toMatch(/A larger buffer: --buffer/);
+  expect(run.err()).toMatch(/For a larger buffer, pass --buffer/);
 });
 
 it('says what is wrong with a token, and leaves the program alone', async () => {
@@ -351,5 +354,5 @@ it('names what is wrong on its command line', async () => {
   );
   const option = emit(['--nope', '--', 'true']);
   expect((await option.ended).code).toBe(2);
-  expect(option.err()).toContain('(binnacle emit --help tells more)');
+  expect(option.err()).toContain('(binnacle emit --help shows more)');
 });

@@ -23,7 +23,9 @@ afterAll(() => gateway.close());
 it('prints the link alone on stdout, and what it is good for beside it', async () => {
   const { code, out, err } = await commands.run(['share', 'build', '--expires', '2h', '--uses', '3', '--label', 'Ada']);
   expect([code, out]).toEqual([0, expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/#share=bs_[\w-]{43}\n$/)]);
-  expect(err).toMatch(/may watch, for 2h, 3 times\. It is not shown again\.\nEnd it with: binnacle share rm [\w-]+\n$/);
+  expect(err).toMatch(
+    /may watch, for 2h, 3 times\. The link is not shown again\.\nRevoke it with: binnacle share rm [\w-]+\n$/,
+  );
   const [made] = await gateway.client.shares.list();
   expect(made).toMatchObject({ session, mode: 'view', uses: 3, label: 'Ada', state: 'open' });
   const guest = await gateway.client.shares.redeem(out.trim().split('#share=')[1] ?? '', { name: 'Bob' });

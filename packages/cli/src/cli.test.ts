@@ -66,7 +66,7 @@ describe('attach', () => {
     await until('the input, Ctrl-C included', () => session.input === 'ls\r\x03');
     type('\x1c');
     await until('the shell', () => text().includes('done'));
-    expect(text()).toContain('detached; it goes on');
+    expect(text()).toContain('detached; the program keeps running');
     expect(text()).toContain('code=0');
     expect(session.isEnded).toBe(false);
     expect(session.lease).toBeNull();
@@ -115,7 +115,7 @@ describe('attach', () => {
     gateway.flush();
     await until('the shell', () => text().includes('done'));
     expect(text()).toContain('code=137');
-    expect(text()).toContain('background processes go on');
+    expect(text()).toContain('background processes keep running');
   });
 
   it('only watches while another client is in control, and says who', async () => {

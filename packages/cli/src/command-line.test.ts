@@ -53,7 +53,7 @@ describe('naming a session', () => {
     const foreign = { sessionId: 'job-1' } as SessionInfo['foreign'];
     const emitted = session({ id: B, name: 'make -j4', foreign });
     expect(pick([session({ id: A, name: 'build' }), emitted], 'job-1').id).toBe(B);
-    expect(() => pick([session({ id: A, name: 'job-1' }), emitted], 'job-1')).toThrow(/means 2 sessions/);
+    expect(() => pick([session({ id: A, name: 'job-1' }), emitted], 'job-1')).toThrow(/matches 2 sessions/);
   });
 
   it('ends with code 5 when there is none', () => {

@@ -40,36 +40,36 @@ export function makeProgram(exit: (code: number) => void): Command {
 
   clientCommand(program, 'run [command...]', 'start a program and attach this terminal to it')
     .passThroughOptions()
-    .option('--pipe', 'run on pipes instead of a terminal: stdout and stderr stay apart')
+    .option('--pipe', 'run on pipes instead of a terminal; stdout and stderr stay apart')
     .option('--shell <text>', 'run shell text instead of a program with arguments')
-    .option('--runs', 'start a bash that takes commands from others, see exec')
+    .option('--runs', 'start a bash that accepts commands of binnacle exec')
     .option('--name <name>', 'a name for the session')
-    .option('--cwd <dir>', 'where to run it (default: here)')
-    .option('--env <key=value>', 'add to its environment (may be repeated)', collect, [])
+    .option('--cwd <dir>', 'the working directory (default: this one)')
+    .option('--env <key=value>', 'add a variable to the environment (may be repeated)', collect, [])
     .option('--label <key=value>', 'a label of the session, to filter by (may be repeated)', collect, [])
     .option('--no-attach', 'print the id and return')
     .option('--json', 'with --no-attach: print the session as JSON')
     .addOption(detachKeys())
     .addHelpText(
       'after',
-      `\nDetach with ${DEFAULT_DETACH_KEYS}: the program goes on. Without a command: an interactive shell.`,
+      `\nDetach with ${DEFAULT_DETACH_KEYS}; the program keeps running. Without a command, an interactive shell starts.`,
     )
     .action(async (command: string[], options: RunOptions) =>
       exit(await (await import('./commands/run.ts')).run(command, options)),
     );
 
   clientCommand(program, 'exec [session] [command...]', 'run a command in the shell of a session, and wait for its end')
-    .option('--new', 'in a session that is made for it, here, and deleted afterwards')
-    .option('--timeout <ms>', 'end it after so long: milliseconds, or 30s, 5m')
+    .option('--new', 'use a new session in this directory, and delete it afterwards')
+    .option('--timeout <ms>', 'end the command after this time: milliseconds, or 30s, 5m')
     .option('--detach', 'print the id of the run and return')
-    .option('--take', 'take control from whoever has it, until the command has ended')
+    .option('--take', 'take control from its holder until the command has ended')
     .option('--json', 'one line of JSON for each event; with --detach: the run')
     .addHelpText(
       'after',
       `
-The session is one that takes runs: binnacle run --runs. What a command changes (directory, variables) stays for the
-next. One word behind -- is shell text, several are a program and its arguments. Ctrl-C ends the command, not the session.
-It gets no input from here: on pipes it reads /dev/null, in a terminal what people type there.
+The session must accept runs: binnacle run --runs. What a command changes (directory, variables) stays for the
+next. One word after -- is shell text; several are a program and its arguments. Ctrl-C ends the command, not the session.
+The command gets no input from this terminal: on pipes it reads /dev/null, in a terminal what people type there.
 For example: binnacle exec build -- 'cd src && make'`,
     )
     .action(async (session: string | undefined, command: string[], options: ExecOptions) =>
@@ -80,30 +80,30 @@ For example: binnacle exec build -- 'cd src && make'`,
 
   clientCommand(program, 'attach <session>', 'watch and steer a session from this terminal')
     .option('--read-only', 'only watch')
-    .option('--take', 'take control from whoever has it, and keep it (a shell that takes runs is shared otherwise)')
+    .option('--take', 'take control from its holder, and keep it (otherwise a shell that accepts runs is shared)')
     .addOption(detachKeys())
     .action(async (session: string, options: AttachOptions) =>
       exit(await (await import('./commands/attach.ts')).attach(session, options)),
     );
 
   clientCommand(program, 'tail <session>', 'print what a session has written')
-    .option('-f, --follow', 'go on until it has closed')
-    .option('--since <offset>', 'begin at this offset of its output, in bytes')
-    .option('-n, --bytes <n>', 'begin this many bytes before the end')
-    .option('--raw', 'keep all escape sequences (default: colours only)')
+    .option('-f, --follow', 'follow the output until the session has closed')
+    .option('--since <offset>', 'start at this offset of the output, in bytes')
+    .option('-n, --bytes <n>', 'start this many bytes before the end')
+    .option('--raw', 'keep all escape sequences (default: colors only)')
     .action(async (session: string, options: TailOptions) =>
       exit(await (await import('./commands/tail.ts')).tail(session, options)),
     );
 
   clientCommand(program, 'search <words...>', 'find words in the output of all sessions, newest first')
-    .option('--session <id>', 'only in this one: its id, or its name at the emitter')
-    .option('--limit <n>', 'how many hits (default: 20)')
-    .option('--json', 'as JSON')
+    .option('--session <id>', 'search only this session: its id, or its id at the emitter')
+    .option('--limit <n>', 'maximum number of hits (default: 20)')
+    .option('--json', 'print JSON')
     .addHelpText(
       'after',
       `
-Words that must be there, "phrases in quotes", word* for beginnings; behind -- also -word for what must not be there.
-Exit code 1 where nothing was found. To jump to a hit: binnacle tail SESSION --since OFFSET
+Use words, "phrases in quotes", word* for the beginning of a word; after --, also -word for a word that must not occur.
+Exit code 1 if nothing was found. To jump to a hit: binnacle tail SESSION --since OFFSET
 For example: binnacle search 'connection refused'
              binnacle search -- error -warning`,
     )
@@ -114,21 +114,21 @@ For example: binnacle search 'connection refused'
   addRecordings(program, exit);
 
   clientCommand(program, 'ls', 'list sessions')
-    .option('--running', 'only those that run')
-    .option('--waiting', 'only those that wait for somebody')
-    .option('--label <key=value>', 'only those with this label; a key alone: whatever its value')
-    .option('--json', 'as JSON')
+    .option('--running', 'list only running sessions')
+    .option('--waiting', 'list only sessions that wait for someone')
+    .option('--label <key=value>', 'list only sessions with this label; a key alone matches any value')
+    .option('--json', 'print JSON')
     .action(async (options: LsOptions) => exit(await (await import('./commands/ls.ts')).ls(options)));
 
   clientCommand(program, 'send <session> [text...]', 'type into a session')
-    .option('--enter', 'press Enter behind it')
-    .option('--stdin', 'send what comes on stdin, byte by byte as it is')
+    .option('--enter', 'press Enter after the text')
+    .option('--stdin', 'send stdin unchanged')
     .option('--json', 'print the receipt as JSON')
     .action(async (session: string, text: string[], options: SendOptions) =>
       exit(await (await import('./commands/send.ts')).send(session, text, options)),
     );
 
-  clientCommand(program, 'signal <session> <signal>', 'send a signal to the job in front, e.g. INT').action(
+  clientCommand(program, 'signal <session> <signal>', 'send a signal to the foreground job, e.g. INT').action(
     async (session: string, signal: string, options: ClientCommandOptions) =>
       exit(await (await import('./commands/signal.ts')).signal(session, signal, options)),
   );
@@ -139,11 +139,14 @@ For example: binnacle search 'connection refused'
   );
 
   for (const [name, on, about] of [
-    ['mute', true, 'do not notify me of sessions'],
-    ['unmute', false, 'notify me of sessions again'],
+    ['mute', true, 'turn off notifications of sessions'],
+    ['unmute', false, 'turn on notifications of sessions again'],
   ] as const) {
     clientCommand(program, `${name} <session...>`, about)
-      .addHelpText('after', '\nIn place of a session, the key of a conversation (agent:...). For you alone.')
+      .addHelpText(
+        'after',
+        '\nA session can also be the key of a conversation (agent:...). Changes your notifications only.',
+      )
       .action(async (sessions: string[], options: ClientCommandOptions) =>
         exit(await (await import('./commands/mute.ts')).mute(sessions, on, options)),
       );
@@ -156,13 +159,13 @@ For example: binnacle search 'connection refused'
 
   addRoute(program, exit);
 
-  clientCommand(program, 'mcp', 'background shells for an agent: an MCP server on stdin and stdout')
-    .option('--print-config', 'print how to tell agents of it, and return')
+  clientCommand(program, 'mcp', 'run an MCP server on stdin and stdout: background shells for an agent')
+    .option('--print-config', 'print the settings for agents, and return')
     .addHelpText(
       'after',
       `
-Started by an agent, not by people: it passes messages on to the gateway, and goes on when that comes back.
-The tools are as strong as the token: see binnacle token create --scope.`,
+An agent starts this command, not a person. It passes messages on to the gateway, and reconnects when it is back.
+The token limits what the tools can do: see binnacle token create --scope.`,
     )
     .action(async (options: McpOptions) => exit(await (await import('./commands/mcp.ts')).mcp(options)));
 
@@ -172,11 +175,11 @@ The tools are as strong as the token: see binnacle token create --scope.`,
 
   program
     .command('doctor')
-    .description('look for what could keep it from working')
+    .description('check the installation for problems')
     .option('--data <dir>', 'the data directory (default: $BINNACLE_DATA, else below $XDG_DATA_HOME)')
-    .option('--rebuild-catalogue', 'make a damaged catalogue anew, of what can be read of it and of the logs')
-    .option('--rebuild-index', 'make the index of search anew from the logs; looks for nothing')
-    .option('--json', 'as JSON')
+    .option('--rebuild-catalogue', 'rebuild a damaged catalogue from its readable parts and the logs')
+    .option('--rebuild-index', 'rebuild the search index from the logs, without any check')
+    .option('--json', 'print JSON')
     .action(async (options: DoctorOptions) => exit(await (await import('./commands/doctor.ts')).doctor(options)));
 
   program
@@ -191,31 +194,31 @@ The tools are as strong as the token: see binnacle token create --scope.`,
 
 /** Makes an error message name the help of the command in question. */
 function nameHelp(command: Command, path: string): void {
-  command.showHelpAfterError(`(${path} --help tells more)`);
+  command.showHelpAfterError(`(${path} --help shows more)`);
   for (const inner of command.commands) nameHelp(inner, `${path} ${inner.name()}`);
 }
 
 function addEmit(program: Command, exit: (code: number) => void): void {
-  clientCommand(program, 'emit [command...]', 'run a program here, and show it in a gateway that may be elsewhere')
+  clientCommand(program, 'emit [command...]', 'run a program here, and show it in a local or remote gateway')
     .passThroughOptions()
-    .option('--session <id>', 'the id that others know this one run by, never used before (default: a new UUID)')
+    .option('--session <id>', 'the id of this run, never used before (default: a new UUID)')
     .option(
       '--source <name>',
-      'who emits (default: the name of the program); without a program, the name of the session',
+      'the source (default: the name of the program); without a program, the name of the session',
     )
     .option('--label <key=value>', 'a label of the session (may be repeated)', collect, [])
-    .option('--buffer <size>', 'what may wait for the gateway (default: 8MiB)')
-    .option('--buffer-dir <dir>', 'keep that on disk: what is left goes out with the next emit of that directory')
-    .option('--flush-ms <n>', 'how long to wait for the gateway when the program has ended', '5000')
+    .option('--buffer <size>', 'maximum size of what waits for the gateway (default: 8MiB)')
+    .option('--buffer-dir <dir>', 'keep the buffer on disk; the next emit with this directory sends the rest')
+    .option('--flush-ms <n>', 'time to wait for the gateway after the program has ended', '5000')
     .addHelpText(
       'after',
       `
-The program runs as ever: same output, same exit code, same pace, whether the gateway is there or not. It writes to
-pipes, also where you have a terminal, so it may leave out colours or write later than you are used to; its stdin is
-yours. Without a program, what comes on stdin is emitted and passed on: make 2>&1 | binnacle emit --source make
-When nobody reads our output any more, the program goes on and is still emitted.
+The program runs as without emit: same output, same exit code, same pace, with or without the gateway. It writes to
+pipes, even if you have a terminal, so it may leave out colors or write later than usual. Its stdin is
+yours. Without a program, stdin is emitted and passed on: make 2>&1 | binnacle emit --source make
+If the reader of the output is gone, the program keeps running and is still emitted.
 BINNACLE_URL and BINNACLE_TOKEN name the gateway; make the token with: binnacle token create NAME --scope ingest
-An id of --session cannot be used again: for the next run, take another, such as job-$(date +%s).
+An id of --session cannot be used again: for the next run, use another, such as job-$(date +%s).
 For example: binnacle emit --label job=42 -- make -j4`,
     )
     .action(async (command: string[], options: EmitOptions) =>
@@ -224,30 +227,30 @@ For example: binnacle emit --label job=42 -- make -j4`,
 }
 
 function addRecordings(program: Command, exit: (code: number) => void): void {
-  clientCommand(program, 'export [session]', 'write a session to a file that players and people can read')
+  clientCommand(program, 'export [session]', 'export a session as a recording, text, JSON or Markdown')
     .option(
       '--cast [version]',
-      'as an asciicast recording (default, but for conversations), version 3, or 2 for asciinema 2',
+      'write an asciicast recording (default, except for conversations), version 3, or 2 for asciinema 2',
     )
-    .option('--text', 'as plain text, without escape sequences')
-    .option('--jsonl', 'as one line of JSON for each thing that happened, with its time')
-    .option('--markdown', 'as Markdown: command, times, output, end (default for conversations)')
+    .option('--text', 'write plain text, without escape sequences')
+    .option('--jsonl', 'write one line of JSON for each event, with its time')
+    .option('--markdown', 'write Markdown: command, times, output, end (default for conversations)')
     .option(
       '-o, --output <file>',
-      'the file (default: stdout); its ending says the form: .cast, .txt or .log, .jsonl, .md',
+      'the file (default: stdout); its extension selects the format: .cast, .txt or .log, .jsonl, .md',
     )
+    .option('--input', 'include input: who typed how much; the text only if a recording was imported with it')
     .option(
-      '--input',
-      'tell of input as well: who typed how much, and what only where a recording was imported with it',
+      '--idle-limit <seconds>',
+      'let players shorten longer pauses to this time; the recorded times do not change',
     )
-    .option('--idle-limit <seconds>', 'have players make longer pauses this long; the times stay as they were')
-    .option('-f, --follow', 'go on until the session has closed; Ctrl-C ends it and keeps what has come')
-    .option('--force', 'write over the file if it is there')
+    .option('-f, --follow', 'follow the session until it has closed; Ctrl-C ends the export and keeps its output')
+    .option('--force', 'overwrite an existing file')
     .addHelpText(
       'after',
       `
-Of a session that still runs: what there is so far. In place of a session, the key of a conversation (agent:...).
-A file is there when it is whole, and not before.
+A running session is exported up to now. A session can also be the key of a conversation (agent:...).
+The file appears when it is complete.
 For example: binnacle export build -o build.cast
              binnacle export build --cast 2 -o build.cast
              binnacle export build --text | less
@@ -256,14 +259,14 @@ For example: binnacle export build -o build.cast
     .action(async (session: string | undefined, options: ExportOptions) =>
       exit(await (await import('./commands/export.ts')).exportSession(session, options)),
     );
-  clientCommand(program, 'import <file>', 'make a session of an asciicast recording, version 1, 2 or 3')
+  clientCommand(program, 'import <file>', 'import an asciicast recording, version 1, 2 or 3, as a session')
     .option('--name <name>', 'a name for the session (default: the title of the recording, or its command)')
-    .option('--input', 'keep what was typed in it, for all who may see the session')
-    .option('--json', 'as JSON: the session, and what became of the events')
+    .option('--input', 'keep the input of the recording, for everyone who may see the session')
+    .option('--json', 'print JSON: the session, and the counts of its events')
     .addHelpText(
       'after',
       `
-Prints the id of the session, which can be watched, searched and exported like any other. - reads stdin.
+Prints the id of the session, which can be watched, searched and exported like any other. The file - is stdin.
 For example: binnacle import demo.cast
              ssh host cat demo.cast | binnacle import - --name demo`,
     )
@@ -275,31 +278,31 @@ For example: binnacle import demo.cast
 function addConfig(program: Command, exit: (code: number) => void): void {
   program
     .command('config')
-    .description('the config file')
+    .description('check the config file')
     .command('check')
     .argument('[file]', 'the file (default: config.jsonc in the data directory)')
-    .description('say what is wrong with the config file')
+    .description('list the problems of the config file')
     .option('--data <dir>', 'the data directory (default: $BINNACLE_DATA, else below $XDG_DATA_HOME)')
-    .option('--json', 'as JSON')
-    .addHelpText('after', '\nNeeds no gateway. Exit code 1 where a gateway would refuse the file.')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nNeeds no gateway. Exit code 1 if a gateway would refuse the file.')
     .action(async (file: string | undefined, options: ConfigCheckOptions) =>
       exit(await (await import('./commands/config.ts')).checkConfig(file, options)),
     );
 }
 
 function addRoute(program: Command, exit: (code: number) => void): void {
-  const route = program.command('route').description('where messages of channels go');
-  clientCommand(route, 'explain', 'say where a message would go, and why')
-    .requiredOption('--channel <name>', 'the channel that it comes by')
-    .option('--account <id>', 'our account there (default: default)')
-    .option('--peer <kind:id>', 'who or which room it comes from, e.g. direct:ada, group:123')
-    .option('--parent <kind:id>', 'of a thread: where it hangs')
+  const route = program.command('route').description('explain the routes of messages from channels');
+  clientCommand(route, 'explain', 'show where a message would go, and why')
+    .requiredOption('--channel <name>', 'the channel of the message')
+    .option('--account <id>', 'the account on the channel (default: default)')
+    .option('--peer <kind:id>', 'the person or room that sent the message, e.g. direct:ada, group:123')
+    .option('--parent <kind:id>', 'the parent of a thread')
     .option('--guild <id>', 'the guild')
     .option('--team <id>', 'the team')
-    .option('--role <id>', 'a role of its sender (may be repeated)', collect, [])
-    .option('--config <file>', 'by this config file, without a gateway (default: what the gateway has in force)')
-    .option('--json', 'as JSON')
-    .addHelpText('after', '\nSends nothing. Exit code 1 where the message could not be routed.')
+    .option('--role <id>', 'a role of the sender (may be repeated)', collect, [])
+    .option('--config <file>', 'use this config file, without a gateway (default: the config of the gateway)')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nSends nothing. Exit code 1 if the message could not be routed.')
     .action(async (options: RouteExplainOptions) =>
       exit(await (await import('./commands/route.ts')).explainRoute(options)),
     );

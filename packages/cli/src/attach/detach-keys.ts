@@ -21,7 +21,7 @@ export function parseKeys(text: string): readonly (readonly string[])[] | undefi
     .trim()
     .split(/[\s,]+/)
     .map(encodings);
-  if (keys.length > 4) throw usage('At most four detach keys make a sequence.');
+  if (keys.length > 4) throw usage('A detach sequence has at most four keys.');
   return keys;
 }
 

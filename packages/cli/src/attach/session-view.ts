@@ -47,7 +47,7 @@ export async function view(client: Binnacle, info: SessionInfo, options: ViewOpt
     noticeConnection(client, terminal),
     session.lease.on('lost', (error) => {
       // A program that ends takes its lease along: that is not a loss worth a message.
-      if (error.code !== 'session_exited') terminal.notice(`${error.message} Back with: attach --take`);
+      if (error.code !== 'session_exited') terminal.notice(`${error.message} To take control again: attach --take`);
     }),
   ];
   let ending: ViewEnd;
@@ -71,12 +71,12 @@ export async function view(client: Binnacle, info: SessionInfo, options: ViewOpt
   }
   const name = printable(info.name) || info.id;
   if (ending.kind === 'detached') {
-    process.stderr.write(`\n[binnacle: detached; it goes on. Back: binnacle attach ${name}]\n`);
+    process.stderr.write(`\n[binnacle: detached; the program keeps running. To return: binnacle attach ${name}]\n`);
     return EXIT.ok;
   }
-  if (ending.kind === 'lingers') terminal.notice(`${name} has ended; background processes go on`);
+  if (ending.kind === 'lingers') terminal.notice(`${name} has ended; background processes keep running`);
   const code = exitCodeOfProgram(ending.status);
-  if (code === undefined) terminal.notice('how the program ended is not known');
+  if (code === undefined) terminal.notice('the exit code of the program is not known');
   // No local shell has run the program, so only this message tells how it ended.
   else if (info.foreign !== null) terminal.notice(`${name} ${endOf(ending.status)}`);
   return code ?? EXIT.failed;
@@ -162,7 +162,7 @@ async function show(
         }
         await terminal.write(filter.push(live), to);
       } else if (event.type === 'gap') {
-        terminal.notice(`${event.to - event.from} bytes of output are gone (${event.reason})`);
+        terminal.notice(`${event.to - event.from} bytes of output are missing (${event.reason})`);
       } else if (event.type === 'exit') {
         status = event.data;
         lingering = setTimeout(() => lingers({ kind: 'lingers', status: event.data }), LINGER_MS);
@@ -264,10 +264,10 @@ function noticeConnection(client: Binnacle, terminal: Terminal): () => void {
   return client.on('state', (state) => {
     if (state.kind === 'waiting' && !away) {
       away = true;
-      terminal.notice('the gateway does not answer; the program goes on, and so do we when it is back');
+      terminal.notice('the gateway does not answer; the program keeps running, and this command reconnects');
     } else if (state.kind === 'open' && away) {
       away = false;
-      terminal.notice('connected again');
+      terminal.notice('reconnected');
     }
   });
 }

@@ -70,7 +70,7 @@ describe('the texts of a chat', () => {
     expect(rows).toHaveLength(53);
     expect(rows.slice(-3)).toEqual([
       '  │ line 49⟨ESC⟩[1A',
-      '  ↑ 51 rows, which begin above: read them from there.',
+      '  ↑ 51 rows begin above this screen. Scroll up to read them.',
       '  [y] Allow',
     ]);
     expect(shown(approval([option('1', 'allow_once', 'Allow')], detail), 80, 53)).toHaveLength(52);
@@ -128,7 +128,7 @@ describe('the texts of a chat', () => {
       ).trim();
     expect(say('answered')).toBe('Allow (you)');
     expect(say('answered', 'bob')).toBe('Allow (Ada)');
-    expect(say('timed_out')).toBe('Allow: nobody answered in time');
+    expect(say('timed_out')).toBe('Allow: not answered in time');
     expect(say('vetoed', 'ben', 'not on\u001b[31m Friday')).toBe('Allow (Ada: not on Friday)');
     expect(say('run_ended')).toBe('not answered: the run is over');
   });
@@ -175,6 +175,6 @@ describe('the texts of a chat', () => {
       '1. text',
       '2. Bob: text (interrupt)',
     ]);
-    expect(queueLines([], 'ada')).toEqual(['Nothing waits.']);
+    expect(queueLines([], 'ada')).toEqual(['No messages wait.']);
   });
 });

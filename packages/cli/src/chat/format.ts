@@ -81,7 +81,7 @@ export function approvalRows(approval: Approval, style: Style, width: number, he
   );
   // Includes the row of the typed line.
   const isLong = rows.length + options.length + 1 > height;
-  const hint = isLong ? [style.yellow(`  ↑ ${rows.length} rows, which begin above: read them from there.`)] : [];
+  const hint = isLong ? [style.yellow(`  ↑ ${rows.length} rows begin above this screen. Scroll up to read them.`)] : [];
   return [...rows, ...hint, ...options];
 }
 
@@ -94,7 +94,7 @@ function block(text: string, first: string, more: string, width: number): string
 export function answerLine(approval: Approval | undefined, answer: ApprovalAnswer, user: string, style: Style): string {
   const option = approval?.options.find(({ id }) => id === answer.option);
   const label = option === undefined ? visibleLine(answer.option) : optionLabel(option);
-  if (answer.reason === 'timed_out') return style.dim(`  ${label}: nobody answered in time`);
+  if (answer.reason === 'timed_out') return style.dim(`  ${label}: not answered in time`);
   if (answer.reason === 'run_ended') return style.dim('  not answered: the run is over');
   const why = answer.why === undefined ? '' : `: ${beginning(answer.why)}`;
   return style.dim(`  ${label} (${nameOf(answer.by, user)}${why})`);
@@ -155,9 +155,9 @@ export function receiptLine(receipt: SendReceipt, requestedMode: SteerMode, wait
   }
   const { message, run } = receipt;
   if (message.state === 'cancelled') return 'was cancelled';
-  if (message.steer === 'interrupt') return 'interrupts what it does, and is next';
+  if (message.steer === 'interrupt') return 'interrupts the agent, and is next';
   if (message.steer === 'inject') {
-    return message.state === 'delivered' ? 'the agent has it' : 'accepted; the agent is given it in this turn';
+    return message.state === 'delivered' ? 'the agent has received it' : 'accepted; the agent gets it in this turn';
   }
   if (run === null || run.state !== 'queued') return undefined;
   const instead = requestedMode === 'queue' ? '' : ` (this agent cannot ${requestedMode})`;
@@ -166,7 +166,7 @@ export function receiptLine(receipt: SendReceipt, requestedMode: SteerMode, wait
 }
 
 export function queueLines(queue: readonly MessageInfo[], user: string): string[] {
-  if (queue.length === 0) return ['Nothing waits.'];
+  if (queue.length === 0) return ['No messages wait.'];
   return queue.map((message, at) => {
     const who = message.by.user === user ? '' : `${nameOf(message.by, user)}: `;
     const how = message.steer === 'queue' ? '' : ` (${message.steer})`;

@@ -171,7 +171,7 @@ class InteractiveChat {
     this.#readline.setPrompt(this.#prompt());
     this.#readline.prompt();
     const title = harmless(info.title);
-    this.#view.say(`${info.agent}${title === '' ? '' : `, ${title}`} (${info.key})`, '/help tells more');
+    this.#view.say(`${info.agent}${title === '' ? '' : `, ${title}`} (${info.key})`, '/help lists the commands');
     this.#view.begin();
     this.#changed();
     const shown = this.#show(feed);
@@ -186,8 +186,8 @@ class InteractiveChat {
     this.#readline.close();
     if (this.#isDeleted) return;
     const { run, info, queue } = this.#view.state;
-    const goesOn = run !== null ? 'it goes on; ' : queue.length > 0 ? 'what waits is done; ' : '';
-    process.stderr.write(`[binnacle: ${goesOn}back with: binnacle chat '${info.key}']\n`);
+    const goesOn = run !== null ? 'the agent goes on; ' : queue.length > 0 ? 'waiting messages are sent; ' : '';
+    process.stderr.write(`[binnacle: ${goesOn}return with: binnacle chat '${info.key}']\n`);
   }
 
   async #show(feed: ConversationFeed): Promise<void> {
@@ -231,7 +231,7 @@ class InteractiveChat {
 
   #connection(isAway: boolean): void {
     this.#isAway = isAway;
-    this.#view.say(isAway ? 'the connection is lost; trying again, nothing is missed' : 'connected again');
+    this.#view.say(isAway ? 'the connection is lost; reconnecting, no message is lost' : 'reconnected');
     this.#changed();
   }
 
@@ -246,7 +246,7 @@ class InteractiveChat {
 
   #prompt(): string {
     const style = styleFor(process.stdout);
-    if (this.#isDeleting) return style.red('delete it, with all that was said? [y] yes  [n] no > ');
+    if (this.#isDeleting) return style.red('delete the conversation with all its messages? [y] yes  [n] no > ');
     if (this.#isAway) return style.dim('offline > ');
     if (this.#shownApproval !== undefined) return `${style.yellow(keyList(this.#shownApproval))} > `;
     return this.#view.state.run === null ? '> ' : style.dim('working > ');
@@ -280,7 +280,7 @@ class InteractiveChat {
     this.#isDeleting = false;
     this.#changed();
     if (isYes) this.#try(() => this.#conversation.delete());
-    else this.#view.say('it stays');
+    else this.#view.say('the conversation stays');
   }
 
   #insert(text: string): void {
@@ -309,10 +309,10 @@ class InteractiveChat {
     }
     const { run } = this.#view.state;
     if (run !== null) {
-      this.#view.say('stopping; Ctrl-C again leaves');
+      this.#view.say('stopping; press Ctrl-C again to leave');
       this.#try(() => this.#conversation.abort(run));
     } else if (this.#unacknowledged.size > 0) {
-      this.#view.say('stopping; Ctrl-C again leaves');
+      this.#view.say('stopping; press Ctrl-C again to leave');
       for (const reply of this.#unacknowledged) {
         this.#isStopping.add(reply.id);
         this.#try(() => reply.abort());
@@ -320,7 +320,7 @@ class InteractiveChat {
     } else {
       // Clears the typed line, as shells do.
       this.#readline.write(null, { ctrl: true, name: 'u' });
-      this.#view.say('Ctrl-C again leaves');
+      this.#view.say('press Ctrl-C again to leave');
     }
   }
 
@@ -378,7 +378,7 @@ class InteractiveChat {
       { info, position: '', items: [], queue: [], approvals: [], run: null, earlier: undefined },
       page,
     );
-    if (page.before !== null) this.#view.say('there is more before this', '/history with a larger number');
+    if (page.before !== null) this.#view.say('there are earlier messages', 'use /history with a larger number');
     this.#view.items(past.items);
   }
 

@@ -98,7 +98,7 @@ function asText(key: string): EventPrinter {
     if (!replace) await show(more);
     else if (more.startsWith(before)) await show(more.slice(before.length));
     else {
-      aside('[binnacle: it takes back what it said; this is the whole]');
+      aside('[binnacle: the agent replaced its answer; this is the whole answer]');
       if (isInLine) await write('\n');
       text = cleaner();
       await show(more);
@@ -122,7 +122,7 @@ function asText(key: string): EventPrinter {
       }
       case 'approval':
         for (const row of approvalLines(event.approval, style, columns())) aside(row);
-        say(`it waits for an answer: binnacle chat '${key}'`);
+        say(`the agent waits for an answer: binnacle chat '${key}'`);
         return;
       case 'approval_answered':
         aside(answerLine(undefined, event.answer, '', style));
@@ -134,7 +134,7 @@ function asText(key: string): EventPrinter {
         await show(text.end());
         if (isInLine) await write('\n');
         isInLine = false;
-        if (event.type === 'final' && event.text === '') say('it ended without a word');
+        if (event.type === 'final' && event.text === '') say('the run ended without an answer');
         const line = endText(event);
         if (line !== undefined) aside(line);
         return;
@@ -173,8 +173,8 @@ function onSignals(reply: Reply): () => void {
     const back = `binnacle chat '${reply.conversation}'`;
     say(
       isAccepted
-        ? `it goes on; back with: ${back}`
-        : `it is not known whether the message was sent; look with: ${back}`,
+        ? `the agent goes on; return with: ${back}`
+        : `the message may not have been sent; check with: ${back}`,
     );
     process.exit(128 + constants.signals[signal]);
   };

@@ -8,18 +8,18 @@ describe('commands of a chat', () => {
     const chat = { view, attempt: () => undefined } as unknown as ChatSession;
     expect(runSlashCommand(chat, '/help')).toBe(true);
     expect(shown).toEqual([
-      '/stop              stop what it does, and what waits',
-      '/queue             what waits for its turn',
-      '/edit N TEXT       change a message that waits',
-      '/cancel N          take it back',
-      '/steer MODE        what becomes of messages while it works: queue, inject or interrupt',
-      '/history [N]       the last messages',
+      '/stop              stop the agent, and drop waiting messages',
+      '/queue             list the waiting messages',
+      '/edit N TEXT       change a waiting message',
+      '/cancel N          cancel a waiting message',
+      '/steer MODE        say what happens to messages while the agent works: queue, inject or interrupt',
+      '/history [N]       show the last messages',
       '/title TEXT        give the conversation a title',
-      '/share WHO         who may see it besides you: names of users, everyone, or nobody',
-      '/delete            remove it, with all that was said',
+      '/share WHO         say who else may see the conversation: names of users, everyone, or nobody',
+      '/delete            delete the conversation with all its messages',
       '/help              this',
-      '/quit              leave; what it does goes on',
-      "Other commands are the agent's own, and // before one of these sends it, too. Ctrl-C stops the run, twice leaves.",
+      '/quit              leave; the agent goes on',
+      'Other commands go to the agent, as does one of these after //. Ctrl-C stops the run; press it twice to leave.',
     ]);
     expect(COMPLETIONS).toEqual([
       '/stop',

@@ -40,7 +40,7 @@ interface SlashCommand {
 
 const COMMANDS: Readonly<Record<string, SlashCommand>> = {
   '/stop': {
-    about: 'stop what it does, and what waits',
+    about: 'stop the agent, and drop waiting messages',
     run: ({ conversation, view, attempt }) =>
       attempt(async () => {
         const { aborted } = await conversation.abort();
@@ -48,51 +48,51 @@ const COMMANDS: Readonly<Record<string, SlashCommand>> = {
       }),
   },
   '/queue': {
-    about: 'what waits for its turn',
+    about: 'list the waiting messages',
     run: ({ view }) => view.lines(queueLines(view.state.queue, view.user)),
   },
   '/edit': {
     args: 'N TEXT',
-    about: 'change a message that waits',
+    about: 'change a waiting message',
     run: ({ conversation, view, attempt }, { line, args }) => {
       const message = view.state.queue[Number(args[0]) - 1];
       const text = line.replace(/^\S+\s+\S+\s*/, '').replaceAll(LINE_BREAK, '\n');
-      if (message === undefined) view.say('/edit takes the number of a message that waits', '/queue');
+      if (message === undefined) view.say('/edit takes the number of a waiting message', '/queue');
       else if (text === '') view.say('/edit takes a number and the new text');
       else
         attempt(async () => {
           await conversation.edit(message.id, text);
-          view.say(`number ${args[0]} is changed`);
+          view.say(`message ${args[0]} is changed`);
         });
     },
   },
   '/cancel': {
     args: 'N',
-    about: 'take it back',
+    about: 'cancel a waiting message',
     run: ({ conversation, view, attempt }, { args }) => {
       const message = view.state.queue[Number(args[0]) - 1];
-      if (message === undefined) view.say('/cancel takes the number of a message that waits', '/queue');
+      if (message === undefined) view.say('/cancel takes the number of a waiting message', '/queue');
       else attempt(() => conversation.cancel(message.id));
     },
   },
   '/steer': {
     args: 'MODE',
-    about: 'what becomes of messages while it works: queue, inject or interrupt',
+    about: 'say what happens to messages while the agent works: queue, inject or interrupt',
     run: (chat, { args }) => {
       const { view } = chat;
       const [mode = ''] = args;
       if (mode !== 'queue' && mode !== 'inject' && mode !== 'interrupt') {
-        view.say(`messages while it works: ${chat.steer}; /steer takes queue, inject or interrupt`);
+        view.say(`messages while the agent works: ${chat.steer}; /steer takes queue, inject or interrupt`);
         return;
       }
       chat.steer = mode;
       const can = view.state.info.steer.includes(mode);
-      view.say(can ? `messages while it works: ${mode}` : `this agent cannot ${mode}; its messages will wait`);
+      view.say(can ? `messages while the agent works: ${mode}` : `this agent cannot ${mode}; its messages will wait`);
     },
   },
   '/history': {
     args: '[N]',
-    about: 'the last messages',
+    about: 'show the last messages',
     run: ({ attempt, showHistory }, { args }) => attempt(() => showHistory(args[0])),
   },
   '/title': {
@@ -106,14 +106,14 @@ const COMMANDS: Readonly<Record<string, SlashCommand>> = {
   },
   '/share': {
     args: 'WHO',
-    about: 'who may see it besides you: names of users, everyone, or nobody',
+    about: 'say who else may see the conversation: names of users, everyone, or nobody',
     run: ({ conversation, view, attempt }, { line }) => {
       const visibility = readSharing(argumentsOf(line));
       if (visibility !== undefined) attempt(() => conversation.update({ visibility }));
       else view.say(sharingText(view.state.info.visibility), '/share takes users, everyone or nobody');
     },
   },
-  '/delete': { about: 'remove it, with all that was said', run: ({ askToDelete }) => askToDelete() },
+  '/delete': { about: 'delete the conversation with all its messages', run: ({ askToDelete }) => askToDelete() },
   '/help': {
     about: 'this',
     run: ({ view, attempt, learnCommands }) => {
@@ -121,7 +121,7 @@ const COMMANDS: Readonly<Record<string, SlashCommand>> = {
       attempt(async () => view.lines(commandLines(await learnCommands())));
     },
   },
-  '/quit': { about: 'leave; what it does goes on', run: ({ leave }) => leave() },
+  '/quit': { about: 'leave; the agent goes on', run: ({ leave }) => leave() },
   '/exit': { run: ({ leave }) => leave() },
 };
 
@@ -132,7 +132,7 @@ const HELP: readonly string[] = [
   ...Object.entries(COMMANDS).flatMap(([name, { args = '', about }]) =>
     about === undefined ? [] : [`${`${name} ${args}`.trimEnd().padEnd(USAGE_WIDTH)}${about}`],
   ),
-  "Other commands are the agent's own, and // before one of these sends it, too. Ctrl-C stops the run, twice leaves.",
+  'Other commands go to the agent, as does one of these after //. Ctrl-C stops the run; press it twice to leave.',
 ];
 
 /** Candidates for Tab: the names, with a space if an argument must follow. */

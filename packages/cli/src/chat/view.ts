@@ -23,7 +23,7 @@ import type { Screen } from './screen.ts';
 import { HarmlessText, harmless, Rows } from './text.ts';
 import { sharingText } from './visibility.ts';
 
-const EMPTY = '[it ended without a word]';
+const EMPTY = '[the run ended without an answer]';
 
 export class ChatView {
   readonly #screen: Pick<Screen, 'print' | 'width' | 'height'>;
@@ -117,7 +117,7 @@ export class ChatView {
 
   step(step: ConversationStep): void {
     if (step.type === 'events') for (const event of step.events) this.#event(event);
-    else if (step.type === 'gap') this.say('what was here is not kept any more');
+    else if (step.type === 'gap') this.say('older messages are no longer stored');
     this.#state = reduceConversation(this.#state, step);
   }
 
@@ -127,7 +127,7 @@ export class ChatView {
         this.#message(event.message);
         return;
       case 'message_edited':
-        if (event.by.user !== this.#user) this.say(`${this.#name(event)} changed a message that waits`);
+        if (event.by.user !== this.#user) this.say(`${this.#name(event)} changed a waiting message`);
         this.#waitingText(event.id, event.text);
         return;
       case 'message_cancelled': {
@@ -136,7 +136,7 @@ export class ChatView {
         this.#behind.delete(event.id);
         this.#typed.delete(event.id);
         if (message === undefined) return;
-        if (event.why === undefined) this.say(`taken back: ${beginning(message.text)}`);
+        if (event.why === undefined) this.say(`cancelled: ${beginning(message.text)}`);
         else this.say(`${this.#name(event)} does not allow it: ${beginning(event.why)}`, beginning(message.text));
         return;
       }
@@ -210,8 +210,8 @@ export class ChatView {
     const message = this.#waiting.get(id);
     this.#waiting.delete(id);
     if (message === undefined) return;
-    if (run !== id) this.say(`the agent has it now: ${beginning(message.text)}`);
-    else if (this.#behind.has(id)) this.say(`its turn: ${beginning(message.text)}`);
+    if (run !== id) this.say(`the agent has received: ${beginning(message.text)}`);
+    else if (this.#behind.has(id)) this.say(`started: ${beginning(message.text)}`);
     this.#behind.delete(id);
     this.#typed.delete(id);
   }
@@ -223,7 +223,7 @@ export class ChatView {
     else if (text.startsWith(before)) this.#write('said', text.slice(before.length));
     else {
       this.#endText();
-      if (before !== '') this.say('it takes back what it said; this is the whole');
+      if (before !== '') this.say('the agent replaced its answer; this is the whole answer');
       this.#write('said', text);
     }
   }
@@ -299,7 +299,7 @@ export class ChatView {
         if (item.state === 'running') return;
         this.#endText();
         const line = item.end === null ? undefined : endLine(item.end, this.#user, this.#style);
-        const short = item.state === 'error' ? 'it ended with an error' : 'it was stopped';
+        const short = item.state === 'error' ? 'the run ended with an error' : 'the run was stopped';
         const empty = item.state === 'final' && item.text === '' ? this.#style.dim(EMPTY) : undefined;
         const lastLine = line ?? (item.end !== null || item.state === 'final' ? empty : this.#style.dim(`[${short}]`));
         this.#print(lastLine === undefined ? [''] : [lastLine, '']);
@@ -309,7 +309,7 @@ export class ChatView {
         this.#print(this.#block(this.#style.dim(`${this.#name(item)} notes: `), 0, item.text));
         return;
       case 'gap':
-        this.say('what was here is not kept any more');
+        this.say('older messages are no longer stored');
         return;
     }
   }

@@ -32,7 +32,7 @@ export async function approve(keyOrName: string, option: string | undefined, opt
 
 function printApprovals(approvals: readonly Approval[], asJson: boolean): void {
   if (asJson) process.stdout.write(`${JSON.stringify({ approvals })}\n`);
-  else if (approvals.length === 0) process.stderr.write('Nothing waits for approval.\n');
+  else if (approvals.length === 0) process.stderr.write('No request waits for approval.\n');
   else for (const approval of approvals) process.stdout.write(requestText(approval, styleFor(process.stdout)));
 }
 
@@ -41,7 +41,7 @@ function requestText(approval: Approval, style: Style): string {
   const columns = process.stdout.isTTY ? Math.max(20, process.stdout.columns - 1) : Number.POSITIVE_INFINITY;
   const lines = [
     ...approvalRows({ ...approval, options: [] }, style, columns, Number.POSITIVE_INFINITY),
-    `  request ${visibleLine(approval.id)}, to be answered with one of:`,
+    `  request ${visibleLine(approval.id)}, answer with one of:`,
     ...approval.options.map((option) => `    ${visibleLine(option.id)}  ${style.dim(optionLabel(option))}`),
   ];
   return `${lines.join('\n')}\n`;
@@ -49,10 +49,10 @@ function requestText(approval: Approval, style: Style): string {
 
 function theOnly(approvals: readonly Approval[]): Approval {
   const [only, ...others] = approvals;
-  if (only === undefined) throw new Failure(EXIT.failed, 'Nothing waits for approval there.');
+  if (only === undefined) throw new Failure(EXIT.failed, 'No request waits for approval in this conversation.');
   if (others.length === 0) return only;
   const ids = approvals.map(({ id }) => visibleLine(id)).join(', ');
-  throw usage(`${approvals.length} requests wait for approval.`, `Say which one with --request: ${ids}`);
+  throw usage(`${approvals.length} requests wait for approval.`, `Choose one with --request: ${ids}`);
 }
 
 /** Finds an option by its id, or by its kind (`allow_once`) if only one has that kind. */
@@ -63,6 +63,6 @@ function optionOf({ options }: Approval, idOrKind: string): ApprovalOption {
   if (found !== undefined) return found;
   throw usage(
     `The request has no option "${visibleLine(idOrKind)}".`,
-    `One of: ${options.map(({ id }) => visibleLine(id)).join(', ')}`,
+    `Use one of: ${options.map(({ id }) => visibleLine(id)).join(', ')}`,
   );
 }

@@ -38,7 +38,7 @@ export async function chat(key: string | undefined, options: ChatOptions): Promi
   const isScript =
     options.message !== undefined || options.json === true || !process.stdout.isTTY || !process.stdin.isTTY;
   const text = isScript ? (options.message ?? (await readStdin())) : '';
-  if (isScript && text.trim() === '') throw usage('There is no message.', 'Give it with -m, or on stdin.');
+  if (isScript && text.trim() === '') throw usage('There is no message.', 'Pass the message with -m, or on stdin.');
   return await withClient(options, async (client) => {
     const info = await open(client, key, options);
     if (isScript)
@@ -64,13 +64,13 @@ export async function find(client: Binnacle, keyOrName: string): Promise<Convers
     throw new Failure(
       EXIT.noSession,
       `There is no conversation "${keyOrName}".`,
-      'List them with: binnacle chat --list',
+      'List conversations with: binnacle chat --list',
     );
   }
   if (others.length === 0) return only;
   throw usage(
-    `"${keyOrName}" means ${found.length} conversations.`,
-    `One of: ${found.map(({ key: one }) => one).join(', ')}`,
+    `"${keyOrName}" matches ${found.length} conversations.`,
+    `Use one of: ${found.map(({ key: one }) => one).join(', ')}`,
   );
 }
 
@@ -82,7 +82,7 @@ async function list(options: ChatOptions): Promise<number> {
   if (options.json === true) process.stdout.write(`${JSON.stringify({ conversations })}\n`);
   else if (conversations.length > 0) {
     process.stdout.write(conversationTable(conversations, Date.now(), styleFor(process.stdout), failed));
-  } else process.stderr.write('No conversations. Begin one with: binnacle chat\n');
+  } else process.stderr.write('No conversations. Start one with: binnacle chat\n');
   return EXIT.ok;
 }
 
@@ -121,13 +121,13 @@ function stateOf({ approvals, run }: ConversationInfo, isFailed: boolean, style:
 }
 
 async function readStdin(): Promise<string> {
-  if (process.stdin.isTTY) throw usage('There is no message.', 'Give it with -m, or on stdin.');
+  if (process.stdin.isTTY) throw usage('There is no message.', 'Pass the message with -m, or on stdin.');
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
     chunks.push(chunk);
     length += chunk.length;
-    if (length > MAX_STDIN_BYTES) throw usage('That is too much for a message.', 'Put it into a file.');
+    if (length > MAX_STDIN_BYTES) throw usage('The message is too long.', 'Put the text into a file.');
   }
   return Buffer.concat(chunks)
     .toString()

@@ -13,7 +13,8 @@ const SHELLS = ['bash', 'zsh', 'fish'];
 const ASK_MS = 300;
 
 export async function completion(program: Command, shell: string): Promise<number> {
-  if (!SHELLS.includes(shell)) throw usage(`There is no completion for "${shell}".`, `One of: ${SHELLS.join(', ')}`);
+  if (!SHELLS.includes(shell))
+    throw usage(`There is no completion for "${shell}".`, `Use one of: ${SHELLS.join(', ')}`);
   tab(program).setup('binnacle', 'binnacle', shell);
   return EXIT.ok;
 }

@@ -25,11 +25,13 @@ export async function checkConfig(file: string | undefined, options: ConfigCheck
 function checkText({ path, holds, problems }: ConfigCheck, style: Style): string {
   const where = printable(path);
   if (problems.length === 0) {
-    return existsSync(path) ? 'No problems.\n' : `No problems: there is no ${where}, and one agent, main, echoes.\n`;
+    return existsSync(path)
+      ? 'No problems.\n'
+      : `No problems: there is no ${where}, so the only agent is main, which echoes.\n`;
   }
   const lines = problems.map((problem) => `  ${problemLine(problem)}`);
   const verdict = holds
-    ? style.yellow('A gateway takes it up; what is named here does not work, or is passed over.')
+    ? style.yellow('A gateway accepts this file; the entries above do not work or are ignored.')
     : style.red('A gateway refuses this file.');
   return `${[where, ...lines, verdict].join('\n')}\n`;
 }

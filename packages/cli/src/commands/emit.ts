@@ -53,10 +53,7 @@ const MOST_BUFFER = 2 ** 40;
 
 export async function emit(command: readonly string[], options: EmitOptions): Promise<number> {
   if (command.length === 0 && process.stdin.isTTY === true)
-    throw usage(
-      'There is nothing to emit.',
-      'Give a program behind --, or pipe the output of one: CMD | binnacle emit',
-    );
+    throw usage('There is nothing to emit.', 'Pass a program after --, or pipe its output: CMD | binnacle emit');
   const { session: id, bufferDir } = options;
   const flushMs = parseTimeout(options.flushMs);
   const sessionOptions = sessionOf(command, options);
@@ -89,7 +86,7 @@ function isPlaceGood(data: string | undefined, messages: EmitMessages): boolean 
   try {
     const { url } = namedGateway(data);
     if (/^https?:\/\//i.test(url) && URL.canParse(url)) return true;
-    throw usage(`BINNACLE_URL is no address of a gateway: ${url}.`, 'Write it as http://127.0.0.1:7117.');
+    throw usage(`BINNACLE_URL is not the address of a gateway: ${url}.`, 'Write the address as http://127.0.0.1:7117.');
   } catch (error) {
     // A gateway that does not run now may start later.
     if (error instanceof Failure && error.exitCode === EXIT.unreachable) return true;
@@ -102,7 +99,7 @@ function sessionOf(command: readonly string[], options: EmitOptions) {
   const { session, source, label } = options;
   if (session !== undefined && !isEmittedId(session))
     throw usage(
-      `"${session}" cannot be the id of a session.`,
+      `"${session}" is not a valid session id.`,
       'Use 1 to 200 of A-Z, a-z, 0-9 and . _ : @ + = , ~ -, beginning with a letter or digit.',
     );
   return {

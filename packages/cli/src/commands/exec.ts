@@ -24,10 +24,11 @@ export async function exec(
 ): Promise<number> {
   // With --new no session is named: that argument is the first word of the command.
   const all = options.new === true && session !== undefined ? [session, ...args] : args;
-  if (options.new !== true && session === undefined) throw usage('Name a session, or give --new.');
-  if (all.length === 0) throw usage('There is no command.', 'Put it behind --, e.g. binnacle exec build -- make -j4');
+  if (options.new !== true && session === undefined) throw usage('Name a session, or pass --new.');
+  if (all.length === 0)
+    throw usage('There is no command.', 'Put the command after --, e.g. binnacle exec build -- make -j4');
   if (options.new === true && options.detach === true) {
-    throw usage('--new deletes its session at the end, so it does not go with --detach.');
+    throw usage('--new deletes its session at the end, so it cannot be used with --detach.');
   }
   const request = {
     command: shellText(all),
@@ -83,8 +84,8 @@ async function show(run: Run, print: EventPrinter): Promise<RunInfo> {
 function asItIs(): EventPrinter {
   return async (event) => {
     if (event.type === 'output') await writeTo(event.kind === 'stderr' ? process.stderr : process.stdout, event.bytes);
-    if (event.type === 'gap') say(`${event.to - event.from} bytes of output are gone (${event.reason})`);
-    if (event.type === 'reset') say('it took the shell with it; the next command gets a fresh one');
+    if (event.type === 'gap') say(`${event.to - event.from} bytes of output are missing (${event.reason})`);
+    if (event.type === 'reset') say('the command ended its shell; the next command gets a new one');
   };
 }
 
@@ -113,10 +114,10 @@ function exitCodeOf({ outcome, exitCode }: RunInfo): number {
 }
 
 const OUTCOME_TEXTS = {
-  timed_out: 'it took longer than --timeout, and was ended',
-  cancelled: 'it was cancelled',
-  session_ended: 'its session ended before it did',
-  lost: 'how it ended is not known: the process that owned it died',
+  timed_out: 'the command took longer than --timeout, and was ended',
+  cancelled: 'the command was cancelled',
+  session_ended: 'the session ended before the command',
+  lost: 'the exit code is not known: the process that owned the command died',
 } as const;
 
 const say = (text: string): boolean => process.stderr.write(`[binnacle: ${text}]\n`);

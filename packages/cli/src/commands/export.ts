@@ -108,7 +108,7 @@ function castOf(
 ): { readonly idOrName: string; readonly version: 2 | 3 | undefined } {
   const isVersion = named !== undefined && (cast === '2' || cast === '3');
   if (typeof cast === 'string' && !isVersion && named !== undefined) {
-    throw usage(`asciicast has no version "${cast}" that is written.`, 'Pass --cast 2 or --cast 3.');
+    throw usage(`asciicast version "${cast}" cannot be written.`, 'Pass --cast 2 or --cast 3.');
   }
   const idOrName = named ?? (typeof cast === 'string' ? cast : undefined);
   if (idOrName === undefined) throw usage('No session is named.', 'For example: binnacle export build -o build.cast');
@@ -123,7 +123,7 @@ function formatOf(options: ExportOptions): ExportFormat | undefined {
   const extension = extname(options.output ?? '').toLowerCase();
   const known = BY_EXTENSION[extension];
   if (known === undefined && extension !== '')
-    throw usage(`No format goes by the extension ${extension}.`, 'Pass one of --cast, --text, --jsonl and --markdown.');
+    throw usage(`No format has the extension ${extension}.`, 'Pass one of --cast, --text, --jsonl and --markdown.');
   return known;
 }
 
@@ -131,7 +131,7 @@ function idleLimitOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const seconds = /^\d{1,5}(\.\d{1,3})?s?$/.test(text) ? Number.parseFloat(text) : Number.NaN;
   if (!(seconds > 0 && seconds <= 86_400))
-    throw usage(`"${text}" is no number of seconds.`, 'For example: --idle-limit 2');
+    throw usage(`"${text}" is not a number of seconds.`, 'For example: --idle-limit 2');
   return seconds;
 }
 
@@ -193,7 +193,7 @@ class FileTarget implements ExportTarget {
     // A device or a pipe may be written directly, also through a link, such as /dev/stdout and a shell's >(…).
     const behind = found?.isSymbolicLink() === true ? statSync(output, { throwIfNoEntry: false }) : found;
     const isDevice = behind !== undefined && !behind.isFile() && !behind.isDirectory();
-    if (behind?.isDirectory() === true) throw usage(`${output} is a directory.`, 'Name a file in it.');
+    if (behind?.isDirectory() === true) throw usage(`${output} is a directory.`, 'Name a file in this directory.');
     if (found !== undefined && !isDevice && !force) throw taken(output);
     if (!existsSync(dirname(output))) throw usage(`There is no directory ${dirname(output)}.`);
     return new FileTarget(output, isDevice ? undefined : force);
@@ -255,4 +255,4 @@ class FileTarget implements ExportTarget {
 /** Shortens the name so that the temporary name stays valid: at most 255 bytes, and a character has up to 4. */
 const shortName = (path: string): string => [...basename(path)].slice(0, 50).join('');
 
-const taken = (path: string): Failure => usage(`${path} is there already.`, 'Name another file, or pass --force.');
+const taken = (path: string): Failure => usage(`${path} already exists.`, 'Name another file, or pass --force.');

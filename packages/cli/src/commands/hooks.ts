@@ -127,7 +127,7 @@ async function apply(
   for (const agent of agents) {
     const file = fileOf(agent, options.project !== true);
     if (file === undefined) {
-      process.stderr.write(`${agent}: takes its hooks from the settings of the user alone; leave out --project.\n`);
+      process.stderr.write(`${agent}: reads its hooks from the settings of the user only; leave out --project.\n`);
       failed += 1;
       continue;
     }
@@ -143,12 +143,12 @@ async function apply(
   }
   for (const change of changes) (options.print === true ? process.stdout : process.stderr).write(differenceOf(change));
   if (options.print !== true && changes.length > 0) {
-    if (options.yes !== true && canAsk() && !(await askYes('Write this?', 'Pass --yes.'))) {
+    if (options.yes !== true && canAsk() && !(await askYes('Write this?', 'Pass --yes to confirm.'))) {
       throw new Failure(EXIT.failed, 'Nothing was written.');
     }
     for (const change of changes) write(change);
     const files = changes.map(({ file }) => printable(file.path)).join(', ');
-    process.stderr.write(`Written: ${files}. Agents take it up when they are started again.\n`);
+    process.stderr.write(`Written: ${files}. Restart the agents to apply it.\n`);
   }
   return failed === 0 ? EXIT.ok : EXIT.failed;
 }

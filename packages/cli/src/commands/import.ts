@@ -40,10 +40,13 @@ export async function importRecording(file: string, options: ImportCommandOption
 export function notesOf({ recording, session }: ImportedRecording): readonly string[] {
   const { events, skipped, inputDropped, timesMended, isCut } = recording;
   const notes = [
-    [skipped, `${counted(skipped, 'event')} of an unknown kind or without sense left out`],
-    [inputDropped, `${counted(inputDropped, 'event')} of input left out; --input keeps them, for all who may see it`],
-    [timesMended, `${counted(timesMended, 'time')} that went backwards, mended`],
-    [isCut ? 1 : 0, 'the last line was not whole, and was left out'],
+    [skipped, `${counted(skipped, 'event')} of an unknown kind or without meaning left out`],
+    [
+      inputDropped,
+      `${counted(inputDropped, 'event')} of input left out; --input keeps them, for everyone who may see the session`,
+    ],
+    [timesMended, `${counted(timesMended, 'time')} that went backwards, corrected`],
+    [isCut ? 1 : 0, 'the last line was incomplete, and was left out'],
   ] as const;
   const remarks = notes.filter(([count]) => count > 0).map(([, note]) => note);
   return [`${counted(events, 'event')} as "${printable(session.name)}"`, ...remarks];

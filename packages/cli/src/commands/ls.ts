@@ -32,7 +32,7 @@ export async function ls(options: LsOptions): Promise<number> {
 
 function noneText({ waiting, label }: LsOptions): string {
   if (label !== undefined) return `No session with the label ${label}.`;
-  return waiting === true ? 'Nothing waits for you.' : 'No sessions. Start one with: binnacle run';
+  return waiting === true ? 'No session waits for you.' : 'No sessions. Start one with: binnacle run';
 }
 
 export function sessionTable(sessions: readonly SessionInfo[], now: number, style: Style): string {

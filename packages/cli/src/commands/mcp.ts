@@ -192,7 +192,11 @@ class Bridge {
       return;
     }
     if (isObject(value) && isObject(value.error)) throw BinnacleError.fromWire(value.error as unknown as WireError);
-    throw new Failure(EXIT.failed, `The gateway answered ${response.status}.`, 'Is it a Binnacle of this version?');
+    throw new Failure(
+      EXIT.failed,
+      `The gateway answered ${response.status}.`,
+      'Check that the gateway runs this version of Binnacle.',
+    );
   }
 
   #write(message: unknown): void {

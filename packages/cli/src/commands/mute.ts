@@ -13,7 +13,7 @@ export async function mute(idsOrNames: readonly string[], on: boolean, options: 
     for (const one of idsOrNames) found.push(await find(client, one));
     for (const { name, what } of found) {
       await (on ? client.push.mute(what) : client.push.unmute(what));
-      process.stderr.write(`${on ? 'Muted' : 'Not muted any more:'} ${printable(name)}.\n`);
+      process.stderr.write(`${on ? 'Muted' : 'Unmuted'} ${printable(name)}.\n`);
     }
   });
   return EXIT.ok;

@@ -55,7 +55,7 @@ function questionOf(options: RouteExplainOptions): RouteQuestion {
 /** Splits at the first colon: ids of some channels contain colons. */
 function peerOf(text: string): { readonly kind: string; readonly id: string } {
   const at = text.indexOf(':');
-  if (at <= 0) throw usage(`"${text}" is not a peer.`, 'A kind and an id, for example group:123 or direct:ada.');
+  if (at <= 0) throw usage(`"${text}" is not a peer.`, 'Write a kind and an id, for example group:123 or direct:ada.');
   return { kind: text.slice(0, at), id: text.slice(at + 1) };
 }
 
@@ -112,7 +112,7 @@ export function explanationText(
   if (otherChannels + faulty > 0) {
     lines.push(
       '',
-      style.dim(`Not looked at: ${otherChannels} of other channels, ${faulty} that take no part in routing.`),
+      style.dim(`Not checked: ${otherChannels} of other channels, ${faulty} that take no part in routing.`),
     );
   }
   if (problems.length > 0) lines.push('', style.yellow('In the config file:'));

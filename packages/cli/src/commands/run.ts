@@ -23,7 +23,7 @@ export interface RunOptions extends ClientCommandOptions {
 
 export async function run(command: readonly string[], options: RunOptions): Promise<number> {
   const keys = parseKeys(options.detachKeys);
-  if (options.json === true && options.attach) throw usage('--json goes with --no-attach.');
+  if (options.json === true && options.attach) throw usage('Use --json with --no-attach.');
   const spec = toSpec(command, options);
   return await withClient(options, async (client) => {
     const info = await client.sessions.create(spec);
@@ -36,9 +36,9 @@ export async function run(command: readonly string[], options: RunOptions): Prom
 }
 
 export function toSpec(command: readonly string[], options: RunOptions): CreateSession {
-  if (options.shell !== undefined && command.length > 0) throw usage('Give a program, or --shell, not both.');
+  if (options.shell !== undefined && command.length > 0) throw usage('Pass a program or --shell, not both.');
   if (options.runs === true && (options.shell !== undefined || command.length > 0)) {
-    throw usage('--runs starts a shell of its own.', 'Leave the program out, and run it with: binnacle exec');
+    throw usage('--runs starts its own shell.', 'Leave out the program, and run it with: binnacle exec');
   }
   const env: Record<string, string> = {};
   for (const pair of options.env) {

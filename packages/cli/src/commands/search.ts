@@ -70,6 +70,7 @@ function marked({ snippet, matches }: SearchHit, style: Style): string {
 function limitOf(text: string | undefined): number {
   if (text === undefined) return DEFAULT_HITS;
   const limit = /^\d{1,4}$/.test(text) ? Number(text) : 0;
-  if (limit < 1 || limit > MAX_HITS) throw usage(`"${text}" is not a number of hits.`, `From 1 to ${MAX_HITS}.`);
+  if (limit < 1 || limit > MAX_HITS)
+    throw usage(`"${text}" is not a number of hits.`, `Use a number from 1 to ${MAX_HITS}.`);
   return limit;
 }

@@ -10,7 +10,7 @@ export interface SendOptions extends ClientCommandOptions {
 }
 
 export async function send(idOrName: string, text: readonly string[], options: SendOptions): Promise<number> {
-  if (options.stdin === true && text.length > 0) throw usage('Give the text, or --stdin, not both.');
+  if (options.stdin === true && text.length > 0) throw usage('Pass the text or --stdin, not both.');
   if (options.stdin !== true && text.length === 0 && options.enter !== true) throw usage('There is nothing to send.');
   const receipt = await withClient(options, async (client) => {
     const session = await findSession(client, idOrName);

@@ -64,7 +64,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     await greet(gateway, data);
   }
   await stop;
-  if (options.json !== true) process.stderr.write('\nStopping. Programs go on running.\n');
+  if (options.json !== true) process.stderr.write('\nStopping. Programs keep running.\n');
   await Promise.race([gateway.close(), new Promise((resolve) => setTimeout(resolve, CLOSE_MS))]);
   // Exits even if a socket that does not close still holds the event loop.
   process.exit(EXIT.ok);
@@ -74,7 +74,7 @@ export async function serve(options: ServeOptions): Promise<number> {
 function sayConfig(path: string, problems: number): void {
   const faults =
     problems === 0 ? '' : `; ${problems} problem${problems === 1 ? '' : 's'}, see: binnacle config check '${path}'`;
-  process.stderr.write(`The config file ${path} is taken up${faults}.\n`);
+  process.stderr.write(`The config file ${path} is in force${faults}.\n`);
 }
 
 export function toGatewayOptions(options: ServeOptions): GatewayOptions {
@@ -138,13 +138,13 @@ async function start(options: GatewayOptions): ReturnType<typeof startGateway> {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     const where = `${options.host}:${options.port}`;
     if (code === 'EADDRINUSE') {
-      const hint = 'Is a gateway running already? Else pass another --port; 0 takes any that is free.';
+      const hint = 'Check whether a gateway already runs, or pass another --port; 0 takes any free port.';
       throw new Failure(EXIT.failed, `The address ${where} is in use.`, hint, error);
     }
     if (code === 'EACCES' || code === 'EADDRNOTAVAIL') {
       throw new Failure(
         EXIT.failed,
-        `${where} cannot be listened at (${code}).`,
+        `The gateway cannot listen at ${where} (${code}).`,
         'Pass another --host or --port.',
         error,
       );
@@ -190,10 +190,10 @@ async function greet(gateway: Gateway, data: string): Promise<void> {
     ...(publicUrl === undefined ? [] : [`  ${dim('for others at')} ${publicUrl}/`]),
     '',
     `  ${bold('Open')}  ${cyan(link)}`,
-    `        ${dim(`This link works once. Another: ${binnacle} token link${where}`)}`,
+    `        ${dim(`This link works once. For another: ${binnacle} token link${where}`)}`,
     '',
     `  ${dim('Data')}  ${data}`,
-    `  ${dim('Stop')}  Ctrl-C ${dim('(programs go on; start it again to find them)')}`,
+    `  ${dim('Stop')}  Ctrl-C ${dim('(programs keep running; start the gateway again to find them)')}`,
     '',
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
@@ -201,7 +201,7 @@ async function greet(gateway: Gateway, data: string): Promise<void> {
     const { renderUnicodeCompact } = await import('uqr');
     process.stdout.write(`${renderUnicodeCompact(link, { border: 2 })}\n`);
     const isLocal = ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(link).hostname);
-    const note = 'A phone cannot reach this address; docs/operations.md tells how it can.';
+    const note = 'A phone cannot reach this address; docs/operations.md shows how to change that.';
     process.stdout.write(isLocal ? `  ${dim(note)}\n\n` : '\n');
   }
 }

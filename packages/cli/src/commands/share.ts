@@ -40,8 +40,8 @@ export async function share(what: string, options: ShareOptions): Promise<number
   const may = mode === 'type' ? 'watch and type' : 'watch';
   const uses = made.uses === null ? '' : `, ${made.uses === 1 ? 'once' : `${made.uses} times`}`;
   const left = formatDuration(made.expiresAt - made.createdAt);
-  process.stderr.write(`Whoever has it may ${may}, for ${left}${uses}. It is not shown again.\n`);
-  process.stderr.write(`End it with: binnacle share rm ${made.id}\n`);
+  process.stderr.write(`Anyone with the link may ${may}, for ${left}${uses}. The link is not shown again.\n`);
+  process.stderr.write(`Revoke it with: binnacle share rm ${made.id}\n`);
   if (options.qr === true) {
     const { renderUnicodeCompact } = await import('uqr');
     process.stderr.write(`${renderUnicodeCompact(made.url, { border: 2 })}\n`);
@@ -97,7 +97,7 @@ export async function revokeShares(ids: readonly string[], options: ClientComman
 function matching(shares: readonly ShareInfo[], prefix: string): string {
   const found = shares.filter(({ id }) => id === prefix || (prefix !== '' && id.startsWith(prefix)));
   if (found.length > 1) {
-    throw usage(`"${prefix}" means ${found.length} links.`, `One of: ${found.map(({ id }) => id).join(', ')}`);
+    throw usage(`"${prefix}" matches ${found.length} links.`, `Use one of: ${found.map(({ id }) => id).join(', ')}`);
   }
   return found[0]?.id ?? prefix;
 }

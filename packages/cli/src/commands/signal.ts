@@ -6,7 +6,7 @@ import { EXIT, usage } from '../output/failure.ts';
 
 export async function signal(idOrName: string, name: string, options: ClientCommandOptions): Promise<number> {
   const parsed = parseSignal(name);
-  if (parsed === undefined) throw usage(`"${name}" is not a signal that can be sent.`, `One of: ${SIGNALS.join(', ')}`);
+  if (parsed === undefined) throw usage(`The signal "${name}" cannot be sent.`, `Use one of: ${SIGNALS.join(', ')}`);
   await withClient(options, async (client) => {
     const session = await findSession(client, idOrName);
     await client.session(session.id).signal(parsed);

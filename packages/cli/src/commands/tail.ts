@@ -21,7 +21,7 @@ const PAGE_BYTES = 1024 * 1024;
 const LF = 0x0a;
 
 export async function tail(idOrName: string, options: TailOptions): Promise<number> {
-  if (options.since !== undefined && options.bytes !== undefined) throw usage('Give --since or --bytes, not both.');
+  if (options.since !== undefined && options.bytes !== undefined) throw usage('Pass --since or --bytes, not both.');
   const since = count(options.since, '--since');
   const bytes = count(options.bytes, '--bytes');
   await withClient(options, async (client) => {
@@ -83,7 +83,7 @@ async function printFollowing(client: Binnacle, info: SessionInfo, offset: numbe
   for await (const event of client.session(info.id).attach({ offset })) {
     if (event.type === 'output') await print.push(event.bytes);
     if (event.type === 'gap') {
-      process.stderr.write(`[binnacle: ${event.to - event.from} bytes of output are gone (${event.reason})]\n`);
+      process.stderr.write(`[binnacle: ${event.to - event.from} bytes of output are missing (${event.reason})]\n`);
     }
   }
 }

@@ -71,7 +71,7 @@ export async function revokeToken(prefix: string, options: TokenRevokeOptions): 
     await client.tokens.revoke(id, { issued });
     return { id, count: issued === 'revoke' ? found.tokens.length : 0 };
   });
-  const more = count === 0 ? '' : `, and ${count} ${count === 1 ? 'token' : 'tokens'} that it made`;
+  const more = count === 0 ? '' : `, and ${count} ${count === 1 ? 'token' : 'tokens'} that it created`;
   process.stderr.write(`Token ${printable(id)} is revoked${more}.\n`);
   return EXIT.ok;
 }
@@ -81,7 +81,7 @@ function matching(tokens: readonly TokenInfo[], prefix: string): string {
   const exact = tokens.find(({ id }) => id === prefix);
   const found = exact === undefined && prefix !== '' ? tokens.filter(({ id }) => id.startsWith(prefix)) : [];
   if (found.length > 1) {
-    throw usage(`"${prefix}" means ${found.length} tokens.`, `One of: ${found.map(({ id }) => id).join(', ')}`);
+    throw usage(`"${prefix}" matches ${found.length} tokens.`, `Use one of: ${found.map(({ id }) => id).join(', ')}`);
   }
   return found[0]?.id ?? prefix;
 }
@@ -89,15 +89,15 @@ function matching(tokens: readonly TokenInfo[], prefix: string): string {
 /** Lists the tokens that this token created, and asks whether they should end as well. */
 async function askWhatOf(client: Binnacle, id: string, issued: IssuedByToken): Promise<'revoke' | 'keep'> {
   const name = (await client.tokens.list()).find((token) => token.id === id)?.name ?? id;
-  process.stderr.write(`${printable(name)} has made tokens that count still:\n${listOf(issued)}`);
+  process.stderr.write(`${printable(name)} has created tokens that are still valid:\n${listOf(issued)}`);
   if (!canAsk()) {
     throw new Failure(
       EXIT.usage,
-      'Nothing was revoked: it must be said what becomes of them.',
-      'Pass --issued revoke to end them as well, or --issued keep.',
+      'Nothing was revoked: choose what happens to these tokens.',
+      'Pass --issued revoke to revoke them as well, or --issued keep.',
     );
   }
-  const answer = await ask('End these tokens as well? [y]es, [n]o, they stay, or nothing at all [Enter]: ');
+  const answer = await ask('Revoke these tokens as well? [y]es, [n]o, keep them, [Enter] to cancel: ');
   if (/^y(es)?$/.test(answer)) return 'revoke';
   if (/^no?$/.test(answer)) return 'keep';
   throw new Failure(EXIT.usage, 'Nothing was revoked.');
@@ -110,7 +110,7 @@ function listOf({ tokens, logins, shares, links }: IssuedByToken): string {
     ...shares.map(({ id, label }) => `the share link ${printable(label === '' ? id : label)}`),
     ...(links === 0 ? [] : [`${links} unused login ${links === 1 ? 'link' : 'links'}`]),
   ];
-  const also = others.length === 0 ? '' : `In any case end: ${others.join(', ')}.\n`;
+  const also = others.length === 0 ? '' : `These end in any case: ${others.join(', ')}.\n`;
   return table([['ID', 'SCOPE', 'MADE BY', 'NAME'], ...rows], widthOf(process.stderr)) + also;
 }
 
@@ -130,7 +130,7 @@ export async function loginLink(options: TokenLinkOptions): Promise<number> {
   if (options.json === true) process.stdout.write(`${JSON.stringify(ticket)}\n`);
   else {
     process.stdout.write(`${ticket.url}\n`);
-    process.stderr.write(`Works once, within ${formatDuration(ticket.expiresInMs)}.\n`);
+    process.stderr.write(`The link works once, within ${formatDuration(ticket.expiresInMs)}.\n`);
     if (process.stdout.isTTY) {
       const { renderUnicodeCompact } = await import('uqr');
       process.stderr.write(`${renderUnicodeCompact(ticket.url, { border: 2 })}\n`);

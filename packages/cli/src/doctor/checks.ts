@@ -53,18 +53,18 @@ export function node(): Finding {
   const version = `Node ${process.versions.node}`;
   if (major < 20 || (major === 20 && minor < 19))
     return fail(version, 'Install Node 24; 20.19 is the oldest that works.');
-  if (major < 22) return warn(`${version} gets no security fixes any more`, 'It works; Node 24 is the better choice.');
+  if (major < 22) return warn(`${version} gets no security fixes any more`, 'Install Node 24.');
   return ok(version);
 }
 
 function programs(): Finding {
   const missing = ['bash', 'setsid', 'stty'].filter((name) => spawnSync(name, ['--version']).error !== undefined);
   if (missing.length > 0) {
-    return fail(`${missing.join(', ')} not found`, 'Install bash, util-linux and coreutils; see PATH, too.');
+    return fail(`${missing.join(', ')} not found`, 'Install bash, util-linux and coreutils; check PATH, too.');
   }
   const setsid = spawnSync('setsid', ['--help'], { encoding: 'utf8' });
   if (!setsid.stdout.includes('--ctty')) {
-    return fail('this setsid does not know --ctty', 'Install that of util-linux (busybox has a smaller one).');
+    return fail('setsid does not support --ctty', 'Install setsid of util-linux; that of busybox lacks --ctty.');
   }
   return ok('bash, setsid, stty');
 }
@@ -92,7 +92,7 @@ function sqlite(): Finding {
 
 function dataDirectory(dir: string): Finding {
   const stat = lstatSync(dir, { throwIfNoEntry: false });
-  if (stat === undefined) return ok(`${dir} (is made at the first start)`);
+  if (stat === undefined) return ok(`${dir} (is created at the first start)`);
   if (!stat.isDirectory()) return fail(`${dir} is not a directory`, 'Pass another --data.');
   if (process.getuid !== undefined && stat.uid !== process.getuid()) {
     return fail(`${dir} belongs to user ${stat.uid}`, 'Pass another --data, or run it as that user.');
@@ -105,7 +105,7 @@ function dataDirectory(dir: string): Finding {
 /** Checks the catalogue. The catalogue of a running gateway is read while that gateway uses it. */
 function catalogue(dir: string): Finding {
   const path = join(dir, 'catalogue.db');
-  if (!existsSync(path)) return ok('none was made yet');
+  if (!existsSync(path)) return ok('not created yet');
   let db: Database | undefined;
   try {
     checkHeader(path);
@@ -157,12 +157,13 @@ function processGroup(): Finding {
       'loginctl enable-linger, and serve from a unit.',
     );
   }
-  return ok('nothing that ends us ends the programs');
+  return ok('programs keep running when the gateway ends');
 }
 
 async function gateway(dir: string): Promise<Finding> {
   const elsewhere = process.env.BINNACLE_URL !== undefined && process.env.BINNACLE_URL !== '';
-  if (!elsewhere && gatewayFileOf(dir) === undefined) return warn('none runs here', 'Start it with: binnacle serve');
+  if (!elsewhere && gatewayFileOf(dir) === undefined)
+    return warn('not running', 'Start the gateway with: binnacle serve');
   const place = await findGateway(undefined, elsewhere ? process.env : { ...process.env, BINNACLE_DATA: dir });
   const client = clientOf(place, ANSWER_MS);
   try {
@@ -182,12 +183,13 @@ async function configFile(dir: string): Promise<Finding> {
   const path = used ?? join(dir, 'config.jsonc');
   const { holds, problems } = inspectConfig(path, used !== undefined && used !== join(dir, 'config.jsonc'));
   const [first] = problems;
-  if (first === undefined) return ok(existsSync(path) ? path : 'there is none: one agent, main, echoes');
+  if (first === undefined)
+    return ok(existsSync(path) ? path : 'there is no config file: the only agent is main, which echoes');
   const detail = `${path}:${problemLine(first)}${problems.length > 1 ? ` (and ${problems.length - 1} more)` : ''}`;
-  const hint = `All of them: binnacle config check '${path}'`;
+  const hint = `List all of them: binnacle config check '${path}'`;
   return holds
     ? warn(detail, hint)
-    : fail(detail, `The file is refused; a gateway that runs keeps the one before. ${hint}`);
+    : fail(detail, `The file is refused; a running gateway keeps the previous one. ${hint}`);
 }
 
 /** Returns the path of the config file in use; undefined if no gateway of this user answers. */
@@ -209,7 +211,7 @@ async function configInUse(dir: string): Promise<string | undefined> {
 /** Counts the runners by the `runner.json` in their directories: see RunnerFile in runner/main.ts. */
 function runners(dir: string): Finding {
   const folder = join(dir, 'runners');
-  if (!existsSync(folder)) return ok('none was started yet');
+  if (!existsSync(folder)) return ok('none started yet');
   let alive = 0;
   let deadCount = 0;
   for (const name of readdirSync(folder)) {
@@ -222,7 +224,7 @@ function runners(dir: string): Finding {
   const detail = `${alive} alive, ${deadCount} gone`;
   return deadCount === 0
     ? ok(detail)
-    : warn(detail, 'The gateway marks the sessions of a runner that has gone as lost.');
+    : warn(detail, 'The gateway marks the sessions of a runner that has ended as lost.');
 }
 
 function isAlive(pid: number): boolean {

@@ -43,14 +43,14 @@ function* missingOf(agent: AgentConfig): Generator<ConfigFault> {
   const { id, driver: name, cwd = homedir(), env, apiKeyEnv } = agent;
   const at = (setting: string): ConfigFault['at'] => ['agents', 'entries', id, setting];
   if (apiKeyEnv !== undefined && process.env[apiKeyEnv] === undefined) {
-    yield { at: at('apiKeyEnv'), message: `There is no variable ${apiKeyEnv} here; the gateway needs it.` };
+    yield { at: at('apiKeyEnv'), message: `The variable ${apiKeyEnv} is not set here; the gateway needs it.` };
   }
   const driver = name.includes('/') ? undefined : driverOf(name);
   if (driver?.kind !== 'process') return;
   try {
     checkProgramCwd(cwd);
   } catch {
-    yield { at: at('cwd'), message: `There is no directory ${cwd} that we may enter.` };
+    yield { at: at('cwd'), message: `There is no directory ${cwd}, or it cannot be entered.` };
   }
   try {
     const [program = ''] = driver.launch(agent, { memory: null, prompt: { id: '', text: '' } }).argv;
@@ -58,7 +58,7 @@ function* missingOf(agent: AgentConfig): Generator<ConfigFault> {
   } catch (error) {
     // Only a missing command is reported here.
     if (!(error instanceof BinnacleError) || error.code !== 'command_not_found') return;
-    yield { at: at('command'), message: `${error.message} Install it, or say where it is.` };
+    yield { at: at('command'), message: `${error.message} Install it, or set its path.` };
   }
 }
 

@@ -61,7 +61,7 @@ function locked<T>(dir: string, work: () => T): T {
     throw new Failure(
       EXIT.failed,
       `A gateway uses ${dir}.`,
-      'Stop it first; programs go on running. Then run this command again.',
+      'Stop the gateway first; programs keep running. Then run this command again.',
     );
   }
   try {
@@ -110,24 +110,27 @@ function setAside(path: string): string | null {
 }
 
 function report({ aside, tables, adopted }: RebuildResult): string {
-  const lines = ['The catalogue was made anew.'];
-  if (aside !== null) lines.push(`What was there is kept as ${aside}`);
+  const lines = ['The catalogue was rebuilt.'];
+  if (aside !== null) lines.push(`The old catalogue is kept as ${aside}`);
   const damaged = tables.filter(({ isWhole }) => !isWhole);
   const rows = tables.reduce((sum, table) => sum + table.rows, 0);
-  if (tables.length === 0) lines.push('Nothing could be read of the old one.');
+  if (tables.length === 0) lines.push('Nothing could be read from the old catalogue.');
   else lines.push(`Read from it: ${rows} rows${damaged.length === 0 ? ', all of them' : ''}.`);
   for (const { table, rows: readable } of damaged) {
     const content = LOST_FOR_GOOD[table];
-    if (content !== undefined) lines.push(`Not whole: ${content} (${readable} could be read). The others are lost.`);
+    if (content !== undefined) lines.push(`Incomplete: ${content} (${readable} could be read). The others are lost.`);
   }
   if (tables.length === 0) lines.push(`Lost: ${Object.values(LOST_FOR_GOOD).join(', ')}.`);
-  lines.push(`Taken up from logs: ${adopted.sessions} sessions, ${adopted.conversations} conversations.`);
+  lines.push(`Restored from logs: ${adopted.sessions} sessions, ${adopted.conversations} conversations.`);
   if (adopted.undescribed > 0) {
-    lines.push(`Of ${adopted.undescribed} sessions nothing is known but the log: only an admin sees them.`);
+    lines.push(`${adopted.undescribed} sessions are known from their logs only; only an admin sees them.`);
   }
-  if (adopted.left > 0) lines.push(`${adopted.left} logs of conversations stay where they are: nobody knows whose.`);
+  if (adopted.left > 0)
+    lines.push(`${adopted.left} logs of conversations stay where they are: their owners are not known.`);
   if (tables.length === 0 || damaged.length > 0) {
-    lines.push('What was revoked last may be valid again, and what was made last may be missing. Look at:');
+    lines.push(
+      'Recently revoked tokens and links may be valid again, and recent ones may be missing. Check them with:',
+    );
     lines.push('  binnacle token ls; binnacle share ls');
   }
   return `${lines.join('\n')}\n`;

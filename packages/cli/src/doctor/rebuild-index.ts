@@ -18,8 +18,9 @@ export async function rebuildIndex(options: RebuildIndexOptions): Promise<number
   const by = removeWithout(dir) ? 'next_start' : 'gateway';
   if (by === 'gateway') await askGateway(dir);
   if (options.json === true) process.stdout.write(`${JSON.stringify({ rebuild: by })}\n`);
-  else if (by === 'gateway') process.stdout.write('The gateway makes the index anew. Search finds more and more.\n');
-  else process.stdout.write('The index was removed. The next gateway makes it anew from the logs.\n');
+  else if (by === 'gateway')
+    process.stdout.write('The gateway rebuilds the index. Search finds more as the index grows.\n');
+  else process.stdout.write('The index was removed. The next gateway rebuilds it from the logs.\n');
   return EXIT.ok;
 }
 

@@ -72,9 +72,9 @@ export class EmitMessages {
     const { bufferDir, flushMs, what } = this.#setting;
     if (kind === 'unreachable') {
       const after = bufferDir === undefined ? '' : `; what is left then is kept in ${bufferDir}`;
-      return `It is tried again until ${what} has ended, and ${flushMs / 1000} s more${after}.`;
+      return `The gateway is tried again until ${what} has ended, and ${flushMs / 1000} s more${after}.`;
     }
-    if (kind === 'buffer_full') return 'Viewers see how much is missing. A larger buffer: --buffer SIZE.';
+    if (kind === 'buffer_full') return 'Viewers see how much is missing. For a larger buffer, pass --buffer SIZE.';
     if (this.#isOwn(diagnostic) && USED.has(code ?? ''))
       return `This run is not shown. --session names one run: leave it out or make it unique, e.g. --session ${session}-$(date +%s).`;
     return hint;

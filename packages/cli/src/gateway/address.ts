@@ -46,7 +46,7 @@ export function namedGateway(data: string | undefined, env: NodeJS.ProcessEnv = 
     throw new Failure(
       EXIT.unreachable,
       `No gateway runs in ${dir}.`,
-      'Start it with: binnacle serve. Or set BINNACLE_URL and BINNACLE_TOKEN to use another.',
+      'Start the gateway with: binnacle serve. Or set BINNACLE_URL and BINNACLE_TOKEN to use another.',
     );
   }
   return { url: file.url, token: known, file };
@@ -67,7 +67,7 @@ export async function findGateway(
   throw new Failure(
     EXIT.unreachable,
     `No gateway runs in ${dataDir(data, env)}: another program answers at ${url}.`,
-    'Start it with: binnacle serve.',
+    'Start the gateway with: binnacle serve.',
   );
 }
 

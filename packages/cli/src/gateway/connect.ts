@@ -40,7 +40,7 @@ export async function findSession(client: Binnacle, idOrName: string): Promise<S
 }
 
 export function pick(sessions: readonly SessionInfo[], idOrName: string): SessionInfo {
-  if (idOrName === '') throw usage('A session is named by its id or name, and this is empty.');
+  if (idOrName === '') throw usage('The id or name of the session is empty.');
   const exact = sessions.find((session) => session.id === idOrName);
   if (exact !== undefined) return exact;
   const named = sessions.filter(({ name, foreign }) => name === idOrName || foreign?.sessionId === idOrName);
@@ -49,11 +49,11 @@ export function pick(sessions: readonly SessionInfo[], idOrName: string): Sessio
   const found = candidates.find((list) => list.length > 0) ?? [];
   const [only, ...others] = found;
   if (only === undefined) {
-    throw new Failure(EXIT.noSession, `There is no session "${idOrName}".`, 'List them with: binnacle ls');
+    throw new Failure(EXIT.noSession, `There is no session "${idOrName}".`, 'List sessions with: binnacle ls');
   }
   if (others.length === 0) return only;
   throw usage(
-    `"${idOrName}" means ${found.length} sessions.`,
-    `One of: ${found.map((session) => session.id).join(', ')}`,
+    `"${idOrName}" matches ${found.length} sessions.`,
+    `Use one of: ${found.map((session) => session.id).join(', ')}`,
   );
 }

@@ -25,6 +25,6 @@ export async function ask(question: string): Promise<string> {
 
 /** Asks a yes/no question. `otherwise`: hint on the option to pass if no person can be asked. */
 export async function askYes(question: string, otherwise: string): Promise<boolean> {
-  if (!canAsk()) throw new Failure(EXIT.usage, 'This needs an answer, and there is no terminal to ask in.', otherwise);
+  if (!canAsk()) throw new Failure(EXIT.usage, 'The question needs an answer, and there is no terminal.', otherwise);
   return /^y(es)?$/.test(await ask(`${question} [y/N] `));
 }

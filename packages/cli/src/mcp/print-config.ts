@@ -53,9 +53,9 @@ Others (mcpServers in their settings):
 
 ${JSON.stringify(settings, null, 2).replace(/^/gm, '  ')}
 
-${Object.hasOwn(env, 'BINNACLE_TOKEN') ? `Put the token in for ${TOKEN}.\n` : ''}Over HTTP: the address of the gateway with /mcp, and the header "Authorization: Bearer TOKEN".
-To let an agent do less than you may, make it a token (binnacle token create agent --scope create) and set
-BINNACLE_URL and BINNACLE_TOKEN for it. Scopes: view reads, input types and signals, create starts and ends.
+${Object.hasOwn(env, 'BINNACLE_TOKEN') ? `Replace ${TOKEN} with the token.\n` : ''}Over HTTP: the address of the gateway with /mcp, and the header "Authorization: Bearer TOKEN".
+To let an agent do less than you may, create a token for it (binnacle token create agent --scope create) and set
+BINNACLE_URL and BINNACLE_TOKEN. Scopes: view reads, input types and signals, create starts and ends.
 `;
 }
 

@@ -92,7 +92,7 @@ export class ResourceFollower {
         for await (const _ of stream) pause = FIRST_RETRY_MS;
       } catch (error) {
         if (error instanceof RpcRefusal) {
-          this.#log('warning', `${uri} is not followed any more: ${error.message}`);
+          this.#log('warning', `${uri} is no longer followed: ${error.message}`);
           this.#leave(uri);
         }
       }

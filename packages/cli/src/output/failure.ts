@@ -74,7 +74,7 @@ export function hintOf(error: unknown): string | undefined {
     const hint = IN_COMMANDS.reduce((text, [pattern, command]) => text.replace(pattern, command), error.hint);
     return OFFSETS.reduce((text, name) => text.replace(name, String(error.details?.[name] ?? name)), hint);
   }
-  return isUnreachable(error) ? 'Start it with: binnacle serve' : undefined;
+  return isUnreachable(error) ? 'Start the gateway with: binnacle serve' : undefined;
 }
 
 /** Replacements in hints: a gateway's hints name HTTP addresses; these are the commands for them. */

@@ -31,7 +31,7 @@ export async function developPlugin(folder: string, options: PluginInstallOption
     process.stderr.on('error', end);
     try {
       if (!(await takeUp(client, path, first, options))) return EXIT.failed;
-      process.stderr.write('Waits for changes. Ctrl-C ends it.\n');
+      process.stderr.write('Waiting for changes. Press Ctrl-C to stop.\n');
       const digest = first.digest;
       await Promise.all([
         follow(client, id, stop.signal),
@@ -68,7 +68,9 @@ async function again(
       const preview = await client.plugins.preview(path);
       if (preview.digest === digest) continue;
       if (preview.id !== id) {
-        process.stderr.write(`It is called ${printable(preview.id)} now: end this, and begin again.\n`);
+        process.stderr.write(
+          `The plugin is now called ${printable(preview.id)}: stop this command, and start it again.\n`,
+        );
         continue;
       }
       if (await takeUp(client, path, preview, options)) digest = preview.digest;

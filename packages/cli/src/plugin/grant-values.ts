@@ -41,14 +41,14 @@ export function without(value: PluginGrantValue, items: readonly string[]): Plug
 /** Checks the name of a permission. Throws a usage error that lists the permissions. */
 export function permissionNamed(text: string): PermissionName {
   if (isPermission(text)) return text;
-  throw usage(`There is no permission "${text}".`, `One of: ${PERMISSION_NAMES.join(', ')}`);
+  throw usage(`There is no permission "${text}".`, `Use one of: ${PERMISSION_NAMES.join(', ')}`);
 }
 
 /** Converts items to the format of the config file; no items mean the whole permission. */
 export function valueFrom(name: PermissionName, items: readonly string[]): PluginGrantValue {
   const read = readGrant(name, items.length === 0 ? true : items);
   if ('wrong' in read) {
-    throw usage(`${name}: ${read.wrong}.`, items.length > 0 ? 'For the whole of it, name no items.' : undefined);
+    throw usage(`${name}: ${read.wrong}.`, items.length > 0 ? 'For the whole permission, name no items.' : undefined);
   }
   return spellGrant(name, read.grant);
 }

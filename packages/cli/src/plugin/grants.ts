@@ -27,14 +27,14 @@ export async function grantPermission(
     const before = grantedIn(info, name);
     if (beyond(name, before, more) === false) {
       const what = before === true ? `all of ${name}` : `that of ${name}`;
-      process.stderr.write(`${printable(id)} has ${what} already.\n`);
+      process.stderr.write(`${printable(id)} already has ${what}.\n`);
       return EXIT.ok;
     }
     const requested = info.permissions.find((one) => one.permission === name)?.asked ?? false;
     const doubts = doubtsOf(id, name, before, more, requested);
     if (doubts.length > 0) {
       process.stderr.write(doubts.map((line) => `${line}\n`).join(''));
-      const isAgreed = options.yes === true || (await askYes('Grant it?', 'Pass --yes to grant it all the same.'));
+      const isAgreed = options.yes === true || (await askYes('Grant it?', 'Pass --yes to grant it anyway.'));
       if (!isAgreed) throw new Failure(EXIT.failed, 'Nothing was granted.');
     }
     return printGrant(await client.plugins.grant(id, name, joined(name, before, more)), name, options);
@@ -83,8 +83,8 @@ export async function revokePermission(
     const before = grantedIn(await client.plugins.get(id), name);
     if (before === true) {
       throw usage(
-        `${name} is granted without a limit, so that no item of it can be taken away.`,
-        `Revoke it, then grant what is to stay: binnacle plugin revoke ${printable(id)} ${name}`,
+        `${name} is granted without a limit, so no item of it can be revoked.`,
+        `Revoke it, then grant the items to keep: binnacle plugin revoke ${printable(id)} ${name}`,
       );
     }
     const after = without(before, less);

@@ -74,8 +74,8 @@ async function grants(
   if (!canAsk()) {
     throw new Failure(
       EXIT.usage,
-      'An install has to be agreed to, and there is no terminal to ask in.',
-      'Pass --yes to install and grant what is asked for, or --yes --no-grant to install alone.',
+      'An installation must be confirmed, and there is no terminal.',
+      'Pass --yes to install and grant what the plugin asks for, or --yes --no-grant to install only.',
     );
   }
   if (permissions.length === 0) return (await askYes('Install it?', '')) ? [] : undefined;
@@ -96,12 +96,12 @@ async function inheritance(
   if (options.yes === true || !canAsk()) {
     throw new Failure(
       EXIT.usage,
-      'It comes from another folder than the plugin of its id that is installed.',
-      'Pass --inherit nothing to begin without what that one has, or --inherit all where it is the same plugin.',
+      'The plugin comes from another folder than the installed plugin with its id.',
+      'If it is the same plugin, pass --inherit all; else pass --inherit nothing.',
     );
   }
   const answer = await ask(
-    'Let it have that? y: yes, it is the same plugin, n: no, begin without, A: do not install [y/n/A] ',
+    'Let it inherit that? y: yes, it is the same plugin, n: no, start without, A: do not install [y/n/A] ',
   );
   if (/^y(es)?$/.test(answer)) return 'all';
   return /^no?$/.test(answer) ? 'nothing' : 'neither';
@@ -134,8 +134,8 @@ function inheritedLines({ inherits }: PluginPreview, style: Style): string[] {
     ...(values === 0 ? [] : [`${values} stored value${values === 1 ? '' : 's'}`]),
   ];
   return [
-    style.red(`It comes from another folder than the one that is installed, which came from ${where}.`),
-    `It would get what that one has: ${got.join('; ')}.`,
+    style.red(`The plugin comes from another folder than the installed one, which came from ${where}.`),
+    `It would inherit: ${got.join('; ')}.`,
   ];
 }
 
@@ -146,12 +146,15 @@ export function previewText(preview: PluginPreview, style: Style): string {
   const lines = [
     `${title}${level === null ? '' : `, ${level} here`}`,
     ...(description === '' ? [] : [`  ${printable(description)}`]),
-    ...(replaces === null ? [] : [`  takes the place of ${printable(replaces)}`]),
+    ...(replaces === null ? [] : [`  replaces ${printable(replaces)}`]),
     ...inheritedLines(preview, style),
     ...(asks
-      ? ['It asks for this. Granted, it', ...permissionLines(permissions, replaces === null ? [] : widens, style)]
+      ? [
+          'The plugin asks for permissions. Once granted, it',
+          ...permissionLines(permissions, replaces === null ? [] : widens, style),
+        ]
       : []),
-    ...(asks ? [] : ['It asks for no permission.']),
+    ...(asks ? [] : ['The plugin asks for no permission.']),
     ...(problem === null ? [] : problemLines(problem).map((line) => style.red(line))),
   ];
   return `${lines.join('\n')}\n`;

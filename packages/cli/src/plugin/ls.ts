@@ -26,7 +26,7 @@ export async function listPlugins(id: string | undefined, options: ClientCommand
   const plugins = await withClient(options, (client) => client.plugins.list());
   if (options.json === true) process.stdout.write(`${JSON.stringify({ plugins })}\n`);
   else if (plugins.length > 0) process.stdout.write(listText(plugins, style));
-  else process.stderr.write('No plugins. Begin one with: binnacle plugin new DIR\n');
+  else process.stderr.write('No plugins. Create one with: binnacle plugin new DIR\n');
   return EXIT.ok;
 }
 
@@ -68,12 +68,12 @@ function detailText(info: PluginInfo, now: number, style: Style): string {
     `  ${facts.join(', ')}`,
     ...(info.missing.length === 0
       ? []
-      : [style.yellow(`  this machine lacks ${info.missing.join(', ')}, each a wall less`)]),
+      : [style.yellow(`  this machine lacks ${info.missing.join(', ')}; the isolation of plugins is weaker`)]),
     ...(info.problem === null ? [] : problemLines(info.problem).map((line) => style.red(`  ${line}`))),
     ...(info.permissions.some(({ asked: requested }) => requested !== false)
       ? ['Asks for', ...permissionLines(info.permissions, [], style)]
       : []),
-    ...unrequested.map(({ permission }) => style.dim(`  ${printable(permission)} is granted, and not asked for`)),
+    ...unrequested.map(({ permission }) => style.dim(`  ${printable(permission)} is granted, but not asked for`)),
     ...info.permissions
       .filter(({ missing }) => missing !== false)
       .map(({ permission, missing, needed }) => {

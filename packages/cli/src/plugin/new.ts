@@ -15,12 +15,12 @@ export interface PluginNewOptions {
 }
 
 export function newPlugin(folder: string, { kind, ts = false }: PluginNewOptions): number {
-  if (!isPluginKind(kind)) throw usage(`There is no kind "${kind}".`, `One of: ${PLUGIN_KINDS.join(', ')}`);
+  if (!isPluginKind(kind)) throw usage(`There is no kind "${kind}".`, `Use one of: ${PLUGIN_KINDS.join(', ')}`);
   const dir = resolve(folder);
   const id = idFor(basename(dir));
-  if (namesIn(dir).length > 0) throw new Failure(EXIT.failed, `${dir} is not empty.`, 'Name a folder that is new.');
+  if (namesIn(dir).length > 0) throw new Failure(EXIT.failed, `${dir} is not empty.`, 'Name a new folder.');
   write(dir, templateOf(kind satisfies PluginKind, id, ts ? apiTypes() : undefined));
-  process.stderr.write(`Made the plugin ${id} in ${printable(dir)}. Next:
+  process.stderr.write(`Created the plugin ${id} in ${printable(dir)}. Next:
   binnacle plugin test ${quoted(folder)}
   binnacle plugin dev ${quoted(folder)}
 `);
@@ -34,7 +34,8 @@ export function newPlugin(folder: string, { kind, ts = false }: PluginNewOptions
 function apiTypes(): string {
   const places = ['plugin.d.ts', '../../plugin/src/index.ts', '../../../plugin/src/index.ts'];
   const found = places.map((place) => fileURLToPath(new URL(place, import.meta.url))).find((path) => existsSync(path));
-  if (found === undefined) throw new Failure(EXIT.failed, 'The types for plugins are not where Binnacle is installed.');
+  if (found === undefined)
+    throw new Failure(EXIT.failed, 'The types for plugins are missing from the installation of Binnacle.');
   return readFileSync(found, 'utf8');
 }
 
@@ -45,7 +46,7 @@ function idFor(name: string): string {
     .replace(/^[-0-9]+|-+$/g, '');
   if (isPluginId(id)) return id;
   throw usage(
-    `"${name}" cannot be the name of a plugin.`,
+    `"${name}" is not a valid plugin name.`,
     'Name the folder with a-z, 0-9 and single -, beginning with a letter.',
   );
 }

@@ -15,8 +15,8 @@ export async function removePlugin(id: string, options: PluginRemoveOptions): Pr
     const { version } = await client.plugins.get(id);
     const what = `${printable(id)} ${printable(version)}`.trim();
     if (options.yes !== true) {
-      const question = `Remove ${what}, with its log, all that it keeps, its settings and what it was granted?`;
-      if (!(await askYes(question, 'Pass --yes.'))) throw new Failure(EXIT.failed, 'Nothing was removed.');
+      const question = `Remove ${what} with its log, its stored values, its settings and its permissions?`;
+      if (!(await askYes(question, 'Pass --yes to confirm.'))) throw new Failure(EXIT.failed, 'Nothing was removed.');
     }
     await client.plugins.remove(id);
     process.stderr.write(`${what} is removed.\n`);

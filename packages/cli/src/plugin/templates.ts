@@ -49,10 +49,10 @@ const TEMPLATES: Record<PluginKind, (id: string) => Template> = {
     tryIt: `Send a message, and see the answer in \`binnacle plugin logs ${id}\`:\n\n\`\`\`sh\ncurl -H "Authorization: Bearer $BINNACLE_TOKEN" $BINNACLE_URL/plugins/${id}/message -d '{"from": "me", "text": "hello"}'\n\`\`\``,
   }),
   notification: () => ({
-    description: 'Tells you when an agent waits for you.',
+    description: 'Notifies you when an agent waits for you.',
     permissions: {
       hooks: { reason: 'To know when an agent waits.', on: ['agentWaits'] },
-      notify: { reason: 'To tell you.' },
+      notify: { reason: 'To notify you.' },
     },
     body: `  api.hook('agentWaits', async ({ title, detail }) => {
     await api.notify({ title: \`An agent waits: \${title}\`, text: detail });
@@ -60,11 +60,11 @@ const TEMPLATES: Record<PluginKind, (id: string) => Template> = {
     tryIt: 'Have an agent ask for approval: the viewer shows the notice.',
   }),
   hook: () => ({
-    description: 'Keeps agents from a word that they must not be told.',
+    description: 'Keeps a word from agents.',
     permissions: { hooks: { reason: 'To look at messages before agents get them.', on: ['beforeRun'] } },
     body: `  api.hook(
     'beforeRun',
-    ({ text }) => (/\\bpassword\\b/i.test(text) ? { veto: 'Agents are told no passwords.' } : undefined),
+    ({ text }) => (/\\bpassword\\b/i.test(text) ? { veto: 'Passwords are not sent to agents.' } : undefined),
     { onFailure: 'closed' },
   );`,
     tryIt: "`binnacle chat -m 'my password is 1234'` is refused with the reason.",
@@ -131,10 +131,10 @@ const readme = (id: string, { description, tryIt }: Template, isTyped: boolean):
 ${description}
 
 \`\`\`sh
-binnacle plugin test .      # loads it behind the walls that it will have, without a gateway
-binnacle plugin dev .       # in the gateway that runs, again after each change
+binnacle plugin test .      # loads the plugin isolated, without a gateway
+binnacle plugin dev .       # in the running gateway, again after each change
 binnacle plugin install .
 \`\`\`
-${isTyped ? '\n`npm install && npm run check` has the compiler look at the types, which are in `plugin.d.ts`.\n' : ''}
+${isTyped ? '\n`npm install && npm run check` lets the compiler check the types, which are in `plugin.d.ts`.\n' : ''}
 ${tryIt}
 `;

@@ -155,10 +155,10 @@ function offersOf({ plugin, offers, invoke, fault }: CallTarget): Offers {
 function inputOf<Shape extends z.ZodType>(shape: Shape, input: unknown, example: string): z.output<Shape> {
   const read = shape.safeParse(input);
   if (read.success) return read.data;
-  throw usage('--input is of another shape for this.', `For example: --input '${example}'`);
+  throw usage('The value of --input has the wrong shape.', `For example: --input '${example}'`);
 }
 
 function nothing({ offers }: CallTarget, { kind, name }: TestCall): Error {
   const all = offers.filter((offer) => offer.kind === kind).map((offer) => methodOf(offer).slice(kind.length + 1));
-  return usage(`It has no ${kind} "${name}".`, `It has: ${all.join(', ') || 'none'}`);
+  return usage(`The plugin has no ${kind} "${name}".`, `The plugin has: ${all.join(', ') || 'none'}`);
 }

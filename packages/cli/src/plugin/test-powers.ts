@@ -23,7 +23,7 @@ export function standIns(real: readonly RealPower[], report: (line: string) => v
   const notDone = (what: string): BinnacleError =>
     new BinnacleError('plugin_refused', {
       message: `A test does not ${what}.`,
-      hint: `binnacle plugin test --real ${REAL.join(' --real ')} does what these allow; for the rest there is binnacle plugin dev.`,
+      hint: `binnacle plugin test --real ${REAL.join(' --real ')} does what these allow; for the rest, use binnacle plugin dev.`,
     });
   const withheld = (name: RealPower, what: string): Power => {
     return (params, { gate }) => {
@@ -47,7 +47,7 @@ export function standIns(real: readonly RealPower[], report: (line: string) => v
     },
     notify: (params, { gate }) => {
       const { title, text } = gate.allow('notify', params);
-      report(`would tell people: ${title}${text === '' ? '' : `: ${text}`}`);
+      report(`would notify people: ${title}${text === '' ? '' : `: ${text}`}`);
       return null;
     },
     channels: (params, { gate }) => {
@@ -57,7 +57,7 @@ export function standIns(real: readonly RealPower[], report: (line: string) => v
       return { conversation: `agent:main:${channel}`, run: null };
     },
     turn: () => {
-      throw new BinnacleError('run_not_found', { message: 'A test begins no turns.' });
+      throw new BinnacleError('run_not_found', { message: 'A test starts no turns.' });
     },
     readSessions: (params, caller) => nothing('readSessions', params, caller),
     readConversations: (params, caller) => nothing('readConversations', params, caller),

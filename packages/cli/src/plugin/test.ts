@@ -205,7 +205,8 @@ class PluginTest {
         report.problems.push(`${methodOf(offer)} is not covered by what the manifest asks for: ${permission}.`);
       return { method: methodOf(offer), permission, inForce };
     });
-    if (report.offers.length === 0) this.#report('It offers nothing: everything is offered before its entry returns.');
+    if (report.offers.length === 0)
+      this.#report('The plugin offers nothing: its offers must be made before its entry returns.');
   }
 
   #call(host: PluginHost, call: TestCall, report: TestReport): Promise<unknown> {
@@ -229,10 +230,10 @@ function callOf(options: PluginTestOptions): TestCall | undefined {
     return name === undefined ? [] : [{ kind, name }];
   });
   const [one, other] = named;
-  if (other !== undefined) throw usage('One thing is called at a time.', `Pass one of ${flagsOf(named)}.`);
+  if (other !== undefined) throw usage('A test makes one call.', `Pass one of ${flagsOf(named)}.`);
   if (one !== undefined) return { ...one, input: options.input === undefined ? {} : jsonIn('--input', options.input) };
   if (options.input !== undefined)
-    throw usage('--input is for what is called.', `Add ${flagsOf(CALLED.map((kind) => ({ kind })))}.`);
+    throw usage('--input needs a call.', `Add ${flagsOf(CALLED.map((kind) => ({ kind })))}.`);
   return undefined;
 }
 
@@ -266,7 +267,7 @@ const safe = (text: string): string => text.split('\n').map(printable).join('\n'
 
 function realNamed(text: string): RealPower {
   const found = REAL.find((name) => name === text);
-  if (found === undefined) throw usage(`--real takes no "${text}".`, `One of: ${REAL.join(', ')}`);
+  if (found === undefined) throw usage(`--real takes no "${text}".`, `Use one of: ${REAL.join(', ')}`);
   return found;
 }
 

@@ -8,18 +8,22 @@ import type { ClientCommandOptions } from '../gateway/connect.ts';
 import { clientCommand } from './client-command.ts';
 
 export function addShare(program: Command, exit: (code: number) => void): void {
-  const share = clientCommand(program, 'share <session>', 'make a link that shows one session to whoever has it')
-    .option('--type', 'they may type as well (default: only watch)')
-    .option('--expires <duration>', 'for how long, e.g. 2h, at most 30d (default: 24h)')
-    .option('--uses <n>', 'how many browsers may open it (default: any number)')
-    .option('--label <text>', 'what you know it by')
-    .option('--qr', 'print it as a QR code as well')
-    .option('--json', 'as JSON')
+  const share = clientCommand(
+    program,
+    'share <session>',
+    'create a link that shows one session to anyone who has the link',
+  )
+    .option('--type', 'allow typing (default: only watch)')
+    .option('--expires <duration>', 'how long the link is valid, e.g. 2h, at most 30d (default: 24h)')
+    .option('--uses <n>', 'how many browsers may open the link (default: any number)')
+    .option('--label <text>', 'a label for the link')
+    .option('--qr', 'also print the link as a QR code')
+    .option('--json', 'print JSON')
     .addHelpText(
       'after',
       `
-In place of a session, the key of a conversation (agent:...): then it shows that and its sessions. Nothing else of the
-gateway is there for whoever comes by the link. It ends with the token that made it.
+A session can also be the key of a conversation (agent:...): the link then shows the conversation and its sessions. The
+link shows nothing else of the gateway. It ends with the token that created it.
 For example: binnacle share build --expires 2h --qr
              binnacle share ls
              binnacle share rm 0198f3`,
@@ -27,14 +31,14 @@ For example: binnacle share build --expires 2h --qr
     .action(async (session: string, options: ShareOptions) =>
       exit(await (await import('../commands/share.ts')).share(session, options)),
     );
-  clientCommand(share, 'ls', 'list share links, and who is watching')
+  clientCommand(share, 'ls', 'list share links and their watchers')
     .alias('list')
-    .option('--all', 'also those that are over')
-    .option('--json', 'as JSON')
+    .option('--all', 'include links that have ended')
+    .option('--json', 'print JSON')
     .action(async (options: ShareListOptions) =>
       exit(await (await import('../commands/share.ts')).listShares(options)),
     );
-  clientCommand(share, 'rm <id...>', 'revoke share links; whoever watches by them is cut off')
+  clientCommand(share, 'rm <id...>', 'revoke share links, and disconnect their guests')
     .alias('revoke')
     .action(async (ids: string[], options: ClientCommandOptions) =>
       exit(await (await import('../commands/share.ts')).revokeShares(ids, options)),
@@ -42,36 +46,37 @@ For example: binnacle share build --expires 2h --qr
 }
 
 export function addToken(program: Command, exit: (code: number) => void): void {
-  const token = program.command('token').description('make, list and revoke tokens');
-  clientCommand(token, 'create <name>', 'make a token and print it, this once')
+  const token = program.command('token').description('create, list and revoke tokens');
+  clientCommand(token, 'create <name>', 'create a token, and print it once')
     .addOption(scope().default('view'))
-    .option('--expires <duration>', 'for how long it is valid, e.g. 7d (default: until it is revoked)')
-    .option('--user <name>', 'the person or bot that it speaks for (default: one of its own)')
-    .option('--json', 'as JSON')
+    .option('--expires <duration>', 'how long the token is valid, e.g. 7d (default: until it is revoked)')
+    .option('--user <name>', 'the person or bot that uses the token (default: a new user)')
+    .option('--json', 'print JSON')
     .action(async (name: string, options: TokenCreateOptions) =>
       exit(await (await import('../commands/token.ts')).createToken(name, options)),
     );
   clientCommand(token, 'ls', 'list tokens')
     .alias('list')
-    .option('--json', 'as JSON')
+    .option('--json', 'print JSON')
     .action(async (options: ClientCommandOptions) =>
       exit(await (await import('../commands/token.ts')).listTokens(options)),
     );
-  clientCommand(token, 'revoke <id>', 'make a token invalid, at once, with its logins and share links')
+  clientCommand(token, 'revoke <id>', 'revoke a token with its logins and share links, in force at once')
     .addOption(
-      new Option(
-        '--issued <what>',
-        'what becomes of the tokens that it has made (default: list them, and ask)',
-      ).choices(['revoke', 'keep']),
+      new Option('--issued <what>', 'what happens to the tokens that it created (default: list them, and ask)').choices(
+        ['revoke', 'keep'],
+      ),
     )
     .action(async (id: string, options: TokenRevokeOptions) =>
       exit(await (await import('../commands/token.ts')).revokeToken(id, options)),
     );
-  clientCommand(token, 'link', 'print a login link for a browser, good for one time')
+  clientCommand(token, 'link', 'print a login link for a browser; it works once')
     .addOption(scope())
-    .option('--json', 'as JSON')
+    .option('--json', 'print JSON')
     .action(async (options: TokenLinkOptions) => exit(await (await import('../commands/token.ts')).loginLink(options)));
 }
 
 const scope = (): Option =>
-  new Option('--scope <scope>', 'what it allows; of the first four each contains those before it').choices(SCOPES);
+  new Option('--scope <scope>', 'what the token allows; each of the first four includes those before it').choices(
+    SCOPES,
+  );

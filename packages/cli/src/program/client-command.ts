@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 
-const SESSION_HELP = 'id, the beginning of an id that only one has, name, or the id that its emitter gave it';
+const SESSION_HELP = 'id, unique beginning of an id, name, or id at the emitter';
 
 export function clientCommand(parent: Command, nameAndArguments: string, description: string): Command {
   const [name = '', ...names] = nameAndArguments.split(' ');

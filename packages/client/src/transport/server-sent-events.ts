@@ -40,7 +40,7 @@ export class EventReader {
       if (event !== undefined) events.push(event);
     }
     const buffered = this.data.reduce((sum, line) => sum + line.length, this.rest.length);
-    if (buffered > MAX_EVENT_CHARS) throw new BinnacleError('protocol_error', { message: 'An endless event.' });
+    if (buffered > MAX_EVENT_CHARS) throw new BinnacleError('protocol_error', { message: 'The event is too long.' });
     return events;
   }
 

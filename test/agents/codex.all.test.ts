@@ -161,7 +161,7 @@ describe('the real Codex', () => {
     lost.prompt('m3', 'and now?');
     expect((await lost.until('ended')).end).toEqual({ kind: 'done' });
     expect(JSON.stringify((await lost.until('agent', ({ name }) => name === 'note')).data)).toContain(
-      'begins a new one',
+      'starts a new one',
     );
     expect(lost.said).toBe('and now?');
   });

@@ -105,7 +105,7 @@ it('a link that has expired, one that was cut and one that was revoked each say 
   for (const [url, code, advice] of [
     [short.url, 'share_expired', 'Ask the sender'],
     [revoked.url, 'share_revoked', 'Ask the sender'],
-    [short.url.slice(0, -5), 'unauthorized', 'ask whoever sent it'],
+    [short.url.slice(0, -5), 'unauthorized', 'ask the sender'],
   ] as const) {
     await page.goto(url);
     await page.locator(`[data-testid="guest-error"] [data-code="${code}"]`).waitFor();

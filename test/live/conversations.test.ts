@@ -174,7 +174,7 @@ describe.each(Object.keys(HOMES))('%s', (name) => {
       await core.send(key, 'm8', 'what was it?');
       const run = await core.end(key, 'm8');
       const notes = (await eventsOf(key, 'm8')).filter((event) => event.type === 'agent' && event.name === 'note');
-      expect(JSON.stringify(notes)).not.toMatch(/remembers nothing|begins a new one/);
+      expect(JSON.stringify(notes)).not.toMatch(/remembers nothing|starts a new one/);
       expect(run).toMatchObject({ state: 'final', text: 'what was it?' });
       expect(JSON.stringify(model.requests.findLast(({ parsed: asked }) => asked.tools.length > 0)?.body)).toContain(
         'PINEAPPLE',

@@ -60,7 +60,7 @@ describe('outlives-us: a copy of a data directory in use', () => {
     expect(await copy.output(id)).toContain('00010\n');
     const entries = (await copy.ask(`/v1/sessions/${id}/export?format=jsonl`)).text;
     expect(entries).toContain('"reason":"copied"');
-    expect(copy.stderr).toContain('go on in the data directory that this one was copied from');
+    expect(copy.stderr).toContain('keep running in the data directory that this one was copied from');
     expect((await copy.ask(`/v1/sessions/${id}`, { method: 'DELETE' })).status).toBe(204);
 
     expect(isRunning(pid ?? -1)).toBe(true);

@@ -178,7 +178,9 @@ it('says in one line what to do when an id is used a second time, in memory and 
     expect(again.out().toString()).toBe('again\n');
     const lines = again.err().trim().split('\n');
     expect(lines[0]).toMatch(
-      new RegExp(`^binnacle emit: A session is given up: .* \\[${code}\\] \\(${id}\\) This run is not shown\\.`),
+      new RegExp(
+        `^binnacle emit: The emitter stops sending a session: .* \\[${code}\\] \\(${id}\\) This run is not shown\\.`,
+      ),
     );
     expect(lines[0]).toContain(`leave it out or make it unique, e.g. --session ${id}-$(date +%s)`);
     expect(lines[1]).toBe('binnacle emit: 6 bytes of output were lost.');

@@ -18,7 +18,7 @@ export type EmitDiagnosticKind =
   | 'damaged'
   /** Something was over a limit, and was cut or left out. */
   | 'clipped'
-  /** The gateway does not believe our clock: events go without a time. */
+  /** The gateway rejects the clock of this machine: events are sent without a time. */
   | 'clock'
   /** Output came for a session that has ended. */
   | 'after_end'

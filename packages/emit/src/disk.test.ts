@@ -276,7 +276,7 @@ describe('a buffer on disk', () => {
     writeFileSync(join(left, 'owner'), JSON.stringify(owner));
     utimesSync(join(left, 'owner'), 0, 0);
     execFileSync('mkfifo', [join(left, '0000000001.log')]);
-    expect(await emitInChild()).toMatch(/What an earlier process left cannot be read.* \[damaged\]/);
+    expect(await emitInChild()).toMatch(/The buffer of an earlier process cannot be read.* \[damaged\]/);
   });
 
   it('leaves a folder alone whose number is no epoch, says so, and takes one that can be counted on from', async () => {

@@ -115,7 +115,7 @@ class BufferedEmitter implements Emitter {
     if (requestedId !== undefined && !isGoodId(requestedId))
       this.diagnostics.report({
         kind: 'clipped',
-        message: `${JSON.stringify(String(requestedId).slice(0, 80))} cannot be the id of a session: another is used.`,
+        message: `${JSON.stringify(String(requestedId).slice(0, 80))} is not a valid session id: another id is used.`,
       });
     const id = isGoodId(requestedId) ? requestedId : randomUUID();
     const known = this.open.get(id);
@@ -126,7 +126,7 @@ class BufferedEmitter implements Emitter {
       channel.isRefused = true;
       this.diagnostics.report({
         kind: 'session_refused',
-        message: this.isClosed ? 'The emitter is closed.' : 'A session of that id has ended.',
+        message: this.isClosed ? 'The emitter is closed.' : 'A session with this id has ended.',
         code: this.isClosed ? 'client_closed' : 'session_exited',
         session: id,
       });
@@ -207,7 +207,10 @@ class BufferedEmitter implements Emitter {
         this.folders.set(folder.epoch, folder);
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error);
-        this.diagnostics.report({ kind: 'damaged', message: `What an earlier process left cannot be read (${why}).` });
+        this.diagnostics.report({
+          kind: 'damaged',
+          message: `The buffer of an earlier process cannot be read (${why}).`,
+        });
       }
     }
     this.forget();
@@ -234,13 +237,13 @@ class BufferedEmitter implements Emitter {
 
   private reportStrange(dir: string, [name]: readonly string[]): void {
     if (name === undefined) return;
-    const message = `The folder ${join(dir, name)} is no buffer of an earlier process, whose numbers are lower: it is left alone.`;
-    this.diagnostics.report({ kind: 'damaged', message, hint: 'Remove it.' });
+    const message = `The folder ${join(dir, name)} is no buffer of an earlier process, whose numbers are lower: it is not changed.`;
+    this.diagnostics.report({ kind: 'damaged', message, hint: 'Remove the folder.' });
   }
 
   private reportDisk(error: unknown): void {
     const why = error instanceof Error ? error.message : String(error);
-    this.diagnostics.report({ kind: 'disk', message: `The buffer on disk cannot be used (${why}); memory is.` });
+    this.diagnostics.report({ kind: 'disk', message: `The buffer on disk cannot be used (${why}); memory is used.` });
   }
 
   private reportBacklog(): void {

@@ -321,7 +321,7 @@ export class EventBuffer {
       if (read === undefined) {
         // Its number must not be missing: the event says that its output is.
         if (pending.size > 0) this.tally.lostBytes += pending.size;
-        this.diagnostics.report({ kind: 'damaged', message: 'A part of the buffer on disk cannot be read back.' });
+        this.diagnostics.report({ kind: 'damaged', message: 'A part of the buffer on disk cannot be read.' });
         head = pending.size > 0 ? { lost_bytes: pending.size } : {};
       } else {
         head = read.head;

@@ -152,7 +152,7 @@ function storedId(path: string): string {
     if (stored !== undefined) return stored;
     // Not readable as an id: after a power loss it may be empty.
     const found = statSync(path, { throwIfNoEntry: false });
-    if (found?.isFile() === false) throw new Error(`${path} is no regular file.`);
+    if (found?.isFile() === false) throw new Error(`${path} is not a regular file.`);
     if (found !== undefined) renameSync(made, path);
     else linkSync(made, path);
   } catch (error) {

@@ -97,7 +97,7 @@ export function settingsOf(options: EmitterOptions): Settings {
     throw new TypeError('url must begin with http:// or https://.');
   for (const name of ['url', 'token'] as const)
     if (typeof options[name] !== 'string' && typeof options[name] !== 'function')
-      throw new TypeError(`${name} is missing: give a text, or a function that gives it.`);
+      throw new TypeError(`${name} is missing: pass a text, or a function that returns the text.`);
   if (producer !== undefined && !PRODUCER.test(producer))
     throw new TypeError('producer takes 1 to 128 of A-Z, a-z, 0-9 and . _ : @ + = , ~ -.');
   return {

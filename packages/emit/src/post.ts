@@ -44,7 +44,7 @@ export class Post {
   private async once(body: string, state: { wasReused: boolean }): Promise<HttpReply> {
     const base = this.settings.url();
     const token = this.settings.token();
-    if (base === undefined || token === undefined) throw new Error('It is not known where the gateway is.');
+    if (base === undefined || token === undefined) throw new Error('The address of the gateway is not known.');
     const url = new URL(base.replace(/\/+$/, '') + PATH);
     const bytes = Buffer.from(body);
     const isSecure = url.protocol === 'https:';
@@ -102,7 +102,7 @@ async function read(response: IncomingMessage): Promise<string> {
     chunks.push(chunk);
   }
   // A connection that is cut ends the iteration without an error where the length was not announced.
-  if (!response.complete) throw new Error('The connection was cut within the answer.');
+  if (!response.complete) throw new Error('The connection was closed during the answer.');
   return Buffer.concat(chunks).toString('utf8');
 }
 

@@ -7,7 +7,7 @@ export function readRegular(path: string): Buffer {
   // Not known on Windows, which has no FIFOs in directories either.
   const fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
-    if (!fstatSync(fd).isFile()) throw new Error(`${path} is no regular file.`);
+    if (!fstatSync(fd).isFile()) throw new Error(`${path} is not a regular file.`);
     return readFileSync(fd);
   } finally {
     closeSync(fd);

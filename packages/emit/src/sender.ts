@@ -175,7 +175,7 @@ export class Sender {
         diagnostics.report({
           kind: 'unreachable',
           message: `The gateway does not take events: ${verdict.message}`,
-          hint: 'It is tried again.',
+          hint: 'The emitter tries again.',
         });
         this.hold(this.backoff(), retryAfterMs);
         return;
@@ -240,11 +240,11 @@ export class Sender {
         return;
       case 'without_time':
         if (this.withoutTime)
-          this.giveUp(channel, { code: 'bad_time', message: 'It has no time.', hint: verdict.hint });
+          this.giveUp(channel, { code: 'bad_time', message: 'The event has no time.', hint: verdict.hint });
         this.withoutTime = true;
         diagnostics.report({
           kind: 'clock',
-          message: 'The gateway does not believe our clock: events go without a time.',
+          message: 'The gateway rejects the clock of this machine: events are sent without a time.',
           hint: verdict.hint,
         });
         return;
@@ -259,7 +259,7 @@ export class Sender {
             this.giveUp(channel, {
               code: verdict.code,
               message: `The gateway has lost what was stored there from event ${expected} on.`,
-              hint: 'Was an older copy of its data restored?',
+              hint: 'Check whether an older copy of its data was restored.',
             });
             return;
           }
@@ -280,7 +280,7 @@ export class Sender {
     buffer.giveUp(channel);
     diagnostics.report({
       kind: 'session_refused',
-      message: `A session is given up: ${why.message}`,
+      message: `The emitter stops sending a session: ${why.message}`,
       code: why.code,
       ...(why.hint === '' ? {} : { hint: why.hint }),
       session: channel.id,

@@ -112,7 +112,7 @@ export class BufferedSession implements EmittedSession {
       tally.lostBytes += output.length;
       diagnostics.report({
         kind: 'after_end',
-        message: 'Something came for a session that has ended, or of an emitter that is closed.',
+        message: 'Output arrived for a session that has ended, or from an emitter that is closed.',
         session: this.id,
       });
       return;
@@ -147,7 +147,7 @@ export class BufferedSession implements EmittedSession {
       diagnostics.report({
         kind: 'buffer_full',
         message: 'The buffer is full: output is dropped until the gateway takes events again.',
-        hint: 'Viewers see how much is missing. A larger buffer: buffer.bytes.',
+        hint: 'Viewers see how much is missing. For a larger buffer, raise buffer.bytes.',
       });
       // The output had no room; that the session has ended has.
       if (isEnd && output.length > 0)

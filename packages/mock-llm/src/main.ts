@@ -5,7 +5,7 @@ import { startMockLlm } from './mock-llm.ts';
 
 const USAGE = `Usage: binnacle-mock-llm [--port N] [--host ADDRESS] [--delay-ms N]
 
-A model for tests: it repeats what it is told. RUNTOOL <command> makes it call the shell tool that it is
+A model for tests: it repeats its input. RUNTOOL <command> makes it call the shell tool that it is
 offered, SLOW <n> makes it say n words slowly, THINK <text> think first, FAIL <status> fail.
 
   --port N          default: a free one

@@ -79,7 +79,7 @@ export class Outbox {
     const limitBytes = this.connection.settings.outboxBytes;
     if (this.queuedBytes + cost(bytes) > limitBytes) {
       throw new BinnacleError('input_full', {
-        message: 'Too much input waits for its receipt.',
+        message: 'Too much input waits for a receipt.',
         details: { queuedBytes: this.queuedBytes, limitBytes },
       });
     }

@@ -149,8 +149,8 @@ export class Connection {
   route(session: string, subscriber: Subscriber): void {
     if (this.subscribers.has(session)) {
       throw new BinnacleError('too_many_subscriptions', {
-        message: 'This client follows that already.',
-        hint: 'Detach the other attachment first, or make a second client.',
+        message: 'This client already follows the session or conversation.',
+        hint: 'Detach the other attachment first, or create a second client.',
         details: { session },
       });
     }

@@ -80,7 +80,7 @@ export interface Settings {
 export function settle(options: ClientOptions): Settings {
   const url = new URL(options.url);
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
-    throw new BinnacleError('bad_request', { message: `"${url.protocol}" is no address of a gateway.` });
+    throw new BinnacleError('bad_request', { message: `"${url.protocol}" is not the address of a gateway.` });
   // Browsers take a fetch that is called as a method of something else for an error.
   const ownFetch = options.fetch;
   const base = `${url.origin}${url.pathname.replace(/\/+$/, '')}`;

@@ -190,7 +190,7 @@ export class Auth {
   issuePass(by: Principal, target: string): { readonly pass: string; readonly expiresInMs: number } {
     if (by.kind !== 'cookie') {
       throw new BinnacleError('forbidden', {
-        message: 'Passes are for browser logins.',
+        message: 'Only a browser login can create a pass.',
         hint: 'Send the token with the request itself: Authorization: Bearer TOKEN.',
       });
     }
@@ -210,8 +210,8 @@ export class Auth {
       verify: (candidate) => this.#tickets.take(sha256(candidate)),
       refuse: () =>
         new BinnacleError('unauthorized', {
-          message: 'The login link was used already, or is too old.',
-          hint: 'Make a fresh one (binnacle token link).',
+          message: 'The login link was already used, or has expired.',
+          hint: 'Create a new login link (binnacle token link).',
         }),
     });
     const secret = newSecret();
@@ -351,7 +351,8 @@ export class Auth {
     if (credential !== undefined) {
       return this.#evaluate(request, tokens === undefined ? credential : undefined, {
         verify: (candidate) => this.#credentials.verifyGuest(sha256(candidate)),
-        refuse: () => new BinnacleError('unauthorized', { message: 'The share link is not valid, or not any more.' }),
+        refuse: () =>
+          new BinnacleError('unauthorized', { message: 'The share link is not valid, or is no longer valid.' }),
       });
     }
     if (tokens !== undefined) {
@@ -359,7 +360,7 @@ export class Auth {
       return this.#evaluate(request, tokens.size === 1 ? [...tokens][0] : undefined, {
         verify: (token) => this.#credentials.verifyToken(token),
         isChosen: true,
-        refuse: () => new BinnacleError('unauthorized', { message: 'The token is not valid, or not any more.' }),
+        refuse: () => new BinnacleError('unauthorized', { message: 'The token is not valid, or is no longer valid.' }),
       });
     }
     if (!cookies) throw new BinnacleError('unauthorized');

@@ -43,7 +43,7 @@ export class Hosts {
     if (!request.url?.startsWith('/')) {
       throw new BinnacleError('bad_host', {
         message: 'The request target must be a path.',
-        hint: 'Binnacle is no proxy; send the request to it directly.',
+        hint: 'Binnacle is not a proxy; send the request to it directly.',
       });
     }
     const [value, ...more] = headerValues(request, 'host');

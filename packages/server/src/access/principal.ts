@@ -166,7 +166,7 @@ export class Credentials {
     if (record === undefined || isOver(record.expiresAt)) return undefined;
     if (!cookies.some((cookie) => timingSafeEqual(sha256(cookie), record.sha256))) {
       throw new BinnacleError('login_incomplete', {
-        message: 'The cookie of the login is missing, or something else on this host has put another in its place.',
+        message: 'The cookie of the login is missing, or another program on this host has replaced it.',
         details: { missing: 'cookie' },
       });
     }

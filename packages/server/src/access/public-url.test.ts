@@ -93,7 +93,7 @@ describe('the public URL', () => {
     'https://x.org/a//b',
     'https://x.org/%41',
   ])('refuses %s', (text) => {
-    expect(() => new PublicUrl(text)).toThrow(/is no public URL/);
+    expect(() => new PublicUrl(text)).toThrow(/is not a public URL/);
   });
 
   it('has its path taken off where a proxy passes it on, on requests and sockets, and leads to the slash at the end', async () => {

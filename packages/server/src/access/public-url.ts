@@ -125,6 +125,6 @@ export const isPublicUrl = (text: string): boolean => {
 
 const refused = (text: string): BinnacleError =>
   new BinnacleError('bad_request', {
-    message: `"${text.slice(0, 200)}" is no public URL.`,
-    hint: 'Pass scheme, host, and if need be port and path, e.g. https://box.example.org:8443/binnacle/.',
+    message: `"${text.slice(0, 200)}" is not a public URL.`,
+    hint: 'Pass scheme, host, and if needed port and path, e.g. https://box.example.org:8443/binnacle/.',
   });

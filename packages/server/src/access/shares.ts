@@ -105,7 +105,7 @@ export class Shares {
     this.#limiter.fail(key);
     throw new BinnacleError('unauthorized', {
       message: 'The share link is not valid.',
-      hint: 'Copy it whole, or ask whoever sent it for a new one.',
+      hint: 'Copy the whole link, or ask the sender for a new link.',
     });
   }
 

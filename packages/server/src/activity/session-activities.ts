@@ -132,7 +132,7 @@ export class SessionActivities {
         changed: () => this.#settle(id),
         see: (seen) => this.#parts.see(seen),
         failed: (error) => {
-          this.#parts.log.warn({ err: error, session: id }, 'what a session is doing cannot be seen');
+          this.#parts.log.warn({ err: error, session: id }, 'the activity of a session cannot be read');
           // The next change of the session's state tries again.
           const followed = this.#followed.get(id);
           if (followed !== undefined) followed.hasBegun = false;
@@ -203,7 +203,7 @@ export class SessionActivities {
     try {
       this.#parts.waits.put(id, { since, offset: info.outputOffset, text: text ?? '' });
     } catch (error) {
-      this.#parts.log.warn({ err: error, session: id }, 'that a session waits could not be kept for its timeline');
+      this.#parts.log.warn({ err: error, session: id }, 'the wait of a session could not be stored for its timeline');
     }
   }
 

@@ -355,7 +355,7 @@ describe('a config file that is changed', () => {
     await until('it is refused', () => config.problems.length > 0);
     expect(config.problems[0]).toMatchObject({ line: 1 });
     expect(names(config)).toBe('a');
-    expect(warned.join()).toContain('the last good one stays');
+    expect(warned.join()).toContain('the last valid one stays');
     writeFileSync(path, agents('b'));
     await until('it is read', () => names(config) === 'b');
     expect(config.problems).toEqual([]);

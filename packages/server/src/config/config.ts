@@ -99,7 +99,7 @@ export class Config {
       return false;
     }
     this.#refused = [];
-    this.#log.info({ path: this.path }, 'The config file was read again.');
+    this.#log.info({ path: this.path }, 'The config file was reloaded.');
     this.#logProblems();
     for (const listener of this.#listeners) {
       try {
@@ -152,7 +152,7 @@ export class Config {
     this.#refused = known ?? [{ path: '', line: 1, column: 1, message }];
     this.#log.warn(
       { path: this.path, problems: this.#refused },
-      `The config file is refused, the last good one stays: ${message}`,
+      `The config file is refused; the last valid one stays in force: ${message}`,
     );
   }
 
@@ -181,7 +181,7 @@ export class Config {
   #unwatched(error: unknown): void {
     this.#watcher?.close();
     this.#watcher = undefined;
-    this.#log.warn({ err: error, path: this.path }, 'The config file cannot be watched; it is looked at now and then.');
+    this.#log.warn({ err: error, path: this.path }, 'The config file cannot be watched; it is polled instead.');
   }
 
   #checkForChange(): void {
@@ -206,7 +206,7 @@ export function loadConfig(path: string, isRequired: boolean, alsoWrong?: AlsoWr
     const text = readFile(path);
     if (text !== undefined) return readConfig(text, alsoWrong);
     if (isRequired)
-      throw new BinnacleError('bad_config', { message: 'There is no such file.', hint: 'Check --config.' });
+      throw new BinnacleError('bad_config', { message: 'The config file does not exist.', hint: 'Check --config.' });
     return readConfig(NO_FILE);
   } catch (error) {
     if (!(error instanceof BinnacleError)) throw error;

@@ -41,7 +41,7 @@ export async function editConfigFile(path: string, key: EditPath, value: unknown
     const edited = editText(text, key, value);
     if (edited === text) return false;
     if (await replace(found, edited)) return true;
-    if (tries === TRIES) throw notWritable(path, undefined, 'another program goes on writing it');
+    if (tries === TRIES) throw notWritable(path, undefined, 'another program keeps writing it');
   }
 }
 
@@ -60,7 +60,7 @@ export function editText(text: string, key: EditPath, value: unknown): string {
     edited = applyEdits(plain, modify(plain, [...key], value, { formattingOptions: styleOf(plain) }));
   } catch (cause) {
     // The parent of the key is no object, or the file is not JSON.
-    throw refused(key, `it has no place there (${cause instanceof Error ? cause.message : 'unknown'})`, cause);
+    throw refused(key, `it is not allowed there (${cause instanceof Error ? cause.message : 'unknown'})`, cause);
   }
   const had = problemsAt(readConfigOr(plain), key);
   const problem = problemsAt(readConfig(edited).problems, key).find(
@@ -68,7 +68,7 @@ export function editText(text: string, key: EditPath, value: unknown): string {
   );
   if (problem !== undefined) throw refused(key, problem.message);
   // A duplicate key is read at its last place, and changed at its first.
-  if (!isDeepStrictEqual(valueAt(edited, key), value)) throw refused(key, 'it stands in the file more than once');
+  if (!isDeepStrictEqual(valueAt(edited, key), value)) throw refused(key, 'it occurs in the file more than once');
   return bom + edited;
 }
 
@@ -120,7 +120,7 @@ async function find(path: string): Promise<ConfigSnapshot> {
   }
   try {
     const facts = await stat(file);
-    if (!facts.isFile()) throw notWritable(file, undefined, 'it is no file');
+    if (!facts.isFile()) throw notWritable(file, undefined, 'it is not a file');
     // A replacement needs only write permission for the folder, but a read-only file shows that its owner forbids
     // changes.
     if ((facts.mode & 0o222) === 0) throw notWritable(file, undefined, 'it is read-only');

@@ -249,7 +249,7 @@ function* unknownIn(raw: unknown, read: unknown, at: Path): Generator<Path> {
   }
 }
 
-const unknownKey = (path: Path): string => `There is no setting "${path.at(-1)}" here. It is passed over.`;
+const unknownKey = (path: Path): string => `There is no setting "${path.at(-1)}" here. It is ignored.`;
 
 function routingOf(
   { agents, session }: FileContent,

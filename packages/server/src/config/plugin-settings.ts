@@ -84,13 +84,13 @@ function readEntry(id: string, entry: unknown, report: ReportProblem): PluginSet
     return Object.freeze({ ...defaultSettings(id), isEnabled: false });
   }
   for (const key of Object.keys(entry)) {
-    if (!KEYS.includes(key)) report([key], `There is no setting "${key}" here. It is passed over.`);
+    if (!KEYS.includes(key)) report([key], `There is no setting "${key}" here. It is ignored.`);
   }
   const { enabled = true, permissions, config, allowRestricted = false, trusted = false } = own(entry);
   if (typeof enabled !== 'boolean') report(['enabled'], `Expected true or false. The plugin "${id}" stays off.`);
   if (typeof allowRestricted !== 'boolean')
-    report(['allowRestricted'], 'Expected true or false. It is taken for false.');
-  if (typeof trusted !== 'boolean') report(['trusted'], 'Expected true or false. It is taken for false.');
+    report(['allowRestricted'], 'Expected true or false. The value false is used.');
+  if (typeof trusted !== 'boolean') report(['trusted'], 'Expected true or false. The value false is used.');
   return Object.freeze({
     id,
     isEnabled: enabled === true,

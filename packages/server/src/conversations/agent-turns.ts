@@ -166,7 +166,7 @@ export class AgentTurns {
       this.#textFrom = place;
     } catch (error) {
       // The text is missing only if the gateway is killed before the end of the run.
-      this.#parts.log.error({ err: error, conversation: this.#of.key }, 'what was said could not be kept again');
+      this.#parts.log.error({ err: error, conversation: this.#of.key }, 'the messages could not be stored again');
     }
   }
 

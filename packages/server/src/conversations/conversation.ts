@@ -244,7 +244,7 @@ export class Conversation {
     // The agent takes the text for the words of the original sender.
     if (!hasManageRight && message.by.user !== by.user) {
       throw new BinnacleError('forbidden', {
-        message: `Only ${message.by.name} and the owner may change that message.`,
+        message: `Only ${message.by.name} and the owner may change this message.`,
       });
     }
     this.lease.check(this.lease.admit(by.name, lease));

@@ -93,7 +93,7 @@ export class Replies {
         const reply = this.#parts.store.find(conversation, run);
         if (reply !== undefined) this.#post(reply);
       } catch (error) {
-        this.#parts.log.error({ err: error, run }, 'a reply could not be looked up; it is tried again');
+        this.#parts.log.error({ err: error, run }, 'a reply could not be read; the gateway tries again');
       }
     });
   }
@@ -109,7 +109,7 @@ export class Replies {
         if (reply.dueAt === NOT_YET ? this.#hasEnded(reply) : this.#isDue(reply)) this.#post(reply);
       }
     } catch (error) {
-      this.#parts.log.error({ err: error }, 'replies could not be looked up; it is tried again');
+      this.#parts.log.error({ err: error }, 'replies could not be read; the gateway tries again');
     }
   }
 

@@ -213,7 +213,7 @@ export class WriteLease {
     const { holder, process } = granted;
     const { fence, expiresInMs } = this.#infoOf(granted);
     return new BinnacleError('lease_held', {
-      message: `${holder} holds the write lease of this conversation.`,
+      message: `${holder} is in control of this conversation.`,
       details: { holder, fence, expiresInMs, ...(process === undefined ? {} : { pid: process.pid }) },
     });
   }

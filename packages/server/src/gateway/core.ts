@@ -31,7 +31,7 @@ export function openStore({ dir, log, settings, teardown }: GatewayContext) {
   const adminToken = loadAdminToken(dir);
   if (isGuessable(adminToken))
     log.warn('BINNACLE_TOKEN is short enough to be guessed. Make one with: openssl rand -hex 32');
-  const storedTime = new StoredTime(dir, (err) => log.warn({ err }, 'the time cannot be kept'), settings.clocks);
+  const storedTime = new StoredTime(dir, (err) => log.warn({ err }, 'the time cannot be stored'), settings.clocks);
   teardown.add(() => storedTime.stop());
   const { time } = storedTime;
   const catalogue = Catalogue.open(dir, settings.catalogueLimits, time);
@@ -123,7 +123,7 @@ export async function openSessions(
 function adoptLogs(dir: string, catalogue: Catalogue, log: Log): void {
   const found = adoptUnlisted(dir, catalogue);
   if (found.sessions + found.conversations + found.left === 0) return;
-  log.warn(found, 'logs that the catalogue did not know of were taken up');
+  log.warn(found, 'logs that were missing in the catalogue were restored');
 }
 
 /**

@@ -37,7 +37,7 @@ export function checkKeys({ p256dh, auth }: PushKeys): void {
       return;
     }
   } catch (error) {
-    throw new BinnacleError('bad_push_endpoint', { message: 'p256dh is no point on P-256.', cause: error });
+    throw new BinnacleError('bad_push_endpoint', { message: 'p256dh is not a point on P-256.', cause: error });
   }
   throw new BinnacleError('bad_push_endpoint', { message: 'p256dh has 65 bytes and begins with 4; auth has 16.' });
 }

@@ -23,9 +23,10 @@ export function readEndpoint(text: string, origins: readonly string[]): URL {
   const refuse = (message: string): never => {
     throw new BinnacleError('bad_push_endpoint', { message });
   };
-  if (text.length > MAX_ENDPOINT_CHARS || !URL.canParse(text)) return refuse('The endpoint is no address.');
+  if (text.length > MAX_ENDPOINT_CHARS || !URL.canParse(text)) return refuse('The endpoint is not an address.');
   const url = new URL(text);
-  if (url.username !== '' || url.password !== '' || url.hash !== '') return refuse('The endpoint is no plain address.');
+  if (url.username !== '' || url.password !== '' || url.hash !== '')
+    return refuse('The endpoint is not a plain address.');
   if (isNamed(url, origins)) return url;
   if (url.protocol !== 'https:') return refuse('The endpoint must begin with https:.');
   if (url.port !== '') return refuse('The endpoint names a port: push services of the internet have none.');

@@ -200,7 +200,7 @@ export class Notifications {
     const oldest = this.#news.keys().next().value;
     if (this.#news.size > MAX_NEWS && oldest !== undefined) {
       this.#news.delete(oldest);
-      this.#parts.log.warn({ waiting: MAX_NEWS }, 'more begins to wait than can be told; the oldest is left out');
+      this.#parts.log.warn({ waiting: MAX_NEWS }, 'too many waits at once; the notification of the oldest is dropped');
     }
     if (!this.#isDispatching) void this.#dispatchAll();
   }
@@ -217,7 +217,7 @@ export class Notifications {
         await this.#notifyTargets(wait);
         await this.#notifyBrowsers(wait);
       } catch (error) {
-        this.#parts.log.error({ err: error }, 'people could not be told what waits');
+        this.#parts.log.error({ err: error }, 'notifications of waits could not be sent');
       }
     }
     this.#isDispatching = false;
@@ -263,7 +263,7 @@ export class Notifications {
     try {
       message = make(wait);
     } catch (error) {
-      this.#parts.log.warn({ err: error }, 'a message of notify could not be made');
+      this.#parts.log.warn({ err: error }, 'a message of notify could not be created');
       return { kind: 'refused', status: 0 };
     }
     return verdictOn(await post({ ...message, signal }));
@@ -373,7 +373,7 @@ export class Notifications {
       const outcome = outcomeOf(verdict);
       this.#counts[way][outcome] += 1;
       if (outcome === 'taken' || outcome === 'gone') return;
-      this.#parts.log.warn({ kind: way, to, verdict }, 'somebody could not be told that something waits');
+      this.#parts.log.warn({ kind: way, to, verdict }, 'a notification of a wait could not be sent');
     };
   }
 }

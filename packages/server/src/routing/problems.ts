@@ -15,7 +15,7 @@ export interface BindingProblem {
 }
 
 const FAULTS: Readonly<Record<BindingFault, readonly [path: string, message: string]>> = {
-  not_a_binding: ['', 'This is no binding: it needs a "match" with a "channel".'],
+  not_a_binding: ['', 'This is not a binding: it needs a "match" with a "channel".'],
   no_channel: ['match.channel', 'The channel is missing or empty.'],
   bad_account: ['match.accountId', 'An account is a text: its name, or "*" for all.'],
   bad_peer: ['match.peer', 'A peer is an object with "kind" and "id".'],
@@ -49,7 +49,7 @@ export function checkBindings(config: RoutingConfig | null | undefined): Binding
     }
     for (const name of ['guildId', 'teamId'] as const) {
       if (typeof reading[name] === 'string' && rule[name] === '') {
-        report(`match.${name}`, 'It is blank, which is no condition. Leave it out, or name one.');
+        report(`match.${name}`, 'The condition is blank. Remove it, or name a value.');
       }
     }
     return problems;

@@ -30,7 +30,7 @@ export function parseQuery(text: string): string {
     if (required.length + excluded.length > MAX_TERMS) throw bad(`It has more than ${MAX_TERMS} words.`);
   }
   if (required.length === 0)
-    throw bad(excluded.length > 0 ? 'It only says what must not be there.' : 'It has no word.');
+    throw bad(excluded.length > 0 ? 'It only says what must not be there.' : 'The query has no word.');
   return [`(${required.join(' AND ')})`, ...excluded].join(' NOT ');
 }
 

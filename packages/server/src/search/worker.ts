@@ -233,7 +233,7 @@ class Index {
       this.#isOver = true;
       this.#db.close();
       removeIndex(this.#options.path);
-      this.#post({ t: 'warn', message: 'the index was damaged, and is made anew', facts }, () => process.exit(1));
+      this.#post({ t: 'warn', message: 'the index was damaged, and is rebuilt', facts }, () => process.exit(1));
       return;
     }
     this.#post({ t: 'warn', message: 'the index could not be written', facts: { error: String(error) } });

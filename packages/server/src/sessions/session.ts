@@ -41,7 +41,7 @@ const BURST_MS = 2;
 const BURST_BYTES = 3 * 1024;
 
 /** Message for numbered input that a plugin vetoed on its first arrival. The number is used up. */
-const VETOED_BEFORE = 'A plugin did not allow it when it came first.';
+const VETOED_BEFORE = 'A plugin did not allow the message when it first arrived.';
 
 /** Order of the states. A session never goes back to a lower rank. */
 const RANK: Readonly<Record<SessionState, number>> = { starting: 0, running: 1, exited: 2, closed: 3, lost: 3 };

@@ -167,7 +167,10 @@ export class Sessions {
     const copied = lost.filter(({ runner }) => fleet.goesOnElsewhere(runner)).length;
     if (copied > 0) {
       const facts = { sessions: copied };
-      this.#log.warn(facts, 'Programs go on in the data directory that this one was copied from; here they are lost.');
+      this.#log.warn(
+        facts,
+        'The programs keep running in the data directory that this one was copied from; here they are lost.',
+      );
     }
     // In batches: after the loss of a catalogue, all ended sessions come back here.
     for (let at = 0; at < lost.length; at += LOSE_AT_ONCE) {

@@ -62,7 +62,7 @@ export function explained(path: string, error: unknown): unknown {
 const damaged = (path: string, what: string, cause?: unknown): BinnacleError =>
   new BinnacleError('catalogue_damaged', {
     message: `${path} is damaged: ${what}.`,
-    hint: `Make it anew from the logs, and from what can be read of it: binnacle doctor --rebuild-catalogue --data '${dirname(path)}'`,
+    hint: `Rebuild it from the logs, and from its readable parts: binnacle doctor --rebuild-catalogue --data '${dirname(path)}'`,
     details: { path },
     cause,
   });

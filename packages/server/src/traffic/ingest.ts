@@ -198,7 +198,7 @@ export class Ingest implements SessionHost {
       return resultsOf(events, outcomes, session.id, { epoch: log.epoch, ...log.head });
     } catch (error) {
       const why = BinnacleError.of(error);
-      if (why.code === 'internal') this.#parts.log.error({ err: error }, 'an event could not be taken');
+      if (why.code === 'internal') this.#parts.log.error({ err: error }, 'an event could not be accepted');
       return events.map(({ sessionId, seq }) => refusal(why, { sessionId, seq }));
     }
   }
@@ -214,7 +214,7 @@ export class Ingest implements SessionHost {
     if (first === undefined) throw new BinnacleError('invariant', { message: 'A session without an event.' });
     const { sessions, limits } = this.#parts;
     if (sessions.knows(sessionId)) {
-      throw new BinnacleError('bad_session_id', { message: 'That is the id of a session here.' });
+      throw new BinnacleError('bad_session_id', { message: 'The id is that of a session of this gateway.' });
     }
     const limit = limits.maxSessions;
     if (sessions.countForeign() >= limit) throw new BinnacleError('too_many_foreign', { details: { limit } });

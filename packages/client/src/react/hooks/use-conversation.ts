@@ -78,8 +78,8 @@ function actionsOf(shared: SharedStores, key: string): ConversationActions {
     const found = shared.conversations.peek(key);
     if (found !== undefined) return found;
     throw new BinnacleError('client_closed', {
-      message: 'No component looks at this conversation any more.',
-      hint: 'Use client.conversation(key) for what goes on without one.',
+      message: 'No component uses this conversation any more.',
+      hint: 'Use client.conversation(key) to go on without a component.',
     });
   };
   return {

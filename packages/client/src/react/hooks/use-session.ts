@@ -89,8 +89,8 @@ function actionsOf(
     const found = shared.sessions.peek(id);
     if (found !== undefined) return found;
     throw new BinnacleError('client_closed', {
-      message: 'No component looks at this session any more.',
-      hint: 'Use client.session(id) for what goes on without one.',
+      message: 'No component uses this session any more.',
+      hint: 'Use client.session(id) to go on without a component.',
     });
   };
   return {

@@ -268,7 +268,7 @@ function queryOf(request: IncomingMessage): Record<string, string> {
   for (const [name, value] of params) {
     if (query.has(name)) {
       throw new BinnacleError('bad_request', {
-        message: `"${name.slice(0, 100)}" is in the query twice.`,
+        message: `"${name.slice(0, 100)}" occurs twice in the query.`,
         details: { in: 'query', field: name.slice(0, 100) },
       });
     }
@@ -284,7 +284,7 @@ function headersOf(request: IncomingMessage, schema: z.ZodType): Record<string, 
     const [value, ...more] = headerValues(request, name);
     if (more.length > 0) {
       throw new BinnacleError('bad_request', {
-        message: `The header "${name}" came twice.`,
+        message: `The header "${name}" occurs twice.`,
         details: { in: 'header', field: name },
       });
     }

@@ -17,7 +17,7 @@ export async function readBody(request: IncomingMessage, limit: number): Promise
   const encoding = headerValues(request, 'content-encoding').join();
   if (encoding !== '' && encoding.toLowerCase() !== 'identity') {
     throw new BinnacleError('bad_content_type', {
-      message: 'Compressed bodies are not taken.',
+      message: 'Compressed bodies are not accepted.',
       hint: 'Send the body without Content-Encoding.',
     });
   }
@@ -32,7 +32,7 @@ export async function readBody(request: IncomingMessage, limit: number): Promise
     };
     const onEnd = (): void => done(() => resolve(Buffer.concat(chunks, size)));
     const onClose = (): void =>
-      done(() => reject(new BinnacleError('bad_request', { message: 'The body was cut off.' })));
+      done(() => reject(new BinnacleError('bad_request', { message: 'The body is incomplete.' })));
     // Without a `data` listener the stream still flows and discards the rest, as it should after a refused body.
     const done = (settle: () => void): void => {
       request.off('data', onData).off('end', onEnd).off('error', onClose).off('close', onClose);

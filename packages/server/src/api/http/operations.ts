@@ -9,7 +9,7 @@ export const TAGS = {
   Access: 'Tokens, login links and browser logins.',
   Traffic: 'What happens in programs that run elsewhere.',
   Search: 'Words in the output of all sessions.',
-  Notifications: 'Who is told that something waits, and who is not.',
+  Notifications: 'Notifications of what waits for people.',
   Plugins: 'Programs that add to the gateway, with what they were granted.',
   Routing: 'Messages from channels, and which agent they go to.',
   Gateway: 'The gateway itself.',

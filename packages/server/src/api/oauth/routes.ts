@@ -118,7 +118,7 @@ function programRoutes({ clients, grants }: OAuthParts): HttpRoute[] {
       scope: 'public',
       dialect: OAUTH,
       bodyLimit: MAX_BODY,
-      summary: 'A program registers itself (RFC 7591). Nothing is kept of it: what it says is in its id.',
+      summary: 'Register a program (RFC 7591). The gateway stores nothing: the registration is in its id.',
       body: Registration,
       responses: { 201: { description: 'Its id.', type: 'application/json' } },
       handler: ({ body: { client_name = 'A program without a name', redirect_uris } }) => {
@@ -142,7 +142,7 @@ function programRoutes({ clients, grants }: OAuthParts): HttpRoute[] {
       path: '/oauth/authorize',
       scope: 'public',
       dialect: OAUTH,
-      summary: 'Where a program sends a person to log in and to allow it: leads to the page, which asks.',
+      summary: 'Log in and allow a program: redirects to the page, which asks the person.',
       responses: { 303: { description: 'The page, with the query in its fragment.' } },
       handler: ({ request }) => {
         const query = request.url?.split('?').slice(1).join('?') ?? '';
@@ -158,7 +158,7 @@ function programRoutes({ clients, grants }: OAuthParts): HttpRoute[] {
       scope: 'public',
       dialect: OAUTH,
       bodyLimit: MAX_BODY,
-      summary: 'Tokens for a code or for a refresh token, each once.',
+      summary: 'Exchange a code or a refresh token for tokens, once each.',
       body: 'bytes',
       responses: { 200: { description: 'The tokens.', type: 'application/json' } },
       handler: (context) => json(tokensFor(context, grants, clients)),
@@ -169,7 +169,7 @@ function programRoutes({ clients, grants }: OAuthParts): HttpRoute[] {
       scope: 'public',
       dialect: OAUTH,
       bodyLimit: MAX_BODY,
-      summary: 'A program gives back what it was allowed (RFC 7009).',
+      summary: 'Revoke a token of a program (RFC 7009).',
       body: 'bytes',
       responses: { 200: { description: 'It has ended, or was not known.' } },
       handler: ({ request, body }) => {
@@ -187,7 +187,7 @@ function personRoutes({ clients, grants }: OAuthParts): HttpRoute[] {
       method: 'post',
       path: '/v1/authorization',
       scope: 'view',
-      summary: 'What a program asks for that has sent a person here.',
+      summary: 'Show what the program that sent a person here asks for.',
       description: 'Of a browser login. Whoever asks, and where the answer goes, is to be shown before it is decided.',
       body: AuthorizationQuery,
       responses: { 200: { description: 'Who asks for what.', schema: AuthorizationShape } },

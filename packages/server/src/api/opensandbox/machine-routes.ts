@@ -70,7 +70,7 @@ export function machineRoutes(metrics: Metrics): HttpRoute[] {
       scope: 'view',
       dialect: EXECD,
       summary: 'Whether the gateway answers and the token is valid (OpenSandbox execd).',
-      responses: { 200: { description: 'It does.' } },
+      responses: { 200: { description: 'The process answers.' } },
       handler: () => empty(),
     }),
     route({

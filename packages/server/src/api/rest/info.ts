@@ -35,7 +35,7 @@ export const infoRoutes = ({ version, terminalProblem, proofOf }: InfoParts): Ht
     method: 'get',
     path: '/v1/info',
     scope: 'view',
-    summary: 'What this gateway is and can do.',
+    summary: 'Show what this gateway is and can do.',
     responses: { 200: { description: 'Its version, and whether it can open terminals.', schema: Info } },
     handler: () => {
       const problem = terminalProblem();

@@ -89,12 +89,12 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
       method: 'get',
       path: '/v1/conversations/:key/messages',
       scope: 'view',
-      summary: 'What was said, newest page first, oldest message first within it.',
+      summary: 'List messages, newest page first, oldest message first within a page.',
       params: OfConversation,
       query: z.strictObject({ before: z.string().max(20).optional(), limit: PageShape.limit }),
       responses: {
         200: {
-          description: 'Pass `before` back for what came before.',
+          description: 'Pass `before` back for earlier messages.',
           schema: z.object({ messages: z.array(Message), before: z.string().nullable() }),
         },
       },
@@ -115,7 +115,7 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
       method: 'patch',
       path: '/v1/conversations/:key/messages/:id',
       scope: 'input',
-      summary: 'Change the text of a message that waits. For who sent it, and the owner.',
+      summary: 'Change the text of a waiting message. Only for its sender and the owner.',
       params: OfMessage,
       headers: z.object(LeaseHeader),
       body: z.strictObject({ text: z.string() }),
@@ -131,7 +131,7 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
       method: 'delete',
       path: '/v1/conversations/:key/messages/:id',
       scope: 'input',
-      summary: 'Take back a message that waits.',
+      summary: 'Cancel a waiting message.',
       params: OfMessage,
       responses: { 200: { description: 'Cancelled.', schema: Message } },
       handler: async ({ params, principal }) =>
@@ -156,7 +156,7 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
       method: 'delete',
       path: '/v1/conversations/:key/runs/:run',
       scope: 'input',
-      summary: 'Abort one run, or take back the message that would begin it.',
+      summary: 'Abort one run, or cancel the message that would begin it.',
       params: OfRun,
       responses: {
         200: { description: 'Ids of what was aborted.', schema: z.object({ aborted: z.array(z.string()) }) },

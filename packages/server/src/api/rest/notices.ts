@@ -13,7 +13,7 @@ export function noticeRoutes(notices: Notices): HttpRoute[] {
       method: 'get',
       path: '/v1/notices',
       scope: 'view',
-      summary: 'What plugins have told people: the last 200, until the gateway is restarted.',
+      summary: 'List the notices of plugins: the last 200, until the gateway is restarted.',
       query: z.strictObject({ after: numberIn(0, Number.MAX_SAFE_INTEGER).optional() }),
       responses: { 200: { description: 'Oldest first. Read on with after=next.', schema: List } },
       handler: ({ query }) => json(notices.after(query.after)),

@@ -44,7 +44,7 @@ export function pluginRoutes(plugins: Plugins): HttpRoute[] {
       method: 'post',
       path: '/v1/plugins/preview',
       scope: 'admin',
-      summary: 'What would be installed from a folder, and what it asks for. Runs none of its code.',
+      summary: 'Show what would be installed from a folder, and what it asks for. Runs none of its code.',
       body: z.strictObject({ path: Path }),
       responses: { 200: { description: 'For the person who has to agree.', schema: Preview } },
       handler: async ({ body, principal, signal }) =>
@@ -54,7 +54,7 @@ export function pluginRoutes(plugins: Plugins): HttpRoute[] {
       method: 'post',
       path: '/v1/plugins',
       scope: 'admin',
-      summary: 'Install what was looked at, and start it. Grants what is named, and nothing else.',
+      summary: 'Install the plugin that was shown, and start it. Grants what is named, and nothing else.',
       description:
         'Where another one of its id came from another folder, "inherit" says whether it gets its permissions, settings and stored values; else it is refused (other_origin).',
       body: z.strictObject({
@@ -73,9 +73,9 @@ export function pluginRoutes(plugins: Plugins): HttpRoute[] {
       method: 'delete',
       path: '/v1/plugins/:id',
       scope: 'admin',
-      summary: 'Remove a plugin with its log, what it kept, and its entry in the config file.',
+      summary: 'Remove a plugin with its log, its stored values, and its entry in the config file.',
       params: Id,
-      responses: { 204: { description: 'It is gone.' } },
+      responses: { 204: { description: 'The plugin is removed.' } },
       handler: async ({ params, principal }) => {
         await plugins.remove(params.id, principal.name);
         return noContent();
@@ -85,7 +85,7 @@ export function pluginRoutes(plugins: Plugins): HttpRoute[] {
       method: 'put',
       path: '/v1/plugins/:id/permissions/:permission',
       scope: 'admin',
-      summary: 'Grant a permission: writes its key of the config file. In force at once.',
+      summary: 'Grant a permission: writes its key of the config file, and takes effect at once.',
       params: Grant,
       body: z.strictObject({ value: Value }),
       responses: infoAnswer('With the grant.'),
@@ -96,7 +96,7 @@ export function pluginRoutes(plugins: Plugins): HttpRoute[] {
       method: 'delete',
       path: '/v1/plugins/:id/permissions/:permission',
       scope: 'admin',
-      summary: 'Take a permission away.',
+      summary: 'Revoke a permission.',
       params: Grant,
       responses: infoAnswer('Without the grant.'),
       handler: async ({ params, principal }) =>
@@ -106,7 +106,7 @@ export function pluginRoutes(plugins: Plugins): HttpRoute[] {
       method: 'put',
       path: '/v1/plugins/:id/enabled',
       scope: 'admin',
-      summary: 'Have a plugin run, or not.',
+      summary: 'Enable or disable a plugin.',
       params: Id,
       body: z.strictObject({ enabled: z.boolean() }),
       responses: infoAnswer('As it is now.'),
@@ -117,7 +117,7 @@ export function pluginRoutes(plugins: Plugins): HttpRoute[] {
       method: 'post',
       path: '/v1/plugins/:id/restart',
       scope: 'admin',
-      summary: 'End its process, if there is one, and start another, also of one that is disabled.',
+      summary: 'Restart the process of a plugin, even if the plugin is disabled.',
       params: Id,
       responses: infoAnswer('Once it is ready, or it is known why it is not.'),
       handler: async ({ params, principal }) => json(await plugins.restart(params.id, principal.name)),
@@ -126,7 +126,7 @@ export function pluginRoutes(plugins: Plugins): HttpRoute[] {
       method: 'get',
       path: '/v1/plugins/:id/logs',
       scope: 'admin',
-      summary: 'What a plugin printed, and what the gateway says of it.',
+      summary: 'List what a plugin printed, and what the gateway reports of it.',
       params: Id,
       query: z.strictObject({ after: numberIn(0, Number.MAX_SAFE_INTEGER).optional(), wait_ms: WaitMs.optional() }),
       responses: { 200: { description: 'Oldest first. Read on with after=next.', schema: Log } },
@@ -143,7 +143,7 @@ export function pluginRoutes(plugins: Plugins): HttpRoute[] {
       method: 'get',
       path: '/v1/plugins/:id/audit',
       scope: 'admin',
-      summary: 'What it was allowed and denied, and what people did with it.',
+      summary: 'List what a plugin was allowed and denied, and what people did with it.',
       params: Id,
       query: z.strictObject({ limit: numberIn(1, MAX_AUDIT).default(100) }),
       responses: { 200: { description: 'Newest first. Also of one that was removed.', schema: Audit } },

@@ -40,7 +40,7 @@ export function pushRoutes({ notifications, mutes, wishes, access, conversations
       method: 'get',
       path: '/v1/push',
       scope: 'view',
-      summary: 'What a browser needs to be notified: our public key. Null: the operator wants no push.',
+      summary: 'Return the public key that a browser needs for notifications. Null: the operator has turned off push.',
       responses: {
         200: { description: 'The key, how many browsers of the caller are notified, and of what.', schema: State },
       },
@@ -51,7 +51,7 @@ export function pushRoutes({ notifications, mutes, wishes, access, conversations
       method: 'patch',
       path: '/v1/push',
       scope: 'view',
-      summary: 'Of what to notify the caller.',
+      summary: 'Set which events notify the caller.',
       body: z.strictObject({
         done: z.boolean().describe('Also when a turn of an agent has ended that the caller began, if it took long.'),
       }),
@@ -67,7 +67,7 @@ export function pushRoutes({ notifications, mutes, wishes, access, conversations
       scope: 'view',
       // Browsers write the body and may add fields.
       unknownFields: 'ignored',
-      summary: 'Notify a browser from now on, as long as this login or token counts.',
+      summary: 'Notify a browser from now on, as long as this login or token is valid.',
       description:
         'The body is what `PushSubscription.toJSON()` gives. A browser has one; the last one to say so has it.',
       body: Subscription,
@@ -81,7 +81,7 @@ export function pushRoutes({ notifications, mutes, wishes, access, conversations
       method: 'delete',
       path: '/v1/push/subscription',
       scope: 'view',
-      summary: 'Notify a browser no more. One that is not known is no error.',
+      summary: 'Stop notifying a browser. An unknown browser is not an error.',
       body: z.strictObject({ endpoint: Endpoint }),
       responses: { 204: { description: 'It is not.' } },
       handler: ({ principal, body }) => {
@@ -102,7 +102,7 @@ export function pushRoutes({ notifications, mutes, wishes, access, conversations
       method: 'get',
       path: '/v1/mutes',
       scope: 'view',
-      summary: 'What the caller is not notified of.',
+      summary: 'List what the caller has muted.',
       responses: { 200: { description: 'Ids of sessions, keys of conversations.', schema: Muting } },
       handler: ({ principal }) => {
         const list = mutes.list(principal.user);

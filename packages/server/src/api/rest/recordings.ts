@@ -181,7 +181,7 @@ export function recordingRoutes(parts: RecordingParts): HttpRoute[] {
         const { maxBytes } = recordings;
         if (headerValues(request, 'content-encoding').some((encoding) => encoding.toLowerCase() !== 'identity')) {
           throw new BinnacleError('bad_content_type', {
-            message: 'Compressed bodies are not taken.',
+            message: 'Compressed bodies are not accepted.',
             hint: 'Send the file without Content-Encoding.',
           });
         }

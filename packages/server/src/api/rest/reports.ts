@@ -13,7 +13,7 @@ export function reportRoutes(reporters: SessionReporters, activities: SessionAct
       method: 'post',
       path: '/v1/sessions/:id/report',
       scope: 'public',
-      summary: 'Report the state of a session from inside of it, with the secret that its environment holds.',
+      summary: 'Report the state of a session from inside it, with the secret in its environment.',
       description: 'For hooks of agents. A session that does not run is none.',
       params: z.object({ id: z.string().max(100) }),
       headers: z.object({ 'binnacle-session-secret': z.string().max(200).optional() }),
@@ -28,7 +28,7 @@ export function reportRoutes(reporters: SessionReporters, activities: SessionAct
       handler: ({ params: { id }, headers, body }) => {
         const secret = headers['binnacle-session-secret'] ?? '';
         if (!reporters.isSecretOf(id, secret)) {
-          throw new BinnacleError('unauthorized', { message: 'This is not the secret of that session.' });
+          throw new BinnacleError('unauthorized', { message: 'The secret is not that of the session.' });
         }
         if (!activities.report(id, body)) throw new BinnacleError('session_not_found');
         return noContent();

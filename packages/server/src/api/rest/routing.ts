@@ -65,7 +65,7 @@ export function routeRoutes(config: Pick<Config, 'path' | 'problems' | 'router'>
       method: 'post',
       path: '/v1/routes/explain',
       scope: 'admin',
-      summary: 'Where a message would go, and why.',
+      summary: 'Show where a message would go, and why.',
       description: 'Sends nothing. `route` is null where the message cannot be routed; `error` says why.',
       body: RouteQuestion,
       responses: { 200: { description: 'The route, tier by tier.', schema: Explanation } },
@@ -75,7 +75,7 @@ export function routeRoutes(config: Pick<Config, 'path' | 'problems' | 'router'>
       method: 'get',
       path: '/v1/config/problems',
       scope: 'admin',
-      summary: 'What is wrong with the config file.',
+      summary: 'List the problems of the config file.',
       responses: {
         200: {
           description: 'With lines; empty where nothing is.',

@@ -68,8 +68,8 @@ export function searchRoutes(access: SessionAccess, search: Search): HttpRoute[]
       method: 'post',
       path: '/v1/search/rebuild',
       scope: 'admin',
-      summary: 'Make the index anew from the logs.',
-      responses: { 202: { description: 'It has begun: behindBytes of a search tells how far it is.' } },
+      summary: 'Rebuild the index from the logs.',
+      responses: { 202: { description: 'The rebuild has started: behindBytes of a search shows its progress.' } },
       handler: () => {
         search.rebuild();
         return new Response(null, { status: 202 });

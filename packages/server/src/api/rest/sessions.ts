@@ -230,7 +230,7 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): HttpRo
         const signal = parseSignal(body.signal);
         if (signal === undefined) {
           throw new BinnacleError('unknown_signal', {
-            message: `"${body.signal.slice(0, 40)}" is not a signal that can be sent.`,
+            message: `The signal "${body.signal.slice(0, 40)}" cannot be sent.`,
             details: { known: SIGNALS },
           });
         }
@@ -242,7 +242,7 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): HttpRo
       method: 'post',
       path: '/v1/sessions/:id/resize',
       scope: 'input',
-      summary: 'Give the terminal another size.',
+      summary: 'Resize the terminal.',
       params: Id,
       headers: z.object(LeaseHeader),
       body: z.strictObject({ cols: CellCount, rows: CellCount }),

@@ -104,7 +104,7 @@ export function shareRoutes(parts: ShareParts): HttpRoute[] {
       method: 'post',
       path: '/v1/shares',
       scope: 'view',
-      summary: 'Make a link that shows one session or conversation. Its secret is shown this once.',
+      summary: 'Create a link that shows one session or conversation. Its secret is shown only once.',
       description: '`type` takes a token that may give input. The link ends with the token or login that made it.',
       body: NewShare,
       responses: {
@@ -198,7 +198,7 @@ export function shareRoutes(parts: ShareParts): HttpRoute[] {
       method: 'post',
       path: '/v1/shares/look',
       scope: 'public',
-      summary: 'What the secret of a share link would show. Takes no use of it.',
+      summary: 'Show what the secret of a share link gives access to. This does not count as a use.',
       description: 'For who has to decide whether to come in: a page says what it is before it redeems.',
       body: z.strictObject({ secret: z.string().max(200) }),
       responses: {
@@ -224,7 +224,7 @@ export function shareRoutes(parts: ShareParts): HttpRoute[] {
       method: 'get',
       path: '/v1/shared',
       scope: 'view',
-      summary: 'What the share link shows by which the caller came.',
+      summary: 'Show what the share link of the caller gives access to.',
       responses: {
         200: {
           description: 'The session, or the conversation and its sessions.',

@@ -47,14 +47,14 @@ const IssuedShape = z
         expiresAt: z.number(),
       }),
     ),
-    links: z.number().describe('Login links that nobody has used yet.'),
+    links: z.number().describe('Login links that are not used yet.'),
   })
   .openapi('IssuedByToken');
 
 const noSuchToken = (): BinnacleError =>
   new BinnacleError('not_found', {
     message: 'No such token.',
-    hint: 'List them with GET /v1/tokens, or binnacle token ls.',
+    hint: 'List the tokens with GET /v1/tokens, or binnacle token ls.',
   });
 
 export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): HttpRoute[] {
@@ -63,7 +63,7 @@ export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): HttpRoute[]
       method: 'post',
       path: '/v1/tokens',
       scope: 'admin',
-      summary: 'Make a token. Its secret is shown this once.',
+      summary: 'Create a token. Its secret is shown only once.',
       body: z.strictObject({
         name: Name,
         scope: ScopeName,
@@ -99,7 +99,7 @@ export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): HttpRoute[]
         const issued = auth.issuedBy(params.id);
         if (query.issued === undefined && issued !== undefined && issued.tokens.length > 0) {
           throw new BinnacleError('token_has_issued', {
-            message: `It has made ${issued.tokens.length} tokens that count still.`,
+            message: `The token created ${issued.tokens.length} tokens that are still valid.`,
             details: { tokens: issued.tokens.length },
           });
         }
@@ -111,7 +111,7 @@ export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): HttpRoute[]
       method: 'get',
       path: '/v1/tokens/:id/issued',
       scope: 'admin',
-      summary: 'What a token or a browser login has made and counts still.',
+      summary: 'List what a token or a browser login created and is still valid.',
       params: OfToken,
       responses: { 200: { description: 'Tokens, logins, share links, login links.', schema: IssuedShape } },
       handler: ({ params }) => {
@@ -131,7 +131,7 @@ export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): HttpRoute[]
       method: 'post',
       path: '/v1/tickets',
       scope: 'view',
-      summary: 'Make a one-time login link for a browser.',
+      summary: 'Create a one-time login link for a browser.',
       description: "Never with more scope than the caller's, which is the default.",
       body: z.strictObject({ scope: ScopeName.optional() }),
       responses: {
@@ -164,7 +164,7 @@ export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): HttpRoute[]
       method: 'post',
       path: '/v1/passes',
       scope: 'view',
-      summary: 'Make a pass for one download by a browser login.',
+      summary: 'Create a pass for one download by a browser login.',
       description:
         'Links and downloads send the cookie of a login and not its key. A pass stands in for the key, once and for a minute, in the query of exactly this target.',
       body: z.strictObject({ target: z.string().startsWith('/').max(2000) }),
@@ -188,7 +188,7 @@ export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): HttpRoute[]
       method: 'get',
       path: '/v1/me',
       scope: 'view',
-      summary: 'Who the caller is.',
+      summary: 'Show who the caller is.',
       responses: {
         200: {
           description: 'Name, scope and user.',
@@ -203,8 +203,8 @@ export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): HttpRoute[]
       // Probes may add any query.
       unknownFields: 'ignored',
       scope: 'public',
-      summary: 'Whether the process answers.',
-      responses: { 200: { description: 'It does.', schema: z.object({ ok: z.literal(true) }) } },
+      summary: 'Show whether the process answers.',
+      responses: { 200: { description: 'The process answers.', schema: z.object({ ok: z.literal(true) }) } },
       handler: () => json({ ok: true }),
     }),
     route({
@@ -212,8 +212,8 @@ export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): HttpRoute[]
       path: '/readyz',
       unknownFields: 'ignored',
       scope: 'public',
-      summary: 'Whether requests can be served.',
-      responses: { 200: { description: 'They can.', schema: z.object({ ok: z.literal(true) }) } },
+      summary: 'Show whether requests can be served.',
+      responses: { 200: { description: 'Requests can be served.', schema: z.object({ ok: z.literal(true) }) } },
       handler: () => {
         const reason = notReady?.();
         if (reason !== undefined) throw new BinnacleError('going_away', { message: reason });

@@ -414,7 +414,7 @@ export class AgentProcess implements Agent {
   }
 
   #gap(life: ProcessLife, { from, to }: Gap): SinkResult {
-    const message = 'The agent wrote more than is kept of it.';
+    const message = 'The agent wrote more than the limit.';
     this.#fail(life, new BinnacleError('agent_flood', { message, details: { from, to } }));
     return 'done';
   }

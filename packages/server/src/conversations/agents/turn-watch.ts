@@ -137,7 +137,7 @@ export class TurnWatch {
     const waitsFor = this.#waitsFor();
     if (step === 'end') {
       const message = `The agent said nothing for ${lengthOf(silentMs)}, and no tool ran: it ${describeWait(waitsFor)}.`;
-      const hint = `Send the message again. Where such a silence is no fault, set agents.entries.${run.agent}.silenceMs higher.`;
+      const hint = `Send the message again. If such a silence is expected, raise agents.entries.${run.agent}.silenceMs.`;
       this.#parts.end(
         new BinnacleError('agent_silent', { message, hint, details: { silentMs: Math.round(silentMs) } }),
       );

@@ -30,7 +30,7 @@ export class Inbox {
     const found = this.find(message.id);
     if (found !== undefined && found.steer !== 'inject') return found;
     if (message.state !== 'cancelled') throw new BinnacleError('message_delivered');
-    throw new BinnacleError('message_not_found', { message: 'That message was cancelled.' });
+    throw new BinnacleError('message_not_found', { message: 'The message was cancelled.' });
   }
 
   fold(event: ConversationEvent): void {

@@ -195,7 +195,7 @@ export class Installations {
     if (file === undefined) return undefined;
     try {
       const stat = await file.stat();
-      if (!stat.isFile() || stat.size > MAX_RECORD_BYTES) throw new Error('it is no file of this kind');
+      if (!stat.isFile() || stat.size > MAX_RECORD_BYTES) throw new Error('it is not a file of this kind');
       const stored = StoredRecord.parse(JSON.parse(await file.readFile('utf8')));
       if (stored.record.id !== id) throw new Error('it is of another plugin');
       return stored;

@@ -355,7 +355,7 @@ export class ClaudeCodeLink implements AgentLink {
   /** Handles a lost session. The next process must not try to resume it. */
   #forgotten(message: string): void {
     this.#set({ isForgotten: true });
-    const hint = 'Send the message again; Claude Code begins without what was said before.';
+    const hint = 'Send the message again; Claude Code starts without the earlier messages.';
     this.#end({ kind: 'failed', message: cutText(message, MAX_ERROR_CHARS), hint });
   }
 
@@ -382,7 +382,9 @@ export class ClaudeCodeLink implements AgentLink {
       others.length >= MAX_APPROVALS || others.reduce((sum, one) => sum + one.bytes, bytes) > MAX_APPROVAL_BYTES;
     // No person can decide about this request.
     if (turn === null || turn.isCancelling || isTooLarge || isTooMuch) {
-      const message = isTooLarge ? 'It is too large to be shown to somebody. Do it in parts.' : 'Nobody can be asked.';
+      const message = isTooLarge
+        ? 'The request is too large to be shown to a person. Split it into parts.'
+        : 'No person can be asked.';
       this.#refuse(controlled(request_id, { behavior: 'deny', message }));
       return;
     }

@@ -230,7 +230,7 @@ export class CodexLink implements AgentLink {
     switch (method) {
       case 'thread/resume': {
         // The thread was deleted, or belongs to another version. People should know that the agent has forgotten it.
-        const text = `Codex could not go on with its earlier thread, and begins a new one: ${error.message}`;
+        const text = `Codex could not continue its earlier thread, and starts a new one: ${error.message}`;
         this.#out.agent('note', { text: cutText(text, MAX_ERROR_CHARS) });
         this.#open(null);
         return;

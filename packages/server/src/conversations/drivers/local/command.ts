@@ -115,11 +115,11 @@ function filled(arg: string, text: string): string {
   if (bytes > MAX_ARG_BYTES) {
     throw new BinnacleError('message_too_large', {
       message: `The message is too long for an argument: ${bytes} bytes, of at most ${MAX_ARG_BYTES}.`,
-      hint: 'Leave {prompt} out of the command: then the message goes to its stdin.',
+      hint: 'Remove {prompt} from the command: then the message goes to its stdin.',
     });
   }
   if (whole.includes('\0')) {
-    throw new BinnacleError('bad_request', { message: 'The message holds a NUL byte, which no argument can.' });
+    throw new BinnacleError('bad_request', { message: 'The message has a NUL byte, which an argument cannot have.' });
   }
   return whole;
 }

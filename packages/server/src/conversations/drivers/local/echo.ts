@@ -30,7 +30,7 @@ const SCENES: Readonly<Record<string, (scene: Scene) => Promise<void> | void>> =
   '/ask': askPerson,
   '/fail': ({ out, rest }) => {
     out.delta('This goes wrong now.');
-    out.ended({ kind: 'failed', message: rest === '' ? 'I was told to fail.' : rest });
+    out.ended({ kind: 'failed', message: rest === '' ? 'The echo agent was asked to fail.' : rest });
   },
 };
 

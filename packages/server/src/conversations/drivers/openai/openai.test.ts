@@ -386,7 +386,7 @@ describe('what goes wrong', () => {
 
   test.each(['no JSON', '[]', '{"choices":7}'])('with an invalid chunk is reported: %s', async (data) => {
     const { url } = await serve((response) => response.writeHead(200, STREAM).end(event(data)));
-    expect((await run({ url })).end).toEqual({ kind: 'failed', message: `The server sent what is no chunk: ${data}` });
+    expect((await run({ url })).end).toEqual({ kind: 'failed', message: `The server sent an invalid chunk: ${data}` });
   });
 
   test('with an answer that is no stream is reported, with its beginning', async () => {

@@ -234,7 +234,7 @@ async function readStream(
       if (data === '[DONE]') return finish(stopReason);
       const chunk = parse(data);
       if (chunk === undefined)
-        return { kind: 'failed', message: `The server sent what is no chunk: ${cutText(data, MAX_ERROR_CHARS)}` };
+        return { kind: 'failed', message: `The server sent an invalid chunk: ${cutText(data, MAX_ERROR_CHARS)}` };
       if (chunk.error !== undefined && chunk.error !== null) {
         return { kind: 'failed', message: `The server failed in the middle: ${errorText(data)}` };
       }

@@ -262,7 +262,7 @@ describe('plugins of a gateway', () => {
     await plugin('install', folders.probe({}, dying), '--yes');
     await until('it is disabled or waits', async () => (await info()).problem !== null);
     const { out } = await plugin('ls');
-    expect(out).toContain('probe: binnacle plugin logs probe shows what it wrote.');
+    expect(out).toContain('probe: binnacle plugin logs probe shows its output.');
     expect(out).not.toContain('to see why it ended');
   });
 

@@ -48,7 +48,7 @@ export function makeProgram(exit: (code: number) => void): Command {
     .option('--env <key=value>', 'add a variable to the environment (may be repeated)', collect, [])
     .option('--label <key=value>', 'a label of the session, to filter by (may be repeated)', collect, [])
     .option('--no-attach', 'print the id and return')
-    .option('--json', 'with --no-attach: print the session as JSON')
+    .option('--json', 'with --no-attach, print the session as JSON')
     .addOption(detachKeys())
     .addHelpText(
       'after',
@@ -63,7 +63,7 @@ export function makeProgram(exit: (code: number) => void): Command {
     .option('--timeout <ms>', 'end the command after this time: milliseconds, or 30s, 5m')
     .option('--detach', 'print the id of the run and return')
     .option('--take', 'take control from its holder until the command has ended')
-    .option('--json', 'one line of JSON for each event; with --detach: the run')
+    .option('--json', 'print one line of JSON for each event; with --detach, the run')
     .addHelpText(
       'after',
       `
@@ -140,7 +140,7 @@ For example: binnacle search 'connection refused'
 
   for (const [name, on, about] of [
     ['mute', true, 'turn off notifications of sessions'],
-    ['unmute', false, 'turn on notifications of sessions again'],
+    ['unmute', false, 'turn on notifications of sessions'],
   ] as const) {
     clientCommand(program, `${name} <session...>`, about)
       .addHelpText(

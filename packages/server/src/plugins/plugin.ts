@@ -282,7 +282,7 @@ export class Plugin {
 
   #invoke(method: string, params: unknown, deadlineMs: number): Promise<unknown> {
     const details = { plugin: this.id };
-    const hint = `binnacle plugin ls ${this.id} tells why.`;
+    const hint = `binnacle plugin ls ${this.id} shows why.`;
     const answer = this.#host?.invoke(method, params, deadlineMs);
     if (answer === undefined) return Promise.reject(new BinnacleError('plugin_stopped', { details, hint }));
     // The process itself logs the errors of handlers.
@@ -307,14 +307,14 @@ export class Plugin {
     const { code, message } = reason;
     if (code !== 'stopped') {
       const details = { plugin: this.id, reason: code };
-      const hint = `binnacle plugin logs ${this.id} shows what it wrote.`;
+      const hint = `binnacle plugin logs ${this.id} shows its output.`;
       this.#problem = new BinnacleError('plugin_stopped', { message, hint, details });
       audit.did(this.id, 'stop', code, null);
       log.warn({ plugin: this.id, reason: code, next }, `a plugin has ended: ${message}`);
     }
     const disabled =
       reason.isFinal === true
-        ? 'It is disabled until its files or its settings change, or somebody restarts it.'
+        ? 'It is disabled until its files or its settings change, or a person restarts it.'
         : 'It is disabled: it ended too often.';
     const then = { restarting: 'It is started again.', stopped: '', disabled };
     this.output.add('gateway', `${describeEnd('It', reason)} ${then[next]}`.trim());

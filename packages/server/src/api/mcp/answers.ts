@@ -107,7 +107,7 @@ export function failure(error: unknown): CallToolResult {
 
 /** Hints for agents. The default hints name HTTP addresses and CLI commands, but an agent has tools. */
 const HINTS: Partial<Record<Code, string>> = {
-  bad_request: 'tools/list tells what the tool takes.',
+  bad_request: 'See tools/list for the arguments of the tool.',
   session_not_found: 'bash_list names those that there are; bash_start starts one.',
   session_gone: 'Its output is gone with it. bash_list names those that there are; bash_start starts one.',
   session_exited: 'Read its output with bash_output; bash_start starts another.',

@@ -134,7 +134,7 @@ export function parseArguments<S extends z.ZodType>(schema: S, args: unknown): z
   const field = issue?.path.map(String).join('.') ?? '';
   throw new BinnacleError('bad_request', {
     message: `${field === '' ? 'The arguments' : `"${field}"`}: ${issue?.message ?? 'not valid'}.`,
-    hint: 'tools/list tells what the tool takes.',
+    hint: 'See tools/list for the arguments of the tool.',
     details: { in: 'arguments', field },
   });
 }

@@ -46,9 +46,9 @@ const Url = z
 
 const Header = z
   .tuple([z.string().transform((name) => name.toLowerCase()), z.string()])
-  .refine(([name]) => HEADER_NAME.test(name), 'that is no name of a header')
+  .refine(([name]) => HEADER_NAME.test(name), 'that is not the name of a header')
   .refine(([name]) => !CLOSED_HEADERS.has(name) && !CLOSED_PREFIX.test(name), 'the gateway sets that header')
-  .refine(([, value]) => HEADER_VALUE.test(value), 'that is no value of a header');
+  .refine(([, value]) => HEADER_VALUE.test(value), 'that is not the value of a header');
 
 export const readFetch: z.ZodType<Fetch> = z
   .strictObject({
@@ -69,7 +69,7 @@ function readUrl(text: string): Pick<Fetch, 'url' | 'host' | 'port'> | string {
   if (authority[2]?.includes('@')) return 'no user or password in the address: send an authorization header';
   const url = new URL(text);
   const host = canonicalHost(url.hostname);
-  if (host === undefined) return 'that is no host name';
+  if (host === undefined) return 'that is not a host name';
   const port = url.port === '' ? (USUAL[url.protocol] ?? 0) : Number(url.port);
   if (port === 0) return 'there is no such port';
   url.hostname = spellHost(host);

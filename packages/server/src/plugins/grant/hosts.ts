@@ -35,7 +35,7 @@ export function readHostItem(text: string): HostItem | string {
   if (port !== undefined && port > 65_535) return 'there is no such port';
   if (parts === null) return { isWild: true, host: '', port };
   const host = canonicalHost(parts[2] ?? '');
-  if (host === undefined) return 'that is no host name';
+  if (host === undefined) return 'that is not a host name';
   const isWild = parts[1] !== undefined;
   if (isIP(host) === 0) {
     if (isWild && !host.includes('.')) return 'a wildcard needs two names behind it: *.example.org';

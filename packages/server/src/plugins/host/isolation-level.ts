@@ -24,7 +24,7 @@ export function chooseLevel(id: string, policy: LevelPolicy, walls: IsolationFin
   if (walls.closesNetwork || policy.mayUseAnyHost || policy.allowRestricted) return 'restricted';
   throw new BinnacleError('plugin_refused', {
     message: `The plugin ${id} was not loaded: it has no permission to use the network, which cannot be closed here.`,
-    hint: `Make bubblewrap work (${walls.bwrap.why}), or set plugins.entries.${id}.allowRestricted to true.`,
+    hint: `Repair bubblewrap (${walls.bwrap.why}), or set plugins.entries.${id}.allowRestricted to true.`,
     details: { plugin: id, key: `plugins.entries.${id}.allowRestricted`, bubblewrap: walls.bwrap.why },
   });
 }

@@ -321,7 +321,7 @@ export class PluginLink {
       invoked.reject(
         new BinnacleError('plugin_failed', {
           message: `${plugin}: ${frame.error.message}`,
-          hint: `binnacle plugin logs ${plugin} shows what it wrote.`,
+          hint: `binnacle plugin logs ${plugin} shows its output.`,
           details,
         }),
       );

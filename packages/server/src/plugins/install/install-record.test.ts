@@ -195,7 +195,9 @@ describe('a record of what was installed', () => {
   it('tells of an odd name in letters that cannot hide anything', async () => {
     const manifest = await readManifestIn(dir);
     write('dist/a\u202egnp.js', '');
-    expect((await refusal(recordInstall(dir, manifest, 1))).message).toMatch(/dist\/a\\u202egnp\.js" has a name/);
+    expect((await refusal(recordInstall(dir, manifest, 1))).message).toMatch(
+      /dist\/a\\u202egnp\.js" has an ambiguous name/,
+    );
   });
 
   it.runIf(isRoot)(ofOthers('refuses what belongs to another user'), async () => {

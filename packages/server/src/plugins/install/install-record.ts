@@ -217,6 +217,6 @@ function scriptsIn(text: string): readonly string[] | undefined {
 function refuseScript(path: string, what: string): never {
   throw new BinnacleError('unsafe_plugin', {
     message: `${path} ${what}.`,
-    hint: 'Install scripts are never run. Ship the plugin as it is after them.',
+    hint: 'Install scripts are never run. Ship the plugin with their results.',
   });
 }

@@ -284,8 +284,8 @@ const unreadable = (id: string, cause: unknown): BinnacleError =>
 
 const changedSince = (source: string, { id }: Manifest): BinnacleError =>
   new BinnacleError('plugin_changed', {
-    message: `The files in ${source} are not those any more that were looked at.`,
-    hint: 'Look at what it asks for now, and agree to that: binnacle plugin install.',
+    message: `The files in ${source} have changed since they were inspected.`,
+    hint: 'Check what it asks for now, and install it: binnacle plugin install.',
     details: { plugin: id },
   });
 

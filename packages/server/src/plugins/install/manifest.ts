@@ -122,7 +122,7 @@ export async function findManifest(dir: string): Promise<void> {
 }
 
 const BEGIN =
-  '`binnacle plugin new DIR` makes a folder with a plugin; docs/writing-a-plugin.md tells how one is written.';
+  '`binnacle plugin new DIR` creates a folder with a plugin; docs/writing-a-plugin.md shows how to write a plugin.';
 
 const noManifest = (dir: string): BinnacleError =>
   new BinnacleError('bad_manifest', { message: `There is no ${MANIFEST_FILE} in ${dir}.`, hint: BEGIN });

@@ -51,8 +51,8 @@ const ODD_NAME = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\ufff
 export async function checkPath(dir: string): Promise<string> {
   const requested = resolve(dir);
   const stat = await lstat(requested).catch((error: unknown) => refuse(requested, `cannot be read: ${codeOf(error)}`));
-  if (stat.isSymbolicLink()) refuse(requested, 'is a link', 'Name the folder that it leads to.');
-  if (!stat.isDirectory()) refuse(requested, 'is no folder');
+  if (stat.isSymbolicLink()) refuse(requested, 'is a link', 'Name the target folder of the link.');
+  if (!stat.isDirectory()) refuse(requested, 'is not a folder');
   const real = await realpath(requested);
   checkOwner(real, await lstat(real), 0);
   for (let above = dirname(real), below = real; above !== below; below = above, above = dirname(above)) {
@@ -145,7 +145,7 @@ async function readEach(
       const path = below + name;
       if (leavesOut(path)) continue;
       const full = join(root, path);
-      if (ODD_NAME.test(name)) refuse(spelled(full), 'has a name that not everybody reads the same way');
+      if (ODD_NAME.test(name)) refuse(spelled(full), 'has an ambiguous name');
       const stat = await lstat(full);
       checkKind(full, stat);
       checkOwner(full, stat, 0, `chmod -R go-w ${root}`);
@@ -203,10 +203,11 @@ async function sha256Of(bytes: Uint8Array): Promise<string> {
 }
 
 function checkKind(full: string, stat: Stats): void {
-  if (stat.isSymbolicLink()) refuse(full, 'is a link', 'A plugin has no links: they lead out of its folder.');
+  if (stat.isSymbolicLink()) refuse(full, 'is a link', 'Remove the link: links lead out of the folder of the plugin.');
   if (stat.isDirectory()) return;
   if (!stat.isFile()) refuse(full, 'is neither a file nor a folder');
-  if (stat.nlink > 1) refuse(full, 'has another name elsewhere', 'Copy it: a hard link may be anybody’s file.');
+  if (stat.nlink > 1)
+    refuse(full, 'has another name elsewhere', 'Copy the file: a hard link may be the file of another user.');
   if ((stat.mode & SET_ID) !== 0) refuse(full, 'runs as somebody else (setuid or setgid)');
 }
 

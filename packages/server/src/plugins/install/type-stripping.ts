@@ -38,14 +38,14 @@ export async function withoutTypes(
   const own = paths.filter((path) => !IN_PACKAGES.test(path));
   const odd = own.find((path) => UNSUPPORTED.test(path));
   if (odd !== undefined) {
-    throw wrong(odd, 'files of this kind are not taken', 'Write .ts or .mts, without JSX and as ES modules.');
+    throw wrong(odd, 'files of this kind are not supported', 'Write .ts or .mts, without JSX and as ES modules.');
   }
   const typed = own.filter((path) => TYPED.test(path));
   if (typed.length === 0) return;
   const there = new Set(paths);
   const taken = typed.find((path) => there.has(loadedName(path)));
   if (taken !== undefined) {
-    throw wrong(taken, `it becomes ${loadedName(taken)}, which is there, too`, 'Leave one of the two out.');
+    throw wrong(taken, `it becomes ${loadedName(taken)}, which is there, too`, 'Remove one of the two.');
   }
   const plain = own.filter((path) => !TYPED.test(path));
   await serially(() => run({ dir, typed, plain }, thread, signal));

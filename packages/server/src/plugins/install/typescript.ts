@@ -72,7 +72,7 @@ async function stripper(): Promise<Transform> {
       const { code, message, startLine } = read(error);
       const hint =
         code === 'UnsupportedSyntax'
-          ? 'Types are taken away, and nothing is compiled: set "erasableSyntaxOnly" in tsconfig.json, and tsc tells you of each.'
+          ? 'Types are removed, and nothing is compiled: set "erasableSyntaxOnly" in tsconfig.json, and tsc reports each.'
           : undefined;
       throw wrong(startLine === undefined ? path : `${path}:${startLine}`, message, hint);
     }

@@ -102,7 +102,7 @@ export class AgentDrivers {
     const found = this.#offers.inForce('driver').find((one) => one.plugin === plugin && one.offer.name === driver);
     if (found !== undefined) return found;
     throw new BinnacleError('unknown_driver', {
-      message: `No plugin that runs offers the driver "${name.slice(0, 100)}", or it is not granted that.`,
+      message: `No running plugin offers the driver "${name.slice(0, 100)}", or it is not granted that.`,
       details: { driver: name },
     });
   }
@@ -156,7 +156,7 @@ function paramsOf(id: string, { id: agent, model, instructions }: AgentSettings,
 const jsonBytes = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
 
 function noText(name: string, { plugin, note }: OfferInForce<OfferOf<'driver'>>): BinnacleError {
-  const message = `What the driver "${name}" answers is no text.`;
+  const message = `The answer of the driver "${name}" is not a text.`;
   note(message);
   return new BinnacleError('plugin_failed', { message, details: { plugin } });
 }

@@ -154,7 +154,7 @@ function commandOf(offered: OfferInForce<OfferOf<'command'>>): ChatCommand {
       offered.note(message);
       throw new BinnacleError('plugin_failed', {
         message,
-        hint: `binnacle plugin logs ${plugin} shows what it wrote.`,
+        hint: `binnacle plugin logs ${plugin} shows its output.`,
         details: { plugin, limitBytes: MAX_COMMAND_ANSWER },
       });
     },

@@ -36,7 +36,7 @@ export function readOffers(offers: unknown): readonly Offer[] {
   const { issues } = read.error;
   // A missing key may be present under another name.
   const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0];
-  const problem = issue === undefined ? 'it is no list of offers.' : faultOf(offers, issue);
+  const problem = issue === undefined ? 'it is not a list of offers.' : faultOf(offers, issue);
   throw new Error(`What it offers is wrong: ${problem}`.slice(0, MAX_TEXT));
 }
 

@@ -42,7 +42,7 @@ export class StoredOffers {
       writeFileSync(`${this.#path}.new`, JSON.stringify({ hash, offers }), { mode: 0o600 });
       renameSync(`${this.#path}.new`, this.#path);
     } catch (error) {
-      this.#log.warn({ err: error, path: this.#path }, 'what a plugin offers could not be kept');
+      this.#log.warn({ err: error, path: this.#path }, 'the offers of a plugin could not be stored');
     }
   }
 

@@ -49,7 +49,7 @@ export function checkToolInput(schema: Json, input: unknown): Json {
   if (read instanceof InvalidInput) {
     throw new BinnacleError('bad_request', {
       message: `${read.at === '' ? 'The arguments' : `"${read.at}"`}: ${read.why}.`,
-      hint: 'tools/list tells what the tool takes.',
+      hint: 'See tools/list for the arguments of the tool.',
       details: { in: 'arguments', field: read.at },
     });
   }

@@ -75,7 +75,7 @@ export class PluginTools {
         const now = this.#offers.inForce('tool').find((one) => one.plugin === plugin && one.offer.name === offer.name);
         if (now === undefined) {
           throw new BinnacleError('plugin_stopped', {
-            message: `The tool ${name} is not offered any more.`,
+            message: `The tool ${name} is no longer offered.`,
             details: { plugin },
           });
         }
@@ -109,7 +109,7 @@ function failed({ plugin, offer, note }: OfferInForce<OfferOf<'tool'>>, why: str
   note(`The tool ${offer.name} failed: ${why}.`);
   return new BinnacleError('plugin_failed', {
     message: `${plugin}: ${why}.`,
-    hint: `binnacle plugin logs ${plugin} shows what it wrote.`,
+    hint: `binnacle plugin logs ${plugin} shows its output.`,
     details: { plugin },
   });
 }

@@ -38,8 +38,8 @@ export function configPowers(
       await reads.wait(plugin, Math.min(MAX_UNITS, bytes / UNIT_BYTES), signal);
       if (bytes <= MAX_READ_BYTES) return picked;
       throw new BinnacleError('message_too_large', {
-        message: `What stands at ${path.join('.')} has ${bytes} bytes, more than fit into one answer.`,
-        hint: 'Ask for a key below it.',
+        message: `The value at ${path.join('.')} has ${bytes} bytes, more than fit into one answer.`,
+        hint: 'Request a key below it.',
         details: { bytes },
       });
     },

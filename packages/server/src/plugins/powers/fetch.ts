@@ -200,7 +200,7 @@ function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 const tooMany = (limit: number, plugin: string): BinnacleError =>
   new BinnacleError('plugin_busy', {
     message: `The plugin "${plugin}" waits for ${limit} requests already.`,
-    hint: 'Wait for one to be answered.',
+    hint: 'Wait until a request is answered.',
     details: { plugin, limit },
   });
 
@@ -213,7 +213,7 @@ const tooLarge = (): BinnacleError =>
 
 const late = (call: Fetch, deadlineMs: number): BinnacleError =>
   new BinnacleError('plugin_timeout', {
-    message: `${new URL(call.url).host} gave no whole answer within ${deadlineMs} ms.`,
+    message: `${new URL(call.url).host} gave no complete answer within ${deadlineMs} ms.`,
     details: { deadlineMs },
   });
 

@@ -21,8 +21,8 @@ export function notifyPower(notices: NoticeReceiver, now: () => number = () => p
     const overMs = at - now() - BURST * EVERY_MS;
     if (overMs > 0) {
       throw new BinnacleError('too_fast', {
-        message: `The plugin ${plugin} tells people more than ${BURST} things at once.`,
-        hint: 'Put what belongs together into one.',
+        message: `The plugin ${plugin} sends more than ${BURST} notifications at once.`,
+        hint: 'Combine related notifications.',
         details: { plugin, retryAfterMs: Math.ceil(overMs) },
       });
     }

@@ -29,8 +29,8 @@ export class PluginRateLimit {
       // Refunds the units of a refused call.
       allowance.take(-units);
       throw new BinnacleError('plugin_busy', {
-        message: 'The plugin asks for too much at once.',
-        hint: 'Ask for less, or less often.',
+        message: 'The plugin sends too many requests at once.',
+        hint: 'Send fewer requests, or send them less often.',
       });
     }
     await new Promise<void>((resolve, reject) => {
@@ -50,4 +50,4 @@ export class PluginRateLimit {
 
 /** Returns an error that no caller sees: the plugin's process has ended, or the deadline of the call is over. */
 export const unawaited = (): BinnacleError =>
-  new BinnacleError('plugin_stopped', { message: 'Nobody waits for the answer any more.' });
+  new BinnacleError('plugin_stopped', { message: 'The caller no longer waits for the answer.' });

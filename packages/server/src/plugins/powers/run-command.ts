@@ -258,7 +258,7 @@ class CapturedOutput {
 const tooMany = (limit: number, plugin: string): BinnacleError =>
   new BinnacleError('plugin_busy', {
     message: `The plugin "${plugin}" runs ${limit} programs already.`,
-    hint: 'Wait for one to end.',
+    hint: 'Wait until a program ends.',
     details: { plugin, limit },
   });
 

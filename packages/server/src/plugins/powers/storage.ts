@@ -44,12 +44,13 @@ export function storagePowers(storage: PluginStorage, clock: Clock = REAL_CLOCK)
 }
 
 function jsonOf(value: unknown): string {
-  if (value === undefined) throw new BinnacleError('bad_request', { message: 'There is no value: use delete.' });
+  if (value === undefined)
+    throw new BinnacleError('bad_request', { message: 'The value is missing: to delete a key, use delete.' });
   const json = JSON.stringify(value);
   const bytes = Buffer.byteLength(json);
   if (bytes <= MAX_VALUE_BYTES) return json;
   throw new BinnacleError('message_too_large', {
-    message: `The value has ${bytes} bytes as JSON; ${MAX_VALUE_BYTES} are taken.`,
+    message: `The value has ${bytes} bytes as JSON; at most ${MAX_VALUE_BYTES} are allowed.`,
     details: { bytes, limit: MAX_VALUE_BYTES },
   });
 }
@@ -59,7 +60,7 @@ function listed(keys: readonly string[]): readonly string[] {
   if (bytes <= MAX_LIST_BYTES) return keys;
   throw new BinnacleError('message_too_large', {
     message: `There are ${keys.length} keys, more than fit into one answer.`,
-    hint: 'Ask for those with a longer prefix.',
+    hint: 'Request keys with a longer prefix.',
     details: { keys: keys.length },
   });
 }

@@ -3,19 +3,12 @@
 import { homedir } from 'node:os';
 import { BinnacleError } from '@binnacle/protocol';
 import type { z } from 'zod';
+import { OWN_DRIVERS } from '../plugins/grant/permissions.ts';
 import { type Binding, checkBindings, createRouter, type Router, type RoutingConfig } from '../routing/index.ts';
 import { type JsonText, type Path, readJsonc, type SourceLocation } from './jsonc.ts';
 import { readPluginSettings } from './plugin-settings.ts';
 import { describeFault, exampleOf } from './problems.ts';
-import {
-  type AgentConfig,
-  BindingShape,
-  type ConfigFile,
-  DRIVERS,
-  type FileContent,
-  FileShape,
-  NEEDS,
-} from './schema.ts';
+import { type AgentConfig, BindingShape, type ConfigFile, type FileContent, FileShape, NEEDS } from './schema.ts';
 
 export interface ConfigProblem {
   /** `bindings[3].match.peer.id`; '' for the whole file. */
@@ -173,7 +166,7 @@ function agentsOf(
     const { default: _marker, ...settings } = { ...defaults, ...entry };
     const { driver } = settings;
     if (driver === undefined) {
-      wrong(at, `The agent "${id}" has no driver. One of: ${DRIVERS.join(', ')}, or <plugin>/<driver>.`);
+      wrong(at, `The agent "${id}" has no driver. One of: ${OWN_DRIVERS.join(', ')}, or <plugin>/<driver>.`);
       continue;
     }
     const need = NEEDS[driver];

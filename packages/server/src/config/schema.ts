@@ -3,18 +3,18 @@
 import type { Visibility } from '@binnacle/protocol';
 import { z } from 'zod';
 import { isPublicUrl } from '../access/public-url.ts';
+import { OWN_DRIVERS } from '../plugins/grant/permissions.ts';
 import type { Binding, RoutingConfig } from '../routing/index.ts';
 import { type NotifySettings, NotifyShape } from './notification-settings.ts';
 import { type PluginSettings, PluginsShape } from './plugin-settings.ts';
 
-export const DRIVERS = ['echo', 'command', 'claude-code', 'codex', 'acp', 'openai'] as const;
-export type OwnDriver = (typeof DRIVERS)[number];
+export type OwnDriver = (typeof OWN_DRIVERS)[number];
 /** A plugin id before the slash: a driver of that plugin. Its existence is checked at use. */
 export type DriverName = OwnDriver | `${string}/${string}`;
 
 const PLUGIN_DRIVER = /^[a-z][a-z0-9-]{0,63}\/[a-z][a-z0-9-]{0,31}$/;
 const isDriver = (name: string): name is DriverName =>
-  (DRIVERS as readonly string[]).includes(name) || PLUGIN_DRIVER.test(name);
+  (OWN_DRIVERS as readonly string[]).includes(name) || PLUGIN_DRIVER.test(name);
 
 /** Settings that a driver requires. The others have a default, or need nothing. */
 export const NEEDS: Readonly<Partial<Record<string, 'command' | 'url'>>> = {
@@ -107,7 +107,7 @@ const AGENT_FIELDS = {
 
 const Driver = z
   .string()
-  .refine(isDriver, `expected one of ${[...DRIVERS, '<plugin>/<driver>'].map((name) => `"${name}"`).join('|')}`)
+  .refine(isDriver, `expected one of ${[...OWN_DRIVERS, '<plugin>/<driver>'].map((name) => `"${name}"`).join('|')}`)
   .transform((name) => name as DriverName);
 const Entry = z.strictObject({ default: z.boolean().optional(), driver: Driver.optional(), ...AGENT_FIELDS });
 

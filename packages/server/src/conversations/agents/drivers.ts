@@ -1,6 +1,7 @@
-// All built-in drivers, by name.
+// The registry of the built-in drivers.
 
 import { BinnacleError } from '@binnacle/protocol';
+import type { OwnDriver } from '../../config/schema.ts';
 import { acpDriver } from '../drivers/acp/acp.ts';
 import { claudeCodeDriver } from '../drivers/claude-code/claude-code.ts';
 import { codexDriver } from '../drivers/codex/codex.ts';
@@ -9,7 +10,16 @@ import { commandDriver } from '../drivers/local/command.ts';
 import { echoDriver } from '../drivers/local/echo.ts';
 import { openaiDriver } from '../drivers/openai/openai.ts';
 
-const DRIVERS: readonly Driver[] = [echoDriver, acpDriver, claudeCodeDriver, codexDriver, commandDriver, openaiDriver];
+/** One driver per name of the config file: the compiler refuses a missing one. Errors list the names in this order. */
+const BUILT_IN: Readonly<Record<OwnDriver, Driver>> = {
+  echo: echoDriver,
+  acp: acpDriver,
+  'claude-code': claudeCodeDriver,
+  codex: codexDriver,
+  command: commandDriver,
+  openai: openaiDriver,
+};
+const DRIVERS: readonly Driver[] = Object.values(BUILT_IN);
 
 export const DRIVER_NAMES: readonly string[] = DRIVERS.map(({ name }) => name);
 

@@ -114,8 +114,8 @@ export const DRIVER_NAME = /^[a-z][a-z0-9-]{0,31}$/;
 
 /** Reserved names: session keys of people begin with these. */
 export const NO_CHANNELS = ['user', 'chat', 'direct', 'main'];
-/** Names of built-in drivers. */
-export const OWN_DRIVERS = ['echo', 'command', 'claude-code', 'codex', 'acp', 'openai'];
+/** Names of built-in drivers, which the config file accepts and no plugin may take. This is the only list of them. */
+export const OWN_DRIVERS = ['echo', 'command', 'claude-code', 'codex', 'acp', 'openai'] as const;
 
 export const PERMISSIONS = {
   runCommandWithTimeout: {

@@ -89,7 +89,7 @@ describe('plugins of a gateway', () => {
       'evil\u202e.ts': '\nenum A {}',
     });
     const refused = await plugin('install', typed, '--yes');
-    expect([refused.code, refused.err]).toEqual([1, expect.stringContaining('evil\\u202e.ts" has a name')]);
+    expect([refused.code, refused.err]).toEqual([1, expect.stringContaining('evil\\u202e.ts" has an ambiguous name')]);
     expect((await plugin('install', join(folders.root, 'nowhere'), '--yes')).code).toBe(1);
     expect(await gateway.client.plugins.list()).toEqual([]);
   });

@@ -92,10 +92,15 @@ describe('an abort', () => {
 
   test('by a time limit of the message, or of the agent, says so', async () => {
     const asked = await core.make('acp');
+    // The process of the agent runs already: its start would be a part of the 300 ms.
+    await core.send(asked, 'm0', 'say zero');
+    await core.end(asked, 'm0');
     await core.send(asked, 'm1', 'say before\nidle', { timeoutMs: 300 });
     const limit = { state: 'aborted', text: 'before', end: { via: 'timeout', by: { user: null, name: 'time limit' } } };
     expect(await core.end(asked, 'm1')).toMatchObject(limit);
     const impatient = await core.make('impatient');
+    await core.send(impatient, 'm0', 'say zero');
+    await core.end(impatient, 'm0');
     await core.send(impatient, 'm1', 'say before\nidle');
     expect(await core.end(impatient, 'm1')).toMatchObject(limit);
     // The time that it waited is not counted.

@@ -1,6 +1,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { endOf, sendTo } from '../conversations/conversation.fixture.ts';
+import { count, isAll } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import {
@@ -25,7 +26,7 @@ beforeAll(async () => {
 });
 
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
-const numbered = (count: number): string => Array.from({ length: count }, (_, at) => `w${at}`).join(' ');
+const numbered = (length: number): string => Array.from({ length }, (_, at) => `w${at}`).join(' ');
 const working = (page: Page) => page.locator('[data-testid="conversation-view"][data-working="true"]').waitFor();
 
 /** Of somebody else, or with another scope: logged in with a token made for that. */
@@ -43,7 +44,7 @@ describe('a conversation', () => {
     const { page, complaints } = await sharePage(gateway);
     const key = await startConversation(page);
     expect(decodeURIComponent(new URL(page.url()).hash)).toBe(`#/c/${key}`);
-    const text = numbered(10);
+    const text = numbered(count({ quick: 10, all: 25 }));
     // Recorded in the page: one that asks from outside misses what is drawn in between.
     await page.evaluate(() => {
       const seen: string[] = [];
@@ -72,15 +73,19 @@ describe('a conversation', () => {
     const { page } = await sharePage(gateway);
     const key = await startConversation(page);
     const second = await openLoggedIn(browser, gateway);
-    await write(page, `/slow ${numbered(400)}`);
+    const text = numbered(count({ quick: 400, all: 30 }));
+    await write(page, `/slow ${text}`);
     await openConversation(second.page, key);
     await working(second.page);
-    expect(await second.page.getByTestId('message').locator('p').innerText()).toBe(`/slow ${numbered(400)}`);
+    expect(await second.page.getByTestId('message').locator('p').innerText()).toBe(`/slow ${text}`);
     await answer(second.page).getByText('w3 ').waitFor();
-    await page.getByTestId('stop').click();
-    await Promise.all([ended(page, 'aborted'), ended(second.page, 'aborted')]);
+    // `npm run test:all` waits for the whole answer.
+    if (!isAll) await page.getByTestId('stop').click();
+    const state = isAll ? 'final' : 'aborted';
+    await Promise.all([ended(page, state), ended(second.page, state)]);
     const whole = await answerText(page);
-    expect(whole).toMatch(/^w0 w1 w2 w3/);
+    if (isAll) expect(whole).toBe(text);
+    else expect(whole).toMatch(/^w0 w1 w2 w3/);
     expect(await answerText(second.page)).toBe(whole);
     expect(second.complaints).toEqual([]);
   });
@@ -277,13 +282,14 @@ describe('through trouble', () => {
   it('a reload in the middle of a run shows the text so far, and the rest of it', async () => {
     const { page } = await sharePage(gateway);
     await startConversation(page);
-    await write(page, `/slow ${numbered(14)}`);
+    const text = numbered(count({ quick: 14, all: 40 }));
+    await write(page, `/slow ${text}`);
     await answer(page).getByText('w3 ').waitFor();
     await page.reload();
     await caughtUp(page);
     expect(await answerText(page)).toMatch(/^w0 w1 w2 w3/);
     await ended(page, 'final');
-    expect(await answerText(page)).toBe(numbered(14));
+    expect(await answerText(page)).toBe(text);
   });
 
   it('a kill -9 of the gateway is said, the page comes back by itself, and the next message is answered', async () => {
@@ -346,7 +352,7 @@ describe('reading', () => {
     await write(page, Array.from({ length: 60 }, (_, at) => `line ${at}`).join('\n'));
     await ended(page, 'final');
     expect(await box(page).getAttribute('data-at-end')).toBe('true');
-    await write(page, `/slow ${numbered(400)}`);
+    await write(page, `/slow ${numbered(count({ quick: 400, all: 60 }))}`);
     await working(page);
     await box(page).hover();
     await page.mouse.wheel(0, -500);
@@ -360,8 +366,8 @@ describe('reading', () => {
     expect(await top(page)).toBe(before);
     await page.getByTestId('jump').click();
     await page.getByTestId('jump').waitFor({ state: 'detached' });
-    await page.getByTestId('stop').click();
-    await ended(page, 'aborted');
+    if (!isAll) await page.getByTestId('stop').click();
+    await ended(page, isAll ? 'final' : 'aborted');
     const rest = await box(page).evaluate((e) => e.scrollHeight - e.scrollTop - e.clientHeight);
     expect(rest).toBeLessThan(4);
   });

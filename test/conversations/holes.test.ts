@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { mountSmallDisk, type SmallDisk } from '../gateway/small-disk.fixture.ts';
+import { count } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { asJson, endOf, pathOf, Wire, withJson, writeConfig } from './conversation.fixture.ts';
@@ -208,8 +209,8 @@ describe.skipIf('reason' in disk)(
         }),
       );
       try {
-        // 0.8 s of words: the disk is full before the last of them.
-        const text = `/slow ${'word '.repeat(8)}`;
+        // A word each 100 ms: the disk is full before the last of them.
+        const text = `/slow ${'word '.repeat(count({ quick: 8, all: 15 }))}`;
         const asked = { channel: 'web', peer: { kind: 'group', id: 'g' }, text, id: '1', reply: url };
         const receipt = await asJson<{ conversation: string; run: { id: string } }>(
           there.fetch('/v1/inbound', withJson(asked)),
@@ -224,7 +225,7 @@ describe.skipIf('reason' in disk)(
           const sent = await there.fetch(`${pathOf(key)}/messages`, withJson({ text: `full ${'x'.repeat(5000)}` }));
           return sent.status === 507;
         });
-        await new Promise((resolve) => setTimeout(resolve, 1200));
+        await new Promise((resolve) => setTimeout(resolve, count({ quick: 1200, all: 2500 })));
         small.empty();
         const end = await endOf(there, key, run);
         await until('the reply has come', () => bodies.length > 0);

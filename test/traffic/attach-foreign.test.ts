@@ -71,7 +71,7 @@ it('attach tells of a signal that ended it, and of an end that nobody saw', asyn
   const unseen = await emit({ session_id: 'unseen', response: 'x', is_final: true });
   const second = command('attach', unseen);
   expect(await second.ended).toBe(1);
-  expect(second.err()).toMatch(/how the program ended is not known\]\n$/);
+  expect(second.err()).toMatch(/the exit code of the program is not known\]\n$/);
 });
 
 it('tail of an offset that is ahead names the offset that there is', async () => {

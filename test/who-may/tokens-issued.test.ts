@@ -143,7 +143,7 @@ describe('binnacle token revoke', () => {
     const one = await family('nia');
     expect(await commands.run(['token', 'revoke', one.eve.id, '--issued', 'revoke'])).toMatchObject({
       code: 0,
-      err: expect.stringContaining('and 3 tokens that it made'),
+      err: expect.stringContaining('and 3 tokens that it created'),
     });
     expect([await works(one.eve), await works(one.grandchild)]).toEqual([false, false]);
     const other = await family('oda');

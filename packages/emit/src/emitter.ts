@@ -259,7 +259,7 @@ class BufferedEmitter implements Emitter {
   }
 }
 
-/** Nothing outlives the process, so its producer need not either. A name that stays is fenced by the time. */
+/** Nothing outlives the process. A fixed producer name is fenced by the time. */
 const lifeInMemory = ({ producer }: Settings): Life => ({
   producer: producer ?? randomUUID(),
   epoch: producer === undefined ? 0 : Date.now(),

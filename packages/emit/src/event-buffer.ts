@@ -1,5 +1,4 @@
-// All that waits for the gateway: events by session, in order, bounded. In memory, or in memory by place and on disk by
-// content. Knows no network: the sender reports what was sent and what came of it.
+// Events that wait for the gateway: by session, in order, bounded. In memory, or on disk with their places in memory.
 
 import type { Diagnostics } from './diagnostics.ts';
 import { encodeEvent } from './encode.ts';
@@ -9,11 +8,11 @@ import type { Tally } from './tally.ts';
 
 /** Bytes that an event costs besides its content. */
 const OVERHEAD_BYTES = 96;
-/** Maximum bytes of joined outputs. On disk they are not joined: each is stored when `output` returns. */
+/** Maximum bytes of joined outputs. On disk each output is stored at once instead. */
 const JOINED_BYTES = 64 * 1024;
 /** Bytes beyond the limit that the end of an unsent session may use. */
 const RESERVE_BYTES = 256 * 1024;
-/** Disk that is used for what is done already, as a multiple of the limit, before it is cleaned up. */
+/** Disk for delivered events before a cleanup, as a multiple of the limit. */
 const SLACK = 2;
 
 interface PendingEvent {
@@ -21,7 +20,7 @@ interface PendingEvent {
   size: number;
   cost: number;
   tried: boolean;
-  /** The event is output alone, in memory: later output may join it. */
+  /** Output alone, in memory: later output may join it. */
   readonly isOpen: boolean;
   /** Null where it is on disk. */
   readonly head: EventHead | null;
@@ -35,7 +34,7 @@ export interface Life {
   readonly producer: string;
   readonly epoch: number;
   readonly journal: Journal | null;
-  /** With something that waits; who was served goes to the end. */
+  /** Sessions with waiting events; a served one goes to the end. */
   readonly channels: Map<string, Channel>;
 }
 
@@ -45,7 +44,7 @@ export class Channel {
   readonly life: Life;
   readonly pending: PendingEvent[];
   nextSeq: number;
-  /** The gateway has refused the session for good, and none of its events are buffered. */
+  /** The gateway refused the session for good: its events are not buffered. */
   isRefused: boolean;
   /** Not before this time, ms of `performance.now()`. */
   retryAt: number;
@@ -304,7 +303,7 @@ export class EventBuffer {
     }
   }
 
-  /** An older life must be through with a session before a newer one may send for it: it would be fenced off. */
+  /** An older life sends all of a session first: a newer one would fence it off. */
   private isBehindAnother(channel: Channel): boolean {
     for (const life of this.lives) {
       if (life === channel.life) return false;

@@ -1,5 +1,5 @@
 // The buffer of one life of an emitter on disk: records appended to segments, read back when they are sent, removed by
-// whole segments. A torn last record is cut. Knows no session and no network.
+// whole segments. A torn last record is cut.
 
 import { closeSync, ftruncateSync, openSync, readdirSync, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -25,7 +25,7 @@ export interface JournalEvent {
 export interface RecoveredJournal {
   /** By session, each in the order of `seq`. */
   readonly events: ReadonlyMap<string, readonly RecoveredEvent[]>;
-  /** Bytes that could not be read. A torn last record is no damage: it was never confirmed. */
+  /** Unreadable bytes, without a torn last record, which was never confirmed. */
   readonly damagedBytes: number;
 }
 export interface RecoveredEvent {
@@ -73,7 +73,7 @@ export class Journal {
     return sum;
   }
 
-  /** When this returns, the record outlives the process. Throws what the file system throws; then nothing was kept. */
+  /** Stores the record beyond the life of the process. Throws errors of the file system; then nothing is stored. */
   append(event: JournalEvent): RecordPlace {
     const head = Buffer.from(JSON.stringify({ id: event.id, seq: event.seq, head: event.head }));
     const body = Buffer.allocUnsafe(4 + head.length + event.output.length);
@@ -94,7 +94,7 @@ export class Journal {
     }
   }
 
-  /** All of this session up to `seq` is done: after a restart it is not sent again. `places` are no longer needed. */
+  /** This session is delivered up to `seq`: a restart does not send it again. Frees `places`. */
   done(id: string, seq: number, places: Iterable<RecordPlace>): void {
     for (const place of places) {
       const segment = this.segments.get(place.segment);

@@ -1,11 +1,11 @@
 // The directory of a buffer on disk: one folder for each life of its producer, named by the epoch. Takes the next
-// epoch for itself, and finds what dead processes have left. Knows no event.
+// epoch, and finds the folders of dead processes.
 //
 //   producer          the id, chosen once
 //   0000000007/       a life: its owner, and the segments of its journal
 //
-// The highest folder is never removed: it is the memory of the epoch. Two processes at once are two lives. To take a
-// process for dead that lives is harmless: what both send has the same epoch and numbers, and is stored once.
+// The highest folder is never removed: it stores the epoch. Two processes at once are two lives. A living process that is
+// taken for dead is harmless: both send the same epoch and numbers, which are stored once.
 
 import { randomUUID } from 'node:crypto';
 import {
@@ -24,12 +24,12 @@ import {
 import { join } from 'node:path';
 import { readRegular } from './regular-file.ts';
 
-/** A process of another container has no number here: its owner file shows that it lives, by its time. */
+/** A process of another container has no pid here: the time of its owner file shows that it lives. */
 export const HEARTBEAT_MS = 5000;
 const DEAD_AFTER_MS = 6 * HEARTBEAT_MS;
 const NEW = '.new-';
 const LIFE = /^\d{10,16}$/;
-/** No life of ours: counted and timed ones stay far below it, and beyond 2^53 no number has one that follows it. */
+/** Above every life: beyond 2^53 numbers have no successor. */
 const MAX_EPOCH = 2 ** 52;
 const ID = /^[A-Za-z0-9][A-Za-z0-9._:@+=,~-]{0,127}$/;
 
@@ -188,11 +188,11 @@ function readOwner(path: string): Owner | undefined {
 function isAlive(owner: Owner, path: string): boolean {
   if (owner.where === here() && owner.where !== '') return startOf(owner.pid) === owner.started;
   const beat = statSync(join(path, 'owner'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  // A beat in the future is from before the clock was set back: a living process has beaten again by the present clock.
+  // A beat in the future is from before the clock was set back: a living process beats again.
   return Math.abs(Date.now() - beat) < DEAD_AFTER_MS;
 }
 
-/** Together with its number it names one process for ever; empty where there is none such. */
+/** Identifies a process together with its pid; empty if not known. */
 function startOf(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');

@@ -1,4 +1,4 @@
-// One request to the gateway. Keeps its connection open and the process free to end. Knows no event.
+// One request to the gateway. Keeps its connection open, but not the process alive.
 
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
@@ -35,7 +35,7 @@ export class Post {
     try {
       return await this.once(body, state);
     } catch (error) {
-      // The gateway closes connections that were idle, perhaps just when we begin: that is no failure of it.
+      // The gateway closes idle connections, perhaps just when a request begins: that is no failure.
       if (this.isClosed || !state.wasReused || (error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error;
       return await this.once(body, state);
     }
@@ -58,7 +58,7 @@ export class Post {
           'Content-Length': bytes.length,
         },
       });
-      // Limit of the whole exchange: a peer that sends a byte now and then must not hold it for ever.
+      // Limit of the whole exchange: a peer may send a byte now and then.
       const timer = setTimeout(
         () => request.destroy(new Error(`No answer within ${this.settings.requestTimeoutMs} ms.`)),
         this.settings.requestTimeoutMs,

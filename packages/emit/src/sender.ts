@@ -1,4 +1,4 @@
-// Sends what waits: one request at a time, again after a failure, until all of it is stored or refused for good.
+// Sends buffered events: one request at a time, again after a failure, until each is stored or refused for good.
 
 import { type EventVerdict, type Verdict, verdictOf } from './answer.ts';
 import type { Diagnostics } from './diagnostics.ts';
@@ -61,7 +61,7 @@ export class Sender {
     this.schedule(this.isHurried || this.parts.buffer.isPlenty(this.limits()) ? 0 : lingerMs);
   }
 
-  /** Resolves when nothing waits any more, or when no try will follow before `deadline`; at the latest then. */
+  /** Resolves when nothing waits or no try follows before `deadline`; at the latest then. */
   async drain(deadline: number): Promise<void> {
     this.isHurried = true;
     if (!this.isPauseRequested) this.holdUntil = Math.min(this.holdUntil, performance.now());
@@ -197,7 +197,7 @@ export class Sender {
 
   private takeEvents(batch: Batch, verdicts: readonly EventVerdict[], retryAfterMs: number | null): void {
     const { buffer, tally, diagnostics } = this.parts;
-    /** Channels where an event is still to be stored: what the answer says of later ones changes nothing. */
+    /** Channels with an event to store: answers for later events change nothing. */
     const stuck = new Map<Channel, EventVerdict>();
     const doneTo = new Map<Channel, number>();
     for (const [n, picked] of batch.picked.entries()) {

@@ -12,27 +12,13 @@ const soak = process.env.BINNACLE_SOAK === '1';
 const live = process.env.BINNACLE_ALL === '1';
 
 const ALL = ['packages/*/{src,test}/**/*.test.ts', 'test/**/*.test.ts'];
-/**
- * Files with a process of their own: they open a terminal in the process of the test (test/support/commands.ts). Without
- * isolation a worker ended in two of two whole runs, in a file of this list each time; the cause is not known.
- */
-const ISOLATED = [
-  'packages/cli/src/{cli,loading}.test.ts',
-  'packages/cli/src/commands/serve.test.ts',
-  'test/browser/steering.test.ts',
-  'test/conversations/chat.test.ts',
-  'test/plugins/{authoring,cli,mistakes}.test.ts',
-  'test/recordings/{asciinema,cli}.test.ts',
-  'test/runs/exec.test.ts',
-  'test/who-may/{share-cli,tokens-issued}.test.ts',
-];
 const LIVE = ['test/live/**/*.test.ts'];
 const SOAK = ['test/soak/**/*.test.ts'];
 /** Tests that cannot be made small: for `npm run test:all` alone. */
 const LARGE = ['**/*.all.test.ts'];
 const EXCLUDED = [...configDefaults.exclude, ...(live || soak ? [] : LARGE), ...LIVE, ...(soak ? [] : SOAK)];
-/** Most tests wait for processes of their own more than they work: three at a time fill the two cores of a small machine. */
-const MAX_WORKERS = 3;
+/** Most tests wait for processes of their own more than they work: four at a time fill the two cores of a small machine. */
+const MAX_WORKERS = 4;
 
 export default defineConfig({
   resolve: {
@@ -53,8 +39,7 @@ export default defineConfig({
     server: { deps: { external: [/\/packages\/[^/]+\/dist\//] } },
     // One after the other in the same process, which leaves out a quarter of the work: imports.
     projects: [
-      project('isolated', { include: ISOLATED, exclude: EXCLUDED, isolate: true }),
-      project('tests', { include: ALL, exclude: [...EXCLUDED, ...ISOLATED], isolate: false }),
+      project('tests', { include: ALL, exclude: EXCLUDED, isolate: false }),
       // Each of them needs the machine: one at a time, behind all others.
       ...(live ? [project('live', { include: LIVE, exclude: configDefaults.exclude, isolate: true }, 1, 1)] : []),
     ],

@@ -146,6 +146,11 @@ it('runs are answered as they were', async () => {
     await t.ask(`POST ${of}`, { body: { id: 'r1', command: 'echo again' } });
     await t.ask(`POST ${of}`, { body: { command: '' } });
     await t.ask(`POST ${of}`, { body: { command: 'true', cwd: '/no/such/folder' } });
+    // The position of the next event depends on it: the end of a run is read before its last output is announced.
+    await t.until(
+      'all of its output is counted',
+      async () => (await t.need(`GET /v1/sessions/${shell.id}`)).outputOffset === 8,
+    );
     await t.ask(`POST ${of}?format=sse`, { body: { id: 'r2', command: 'echo three' } });
     await t.ask(`POST ${of}`, { body: { id: 'r3', command: 'exit 4' }, headers: { Accept: 'text/event-stream' } });
     await t.ask('POST /v1/sessions/nosuchsession/runs', { body: { command: 'true' } });

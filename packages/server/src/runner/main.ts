@@ -57,7 +57,7 @@ async function main(dir: string): Promise<void> {
   const start = JSON.parse(readFileSync(join(dir, 'start.json'), 'utf8')) as RunnerStart;
   process.chdir(start.root);
   const below = relative(start.root, dir);
-  const runner = new Runner({ ...start, root: '.', dir: below });
+  const runner = new Runner({ ...start, root: '.', dir: below, exit: () => process.exit(0) });
   // A fault in one program's code must not end the others: it is logged, and they go on.
   process.on('uncaughtException', (error) => console.error(new Date().toISOString(), error));
   process.on('SIGTERM', () => void runner.endAll().finally(() => process.exit(0)));

@@ -24,7 +24,8 @@ beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), 'binnacle-runner-'));
   path = join(dir, 'r.sock');
   links = [];
-  runner = new Runner({ token: TOKEN, root: dir, dir, syncMs: 0, orphanMs: 0 });
+  // This process is the one of the tests: a runner without a gateway would end it a minute later.
+  runner = new Runner({ token: TOKEN, root: dir, dir, syncMs: 0, orphanMs: 0, exit: () => undefined });
   await runner.listen(path);
   // It makes FIFOs ahead: until they are there the directory cannot be removed again.
   const made = () => readdirSync(dir).filter((name) => name.startsWith('fifo-')).length;

@@ -46,6 +46,7 @@ export class Runner {
   readonly #token: Buffer;
   readonly #root: string;
   readonly #orphanMs: number;
+  readonly #exit: () => void;
   #cancelOrphaned: (() => void) | undefined;
   readonly #programs = new Map<string, HostedProgram>();
   readonly #watches = new Map<string, GrowthWatch>();
@@ -65,10 +66,13 @@ export class Runner {
     readonly dir: string;
     readonly syncMs: number;
     readonly orphanMs: number;
+    /** Ends the process. Called when the runner is retired or orphaned, and no program is left. */
+    readonly exit: () => void;
   }) {
     this.#token = Buffer.from(options.token);
     this.#root = options.root;
     this.#orphanMs = options.orphanMs;
+    this.#exit = options.exit;
     this.#waitForGateway();
     this.#sync = new GroupSync({
       intervalMs: options.syncMs,
@@ -144,7 +148,7 @@ export class Runner {
     if (delay === undefined) return;
     this.#cancelOrphaned = afterOwnTime(delay, () => {
       if (this.#orphanMs === 0 && this.#programs.size > 0) return;
-      void this.endAll().finally(() => process.exit(0));
+      void this.endAll().finally(this.#exit);
     });
   }
 
@@ -249,7 +253,7 @@ export class Runner {
       this.#server.close();
       // The unsent messages leave first; then nothing keeps the event loop alive.
       this.#gateway?.end();
-      setTimeout(() => process.exit(0), 100).unref();
+      setTimeout(this.#exit, 100).unref();
     }
   }
 

@@ -15,7 +15,12 @@ import { familyOf, type Leader, readProcess, SESSION_MARK } from './session-proc
 import { endFamily } from './termination.ts';
 
 const SOAK = process.env.BINNACLE_SOAK === '1';
-const env = { PATH: process.env.PATH ?? '/usr/bin:/bin', TERM: 'xterm-256color', HOME: tmpdir() };
+const env = {
+  PATH: process.env.PATH ?? '/usr/bin:/bin',
+  TERM: 'xterm-256color',
+  HOME: tmpdir(),
+  HISTFILE: '/dev/null',
+};
 
 let dir: string;
 let start: Record<'pty' | 'pipe', StartProgram>;

@@ -12,13 +12,22 @@ const soak = process.env.BINNACLE_SOAK === '1';
 const live = process.env.BINNACLE_ALL === '1';
 
 const ALL = ['packages/*/{src,test}/**/*.test.ts', 'test/**/*.test.ts'];
+/**
+ * Files with a process of their own: a test that fills a small disk has failed in two of three whole runs that shared the
+ * process, and passes alone. The cause is not known.
+ */
+const ISOLATED = [
+  'test/{crash,recordings}/disk-full.test.ts',
+  'test/traffic/ingest-faults.test.ts',
+  'test/conversations/holes.test.ts',
+];
 const LIVE = ['test/live/**/*.test.ts'];
 const SOAK = ['test/soak/**/*.test.ts'];
 /** Tests that cannot be made small: for `npm run test:all` alone. */
 const LARGE = ['**/*.all.test.ts'];
 const EXCLUDED = [...configDefaults.exclude, ...(live || soak ? [] : LARGE), ...LIVE, ...(soak ? [] : SOAK)];
-/** Most tests wait for processes of their own more than they work: four at a time fill the two cores of a small machine. */
-const MAX_WORKERS = 4;
+/** Most tests wait for processes of their own more than they work: three at a time fill the two cores of a small machine. */
+const MAX_WORKERS = 3;
 
 export default defineConfig({
   resolve: {
@@ -39,7 +48,8 @@ export default defineConfig({
     server: { deps: { external: [/\/packages\/[^/]+\/dist\//] } },
     // One after the other in the same process, which leaves out a quarter of the work: imports.
     projects: [
-      project('tests', { include: ALL, exclude: EXCLUDED, isolate: false }),
+      project('isolated', { include: ISOLATED, exclude: EXCLUDED, isolate: true }),
+      project('tests', { include: ALL, exclude: [...EXCLUDED, ...ISOLATED], isolate: false }),
       // Each of them needs the machine: one at a time, behind all others.
       ...(live ? [project('live', { include: LIVE, exclude: configDefaults.exclude, isolate: true }, 1, 1)] : []),
     ],

@@ -99,6 +99,7 @@ export class Search {
   /** Searches output. Throws `bad_query`, `search_timeout`, `index_unavailable`. */
   async search(query: SearchQuery, isSeen: SessionFilter): Promise<SearchResult> {
     const { session_id: session, source, after } = query;
+    await this.#index.start();
     const found = await this.#index.query({
       kind: 'search',
       expression: parseQuery(query.q),
@@ -120,6 +121,7 @@ export class Search {
   async events(query: TrafficQuery, isSeen: SessionFilter): Promise<StoredEventList> {
     const { after, limit = EVENTS_LIMIT, ...filter } = query;
     const place = after === undefined ? {} : { after: parseAfter(after) };
+    await this.#index.start();
     await this.#catchUp();
     const conversations = this.#seenConversations(isSeen);
     const { events, next } = await this.#index.query({ kind: 'events', ...filter, ...place, limit, conversations });
@@ -128,6 +130,7 @@ export class Search {
 
   /** Sums stored events by hour. Throws `index_unavailable`. */
   async stats(query: StatsQuery, isSeen: SessionFilter): Promise<TrafficStats> {
+    await this.#index.start();
     await this.#catchUp();
     return await this.#index.query({ kind: 'stats', ...query, conversations: this.#seenConversations(isSeen) });
   }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { inAll } from '../../../../test/support/count.ts';
 import type { StatsRequest } from './wire.ts';
 import { IndexProcess } from './worker-client.ts';
 
@@ -20,8 +21,8 @@ afterEach(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-/** A real process that does this with each question. */
-async function open(onAsk: string, queueMs = 10_000): Promise<void> {
+/** A real process that does this with each question. Not started. */
+function create(onAsk: string, queueMs = 10_000): void {
   const script = join(dir, 'process.mjs');
   writeFileSync(
     script,
@@ -45,10 +46,22 @@ async function open(onAsk: string, queueMs = 10_000): Promise<void> {
     },
     pino({ level: 'silent' }),
   );
-  await vi.waitFor(() => expect(starts).toBe(1), 10_000);
+}
+
+/** The same, started. */
+async function open(onAsk: string, queueMs?: number): Promise<void> {
+  create(onAsk, queueMs);
+  await Promise.all([index.start(), index.start()]);
+  expect(starts).toBe(1);
 }
 
 describe('the process of the index', () => {
+  it('starts by itself', async () => {
+    create('');
+    expect([index.pid, starts]).toEqual([undefined, 0]);
+    await vi.waitFor(() => expect(starts).toBe(1), 10_000);
+  });
+
   it('is ended when a search does not come back, and started again', async () => {
     await open(`post({ t: 'began', n }); for (;;);`);
     await expect(index.query(ASK)).rejects.toMatchObject({ code: 'search_timeout' });
@@ -64,13 +77,16 @@ describe('the process of the index', () => {
     await vi.waitFor(() => expect(starts).toBe(3), 10_000);
   });
 
-  it('is not ended for a question that waited behind others, and the limit of that one counts from its beginning', async () => {
-    // Begins with each when the 50 ms of a search and the 1500 ms of grace are long over.
-    await open(`setTimeout(() => { post({ t: 'began', n }); post({ t: 'answer', n, value: 'there' }); }, 1700)`);
-    const answers = [index.query(ASK), index.query(ASK), index.query(ASK)];
-    expect(await Promise.all(answers)).toEqual(['there', 'there', 'there']);
-    expect(starts).toBe(1);
-  });
+  inAll(
+    'is not ended for a question that waited behind others, and the limit of that one counts from its beginning',
+    async () => {
+      // Begins with each when the 50 ms of a search and the 1500 ms of grace are long over.
+      await open(`setTimeout(() => { post({ t: 'began', n }); post({ t: 'answer', n, value: 'there' }); }, 1700)`);
+      const answers = [index.query(ASK), index.query(ASK), index.query(ASK)];
+      expect(await Promise.all(answers)).toEqual(['there', 'there', 'there']);
+      expect(starts).toBe(1);
+    },
+  );
 
   it('refuses what it has not begun in time, and lives on while it says anything at all', async () => {
     await open(`setInterval(() => post({ t: 'did', id: 'one', place: 1 }), 20)`, 200);

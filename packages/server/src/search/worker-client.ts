@@ -17,6 +17,8 @@ const MAX_QUERIES = 64;
 const GRACE_MS = 1500;
 /** Maximum ms until the index begins with a query: about as long as a user keeps a waiting page open. */
 const QUEUE_MS = 30_000;
+/** Time from the opening to the first start: what a gateway does first needs the processor more. */
+const START_MS = 1000;
 const FIRST_PAUSE_MS = 100;
 const LAST_PAUSE_MS = 30_000;
 /** Lifetime after which the process counts as started successfully; its end then resets the back-off. */
@@ -64,6 +66,8 @@ export class IndexProcess {
   #n = 0;
   #isStopped = false;
   #onceStopped: (() => void) | undefined;
+  /** Callers that wait for the first start. Undefined after the start has succeeded or failed. */
+  #onceStarted: Set<() => void> | undefined = new Set();
   /** True if the file must be removed before the next start. */
   #isRebuilding = false;
   #facts: IndexFacts = { events: 0, documents: 0, behindBytes: 0, removed: 0, indexBytes: 0 };
@@ -73,7 +77,7 @@ export class IndexProcess {
     this.#options = options;
     this.#events = events;
     this.#log = log;
-    this.#start();
+    this.#startIn(START_MS);
   }
 
   get facts(): IndexFacts {
@@ -87,6 +91,27 @@ export class IndexProcess {
   /** Pid of the process; undefined without one. */
   get pid(): number | undefined {
     return this.#child?.pid;
+  }
+
+  /**
+   * Starts the process now if its first start is still to come. Resolves when that start has succeeded or failed, or takes
+   * longer than a query may wait.
+   */
+  async start(): Promise<void> {
+    const waiting = this.#onceStarted;
+    if (waiting === undefined || this.#isStopped) return;
+    if (this.#child === undefined) this.#startIn(0);
+    await new Promise<void>((resolve) => {
+      const cancel = afterOwnTime(this.#options.queueMs ?? QUEUE_MS, () => {
+        waiting.delete(done);
+        resolve();
+      });
+      const done = (): void => {
+        cancel();
+        resolve();
+      };
+      waiting.add(done);
+    });
   }
 
   /** Sends a message, or drops it without a process: the next process gets all news again. */
@@ -122,6 +147,7 @@ export class IndexProcess {
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#again);
+    this.#firstStartOver();
     const child = this.#child;
     if (child === undefined) return;
     const stopped = new Promise<void>((resolve) => {
@@ -147,6 +173,7 @@ export class IndexProcess {
       this.#child = new WorkerProcess({ script, maxHeapMb: MAX_HEAP_MB }, events);
     } catch (error) {
       this.#log.error({ err: error }, 'the index could not be started');
+      this.#firstStartOver();
       this.#startIn(LAST_PAUSE_MS);
       return;
     }
@@ -160,11 +187,17 @@ export class IndexProcess {
     this.#removedBefore += this.#facts.removed;
     this.#facts = { ...this.#facts, removed: 0 };
     for (const n of [...this.#queries.keys()]) this.#refuse(n, new BinnacleError('index_unavailable'));
+    this.#firstStartOver();
     this.#onceStopped?.();
     if (this.#isStopped) return;
     if (performance.now() - this.#startedAt > SOUND_MS) this.#pause = FIRST_PAUSE_MS;
     this.#startIn(this.#pause);
     this.#pause = Math.min(LAST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, this.#pause * 2));
+  }
+
+  #firstStartOver(): void {
+    for (const resolve of this.#onceStarted ?? []) resolve();
+    this.#onceStarted = undefined;
   }
 
   #startIn(ms: number): void {
@@ -209,6 +242,7 @@ export class IndexProcess {
       case 'ready':
         this.#isReady = true;
         this.#events.started();
+        this.#firstStartOver();
         return;
       case 'did':
         this.#events.did(message.id, message.place);

@@ -49,7 +49,7 @@ it('sessions are answered as they were', async () => {
     await t.ask(`POST ${of}/resize`, { body: { cols: 90, rows: 20 } });
     await t.ask(`POST ${of}/resize`, { body: { cols: 0, rows: 20 } });
 
-    t.part('the helm');
+    t.part('the lease');
     await t.ask(`GET ${of}/lease`);
     await t.ask('GET /v1/sessions/nosuchsession/lease');
     const { json: lease } = await t.ask(`POST ${of}/lease`, {

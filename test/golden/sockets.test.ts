@@ -32,7 +32,7 @@ function laneOf(frame: Json): string | undefined {
     case 'lease':
     case 'lease_asked':
     case 'lease_given':
-      return `helm ${session}`;
+      return `lease ${session}`;
     default:
       return ref !== undefined ? 'answers' : notice !== undefined ? 'notices' : t;
   }

@@ -11,41 +11,45 @@ const StatusFields = {
   id: z.string(),
   status: z
     .enum(['starting', 'running', 'exited', 'closed', 'lost'])
-    .describe('closed: it has exited and its output is complete. lost: what owned it died.'),
-  exit_code: z.number().nullable().describe('Null while it runs, and when a signal ended it.'),
-  signal: z.string().nullable().describe('The signal that ended it.'),
-  timed_out: z.boolean().describe('It was ended because its timeout_ms was over.'),
+    .describe(
+      'closed: the command has exited and its output is complete. lost: the process that ran the command died.',
+    ),
+  exit_code: z.number().nullable().describe('Null while the command runs, and if a signal ended it.'),
+  signal: z.string().nullable().describe('The signal that ended the command.'),
+  timed_out: z.boolean().describe('True if the command was ended after its timeout_ms.'),
 };
 
 export const StartAnswer = z.object({
   ...StatusFields,
-  offset: Offset.describe('Where its output begins.'),
-  url: z.string().describe('Where people watch and steer it.'),
+  offset: Offset.describe('Beginning of the output.'),
+  url: z.string().describe('Page where people watch and steer the command.'),
   name: z.string(),
   cwd: z.string(),
 });
 export const OutputAnswer = z.object({
   ...StatusFields,
   text: z.string(),
-  offset: Offset.describe('Where the text begins.'),
-  next_offset: Offset.describe('Where to read on.'),
-  truncated: z.boolean().describe('There is more behind next_offset, or before offset where none was asked for.'),
-  matched: z.boolean().nullable().describe('Whether until was found; null without it.'),
-  gap: z.object({ from: z.number(), to: z.number() }).nullable().describe('Output that is not kept any more.'),
+  offset: Offset.describe('Beginning of the text.'),
+  next_offset: Offset.describe('Offset of the next call.'),
+  truncated: z
+    .boolean()
+    .describe('True if there is more output after next_offset, or before offset if the call had no offset.'),
+  matched: z.boolean().nullable().describe('True if until was found; null without until.'),
+  gap: z.object({ from: z.number(), to: z.number() }).nullable().describe('Output that has been removed.'),
 });
 export const InputAnswer = z.object({
   ...StatusFields,
-  accepted: z.number().describe('Bytes.'),
-  queued: z.number().describe('Bytes that wait because it does not read.'),
+  accepted: z.number().describe('Accepted bytes.'),
+  queued: z.number().describe('Bytes that wait until the command reads them.'),
 });
 export const StatusAnswer = z.object(StatusFields);
 export const ScreenAnswer = z.object({
   ...StatusFields,
   rows: z.array(z.string()),
   size: z.object({ cols: z.number(), rows: z.number() }),
-  cursor: z.object({ row: z.number(), col: z.number() }).describe('From 0.'),
+  cursor: z.object({ row: z.number(), col: z.number() }).describe('Zero-based.'),
   title: z.string(),
-  full_screen: z.boolean().describe('A program that draws the whole screen is in front.'),
+  full_screen: z.boolean().describe('True if the foreground program draws the whole screen.'),
   next_offset: Offset,
 });
 export const ListAnswer = z.object({
@@ -56,14 +60,17 @@ export const ListAnswer = z.object({
       command: z.string(),
       cwd: z.string(),
       pty: z.boolean(),
-      source: z.string().nullable().describe('Where it runs, if elsewhere: it can be read, not steered.'),
+      source: z
+        .string()
+        .nullable()
+        .describe('Source of a command that runs elsewhere; such a command can be read, not steered. Null for others.'),
       started_at: z.string(),
       ended_at: z.string().nullable(),
       output_bytes: z.number(),
       url: z.string(),
     }),
   ),
-  more: z.boolean().describe('There are older ones.'),
+  more: z.boolean().describe('True if there are older sessions.'),
 });
 
 export type CommandStatus = z.output<typeof StatusAnswer>;

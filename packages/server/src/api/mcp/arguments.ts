@@ -18,23 +18,23 @@ const MAX_FIELDS = 32;
 const MAX_ITEMS = 200;
 const MAX_VARIABLES = 1000;
 
-const Id = z.string().max(200).describe('The id that bash_start gave.');
+const Id = z.string().max(200).describe('The id from bash_start.');
 const Milliseconds = z.number().int().min(0);
 
 export const StartArguments = z.strictObject({
   command: CommandArgument.describe('Shell text, run by bash -c.'),
-  description: text(200).optional().describe('What it is for, in a few words: people who watch see it as its name.'),
+  description: text(200).optional().describe('The purpose in a few words. Viewers see it as the name of the session.'),
   cwd: text(4096)
     .optional()
-    .describe('Where to run it. Default: where binnacle mcp was started, else the home directory.'),
+    .describe('Working directory. Default: the directory in which binnacle mcp was started, else the home directory.'),
   env: z
     .record(z.string().max(1000), z.string().max(128 * 1024))
     .optional()
-    .describe('Variables to set.'),
+    .describe('Environment variables to set.'),
   timeout_ms: Milliseconds.min(1)
     .max(MAX_TIMEOUT_MS)
     .optional()
-    .describe('End it after so long, with everything that it started. Default: never.'),
+    .describe('Time after which the command and all its processes are ended. Default: never.'),
   pty: z
     .boolean()
     .default(false)
@@ -42,14 +42,16 @@ export const StartArguments = z.strictObject({
       'Run it in a terminal of 80×24, for programs that ask for one (editors, REPLs, password prompts, progress bars). ' +
         'Default: pipes, whose output has no escape sequences, is not wrapped, and is not paged.',
     ),
-  name: text(200).optional().describe('A name for the session, instead of the description.'),
+  name: text(200).optional().describe('Name of the session. Default: the description.'),
 });
 
 export const OutputArguments = z.strictObject({
   id: Id,
   offset: Milliseconds.max(Number.MAX_SAFE_INTEGER)
     .optional()
-    .describe('Read from here: next_offset of the answer before, 0 for the beginning. Default: the end of the output.'),
+    .describe(
+      'Position to read from: next_offset of the last answer, or 0 for the beginning. Default: the end of the output.',
+    ),
   wait_ms: Milliseconds.max(600_000)
     .optional()
     .describe(
@@ -71,8 +73,8 @@ export const OutputArguments = z.strictObject({
     .min(1)
     .max(MAX_OUTPUT_BYTES)
     .default(DEFAULT_OUTPUT_BYTES)
-    .describe('Output bytes at most. The answer says truncated where there is more.'),
-  strip_ansi: z.boolean().default(true).describe('Leave out colours and other escape sequences.'),
+    .describe('Maximum output bytes. The answer has truncated: true if there is more.'),
+  strip_ansi: z.boolean().default(true).describe('Remove colours and other escape sequences.'),
 });
 
 export const InputArguments = z
@@ -80,7 +82,7 @@ export const InputArguments = z
     id: Id,
     text: text(256 * 1024)
       .optional()
-      .describe('Written as it is: put \\n behind a line.'),
+      .describe('Text to write, unchanged: end a line with \\n.'),
     keys: z
       .preprocess(
         (value) => (typeof value === 'string' ? [value] : value),
@@ -106,21 +108,21 @@ export const SignalArguments = z.strictObject({
         details: { known: SIGNALS },
       });
     })
-    .describe('INT, TERM, HUP, QUIT, KILL, USR1, USR2, STOP, CONT …, to what runs in front.'),
+    .describe('INT, TERM, HUP, QUIT, KILL, USR1, USR2, STOP, CONT … for the foreground program.'),
 });
 
 export const ScreenArguments = z.strictObject({ id: Id });
 
 export const ListArguments = z.strictObject({
-  running: z.boolean().optional().describe('true: only those that run. false: only those that have ended.'),
-  limit: z.number().int().min(1).max(200).default(50).describe('So many at most, newest first.'),
+  running: z.boolean().optional().describe('true: only running sessions. false: only ended sessions.'),
+  limit: z.number().int().min(1).max(200).default(50).describe('Maximum number of sessions, newest first.'),
 });
 
 export const StopArguments = z.strictObject({
   id: Id,
   grace_ms: Milliseconds.max(MAX_GRACE_MS)
     .optional()
-    .describe('From the request to end (SIGHUP, SIGTERM) until it is killed. Default: 2500.'),
+    .describe('Time between the request to end (SIGHUP, SIGTERM) and SIGKILL. Default: 2500.'),
 });
 
 const ID_NAMES = ['task_id', 'shell_id', 'bash_id', 'session_id'];

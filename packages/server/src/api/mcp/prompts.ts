@@ -19,7 +19,7 @@ export function addPrompts(server: McpServer, caller: Caller): void {
     'session',
     {
       title: 'Look at a session',
-      description: 'Reads what a session has written, says how it stands, and what it waits for.',
+      description: 'Reads the output of a session, and reports its status and what it waits for.',
       argsSchema,
     },
     async ({ id }) => {

@@ -42,7 +42,7 @@ export function addResources(server: McpServer, caller: Caller): void {
     'output',
     {
       title: 'Output of a session',
-      description: `The last ${MAX_BYTES / 1024} KiB of what it has written, without escape sequences.`,
+      description: `The last ${MAX_BYTES / 1024} KiB of the output, without escape sequences.`,
       mimeType: 'text/plain',
     },
     async (id) => (await textOf(id, caller)).text,

@@ -104,9 +104,9 @@ export const TOOLS: readonly Tool[] = [
     name: 'bash_start',
     title: 'Start a command',
     description:
-      'Starts a shell command in the background and answers at once. It is a session: it goes on when this conversation ' +
-      'ends, and people can watch and steer it at the url. Read it with bash_output. Its input stays open for ' +
-      'bash_input; put </dev/null behind a program that would read it and should not (such as rg without a path).',
+      'Starts a shell command in the background and returns at once. The command is a session: it continues after this ' +
+      'conversation, and people can watch and steer it at the url. Read its output with bash_output. Its input stays ' +
+      'open for bash_input; add </dev/null to a program that must not read it (such as rg without a path).',
     scope: 'create',
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
     takes: StartArguments,
@@ -141,9 +141,9 @@ export const TOOLS: readonly Tool[] = [
     name: 'bash_output',
     title: 'Read the output of a command',
     description:
-      'Reads what a command has written, and how it stands. Nothing is remembered between calls: pass next_offset of ' +
-      'the last answer as offset to read on. Without an offset, it is the end of the output. ' +
-      `With wait_ms, until or block it waits, ${MAX_WAIT_MS / 1000} s at most; where that was not enough, call again.`,
+      'Reads the output and the status of a command. Calls are stateless: pass next_offset of the last answer as offset ' +
+      'to continue. Without an offset, the call returns the end of the output. ' +
+      `With wait_ms, until or block the call waits, at most ${MAX_WAIT_MS / 1000} s; call again to wait longer.`,
     scope: 'view',
     annotations: READS,
     takes: OutputArguments,
@@ -197,8 +197,8 @@ export const TOOLS: readonly Tool[] = [
     name: 'bash_input',
     title: 'Type into a command',
     description:
-      'Writes text to a command and presses keys. On pipes there are no keys but enter, tab and characters; ctrl-d ' +
-      'ends the input. To interrupt what runs on pipes, use bash_signal.',
+      'Writes text to a command and presses keys. A command on pipes takes only enter, tab and characters; ctrl-d ends ' +
+      'its input. Interrupt a command on pipes with bash_signal.',
     scope: 'input',
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
     takes: InputArguments,
@@ -222,7 +222,7 @@ export const TOOLS: readonly Tool[] = [
   tool({
     name: 'bash_signal',
     title: 'Send a signal to a command',
-    description: 'Sends a signal to what runs in front, for example INT to interrupt it.',
+    description: 'Sends a signal to the foreground program, for example INT to interrupt it.',
     scope: 'input',
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: false },
     takes: SignalArguments,
@@ -239,8 +239,8 @@ export const TOOLS: readonly Tool[] = [
     name: 'bash_screen',
     title: 'Look at the screen of a command',
     description:
-      'The rows that the terminal of a command shows now, for programs that draw on it. Only of those with pty: true. ' +
-      `A terminal larger than ${MAX_COLS}×${MAX_ROWS} is drawn as if it were that large.`,
+      'Returns the rows on the terminal of a command, for programs that draw on the screen. Only for commands with ' +
+      `pty: true. A terminal larger than ${MAX_COLS}×${MAX_ROWS} is drawn with that size.`,
     scope: 'view',
     annotations: READS,
     takes: ScreenArguments,
@@ -259,7 +259,8 @@ export const TOOLS: readonly Tool[] = [
   tool({
     name: 'bash_list',
     title: 'List commands',
-    description: 'The sessions that this token may see, newest first: those of people and of other agents as well.',
+    description:
+      'Lists the sessions that this token may see, newest first. Sessions of people and of other agents are included.',
     scope: 'view',
     annotations: READS,
     takes: ListArguments,
@@ -306,8 +307,8 @@ export const TOOLS: readonly Tool[] = [
     name: 'bash_stop',
     title: 'End a command',
     description:
-      'Ends a command and everything that it started: SIGHUP, then SIGTERM, then SIGKILL. Its output stays. Ending one ' +
-      'that has ended does nothing.',
+      'Ends a command and all its processes: SIGHUP, then SIGTERM, then SIGKILL. The output stays readable. Does ' +
+      'nothing if the command has ended.',
     scope: 'create',
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
     takes: StopArguments,

@@ -120,7 +120,7 @@ function programRoutes({ clients, grants }: OAuthParts): HttpRoute[] {
       bodyLimit: MAX_BODY,
       summary: 'Register a program (RFC 7591). The gateway stores nothing: the registration is in its id.',
       body: Registration,
-      responses: { 201: { description: 'Its id.', type: 'application/json' } },
+      responses: { 201: { description: 'The id of the program.', type: 'application/json' } },
       handler: ({ body: { client_name = 'A program without a name', redirect_uris } }) => {
         const { id, client } = clients.register(client_name, redirect_uris);
         return json(
@@ -171,7 +171,7 @@ function programRoutes({ clients, grants }: OAuthParts): HttpRoute[] {
       bodyLimit: MAX_BODY,
       summary: 'Revoke a token of a program (RFC 7009).',
       body: 'bytes',
-      responses: { 200: { description: 'It has ended, or was not known.' } },
+      responses: { 200: { description: 'The token is revoked, or was unknown.' } },
       handler: ({ request, body }) => {
         const form = formOf(request, body);
         grants.end(needed(form, 'token'), needed(form, 'client_id'));
@@ -187,10 +187,11 @@ function personRoutes({ clients, grants }: OAuthParts): HttpRoute[] {
       method: 'post',
       path: '/v1/authorization',
       scope: 'view',
-      summary: 'Show what the program that sent a person here asks for.',
-      description: 'Of a browser login. Whoever asks, and where the answer goes, is to be shown before it is decided.',
+      summary: 'Show the access that a program requests.',
+      description:
+        'Needs a browser login. The page shows the program and the address of the answer before the person decides.',
       body: AuthorizationQuery,
-      responses: { 200: { description: 'Who asks for what.', schema: AuthorizationShape } },
+      responses: { 200: { description: 'The program and the requested access.', schema: AuthorizationShape } },
       handler: ({ base, body, principal }) => {
         const { client, redirect, scope } = readAuthorization(body.query, { base, clients });
         const choices = choicesOf(scope, principal.scope);
@@ -201,10 +202,13 @@ function personRoutes({ clients, grants }: OAuthParts): HttpRoute[] {
       method: 'post',
       path: '/v1/authorization/decision',
       scope: 'view',
-      summary: 'Allow or deny what a program asks for.',
+      summary: 'Allow or deny the access that a program requests.',
       body: AuthorizationDecision,
       responses: {
-        200: { description: 'Where the browser goes with the answer.', schema: z.object({ redirect: z.string() }) },
+        200: {
+          description: 'The address to which the browser takes the answer.',
+          schema: z.object({ redirect: z.string() }),
+        },
       },
       handler: ({ base, body: { query, decision, scope }, principal }) => {
         const authorization = readAuthorization(query, { base, clients });

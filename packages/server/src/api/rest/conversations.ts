@@ -49,16 +49,18 @@ export function conversationRoutes(conversations: Conversations): HttpRoute[] {
       path: '/v1/agents',
       scope: 'view',
       summary: 'List the agents that accept messages.',
-      responses: { 200: { description: 'As the config file says.', schema: z.object({ agents: z.array(Agent) }) } },
+      responses: {
+        200: { description: 'The agents in the config file.', schema: z.object({ agents: z.array(Agent) }) },
+      },
       handler: () => json({ agents: conversations.agents.list() }),
     }),
     route({
       method: 'get',
       path: '/v1/commands',
       scope: 'view',
-      summary: 'List what a message can begin with, as /name, to go to a plugin instead of the agent.',
+      summary: 'List commands of plugins: a message that begins with /name goes to the plugin.',
       responses: {
-        200: { description: 'Those in force now.', schema: z.object({ commands: z.array(Command) }) },
+        200: { description: 'The commands in force.', schema: z.object({ commands: z.array(Command) }) },
       },
       handler: () => json({ commands: conversations.commands }),
     }),
@@ -66,11 +68,11 @@ export function conversationRoutes(conversations: Conversations): HttpRoute[] {
       method: 'post',
       path: '/v1/conversations',
       scope: 'input',
-      summary: 'Begin a conversation with an agent. With a name: the one of that name, if it is there.',
+      summary: 'Create a conversation with an agent. With a name, return the existing one of that name.',
       body: NewConversation,
       responses: {
-        201: { description: 'Made.', schema: ConversationShape },
-        200: { description: 'It was there.', schema: ConversationShape },
+        201: { description: 'The new conversation.', schema: ConversationShape },
+        200: { description: 'The existing conversation.', schema: ConversationShape },
       },
       handler: async ({ body, principal }) => {
         const { conversation, isNew } = await conversations.create(withoutUndefined(body), principal);
@@ -83,11 +85,11 @@ export function conversationRoutes(conversations: Conversations): HttpRoute[] {
       method: 'get',
       path: '/v1/conversations',
       scope: 'view',
-      summary: 'List the conversations that the caller may see; the ones that changed last come first.',
+      summary: 'List conversations that the caller may see, last changed first.',
       query: z.strictObject(PageShape),
       responses: {
         200: {
-          description: 'One page.',
+          description: 'One page of conversations.',
           schema: z.object({ conversations: z.array(ConversationShape), next: z.string().nullable() }),
         },
       },
@@ -97,9 +99,9 @@ export function conversationRoutes(conversations: Conversations): HttpRoute[] {
       method: 'get',
       path: '/v1/conversations/:key',
       scope: 'view',
-      summary: 'One conversation: what runs, what waits, what asks for approval.',
+      summary: 'Show one conversation: current run, waiting messages, approval requests.',
       params: OfConversation,
-      responses: { 200: { description: 'As it is now.', schema: ConversationShape } },
+      responses: { 200: { description: 'The conversation.', schema: ConversationShape } },
       handler: async ({ params, principal }) =>
         json(conversations.infoOf(await conversations.get(params.key, principal), principal)),
     }),
@@ -110,7 +112,7 @@ export function conversationRoutes(conversations: Conversations): HttpRoute[] {
       summary: 'Set the title of a conversation, or change who may see it. Only for its owner.',
       params: OfConversation,
       body: z.strictObject({ title: Title.min(1).optional(), visibility: VisibilityShape.optional() }),
-      responses: { 200: { description: 'As it is now.', schema: ConversationShape } },
+      responses: { 200: { description: 'The conversation.', schema: ConversationShape } },
       handler: async ({ params, body, principal }) => {
         const conversation = await conversations.get(params.key, principal);
         conversations.requireManage(conversation, principal);
@@ -124,7 +126,7 @@ export function conversationRoutes(conversations: Conversations): HttpRoute[] {
       scope: 'input',
       summary: 'End the run of a conversation, and delete it with all its messages. Only for its owner.',
       params: OfConversation,
-      responses: { 204: { description: 'Gone.' } },
+      responses: { 204: { description: 'The conversation is deleted.' } },
       handler: async ({ params, principal }) => {
         await conversations.delete(await conversations.get(params.key, principal), principal);
         return noContent();
@@ -137,7 +139,10 @@ export function conversationRoutes(conversations: Conversations): HttpRoute[] {
       summary: 'Abort the current run, and cancel waiting messages.',
       params: OfConversation,
       responses: {
-        200: { description: 'Ids of what was aborted.', schema: z.object({ aborted: z.array(z.string()) }) },
+        200: {
+          description: 'Ids of the aborted run and the cancelled messages.',
+          schema: z.object({ aborted: z.array(z.string()) }),
+        },
       },
       handler: async ({ params, principal }) => {
         const conversation = await conversations.get(params.key, principal);
@@ -151,7 +156,7 @@ export function conversationRoutes(conversations: Conversations): HttpRoute[] {
       summary: 'Answer an approval request. The first answer counts.',
       params: OfConversation.extend({ id: z.string().max(500) }),
       body: z.strictObject({ option: z.string().max(200) }),
-      responses: { 200: { description: 'It is passed on.', schema: z.object({ answer: Answer }) } },
+      responses: { 200: { description: 'The answer is passed to the agent.', schema: z.object({ answer: Answer }) } },
       handler: async ({ params, body, principal }) => {
         const conversation = await conversations.get(params.key, principal);
         return json({ answer: conversation.answer(params.id, body.option, authorOf(principal)) });
@@ -163,7 +168,12 @@ export function conversationRoutes(conversations: Conversations): HttpRoute[] {
       scope: 'view',
       summary: 'Show the write lease of a conversation.',
       params: OfConversation,
-      responses: { 200: { description: 'Null: everybody who may send.', schema: z.object({ lease: z.unknown() }) } },
+      responses: {
+        200: {
+          description: 'The lease. Null if everybody with access may write.',
+          schema: z.object({ lease: z.unknown() }),
+        },
+      },
       handler: async ({ params, principal }) =>
         json({ lease: (await conversations.get(params.key, principal)).lease.info }),
     }),
@@ -174,7 +184,7 @@ export function conversationRoutes(conversations: Conversations): HttpRoute[] {
       summary: 'Take, renew or release the write lease of a conversation.',
       params: OfConversation,
       body: LeaseBody,
-      responses: { 200: { description: 'The lease, or that it was released.', schema: z.looseObject({}) } },
+      responses: { 200: { description: 'The lease, or null after a release.', schema: z.looseObject({}) } },
       handler: async ({ params, body, principal }) => {
         const { lease } = await conversations.get(params.key, principal);
         // A pid reveals which processes exist on the host.
@@ -192,7 +202,7 @@ export function conversationRoutes(conversations: Conversations): HttpRoute[] {
       params: OfConversation,
       headers: z.object(LeaseHeader),
       body: z.strictObject({ text: z.string() }),
-      responses: { 204: { description: 'It is kept.' } },
+      responses: { 204: { description: 'The note is stored.' } },
       handler: async ({ params, body, headers, principal }) => {
         const conversation = await conversations.get(params.key, principal);
         conversation.note(body.text, authorOf(principal), headers['binnacle-lease']);

@@ -45,12 +45,12 @@ export function emitRoutes(ingest: Ingest, rates: SenderRateLimit): HttpRoute[] 
       // Emitters of a later version may send more fields; the response counts the ignored ones.
       unknownFields: 'ignored',
       scope: 'ingest',
-      summary: 'Emit what happens in a program that runs elsewhere: one event, or up to 1000 in order.',
+      summary: 'Emit events of a program that runs elsewhere: one event, or up to 1000 in order.',
       body: z.unknown(),
       bodyLimit: MAX_BATCH_BYTES,
       responses: {
-        200: { description: 'All of them are kept.', schema: Answer },
-        207: { description: 'Some were refused: see each result.', schema: Answer },
+        200: { description: 'All events are stored.', schema: Answer },
+        207: { description: 'Some events were refused: see each result.', schema: Answer },
       },
       handler: async ({ body, principal, request }) => {
         const { events, producer, isOne } = envelopeOf(body);

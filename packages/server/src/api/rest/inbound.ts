@@ -44,11 +44,13 @@ export function inboundRoutes(inbound: InboundReceiver): HttpRoute[] {
       path: '/v1/inbound',
       // A channel's sender can write to every user's conversations.
       scope: 'create',
-      summary: 'A message from a channel: routed by the bindings of the config file, and sent to the agent.',
+      summary: 'Send a message from a channel. The bindings of the config file choose the agent.',
       description: 'With `reply` the answer is posted there, and tried again until it is taken.',
       body: Message,
       bodyLimit: 2 * 1024 * 1024,
-      responses: { 202: { description: 'It is kept: where it went, and the run that it began.', schema: Receipt } },
+      responses: {
+        202: { description: 'The message is stored. The route, and the run that it began.', schema: Receipt },
+      },
       handler: async ({ body }) => {
         const { roles, ...rest } = body;
         if (rest.text.trim() === '') throw new BinnacleError('bad_request', { message: 'The message is empty.' });

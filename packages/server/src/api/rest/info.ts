@@ -35,8 +35,8 @@ export const infoRoutes = ({ version, terminalProblem, proofOf }: InfoParts): Ht
     method: 'get',
     path: '/v1/info',
     scope: 'view',
-    summary: 'Show what this gateway is and can do.',
-    responses: { 200: { description: 'Its version, and whether it can open terminals.', schema: Info } },
+    summary: 'Show version and features of this gateway.',
+    responses: { 200: { description: 'The version, and whether terminals can be opened.', schema: Info } },
     handler: () => {
       const problem = terminalProblem();
       const terminals =
@@ -51,9 +51,10 @@ export const infoRoutes = ({ version, terminalProblem, proofOf }: InfoParts): Ht
     path: '/v1/proof',
     scope: 'public',
     summary: 'Prove which gateway this is.',
-    description: 'To who can read gateway.json in the data directory: the HMAC-SHA256 of the nonce with the key there.',
+    description:
+      'Returns the HMAC-SHA256 of the nonce with the key in gateway.json. Only a reader of the data directory can check the proof.',
     body: z.strictObject({ nonce: z.string().regex(/^[A-Za-z0-9_-]{16,128}$/, '16 to 128 of A-Z a-z 0-9 _ -') }),
-    responses: { 200: { description: 'The proof, base64url.', schema: z.object({ proof: z.string() }) } },
+    responses: { 200: { description: 'The proof in base64url.', schema: z.object({ proof: z.string() }) } },
     handler: ({ body }) => json({ proof: proofOf(body.nonce) }),
   }),
 ];

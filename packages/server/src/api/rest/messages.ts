@@ -47,7 +47,8 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
       method: 'post',
       path: '/v1/conversations/:key/messages',
       scope: 'input',
-      summary: 'Send a message. The answer comes as server-sent events (Accept: text/event-stream), or is asked for.',
+      summary:
+        'Send a message. The reply comes as server-sent events (Accept: text/event-stream), or by GET of the run.',
       params: OfConversation,
       query: z.strictObject({
         wait: WaitMs.optional(),
@@ -58,7 +59,9 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
       body: NewMessage,
       bodyLimit: BODY_LIMIT,
       events: MESSAGE_EVENTS,
-      responses: { 202: { description: 'It is kept; with ?wait= its run has ended, or not yet.', schema: Receipt } },
+      responses: {
+        202: { description: 'The message is stored. With ?wait=, the run if it ended in that time.', schema: Receipt },
+      },
       handler: async ({ params, query, headers, body, principal, signal, takeOver }) => {
         const conversation = await conversations.get(params.key, principal);
         assertMaySend(principal, body);
@@ -105,7 +108,7 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
       method: 'get',
       path: '/v1/conversations/:key/messages/:id',
       scope: 'view',
-      summary: 'One message: whether it waits, and which run it went into.',
+      summary: 'Show one message: whether it waits, and its run.',
       params: OfMessage,
       responses: { 200: { description: 'The message.', schema: Message } },
       handler: async ({ params, principal }) =>
@@ -120,7 +123,7 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
       headers: z.object(LeaseHeader),
       body: z.strictObject({ text: z.string() }),
       bodyLimit: BODY_LIMIT,
-      responses: { 200: { description: 'As it is now.', schema: Message } },
+      responses: { 200: { description: 'The changed message.', schema: Message } },
       handler: async ({ params, body, headers, principal }) => {
         const conversation = await conversations.get(params.key, principal);
         const right = { hasManageRight: mayManage(conversation.record, principal), lease: headers['binnacle-lease'] };
@@ -133,7 +136,7 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
       scope: 'input',
       summary: 'Cancel a waiting message.',
       params: OfMessage,
-      responses: { 200: { description: 'Cancelled.', schema: Message } },
+      responses: { 200: { description: 'The message is cancelled.', schema: Message } },
       handler: async ({ params, principal }) =>
         json((await conversations.get(params.key, principal)).cancel(params.id, authorOf(principal))),
     }),
@@ -141,7 +144,7 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
       method: 'get',
       path: '/v1/conversations/:key/runs/:run',
       scope: 'view',
-      summary: 'One run, as it is now, or when it has ended (?wait=).',
+      summary: 'Show one run, with ?wait= once it has ended.',
       params: OfRun,
       query: z.strictObject({ wait: WaitMs.optional() }),
       responses: { 200: { description: 'The run.', schema: Run } },
@@ -159,7 +162,10 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
       summary: 'Abort one run, or cancel the message that would begin it.',
       params: OfRun,
       responses: {
-        200: { description: 'Ids of what was aborted.', schema: z.object({ aborted: z.array(z.string()) }) },
+        200: {
+          description: 'Ids of the aborted run and the cancelled message.',
+          schema: z.object({ aborted: z.array(z.string()) }),
+        },
       },
       handler: async ({ params, principal }) => {
         const conversation = await conversations.get(params.key, principal);
@@ -170,7 +176,7 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
       method: 'get',
       path: '/v1/conversations/:key/events',
       scope: 'view',
-      summary: 'Its events from a position on (default: the oldest), as server-sent events.',
+      summary: 'Stream events of a conversation from a position (default: the oldest) as server-sent events.',
       params: OfConversation,
       query: z.strictObject({
         position: z.string().max(64).optional(),

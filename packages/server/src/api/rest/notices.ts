@@ -15,7 +15,7 @@ export function noticeRoutes(notices: Notices): HttpRoute[] {
       scope: 'view',
       summary: 'List the notices of plugins: the last 200, until the gateway is restarted.',
       query: z.strictObject({ after: numberIn(0, Number.MAX_SAFE_INTEGER).optional() }),
-      responses: { 200: { description: 'Oldest first. Read on with after=next.', schema: List } },
+      responses: { 200: { description: 'Oldest first. Continue with after=next.', schema: List } },
       handler: ({ query }) => json(notices.after(query.after)),
     }),
   ];

@@ -27,26 +27,26 @@ export function pluginRoutes(plugins: Plugins): HttpRoute[] {
       method: 'get',
       path: '/v1/plugins',
       scope: 'admin',
-      summary: 'The plugins that are installed: level, state, what they offer, ask for and are granted.',
-      responses: { 200: { description: 'By id.', schema: List } },
+      summary: 'List installed plugins with level, state, offers, requested and granted permissions.',
+      responses: { 200: { description: 'The plugins, sorted by id.', schema: List } },
       handler: () => json({ plugins: plugins.list() }),
     }),
     route({
       method: 'get',
       path: '/v1/plugins/:id',
       scope: 'admin',
-      summary: 'One plugin.',
+      summary: 'Show one plugin.',
       params: Id,
-      responses: infoAnswer('As it is now.'),
+      responses: infoAnswer('The plugin after the change.'),
       handler: ({ params }) => json(plugins.info(params.id)),
     }),
     route({
       method: 'post',
       path: '/v1/plugins/preview',
       scope: 'admin',
-      summary: 'Show what would be installed from a folder, and what it asks for. Runs none of its code.',
+      summary: 'Show the plugin in a folder and the permissions it requests. Runs none of its code.',
       body: z.strictObject({ path: Path }),
-      responses: { 200: { description: 'For the person who has to agree.', schema: Preview } },
+      responses: { 200: { description: 'The preview that a person approves.', schema: Preview } },
       handler: async ({ body, principal, signal }) =>
         json(await plugins.preview(body.path, { by: principal.name, signal })),
     }),
@@ -54,7 +54,7 @@ export function pluginRoutes(plugins: Plugins): HttpRoute[] {
       method: 'post',
       path: '/v1/plugins',
       scope: 'admin',
-      summary: 'Install the plugin that was shown, and start it. Grants what is named, and nothing else.',
+      summary: 'Install the plugin of a preview, and start it. Grants only the named permissions.',
       description:
         'Where another one of its id came from another folder, "inherit" says whether it gets its permissions, settings and stored values; else it is refused (other_origin).',
       body: z.strictObject({
@@ -63,7 +63,7 @@ export function pluginRoutes(plugins: Plugins): HttpRoute[] {
         grants: z.record(text(64), Value).optional(),
         inherit: z.enum(['all', 'nothing']).optional(),
       }),
-      responses: { 201: { description: 'It is installed; its state says whether it runs.', schema: Info } },
+      responses: { 201: { description: 'The installed plugin. Its state says whether it runs.', schema: Info } },
       handler: async ({ body, principal, signal }) =>
         json(await plugins.install(body.path, body.digest, { by: principal.name, signal }, body.grants, body.inherit), {
           status: 201,
@@ -85,10 +85,10 @@ export function pluginRoutes(plugins: Plugins): HttpRoute[] {
       method: 'put',
       path: '/v1/plugins/:id/permissions/:permission',
       scope: 'admin',
-      summary: 'Grant a permission: writes its key of the config file, and takes effect at once.',
+      summary: 'Grant a permission. Writes its key of the config file, and takes effect at once.',
       params: Grant,
       body: z.strictObject({ value: Value }),
-      responses: infoAnswer('With the grant.'),
+      responses: infoAnswer('The plugin with the grant.'),
       handler: async ({ params, body, principal }) =>
         json(await plugins.grant(params.id, params.permission, body.value, principal.name)),
     }),
@@ -98,7 +98,7 @@ export function pluginRoutes(plugins: Plugins): HttpRoute[] {
       scope: 'admin',
       summary: 'Revoke a permission.',
       params: Grant,
-      responses: infoAnswer('Without the grant.'),
+      responses: infoAnswer('The plugin without the grant.'),
       handler: async ({ params, principal }) =>
         json(await plugins.grant(params.id, params.permission, false, principal.name)),
     }),
@@ -109,7 +109,7 @@ export function pluginRoutes(plugins: Plugins): HttpRoute[] {
       summary: 'Enable or disable a plugin.',
       params: Id,
       body: z.strictObject({ enabled: z.boolean() }),
-      responses: infoAnswer('As it is now.'),
+      responses: infoAnswer('The plugin after the change.'),
       handler: async ({ params, body, principal }) =>
         json(await plugins.setEnabled(params.id, body.enabled, principal.name)),
     }),
@@ -119,17 +119,17 @@ export function pluginRoutes(plugins: Plugins): HttpRoute[] {
       scope: 'admin',
       summary: 'Restart the process of a plugin, even if the plugin is disabled.',
       params: Id,
-      responses: infoAnswer('Once it is ready, or it is known why it is not.'),
+      responses: infoAnswer('The plugin, once it is ready or has failed to start.'),
       handler: async ({ params, principal }) => json(await plugins.restart(params.id, principal.name)),
     }),
     route({
       method: 'get',
       path: '/v1/plugins/:id/logs',
       scope: 'admin',
-      summary: 'List what a plugin printed, and what the gateway reports of it.',
+      summary: 'List the output of a plugin, and the gateway’s entries about it.',
       params: Id,
       query: z.strictObject({ after: numberIn(0, Number.MAX_SAFE_INTEGER).optional(), wait_ms: WaitMs.optional() }),
-      responses: { 200: { description: 'Oldest first. Read on with after=next.', schema: Log } },
+      responses: { 200: { description: 'Oldest first. Continue with after=next.', schema: Log } },
       handler: async ({ params, query, signal }) => {
         const log = plugins.logOf(params.id);
         const { after, wait_ms: waitMs = 0 } = query;
@@ -143,10 +143,10 @@ export function pluginRoutes(plugins: Plugins): HttpRoute[] {
       method: 'get',
       path: '/v1/plugins/:id/audit',
       scope: 'admin',
-      summary: 'List what a plugin was allowed and denied, and what people did with it.',
+      summary: 'List allowed and denied calls of a plugin, and changes that people made to it.',
       params: Id,
       query: z.strictObject({ limit: numberIn(1, MAX_AUDIT).default(100) }),
-      responses: { 200: { description: 'Newest first. Also of one that was removed.', schema: Audit } },
+      responses: { 200: { description: 'Newest first. Entries of removed plugins are included.', schema: Audit } },
       handler: ({ params, query }) => json({ entries: plugins.auditOf(params.id, query.limit) }),
     }),
   ];

@@ -40,9 +40,12 @@ export function pushRoutes({ notifications, mutes, wishes, access, conversations
       method: 'get',
       path: '/v1/push',
       scope: 'view',
-      summary: 'Return the public key that a browser needs for notifications. Null: the operator has turned off push.',
+      summary: 'Show the public key that a browser needs for notifications. Null if the operator has turned off push.',
       responses: {
-        200: { description: 'The key, how many browsers of the caller are notified, and of what.', schema: State },
+        200: {
+          description: 'The key, the number of the caller’s browsers with notifications, and the events.',
+          schema: State,
+        },
       },
       handler: ({ principal: { user } }) =>
         json({ publicKey: notifications.publicKey ?? null, browsers: notifications.count(user), ...wishes.of(user) }),
@@ -55,7 +58,7 @@ export function pushRoutes({ notifications, mutes, wishes, access, conversations
       body: z.strictObject({
         done: z.boolean().describe('Also when a turn of an agent has ended that the caller began, if it took long.'),
       }),
-      responses: { 204: { description: 'In force for all browsers of this user.' } },
+      responses: { 204: { description: 'The events, which apply to all browsers of this user.' } },
       handler: ({ principal, body }) => {
         wishes.set(principal.user, body);
         return noContent();
@@ -71,7 +74,7 @@ export function pushRoutes({ notifications, mutes, wishes, access, conversations
       description:
         'The body is what `PushSubscription.toJSON()` gives. A browser has one; the last one to say so has it.',
       body: Subscription,
-      responses: { 204: { description: 'It is notified.' } },
+      responses: { 204: { description: 'The browser is subscribed.' } },
       handler: async ({ principal, body: { endpoint, keys } }) => {
         await notifications.subscribe({ endpoint, ...keys }, { user: principal.user, issuer: issuerOf(principal) });
         return noContent();
@@ -83,7 +86,7 @@ export function pushRoutes({ notifications, mutes, wishes, access, conversations
       scope: 'view',
       summary: 'Stop notifying a browser. An unknown browser is not an error.',
       body: z.strictObject({ endpoint: Endpoint }),
-      responses: { 204: { description: 'It is not.' } },
+      responses: { 204: { description: 'The browser is not subscribed.' } },
       handler: ({ principal, body }) => {
         notifications.unsubscribe(body.endpoint, principal.user);
         return noContent();
@@ -95,7 +98,9 @@ export function pushRoutes({ notifications, mutes, wishes, access, conversations
       scope: 'view',
       summary: 'Send a test to the browsers of the caller, or to one of them.',
       body: z.strictObject({ endpoint: Endpoint.optional() }),
-      responses: { 200: { description: 'How many took it.', schema: z.object({ taken: z.number() }) } },
+      responses: {
+        200: { description: 'Number of browsers that accepted the test.', schema: z.object({ taken: z.number() }) },
+      },
       handler: async ({ principal, body }) => json({ taken: await notifications.test(principal.user, body.endpoint) }),
     }),
     route({
@@ -103,7 +108,7 @@ export function pushRoutes({ notifications, mutes, wishes, access, conversations
       path: '/v1/mutes',
       scope: 'view',
       summary: 'List what the caller has muted.',
-      responses: { 200: { description: 'Ids of sessions, keys of conversations.', schema: Muting } },
+      responses: { 200: { description: 'Ids of sessions and keys of conversations.', schema: Muting } },
       handler: ({ principal }) => {
         const list = mutes.list(principal.user);
         const sessions = list.filter(({ kind, target }) => kind === 'session' && access.seenBy(principal).has(target));

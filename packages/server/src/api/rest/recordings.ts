@@ -138,7 +138,7 @@ export function recordingRoutes(parts: RecordingParts): HttpRoute[] {
       method: 'get',
       path: '/v1/conversations/:key/export',
       scope: 'view',
-      summary: 'The whole conversation as a file: Markdown, or lines of JSON.',
+      summary: 'Export a conversation as Markdown or as lines of JSON.',
       params: OfConversation,
       query: z.strictObject({ format: z.enum(['markdown', 'jsonl']).optional() }),
       responses: { 200: { description: 'The file.', type: FORMS.markdown.type } },
@@ -174,9 +174,11 @@ export function recordingRoutes(parts: RecordingParts): HttpRoute[] {
       method: 'post',
       path: '/v1/recordings',
       scope: 'create',
-      summary: 'Make a session of a recording: the body is an asciicast file of version 1, 2 or 3.',
+      summary: 'Create a session from a recording. The body is an asciicast file of version 1, 2 or 3.',
       query: z.strictObject({ name: text(200).min(1).optional(), input: Flag.optional() }),
-      responses: { 201: { description: 'It can be watched and found like any other.', schema: ImportResult } },
+      responses: {
+        201: { description: 'The session. It can be watched and searched like any other.', schema: ImportResult },
+      },
       handler: async ({ query, principal, request }) => {
         const { maxBytes } = recordings;
         if (headerValues(request, 'content-encoding').some((encoding) => encoding.toLowerCase() !== 'identity')) {

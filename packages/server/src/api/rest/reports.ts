@@ -14,7 +14,7 @@ export function reportRoutes(reporters: SessionReporters, activities: SessionAct
       path: '/v1/sessions/:id/report',
       scope: 'public',
       summary: 'Report the state of a session from inside it, with the secret in its environment.',
-      description: 'For hooks of agents. A session that does not run is none.',
+      description: 'For hooks of agents. The session must run.',
       params: z.object({ id: z.string().max(100) }),
       headers: z.object({ 'binnacle-session-secret': z.string().max(200).optional() }),
       body: z.strictObject({
@@ -24,7 +24,7 @@ export function reportRoutes(reporters: SessionReporters, activities: SessionAct
         at: z.number().int().min(0).optional(),
       }),
       bodyLimit: MAX_BODY_BYTES,
-      responses: { 204: { description: 'It counts from now on, until the next one.' } },
+      responses: { 204: { description: 'The state applies until the next report.' } },
       handler: ({ params: { id }, headers, body }) => {
         const secret = headers['binnacle-session-secret'] ?? '';
         if (!reporters.isSecretOf(id, secret)) {

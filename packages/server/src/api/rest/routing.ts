@@ -78,7 +78,7 @@ export function routeRoutes(config: Pick<Config, 'path' | 'problems' | 'router'>
       summary: 'List the problems of the config file.',
       responses: {
         200: {
-          description: 'With lines; empty where nothing is.',
+          description: 'The problems with their lines. Empty if there are none.',
           schema: z.object({ path: z.string(), problems: z.array(Problem) }),
         },
       },

@@ -87,7 +87,7 @@ export function runRoutes(access: SessionAccess, liveness: Liveness): HttpRoute[
       headers: z.object({ ...LeaseHeader, accept: EventHeaders.accept }),
       body: NewRun,
       events: RUN_EVENTS,
-      responses: { 201: { description: 'It runs, waits for its turn, or has ended within ?wait=.', schema: Info } },
+      responses: { 201: { description: 'The run. With ?wait=, its end if it ends in that time.', schema: Info } },
       handler: async ({ params, query, headers, body, principal, signal, takeOver }) => {
         const seen = access.seenBy(principal);
         const session = seen.get(params.id);
@@ -123,7 +123,7 @@ export function runRoutes(access: SessionAccess, liveness: Liveness): HttpRoute[
       scope: 'view',
       summary: 'List the runs of a session, oldest first.',
       params: InSession,
-      responses: { 200: { description: 'The newest 1000.', schema: z.object({ runs: z.array(Info) }) } },
+      responses: { 200: { description: 'The newest 1000 runs.', schema: z.object({ runs: z.array(Info) }) } },
       handler: ({ params, principal }) =>
         json({ runs: access.seenBy(principal).get(params.id).runs.list().map(describe) }),
     }),
@@ -131,7 +131,7 @@ export function runRoutes(access: SessionAccess, liveness: Liveness): HttpRoute[
       method: 'get',
       path: '/v1/sessions/:id/runs/:run',
       scope: 'view',
-      summary: 'One run, as it is now, or when it has ended (?wait=).',
+      summary: 'Show one run, with ?wait= once it has ended.',
       params: OfRun,
       query: z.strictObject({ wait: WaitMs.optional() }),
       responses: { 200: { description: 'The run.', schema: Info } },
@@ -146,12 +146,12 @@ export function runRoutes(access: SessionAccess, liveness: Liveness): HttpRoute[
       method: 'get',
       path: '/v1/sessions/:id/runs/:run/output',
       scope: 'view',
-      summary: 'Output of one run from a position on: raw bytes, or server-sent events (Accept: text/event-stream).',
+      summary: 'Read output of one run from a position: raw bytes, or server-sent events (Accept: text/event-stream).',
       params: OfRun,
       query: OutputQuery,
       headers: z.object(EventHeaders),
       events: RUN_EVENTS,
-      responses: { 200: { description: 'The bytes.', type: 'application/octet-stream' } },
+      responses: { 200: { description: 'Raw bytes.', type: 'application/octet-stream' } },
       handler: async ({ params, query, headers, principal, signal, takeOver }) => {
         const seen = access.seenBy(principal);
         const session = seen.get(params.id);
@@ -181,7 +181,7 @@ export function runRoutes(access: SessionAccess, liveness: Liveness): HttpRoute[
       summary: 'End a run: SIGINT, then SIGTERM, then SIGKILL. Answers when it has ended.',
       params: OfRun,
       headers: z.object(LeaseHeader),
-      responses: { 200: { description: 'How it ended.', schema: Info } },
+      responses: { 200: { description: 'The run with its end.', schema: Info } },
       handler: async ({ params, headers, principal }) => {
         const steering = by(principal, headers['binnacle-lease']);
         return json(describe(await access.seenBy(principal).get(params.id).runs.cancel(params.run, steering)));
@@ -193,7 +193,7 @@ export function runRoutes(access: SessionAccess, liveness: Liveness): HttpRoute[
       scope: 'view',
       summary: 'List the processes of a session.',
       params: InSession,
-      responses: { 200: { description: 'As they are now.', schema: z.object({ processes: z.array(Process) }) } },
+      responses: { 200: { description: 'The processes.', schema: z.object({ processes: z.array(Process) }) } },
       handler: async ({ params, principal }) =>
         json({ processes: (await access.seenBy(principal).get(params.id).runs.listProcesses()).map(describeProcess) }),
     }),

@@ -45,11 +45,11 @@ export function searchRoutes(access: SessionAccess, search: Search): HttpRoute[]
       method: 'get',
       path: '/v1/search',
       scope: 'view',
-      summary: 'Find words in the output of all sessions that you may see, newest first.',
+      summary: 'Search the output of all sessions that the caller may see, newest first.',
       description:
         'Use words, "phrases in quotes", word* for the beginning of a word, -word for a word that must not occur.',
       query: Query,
-      responses: { 200: { description: 'One page.', schema: Result } },
+      responses: { 200: { description: 'One page of hits.', schema: Result } },
       handler: async ({ query: { q, session_id, source, after, limit }, principal }) => {
         const found: SearchResult = await search.search(
           {
@@ -69,7 +69,7 @@ export function searchRoutes(access: SessionAccess, search: Search): HttpRoute[]
       path: '/v1/search/rebuild',
       scope: 'admin',
       summary: 'Rebuild the index from the logs.',
-      responses: { 202: { description: 'The rebuild has started: behindBytes of a search shows its progress.' } },
+      responses: { 202: { description: 'The rebuild has started. behindBytes of a search shows its progress.' } },
       handler: () => {
         search.rebuild();
         return new Response(null, { status: 202 });

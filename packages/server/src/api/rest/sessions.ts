@@ -92,7 +92,7 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): HttpRo
       scope: 'create',
       summary: 'Start a program.',
       body: NewSession,
-      responses: { 201: { description: 'It runs.', schema: SessionShape } },
+      responses: { 201: { description: 'The session. Its program runs.', schema: SessionShape } },
       handler: async ({ body, principal }) => {
         const session = await access.seenBy(principal).create(body as CreateSession);
         return json(describe(session.info), { status: 201, headers: { Location: `/v1/sessions/${session.id}` } });
@@ -106,7 +106,7 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): HttpRo
       query: ListQuery,
       responses: {
         200: {
-          description: 'One page.',
+          description: 'One page of sessions.',
           schema: z.object({ sessions: z.array(SessionShape), next: z.string().nullable() }),
         },
       },
@@ -119,7 +119,7 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): HttpRo
       method: 'get',
       path: '/v1/sessions/:id',
       scope: 'view',
-      summary: 'One session, as it is now.',
+      summary: 'Show one session.',
       params: Id,
       responses: { 200: { description: 'The session.', schema: SessionShape } },
       handler: async ({ params, principal }) => json(await access.seenBy(principal).info(params.id)),
@@ -128,9 +128,9 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): HttpRo
       method: 'delete',
       path: '/v1/sessions/:id',
       scope: 'create',
-      summary: 'End a program and everything that it started, and remove its log.',
+      summary: 'End a program and all its processes, and remove its log.',
       params: Id,
-      responses: { 204: { description: 'Gone.' } },
+      responses: { 204: { description: 'The session is deleted.' } },
       handler: async ({ params, principal }) => {
         await access.seenBy(principal).delete(params.id);
         return noContent();
@@ -140,12 +140,12 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): HttpRo
       method: 'get',
       path: '/v1/sessions/:id/output',
       scope: 'view',
-      summary: 'Output from a position on: raw bytes, or server-sent events (Accept: text/event-stream).',
+      summary: 'Read output from a position: raw bytes, or server-sent events (Accept: text/event-stream).',
       params: Id,
       query: OutputQuery,
       headers: z.object(EventHeaders),
       events: OUTPUT_EVENTS,
-      responses: { 200: { description: 'The bytes.', type: 'application/octet-stream' } },
+      responses: { 200: { description: 'Raw bytes.', type: 'application/octet-stream' } },
       handler: async ({ params, query, headers, principal, takeOver }) => {
         const seen = access.seenBy(principal);
         const session = seen.get(params.id);
@@ -190,7 +190,7 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): HttpRo
         'binnacle-message': MessageNumber.optional(),
       }),
       body: 'bytes',
-      responses: { 200: { description: 'How much was taken.', schema: Receipt } },
+      responses: { 200: { description: 'Number of bytes that the gateway accepted.', schema: Receipt } },
       handler: async ({ params, headers, body, principal }) => {
         const client = headers['binnacle-client'];
         const n = headers['binnacle-message'];
@@ -211,7 +211,7 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): HttpRo
       summary: 'End the input of the program.',
       params: Id,
       headers: z.object(LeaseHeader),
-      responses: { 204: { description: 'Ended, behind all that was written.' } },
+      responses: { 204: { description: 'The input has ended, after all bytes that were written before.' } },
       handler: async ({ params, headers, principal }) => {
         await access.seenBy(principal).get(params.id).closeInput(by(principal, headers['binnacle-lease']));
         return noContent();
@@ -225,7 +225,7 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): HttpRo
       params: Id,
       headers: z.object(LeaseHeader),
       body: z.strictObject({ signal: z.string() }),
-      responses: { 204: { description: 'Sent.' } },
+      responses: { 204: { description: 'The signal is sent.' } },
       handler: async ({ params, headers, body, principal }) => {
         const signal = parseSignal(body.signal);
         if (signal === undefined) {
@@ -246,7 +246,7 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): HttpRo
       params: Id,
       headers: z.object(LeaseHeader),
       body: z.strictObject({ cols: CellCount, rows: CellCount }),
-      responses: { 204: { description: 'Done.' } },
+      responses: { 204: { description: 'The terminal has the new size.' } },
       handler: async ({ params, headers, body, principal }) => {
         await access
           .seenBy(principal)
@@ -261,7 +261,12 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): HttpRo
       scope: 'view',
       summary: 'Show who is in control.',
       params: Id,
-      responses: { 200: { description: 'The holder, or null.', schema: z.object({ lease: LeaseShape.nullable() }) } },
+      responses: {
+        200: {
+          description: 'The lease, or null if no one is in control.',
+          schema: z.object({ lease: LeaseShape.nullable() }),
+        },
+      },
       handler: ({ params, principal }) => json({ lease: access.seenBy(principal).get(params.id).lease.info }),
     }),
     route({
@@ -278,7 +283,7 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): HttpRo
       }),
       responses: {
         200: {
-          description: 'The lease; its secret is for the holder alone.',
+          description: 'The lease. Only the holder gets its secret.',
           schema: LeaseShape.extend({ lease: z.string() }),
         },
       },

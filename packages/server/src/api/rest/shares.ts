@@ -108,7 +108,7 @@ export function shareRoutes(parts: ShareParts): HttpRoute[] {
       description: '`type` takes a token that may give input. The link ends with the token or login that made it.',
       body: NewShare,
       responses: {
-        201: { description: 'The link.', schema: ShareInfo.extend({ secret: z.string(), url: z.string() }) },
+        201: { description: 'The share link.', schema: ShareInfo.extend({ secret: z.string(), url: z.string() }) },
       },
       handler: async (context) => {
         const { body, principal, request } = context;
@@ -139,11 +139,11 @@ export function shareRoutes(parts: ShareParts): HttpRoute[] {
       method: 'get',
       path: '/v1/shares/:id',
       scope: 'view',
-      summary: 'One share link: who redeemed it, and what was done with it.',
+      summary: 'Show one share link with its guests and its audit.',
       params: OfShare,
       responses: {
         200: {
-          description: 'With its guests and its audit.',
+          description: 'The share link.',
           schema: ShareInfo.extend({ guests: z.array(Guest), audit: z.array(Deed) }),
         },
       },
@@ -159,7 +159,7 @@ export function shareRoutes(parts: ShareParts): HttpRoute[] {
       scope: 'view',
       summary: 'Revoke a share link, and close what its guests have open.',
       params: OfShare,
-      responses: { 204: { description: 'Revoked.' } },
+      responses: { 204: { description: 'The share link is revoked.' } },
       handler: ({ params, principal, request }) => {
         shares.revoke(request, own(params.id, principal), principal);
         return noContent();
@@ -199,11 +199,11 @@ export function shareRoutes(parts: ShareParts): HttpRoute[] {
       path: '/v1/shares/look',
       scope: 'public',
       summary: 'Show what the secret of a share link gives access to. This does not count as a use.',
-      description: 'For who has to decide whether to come in: a page says what it is before it redeems.',
+      description: 'A page shows this before it redeems the link.',
       body: z.strictObject({ secret: z.string().max(200) }),
       responses: {
         200: {
-          description: 'Without names: those are for guests.',
+          description: 'The kind of the target, without names.',
           schema: z.object({
             kind: z.enum(['session', 'conversation']),
             mode: Mode,

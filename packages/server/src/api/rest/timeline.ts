@@ -45,10 +45,10 @@ export function timelineRoutes(access: SessionAccess, waits: WaitStore): HttpRou
       method: 'get',
       path: '/v1/sessions/:id/timeline',
       scope: 'view',
-      summary: 'How much a session wrote when, and what stands out: runs, waits, sizes, signals, gaps, its exit.',
+      summary: 'Show when a session wrote how much, and its events: runs, waits, sizes, signals, gaps, exit.',
       params: z.object({ id: z.string() }),
       query: z.strictObject({ points: numberIn(1, MAX_POINTS).optional() }),
-      responses: { 200: { description: 'Its timeline.', schema: TimelineShape } },
+      responses: { 200: { description: 'The timeline.', schema: TimelineShape } },
       handler: async ({ params, query, principal }) => {
         const seen = access.seenBy(principal);
         const session = seen.get(params.id);

@@ -81,7 +81,9 @@ export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): HttpRoute[]
       path: '/v1/tokens',
       scope: 'admin',
       summary: 'List tokens and browser logins.',
-      responses: { 200: { description: 'Those that are valid.', schema: z.object({ tokens: z.array(TokenInfo) }) } },
+      responses: {
+        200: { description: 'The valid tokens and logins.', schema: z.object({ tokens: z.array(TokenInfo) }) },
+      },
       handler: () => json({ tokens: auth.list() }),
     }),
     route({
@@ -94,7 +96,7 @@ export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): HttpRoute[]
         'made; while there are such, leaving it out is 409 `token_has_issued`.',
       params: OfToken,
       query: z.strictObject({ issued: z.enum(['revoke', 'keep']).optional() }),
-      responses: { 204: { description: 'Revoked.' } },
+      responses: { 204: { description: 'The token is revoked.' } },
       handler: ({ params, query }) => {
         const issued = auth.issuedBy(params.id);
         if (query.issued === undefined && issued !== undefined && issued.tokens.length > 0) {
@@ -111,7 +113,7 @@ export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): HttpRoute[]
       method: 'get',
       path: '/v1/tokens/:id/issued',
       scope: 'admin',
-      summary: 'List what a token or a browser login created and is still valid.',
+      summary: 'List valid credentials that a token or a browser login created.',
       params: OfToken,
       responses: { 200: { description: 'Tokens, logins, share links, login links.', schema: IssuedShape } },
       handler: ({ params }) => {
@@ -154,7 +156,9 @@ export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): HttpRoute[]
       description:
         'A login has two halves: the cookie that is set, and the key that is answered. The page keeps the key (in localStorage) and sends it as the header Binnacle-Key, or with a WebSocket as the second of the subprotocols binnacle, binnacle.key.KEY.',
       body: z.strictObject({ ticket: z.string().max(200) }),
-      responses: { 200: { description: 'Logged in; see Set-Cookie.', schema: z.object({ key: z.string() }) } },
+      responses: {
+        200: { description: 'The browser is logged in: see Set-Cookie.', schema: z.object({ key: z.string() }) },
+      },
       handler: ({ request, body }) => {
         const { setCookie, key } = auth.login(request, body.ticket);
         return json({ key }, { headers: { 'Set-Cookie': setCookie } });
@@ -181,7 +185,7 @@ export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): HttpRoute[]
       path: '/v1/logout',
       scope: 'view',
       summary: 'End this browser login.',
-      responses: { 204: { description: 'Logged out.' } },
+      responses: { 204: { description: 'The browser is logged out.' } },
       handler: ({ request, principal }) => noContent({ 'Set-Cookie': auth.logout(request, principal) }),
     }),
     route({

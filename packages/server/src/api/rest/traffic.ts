@@ -80,10 +80,13 @@ export function trafficRoutes(access: SessionAccess, search: Search): HttpRoute[
       method: 'get',
       path: '/v1/pty-traffic',
       scope: 'view',
-      summary: 'Events that emitters sent, newest first, without their output.',
+      summary: 'List events of emitters, newest first, without their output.',
       query: filters(EventFilters),
       responses: {
-        200: { description: 'One page.', schema: z.object({ events: z.array(Event), next: z.string().nullable() }) },
+        200: {
+          description: 'One page of events.',
+          schema: z.object({ events: z.array(Event), next: z.string().nullable() }),
+        },
       },
       handler: async ({ query, principal }) =>
         json(await search.events(withoutUndefined(query), access.seenBy(principal).isSeen)),
@@ -92,7 +95,7 @@ export function trafficRoutes(access: SessionAccess, search: Search): HttpRoute[
       method: 'get',
       path: '/v1/pty-traffic/stats',
       scope: 'view',
-      summary: 'Events, bytes and failures by hour and source.',
+      summary: 'Count events, bytes and failures by hour and source.',
       query: filters(StatsFilters),
       responses: { 200: { description: 'Oldest hour first.', schema: z.object({ hours: z.array(Hour) }) } },
       handler: async ({ query, principal }) =>

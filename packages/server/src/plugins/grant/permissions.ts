@@ -120,22 +120,22 @@ export const OWN_DRIVERS = ['echo', 'command', 'claude-code', 'codex', 'acp', 'o
 export const PERMISSIONS = {
   runCommandWithTimeout: {
     sentence: 'run programs on this machine, as the user that Binnacle runs as',
-    lets: 'Starts a program by its argv, without a shell and with the environment that programs get here; it is ended at its deadline, with what it has started. A list says which programs, not what they do: many start others when their arguments or the files around them say so.',
+    lets: 'Starts a program by its argv, without a shell, and with the environment of other programs here. At the deadline, the program and its processes are ended. A list names programs, not what they do: many programs start others because of their arguments or of files.',
     narrowing: narrowing('commands', 'names of programs, or absolute paths', 'git', readProgramItem),
   },
   writeConfigFile: {
     sentence: 'change settings in the config file',
-    lets: 'Sets one key. `true` opens models and time limits; instructions, routing and bindings only where their keys are spelled out; programs, their environment, permissions and plugins never.',
+    lets: 'Sets one key. `true` allows models and time limits. Instructions, routing and bindings need their keys in a list. Programs, their environment, permissions and plugins are never allowed.',
     narrowing: keys('write', 'agents.entries.*.model'),
   },
   readConfigFile: {
     sentence: 'read settings from the config file',
-    lets: 'Reads keys. Commands and addresses of agents only where their keys are spelled out; environments and the settings of plugins never.',
+    lets: 'Reads keys. Commands and addresses of agents need their keys in a list. Environments and settings of plugins are never readable.',
     narrowing: keys('read', 'agents.entries'),
   },
   net: {
     sentence: 'send requests to the internet',
-    lets: 'The gateway fetches http and https for the plugin, which has no network of its own. Without a port an item means that of the scheme. Private addresses and those of this machine only where a list names address and port; metadata services, link-local and reserved addresses never.',
+    lets: 'The gateway fetches http and https for the plugin, which has no network of its own. An item without a port means the port of the scheme. Private addresses and addresses of this machine need an item with address and port. Metadata services, link-local and reserved addresses are never allowed.',
     narrowing: narrowing(
       'hosts',
       '`NAME`, `NAME:PORT`, `*.NAME` (below it, not itself), addresses (`[…]` for IPv6), `*` for any public host',
@@ -153,8 +153,8 @@ export const PERMISSIONS = {
     narrowing: named('names of tools', 'lookup', TOOL_NAME),
   },
   hooks: {
-    sentence: 'see what happens in runs and sessions, and stop it',
-    lets: 'Is called before and after things happen, with what is said and done; one that is called before may veto with a reason.',
+    sentence: 'see events of runs and sessions, and veto them',
+    lets: 'Is called before and after events, with their content. A handler that is called before an event may veto it with a reason.',
     narrowing: narrowing('on', `\`${HOOKS.join('`, `')}\``, 'afterRun', (text) =>
       (HOOKS as readonly string[]).includes(text)
         ? { item: text }
@@ -173,12 +173,12 @@ export const PERMISSIONS = {
   },
   channels: {
     sentence: 'bring messages from elsewhere to agents, and carry the answers back',
-    lets: 'Sends inbound messages of its channels, which the bindings route, and gets what is replied to them.',
+    lets: 'Sends inbound messages of its channels, which the bindings route, and receives the replies.',
     narrowing: named('names of channels', 'webhook', CHANNEL_NAME, NO_CHANNELS),
   },
   agentDrivers: {
     sentence: 'be the connection to agents',
-    lets: 'Its drivers can be named by agents in the config file; they see all that is said to those, and answer for them.',
+    lets: 'Agents in the config file can name its drivers. A driver sees all messages to such an agent, and answers for it.',
     narrowing: named('names of drivers', 'my-agent', DRIVER_NAME, OWN_DRIVERS),
   },
   schedule: {
@@ -193,12 +193,12 @@ export const PERMISSIONS = {
   },
   readSessions: {
     sentence: 'see the sessions and what their programs print',
-    lets: 'Lists sessions and reads their output: all that people see here, whoever started them; those of conversations only with readConversations as well. Cannot type.',
+    lets: 'Lists sessions and reads their output: all that people see here, whoever started them. Sessions of conversations need readConversations, too. Cannot type.',
     narrowing: null,
   },
   readConversations: {
     sentence: 'read the conversations with agents',
-    lets: 'Lists conversations and reads their messages: all of them, also those that only their owner sees. Cannot send any.',
+    lets: 'Lists conversations and reads their messages, including those that only their owner sees. Cannot send messages.',
     narrowing: null,
   },
   storage: {

@@ -2,6 +2,7 @@
 
 import { fileURLToPath } from 'node:url';
 import { configDefaults, defineConfig } from 'vitest/config';
+import { MixedSequencer } from './test/support/order.ts';
 
 const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const source = (name: string): string => file(`packages/${name}/src/index.ts`);
@@ -22,12 +23,19 @@ const ISOLATED = [
   'test/conversations/holes.test.ts',
 ];
 const LIVE = ['test/live/**/*.test.ts'];
+/** Tests that measure how long a page takes: one at a time, behind all others. */
+const MEASURED = ['test/live/storms.test.ts'];
 const SOAK = ['test/soak/**/*.test.ts'];
 /** Tests that cannot be made small: for `npm run test:all` alone. */
 const LARGE = ['**/*.all.test.ts'];
-const EXCLUDED = [...configDefaults.exclude, ...(live || soak ? [] : LARGE), ...LIVE, ...(soak ? [] : SOAK)];
-/** Most tests wait for processes of their own more than they work: three at a time fill the two cores of a small machine. */
-const MAX_WORKERS = 3;
+const EXCLUDED = [
+  ...configDefaults.exclude,
+  ...(live || soak ? [] : LARGE),
+  ...(live ? MEASURED : LIVE),
+  ...(soak ? [] : SOAK),
+];
+/** Most tests wait for processes of their own more than they work: four at a time fill the two cores of a small machine. */
+const MAX_WORKERS = 4;
 
 export default defineConfig({
   resolve: {
@@ -50,9 +58,11 @@ export default defineConfig({
     projects: [
       project('isolated', { include: ISOLATED, exclude: EXCLUDED, isolate: true }),
       project('tests', { include: ALL, exclude: [...EXCLUDED, ...ISOLATED], isolate: false }),
-      // Each of them needs the machine: one at a time, behind all others.
-      ...(live ? [project('live', { include: LIVE, exclude: configDefaults.exclude, isolate: true }, 1, 1)] : []),
+      ...(live
+        ? [project('measured', { include: MEASURED, exclude: configDefaults.exclude, isolate: true }, 1, 1)]
+        : []),
     ],
+    sequence: { sequencer: MixedSequencer },
     testTimeout: soak ? 3_600_000 : 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 10_000,

@@ -7,9 +7,6 @@ import { install } from './install.mjs';
 import { bin, main, root, run } from './run.mjs';
 import { findChromium, findPromtool, findShell, installTools } from './system-tools.mjs';
 
-/** Where more files than this have failed, it was not chance (docs/decisions/018). */
-const MOST_TRIED_AGAIN = 3;
-
 /** A test takes at most so long in `npm test`; its long version is for `npm run test:all` (test/support/count.ts). */
 const LONG_MS = 2000;
 const MOST_LONG_SHOWN = 40;
@@ -19,21 +16,8 @@ export async function test(args, env = {}) {
   await install();
   await installTools();
   await buildIfNeeded();
-  let { code, passed, failed, files } = await vitest(args, env);
+  const { code, passed, failed } = await vitest(args, env);
   if (passed + failed === 0) console.log('No test was run.');
-  if (process.env.CI === 'true' && files.length > 0 && files.length <= MOST_TRIED_AGAIN) {
-    console.log(`Once more, each alone: ${files.join(' ')}`);
-    const again = await vitest(['--no-file-parallelism', ...files], env);
-    if (again.code === 0) {
-      console.log(
-        `UNSTEADY: ${failed} failed beside the other tests and passed alone. There is a race in ${files.join(' ')}`,
-      );
-      console.log('or in what that tests; the failure is shown above. Mend it.');
-      ({ code } = again);
-      passed += failed;
-      failed = 0;
-    }
-  }
   // Vitest also fails for what happens outside of any test, e.g. a rejection that nobody handles.
   const outside = code !== 0 && failed === 0 && passed > 0 ? 1 : 0;
   if (outside > 0) console.log('An error outside of the tests counts as one failure; it is shown above.');
@@ -94,17 +78,15 @@ function count(path) {
   try {
     report = JSON.parse(readFileSync(path, 'utf8'));
   } catch {
-    return { passed: 0, failed: 0, files: [], tests: [] }; // vitest ended before it could write one; its exit code says why
+    return { passed: 0, failed: 0, tests: [] }; // vitest ended before it could write one; its exit code says why
   }
   // A file that could not be loaded has no failed test, but is a failure.
   const unloaded = report.testResults.filter(
     (file) => file.status === 'failed' && !file.assertionResults.some((result) => result.status === 'failed'),
   );
-  const failed = report.testResults.filter(({ status }) => status === 'failed');
   return {
     passed: report.numPassedTests,
     failed: report.numFailedTests + unloaded.length,
-    files: failed.map(({ name }) => relative(root, name)),
     tests: report.testResults.flatMap((file) =>
       file.assertionResults.map(({ duration, fullName }) => ({
         ms: duration ?? 0,

@@ -15,7 +15,7 @@ import {
   withJson,
   writeConfig,
 } from '../conversations/conversation.fixture.ts';
-import { count } from '../support/count.ts';
+import { count, inAll } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
@@ -140,7 +140,7 @@ test('a command in a terminal goes on over a kill of the gateway, and its agent 
   expect(sessions.filter(({ name }) => name.startsWith('echo begun'))).toHaveLength(1);
 });
 
-test('a turn goes on over kills of the gateway in the middle of its words', async () => {
+inAll('a turn goes on over kills of the gateway in the middle of its words', async () => {
   const key = await begin();
   const words = count({ quick: 200, all: 400 });
   await sendTo(gateway, key, { id: 'm1', text: `slow ${words}` });

@@ -16,7 +16,6 @@ beforeAll(async () => {
 afterEach((test) => closePages(browser, test));
 afterAll(async () => {
   await agent?.close();
-  await browser?.close();
   await gateway?.close();
 });
 

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Page } from 'playwright-core';
 import { beforeAll, expect, it } from 'vitest';
+import { inAll } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { answer, answers, answerText, caughtUp, composer, ended, waiting, write } from './conversations.fixture.ts';
@@ -208,22 +209,25 @@ it('what is longer than its box is allowed only after its end was seen; it can b
   expect(await answerText(page)).toBe('{"outcome":"selected","optionId":"a"}');
 });
 
-it('a run of an agent that is a program goes on through a kill -9 of the gateway, and the page shows all of it once', async () => {
-  const { page } = await sharePage(gateway);
-  await withHelper(page);
-  await write(page, 'slow 250');
-  await answer(page).getByText('1 2 3 4 5 6').waitFor();
-  await gateway.kill();
-  await page.locator('[data-about="reconnecting"]').waitFor();
-  await gateway.restart();
-  await page.locator('[data-about="reconnecting"]').waitFor({ state: 'detached', timeout: 15_000 });
-  await ended(page, 'final');
-  const numbers = Array.from({ length: 250 }, (_, at) => at + 1).join(' ');
-  expect(await answerText(page)).toBe(numbers);
-  await page.reload();
-  await caughtUp(page);
-  expect(await answerText(page)).toBe(numbers);
-});
+inAll(
+  'a run of an agent that is a program goes on through a kill -9 of the gateway, and the page shows all of it once',
+  async () => {
+    const { page } = await sharePage(gateway);
+    await withHelper(page);
+    await write(page, 'slow 250');
+    await answer(page).getByText('1 2 3 4 5 6').waitFor();
+    await gateway.kill();
+    await page.locator('[data-about="reconnecting"]').waitFor();
+    await gateway.restart();
+    await page.locator('[data-about="reconnecting"]').waitFor({ state: 'detached', timeout: 15_000 });
+    await ended(page, 'final');
+    const numbers = Array.from({ length: 250 }, (_, at) => at + 1).join(' ');
+    expect(await answerText(page)).toBe(numbers);
+    await page.reload();
+    await caughtUp(page);
+    expect(await answerText(page)).toBe(numbers);
+  },
+);
 
 it('an agent that dies says so with its last words, and is there again for the next message', async () => {
   const { page } = await sharePage(gateway);

@@ -1,7 +1,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { endOf, sendTo } from '../conversations/conversation.fixture.ts';
-import { count, isAll } from '../support/count.ts';
+import { count, inAll, isAll } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import {
@@ -292,31 +292,34 @@ describe('through trouble', () => {
     expect(await answerText(page)).toBe(text);
   });
 
-  it('a kill -9 of the gateway is said, the page comes back by itself, and the next message is answered', async () => {
-    const { page } = await sharePage(gateway);
-    await startConversation(page);
-    await write(page, 'before');
-    await ended(page, 'final');
-    await write(page, `/slow ${numbered(400)}`);
-    await answer(page).getByText('w3 ').waitFor();
-    await gateway.kill();
-    await page.locator('[data-about="reconnecting"]').waitFor();
-    // A message written meanwhile is not lost: it is sent after the reconnect.
-    await composer(page).fill('after');
-    await composer(page).press('Enter');
-    await gateway.restart();
-    await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor({ timeout: 15_000 });
-    await page.locator('[data-about="reconnecting"]').waitFor({ state: 'detached' });
-    // The echo agent lives in the gateway: its run cannot go on, and says so.
-    await page.locator('[data-testid="end"][data-state="error"]').waitFor({ timeout: 15_000 });
-    await until('the message that waited was answered', async () => (await answerText(page)) === 'after', 15_000);
-    expect(await answers(page).count()).toBe(3);
-    expect(await page.getByTestId('message').locator('p').allInnerTexts()).toEqual([
-      'before',
-      `/slow ${numbered(400)}`,
-      'after',
-    ]);
-  });
+  inAll(
+    'a kill -9 of the gateway is said, the page comes back by itself, and the next message is answered',
+    async () => {
+      const { page } = await sharePage(gateway);
+      await startConversation(page);
+      await write(page, 'before');
+      await ended(page, 'final');
+      await write(page, `/slow ${numbered(400)}`);
+      await answer(page).getByText('w3 ').waitFor();
+      await gateway.kill();
+      await page.locator('[data-about="reconnecting"]').waitFor();
+      // A message written meanwhile is not lost: it is sent after the reconnect.
+      await composer(page).fill('after');
+      await composer(page).press('Enter');
+      await gateway.restart();
+      await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor({ timeout: 15_000 });
+      await page.locator('[data-about="reconnecting"]').waitFor({ state: 'detached' });
+      // The echo agent lives in the gateway: its run cannot go on, and says so.
+      await page.locator('[data-testid="end"][data-state="error"]').waitFor({ timeout: 15_000 });
+      await until('the message that waited was answered', async () => (await answerText(page)) === 'after', 15_000);
+      expect(await answers(page).count()).toBe(3);
+      expect(await page.getByTestId('message').locator('p').allInnerTexts()).toEqual([
+        'before',
+        `/slow ${numbered(400)}`,
+        'after',
+      ]);
+    },
+  );
 
   it('a message that the gateway refuses stays where it was written, with the reason', async () => {
     const { page } = await sharePage(gateway);

@@ -8,6 +8,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeConfig } from '../conversations/conversation.fixture.ts';
 import { installPlugin } from '../plugins/installed.fixture.ts';
+import { inAll } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { atEnd, forFile } from '../support/teardown.ts';
 import { until } from '../support/until.ts';
@@ -179,41 +180,44 @@ describe('S18: escape sequences in output', () => {
     await calm(opened);
   });
 
-  it('in floods leave the page its turn: sizes that change all the time, titles by the thousand, strings without an end', async () => {
-    const opened = await enterAgain();
-    const { page } = opened;
-    const emitter = new Emitter(gateway, 'storm');
-    const id = await emitter.emit({ cols: 80, rows: 24, response: 'begin\r\n' });
-    await choose(page, id);
-    await seeLine(page, 'begin');
-    const titles = Array.from({ length: 5000 }, (_, at) => `\x1b]0;${TRACE} ${at} \u202e\x07`).join('');
-    await emitter.emit({ response: titles });
-    await emitter.emit({ response: `\x1b]0;${'\u202eA'.repeat(100_000)}\x07` });
-    await emitter.emit(
-      ...Array.from({ length: 300 }, (_, at) => ({ cols: 20 + (at % 200), rows: 5 + (at % 90), response: 'x' })),
-    );
-    await emitter.emit(
-      { response: `\x1b]52;c;${'QUFB'.repeat(100_000)}` },
-      { response: `\x1bP$q${'"'.repeat(200_000)}` },
-    );
-    await emitter.emit(
-      { response: `\x18\x1b_G${'A'.repeat(200_000)}` },
-      { response: `\x18\x1b[${'1;'.repeat(50_000)}m` },
-    );
-    await emitter.emit({ response: '\x18\x1b]0;\u202eone\u061c\u200b\u2066 two\u2028\ufeff three\x07' });
-    await page.getByTestId('session-view').locator('header').getByText('three').waitFor();
-    expect(await page.getByTestId('session-view').locator('header').innerText()).not.toMatch(HIDING);
-    await emitter.emit({ cols: 64, rows: 11, response: '\x18\x1b[m\x1bc\r\nbehind all of it\r\n' });
-    await seeLine(page, 'behind all of it');
-    await until('it has the last size', async () => (await lines(page)).length === 11);
-    const header = await page.getByTestId('session-view').locator('header').innerText();
-    expect(header).toContain('64×11');
-    expect(header.length).toBeLessThan(600);
-    // The page still responds.
-    await page.getByTestId('theme').click();
-    await page.getByTestId('theme').click();
-    await calm(opened);
-  });
+  inAll(
+    'in floods leave the page its turn: sizes that change all the time, titles by the thousand, strings without an end',
+    async () => {
+      const opened = await enterAgain();
+      const { page } = opened;
+      const emitter = new Emitter(gateway, 'storm');
+      const id = await emitter.emit({ cols: 80, rows: 24, response: 'begin\r\n' });
+      await choose(page, id);
+      await seeLine(page, 'begin');
+      const titles = Array.from({ length: 5000 }, (_, at) => `\x1b]0;${TRACE} ${at} \u202e\x07`).join('');
+      await emitter.emit({ response: titles });
+      await emitter.emit({ response: `\x1b]0;${'\u202eA'.repeat(100_000)}\x07` });
+      await emitter.emit(
+        ...Array.from({ length: 300 }, (_, at) => ({ cols: 20 + (at % 200), rows: 5 + (at % 90), response: 'x' })),
+      );
+      await emitter.emit(
+        { response: `\x1b]52;c;${'QUFB'.repeat(100_000)}` },
+        { response: `\x1bP$q${'"'.repeat(200_000)}` },
+      );
+      await emitter.emit(
+        { response: `\x18\x1b_G${'A'.repeat(200_000)}` },
+        { response: `\x18\x1b[${'1;'.repeat(50_000)}m` },
+      );
+      await emitter.emit({ response: '\x18\x1b]0;\u202eone\u061c\u200b\u2066 two\u2028\ufeff three\x07' });
+      await page.getByTestId('session-view').locator('header').getByText('three').waitFor();
+      expect(await page.getByTestId('session-view').locator('header').innerText()).not.toMatch(HIDING);
+      await emitter.emit({ cols: 64, rows: 11, response: '\x18\x1b[m\x1bc\r\nbehind all of it\r\n' });
+      await seeLine(page, 'behind all of it');
+      await until('it has the last size', async () => (await lines(page)).length === 11);
+      const header = await page.getByTestId('session-view').locator('header').innerText();
+      expect(header).toContain('64×11');
+      expect(header.length).toBeLessThan(600);
+      // The page still responds.
+      await page.getByTestId('theme').click();
+      await page.getByTestId('theme').click();
+      await calm(opened);
+    },
+  );
 });
 
 describe('what an agent tells', () => {

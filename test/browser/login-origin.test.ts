@@ -47,7 +47,6 @@ afterEach(async (test) => {
   await closePages(browser, test);
 });
 afterAll(async () => {
-  await browser?.close();
   await gateway?.close();
   other?.close();
 });

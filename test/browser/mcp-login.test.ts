@@ -25,7 +25,6 @@ beforeAll(async () => {
 });
 afterEach((test) => closePages(browser, test));
 afterAll(async () => {
-  await browser?.close();
   await gateway?.close();
 });
 

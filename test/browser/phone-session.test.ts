@@ -19,7 +19,6 @@ beforeAll(async () => {
 });
 afterEach(({ task }) => (task.result?.state === 'fail' ? tell(opened.page, task.name) : undefined));
 afterAll(async () => {
-  await browser.close();
   await gateway.close();
 });
 

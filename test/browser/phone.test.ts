@@ -26,6 +26,7 @@ beforeAll(async () => {
   browser = await openBrowser({ isWhole: true });
   opened = await openContext(browser, {
     ...PHONE,
+    serviceWorkers: 'allow',
     permissions: ['notifications', 'clipboard-read', 'clipboard-write'],
   });
   page = opened.page;
@@ -62,7 +63,6 @@ beforeAll(async () => {
   await isOpen(page);
 });
 afterAll(async () => {
-  await browser.close();
   await gateway.close();
   await service.close();
 });

@@ -391,7 +391,7 @@ describe('a page of a plugin', () => {
   });
 
   it('and nothing else of it becomes a part of our page, nor is reached by its login', async () => {
-    const { page } = await openLoggedIn(browser, gateway);
+    const { page } = await openLoggedIn(browser, gateway, { serviceWorkers: 'allow' });
     const tried = await page.evaluate(
       async (headers) => {
         const load = (tag: 'script' | 'img' | 'link' | 'iframe', src: string) =>

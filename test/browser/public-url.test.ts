@@ -25,7 +25,7 @@ describe.each([
   it('a login link opens the page, which works below the path: terminal, reload, worker, download, share link', async () => {
     const link = await loginLink(gateway);
     expect(link.startsWith(`${proxy.url}#ticket=`)).toBe(true);
-    const { page, context, complaints, sockets } = await openContext();
+    const { page, context, complaints, sockets } = await openContext({ serviceWorkers: 'allow' });
     const elsewhere: string[] = [];
     page.on('request', (request) => {
       if (!request.url().startsWith(proxy.url)) elsewhere.push(request.url());

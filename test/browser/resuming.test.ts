@@ -1,5 +1,6 @@
 import type { Page } from 'playwright-core';
 import { afterEach, beforeAll, it } from 'vitest';
+import { inAll } from '../support/count.ts';
 import type { GatewayProcess } from '../support/gateway-process.ts';
 import { openPage } from '../support/page.ts';
 import { until } from '../support/until.ts';
@@ -34,7 +35,7 @@ it('the page goes on by itself after a kill -9 of the gateway, with nothing miss
   await seeLine(page, 'still-2-typing');
 });
 
-it('the page goes on after its network was away, with nothing missing and nothing twice', async () => {
+inAll('the page goes on after its network was away, with nothing missing and nothing twice', async () => {
   const { context, page } = await openPage(gateway, { via: wire.url });
   await startShell(page);
   await type(page, COUNTER);
@@ -51,7 +52,7 @@ it('the page goes on after its network was away, with nothing missing and nothin
   await expectWhole(page);
 });
 
-it('what retention removed while the page was away is named in a notice, and the rest follows', async () => {
+inAll('what retention removed while the page was away is named in a notice, and the rest follows', async () => {
   const info = await gateway.client.sessions.create({ command: 'read go; seq 1 200000; echo all-done; read stop' });
   const { page } = await openPage(gateway, { via: wire.url });
   await choose(page, info.id);

@@ -3,6 +3,7 @@
 import type { Page } from 'playwright-core';
 import { beforeAll, expect, it } from 'vitest';
 import { makeConversation, sendTo, writeConfig } from '../conversations/conversation.fixture.ts';
+import { inAll } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { type OpenPage, openContext } from '../support/page.ts';
 import { until } from '../support/until.ts';
@@ -80,7 +81,7 @@ it('a guest sees the session live and nothing else; the secret is gone from the 
   await late.page.locator('[data-code="share_used_up"]').waitFor();
 });
 
-it('an owner who opens a share link is a guest in that tab, and stays logged in', async () => {
+inAll('an owner who opens a share link is a guest in that tab, and stays logged in', async () => {
   const owner = await sharePage(gateway);
   const session = await startShell(owner.page);
   const { url } = await share(session);
@@ -138,7 +139,7 @@ it('a link that is revoked says so on the open page at once, and after a reload'
   await page.getByTestId('login').waitFor();
 });
 
-it('goes on over a kill of the gateway as the same guest', async () => {
+inAll('goes on over a kill of the gateway as the same guest', async () => {
   const { id: session } = await gateway.client.sessions.create({ argv: ['/bin/cat'] });
   const { url, id } = await share(session, { uses: 1 });
   const { page } = await openGuest(url);
@@ -151,7 +152,7 @@ it('goes on over a kill of the gateway as the same guest', async () => {
   expect((await gateway.client.shares.get(id)).used).toBe(1);
 });
 
-it('what the page had not loaded yet when the gateway was killed comes once it is back', async () => {
+inAll('what the page had not loaded yet when the gateway was killed comes once it is back', async () => {
   const { id: session } = await gateway.client.sessions.create({ argv: ['/bin/cat'] });
   const { url } = await share(session);
   const { page } = await openContext();

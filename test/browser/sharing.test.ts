@@ -3,6 +3,7 @@
 import type { Page } from 'playwright-core';
 import { beforeAll, expect, it } from 'vitest';
 import { makeConversation, sendTo, writeConfig } from '../conversations/conversation.fixture.ts';
+import { inAll } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { type OpenPage, openContext } from '../support/page.ts';
 import { until } from '../support/until.ts';
@@ -44,57 +45,63 @@ async function come(url: string, name: string, options: object = {}): Promise<Op
 
 const rowOf = (page: Page, label: string) => page.getByTestId('share-row').filter({ hasText: label });
 
-it('a link to a session is made, read by a camera, used, listed with its history, and revoked while a guest watches', async () => {
-  const owner = await sharePage(gateway);
-  const { page } = owner;
-  const { id: session } = await gateway.client.sessions.create({ argv: ['/bin/cat'] });
-  await choose(page, session);
-  const url = await makeLink(page, { uses: 1, label: 'for the review' });
-  expect(url).toMatch(new RegExp(`^${gateway.url}/#share=bs_`));
-  // Where the browser has no clipboard for pages, as on plain http, the link is copied out of its dialog all the same.
-  await owner.context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: gateway.url });
-  await page.evaluate(() => Object.defineProperty(navigator, 'clipboard', { value: undefined, configurable: true }));
-  await page.getByTestId('share-made').getByTestId('copy').click();
-  await page.evaluate(() => Reflect.deleteProperty(navigator, 'clipboard'));
-  await until('the clipboard has it', async () => (await page.evaluate(() => navigator.clipboard.readText())) === url);
-  // The code is a drawing of the link, and nothing else says it again.
-  await page.getByTestId('qr').waitFor();
-  expect(await page.getByTestId('share-made').innerText()).toContain('shown this once');
-  expect(await page.getByTestId('share-list').innerHTML()).not.toContain(new URL(url).hash.slice(7));
+inAll(
+  'a link to a session is made, read by a camera, used, listed with its history, and revoked while a guest watches',
+  async () => {
+    const owner = await sharePage(gateway);
+    const { page } = owner;
+    const { id: session } = await gateway.client.sessions.create({ argv: ['/bin/cat'] });
+    await choose(page, session);
+    const url = await makeLink(page, { uses: 1, label: 'for the review' });
+    expect(url).toMatch(new RegExp(`^${gateway.url}/#share=bs_`));
+    // Where the browser has no clipboard for pages, as on plain http, the link is copied out of its dialog all the same.
+    await owner.context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: gateway.url });
+    await page.evaluate(() => Object.defineProperty(navigator, 'clipboard', { value: undefined, configurable: true }));
+    await page.getByTestId('share-made').getByTestId('copy').click();
+    await page.evaluate(() => Reflect.deleteProperty(navigator, 'clipboard'));
+    await until(
+      'the clipboard has it',
+      async () => (await page.evaluate(() => navigator.clipboard.readText())) === url,
+    );
+    // The code is a drawing of the link, and nothing else says it again.
+    await page.getByTestId('qr').waitFor();
+    expect(await page.getByTestId('share-made').innerText()).toContain('shown this once');
+    expect(await page.getByTestId('share-list').innerHTML()).not.toContain(new URL(url).hash.slice(7));
 
-  // Who comes reads first what it is, and what they may do; that takes no use of the link.
-  const bea = await openContext();
-  await bea.page.goto(url);
-  await bea.page.getByTestId('guest-name').waitFor();
-  const landing = await bea.page.getByTestId('guest-welcome').innerText();
-  expect(landing).toContain('for the review');
-  expect(landing).toMatch(/watch/i);
-  expect(bea.page.url()).toBe(`${gateway.url}/`);
-  expect((await gateway.client.shares.list())[0]).toMatchObject({ used: 0, uses: 1 });
-  await bea.page.getByTestId('guest-name').fill('Bea');
-  await bea.page.getByTestId('guest-enter').click();
-  await bea.page.locator(`[data-testid="session-view"][data-session="${session}"]`).waitFor();
-  await gateway.client.session(session).write('shown as it comes\r');
-  await seeLine(bea.page, 'shown as it comes');
-  for (const button of ['share', 'export', 'kill']) expect(await bea.page.getByTestId(button).count()).toBe(0);
+    // Who comes reads first what it is, and what they may do; that takes no use of the link.
+    const bea = await openContext();
+    await bea.page.goto(url);
+    await bea.page.getByTestId('guest-name').waitFor();
+    const landing = await bea.page.getByTestId('guest-welcome').innerText();
+    expect(landing).toContain('for the review');
+    expect(landing).toMatch(/watch/i);
+    expect(bea.page.url()).toBe(`${gateway.url}/`);
+    expect((await gateway.client.shares.list())[0]).toMatchObject({ used: 0, uses: 1 });
+    await bea.page.getByTestId('guest-name').fill('Bea');
+    await bea.page.getByTestId('guest-enter').click();
+    await bea.page.locator(`[data-testid="session-view"][data-session="${session}"]`).waitFor();
+    await gateway.client.session(session).write('shown as it comes\r');
+    await seeLine(bea.page, 'shown as it comes');
+    for (const button of ['share', 'export', 'kill']) expect(await bea.page.getByTestId(button).count()).toBe(0);
 
-  await rowOf(page, 'for the review').getByTestId('share-viewers').getByText('Bea').waitFor();
-  await rowOf(page, 'for the review').getByTestId('share-history').click();
-  await page.locator('[data-testid="share-audit"] [data-what="redeemed"]').getByText('Opened by Bea').waitFor();
+    await rowOf(page, 'for the review').getByTestId('share-viewers').getByText('Bea').waitFor();
+    await rowOf(page, 'for the review').getByTestId('share-history').click();
+    await page.locator('[data-testid="share-audit"] [data-what="redeemed"]').getByText('Opened by Bea').waitFor();
 
-  expect([...owner.complaints, ...bea.complaints]).toEqual([]);
+    expect([...owner.complaints, ...bea.complaints]).toEqual([]);
 
-  // Another one comes too late, and reads why, and what to do.
-  const late = await openContext();
-  await late.page.goto(url);
-  await late.page.locator('[data-testid="guest-error"] [data-code="share_used_up"]').waitFor();
-  await page.locator('[data-testid="share-audit"] [data-what="refused"]').waitFor();
+    // Another one comes too late, and reads why, and what to do.
+    const late = await openContext();
+    await late.page.goto(url);
+    await late.page.locator('[data-testid="guest-error"] [data-code="share_used_up"]').waitFor();
+    await page.locator('[data-testid="share-audit"] [data-what="refused"]').waitFor();
 
-  await rowOf(page, 'for the review').getByTestId('share-revoke').click();
-  await bea.page.locator('[data-testid="guest-error"] [data-code="share_revoked"]').waitFor();
-  await page.getByText('One link has ended').waitFor();
-  expect(await page.getByTestId('share-revoke').count()).toBe(0);
-});
+    await rowOf(page, 'for the review').getByTestId('share-revoke').click();
+    await bea.page.locator('[data-testid="guest-error"] [data-code="share_revoked"]').waitFor();
+    await page.getByText('One link has ended').waitFor();
+    expect(await page.getByTestId('share-revoke').count()).toBe(0);
+  },
+);
 
 it('a link that has expired, one that was cut and one that was revoked each say so, and what to do', async () => {
   const { id: session } = await gateway.client.sessions.create({ argv: ['/bin/cat'] });

@@ -15,7 +15,6 @@ beforeAll(async () => {
 });
 afterEach((test) => closePages(browser, test));
 afterAll(async () => {
-  await browser?.close();
   await core?.close();
 });
 

@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { count } from '../support/count.ts';
+import { count, inAll } from '../support/count.ts';
 import { openGateway } from '../support/gateway.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { openPage } from '../support/page.ts';
@@ -78,7 +78,7 @@ describe('a session that runs elsewhere', () => {
     expect(complaints).toEqual([]);
   });
 
-  it('goes on in its page through a kill -9 of the gateway, with nothing missing and nothing twice', async () => {
+  inAll('goes on in its page through a kill -9 of the gateway, with nothing missing and nothing twice', async () => {
     const { page } = await sharePage(gateway);
     const emitter = new Emitter(gateway, 'through-a-kill', { source: 'ci' });
     const id = await emitter.emit({ command: 'count', response: counted(1, 10) });
@@ -241,7 +241,7 @@ describe('the search', () => {
     expect(complaints).toEqual([]);
   });
 
-  it('stops behind a place with megabytes after it, and goes on to live from there', async () => {
+  inAll('stops behind a place with megabytes after it, and goes on to live from there', async () => {
     const id = (
       await gateway.client.sessions.create({
         name: 'deep',
@@ -273,7 +273,7 @@ describe('the search', () => {
     expect(await page.locator('[data-testid="lease"]').getAttribute('data-lease')).toBe('free');
   });
 
-  it('says how much is not indexed yet, and finds it when asked again', async () => {
+  inAll('says how much is not indexed yet, and finds it when asked again', async () => {
     const { page } = await sharePage(gateway);
     await go(page, '#/search?q=the-last-platypus');
     await page.getByTestId('search-none').waitFor();

@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { ConversationRun } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { inAll } from '../support/count.ts';
 import { until } from '../support/until.ts';
 import { pathOf } from './conversation.fixture.ts';
 import { AGENTS, type Core, gateIn, isAlive, openCore, openGate, untilGate } from './core.fixture.ts';
@@ -108,7 +109,7 @@ describe('an abort', () => {
     expect(await core.end(impatient, 'm2')).toMatchObject({ state: 'final', text: 'after' });
   });
 
-  test('time limit goes on over a restart of the gateway', async () => {
+  inAll('time limit goes on over a restart of the gateway', async () => {
     const key = await core.make('acp');
     await core.send(key, 'm1', 'say before\nidle', { timeoutMs: 1500 });
     await core.said(key, 'before');
@@ -294,7 +295,7 @@ describe('the end of', () => {
     expect(await core.end(outside, 'm1')).toMatchObject({ state: 'final', text: 'before\nafter' });
   });
 
-  test('a gateway that is to abort all runs does that, and no process stays', async () => {
+  inAll('a gateway that is to abort all runs does that, and no process stays', async () => {
     const strict = await openCore({ runsAtStop: 'abort' }, config);
     try {
       const file = gateIn(strict, 'pid');

@@ -2,6 +2,7 @@
 
 import type { Approval, ApprovalAnswer, ConversationEvent, SessionInfo, SessionList } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { inAll } from '../support/count.ts';
 import { until } from '../support/until.ts';
 import { pathOf } from './conversation.fixture.ts';
 import { AGENTS, type Core, openCore } from './core.fixture.ts';
@@ -202,28 +203,31 @@ describe('a request that waits', () => {
     expect((await answersIn(key)).map(({ option }) => option)).toEqual(['yes', 'no']);
   });
 
-  test('is what its terminals are waiting for, over a kill of the gateway; answered, they work until the turn ends', async () => {
-    const { key, approval } = await asking(
-      'acp',
-      'linger echo from-the-agent; sleep 60\nask rm -rf \u202ebuild\nslow 150',
-    );
-    const ofAgent = async (query = ''): Promise<SessionInfo | undefined> => {
-      const { sessions } = await core.must<SessionList>(200, `/v1/sessions?q=from-the-agent${query}`);
-      return sessions[0];
-    };
-    const becomes = (state: string) => until(state, async () => (await ofAgent())?.activity?.state === state);
-    await becomes('waiting_approval');
-    const waiting = { state: 'waiting_approval', since: approval.askedAt, text: 'rm -rf build' };
-    expect((await ofAgent('&activity=waiting'))?.activity).toEqual(waiting);
-    await core.restart();
-    await becomes('waiting_approval');
-    expect((await ofAgent())?.activity).toEqual(waiting);
-    expect((await answer(key, approval.id, 'yes')).status).toBe(200);
-    await becomes('working');
-    expect(await ofAgent('&activity=waiting')).toBeUndefined();
-    await core.end(key, 'm1');
-    await becomes('idle');
-  });
+  inAll(
+    'is what its terminals are waiting for, over a kill of the gateway; answered, they work until the turn ends',
+    async () => {
+      const { key, approval } = await asking(
+        'acp',
+        'linger echo from-the-agent; sleep 60\nask rm -rf \u202ebuild\nslow 150',
+      );
+      const ofAgent = async (query = ''): Promise<SessionInfo | undefined> => {
+        const { sessions } = await core.must<SessionList>(200, `/v1/sessions?q=from-the-agent${query}`);
+        return sessions[0];
+      };
+      const becomes = (state: string) => until(state, async () => (await ofAgent())?.activity?.state === state);
+      await becomes('waiting_approval');
+      const waiting = { state: 'waiting_approval', since: approval.askedAt, text: 'rm -rf build' };
+      expect((await ofAgent('&activity=waiting'))?.activity).toEqual(waiting);
+      await core.restart();
+      await becomes('waiting_approval');
+      expect((await ofAgent())?.activity).toEqual(waiting);
+      expect((await answer(key, approval.id, 'yes')).status).toBe(200);
+      await becomes('working');
+      expect(await ofAgent('&activity=waiting')).toBeUndefined();
+      await core.end(key, 'm1');
+      await becomes('idle');
+    },
+  );
 
   test('and that the agent does not want answered any more is taken away', async () => {
     const key = await core.make('acp');

@@ -4,6 +4,7 @@ import { chmodSync, readdirSync, readFileSync, readlinkSync, writeFileSync } fro
 import { resolve } from 'node:path';
 import { formatPosition, parsePosition } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { inAll } from '../support/count.ts';
 import { until } from '../support/until.ts';
 import { pathOf } from './conversation.fixture.ts';
 import { AGENTS, type Core, gateIn, isAlive, openCore } from './core.fixture.ts';
@@ -359,33 +360,37 @@ describe('limits', () => {
     }
   });
 
-  test('of open files: conversations that rest hold none', async () => {
-    const small = await openCore();
-    try {
-      const wire = await small.wire();
-      const keys: string[] = [];
-      for (let i = 0; i < 150; i += 1) {
-        const key = await small.make('main');
-        await wire.ask({ t: 'send', conversation: key, id: 'm1', text: 'hello' });
-        await wire.untilSo(() => wire.of(key).end('m1'));
-        keys.push(key);
+  inAll(
+    'of open files: conversations that rest hold none',
+    async () => {
+      const small = await openCore();
+      try {
+        const wire = await small.wire();
+        const keys: string[] = [];
+        for (let i = 0; i < 150; i += 1) {
+          const key = await small.make('main');
+          await wire.ask({ t: 'send', conversation: key, id: 'm1', text: 'hello' });
+          await wire.untilSo(() => wire.of(key).end('m1'));
+          keys.push(key);
+        }
+        // Looking at all of them opens them all.
+        await small.ask('/v1/conversations?limit=200');
+        const open = (): number =>
+          readdirSync(`/proc/${small.gateway.pid}/fd`).filter((fd) => {
+            try {
+              return readlinkSync(`/proc/${small.gateway.pid}/fd/${fd}`).includes('/conversations/');
+            } catch {
+              return false; // Closed while we looked.
+            }
+          }).length;
+        // 64 of them stay open, with three files each.
+        await until('most are closed again', () => open() <= 200);
+        for (const key of keys.slice(0, 3))
+          expect((await small.history(key)).map(({ text }) => text)).toEqual(['hello', 'hello']);
+      } finally {
+        await small.close();
       }
-      // Looking at all of them opens them all.
-      await small.ask('/v1/conversations?limit=200');
-      const open = (): number =>
-        readdirSync(`/proc/${small.gateway.pid}/fd`).filter((fd) => {
-          try {
-            return readlinkSync(`/proc/${small.gateway.pid}/fd/${fd}`).includes('/conversations/');
-          } catch {
-            return false; // Closed while we looked.
-          }
-        }).length;
-      // 64 of them stay open, with three files each.
-      await until('most are closed again', () => open() <= 200);
-      for (const key of keys.slice(0, 3))
-        expect((await small.history(key)).map(({ text }) => text)).toEqual(['hello', 'hello']);
-    } finally {
-      await small.close();
-    }
-  }, 30_000);
+    },
+    30_000,
+  );
 });

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Commands, type Screen } from '../support/commands.ts';
-import { count, isAll } from '../support/count.ts';
+import { count, inAll, isAll } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { writeConfig } from './conversation.fixture.ts';
@@ -442,7 +442,7 @@ describe('chat in a terminal', () => {
     await shows(screen, '{"outcome":"selected","optionId":"b"}');
   });
 
-  it('goes on through a crash of the gateway: each row is there once', async () => {
+  inAll('goes on through a crash of the gateway: each row is there once', async () => {
     const screen = await commands.inTerminal('$B chat --new --agent counter');
     await shows(screen, '/help lists the commands');
     screen.type('go\r');

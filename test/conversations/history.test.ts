@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import type { ConversationEvent, MessageInfo, MessagePage } from '@binnacle/protocol';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { inAll } from '../support/count.ts';
 import { until } from '../support/until.ts';
 import { pathOf, Transcript } from './conversation.fixture.ts';
 import { AGENTS, type Core, gateIn, openCore, openGate, parseSse, untilGate } from './core.fixture.ts';
@@ -174,26 +175,30 @@ describe('a position', () => {
     );
   }, 20_000);
 
-  test('of server-sent events goes on over a kill of the gateway in mid-stream, twice', async () => {
-    const key = await core.make('acp');
-    await core.send(key, 'm1', 'slow 120\nsay end');
-    const told: Told[] = [];
-    // The agent goes on while the gateway is away: where that takes long, what is left comes in one piece.
-    for (const limit of [3, 1]) {
-      const after = told.at(-1)?.position;
-      const part = await readEvents(eventsPath(key), { ...(after === undefined ? {} : { after }), limit });
-      told.push(...part.told);
-      await core.restart();
-    }
-    const run = await core.end(key, 'm1');
-    expect(run).toMatchObject({ state: 'final' });
-    expect(run.text).toBe(`${Array.from({ length: 120 }, (_, i) => `${i + 1} `).join('')}end`);
-    const rest = await readEvents(eventsPath(key, '?follow=0'), { after: told.at(-1)?.position ?? '' });
-    const transcript = new Transcript();
-    transcript.take([...allOf(told), ...allOf(rest.told)]);
-    expect(transcript.end('m1')).toMatchObject({ text: run.text });
-    expect(summary(transcript.events)).toEqual(summary((await core.log(key)).events));
-  }, 20_000);
+  inAll(
+    'of server-sent events goes on over a kill of the gateway in mid-stream, twice',
+    async () => {
+      const key = await core.make('acp');
+      await core.send(key, 'm1', 'slow 120\nsay end');
+      const told: Told[] = [];
+      // The agent goes on while the gateway is away: where that takes long, what is left comes in one piece.
+      for (const limit of [3, 1]) {
+        const after = told.at(-1)?.position;
+        const part = await readEvents(eventsPath(key), { ...(after === undefined ? {} : { after }), limit });
+        told.push(...part.told);
+        await core.restart();
+      }
+      const run = await core.end(key, 'm1');
+      expect(run).toMatchObject({ state: 'final' });
+      expect(run.text).toBe(`${Array.from({ length: 120 }, (_, i) => `${i + 1} `).join('')}end`);
+      const rest = await readEvents(eventsPath(key, '?follow=0'), { after: told.at(-1)?.position ?? '' });
+      const transcript = new Transcript();
+      transcript.take([...allOf(told), ...allOf(rest.told)]);
+      expect(transcript.end('m1')).toMatchObject({ text: run.text });
+      expect(summary(transcript.events)).toEqual(summary((await core.log(key)).events));
+    },
+    20_000,
+  );
 
   test('of one run alone gives that run and ends with it', async () => {
     const key = await core.make('main');
@@ -246,20 +251,24 @@ describe('after a kill of the gateway', () => {
 });
 
 describe('retention', () => {
-  test('does not take the words of a run that is under way from a gateway that was killed meanwhile', async () => {
-    const key = await core.make('late');
-    const early = (await core.info(key)).position;
-    // What it says first is gone from the log when it has made its calls.
-    await core.send(key, 'm1', 'bulk 160');
-    await core.said(key, 'and at last');
-    const { gaps } = await readEvents(eventsPath(key, `?follow=0&position=${early}`));
-    expect(gaps).toMatchObject([{ reason: 'retention' }]);
-    expect((await core.info(key)).run?.text).toBe('in time\n\n and at last');
-    await core.restart();
-    expect((await core.info(key)).run?.text).toBe('in time\n\n and at last');
-    await core.abort(key, 'm1');
-    expect((await core.end(key, 'm1')).text).toBe('in time\n\n and at last');
-  }, 30_000);
+  inAll(
+    'does not take the words of a run that is under way from a gateway that was killed meanwhile',
+    async () => {
+      const key = await core.make('late');
+      const early = (await core.info(key)).position;
+      // What it says first is gone from the log when it has made its calls.
+      await core.send(key, 'm1', 'bulk 160');
+      await core.said(key, 'and at last');
+      const { gaps } = await readEvents(eventsPath(key, `?follow=0&position=${early}`));
+      expect(gaps).toMatchObject([{ reason: 'retention' }]);
+      expect((await core.info(key)).run?.text).toBe('in time\n\n and at last');
+      await core.restart();
+      expect((await core.info(key)).run?.text).toBe('in time\n\n and at last');
+      await core.abort(key, 'm1');
+      expect((await core.end(key, 'm1')).text).toBe('in time\n\n and at last');
+    },
+    30_000,
+  );
 
   test('takes the oldest events, says so to who asks for them, and leaves every message in the history', async () => {
     const key = await core.make('main');

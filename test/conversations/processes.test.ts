@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { inAll } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import {
@@ -94,7 +95,7 @@ test('A run goes on over a kill of the gateway, and no byte of it is missing or 
   wire.close();
 });
 
-test('Aborting ends the whole process tree, keeps what was said, and tells who and why', async () => {
+inAll('Aborting ends the whole process tree, keeps what was said, and tells who and why', async () => {
   const { key } = await makeConversation(gateway, { agent: 'shell' });
   const file = join(scratch, 'pids');
   const text = `sleep 1000 & echo $! $$ > ${file}; setsid sleep 1000 & echo begun; wait`;

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ConversationInfo } from '@binnacle/protocol';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { count } from '../support/count.ts';
+import { count, inAll } from '../support/count.ts';
 import type { Reply } from '../support/gateway-access.ts';
 import { until } from '../support/until.ts';
 import { pathOf } from './conversation.fixture.ts';
@@ -253,31 +253,35 @@ describe('a reply', () => {
     expect(new Set(repliesOf(json.run.id).map(({ body }) => JSON.stringify(body))).size).toBe(1);
   }, 15_000);
 
-  test('survives a kill: of a run that has ended, of one under way, and of one that waits', async () => {
-    hook.answers = Array.from({ length: 50 }, () => 500);
-    const gate = gateIn(core, 'reply');
-    const to = (id: string) => ({ ...at(id), channel: 'sh' });
-    const ended = (await receive({ ...at('ended'), text: 'it has ended' })).json;
-    const running = (await receive({ ...to('running'), text: untilGate(gate, 'begun', 'done') })).json;
-    await core.said(running.conversation, 'begun');
-    const waiting = (await receive({ ...to('running'), text: 'echo next' })).json;
-    expect(waiting.run).toMatchObject({ state: 'queued' });
-    const cancelled = (await receive({ ...to('running'), text: 'echo never' })).json;
-    await core.abort(cancelled.conversation, cancelled.run.id);
-    await until('it is tried', () => repliesOf(ended.run.id).length > 0);
-    await core.kill();
-    hook.answers = [];
-    hook.got.splice(0);
-    await core.start();
-    openGate(gate);
-    for (const { run } of [ended, running, waiting]) {
-      await until('it is posted', () => repliesOf(run.id).length === 1);
-    }
-    expect(repliesOf(ended.run.id)[0]?.body).toMatchObject({ state: 'final', text: 'it has ended' });
-    expect(repliesOf(running.run.id)[0]?.body).toMatchObject({ state: 'final', text: 'begun\ndone' });
-    expect(repliesOf(waiting.run.id)[0]?.body).toMatchObject({ state: 'final', text: 'next' });
-    expect(repliesOf(cancelled.run.id)).toEqual([]);
-  }, 20_000);
+  inAll(
+    'survives a kill: of a run that has ended, of one under way, and of one that waits',
+    async () => {
+      hook.answers = Array.from({ length: 50 }, () => 500);
+      const gate = gateIn(core, 'reply');
+      const to = (id: string) => ({ ...at(id), channel: 'sh' });
+      const ended = (await receive({ ...at('ended'), text: 'it has ended' })).json;
+      const running = (await receive({ ...to('running'), text: untilGate(gate, 'begun', 'done') })).json;
+      await core.said(running.conversation, 'begun');
+      const waiting = (await receive({ ...to('running'), text: 'echo next' })).json;
+      expect(waiting.run).toMatchObject({ state: 'queued' });
+      const cancelled = (await receive({ ...to('running'), text: 'echo never' })).json;
+      await core.abort(cancelled.conversation, cancelled.run.id);
+      await until('it is tried', () => repliesOf(ended.run.id).length > 0);
+      await core.kill();
+      hook.answers = [];
+      hook.got.splice(0);
+      await core.start();
+      openGate(gate);
+      for (const { run } of [ended, running, waiting]) {
+        await until('it is posted', () => repliesOf(run.id).length === 1);
+      }
+      expect(repliesOf(ended.run.id)[0]?.body).toMatchObject({ state: 'final', text: 'it has ended' });
+      expect(repliesOf(running.run.id)[0]?.body).toMatchObject({ state: 'final', text: 'begun\ndone' });
+      expect(repliesOf(waiting.run.id)[0]?.body).toMatchObject({ state: 'final', text: 'next' });
+      expect(repliesOf(cancelled.run.id)).toEqual([]);
+    },
+    20_000,
+  );
 
   test('does not follow to where the address points', async () => {
     hook.answers = [302];

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { ConversationEvent } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FakeService } from '../../packages/server/src/notifications/push-service.fixture.ts';
+import { inAll } from '../support/count.ts';
 import { until } from '../support/until.ts';
 import { AGENTS, type Core, openCore } from './core.fixture.ts';
 
@@ -94,7 +95,7 @@ describe('a turn in which nothing is said and no tool runs', () => {
     expect((await core.info(key)).run).toBeNull();
   });
 
-  test('has its limit also where the gateway is killed meanwhile: the time counts on', async () => {
+  inAll('has its limit also where the gateway is killed meanwhile: the time counts on', async () => {
     const key = await begun('slow');
     await core.send(key, 'm1', 'say on\nhang');
     await until('it is silent for long', async () => (await lastSilence(key)).at(-1)?.isLong === true);

@@ -17,6 +17,7 @@ import { join, resolve } from 'node:path';
 import type { SessionInfo } from '@binnacle/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { openDatabase } from '../../packages/server/src/store/sqlite.ts';
+import { inAll } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 
@@ -119,7 +120,7 @@ describe('a catalogue that is gone', () => {
     await gateway.restart();
   }, 30_000);
 
-  it('leaves sessions that nobody described to an admin', async () => {
+  inAll('leaves sessions that nobody described to an admin', async () => {
     const { id } = await gateway.client.sessions.create({ command: 'echo secret', mode: 'pipe' });
     await until('it has ended', async () => (await infoOf(id)).state === 'closed');
     await kill(() => {
@@ -155,7 +156,7 @@ describe('a catalogue that is damaged', () => {
     expect((await send('POST', '/v1/tokens', { name: 'new', scope: 'view' })).status).toBe(201);
   }, 30_000);
 
-  it('is named when it is a directory, or emptied beside its journal', async () => {
+  inAll('is named when it is a directory, or emptied beside its journal', async () => {
     await fill();
     await kill(() => truncateSync(file, 0));
     expect(refusal()).toContain(`${file} is damaged`);
@@ -168,7 +169,7 @@ describe('a catalogue that is damaged', () => {
     await gateway.restart();
   });
 
-  it('takes the last rows along with a journal that was removed, and the sessions come back', async () => {
+  inAll('takes the last rows along with a journal that was removed, and the sessions come back', async () => {
     const { id } = await gateway.client.sessions.create({ command: 'echo kept; sleep 60', mode: 'pipe', name: 'last' });
     await kill(() => {
       rmSync(`${file}-wal`);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { mountSmallDisk, type SmallDisk } from '../gateway/small-disk.fixture.ts';
-import { count } from '../support/count.ts';
+import { count, inAll, some } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { isRunning, MIB, startFlood, threeWays, Watcher } from './flooding.fixture.ts';
@@ -24,7 +24,7 @@ describe.skipIf('reason' in disk)(`seen-means-kept: the disk is full${why}`, () 
   });
   afterAll(() => small.remove());
 
-  it.each(['pty', 'pipe'] as const)(
+  it.each(some(['pty', 'pipe'] as const, 1))(
     'a program on a %s waits, its session says why, and when there is room everything arrives',
     async (mode) => {
       small.take(small.free() - 6 * MIB);
@@ -78,32 +78,36 @@ describe.skipIf('reason' in disk)(`seen-means-kept: the disk is full${why}`, () 
     expect(isRunning(gateway.pid)).toBe(true);
   }, 30_000);
 
-  it('several programs of one runner wait: each has its own bytes afterwards, and none of another', async () => {
-    const signs = ['a', 'b', 'c', 'd'];
-    // On another disk.
-    const elsewhere = mkdtempSync(join(tmpdir(), 'binnacle-go-'));
-    const go = join(elsewhere, 'go');
-    const make = async (sign: string) => {
-      const counting = `i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo ${sign}$i; done`;
-      const command = `until [ -e ${go} ]; do sleep 0.02; done; ${counting}`;
-      return await gateway.client.sessions.create({ command, mode: 'pipe' });
-    };
-    const sessions = await Promise.all(signs.map(make));
-    small.fill();
-    writeFileSync(go, '');
-    await until('all of them wait', async () => {
-      const infos = await Promise.all(sessions.map(({ id }) => gateway.client.sessions.get(id)));
-      return infos.every(({ stalled, state }) => stalled === 'disk_full' || state === 'closed');
-    });
-    small.empty();
-    for (const [i, { id }] of sessions.entries()) {
-      await until('it has closed', async () => (await gateway.client.sessions.get(id)).state === 'closed');
-      const output = await (await gateway.fetch(`/v1/sessions/${id}/output`)).text();
-      const lines = Array.from({ length: 3000 }, (_, n) => `${signs[i]}${n + 1}\n`);
-      expect(output).toBe(lines.join(''));
-    }
-    rmSync(elsewhere, { recursive: true });
-  }, 30_000);
+  inAll(
+    'several programs of one runner wait: each has its own bytes afterwards, and none of another',
+    async () => {
+      const signs = ['a', 'b', 'c', 'd'];
+      // On another disk.
+      const elsewhere = mkdtempSync(join(tmpdir(), 'binnacle-go-'));
+      const go = join(elsewhere, 'go');
+      const make = async (sign: string) => {
+        const counting = `i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo ${sign}$i; done`;
+        const command = `until [ -e ${go} ]; do sleep 0.02; done; ${counting}`;
+        return await gateway.client.sessions.create({ command, mode: 'pipe' });
+      };
+      const sessions = await Promise.all(signs.map(make));
+      small.fill();
+      writeFileSync(go, '');
+      await until('all of them wait', async () => {
+        const infos = await Promise.all(sessions.map(({ id }) => gateway.client.sessions.get(id)));
+        return infos.every(({ stalled, state }) => stalled === 'disk_full' || state === 'closed');
+      });
+      small.empty();
+      for (const [i, { id }] of sessions.entries()) {
+        await until('it has closed', async () => (await gateway.client.sessions.get(id)).state === 'closed');
+        const output = await (await gateway.fetch(`/v1/sessions/${id}/output`)).text();
+        const lines = Array.from({ length: 3000 }, (_, n) => `${signs[i]}${n + 1}\n`);
+        expect(output).toBe(lines.join(''));
+      }
+      rmSync(elsewhere, { recursive: true });
+    },
+    30_000,
+  );
 
   it('whatever cannot be kept is refused with disk_full, wherever it is asked for', async () => {
     const send = async (method: string, path: string, body?: object): Promise<string> => {
@@ -146,42 +150,46 @@ describe.skipIf('reason' in disk)(`seen-means-kept: the disk is full${why}`, () 
     await until('there is room again', async () => (await send('POST', '/v1/tokens', token)) === '201');
   }, 30_000);
 
-  it('who has a token is served, and what the catalogue cannot keep ends nobody', async () => {
-    const asked = { name: 'agent', scope: 'input' };
-    const { token } = await (
-      await gateway.fetch('/v1/tokens', {
+  inAll(
+    'who has a token is served, and what the catalogue cannot keep ends nobody',
+    async () => {
+      const asked = { name: 'agent', scope: 'input' };
+      const { token } = await (
+        await gateway.fetch('/v1/tokens', {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify(asked),
+        })
+      ).json();
+      const { id } = await gateway.client.sessions.create({ command: 'read -r; exit 7', mode: 'pipe' });
+      const path = `/v1/sessions/${id}`;
+      const as = (headers: Record<string, string>) => ({ authorization: `Bearer ${token}`, ...headers });
+      small.fill();
+      const leased = await gateway.fetch(`${path}/lease`, {
         method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(asked),
-      })
-    ).json();
-    const { id } = await gateway.client.sessions.create({ command: 'read -r; exit 7', mode: 'pipe' });
-    const path = `/v1/sessions/${id}`;
-    const as = (headers: Record<string, string>) => ({ authorization: `Bearer ${token}`, ...headers });
-    small.fill();
-    const leased = await gateway.fetch(`${path}/lease`, {
-      method: 'POST',
-      headers: as({ 'content-type': 'application/json' }),
-      body: JSON.stringify({ action: 'acquire', ttlMs: 1000 }),
-    });
-    expect(leased.status).toBe(200);
-    const { lease } = await leased.json();
-    const written = await gateway.fetch(`${path}/input`, {
-      method: 'POST',
-      headers: as({ 'binnacle-lease': lease }),
-      body: '\n',
-    });
-    expect(written.status).toBe(200);
-    // Past the end of the lease, which no request asks for.
-    await new Promise((resolve) => setTimeout(resolve, 1200));
-    expect((await gateway.fetch('/v1/me', { headers: as({}) })).status).toBe(200);
-    small.empty();
-    await until('its end is told', async () => (await gateway.client.sessions.get(id)).state === 'closed');
-    expect(await gateway.client.sessions.get(id)).toMatchObject({ exitCode: 7, lease: null });
-    await gateway.kill();
-    await gateway.restart();
-    expect(await gateway.client.sessions.get(id)).toMatchObject({ state: 'closed', exitCode: 7 });
-  }, 30_000);
+        headers: as({ 'content-type': 'application/json' }),
+        body: JSON.stringify({ action: 'acquire', ttlMs: 1000 }),
+      });
+      expect(leased.status).toBe(200);
+      const { lease } = await leased.json();
+      const written = await gateway.fetch(`${path}/input`, {
+        method: 'POST',
+        headers: as({ 'binnacle-lease': lease }),
+        body: '\n',
+      });
+      expect(written.status).toBe(200);
+      // Past the end of the lease, which no request asks for.
+      await new Promise((resolve) => setTimeout(resolve, 1200));
+      expect((await gateway.fetch('/v1/me', { headers: as({}) })).status).toBe(200);
+      small.empty();
+      await until('its end is told', async () => (await gateway.client.sessions.get(id)).state === 'closed');
+      expect(await gateway.client.sessions.get(id)).toMatchObject({ exitCode: 7, lease: null });
+      await gateway.kill();
+      await gateway.restart();
+      expect(await gateway.client.sessions.get(id)).toMatchObject({ state: 'closed', exitCode: 7 });
+    },
+    30_000,
+  );
 });
 
 if ('reason' in disk) it.skip(`the disk is full${why}`, () => undefined);

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { count } from '../support/count.ts';
+import { count, inAll } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { measuresAlone } from '../support/measuring.ts';
 import { until } from '../support/until.ts';
@@ -59,7 +59,7 @@ describe('seen-means-kept, outlives-us: the gateway is killed with SIGKILL at ra
     SLOW_MACHINE_MS,
   );
 
-  it(
+  inAll(
     'and comes back while one program after the other ends: each is told to have ended, with how',
     async () => {
       const ids = await Promise.all(

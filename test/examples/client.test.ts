@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { inAll } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 
@@ -84,7 +85,7 @@ it('run prints the output and the exit code of each command of one shell', async
   ]);
 });
 
-it('resume copies each byte once over a kill -9 of the gateway and another of itself', async () => {
+inAll('resume copies each byte once over a kill -9 of the gateway and another of itself', async () => {
   const command = 'seq 1 500; read; seq 501 1000; read; seq 1001 1500';
   const { id } = await gateway.client.sessions.create({ command, mode: 'pipe' });
   const session = gateway.client.session(id);

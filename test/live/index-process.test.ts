@@ -1,11 +1,14 @@
-// Thirty times what test/traffic/index-process.test.ts does a few times, with the limits that people have.
+// What test/traffic/index-process.test.ts does once, many times, with the limits that people have. A pause takes 13 s:
+// three in `npm run test:all`, thirty in `npm run soak`.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { count } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { isThere, Searchers, startFlood } from '../traffic/index-process.fixture.ts';
 
-const TIMES = 30;
+const REBUILDS = 30;
+const PAUSES = count({ quick: 1, all: 3, soak: 30 });
 /** Longer than a search may take with its grace. */
 const PAUSE_MS = 13_000;
 
@@ -19,19 +22,19 @@ afterEach(async () => {
 
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-describe('the index of a gateway, thirty times', () => {
+describe('the index of a gateway, many times', () => {
   it('is begun anew at any moment of catching up', async () => {
     await startFlood(gateway);
     const searchers = await Searchers.start(gateway, 4);
     let survived = 0;
-    for (let i = 0; i < TIMES; i += 1) {
+    for (let i = 0; i < REBUILDS; i += 1) {
       expect((await gateway.ask('/v1/search/rebuild', { method: 'POST' })).status).toBe(202);
       // From before it has started to the middle of catching up.
       await wait(i * 40);
       survived += isThere(gateway.pid) ? 1 : 0;
     }
     await searchers.stop();
-    expect(survived).toBe(TIMES);
+    expect(survived).toBe(REBUILDS);
   }, 300_000);
 
   it('is there after a pause of the gateway under searches', async () => {
@@ -40,7 +43,7 @@ describe('the index of a gateway, thirty times', () => {
     const searchers = await Searchers.start(gateway, 4);
     const found = (): number => searchers.answers.get('200') ?? 0;
     let survived = 0;
-    for (let i = 0; i < TIMES; i += 1) {
+    for (let i = 0; i < PAUSES; i += 1) {
       const before = found();
       await until('searches are under way', () => found() > before + 5, 60_000);
       process.kill(gateway.pid, 'SIGSTOP');
@@ -51,7 +54,7 @@ describe('the index of a gateway, thirty times', () => {
       survived += isThere(gateway.pid) ? 1 : 0;
     }
     await searchers.stop();
-    expect(survived).toBe(TIMES);
+    expect(survived).toBe(PAUSES);
     expect([...searchers.answers.keys()]).toEqual(['200']);
   }, 900_000);
 });

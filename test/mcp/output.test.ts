@@ -3,7 +3,7 @@
 import type { Client } from '@modelcontextprotocol/client';
 import { Terminal } from '@xterm/headless';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { count, some } from '../support/count.ts';
+import { count, inAll, some } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { type Answered, call, connectHttp } from './mcp.fixture.ts';
@@ -93,6 +93,7 @@ test('a wait that is under way at the exit ends soon after it, though a child ho
   const hows = [{ block: true }, { until: 'never' }, { wait_ms: 24_000, offset: 6 }];
   const waits = [...hows, ...hows, ...hows, ...hows].map(async (how) => {
     const id = await start('echo first; sleep 0.5; sleep 100 & exit 3');
+    await until('the output is there', async () => (await read(id, { offset: 0, wait_ms: 0 })).data.next_offset === 6);
     const [{ data }, ms] = await timed(() => read(id, { offset: 0, ...how }));
     await call(client, 'bash_stop', { id, grace_ms: 0 });
     expect(data).toMatchObject({ status: 'exited', exit_code: 3, next_offset: 6 });
@@ -233,7 +234,7 @@ test('ctrl-c interrupts in a terminal; on pipes it is a signal, and ctrl-d ends 
   expect((await read(sleeping, { block: true })).data).toMatchObject({ signal: 'SIGINT' });
 });
 
-test('a command that takes too long is ended and says why, also over a kill of the gateway', async () => {
+inAll('a command that takes too long is ended and says why, also over a kill of the gateway', async () => {
   const short = await start('sleep 100', { timeout_ms: 300 });
   const long = await start('echo begun; sleep 100', { timeout_ms: count({ quick: 1200, all: 2500 }) });
   expect((await read(short, { block: true })).data).toMatchObject({ timed_out: true, exit_code: null });
@@ -289,7 +290,7 @@ test('wrong arguments, ids that are none and sessions that are gone are told by 
   expect(data.code === 'session_gone' || data.status === 'closed').toBe(true);
 });
 
-test('who holds the helm keeps it: an agent is told the holder', async () => {
+test('who holds the lease keeps it: an agent is told the holder', async () => {
   const id = await start('cat');
   const lease = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"holder": "ada"}' };
   await gateway.fetch(`/v1/sessions/${id}/lease`, lease);

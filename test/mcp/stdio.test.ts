@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { inAll } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { BINARY, call, connectStdio, type Era, tokenFor } from './mcp.fixture.ts';
@@ -71,7 +72,7 @@ test('an agent that cancels a call ends the wait in the gateway', async () => {
   await gateway.fetch(`/v1/sessions/${id}`, { method: 'DELETE' });
 });
 
-test('while the gateway is gone, requests are answered with what to do; when it is back, it goes on', async () => {
+inAll('while the gateway is gone, requests are answered with what to do; when it is back, it goes on', async () => {
   const client = await connect();
   const { id } = (await call(client, 'bash_start', { command: 'echo ahoy; sleep 100' })).data;
   await gateway.kill();

@@ -2,7 +2,7 @@
 
 import type { Client } from '@modelcontextprotocol/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { count } from '../support/count.ts';
+import { count, inAll } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { call, connectHttp, connectStdio, post, tokenFor } from './mcp.fixture.ts';
@@ -150,7 +150,7 @@ test('a client that says goodbye has to begin anew', async () => {
   await client.close();
 });
 
-test('over stdio a restart of the gateway loses no subscription, and is told of as a change', async () => {
+inAll('over stdio a restart of the gateway loses no subscription, and is told of as a change', async () => {
   const { client, updates } = await follower(() => connectStdio(gateway));
   const { id } = (await call(client, 'bash_start', { command: 'cat' })).data;
   await client.subscribeResource({ uri: outputOf(id) });

@@ -278,7 +278,7 @@ describe('the faults of the daemon, by number', () => {
     pty.ws.close();
     await pty.closing();
     await freed(id);
-    // Nobody is at the helm, and a viewer still is none.
+    // Nobody has the lease, and a viewer still is none.
     viewers[0]?.type('no\n');
     await until('it is refused again', () => viewers[0]?.frames.filter(({ type }) => type === 'error').length === 2);
     expect(await gateway.output(id)).toBe('hello\n');

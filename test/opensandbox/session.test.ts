@@ -210,7 +210,7 @@ describe('/ws/session beside runs', () => {
       'it is executed',
       () => frames.text('stdout') === 'typed from-a-run\n' && frames.text('stderr') === 'err\n',
     );
-    // Who has the socket has the helm: nobody else puts a run between two of its lines.
+    // Who has the socket has the lease: nobody else puts a run between two of its lines.
     expect(await refusal(`/session/${id}/run`, { body: { command: 'true' } })).toEqual({
       status: 409,
       code: 'LEASE_HELD',
@@ -218,7 +218,7 @@ describe('/ws/session beside runs', () => {
     expect((await gateway.info(id)).running).toBe(true);
     frames.ws.close();
     await frames.closing();
-    await until('the helm is free', async () => (await gateway.info(id)).lease === null);
+    await until('the lease is free', async () => (await gateway.info(id)).lease === null);
     const { token } = await gateway.tokenOf('view');
     const watching = await gateway.frames(`/ws/session/${id}?since=${(await standing(id)).output_offset}`, token);
     await watching.next();

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFil
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Result } from '../support/commands.ts';
-import { some } from '../support/count.ts';
+import { inAll, some } from '../support/count.ts';
 import { ECHO, Folders, manifest, REPO, TOOL } from './folders.fixture.ts';
 
 const KINDS = ['tool', 'channel', 'notification', 'hook'];
@@ -33,25 +33,29 @@ describe('binnacle plugin new', () => {
     }
   }, 60_000);
 
-  it('in TypeScript passes the compiler with the settings that come with it', async () => {
-    for (const kind of some(KINDS, 1)) {
-      const dir = join(folders.root, kind);
-      await folders.commands.run(['plugin', 'new', dir, '--kind', kind, '--ts']);
-      // As after `npm install`: a compiler, and nothing of Binnacle.
-      mkdirSync(join(dir, 'node_modules/.bin'), { recursive: true });
-      symlinkSync(join(REPO, 'node_modules/typescript'), join(dir, 'node_modules/typescript'));
-      symlinkSync('../typescript/bin/tsc', join(dir, 'node_modules/.bin/tsc'));
-      execFileSync('npm', ['run', 'check', '--offline'], { cwd: dir, stdio: 'pipe' });
-      const { dependencies, devDependencies } = JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8'));
-      expect([dependencies, Object.keys(devDependencies)]).toEqual([undefined, ['typescript']]);
-    }
-    const entry = join(folders.root, 'tool/index.ts');
-    writeFileSync(entry, readFileSync(entry, 'utf8').replace("name: 'now'", 'name: 7'));
-    expect(() => execFileSync('npm', ['run', 'check'], { cwd: join(folders.root, 'tool'), stdio: 'pipe' })).toThrow();
-    writeFileSync(entry, readFileSync(entry, 'utf8').replace('name: 7', "name: 'now'"));
-    // What the compiler needed is no part of it.
-    expect((await folders.commands.run(['plugin', 'test', join(folders.root, 'tool')])).code).toBe(0);
-  }, 30_000);
+  inAll(
+    'in TypeScript passes the compiler with the settings that come with it',
+    async () => {
+      for (const kind of some(KINDS, 1)) {
+        const dir = join(folders.root, kind);
+        await folders.commands.run(['plugin', 'new', dir, '--kind', kind, '--ts']);
+        // As after `npm install`: a compiler, and nothing of Binnacle.
+        mkdirSync(join(dir, 'node_modules/.bin'), { recursive: true });
+        symlinkSync(join(REPO, 'node_modules/typescript'), join(dir, 'node_modules/typescript'));
+        symlinkSync('../typescript/bin/tsc', join(dir, 'node_modules/.bin/tsc'));
+        execFileSync('npm', ['run', 'check', '--offline'], { cwd: dir, stdio: 'pipe' });
+        const { dependencies, devDependencies } = JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8'));
+        expect([dependencies, Object.keys(devDependencies)]).toEqual([undefined, ['typescript']]);
+      }
+      const entry = join(folders.root, 'tool/index.ts');
+      writeFileSync(entry, readFileSync(entry, 'utf8').replace("name: 'now'", 'name: 7'));
+      expect(() => execFileSync('npm', ['run', 'check'], { cwd: join(folders.root, 'tool'), stdio: 'pipe' })).toThrow();
+      writeFileSync(entry, readFileSync(entry, 'utf8').replace('name: 7', "name: 'now'"));
+      // What the compiler needed is no part of it.
+      expect((await folders.commands.run(['plugin', 'test', join(folders.root, 'tool')])).code).toBe(0);
+    },
+    30_000,
+  );
 
   it('writes over nothing, and makes an id of the name of the folder', async () => {
     const dir = folders.probe();

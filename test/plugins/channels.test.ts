@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { AGENTS, type Core, gateIn, openGate, untilGate } from '../conversations/core.fixture.ts';
-import { count } from '../support/count.ts';
+import { count, inAll } from '../support/count.ts';
 import type { Reply } from '../support/gateway-access.ts';
 import { until } from '../support/until.ts';
 import { openPluginCore, type PluginCore } from './conversation-plugins.fixture.ts';
@@ -142,7 +142,7 @@ describe('an answer that a plugin carries', () => {
     expect((await repliesTo('room again')).map(({ id }) => id)).toEqual(Array(fails + 1).fill(run));
   });
 
-  test('outlives a kill of the gateway between the message and its end', async () => {
+  inAll('outlives a kill of the gateway between the message and its end', async () => {
     const gate = gateIn(core, 'kill');
     const message = {
       text: untilGate(gate, 'begun', 'done'),

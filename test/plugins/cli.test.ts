@@ -6,7 +6,7 @@ import { stripVTControlCharacters } from 'node:util';
 import type { PluginInfo } from '@binnacle/protocol';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Result } from '../support/commands.ts';
-import { count } from '../support/count.ts';
+import { count, inAll } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import { ECHO, Folders, manifest, TOOL } from './folders.fixture.ts';
@@ -187,7 +187,7 @@ describe('plugins of a gateway', () => {
     expect((await plugin('grant', 'probe', 'notify', 'x')).code).toBe(2);
   }, 60_000);
 
-  it('that somebody has narrowed are told as such, and nobody is asked to widen them', async () => {
+  inAll('that somebody has narrowed are told as such, and nobody is asked to widen them', async () => {
     const asks = { ...TOOL, net: { reason: 'To ask.' } };
     await plugin('install', folders.probe({ permissions: asks }), '--yes', '--no-grant');
     await plugin('grant', 'probe', 'net', '127.0.0.1:9000');
@@ -205,7 +205,7 @@ describe('plugins of a gateway', () => {
     ]);
   });
 
-  it('are not nagged about for what they could do without', async () => {
+  inAll('are not nagged about for what they could do without', async () => {
     const asks = { ...TOOL, notify: { reason: 'To tell, if you want.' }, net: { reason: 'To ask, if you want.' } };
     const wants = `${ECHO.replace('export default (api)', 'export default async (api)').replace(
       'console.log',
@@ -220,7 +220,7 @@ describe('plugins of a gateway', () => {
     expect((await plugin('ls')).out.match(/grant probe.*/g)).toEqual(['grant probe net', 'grant probe tools echo']);
   });
 
-  it('are granted what they do not ask for by those alone who know that', async () => {
+  inAll('are granted what they do not ask for by those alone who know that', async () => {
     const asks = { ...TOOL, runCommandWithTimeout: { reason: 'To look.', commands: ['git', 'rg'] } };
     await plugin('install', folders.probe({ permissions: asks }), '--yes', '--no-grant');
     const doubtful: [string[], RegExp][] = [

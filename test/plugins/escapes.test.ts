@@ -26,6 +26,7 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PLUGIN_LIMITS } from '../../packages/server/src/plugins/host/limits.ts';
 import { type Sandbox, sandboxCommand } from '../../packages/server/src/plugins/host/sandbox.ts';
+import { inAll } from '../support/count.ts';
 import { PROBES, type Probe } from './escapes.mjs';
 import { Plugins, RUNTIME_SCRIPT, sandboxOf } from './plugin.fixture.ts';
 
@@ -353,17 +354,21 @@ for (const node of NODES) {
       );
     }, 120_000);
 
-    it('gets at all of it where it is trusted, so the probes are no blanks', async () => {
-      const dir = outside.folder('plugin-trusted');
-      const results = await throughHost(outside, sandbox, dir, true);
-      note(`trusted, Node ${version}`, results);
-      const blanks = Object.fromEntries(
-        [...results].filter(([, { open }]) => !open).map(([name, { note }]) => [name, note]),
-      );
-      expect(Object.keys(blanks).sort(), JSON.stringify(blanks, null, 1)).toEqual(
-        expectedOpen(({ blank, since = 0 }) => blank === true || since > major),
-      );
-    }, 120_000);
+    inAll(
+      'gets at all of it where it is trusted, so the probes are no blanks',
+      async () => {
+        const dir = outside.folder('plugin-trusted');
+        const results = await throughHost(outside, sandbox, dir, true);
+        note(`trusted, Node ${version}`, results);
+        const blanks = Object.fromEntries(
+          [...results].filter(([, { open }]) => !open).map(([name, { note }]) => [name, note]),
+        );
+        expect(Object.keys(blanks).sort(), JSON.stringify(blanks, null, 1)).toEqual(
+          expectedOpen(({ blank, since = 0 }) => blank === true || since > major),
+        );
+      },
+      120_000,
+    );
 
     // A process for each probe: long, and about one of two layers that both hold by themselves.
     if (isLong) {

@@ -5,7 +5,7 @@ import { appendFileSync, readdirSync, readFileSync, rmSync, truncateSync, writeF
 import { join } from 'node:path';
 import type { PluginInfo, PluginPreview } from '@binnacle/protocol';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { count } from '../support/count.ts';
+import { count, inAll } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { ask, grant, installPlugin, pluginFolder, pluginInfo } from './installed.fixture.ts';
@@ -120,40 +120,44 @@ describe('one process', () => {
     setInterval(tell, 50);
   };`;
 
-  it('is all that there is of a plugin, however it is installed, restarted and configured at once, and none after that', async () => {
-    const source = { id: 'noisy', source: NOISY, permissions: { notify: true } };
-    await installPlugin(gateway, source);
-    const before = staged().filter((name) => name.startsWith('.run-noisy')).length;
-    expect(before).toBe(1);
-    const path = join(gateway.dir, 'config.jsonc');
-    const configure = (n: number): void => {
-      const config = JSON.parse(readFileSync(path, 'utf8'));
-      config.plugins.entries.noisy.config = { n };
-      writeFileSync(path, JSON.stringify(config));
-    };
-    const dir = pluginFolder({ ...source, version: '1.1.0' });
-    const { digest } = await ask<PluginPreview>(gateway, 'POST', '/v1/plugins/preview', { path: dir });
-    const grants = { notify: true };
-    for (let round = 0; round < count({ quick: 2, all: 5 }); round++) {
-      configure(round);
-      await Promise.all([
-        ask(gateway, 'POST', '/v1/plugins', { path: dir, digest, grants, inherit: 'all' }),
-        ask(gateway, 'POST', '/v1/plugins/noisy/restart'),
-        ask(gateway, 'POST', '/v1/plugins', { path: dir, digest, grants, inherit: 'all' }),
-        ask(gateway, 'POST', '/v1/plugins/noisy/restart'),
-        ask(gateway, 'PUT', '/v1/plugins/noisy/enabled', { enabled: true }),
-      ]);
-    }
-    rmSync(dir, { recursive: true });
-    await until('it runs', async () => (await pluginInfo(gateway, 'noisy')).state === 'running');
-    expect(staged().filter((name) => name.startsWith('.run-noisy'))).toHaveLength(1);
-    await ask(gateway, 'DELETE', '/v1/plugins/noisy');
-    expect(staged().filter((name) => name.startsWith('.run-noisy'))).toEqual([]);
-    const notices = async () => (await ask<{ notices: unknown[] }>(gateway, 'GET', '/v1/notices')).notices.length;
-    const last = await notices();
-    for (let turn = 0; turn < 20; turn++) await pluginInfo(gateway, 'guard');
-    expect(await notices()).toBe(last);
-  }, 60_000);
+  inAll(
+    'is all that there is of a plugin, however it is installed, restarted and configured at once, and none after that',
+    async () => {
+      const source = { id: 'noisy', source: NOISY, permissions: { notify: true } };
+      await installPlugin(gateway, source);
+      const before = staged().filter((name) => name.startsWith('.run-noisy')).length;
+      expect(before).toBe(1);
+      const path = join(gateway.dir, 'config.jsonc');
+      const configure = (n: number): void => {
+        const config = JSON.parse(readFileSync(path, 'utf8'));
+        config.plugins.entries.noisy.config = { n };
+        writeFileSync(path, JSON.stringify(config));
+      };
+      const dir = pluginFolder({ ...source, version: '1.1.0' });
+      const { digest } = await ask<PluginPreview>(gateway, 'POST', '/v1/plugins/preview', { path: dir });
+      const grants = { notify: true };
+      for (let round = 0; round < count({ quick: 2, all: 5 }); round++) {
+        configure(round);
+        await Promise.all([
+          ask(gateway, 'POST', '/v1/plugins', { path: dir, digest, grants, inherit: 'all' }),
+          ask(gateway, 'POST', '/v1/plugins/noisy/restart'),
+          ask(gateway, 'POST', '/v1/plugins', { path: dir, digest, grants, inherit: 'all' }),
+          ask(gateway, 'POST', '/v1/plugins/noisy/restart'),
+          ask(gateway, 'PUT', '/v1/plugins/noisy/enabled', { enabled: true }),
+        ]);
+      }
+      rmSync(dir, { recursive: true });
+      await until('it runs', async () => (await pluginInfo(gateway, 'noisy')).state === 'running');
+      expect(staged().filter((name) => name.startsWith('.run-noisy'))).toHaveLength(1);
+      await ask(gateway, 'DELETE', '/v1/plugins/noisy');
+      expect(staged().filter((name) => name.startsWith('.run-noisy'))).toEqual([]);
+      const notices = async () => (await ask<{ notices: unknown[] }>(gateway, 'GET', '/v1/notices')).notices.length;
+      const last = await notices();
+      for (let turn = 0; turn < 20; turn++) await pluginInfo(gateway, 'guard');
+      expect(await notices()).toBe(last);
+    },
+    60_000,
+  );
 
   it('that hangs at its start keeps nobody from revoking what another is granted', async () => {
     await installPlugin(gateway, { id: 'other', source: 'export default () => {};', permissions: { notify: true } });

@@ -3,6 +3,7 @@
 import type { NoticeEvent } from '@binnacle/client';
 import type { PluginNotice } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { inAll } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { grant, installPlugin } from './installed.fixture.ts';
@@ -45,40 +46,43 @@ function listen(): { readonly heard: NoticeEvent[]; stop(): void } {
 const titles = (notices: readonly PluginNotice[]): string[] => notices.map(({ title }) => title);
 
 describe('what a plugin tells people', () => {
-  it('is kept, and comes at once to those who watch; also through a kill -9 of the gateway, which forgets the old', async () => {
-    expect(await tell([{ title: 'first', text: 'a\nb' }, { title: 'second' }])).toEqual(['told', 'told']);
-    const { heard, stop } = listen();
-    await until('the list is here', () => heard.length === 1);
-    const [list] = heard;
-    const known = list?.type === 'list' ? list.notices : [];
-    expect(known).toMatchObject([
-      { plugin: 'teller', title: 'first', text: 'a\nb' },
-      { plugin: 'teller', title: 'second', text: '' },
-    ]);
-    await tell([{ title: 'third' }]);
-    await until('the third is here', () => heard.length === 2);
-    expect(heard[1]).toMatchObject({ type: 'notice', notice: { title: 'third' } });
-    const { next } = await gateway.client.notices.list();
-    expect((await gateway.client.notices.list(known[0]?.n)).notices.map(({ title }) => title)).toEqual([
-      'second',
-      'third',
-    ]);
-    expect((await gateway.client.notices.list(next)).notices).toEqual([]);
+  inAll(
+    'is kept, and comes at once to those who watch; also through a kill -9 of the gateway, which forgets the old',
+    async () => {
+      expect(await tell([{ title: 'first', text: 'a\nb' }, { title: 'second' }])).toEqual(['told', 'told']);
+      const { heard, stop } = listen();
+      await until('the list is here', () => heard.length === 1);
+      const [list] = heard;
+      const known = list?.type === 'list' ? list.notices : [];
+      expect(known).toMatchObject([
+        { plugin: 'teller', title: 'first', text: 'a\nb' },
+        { plugin: 'teller', title: 'second', text: '' },
+      ]);
+      await tell([{ title: 'third' }]);
+      await until('the third is here', () => heard.length === 2);
+      expect(heard[1]).toMatchObject({ type: 'notice', notice: { title: 'third' } });
+      const { next } = await gateway.client.notices.list();
+      expect((await gateway.client.notices.list(known[0]?.n)).notices.map(({ title }) => title)).toEqual([
+        'second',
+        'third',
+      ]);
+      expect((await gateway.client.notices.list(next)).notices).toEqual([]);
 
-    await gateway.kill();
-    await gateway.restart();
-    await until('it is connected again', () => heard.length === 3);
-    expect(heard[2]).toEqual({ type: 'list', notices: [] });
-    for (const id of ['teller', 'other']) {
-      const isThere = async () => (await gateway.fetch(`/plugins/${id}/tell`, { method: 'POST', body: '[]' })).ok;
-      await until(`${id} runs again`, isThere);
-    }
-    await tell([{ title: 'fourth' }]);
-    await until('the fourth is here', () => heard.length === 4);
-    // Who has read on to somewhere misses nothing that comes after a restart.
-    expect(titles((await gateway.client.notices.list(next)).notices)).toEqual(['fourth']);
-    stop();
-  });
+      await gateway.kill();
+      await gateway.restart();
+      await until('it is connected again', () => heard.length === 3);
+      expect(heard[2]).toEqual({ type: 'list', notices: [] });
+      for (const id of ['teller', 'other']) {
+        const isThere = async () => (await gateway.fetch(`/plugins/${id}/tell`, { method: 'POST', body: '[]' })).ok;
+        await until(`${id} runs again`, isThere);
+      }
+      await tell([{ title: 'fourth' }]);
+      await until('the fourth is here', () => heard.length === 4);
+      // Who has read on to somewhere misses nothing that comes after a restart.
+      expect(titles((await gateway.client.notices.list(next)).notices)).toEqual(['fourth']);
+      stop();
+    },
+  );
 
   it('is for whoever may view, and for nobody else', async () => {
     const token = async (scope: 'view' | 'ingest') =>

@@ -3,6 +3,7 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { inAll } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { ask, pluginFolder } from './installed.fixture.ts';
@@ -48,7 +49,7 @@ async function look(path: string, signal?: AbortSignal): Promise<string | number
   }
 }
 
-it('ends when whoever asked hangs up; more than eight at once are refused, and nothing is left', async () => {
+inAll('ends when whoever asked hangs up; more than eight at once are refused, and nothing is left', async () => {
   const asker = new AbortController();
   const looking = Array.from({ length: 8 }, () => look(slow, asker.signal));
   await until('two are looked at', () => left().length === 2);

@@ -6,6 +6,7 @@ import { isEndEvent } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { pathOf } from '../conversations/conversation.fixture.ts';
 import { AGENTS, type Core } from '../conversations/core.fixture.ts';
+import { inAll } from '../support/count.ts';
 import { until } from '../support/until.ts';
 import { openPluginCore, type PluginCore } from './conversation-plugins.fixture.ts';
 
@@ -271,7 +272,7 @@ describe('before an agent calls a tool', () => {
     expect(answers).toMatchObject([{ answer: { option: 'yes', reason: 'answered' } }]);
   });
 
-  test('a request that waits when the gateway is killed is asked about again', async () => {
+  inAll('a request that waits when the gateway is killed is asked about again', async () => {
     const key = await core.make('acp');
     await core.send(key, 'm1', 'ask hold:again deny:still');
     await asked('hold:again', 'beforeToolCall');

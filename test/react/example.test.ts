@@ -28,7 +28,6 @@ beforeAll(async () => {
 afterEach((test) => closePages(browser, test));
 afterAll(async () => {
   await vite?.close();
-  await browser?.close();
   await gateway?.close();
   delete process.env.BINNACLE_URL;
   rmSync(cacheDir, { recursive: true, force: true });

@@ -2,6 +2,7 @@ import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { closePages, openBrowser } from '../browser/page.fixture.ts';
 import { makeConversation } from '../conversations/conversation.fixture.ts';
+import { inAll } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { type Bundle, bundlePage, inState, openApp } from './react.fixture.ts';
 
@@ -13,7 +14,6 @@ beforeAll(async () => {
 });
 afterEach((test) => closePages(browser, test));
 afterAll(async () => {
-  await browser?.close();
   await gateway?.close();
 });
 
@@ -67,20 +67,23 @@ it('a conversation has its turns, the live text and its end; what is sent acts o
   await inState(app.page, 'ended');
 });
 
-it('a conversation goes on after a kill -9 of the gateway, and a message that is sent meanwhile arrives once', async () => {
-  const { key } = await makeConversation(gateway);
-  const app = await openApp(browser, gateway, bundle);
-  await app.show({ view: 'conversation', id: key });
-  await inState(app.page, 'live');
-  await gateway.kill();
-  await inState(app.page, 'reconnecting');
-  const sending = app.page.evaluate(() => look.said.send('through the night'));
-  await gateway.restart();
-  expect(await sending).toMatchObject({ ok: true });
-  await app.page.waitForFunction(() => look.said.turns.at(-1)?.state === 'final');
-  expect(await app.page.evaluate(() => look.said.turns.length)).toBe(2);
-  expect(await app.page.evaluate(() => look.states)).toEqual(['connecting', 'live', 'reconnecting', 'live']);
-});
+inAll(
+  'a conversation goes on after a kill -9 of the gateway, and a message that is sent meanwhile arrives once',
+  async () => {
+    const { key } = await makeConversation(gateway);
+    const app = await openApp(browser, gateway, bundle);
+    await app.show({ view: 'conversation', id: key });
+    await inState(app.page, 'live');
+    await gateway.kill();
+    await inState(app.page, 'reconnecting');
+    const sending = app.page.evaluate(() => look.said.send('through the night'));
+    await gateway.restart();
+    expect(await sending).toMatchObject({ ok: true });
+    await app.page.waitForFunction(() => look.said.turns.at(-1)?.state === 'final');
+    expect(await app.page.evaluate(() => look.said.turns.length)).toBe(2);
+    expect(await app.page.evaluate(() => look.states)).toEqual(['connecting', 'live', 'reconnecting', 'live']);
+  },
+);
 
 it('a long conversation begins with its last page, and older ones come when asked for, each turn once', async () => {
   const { key } = await makeConversation(gateway);

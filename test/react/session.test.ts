@@ -1,6 +1,7 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { closePages, openBrowser } from '../browser/page.fixture.ts';
+import { inAll } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { type Bundle, bundlePage, ends, inState, openApp } from './react.fixture.ts';
@@ -13,7 +14,6 @@ beforeAll(async () => {
 });
 afterEach((test) => closePages(browser, test));
 afterAll(async () => {
-  await browser?.close();
   await gateway?.close();
 });
 
@@ -43,7 +43,7 @@ it('a component that is mounted in the middle of a session has all of its output
   expect(app.complaints).toEqual([]);
 });
 
-it('goes on after a kill -9 of the gateway, with nothing missing and nothing twice', async () => {
+inAll('goes on after a kill -9 of the gateway, with nothing missing and nothing twice', async () => {
   const { id } = await start(`for i in $(seq 1 400); do echo "n $i"; sleep 0.005; done; read go`);
   const app = await openApp(browser, gateway, bundle);
   await app.show({ view: 'session', id });
@@ -125,7 +125,7 @@ it('the same of traffic: behind the end of the one session that the filter names
   expect(await app.page.evaluate(() => look.states)).toEqual(['connecting', 'live', 'ended']);
 });
 
-it('a kill -9 of the gateway in the middle of traffic: said, gone on from there, and each piece once', async () => {
+inAll('a kill -9 of the gateway in the middle of traffic: said, gone on from there, and each piece once', async () => {
   const { id } = await start(`for i in $(seq 1 400); do echo "n $i"; sleep 0.005; done; read go`);
   const app = await openApp(browser, gateway, bundle);
   await app.show({ view: 'traffic', props: { filter: { session_id: id } } });
@@ -185,40 +185,44 @@ it('is let go of when the last component is gone, and says nothing after that', 
   expect(app.complaints).toEqual([]);
 });
 
-it('a flood of 50 MB stays within the bound, and is drawn once a frame at most', async () => {
-  const bytes = 50_000_000;
-  const { id } = await start(
-    `read go; head -c ${bytes} /dev/zero | tr '\\0' x | fold -w 99; echo; echo the-end; read go`,
-  );
-  const app = await openApp(browser, gateway, bundle);
-  const maxBytes = 2 * 1024 * 1024;
-  await app.show({ view: 'session', id, props: { maxBytes } });
-  await inState(app.page, 'live');
-  await app.page.evaluate(() => {
-    const seen = { frames: 0, most: 0, before: look.commits };
-    const frame = (): void => {
-      seen.frames += 1;
-      seen.most = Math.max(seen.most, look.said.chunks.bytes);
-      requestAnimationFrame(frame);
-    };
-    frame();
-    Object.assign(window, { seen });
-  });
-  await gateway.client.session(id).write('go\n');
-  await app.page.waitForFunction(() => look.said.chunks.bytes > 0 && look.text().endsWith('the-end\n'), null, {
-    timeout: 60_000,
-    polling: 250,
-  });
-  const seen = await app.page.evaluate(() => {
-    const { frames, most, before } = (window as unknown as { seen: Record<string, number> }).seen;
-    return { frames, most, commits: look.commits - (before ?? 0), dropped: look.said.chunks.droppedBytes as number };
-  });
-  expect(seen.most).toBeLessThanOrEqual(maxBytes);
-  expect(seen.dropped).toBeGreaterThan(bytes - maxBytes);
-  // One more for the frame that was under way.
-  expect(seen.commits).toBeLessThanOrEqual((seen.frames ?? 0) + 1);
-  expect(app.complaints).toEqual([]);
-}, 90_000);
+inAll(
+  'a flood of 50 MB stays within the bound, and is drawn once a frame at most',
+  async () => {
+    const bytes = 50_000_000;
+    const { id } = await start(
+      `read go; head -c ${bytes} /dev/zero | tr '\\0' x | fold -w 99; echo; echo the-end; read go`,
+    );
+    const app = await openApp(browser, gateway, bundle);
+    const maxBytes = 2 * 1024 * 1024;
+    await app.show({ view: 'session', id, props: { maxBytes } });
+    await inState(app.page, 'live');
+    await app.page.evaluate(() => {
+      const seen = { frames: 0, most: 0, before: look.commits };
+      const frame = (): void => {
+        seen.frames += 1;
+        seen.most = Math.max(seen.most, look.said.chunks.bytes);
+        requestAnimationFrame(frame);
+      };
+      frame();
+      Object.assign(window, { seen });
+    });
+    await gateway.client.session(id).write('go\n');
+    await app.page.waitForFunction(() => look.said.chunks.bytes > 0 && look.text().endsWith('the-end\n'), null, {
+      timeout: 60_000,
+      polling: 250,
+    });
+    const seen = await app.page.evaluate(() => {
+      const { frames, most, before } = (window as unknown as { seen: Record<string, number> }).seen;
+      return { frames, most, commits: look.commits - (before ?? 0), dropped: look.said.chunks.droppedBytes as number };
+    });
+    expect(seen.most).toBeLessThanOrEqual(maxBytes);
+    expect(seen.dropped).toBeGreaterThan(bytes - maxBytes);
+    // One more for the frame that was under way.
+    expect(seen.commits).toBeLessThanOrEqual((seen.frames ?? 0) + 1);
+    expect(app.complaints).toEqual([]);
+  },
+  90_000,
+);
 
 it('what cannot be read is a value with a code and a hint', async () => {
   const app = await openApp(browser, gateway, bundle);

@@ -1,7 +1,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { closePages, openBrowser, seeLine } from '../browser/page.fixture.ts';
-import { count } from '../support/count.ts';
+import { count, inAll } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { type Bundle, bundlePage, openApp } from './react.fixture.ts';
@@ -14,7 +14,6 @@ beforeAll(async () => {
 });
 afterEach((test) => closePages(browser, test));
 afterAll(async () => {
-  await browser?.close();
   await gateway?.close();
 });
 
@@ -232,25 +231,29 @@ it('what a notice says takes no room: the program keeps its size while the gatew
 /** More than the page keeps. */
 const FLOOD_MB = count({ quick: 12, all: 50 });
 
-it(`a flood of ${FLOOD_MB} MB goes through the terminal: its end shows, and reading waits for the drawing`, async () => {
-  const { id } = await start(
-    `read go; head -c ${FLOOD_MB}000000 /dev/zero | tr '\\0' x | fold -w 79; echo; echo the-end; read go`,
-    'pty',
-  );
-  const app = await openApp(browser, gateway, bundle);
-  await app.show({ view: 'both', id });
-  await app.page.locator('.xterm-rows').waitFor();
-  await app.page.evaluate(() => {
-    Object.assign(window, { most: 0 });
-    const frame = (): void => {
-      Object.assign(window, { most: Math.max((window as unknown as { most: number }).most, look.said.chunks.bytes) });
-      requestAnimationFrame(frame);
-    };
-    frame();
-  });
-  await gateway.client.session(id).write('go\n');
-  await seeLine(app.page, 'the-end', 60_000);
-  await line(app.page, 'the-end').waitFor();
-  expect(await app.page.evaluate(() => (window as unknown as { most: number }).most)).toBeLessThanOrEqual(8 << 20);
-  expect(app.complaints).toEqual([]);
-}, 90_000);
+inAll(
+  `a flood of ${FLOOD_MB} MB goes through the terminal: its end shows, and reading waits for the drawing`,
+  async () => {
+    const { id } = await start(
+      `read go; head -c ${FLOOD_MB}000000 /dev/zero | tr '\\0' x | fold -w 79; echo; echo the-end; read go`,
+      'pty',
+    );
+    const app = await openApp(browser, gateway, bundle);
+    await app.show({ view: 'both', id });
+    await app.page.locator('.xterm-rows').waitFor();
+    await app.page.evaluate(() => {
+      Object.assign(window, { most: 0 });
+      const frame = (): void => {
+        Object.assign(window, { most: Math.max((window as unknown as { most: number }).most, look.said.chunks.bytes) });
+        requestAnimationFrame(frame);
+      };
+      frame();
+    });
+    await gateway.client.session(id).write('go\n');
+    await seeLine(app.page, 'the-end', 60_000);
+    await line(app.page, 'the-end').waitFor();
+    expect(await app.page.evaluate(() => (window as unknown as { most: number }).most)).toBeLessThanOrEqual(8 << 20);
+    expect(app.complaints).toEqual([]);
+  },
+  90_000,
+);

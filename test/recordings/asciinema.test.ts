@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { Commands } from '../support/commands.ts';
+import { inAll } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 
 const binary = fileURLToPath(new URL('../../packages/cli/dist/binnacle.mjs', import.meta.url));
@@ -36,7 +37,7 @@ const linesOf = (path: string) =>
     .split('\n')
     .map((line) => JSON.parse(line));
 
-it('export --cast 2 writes times from the beginning, and version 3 stays what is written without it', async () => {
+inAll('export --cast 2 writes times from the beginning, and version 3 stays what is written without it', async () => {
   expect((await commands.run(['export', '--cast', '2', 'build', '-o', at('two.cast')])).code).toBe(0);
   const [header, ...events] = linesOf(at('two.cast'));
   expect(header).toMatchObject({ version: 2, width: 80, height: 24, title: 'build', env: { TERM: 'xterm-256color' } });

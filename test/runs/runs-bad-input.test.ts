@@ -143,7 +143,7 @@ describe.each(STREAMS)('a run that cannot be, asked for %s, is refused before an
     expect(await ask(`Bearer ${viewToken}`)).toMatchObject({ status: 403, code: 'forbidden' });
   });
 
-  it('somebody else at the helm, unless it is theirs', async () => {
+  it('somebody else in control, unless it is theirs', async () => {
     const session = await Shell.open(gateway);
     const held = await gateway.client.session(session.id).lease.acquire({ holder: 'Ada' });
     expect(await refused(post(session, '{"command":"ls"}', query))).toMatchObject({

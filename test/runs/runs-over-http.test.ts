@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { comparePositions, parsePosition, type RunInfo } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { inAll } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { allOf, bytesOf, eventsOf, Gate, hasWritten, Shell, type SseEvent, textOf } from './runs.fixture.ts';
@@ -270,7 +271,7 @@ describe('a run whose client goes away', () => {
     expect(await shell.isUsable()).toBe(true);
   });
 
-  it('is cancelled as well when its client is there and takes nothing', async () => {
+  inAll('is cancelled as well when its client is there and takes nothing', async () => {
     const hasty = await openGatewayProcess({ livenessTimes: { heartbeatMs: 1000, stallMs: 300 } });
     try {
       const stall = async (onDisconnect: string) => {
@@ -295,7 +296,7 @@ describe('a run whose client goes away', () => {
     }
   });
 
-  it('is not cancelled by the end of the gateway itself, killed or stopped', async () => {
+  inAll('is not cancelled by the end of the gateway itself, killed or stopped', async () => {
     for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
       const shell = await Shell.open(gateway);
       const gate = new Gate(gateway, signal);

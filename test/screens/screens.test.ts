@@ -6,7 +6,7 @@ import type { AttachmentEvent, ScreenEvent, Session } from '@binnacle/client';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Emulator } from '../../packages/server/src/screen/emulator.ts';
 import { stateOf } from '../../packages/server/src/screen/screen-state.fixture.ts';
-import { count } from '../support/count.ts';
+import { count, inAll } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 
@@ -170,8 +170,9 @@ describe('the screen at an offset', () => {
   });
 });
 
-describe('screens that are kept', () => {
-  it('are made beside a long output, bounded, and can be lost, broken or old', async () => {
+inAll(
+  'screens that are kept are made beside a long output, bounded, and can be lost, broken or old',
+  async () => {
     const { id } = await gateway.client.sessions.create({
       command: `head -c ${count({ quick: 9, all: 24 }) * MIB} /dev/zero | tr '\\0' x | fold -w 99; printf '\\033[32mdone'`,
     });
@@ -196,5 +197,6 @@ describe('screens that are kept', () => {
     expect(filesOf(id).length).toBeLessThanOrEqual(96);
     await gateway.client.session(id).delete();
     expect(filesOf(id)).toEqual([]);
-  }, 90_000);
-});
+  },
+  90_000,
+);

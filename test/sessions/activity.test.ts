@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SessionActivity, SessionInfo, TimelineMark } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { count } from '../support/count.ts';
+import { count, inAll } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { emitted } from '../traffic/traffic.fixture.ts';
@@ -96,7 +96,7 @@ describe.concurrent('what a session is doing', { timeout: 30_000 }, () => {
     await becomes(asks.id, 'idle');
   });
 
-  it('is seen behind a flood as well, and is null when it does not run any more', async () => {
+  inAll('is seen behind a flood as well, and is null when it does not run any more', async () => {
     const { id } = await shell(
       String.raw`head -c 20000000 /dev/zero | tr '\0' x; printf '\e]777;notify;Flood;is over\a'; read x`,
     );
@@ -215,8 +215,9 @@ describe.concurrent('labels of a session that runs here', { timeout: 30_000 }, (
   });
 });
 
-describe('what a session was doing', { timeout: 30_000 }, () => {
-  it('survives a kill -9 of the gateway: who waited waits since then, and who was answered does not', async () => {
+inAll(
+  'what a session was doing survives a kill -9 of the gateway: who waited waits since then, and who was answered does not',
+  async () => {
     const notified = await shell(String.raw`printf '\e]9;still waiting\a'; read x; sleep 1000`);
     const labels = { kept: 'yes' };
     const labelled = await shell('read x', { labels });
@@ -251,5 +252,5 @@ describe('what a session was doing', { timeout: 30_000 }, () => {
     expect(await waits(rings.id)).toMatchObject([{ time: rung.since, text: '' }]);
     expect(await waits(answered.id)).toMatchObject([{ text: 'answer me' }]);
     expect(await waits(quiet.id)).toEqual([]);
-  });
-});
+  },
+);

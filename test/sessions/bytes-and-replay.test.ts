@@ -9,6 +9,7 @@ import { createSegment, makeLogDir } from '../../packages/server/src/log/segment
 import { SegmentWriter } from '../../packages/server/src/log/segment-writer.ts';
 import { readProcess } from '../../packages/server/src/process/session-processes.ts';
 import { Catalogue } from '../../packages/server/src/store/store.ts';
+import { inAll } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import type { Frame } from '../support/wire.ts';
@@ -294,8 +295,9 @@ describe('output beyond 4 GiB (no. 12)', () => {
   });
 });
 
-describe('an idle session (no. 14)', () => {
-  it('takes memory as it is needed: no buffer of its own, in the gateway nor in the runner', async () => {
+inAll(
+  'an idle session (no. 14) takes memory as it is needed: no buffer of its own, in the gateway nor in the runner',
+  async () => {
     const many = await openGatewayProcess({ programsPerRunner: 100 });
     onTestFinished(() => many.close());
     const start = (count: number) =>
@@ -317,8 +319,8 @@ describe('an idle session (no. 14)', () => {
     // A ring of 1 MiB each, as others have, would be 1024.
     expect(grown.gateway).toBeLessThan(200);
     expect(grown.runner).toBeLessThan(400);
-  });
-});
+  },
+);
 
 /** Memory of its own and its share of what is shared, in KiB. */
 const memoryOf = (pid: number): number =>

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, s
 import { join, resolve } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { isRunning } from '../crash/flooding.fixture.ts';
+import { inAll } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import type { GatewayAccess } from '../support/gateway-access.ts';
 import { openGatewayProcess } from '../support/gateway-process.ts';
@@ -84,7 +85,7 @@ describe('outlives-us: a copy of a data directory in use', () => {
     expect(kill(original.dir).status).toBe(0);
   });
 
-  it.each([
+  inAll.each([
     ['does not answer', 2],
     ['is one of before, which says nothing of its directory', 1],
   ])('is told apart also where a runner %s', async (_, protocol) => {
@@ -142,7 +143,7 @@ describe('outlives-us: a copy of a data directory in use', () => {
     }
   });
 
-  it('in the place of the original, as a backup is restored, has none of its programs', async () => {
+  inAll('in the place of the original, as a backup is restored, has none of its programs', async () => {
     const original = await openGatewayProcess(SEGMENTS);
     const { id, pid } = await startCounting(original, 'stop');
     const copied = copyOf(original);

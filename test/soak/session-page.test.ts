@@ -16,7 +16,6 @@ beforeAll(async () => {
   gateway = await openGateway();
 });
 afterAll(async () => {
-  await browser?.close();
   await gateway?.close();
 });
 

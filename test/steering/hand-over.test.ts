@@ -1,4 +1,4 @@
-// Who follows a session, and the helm that goes from hand to hand: with real gateways, runners, programs and sockets.
+// Who follows a session, and the lease that goes from hand to hand: with real gateways, runners, programs and sockets.
 
 import { Binnacle, type WatchersChange } from '@binnacle/client';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -73,7 +73,7 @@ describe('who follows a session', () => {
   });
 });
 
-describe('the helm is asked for', () => {
+describe('the lease is asked for', () => {
   it('which its holder alone is told, once in a while, and who may not steer cannot', async () => {
     const { id } = await recorder();
     const [ada, bob, cyd, dan] = [
@@ -107,7 +107,7 @@ describe('the helm is asked for', () => {
   });
 });
 
-describe('one-helm: the helm is handed over', () => {
+describe('one-writer: the lease is handed over', () => {
   it('to one who follows and may steer: the fence rises, and who gave it cannot write any more', async () => {
     const { id } = await recorder();
     const [ada, bob, cyd] = [await follower(id), await follower(id, typing), await follower(id, viewing)];

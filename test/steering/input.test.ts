@@ -5,6 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { inAll } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 
@@ -197,8 +198,10 @@ describe('input', () => {
   });
 });
 
-describe('a program that does not read', () => {
-  it('fills its queue and no more; everything else goes on; nothing spins', { timeout: 20_000 }, async () => {
+inAll(
+  'a program that does not read fills its queue and no more; everything else goes on; nothing spins',
+  { timeout: 20_000 },
+  async () => {
     const { id } = await gateway.create({ command: 'stty raw -echo; echo ready; sleep 0.1; kill -STOP $$; exec cat' });
     await gateway.seen(id, 'ready');
     const frames = await gateway.frames();
@@ -235,8 +238,8 @@ describe('a program that does not read', () => {
     const start = 'ready\n'.length; // raw: nothing is added to the line feed
     await until('all has come', async () => (await gateway.info(id)).outputOffset === start + expected, 15_000);
     expect((await gateway.output(id)).slice(start)).toBe(chunk.repeat(taken.length));
-  });
-});
+  },
+);
 
 /** The runner that hosts a session: it has its log open. */
 function runnerOf({ dir: data }: GatewayProcess, session: string): number {

@@ -122,11 +122,11 @@ describe.each(['/v1/ws', '/ws/session/:id'])('a malformed frame on %s', (path) =
       const { socket, closeCode } = await open(path.replace(':id', session));
       socket.write(bytes);
       expect(await closeCode).toBe(code);
-      // This client never closes: the gateway does, and lets go of the helm.
+      // This client never closes: the gateway does, and lets go of the lease.
       const begun = performance.now();
       if (!socket.destroyed) await once(socket, 'close');
       expect(performance.now() - begun).toBeLessThan(3_000);
-      if (path !== '/v1/ws') await until('the helm is free', async () => (await gateway.info(session)).lease === null);
+      if (path !== '/v1/ws') await until('the lease is free', async () => (await gateway.info(session)).lease === null);
     },
   );
 });
@@ -139,7 +139,7 @@ describe.each(['/v1/ws', '/ws/session/:id'])('a viewer on %s that says goodbye a
     const begun = performance.now();
     if (!socket.destroyed) await once(socket, 'close');
     expect(performance.now() - begun).toBeLessThan(4_000);
-    await until('the helm is free', async () => (await gateway.info(session)).lease === null);
+    await until('the lease is free', async () => (await gateway.info(session)).lease === null);
   });
 });
 

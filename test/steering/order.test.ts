@@ -15,7 +15,7 @@ const leaseOf = (id: string, body: object) => gateway.ask(`/v1/sessions/${id}/le
 const written = async (id: string): Promise<string> => (await gateway.ask(`/v1/sessions/${id}/output`)).text;
 
 describe('what one connection sends', () => {
-  it('is judged by who has the helm then: input behind a take-over is the taker’s, without a wait between them', async () => {
+  it('is judged by who has the lease then: input behind a take-over is the taker’s, without a wait between them', async () => {
     const { id } = await recorder();
     const frames = await gateway.frames();
     let sent = '';
@@ -56,14 +56,15 @@ describe('what one connection sends', () => {
     const { id } = await recorder();
     const frames = await gateway.frames();
     const both = { ttlMs: 5000, autoReleaseAfterMs: 6000 };
+    const isNear = (ms: number): boolean => ms > 5000 && ms <= 6000;
     const refused = await frames.ask({ t: 'lease', session: id, action: 'acquire', ...both });
     expect(refused.error).toMatchObject({ code: 'bad_request' });
     const asked = await leaseOf(id, { action: 'acquire', autoReleaseAfterMs: 6000 });
-    expect(asked.json.expiresInMs).toBe(6000);
+    expect(isNear(asked.json.expiresInMs)).toBe(true);
     expect((await leaseOf(id, { action: 'acquire', ...both })).code).toBe('bad_request');
     const made = await gateway.ask('/v1/conversations', { body: { name: 'leased' } });
     const path = `/v1/conversations/${encodeURIComponent(made.json.key)}/lease`;
     const ofConversation = await gateway.ask(path, { body: { action: 'acquire', autoReleaseAfterMs: 6000 } });
-    expect(ofConversation.json.expiresInMs).toBe(6000);
+    expect(isNear(ofConversation.json.expiresInMs)).toBe(true);
   });
 });

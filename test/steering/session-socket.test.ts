@@ -154,7 +154,7 @@ describe('/ws/session/:id', () => {
     expect([404, 410]).toContain((await refusal(deleted.id)).status);
   });
 
-  it('holds no helm for a handshake that failed', async () => {
+  it('holds no lease for a handshake that failed', async () => {
     const { id } = await pipe('sleep 30');
     const bad = [
       { 'sec-websocket-key': 'short', 'sec-websocket-version': '13' },
@@ -179,7 +179,7 @@ describe('/ws/session/:id', () => {
     await attach(id);
   });
 
-  it('lets takeover=1 in: the loser is closed with 4001 and cannot write; its end leaves the new one at the helm', async () => {
+  it('lets takeover=1 in: the loser is closed with 4001 and cannot write; its end leaves the new one in control', async () => {
     const { id } = await pipe('cat');
     const old = await attach(id);
     await old.next();
@@ -191,11 +191,11 @@ describe('/ws/session/:id', () => {
     await until('it is echoed', () => next.text('stdout') === 'mine\n');
     next.ws.close();
     await next.closing();
-    await until('the helm is free', async () => (await gateway.info(id)).lease === null);
+    await until('the lease is free', async () => (await gateway.info(id)).lease === null);
     await (await attach(id)).next();
   });
 
-  it('is read-only for a token that may only view, which takes the helm from nobody', async () => {
+  it('is read-only for a token that may only view, which takes the lease from nobody', async () => {
     const { token } = await gateway.tokenOf('view');
     const { id } = await pipe('cat');
     const viewer = await attach(id, '?takeover=1', token);
@@ -224,7 +224,7 @@ describe('/ws/session/:id', () => {
     await until('four heartbeats are over', () => performance.now() - begun > LIVENESS.heartbeatMs * 5);
     expect(frames.closed).toBeUndefined();
     expect(frames.all.filter(({ type }) => type === 'ping').length).toBeGreaterThanOrEqual(3);
-    // Nobody has taken the helm since, so its own writes go through again.
+    // Nobody has taken the lease since, so its own writes go through again.
     frames.send({ type: 'stdin', data: 'back\n' });
     await until('it is echoed', () => frames.text('stdout') === 'back\n');
   });

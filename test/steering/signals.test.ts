@@ -177,7 +177,7 @@ describe('a size', () => {
 });
 
 describe('the answers of a terminal', () => {
-  it('are taken from the connection that holds the helm, and dropped from all others', async () => {
+  it('are taken from the connection that holds the lease, and dropped from all others', async () => {
     const { id } = await gateway.create({ argv: ['/bin/cat'], mode: 'pipe' });
     const [viewer, holder] = await Promise.all([gateway.frames(), gateway.frames()]);
     const auto = (text: string) => ({ t: 'input', session: id, text, auto: true });

@@ -1,4 +1,5 @@
-// A real Chromium. Launched once per file; each test has contexts of its own. All of them close by themselves.
+// A real Chromium. Launched once per worker; each test has contexts of its own, which close by themselves. The browser
+// ends with the worker: Playwright then ends its processes and removes its profile.
 
 import { accessSync, constants } from 'node:fs';
 import { type Browser, chromium } from 'playwright-core';
@@ -16,11 +17,11 @@ const FLAGS = [
   '--disable-sync',
 ];
 
-/** By whether it is a whole browser. For the life of the file. */
+/** By whether it is a whole browser. For the life of the worker: a launch costs 1.4 s of CPU. */
 const launched = new Map<boolean, Promise<Browser>>();
 
 /**
- * The browser of this file. Throws, and never skips, where there is no Chromium. `isWhole`: with all that belongs to a
+ * The browser of this worker. No test closes it. Throws, and never skips, where there is no Chromium. `isWhole`: with all that belongs to a
  * browser and not to a page, as notifications and being installed.
  */
 export function openBrowser({ isWhole = false } = {}): Promise<Browser> {
@@ -32,11 +33,13 @@ export function openBrowser({ isWhole = false } = {}): Promise<Browser> {
     return opened;
   });
   launched.set(isWhole, browser);
-  // A worker that is ended with an open browser leaves the profile behind.
-  atFileEnd(async () => {
-    launched.delete(isWhole);
-    await (await browser.catch(() => undefined))?.close();
-  });
+  // A whole browser that is ended with its worker leaves a directory behind.
+  if (isWhole) {
+    atFileEnd(async () => {
+      launched.delete(isWhole);
+      await (await browser.catch(() => undefined))?.close();
+    });
+  }
   browser.catch(() => launched.delete(isWhole));
   return browser;
 }

@@ -36,7 +36,12 @@ const JSON_BODY = { 'content-type': 'application/json' };
  */
 export async function openContext({ browser, ...options }: ContextOptions = {}): Promise<OpenPage> {
   browser ??= await openBrowser();
-  const context = await browser.newContext({ viewport: { width: 1000, height: 640 }, ...options });
+  // The service worker costs a process of its own: tests that are about it, or about notifications, allow it.
+  const context = await browser.newContext({
+    viewport: { width: 1000, height: 640 },
+    serviceWorkers: 'block',
+    ...options,
+  });
   atEnd(async (failed) => {
     if (failed !== undefined) await Promise.all(context.pages().map((page) => tell(page, failed.name)));
     await context.close();

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { SessionInfo } from '@binnacle/protocol';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { inAll } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 
@@ -221,27 +222,31 @@ it('forwards a signal also while nobody reads its stdout', async () => {
   expect((await outputOf('stalled')).equals(run.out())).toBe(true);
 });
 
-it('delivers every byte over kills of the gateway, while the program goes on at its pace', async () => {
-  const script =
-    'i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo "line $i of what is said"; [ $((i % 50)) = 0 ] && sleep 0.03; done; exit 6';
-  const run = emit(['--session', 'over-kills', '--flush-ms', '20000', '--', 'sh', '-c', script]);
-  const expected = Array.from({ length: 3000 }, (_, n) => `line ${n + 1} of what is said\n`).join('');
-  for (const bytes of [10_000, 35_000, 60_000]) {
-    await until('some is said', () => run.out().length > bytes);
-    await gateway.kill();
-    await gateway.restart();
-  }
-  expect((await run.ended).code).toBe(6);
-  expect(run.out().toString()).toBe(expected);
-  expect((await outputOf('over-kills')).toString()).toBe(expected);
-  expect(await sessionOf('over-kills')).toMatchObject({ state: 'closed', exitCode: 6 });
-  expect(
-    run
-      .err()
-      .split('\n')
-      .filter((line) => line !== '').length,
-  ).toBeLessThanOrEqual(1);
-}, 60_000);
+inAll(
+  'delivers every byte over kills of the gateway, while the program goes on at its pace',
+  async () => {
+    const script =
+      'i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo "line $i of what is said"; [ $((i % 50)) = 0 ] && sleep 0.03; done; exit 6';
+    const run = emit(['--session', 'over-kills', '--flush-ms', '20000', '--', 'sh', '-c', script]);
+    const expected = Array.from({ length: 3000 }, (_, n) => `line ${n + 1} of what is said\n`).join('');
+    for (const bytes of [10_000, 35_000, 60_000]) {
+      await until('some is said', () => run.out().length > bytes);
+      await gateway.kill();
+      await gateway.restart();
+    }
+    expect((await run.ended).code).toBe(6);
+    expect(run.out().toString()).toBe(expected);
+    expect((await outputOf('over-kills')).toString()).toBe(expected);
+    expect(await sessionOf('over-kills')).toMatchObject({ state: 'closed', exitCode: 6 });
+    expect(
+      run
+        .err()
+        .split('\n')
+        .filter((line) => line !== '').length,
+    ).toBeLessThanOrEqual(1);
+  },
+  60_000,
+);
 
 it('leaves a program unharmed where there is no gateway, with one warning and one line at the end', async () => {
   const run = emit(['--flush-ms', '700', '--', 'sh', '-c', 'echo out; echo err >&2; exit 3'], {

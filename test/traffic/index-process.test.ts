@@ -1,7 +1,7 @@
 // The process of the index: killed, stopped, begun anew, outlived. The gateway never notices more than a refused search.
 
 import { beforeEach, describe, expect, it } from 'vitest';
-import { count } from '../support/count.ts';
+import { count, inAll } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { indexPidOf, isThere, Searchers, startFlood } from './index-process.fixture.ts';
@@ -17,7 +17,7 @@ const finds = async (): Promise<boolean> => {
 };
 
 describe('the index of a gateway', () => {
-  it('is begun anew under a flood and searches, and takes nothing along', async () => {
+  inAll('is begun anew under a flood and searches, and takes nothing along', async () => {
     const { pid } = gateway;
     await startFlood(gateway);
     const searchers = await Searchers.start(gateway, 2);
@@ -31,7 +31,7 @@ describe('the index of a gateway', () => {
     expect([...searchers.answers.keys()].filter((one) => one !== '200' && one !== 'index_unavailable')).toEqual([]);
   });
 
-  it('goes on after a pause of the gateway that is longer than a search may take', async () => {
+  inAll('goes on after a pause of the gateway that is longer than a search may take', async () => {
     // An index that does not grow: a search of it is far from its limit, however busy the machine is.
     await gateway.create({ command: `seq 1 20000 | sed 's/^/needle in line /'`, mode: 'pipe' });
     await until('it finds the flood', finds);

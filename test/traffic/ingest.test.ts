@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { OUTPUT_HEADER_BYTES } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { inAll } from '../support/count.ts';
 import { openGateway } from '../support/gateway.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
@@ -610,7 +611,7 @@ describe('limits', () => {
     expect(rest.text.length).toBe(info.outputOffset - info.oldestOffset);
   });
 
-  it('of open logs: with more sessions than that, each is whole', async () => {
+  inAll('of open logs: with more sessions than that, each is whole', async () => {
     const own = await openGateway({ newForeignPerSecond: 10_000 });
     const ids = Array.from({ length: 300 }, (_, n) => `many-${n}`);
     for (const round of [0, 1, 2]) {
@@ -629,8 +630,9 @@ describe('limits', () => {
   });
 });
 
-describe('viewers', () => {
-  it('one that reads nothing costs the others nothing: 20 read a flood to its end, and so does it when it goes on', async () => {
+inAll(
+  'viewers: one that reads nothing costs the others nothing: 20 read a flood to its end, and so does it when it goes on',
+  async () => {
     const session_id = newId();
     const chunk = Buffer.from(Array.from({ length: 48 * 1024 }, (_, n) => (n * 31) % 251));
     const first = await emit(gateway, batch([{ session_id, seq: 0, command: 'flood' }]));
@@ -662,5 +664,5 @@ describe('viewers', () => {
     slow.ws.resume();
     await slow.next(({ kind }) => kind === 'closed', 20_000);
     expect(bytesOf(slow.all)).toBe(batches * 20 * chunk.length);
-  });
-});
+  },
+);

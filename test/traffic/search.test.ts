@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import type { SearchHit, SearchResult, StoredEventList, TrafficStats } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDatabase } from '../../packages/server/src/store/sqlite.ts';
+import { inAll } from '../support/count.ts';
 import type { Reply } from '../support/gateway-access.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
@@ -171,26 +172,33 @@ describe('the index', () => {
     }
   }, 40_000);
 
-  it('gives the same answers when it was made anew, and when its file was damaged', async () => {
-    const { id } = await gateway.create({ command: 'for i in $(seq 1 3000); do echo "item $i of many"; done' });
-    await gateway.closed(id);
-    await settled();
-    const answers = async (): Promise<unknown> => {
-      const { hits, next } = await search('item many', { session_id: id, limit: 50 });
-      return { next, hits: hits.map(({ time, ...rest }) => rest) };
-    };
-    const before = await answers();
-    expect(before).toMatchObject({ next: null });
-    expect((before as SearchResult).hits.length).toBeGreaterThan(10);
-    expect((await gateway.ask('/v1/search/rebuild', { method: 'POST' })).status).toBe(202);
-    await settled();
-    expect(await answers()).toEqual(before);
-    await gateway.kill();
-    writeFileSync(join(gateway.dir, 'index.sqlite'), 'no database at all, but long enough to look like one'.repeat(99));
-    await gateway.start();
-    await settled();
-    expect(await answers()).toEqual(before);
-  }, 40_000);
+  inAll(
+    'gives the same answers when it was made anew, and when its file was damaged',
+    async () => {
+      const { id } = await gateway.create({ command: 'for i in $(seq 1 3000); do echo "item $i of many"; done' });
+      await gateway.closed(id);
+      await settled();
+      const answers = async (): Promise<unknown> => {
+        const { hits, next } = await search('item many', { session_id: id, limit: 50 });
+        return { next, hits: hits.map(({ time, ...rest }) => rest) };
+      };
+      const before = await answers();
+      expect(before).toMatchObject({ next: null });
+      expect((before as SearchResult).hits.length).toBeGreaterThan(10);
+      expect((await gateway.ask('/v1/search/rebuild', { method: 'POST' })).status).toBe(202);
+      await settled();
+      expect(await answers()).toEqual(before);
+      await gateway.kill();
+      writeFileSync(
+        join(gateway.dir, 'index.sqlite'),
+        'no database at all, but long enough to look like one'.repeat(99),
+      );
+      await gateway.start();
+      await settled();
+      expect(await answers()).toEqual(before);
+    },
+    40_000,
+  );
 
   it('is made anew by those alone who may', async () => {
     const { token } = await gateway.tokenOf('create');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { count } from '../support/count.ts';
+import { count, inAll } from '../support/count.ts';
 import { openGatewayProcess } from '../support/gateway-process.ts';
 import { measuresAlone } from '../support/measuring.ts';
 import { killWhileEmitting, storm } from './storm.fixture.ts';
@@ -32,7 +32,7 @@ describe('exactly once', () => {
     SLOW_MACHINE_MS,
   );
 
-  it(
+  inAll(
     'T32: those that are told to wait lose nothing by it',
     async () => {
       const gateway = await openGatewayProcess({ emitRates: { eventsPerSecond: count({ quick: 400, all: 1000 }) } });

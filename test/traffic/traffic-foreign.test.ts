@@ -1,5 +1,6 @@
 import type { EmitAnswer, PtyEvent, TrafficEvent } from '@binnacle/protocol';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { inAll } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import type { Frames } from '../support/wire.ts';
@@ -148,7 +149,7 @@ it('characters that were split over events are whole again, and positions within
   }
 });
 
-it('the client goes on byte-exact while the gateway is killed and its emitter tries again', async () => {
+inAll('the client goes on byte-exact while the gateway is killed and its emitter tries again', async () => {
   const told: PtyEvent[] = [];
   const reading = (async () => {
     for await (const event of gateway.client.watchTraffic({ session_id: 'killed' })) told.push(event);

@@ -1,6 +1,6 @@
 import type { TrafficEvent } from '@binnacle/protocol';
 import { beforeAll, expect, it } from 'vitest';
-import { count, isAll } from '../support/count.ts';
+import { count, inAll, isAll } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
@@ -47,7 +47,7 @@ it('a viewer that takes nothing is cut', async () => {
   await gateway.ask(`/v1/sessions/${id}`, { method: 'DELETE' });
 });
 
-it('a viewer that asks and asks and takes no answer is cut before it costs memory', async () => {
+inAll('a viewer that asks and asks and takes no answer is cut before it costs memory', async () => {
   // A process of its own: a flood from its own process would not let it read.
   const patient = await openGatewayProcess();
   const frames = await patient.frames('/ws/pty-traffic');
@@ -93,29 +93,33 @@ it('a session that waits in line begins when another has no more to say, also wh
   expect(frames.all.filter(({ type }) => type === 'error')).toEqual([]);
 });
 
-it('a line that stays is told once, and what waits in it comes when the viewer takes what is there', async () => {
-  const patient = await openGateway({ maxSubscriptions: 1 });
-  const spec = { command: 'read x; head -c 30000000 /dev/zero | tr "\\0" y; echo; echo end', mode: 'pipe' };
-  const ids = [(await patient.create(spec)).id, (await patient.create(spec)).id];
-  const frames = await patient.frames('/ws/pty-traffic');
-  frames.send({ type: 'subscribe', id: 'all' });
-  await frames.next(({ type }) => type === 'subscribed');
-  frames.ws.pause();
-  for (const id of ids) await patient.input(id, '\n');
-  const begun = performance.now();
-  // More than the second that a line may stay without a word.
-  await until('the line has been there', () => performance.now() - begun > count({ quick: 1300, all: 2500 }));
-  frames.ws.resume();
-  const { error } = await frames.next(({ type }) => type === 'error');
-  expect(error).toMatchObject({ code: 'too_many_subscriptions', details: { limit: 1, waiting: 1 } });
-  expect(ids).toContain(error.details.sessions[0]);
-  for (const _ of ids) await frames.next((frame) => isFinal(frame), 30_000);
-  for (const id of ids) {
-    const told = eventsOf(frames, 'all').filter(({ session }) => session === id);
-    expect(told.reduce((sum, { response }) => sum + (response?.length ?? 0), 0)).toBe(30_000_005);
-  }
-  expect(frames.all.filter(({ type }) => type === 'error')).toHaveLength(1);
-}, 60_000);
+inAll(
+  'a line that stays is told once, and what waits in it comes when the viewer takes what is there',
+  async () => {
+    const patient = await openGateway({ maxSubscriptions: 1 });
+    const spec = { command: 'read x; head -c 30000000 /dev/zero | tr "\\0" y; echo; echo end', mode: 'pipe' };
+    const ids = [(await patient.create(spec)).id, (await patient.create(spec)).id];
+    const frames = await patient.frames('/ws/pty-traffic');
+    frames.send({ type: 'subscribe', id: 'all' });
+    await frames.next(({ type }) => type === 'subscribed');
+    frames.ws.pause();
+    for (const id of ids) await patient.input(id, '\n');
+    const begun = performance.now();
+    // More than the second that a line may stay without a word.
+    await until('the line has been there', () => performance.now() - begun > count({ quick: 1300, all: 2500 }));
+    frames.ws.resume();
+    const { error } = await frames.next(({ type }) => type === 'error');
+    expect(error).toMatchObject({ code: 'too_many_subscriptions', details: { limit: 1, waiting: 1 } });
+    expect(ids).toContain(error.details.sessions[0]);
+    for (const _ of ids) await frames.next((frame) => isFinal(frame), 30_000);
+    for (const id of ids) {
+      const told = eventsOf(frames, 'all').filter(({ session }) => session === id);
+      expect(told.reduce((sum, { response }) => sum + (response?.length ?? 0), 0)).toBe(30_000_005);
+    }
+    expect(frames.all.filter(({ type }) => type === 'error')).toHaveLength(1);
+  },
+  60_000,
+);
 
 /** More than there are places. */
 const IDLE = count({ quick: 100, all: 300 });

@@ -1,6 +1,6 @@
 import type { PtyEvent } from '@binnacle/protocol';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { count } from '../support/count.ts';
+import { count, some } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import type { Frames } from '../support/wire.ts';
@@ -359,7 +359,7 @@ describe('the client', () => {
     await expect(nobody.next()).rejects.toMatchObject({ code: 'unauthorized' });
   });
 
-  it.each(['start', 'now'])('goes on byte-exact over kills of the gateway, from %s', async (from) => {
+  it.each(some(['start', 'now'], 1))('goes on byte-exact over kills of the gateway, from %s', async (from) => {
     const flood = `i=0; while [ $i -lt ${count({ quick: 200, all: 300 })} ]; do echo "flood-${from} €$i"; i=$((i+1)); sleep 0.005; done`;
     const zero = await startSession(gateway, { command: `: flood-${from}; echo zero; cat`, mode: 'pipe' });
     await until('it has begun', async () => (await rawOutput(gateway, zero.id)).length > 0);

@@ -105,7 +105,7 @@ describe('a token that is revoked', () => {
     expect(performance.now() - begun).toBeLessThan(1_500);
     expect([wsClose, compatClose]).toMatchObject([{ code: 4003 }, { code: 4003 }]);
     expect((await gateway.ask('/v1/sessions', { token })).status).toBe(401);
-    await until('its helm is free', async () => (await gateway.info(session)).lease === null);
+    await until('its lease is free', async () => (await gateway.info(session)).lease === null);
     expect((await gateway.info(session)).running).toBe(true);
   });
 

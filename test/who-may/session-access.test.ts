@@ -429,7 +429,7 @@ describe('who may see the sessions of a conversation', () => {
       expect((await his.ask({ t: 'subscribe', session })).error.code).toBe('session_not_found');
     });
 
-    it('the helm: it is let go of, and its holder hears no more of it', async () => {
+    it('the lease: it is let go of, and its holder hears no more of it', async () => {
       const shrink = await open();
       const [hers, his] = [await parts.frames(ann), await parts.frames(bob)];
       expect((await his.ask({ t: 'lease', session, action: 'acquire' })).t).toBe('ok');
@@ -479,7 +479,7 @@ describe('who may see the sessions of a conversation', () => {
         shrink();
         expect((await his.next((frame) => frame.type === 'error', 1000)).code).toBe('SESSION_NOT_FOUND');
         expect((await his.closing(1000)).code).toBe(4004);
-        await until('the helm is free', () => parts.sessions.get(session).lease.info === null);
+        await until('the lease is free', () => parts.sessions.get(session).lease.info === null);
       }
     });
 

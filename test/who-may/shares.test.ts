@@ -5,7 +5,7 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { count } from '../support/count.ts';
+import { count, inAll } from '../support/count.ts';
 import type { Reply } from '../support/gateway-access.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
@@ -153,39 +153,42 @@ describe('denied-by-default: guests of share links (S33)', () => {
 });
 
 describe('a share link', () => {
-  it('has so many exports under way and so many that wait for all its guests, and takes no place of anybody else', async () => {
-    // More than the buffers of the connections take.
-    const size = count({ quick: 16_000_000, all: 30_000_000 });
-    const argv = ['bash', '-c', `yes some words | head -c ${size}`];
-    const { id } = (await gateway.ask('/v1/sessions', { body: { argv } })).json;
-    await until('it has closed', async () => (await gateway.ask(`/v1/sessions/${id}`)).json.state === 'closed');
-    const one = await guestOf({ session: id });
-    const two = (await redeem(one.secret)).json.credential;
-    const open: { status?: number; end(): void }[] = [];
-    // Nothing of the answers is read: none comes to its end.
-    const ask = (credential: string): void => {
-      const outgoing = request(`${gateway.url}/v1/sessions/${id}/export?format=text`, {
-        headers: { authorization: `Bearer ${credential}` },
-        agent: false,
-      });
-      const asked: (typeof open)[number] = { end: () => outgoing.destroy() };
-      open.push(asked);
-      outgoing.on('response', (response) => {
-        asked.status = response.statusCode ?? 0;
-      });
-      outgoing.on('error', () => undefined).end();
-    };
-    const answered = (status: number) => open.filter((asked) => asked.status === status).length;
-    for (let n = 0; n < 45; n += 1) ask(n % 2 === 0 ? one.credential : two);
-    await until('those that are too many are refused', async () => answered(429) === 5);
-    await until('eight are under way', async () => answered(200) === 8);
-    expect(open.filter(({ status }) => status === undefined)).toHaveLength(32);
-    const owners = await gateway.ask(`/v1/sessions/${id}/export?format=text`);
-    expect(owners.text.length).toBeGreaterThan(size - 1_000_000);
-    open.find(({ status }) => status === 200)?.end();
-    await until('the next one is let in', async () => answered(200) === 9);
-    for (const { end } of open) end();
-  });
+  inAll(
+    'has so many exports under way and so many that wait for all its guests, and takes no place of anybody else',
+    async () => {
+      // More than the buffers of the connections take.
+      const size = count({ quick: 16_000_000, all: 30_000_000 });
+      const argv = ['bash', '-c', `yes some words | head -c ${size}`];
+      const { id } = (await gateway.ask('/v1/sessions', { body: { argv } })).json;
+      await until('it has closed', async () => (await gateway.ask(`/v1/sessions/${id}`)).json.state === 'closed');
+      const one = await guestOf({ session: id });
+      const two = (await redeem(one.secret)).json.credential;
+      const open: { status?: number; end(): void }[] = [];
+      // Nothing of the answers is read: none comes to its end.
+      const ask = (credential: string): void => {
+        const outgoing = request(`${gateway.url}/v1/sessions/${id}/export?format=text`, {
+          headers: { authorization: `Bearer ${credential}` },
+          agent: false,
+        });
+        const asked: (typeof open)[number] = { end: () => outgoing.destroy() };
+        open.push(asked);
+        outgoing.on('response', (response) => {
+          asked.status = response.statusCode ?? 0;
+        });
+        outgoing.on('error', () => undefined).end();
+      };
+      const answered = (status: number) => open.filter((asked) => asked.status === status).length;
+      for (let n = 0; n < 45; n += 1) ask(n % 2 === 0 ? one.credential : two);
+      await until('those that are too many are refused', async () => answered(429) === 5);
+      await until('eight are under way', async () => answered(200) === 8);
+      expect(open.filter(({ status }) => status === undefined)).toHaveLength(32);
+      const owners = await gateway.ask(`/v1/sessions/${id}/export?format=text`);
+      expect(owners.text.length).toBeGreaterThan(size - 1_000_000);
+      open.find(({ status }) => status === 200)?.end();
+      await until('the next one is let in', async () => answered(200) === 9);
+      for (const { end } of open) end();
+    },
+  );
 
   it('may no more than the token that made it, and ends with it', async () => {
     const viewer = await gateway.tokenOf('view');
@@ -258,13 +261,13 @@ describe('a share link', () => {
     const granted = await one.ask({ t: 'lease', session, action: 'take', holder: 'admin' });
     // Nobody drives under another's name.
     expect(granted.result.holder).toBe(ada.name);
-    await until('the helm is told', async () => (await detailsOf(id)).viewers[0]?.driving === true);
+    await until('the lease is told', async () => (await detailsOf(id)).viewers[0]?.driving === true);
     const since = expect.any(Number);
     expect((await detailsOf(id)).viewers).toEqual([
       { id: expect.any(String), name: ada.name, since, driving: true },
       { id: expect.any(String), name: 'guest 2', since, driving: false },
     ]);
-    // A guest competes for the helm like anybody.
+    // A guest competes for the lease like anybody.
     const refused = await two.ask({ t: 'lease', session, action: 'acquire' });
     expect(refused.error).toMatchObject({ code: 'lease_held', details: { holder: ada.name } });
     const owner = await gateway.frames();
@@ -301,7 +304,7 @@ describe('a share link', () => {
     expect(reply).toMatchObject({ status: 410, code: 'share_revoked' });
     expect(await redeem(secret)).toMatchObject({ status: 410, code: 'share_revoked' });
     expect(await detailsOf(id)).toMatchObject({ state: 'revoked', revokedBy: 'admin', viewers: [] });
-    // Its helm is for others at once, or after the grace that anybody has.
+    // its lease is for others at once, or after the grace that anybody has.
     const owner = await gateway.frames();
     expect((await owner.ask({ t: 'lease', session, action: 'take' })).t).toBe('ok');
     owner.ws.terminate();

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Commands } from '../../../../test/support/commands.ts';
+import { inAll } from '../../../../test/support/count.ts';
 import { tempDir } from '../../../../test/support/temp-dir.ts';
 import { until } from '../../../../test/support/until.ts';
 
@@ -106,7 +107,7 @@ describe('run', () => {
     expect((await Promise.all(runs)).map(({ out }) => out)).toEqual([0, 1, 2, 3, 4].map((n) => `number ${n}\r\n`));
   });
 
-  it('says nothing of the lease, which ends with its program', async () => {
+  inAll('says nothing of the lease, which ends with its program', async () => {
     const run = () => commands.run(['run', '--', 'sh', '-c', 'echo hello; sleep 0.3; exit 3']);
     for (const { code, err } of [await run(), await run(), await run(), await run()])
       expect({ code, err }).toEqual({ code: 3, err: '' });

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { count } from '../../../../test/support/count.ts';
 import { optionKind, optionLabel, visibleLine, visibleText } from './visible-text.ts';
 
 /** What acts, hides or changes the order of what is around it; the line feed aside. */
@@ -109,7 +110,7 @@ describe('visible text', () => {
         expect(originalOf(visibleLine(original))).toBe(original);
       }),
       // A Korean letter, and one behind it that Unicode has not given out.
-      { numRuns: 3000, examples: [['\u1200\ud7c7']] },
+      { numRuns: count({ quick: 500, all: 3000 }), examples: [['\u1200\ud7c7']] },
     );
   });
 

@@ -65,7 +65,7 @@ describe('the lease', () => {
     [{ holder: 'Bob', fence: 2, expiresInMs: 1_000 }, undefined, 'taken_over'],
     [null, undefined, 'lease_lost'],
     [null, new BinnacleError('session_exited').toWire(), 'session_exited'],
-  ] as const)('one-helm: reports the loss and its reason to the former holder (%j)', async (next, why, code) => {
+  ] as const)('one-writer: reports the loss and its reason to the former holder (%j)', async (next, why, code) => {
     const { lease } = client.session(session.id);
     const lost: BinnacleError[] = [];
     lease.on('lost', (error) => lost.push(error));

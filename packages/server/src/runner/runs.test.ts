@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { count, isAll, isSoak } from '../../../../test/support/count.ts';
+import { count, inAll, isAll, isSoak } from '../../../../test/support/count.ts';
 import { readProcess } from '../process/session-processes.ts';
 import { codeOf, openRunShell, type RunShell } from './run-shell.fixture.ts';
 
@@ -231,7 +231,7 @@ describe.each(bothModes)('runs on a %s', (mode) => {
     expect(plain(await shell.run('echo $x'))).toBe('5\n');
   });
 
-  it('a shell that does not hear a timeout is ended, and the next one knows what it knew', async () => {
+  inAll('a shell that does not hear a timeout is ended, and the next one knows what it knew', async () => {
     shell = await openRunShell(mode);
     await shell.run('x=5');
     const stubborn = await shell.run("trap '' INT; while :; do :; done", { timeoutMs: 200 });

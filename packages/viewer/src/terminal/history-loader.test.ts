@@ -2,6 +2,7 @@ import type { Session, SessionEntry } from '@binnacle/client';
 import type { SessionInfo, ShownScreen } from '@binnacle/protocol';
 import { Terminal } from '@xterm/xterm';
 import { expect, it } from 'vitest';
+import { inAll } from '../../../../test/support/count.ts';
 import { Anchors } from './anchors.ts';
 import { CommandMarks } from './command-marks.ts';
 import { HistoryLoader, type HistoryState } from './history-loader.ts';
@@ -117,7 +118,7 @@ it('a page that does not join is not inserted: the viewer offers to go further b
   expect(rowsOf(terminal)).toEqual(numbered(2400, 2500));
 });
 
-it('older output of pipes joins as well, with the stream of each line', async () => {
+inAll('older output of pipes joins as well, with the stream of each line', async () => {
   const isStderr = (n: number): boolean => n % 7 === 1;
   const { terminal, reach, streams } = await opened(1500, undefined, row, (n) => (isStderr(n) ? 'stderr' : 'stdout'));
   expect((await reach())?.state).toBe('there');

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { count } from '../../../../../test/support/count.ts';
 import { FairScheduler } from '../../base/fair-scheduler.ts';
 import { compilePattern, OVERLAP, Seeker } from './pattern.ts';
 
@@ -69,7 +70,7 @@ describe('a pattern', () => {
         const pieces = cuts.map((cut) => Math.min(cut, sample.length)).sort((a, b) => a - b);
         expect(await find(source, sample, pieces)).toBe(new RegExp(source, 'mu').test(sample));
       }),
-      { numRuns: 2000, interruptAfterTimeLimit: INTERRUPT_MS },
+      { numRuns: count({ quick: 300, all: 2000 }), interruptAfterTimeLimit: INTERRUPT_MS },
     );
   });
 
@@ -263,7 +264,7 @@ describe('a pattern', () => {
           expect(error).toMatchObject({ code: 'bad_pattern' });
         }
       }),
-      { numRuns: 5000, interruptAfterTimeLimit: INTERRUPT_MS },
+      { numRuns: count({ quick: 500, all: 5000 }), interruptAfterTimeLimit: INTERRUPT_MS },
     );
   });
 });

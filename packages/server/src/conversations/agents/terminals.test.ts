@@ -5,6 +5,7 @@ import { BinnacleError, isSessionId } from '@binnacle/protocol';
 import { pino } from 'pino';
 import { uuidv7 } from 'uuidv7';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { inAll } from '../../../../../test/support/count.ts';
 import { prepareDataDir } from '../../data-dir/data-dir.ts';
 import { Fleet } from '../../runner/client/fleet.ts';
 import { SESSION_LEASE_TIMES } from '../../sessions/lease.ts';
@@ -154,7 +155,7 @@ describe('a terminal of an agent', () => {
     expect(await exited).toMatchObject(exitedWith(null, 'SIGTERM'));
   });
 
-  test('is ended where it does not listen to SIGTERM', async () => {
+  inAll('is ended where it does not listen to SIGTERM', async () => {
     const link = new TestLink({ killMs: 50 });
     await link.create('t1', 'sh', ['-c', 'trap "" TERM HUP; echo deaf; while :; do sleep 1; done']);
     await expect.poll(async () => link.output('t1', 100, uuidv7())).toMatchObject({ text: 'deaf\r\n' });

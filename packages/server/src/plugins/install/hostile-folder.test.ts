@@ -165,8 +165,12 @@ describe('a folder that is looked at', () => {
 
   it('is one of two of the same caller and of four in all, and others wait; beyond eight of one, or 32, it is refused', async () => {
     const installations = open();
-    const caller = new AbortController();
-    const begin = (by: string) => refusal(installations.preview(hanging(), { by, signal: caller.signal }));
+    const callers: AbortController[] = [];
+    const begin = (by: string) => {
+      const caller = new AbortController();
+      callers.push(caller);
+      return refusal(installations.preview(hanging(), { by, signal: caller.signal }));
+    };
     const looking = Array.from({ length: 8 }, () => begin('ada'));
     expect(await begin('ada')).toMatchObject({ code: 'too_many_installs', status: 429, details: { limit: 8 } });
     await until(() => left().length === 2);
@@ -174,7 +178,7 @@ describe('a folder that is looked at', () => {
     await installations.preview(source(), { by: 'bob' });
     looking.push(...['cy', 'dora', 'eve'].map(begin));
     await until(() => left().length === 4);
-    caller.abort();
+    for (const caller of callers) caller.abort();
     expect((await Promise.all(looking)).map(({ code }) => code)).toEqual(Array(11).fill('client_closed'));
     expect(left()).toEqual([]);
     await installations.preview(source(), { by: 'ada' });

@@ -1,5 +1,6 @@
 import { BinnacleError, type MessageInfo, type SessionInfo } from '@binnacle/protocol';
 import { describe, expect, it } from 'vitest';
+import { inAll } from '../../../../../test/support/count.ts';
 import { gatedPowers } from './powers.fixture.ts';
 import { type IsSeen, type ReadingParts, readingPowers } from './session-reader.ts';
 
@@ -159,7 +160,7 @@ describe('what a plugin may read', () => {
     }
   });
 
-  it('has a pace', async () => {
+  inAll('has a pace', async () => {
     const { ask } = gated({ readSessions: true });
     const answers = await Promise.all(Array.from({ length: 600 }, () => ask('readSessions', { op: 'list' })));
     expect(answers.filter((answer) => answer === 'plugin_busy').length).toBeGreaterThan(150);

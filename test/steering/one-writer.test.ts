@@ -1,4 +1,4 @@
-// The promise one-helm, with real gateways, runners and programs: at most one writer at a time.
+// The promise one-writer, with real gateways, runners and programs: at most one writer at a time.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,7 +19,7 @@ beforeAll(async () => {
 /** Records what it is given, one line each. */
 const recorder = () => gateway.create({ argv: ['/bin/cat'], mode: 'pipe' });
 const leaseOf = (id: string, body: object) => gateway.ask(`/v1/sessions/${id}/lease`, { body });
-const helmOf = async (id: string) => (await gateway.ask(`/v1/sessions/${id}/lease`)).json.lease;
+const leaseIn = async (id: string) => (await gateway.ask(`/v1/sessions/${id}/lease`)).json.lease;
 
 /** A client in a process of its own, so that it can be stopped and killed. It writes a line for each line it is given. */
 async function remoteHolder(session: string) {
@@ -48,7 +48,7 @@ async function remoteHolder(session: string) {
       .split('\n')
       .filter(Boolean)
       .map((line) => JSON.parse(line));
-  await until('the remote client holds the helm', () => frames().some((frame) => frame.ref === 1));
+  await until('the remote client holds the lease', () => frames().some((frame) => frame.ref === 1));
   return {
     child,
     frames,
@@ -59,7 +59,7 @@ async function remoteHolder(session: string) {
   };
 }
 
-describe('one-helm', () => {
+describe('one-writer', () => {
   it('twenty who race for it, half over HTTP and half over WebSocket: one gets it, one writes', async () => {
     const { id } = await recorder();
     const sockets = await Promise.all(Array.from({ length: 10 }, () => gateway.frames()));
@@ -123,7 +123,7 @@ describe('one-helm', () => {
     expect([...lines].sort()).toEqual(taken.map((line) => line.trim()).sort());
     const fences = lines.map((line) => Number(line.split(' ')[0]));
     expect(fences).toEqual([...fences].sort((a, b) => a - b));
-    expect((await helmOf(id)).fence).toBe(121);
+    expect((await leaseIn(id)).fence).toBe(121);
     for (const frames of sockets) frames.ws.close();
   });
 
@@ -131,10 +131,10 @@ describe('one-helm', () => {
     const { id } = await recorder();
     const holder = await remoteHolder(id);
     await holder.end();
-    await until('the grace has begun', async () => ((await helmOf(id))?.expiresInMs ?? 0) <= TIMES.graceMs);
+    await until('the grace has begun', async () => ((await leaseIn(id))?.expiresInMs ?? 0) <= TIMES.graceMs);
     expect((await leaseOf(id, { action: 'acquire' })).code).toBe('lease_held');
     expect((await gateway.input(id, 'too early\n')).code).toBe('lease_held');
-    await until('it is free', async () => (await helmOf(id)) === null);
+    await until('it is free', async () => (await leaseIn(id)) === null);
     expect((await leaseOf(id, { action: 'acquire' })).status).toBe(200);
   });
 
@@ -145,10 +145,10 @@ describe('one-helm', () => {
     await gateway.seen(id, 'first\n');
     const begun = performance.now();
     holder.child.kill('SIGSTOP');
-    // Written while it sleeps: it will send this when it wakes, believing that it holds the helm.
+    // Written while it sleeps: it will send this when it wakes, believing that it holds the lease.
     holder.child.stdin.write('stale\n');
     expect((await leaseOf(id, { action: 'acquire' })).code).toBe('lease_held');
-    await until('it is free', async () => (await helmOf(id)) === null);
+    await until('it is free', async () => (await leaseIn(id)) === null);
     expect(performance.now() - begun).toBeGreaterThan(TIMES.autoReleaseAfterMs * 0.8);
     const { json: grant } = await leaseOf(id, { action: 'acquire', holder: 'next' });
     expect((await gateway.input(id, 'second\n', { 'binnacle-lease': grant.lease })).status).toBe(200);
@@ -195,7 +195,7 @@ describe('one-helm', () => {
     const { json: grant } = await leaseOf(id, { action: 'acquire', holder: 'ada', ttlMs: 60_000 });
     await gateway.kill();
     await gateway.start();
-    expect(await helmOf(id)).toMatchObject({ holder: 'ada', fence: grant.fence });
+    expect(await leaseIn(id)).toMatchObject({ holder: 'ada', fence: grant.fence });
     expect((await leaseOf(id, { action: 'acquire' })).code).toBe('lease_held');
     expect((await gateway.input(id, 'no\n')).code).toBe('lease_held');
     expect((await leaseOf(id, { action: 'renew', lease: grant.lease })).status).toBe(200);
@@ -205,7 +205,7 @@ describe('one-helm', () => {
     await gateway.start();
     // This time the holder does not come back.
     expect((await leaseOf(id, { action: 'acquire' })).code).toBe('lease_held');
-    await until('the grace is over', async () => (await helmOf(id)) === null);
+    await until('the grace is over', async () => (await leaseIn(id)) === null);
     expect((await leaseOf(id, { action: 'acquire' })).json.fence).toBe(grant.fence + 1);
     expect((await gateway.input(id, 'stale\n', { 'binnacle-lease': grant.lease })).code).toBe('lease_lost');
   });
@@ -226,7 +226,7 @@ describe('one-helm', () => {
     }
     await gateway.start();
     // The old holder is out, and nobody else was let in: it is free, and whoever writes next is understood.
-    expect(await helmOf(id)).toBeNull();
+    expect(await leaseIn(id)).toBeNull();
     expect((await gateway.input(id, 'stale\n', { 'binnacle-lease': grant.lease })).code).toBe('lease_lost');
     expect((await gateway.input(id, 'anybody\n')).status).toBe(200);
     expect((await leaseOf(id, { action: 'acquire' })).json.fence).toBe(grant.fence + 2);
@@ -264,6 +264,6 @@ describe('one-helm', () => {
     await gateway.ask(`/v1/sessions/${id}/close-stdin`, { method: 'POST' });
     await gateway.closed(id);
     expect((await leaseOf(id, { action: 'acquire' })).code).toBe('session_exited');
-    expect(await helmOf(id)).toBeNull();
+    expect(await leaseIn(id)).toBeNull();
   });
 });

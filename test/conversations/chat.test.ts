@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Commands, type Screen } from '../support/commands.ts';
-import { count, inAll, isAll } from '../support/count.ts';
+import { count, inAll, isAll, some } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { writeConfig } from './conversation.fixture.ts';
@@ -240,17 +240,22 @@ describe('chat in a script', () => {
     expect(await commands.run(['approve', 'asking', 'allow'])).toMatchObject({ code: 1 });
   });
 
-  it.each([
-    [['chat', 'nowhere', '-m', 'x'], 5, 'no conversation "nowhere"'],
-    [['chat', 'agent:main:nowhere', '-m', 'x'], 1, 'No such conversation'],
-    [['chat', '--agent', 'nobody', '-m', 'x'], 1, 'No such agent: "nobody"'],
-    [['chat', '--agent', 'nobody', '-m', 'x'], 1, 'List the agents with binnacle agents'],
-    [['chat', '--timeout', 'soon', '-m', 'x'], 2, 'not a duration'],
-    [['approve', 'nowhere'], 5, 'no conversation "nowhere"'],
-    [['chat', '--new', '--name', 'x', '-m', 'x'], 2, 'Name one conversation'],
-    [['chat', '-m', ' '], 2, 'There is no message'],
-    [['chat', '--steer', 'sideways', '-m', 'x'], 2, 'sideways'],
-  ] as const)('says what is wrong with %j', async (args, code, words) => {
+  it.each(
+    some(
+      [
+        [['chat', 'nowhere', '-m', 'x'], 5, 'no conversation "nowhere"'],
+        [['chat', 'agent:main:nowhere', '-m', 'x'], 1, 'No such conversation'],
+        [['chat', '--agent', 'nobody', '-m', 'x'], 1, 'No such agent: "nobody"'],
+        [['chat', '--agent', 'nobody', '-m', 'x'], 1, 'List the agents with binnacle agents'],
+        [['chat', '--timeout', 'soon', '-m', 'x'], 2, 'not a duration'],
+        [['approve', 'nowhere'], 5, 'no conversation "nowhere"'],
+        [['chat', '--new', '--name', 'x', '-m', 'x'], 2, 'Name one conversation'],
+        [['chat', '-m', ' '], 2, 'There is no message'],
+        [['chat', '--steer', 'sideways', '-m', 'x'], 2, 'sideways'],
+      ] as const,
+      5,
+    ),
+  )('says what is wrong with %j', async (args, code, words) => {
     const result = await commands.run([...args]);
     expect(result.err).toContain(words);
     expect(result.code).toBe(code);
@@ -414,14 +419,19 @@ describe('chat in a terminal', () => {
     return screen;
   }
 
-  it.each([
-    ['escape', { command: 'true \x1b]; touch /tmp/PWNED #\x07' }, '│ true ⟨ESC⟩]; touch /tmp/PWNED #⟨BEL⟩\n'],
-    ['endless', { command: 'true \x1b]; a\nrm -rf b' }, '│ true ⟨ESC⟩]; a\n  │ rm -rf b\n'],
-    ['return', { command: 'rm -rf /home #\rls          ' }, '│ rm -rf /home #⟨CR⟩ls'],
-    ['order', { command: 'echo \u202e hsab | live.lruc\u202c' }, '│ echo ⟨U+202E⟩ hsab | live.lruc⟨U+202C⟩\n'],
-    ['words', { command: 'rm', args: ['-rf', '/home'], cwd: '/' }, '│ rm -rf /home\n  │ \n  │ in /\n'],
-    ['more', { command: 'ls', env: { LD_PRELOAD: 'x' } }, '│     "LD_PRELOAD": "x"\n'],
-  ])('hides nothing of what an agent asks for: %s', async (name, rawInput, shown) => {
+  it.each(
+    some(
+      [
+        ['escape', { command: 'true \x1b]; touch /tmp/PWNED #\x07' }, '│ true ⟨ESC⟩]; touch /tmp/PWNED #⟨BEL⟩\n'],
+        ['endless', { command: 'true \x1b]; a\nrm -rf b' }, '│ true ⟨ESC⟩]; a\n  │ rm -rf b\n'],
+        ['return', { command: 'rm -rf /home #\rls          ' }, '│ rm -rf /home #⟨CR⟩ls'],
+        ['order', { command: 'echo \u202e hsab | live.lruc\u202c' }, '│ echo ⟨U+202E⟩ hsab | live.lruc⟨U+202C⟩\n'],
+        ['words', { command: 'rm', args: ['-rf', '/home'], cwd: '/' }, '│ rm -rf /home\n  │ \n  │ in /\n'],
+        ['more', { command: 'ls', env: { LD_PRELOAD: 'x' } }, '│     "LD_PRELOAD": "x"\n'],
+      ],
+      3,
+    ),
+  )('hides nothing of what an agent asks for: %s', async (name, rawInput, shown) => {
     const screen = await asksFor(`hidden-${name}`, rawInput);
     await shows(screen, shown.replaceAll(/│ \n/g, '│\n'));
     expect(screen.text()).not.toContain('\x1b]');

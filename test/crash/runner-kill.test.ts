@@ -161,7 +161,7 @@ describe('honest-ends: a runner is killed when the exit is recorded, before anyo
   });
 });
 
-const ROUNDS = count({ quick: 3, all: 20 });
+const ROUNDS = count({ quick: 2, all: 20 });
 
 describe('honest-ends: gateway and runners are killed at random', () => {
   it(`${ROUNDS} times, and no session is listed as running when it is dead or as dead when it runs`, async () => {

@@ -73,7 +73,7 @@ const INSTEAD: [string, RegExp][] = [
 ];
 
 describe('plugin test', () => {
-  it.each(some(OFFERS, 5))('of %s says what is wrong, and of what', async (code, words) => {
+  it.each(some(OFFERS, 3))('of %s says what is wrong, and of what', async (code, words) => {
     const { code: exit, out } = await tested(entry(code));
     expect(out).toContain(words);
     expect(exit).toBe(1);

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { OutputKind } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { count, isSoak } from '../../../../test/support/count.ts';
 import { Fifos } from './fifos.ts';
 import { PtyLoader } from './native-pty.ts';
 import { pipeStarter } from './pipe.ts';
@@ -14,7 +15,6 @@ import { ptyStarter, READ_BYTES } from './pty.ts';
 import { familyOf, type Leader, readProcess, SESSION_MARK } from './session-processes.ts';
 import { endFamily } from './termination.ts';
 
-const SOAK = process.env.BINNACLE_SOAK === '1';
 const env = {
   PATH: process.env.PATH ?? '/usr/bin:/bin',
   TERM: 'xterm-256color',
@@ -97,17 +97,19 @@ async function run(
 const node = (script: string): [string, ...string[]] => [process.execPath, '-e', script];
 const sh = (script: string): [string, ...string[]] => ['/bin/bash', '-c', script];
 
+const TIMES = count({ quick: 5, all: 20, soak: 500 });
+
 describe.each(['pty', 'pipe'] as const)('a program on a %s', (mode) => {
   it.each([
-    [1, SOAK ? 500 : 20],
-    [4095, SOAK ? 500 : 20],
-    [4096, SOAK ? 500 : 20],
-    [4097, SOAK ? 500 : 20],
-    [300 * 1024, SOAK ? 500 : 20],
-    [20 * 1024 * 1024, SOAK ? 500 : 1],
+    [1, TIMES],
+    [4095, TIMES],
+    [4096, TIMES],
+    [4097, TIMES],
+    [300 * 1024, TIMES],
+    [20 * 1024 * 1024, count({ quick: 1, all: 1, soak: 500 })],
   ])(
     'that writes %d bytes and exits at once loses none of them',
-    { timeout: SOAK ? 3_600_000 : 60_000 },
+    { timeout: isSoak ? 3_600_000 : 60_000 },
     async (size, times) => {
       for (let i = 0; i < times; i++) {
         // head reads whole blocks and leaves nothing to do after its last write.

@@ -132,13 +132,10 @@ export const youngestFirst = (rows: readonly ProcessRow[]): ProcessRow[] =>
   [...rows].sort((a, b) => Number(b.startTime) - Number(a.startTime) || b.pid - a.pid);
 
 /** Signals a process unless its pid was reused. Returns false if it is gone. */
-export const signalProcess = (row: ProcessRow, signal: SignalName | 0): boolean =>
-  isAlive(row) && kill(row.pid, signal);
-
-/** Returns whether the process still runs, and not another one with its pid. */
-export function isAlive({ pid, startTime }: Leader): boolean {
-  const now = readProcess(pid);
-  return now?.startTime === startTime && !now.isZombie;
+export function signalProcess(row: ProcessRow, signal: SignalName | 0): boolean {
+  const now = readProcess(row.pid);
+  if (now === undefined || now.startTime !== row.startTime || now.isZombie) return false;
+  return kill(row.pid, signal);
 }
 
 export function kill(pid: number, signal: SignalName | 0): boolean {

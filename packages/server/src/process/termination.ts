@@ -2,7 +2,7 @@
 
 import type { SignalName } from '@binnacle/protocol';
 import { Ticks } from '../base/running-time.ts';
-import { familyOf, isAlive, type Leader, type ProcessRow, signalProcess } from './session-processes.ts';
+import { familyOf, type Leader, type ProcessRow, signalProcess } from './session-processes.ts';
 
 export interface EndingTimes {
   /** Time after SIGHUP and SIGCONT (a stopped job cannot react to the first without the second). Shells end here. */
@@ -13,14 +13,8 @@ export interface EndingTimes {
 
 export const ENDING_TIMES: EndingTimes = { hupMs: 500, termMs: 2000 };
 
-/** Interval of checks whether the processes are gone. */
+/** Interval of checks whether the processes are gone: /proc costs about a millisecond per hundred processes. */
 const CHECK_MS = 20;
-/**
- * Age at which the list of the family is made again while processes of it run. It costs a millisecond per hundred
- * processes of the machine. A process that is made meanwhile, leaves the session and empties its environment is found only
- * while its parent runs.
- */
-const LIST_MS = 100;
 /** Maximum ms between two checks under load. More than twice this time means that this process was stopped. */
 const LATE_MS = 250;
 /** Maximum wait after SIGKILL. It is immediate, except for a process in an uninterruptible wait. */
@@ -35,28 +29,22 @@ const STEPS: readonly { readonly signals: readonly SignalName[]; readonly wait: 
 /** Ends the family. Resolves with the number of processes that could not be ended. */
 export async function endFamily(leader: Leader, sessionId: string, times: EndingTimes = ENDING_TIMES): Promise<number> {
   let family: readonly ProcessRow[] = [];
-  let listedAt = 0;
   const list = () => {
     family = familyOf(leader, sessionId, family);
-    listedAt = performance.now();
     return family;
-  };
-  const hasEnded = () => {
-    const isCurrent = performance.now() - listedAt < LIST_MS;
-    return !(isCurrent && family.some(isAlive)) && list().length === 0;
   };
   for (const step of STEPS) {
     for (const row of list()) for (const signal of step.signals) signalProcess(row, signal);
-    if (await isSoon(hasEnded, step.wait(times))) return 0;
+    if (await allEnded(list, step.wait(times))) return 0;
   }
   return list().length;
 }
 
-async function isSoon(hasEnded: () => boolean, timeoutMs: number): Promise<boolean> {
+async function allEnded(list: () => readonly ProcessRow[], timeoutMs: number): Promise<boolean> {
   const ticks = new Ticks();
   let deadline = performance.now() + timeoutMs;
   let hasMore = true;
-  while (!hasEnded()) {
+  while (list().length > 0) {
     // While the machine was stopped the processes could not end either: the step gets its time once more.
     if (ticks.isLate(LATE_MS) && hasMore) {
       hasMore = false;

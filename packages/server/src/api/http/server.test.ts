@@ -1,11 +1,12 @@
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { connect, createServer as createNetServer } from 'node:net';
+import { connect, createServer as createNetServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 import { pino } from 'pino';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Hosts } from '../../access/host-origin.ts';
 import { type Gateway, openGateway, postJson, upgradeHeaders } from './gateway.fixture.ts';
 import { json, route, TAKEN_OVER, z } from './routes.ts';
@@ -231,6 +232,38 @@ describe('slow and oversized clients (S22)', () => {
     await new Promise((resolve) => setImmediate(resolve));
     expect(ended).toBe(false);
     await reader?.cancel();
+  });
+
+  test('on one connection beyond the limit of unanswered requests close it, and none of them waits on', async () => {
+    const signals: AbortSignal[] = [];
+    const waits = route({
+      method: 'get',
+      path: '/test/long-poll',
+      scope: 'view',
+      summary: 'Waits.',
+      responses: {},
+      handler: ({ signal }) => {
+        signals.push(signal);
+        return new Promise(() => undefined);
+      },
+    });
+    const small = await openGateway({ limits: { pipelined: 8 }, routes: [waits] });
+    const one = `GET /test/long-poll HTTP/1.1\r\nHost: 127.0.0.1:${small.port}\r\nAuthorization: ${small.bearer.Authorization}\r\n\r\n`;
+    const send = (times: number) =>
+      new Promise<Socket>((resolve) => {
+        const socket = connect(small.port, '127.0.0.1', () => socket.write(one.repeat(times), () => resolve(socket)));
+        socket.on('error', () => undefined);
+      });
+    const patient = await send(8);
+    await vi.waitFor(() => expect(signals).toHaveLength(8));
+    expect(patient.destroyed).toBe(false);
+    patient.destroy();
+    await vi.waitFor(() => expect(signals.every(({ aborted }) => aborted)).toBe(true));
+    const greedy = await send(9);
+    await once(greedy, 'close');
+    await vi.waitFor(() => expect(signals.every(({ aborted }) => aborted)).toBe(true));
+    expect(signals.length).toBeLessThanOrEqual(16);
+    await small.close();
   });
 
   test('beyond the limit of connections are not let in', async () => {

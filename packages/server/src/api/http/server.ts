@@ -15,6 +15,7 @@ import { pathOf } from '../../base/request-path.ts';
 import { isReached } from '../../visibility/share-routes.ts';
 import { answerOf, answerRaw, type Dialect, type FailureResponse, SECURITY_HEADERS } from './answer.ts';
 import { buildApp, validate } from './app.ts';
+import { Pipelines } from './pipelining.ts';
 import { type HttpRoute, matchPath, type ServedAddress, type WsRoute } from './routes.ts';
 
 export interface HttpServerOptions {
@@ -41,6 +42,8 @@ export interface HttpLimits {
   readonly keepAliveMs: number;
   /** Maximum open connections; further connections are closed at once. */
   readonly connections: number;
+  /** Maximum unanswered requests of one connection (HTTP pipelining); a connection with more is closed. */
+  readonly pipelined: number;
 }
 
 export const HTTP_LIMITS: HttpLimits = {
@@ -57,6 +60,8 @@ export const HTTP_LIMITS: HttpLimits = {
   keepAliveMs: 65_000,
   // Enough for many viewers, and below the usual descriptor limit of a service (65 536).
   connections: 16_384,
+  // Browsers and proxies send the next request after the answer to the last one.
+  pipelined: 64,
 };
 
 /**
@@ -92,6 +97,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const limits = { ...HTTP_LIMITS, ...options.limits };
   refuseOwnPath(hosts.publicUrl, [...routes, ...wsRoutes]);
   const upgraded = new Set<Duplex>();
+  const pipelines = new Pipelines(limits.pipelined);
   const onTakeOver = (principal: Principal | undefined, outgoing: ServerResponse): void => {
     if (principal !== undefined) destroyWhenRevoked(auth, principal, outgoing);
   };
@@ -129,6 +135,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   });
   server.maxConnections = limits.connections;
   server.on('request', (incoming, outgoing) => {
+    if (!pipelines.admit(incoming.socket, outgoing)) {
+      log.warn({ remote: incoming.socket.remoteAddress }, 'connection closed: too many unanswered requests');
+      return;
+    }
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) outgoing.setHeader(name, value);
     const requestId = headerValues(incoming, 'x-request-id')[0];
     // Echoes the client's request id on the response, including errors.

@@ -22,11 +22,12 @@ afterEach(async () => {
 });
 
 /** A real process that does this with each question. Not started. */
-function create(onAsk: string, queueMs = 10_000): void {
+function create(onAsk: string, queueMs = 10_000, { before = '', readyMs = 10_000 } = {}): void {
   const script = join(dir, 'process.mjs');
   writeFileSync(
     script,
     `const { writeFileSync } = await import('node:fs');
+     ${before}
      const post = (message) => process.send(message);
      process.on('message', (message) => {
        if (message.t === 'open') post({ t: 'ready', isNew: true });
@@ -37,7 +38,7 @@ function create(onAsk: string, queueMs = 10_000): void {
   );
   const limits = { maxEvents: 1, maxIndexBytes: 1, retainMs: 1 };
   index = new IndexProcess(
-    { path: join(dir, 'index.sqlite'), dir, script, searchMs: 50, queueMs, ...limits },
+    { path: join(dir, 'index.sqlite'), dir, script, searchMs: 50, queueMs, readyMs, ...limits },
     {
       started: () => {
         starts += 1;
@@ -60,6 +61,21 @@ describe('the process of the index', () => {
     create('');
     expect([index.pid, starts]).toEqual([undefined, 0]);
     await vi.waitFor(() => expect(starts).toBe(1), 10_000);
+  });
+
+  it('is ended and started again when it hangs before it is ready; so many queries wait for that and no more', async () => {
+    // Only the second process gets ready.
+    const flag = join(dir, 'second');
+    create('', 10_000, {
+      readyMs: 200,
+      before: `const { existsSync } = await import('node:fs');
+               if (!existsSync(${JSON.stringify(flag)})) { writeFileSync(${JSON.stringify(flag)}, ''); for (;;); }`,
+    });
+    const waiting = Array.from({ length: 64 }, () => index.start());
+    await expect(index.start()).rejects.toMatchObject({ code: 'index_unavailable' });
+    await Promise.all(waiting);
+    expect([index.isReady, starts]).toEqual([false, 0]);
+    await vi.waitFor(() => expect([index.isReady, starts]).toEqual([true, 1]), 10_000);
   });
 
   it('is ended when a search does not come back, and started again', async () => {

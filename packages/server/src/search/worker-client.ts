@@ -15,6 +15,8 @@ const MAX_QUERIES = 64;
  * only a kill can end.
  */
 const GRACE_MS = 1500;
+/** Maximum ms until a new process is ready: it opens a file and creates tables. One that hangs is killed. */
+const READY_MS = 10_000;
 /** Maximum ms until the index begins with a query: about as long as a user keeps a waiting page open. */
 const QUEUE_MS = 30_000;
 /** Time from the opening to the first start: what a gateway does first needs the processor more. */
@@ -23,7 +25,8 @@ const FIRST_PAUSE_MS = 100;
 const LAST_PAUSE_MS = 30_000;
 /** Lifetime after which the process counts as started successfully; its end then resets the back-off. */
 const SOUND_MS = 60_000;
-const STOP_MS = 3000;
+/** Less than the time that `binnacle serve` takes for its own end. */
+const STOP_MS = 1000;
 /** Maximum heap: a transaction's texts are 8 MiB of it. SQLite's cache is outside. */
 const MAX_HEAP_MB = 256;
 
@@ -33,6 +36,8 @@ export interface IndexProcessOptions extends IndexOptions {
   readonly searchMs: number;
   /** Maximum ms until it begins. Default 30 s. */
   readonly queueMs?: number;
+  /** Maximum ms until a new process is ready. Default 10 s. */
+  readonly readyMs?: number;
 }
 
 export interface IndexProcessEvents {
@@ -63,6 +68,8 @@ export class IndexProcess {
   #startedAt = 0;
   #pause = FIRST_PAUSE_MS;
   #again: NodeJS.Timeout | undefined;
+  /** Cancels the time limit of a process that is not ready. */
+  #cancelReady: () => void = () => undefined;
   #n = 0;
   #isStopped = false;
   #onceStopped: (() => void) | undefined;
@@ -94,24 +101,15 @@ export class IndexProcess {
   }
 
   /**
-   * Starts the process now if its first start is still to come. Resolves when that start has succeeded or failed, or takes
-   * longer than a query may wait.
+   * Starts the process now if its first start is still to come. Resolves when that start has succeeded or failed. Throws
+   * `index_unavailable` if too many queries wait for that.
    */
   async start(): Promise<void> {
     const waiting = this.#onceStarted;
     if (waiting === undefined || this.#isStopped) return;
     if (this.#child === undefined) this.#startIn(0);
-    await new Promise<void>((resolve) => {
-      const cancel = afterOwnTime(this.#options.queueMs ?? QUEUE_MS, () => {
-        waiting.delete(done);
-        resolve();
-      });
-      const done = (): void => {
-        cancel();
-        resolve();
-      };
-      waiting.add(done);
-    });
+    if (waiting.size >= MAX_QUERIES) throw tooManyQueries();
+    await new Promise<void>((resolve) => waiting.add(resolve));
   }
 
   /** Sends a message, or drops it without a process: the next process gets all news again. */
@@ -122,9 +120,7 @@ export class IndexProcess {
   /** Queries the index. Throws `index_unavailable`, `search_timeout`. */
   query<A extends IndexRequest>(request: A): Promise<Answers[A['kind']]> {
     if (!this.#isReady) throw new BinnacleError('index_unavailable');
-    if (this.#queries.size >= MAX_QUERIES) {
-      throw new BinnacleError('index_unavailable', { message: 'Too many questions wait for the index.' });
-    }
+    if (this.#queries.size >= MAX_QUERIES) throw tooManyQueries();
     this.#n += 1;
     const n = this.#n;
     return new Promise((resolve, reject) => {
@@ -177,13 +173,16 @@ export class IndexProcess {
       this.#startIn(LAST_PAUSE_MS);
       return;
     }
-    this.#child.send({ t: 'open', options: { path, dir, maxEvents, maxIndexBytes, retainMs } });
+    const child = this.#child;
+    child.send({ t: 'open', options: { path, dir, maxEvents, maxIndexBytes, retainMs } });
+    this.#cancelReady = afterOwnTime(this.#options.readyMs ?? READY_MS, () => child.kill());
   }
 
   #exited(cause?: Error): void {
     if (cause !== undefined) this.#log.error({ err: cause }, 'the index could not be started');
     this.#child = undefined;
     this.#isReady = false;
+    this.#cancelReady();
     this.#removedBefore += this.#facts.removed;
     this.#facts = { ...this.#facts, removed: 0 };
     for (const n of [...this.#queries.keys()]) this.#refuse(n, new BinnacleError('index_unavailable'));
@@ -241,6 +240,7 @@ export class IndexProcess {
     switch (message.t) {
       case 'ready':
         this.#isReady = true;
+        this.#cancelReady();
         this.#events.started();
         this.#firstStartOver();
         return;
@@ -268,3 +268,6 @@ export class IndexProcess {
     }
   }
 }
+
+const tooManyQueries = (): BinnacleError =>
+  new BinnacleError('index_unavailable', { message: 'Too many queries wait for the index.' });

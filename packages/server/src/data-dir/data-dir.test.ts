@@ -65,6 +65,9 @@ describe('denied-by-default: the data directory (S17, S25)', () => {
     const dangling = join(root, 'dangling');
     symlinkSync(join(root, 'nothing'), dangling);
     expect(refusal(() => prepareDataDir(dangling)).code).toBe('bad_data_dir');
+    expect(refusal(() => prepareDataDir(join(dangling, 'below'))).code).toBe('bad_data_dir');
+    // A recursive mkdir of Node 20 never returns there.
+    expect(refusal(() => prepareDataDir('/proc/nope/below')).code).toBe('bad_data_dir');
     const file = join(root, 'file');
     writeFileSync(file, '');
     expect(refusal(() => prepareDataDir(file)).message).toContain('not a directory');

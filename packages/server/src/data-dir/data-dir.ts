@@ -4,6 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import {
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   fsyncSync,
   lstatSync,
@@ -15,7 +16,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { homedir } from 'node:os';
-import { isAbsolute, join, resolve } from 'node:path';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 
 /** Returns $XDG_DATA_HOME/binnacle, or ~/.local/share/binnacle. */
@@ -32,7 +33,7 @@ export function defaultDataDir(env: NodeJS.ProcessEnv = process.env): string {
 export function prepareDataDir(dir: string): string {
   const path = resolve(dir);
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeDirs(path);
   } catch (error) {
     // EEXIST: the path exists already, perhaps as a link or a file. The checks below decide.
     if (!isErrno(error, 'EEXIST')) throw bad(path, `cannot be made (${errnoOf(error)})`, 'Pass another --data.', error);
@@ -42,6 +43,18 @@ export function prepareDataDir(dir: string): string {
   if (!stat.isDirectory()) throw bad(path, 'is not a directory', 'Pass another --data.');
   checkOwner(path, stat, `chmod 700 ${path}`);
   return path;
+}
+
+/** Creates a directory and its missing parents. Node's own `recursive` never returns where a file system has no mkdir. */
+function makeDirs(path: string): void {
+  const parent = dirname(path);
+  try {
+    if (!existsSync(parent)) makeDirs(parent);
+  } catch (error) {
+    // A link to nothing: the next line fails as well.
+    if (!isErrno(error, 'EEXIST')) throw error;
+  }
+  mkdirSync(path, { mode: 0o700 });
 }
 
 /** Returns the mark in the names that belong to this data directory. */

@@ -4,6 +4,7 @@ import { constants, userInfo } from 'node:os';
 import type { AttachmentEvent, Binnacle, Session } from '@binnacle/client';
 import { BinnacleError, type SessionInfo, type StartPosition } from '@binnacle/protocol';
 import { EXIT } from '../output/failure.ts';
+import { dataFlag, quoted } from '../output/shell.ts';
 import { printable } from '../output/style.ts';
 import { attachFilter } from '../terminal/filters.ts';
 import { Terminal, terminalSize } from '../terminal/terminal.ts';
@@ -19,6 +20,8 @@ export interface ViewOptions {
   readonly keys: readonly (readonly string[])[] | undefined;
   /** True if the end of stdin ends the program's input. */
   readonly closesStdin: boolean;
+  /** `--data` of the command. */
+  readonly data?: string | undefined;
 }
 
 /** Maximum wait for output after the program's end: its background processes may hold the output open for ever. */
@@ -71,7 +74,9 @@ export async function view(client: Binnacle, info: SessionInfo, options: ViewOpt
   }
   const name = printable(info.name) || info.id;
   if (ending.kind === 'detached') {
-    process.stderr.write(`\n[binnacle: detached; the program keeps running. To return: binnacle attach ${name}]\n`);
+    process.stderr.write(
+      `\n[binnacle: detached; the program keeps running. To return: binnacle attach ${quoted(name)}${dataFlag(options.data)}]\n`,
+    );
     return EXIT.ok;
   }
   if (ending.kind === 'lingers') terminal.notice(`${name} has ended; background processes keep running`);

@@ -18,6 +18,7 @@ import {
   type SteerMode,
 } from '@binnacle/protocol';
 import { EXIT } from '../output/failure.ts';
+import { dataFlag } from '../output/shell.ts';
 import { styleFor } from '../output/style.ts';
 import { Terminal } from '../terminal/terminal.ts';
 import { approvalKeys, keyList, receiptLine } from './format.ts';
@@ -33,6 +34,8 @@ export interface InteractiveChatOptions {
   readonly history: number;
   /** Timeout of each run. Default: the agent's. */
   readonly timeoutMs?: number | undefined;
+  /** `--data` of the command. */
+  readonly data?: string | undefined;
 }
 
 /** Maximum ms between two Ctrl-C that leave the chat. */
@@ -94,6 +97,7 @@ class InteractiveChat {
   readonly #unacknowledged: Set<Reply>;
   /** Ids of messages that Ctrl-C cancelled before their runs began. */
   readonly #isStopping: Set<string>;
+  readonly #data: string | undefined;
   /** Commands of plugins for completion; as of the start, or of the last /help. */
   #commands: readonly string[];
   /** True while the next key decides whether the conversation is deleted. */
@@ -131,6 +135,7 @@ class InteractiveChat {
     this.#view = makeView(this.#screen);
     this.#history = options.history;
     this.#timeoutMs = options.timeoutMs;
+    this.#data = options.data;
     this.#cleanup = [];
     this.#leave = () => undefined;
     this.#left = new Promise((resolve) => {
@@ -187,7 +192,7 @@ class InteractiveChat {
     if (this.#isDeleted) return;
     const { run, info, queue } = this.#view.state;
     const goesOn = run !== null ? 'the agent goes on; ' : queue.length > 0 ? 'waiting messages are sent; ' : '';
-    process.stderr.write(`[binnacle: ${goesOn}return with: binnacle chat '${info.key}']\n`);
+    process.stderr.write(`[binnacle: ${goesOn}return with: binnacle chat '${info.key}'${dataFlag(this.#data)}]\n`);
   }
 
   async #show(feed: ConversationFeed): Promise<void> {

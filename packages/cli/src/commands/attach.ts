@@ -25,6 +25,7 @@ export async function attach(idOrName: string, options: AttachOptions): Promise<
       lease: options.readOnly === true || info.foreign !== null ? 'none' : options.take === true ? 'take' : 'acquire',
       keys,
       closesStdin: false,
+      data: options.data,
     });
   });
 }

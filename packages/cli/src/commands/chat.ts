@@ -43,7 +43,12 @@ export async function chat(key: string | undefined, options: ChatOptions): Promi
     const info = await open(client, key, options);
     if (isScript)
       return await once(client.conversation(info.key), text, { steer, timeoutMs, json: options.json === true });
-    return await (await import('../chat/interactive.ts')).talk(client, info, { steer, timeoutMs, history });
+    return await (await import('../chat/interactive.ts')).talk(client, info, {
+      steer,
+      timeoutMs,
+      history,
+      data: options.data,
+    });
   });
 }
 

@@ -31,7 +31,14 @@ export async function run(command: readonly string[], options: RunOptions): Prom
       process.stdout.write(`${options.json === true ? JSON.stringify(info) : info.id}\n`);
       return EXIT.ok;
     }
-    return await view(client, info, { from: 'start', replayUntil: 0, lease: 'acquire', keys, closesStdin: true });
+    return await view(client, info, {
+      from: 'start',
+      replayUntil: 0,
+      lease: 'acquire',
+      keys,
+      closesStdin: true,
+      data: options.data,
+    });
   });
 }
 

@@ -4,6 +4,7 @@ import { type Gateway, type GatewayOptions, startGateway } from '@binnacle/serve
 import { dataDir } from '../gateway/address.ts';
 import { parseBytes, parseCount, parseDuration, parseDurationInRange } from '../input/quantities.ts';
 import { EXIT, Failure } from '../output/failure.ts';
+import { dataFlag } from '../output/shell.ts';
 import { styleFor } from '../output/style.ts';
 import { VERSION } from '../version.ts';
 
@@ -183,7 +184,7 @@ async function greet(gateway: Gateway, data: string): Promise<void> {
   // `npm start` runs from a checkout, where the command is not on the PATH.
   const binnacle = process.env.npm_lifecycle_event === 'start' ? 'npx binnacle' : 'binnacle';
   // Other commands find the default directory without --data.
-  const where = data === dataDir(undefined) ? '' : ` --data ${data}`;
+  const where = data === dataDir(undefined) ? '' : dataFlag(data);
   const lines = [
     '',
     `  ${bold('Binnacle')} ${dim(VERSION)} ${dim('runs at')} ${url}`,
@@ -193,6 +194,7 @@ async function greet(gateway: Gateway, data: string): Promise<void> {
     `        ${dim(`This link works once. For another: ${binnacle} token link${where}`)}`,
     '',
     `  ${dim('Data')}  ${data}`,
+    `  ${dim('Pid')}   ${process.pid}`,
     `  ${dim('Stop')}  Ctrl-C ${dim('(programs keep running; start the gateway again to find them)')}`,
     '',
   ];

@@ -10,7 +10,9 @@ import {
   readGatewayFile,
   whoAnswers,
 } from '@binnacle/server/data-directory';
+
 import { EXIT, Failure } from '../output/failure.ts';
+import { dataFlag } from '../output/shell.ts';
 
 export interface GatewayAddress {
   readonly url: string;
@@ -46,7 +48,7 @@ export function namedGateway(data: string | undefined, env: NodeJS.ProcessEnv = 
     throw new Failure(
       EXIT.unreachable,
       `No gateway runs in ${dir}.`,
-      'Start the gateway with: binnacle serve. Or set BINNACLE_URL and BINNACLE_TOKEN to use another.',
+      `Start the gateway with: binnacle serve${dataFlag(data)}. Or set BINNACLE_URL and BINNACLE_TOKEN to use another.`,
     );
   }
   return { url: file.url, token: known, file };
@@ -67,7 +69,7 @@ export async function findGateway(
   throw new Failure(
     EXIT.unreachable,
     `No gateway runs in ${dataDir(data, env)}: another program answers at ${url}.`,
-    'Start the gateway with: binnacle serve.',
+    `Start the gateway with: binnacle serve${dataFlag(data)}.`,
   );
 }
 

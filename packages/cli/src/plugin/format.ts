@@ -8,6 +8,7 @@ import type {
   PluginProblem,
   PluginSetting,
 } from '@binnacle/protocol';
+import { quoted } from '../output/shell.ts';
 import { printable, type Style } from '../output/style.ts';
 
 /** Returns the items of a value; undefined for the whole permission or none of it. */
@@ -60,10 +61,6 @@ export function grantCommand(id: string, permission: string, value: PluginGrantV
   const items = (itemsOf(value) ?? []).map(quoted);
   return ['binnacle plugin grant', printable(id), printable(permission), ...items].join(' ');
 }
-
-/** Quotes an item for a shell, because it may be `*` or contain shell syntax. */
-export const quoted = (text: string): string =>
-  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${printable(text).replaceAll("'", "'\\''")}'`;
 
 export function stateOf({ state }: Pick<PluginInfo, 'state'>, style: Style): string {
   if (state === 'unset') return style.yellow('needs settings');

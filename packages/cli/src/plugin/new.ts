@@ -5,8 +5,8 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isPluginId } from '@binnacle/server/plugin-manifest';
 import { EXIT, Failure, usage } from '../output/failure.ts';
+import { quoted } from '../output/shell.ts';
 import { printable } from '../output/style.ts';
-import { quoted } from './format.ts';
 import { isPluginKind, PLUGIN_KINDS, type PluginKind, templateOf } from './templates.ts';
 
 export interface PluginNewOptions {

@@ -140,7 +140,11 @@ it('the silence of an agent is told as it was', async () => {
     await t.ask(`DELETE ${of}/runs/m2`);
     // How often it is told is chance.
     await t.ask(`GET ${of}/events?follow=0`, {
-      show: (text) => eventsOf(text).find(({ data }: Json) => data.events?.[0]?.waitsFor?.kind === 'model'),
+      show: (text) =>
+        eventsOf(text).find(({ data }: Json) => {
+          const [event] = data.events ?? [];
+          return event?.run === 'm2' && event.waitsFor?.kind === 'model';
+        }),
     });
     expect(t.text).toContain('waitsFor');
     t.compare();

@@ -45,8 +45,21 @@ export function closeAtEnd(): void {
     scopes.test = undefined;
     await closeAll(closers, task.result?.state === 'fail' ? task : undefined);
   }, 60_000);
-  afterAll(() => closeAll(scopes.file.splice(0)), 60_000);
+  const before = ownVariables();
+  afterAll(async () => {
+    await closeAll(scopes.file.splice(0));
+    const left = ownVariables();
+    if (left !== before) throw new Error(`The file leaves variables for the next one of its worker: ${left}`);
+  }, 60_000);
 }
+
+/** The environment variables of ours: a command of another file would take a gateway from them. */
+const ownVariables = (): string =>
+  Object.entries(process.env)
+    .filter(([name]) => /^BINNACLE_(URL|TOKEN|DATA)$/.test(name))
+    .map(([name, value]) => `${name}=${value}`)
+    .sort()
+    .join(' ');
 
 /** Closes everything even where a closer throws, and then throws what the first one has thrown. */
 async function closeAll(closers: Closer[], failed?: TestContext['task']): Promise<void> {

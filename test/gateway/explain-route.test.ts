@@ -27,7 +27,8 @@ beforeEach(async () => {
   gateway = await openGateway({ routes: routeRoutes(config) });
 });
 afterEach(async () => {
-  vi.unstubAllEnvs();
+  delete process.env.BINNACLE_URL;
+  delete process.env.BINNACLE_TOKEN;
   vi.restoreAllMocks();
   config.close();
   await gateway.close();
@@ -102,8 +103,8 @@ describe('binnacle route explain', () => {
 
   it('answers the same by a file and by a gateway', async () => {
     const offline = await run({ ...asked, config: config.path });
-    vi.stubEnv('BINNACLE_URL', gateway.url);
-    vi.stubEnv('BINNACLE_TOKEN', gateway.adminToken);
+    process.env.BINNACLE_URL = gateway.url;
+    process.env.BINNACLE_TOKEN = gateway.adminToken;
     const online = await run(asked);
     expect(online).toEqual(offline);
     expect(online.code).toBe(0);

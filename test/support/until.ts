@@ -1,6 +1,10 @@
 // Waits for a condition. Polls, because what is waited for is another process or the other end of a socket.
 
-const POLL_MS = 5;
+/** Pauses between two looks. Most looks are requests, which take the processor from what is waited for. */
+const FIRST_PAUSE_MS = 5;
+const LAST_PAUSE_MS = 60;
+/** A pause is this part of the time that was waited already, which a wait is longer by at most. */
+const PART = 8;
 
 type Found<T> = Exclude<T, false | undefined | null>;
 
@@ -12,11 +16,13 @@ type Found<T> = Exclude<T, false | undefined | null>;
 export function until(what: string, look: () => boolean | Promise<boolean>, withinMs?: number): Promise<void>;
 export function until<T>(what: string, look: () => T | Promise<T>, withinMs?: number): Promise<Found<T>>;
 export async function until<T>(what: string, look: () => T | Promise<T>, withinMs = 10_000): Promise<Found<T>> {
-  const deadline = performance.now() + withinMs;
+  const begun = performance.now();
   for (;;) {
     const found = await look();
     if (found !== false && found !== undefined && found !== null) return found as Found<T>;
-    if (performance.now() > deadline) throw new Error(`Waited ${withinMs} ms in vain until ${what}.`);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    const waited = performance.now() - begun;
+    if (waited > withinMs) throw new Error(`Waited ${withinMs} ms in vain until ${what}.`);
+    const pause = Math.min(LAST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, waited / PART));
+    await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }

@@ -54,7 +54,7 @@ inAll(
     await choose(page, session);
     const url = await makeLink(page, { uses: 1, label: 'for the review' });
     expect(url).toMatch(new RegExp(`^${gateway.url}/#share=bs_`));
-    // Where the browser has no clipboard for pages, as on plain http, the link is copied out of its dialog all the same.
+    // The link is copied out of its dialog also in a browser without a clipboard for pages, e.g. on plain http.
     await owner.context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: gateway.url });
     await page.evaluate(() => Object.defineProperty(navigator, 'clipboard', { value: undefined, configurable: true }));
     await page.getByTestId('share-made').getByTestId('copy').click();
@@ -68,7 +68,7 @@ inAll(
     expect(await page.getByTestId('share-made').innerText()).toContain('shown this once');
     expect(await page.getByTestId('share-list').innerHTML()).not.toContain(new URL(url).hash.slice(7));
 
-    // Who comes reads first what it is, and what they may do; that takes no use of the link.
+    // A guest first reads what the link shows and allows. Reading does not count as a use of the link.
     const bea = await openContext();
     await bea.page.goto(url);
     await bea.page.getByTestId('guest-name').waitFor();

@@ -256,7 +256,7 @@ describe('retention', () => {
     async () => {
       const key = await core.make('late');
       const early = (await core.info(key)).position;
-      // What it says first is gone from the log when it has made its calls.
+      // The first words are gone from the log when the calls have been made.
       await core.send(key, 'm1', 'bulk 160');
       await core.said(key, 'and at last');
       const { gaps } = await readEvents(eventsPath(key, `?follow=0&position=${early}`));

@@ -218,11 +218,12 @@ describe('outlives-us: a new gateway', () => {
       await gateway.restart();
       await Promise.all(starts);
       let sessions: readonly SessionInfo[] = [];
-      // A start that was cut is settled when its runner has answered or its time is over.
-      await until('the list says what is', async () => {
+      // A session that starts has no process yet.
+      await until('no start is under way', async () => {
         sessions = await gateway.client.sessions.all();
-        return sessions.every(({ id, running }) => families(id) > 0 === running);
+        return sessions.every(({ state }) => state !== 'starting');
       });
+      for (const { id, running } of sessions) expect(families(id) > 0).toBe(running);
       const client = eagerClient(gateway);
       const { id } = await client.sessions.create({ command: 'echo here' });
       expect((await new Watcher(client, id).ended).exitCode).toBe(0);

@@ -210,7 +210,7 @@ describe('/ws/session beside runs', () => {
       'it is executed',
       () => frames.text('stdout') === 'typed from-a-run\n' && frames.text('stderr') === 'err\n',
     );
-    // Who has the socket has the lease: nobody else puts a run between two of its lines.
+    // The socket's client has the lease: no other client puts a run between two of its lines.
     expect(await refusal(`/session/${id}/run`, { body: { command: 'true' } })).toEqual({
       status: 409,
       code: 'LEASE_HELD',

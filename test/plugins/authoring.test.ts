@@ -39,7 +39,7 @@ describe('binnacle plugin new', () => {
       for (const kind of some(KINDS, 1)) {
         const dir = join(folders.root, kind);
         await folders.commands.run(['plugin', 'new', dir, '--kind', kind, '--ts']);
-        // As after `npm install`: a compiler, and nothing of Binnacle.
+        // The state after `npm install`: a compiler, and nothing of Binnacle.
         mkdirSync(join(dir, 'node_modules/.bin'), { recursive: true });
         symlinkSync(join(REPO, 'node_modules/typescript'), join(dir, 'node_modules/typescript'));
         symlinkSync('../typescript/bin/tsc', join(dir, 'node_modules/.bin/tsc'));
@@ -51,7 +51,7 @@ describe('binnacle plugin new', () => {
       writeFileSync(entry, readFileSync(entry, 'utf8').replace("name: 'now'", 'name: 7'));
       expect(() => execFileSync('npm', ['run', 'check'], { cwd: join(folders.root, 'tool'), stdio: 'pipe' })).toThrow();
       writeFileSync(entry, readFileSync(entry, 'utf8').replace('name: 7', "name: 'now'"));
-      // What the compiler needed is no part of it.
+      // Files that only the compiler needed are no part of it.
       expect((await folders.commands.run(['plugin', 'test', join(folders.root, 'tool')])).code).toBe(0);
     },
     30_000,

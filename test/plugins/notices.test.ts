@@ -78,7 +78,7 @@ describe('what a plugin tells people', () => {
       }
       await tell([{ title: 'fourth' }]);
       await until('the fourth is here', () => heard.length === 4);
-      // Who has read on to somewhere misses nothing that comes after a restart.
+      // A reader that continues from a position misses nothing after a restart.
       expect(titles((await gateway.client.notices.list(next)).notices)).toEqual(['fourth']);
       stop();
     },

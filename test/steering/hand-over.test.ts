@@ -1,4 +1,4 @@
-// Who follows a session, and the lease that goes from hand to hand: with real gateways, runners, programs and sockets.
+// Presence in a session, and the handover of its lease: with real gateways, runners, programs and sockets.
 
 import { Binnacle, type WatchersChange } from '@binnacle/client';
 import { beforeAll, describe, expect, it } from 'vitest';

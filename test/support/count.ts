@@ -34,4 +34,4 @@ const leftOut = Object.assign(() => undefined, { each: () => () => undefined });
  *
  * @example inAll('goes on over a kill of the gateway', async () => { … });
  */
-export const inAll = (isAll ? it : leftOut) as Pick<typeof it, 'each'> & typeof it;
+export const inAll = (isAll ? it : leftOut) as typeof it;

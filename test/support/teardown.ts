@@ -53,7 +53,7 @@ export function closeAtEnd(): void {
   }, 60_000);
 }
 
-/** The environment variables of ours: a command of another file would take a gateway from them. */
+/** Environment variables by which a command finds its gateway. A test of another file would use them, too. */
 const ownVariables = (): string =>
   Object.entries(process.env)
     .filter(([name]) => /^BINNACLE_(URL|TOKEN|DATA)$/.test(name))

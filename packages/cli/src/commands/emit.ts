@@ -18,6 +18,7 @@ import { ProvenAddress } from '../gateway/proven-address.ts';
 import { parseLabels } from '../input/labels.ts';
 import { parseBytes, parseTimeout } from '../input/quantities.ts';
 import { EXIT, Failure, usage } from '../output/failure.ts';
+import { quoted } from '../output/shell.ts';
 
 export interface EmitOptions extends Pick<ClientCommandOptions, 'data'> {
   readonly session?: string;
@@ -111,9 +112,6 @@ function sessionOf(command: readonly string[], options: EmitOptions) {
     ...(command.length === 0 ? {} : { command: command.map(quoted).join(' ') }),
   } as const;
 }
-
-/** Quotes a word for display, as a user would type it. */
-const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
 function emitterOf(options: EmitOptions, flushMs: number, messages: EmitMessages, place: ProvenAddress): Emitter {
   const { bufferDir, buffer } = options;

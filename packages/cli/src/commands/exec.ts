@@ -8,6 +8,7 @@ import { holderName } from '../attach/session-view.ts';
 import { type ClientCommandOptions, findSession, withClient } from '../gateway/connect.ts';
 import { parseTimeout } from '../input/quantities.ts';
 import { EXIT, usage } from '../output/failure.ts';
+import { quoted } from '../output/shell.ts';
 import { writeTo } from '../terminal/terminal.ts';
 
 export interface ExecOptions extends ClientCommandOptions {
@@ -50,8 +51,6 @@ export async function exec(
  */
 export const shellText = (args: readonly string[]): string =>
   args.length === 1 ? (args[0] ?? '') : args.map(quoted).join(' ');
-
-const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
 async function execIn(
   client: Binnacle,

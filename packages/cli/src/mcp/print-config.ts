@@ -4,6 +4,7 @@
 import { realpathSync } from 'node:fs';
 import { defaultDataDir } from '@binnacle/server/data-directory';
 import { dataDir } from '../gateway/address.ts';
+import { quoted } from '../output/shell.ts';
 
 /** Placeholder for the token, which is not printed. */
 const TOKEN = 'TOKEN';
@@ -60,4 +61,3 @@ BINNACLE_URL and BINNACLE_TOKEN. Scopes: view reads, input types and signals, cr
 }
 
 const nonEmpty = (text: string | undefined): string | undefined => (text === '' ? undefined : text);
-const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);

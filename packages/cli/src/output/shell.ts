@@ -1,10 +1,11 @@
-// Text for a command that a message names, and that a person may copy into a shell.
+// Words of commands: for a shell, and in messages that name the next command.
 
 import { printable } from './style.ts';
 
-/** Quotes an item for a shell, because it may be `*` or contain shell syntax. */
-export const quoted = (text: string): string =>
-  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${printable(text).replaceAll("'", "'\\''")}'`;
+/** Quotes a word for a shell if it has a character with a meaning there. */
+export const quoted = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
 /** Returns the `--data` of this command for another command: it must address the same gateway. */
-export const dataFlag = (data: string | undefined): string => (data === undefined ? '' : ` --data ${quoted(data)}`);
+export const dataFlag = (data: string | undefined): string =>
+  data === undefined ? '' : ` --data ${quoted(printable(data))}`;

@@ -58,7 +58,7 @@ export const settingLine = ({ key, description, isRequired, isSet }: PluginSetti
 };
 
 export function grantCommand(id: string, permission: string, value: PluginGrantValue): string {
-  const items = (itemsOf(value) ?? []).map(quoted);
+  const items = (itemsOf(value) ?? []).map((item) => quoted(printable(item)));
   return ['binnacle plugin grant', printable(id), printable(permission), ...items].join(' ');
 }
 

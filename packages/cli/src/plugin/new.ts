@@ -21,8 +21,8 @@ export function newPlugin(folder: string, { kind, ts = false }: PluginNewOptions
   if (namesIn(dir).length > 0) throw new Failure(EXIT.failed, `${dir} is not empty.`, 'Name a new folder.');
   write(dir, templateOf(kind satisfies PluginKind, id, ts ? apiTypes() : undefined));
   process.stderr.write(`Created the plugin ${id} in ${printable(dir)}. Next:
-  binnacle plugin test ${quoted(folder)}
-  binnacle plugin dev ${quoted(folder)}
+  binnacle plugin test ${quoted(printable(folder))}
+  binnacle plugin dev ${quoted(printable(folder))}
 `);
   return EXIT.ok;
 }

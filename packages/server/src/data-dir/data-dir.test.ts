@@ -66,7 +66,7 @@ describe('denied-by-default: the data directory (S17, S25)', () => {
     symlinkSync(join(root, 'nothing'), dangling);
     expect(refusal(() => prepareDataDir(dangling)).code).toBe('bad_data_dir');
     expect(refusal(() => prepareDataDir(join(dangling, 'below'))).code).toBe('bad_data_dir');
-    // A recursive mkdir of Node 20 never returns there.
+    // The recursive mkdir of Node 20 never returns below /proc.
     expect(refusal(() => prepareDataDir('/proc/nope/below')).code).toBe('bad_data_dir');
     const file = join(root, 'file');
     writeFileSync(file, '');

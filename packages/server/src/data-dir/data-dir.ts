@@ -45,13 +45,13 @@ export function prepareDataDir(dir: string): string {
   return path;
 }
 
-/** Creates a directory and its missing parents. Node's own `recursive` never returns where a file system has no mkdir. */
+/** Creates a directory and its missing parents. The `recursive` option of Node 20 never returns below /proc. */
 function makeDirs(path: string): void {
   const parent = dirname(path);
   try {
     if (!existsSync(parent)) makeDirs(parent);
   } catch (error) {
-    // A link to nothing: the next line fails as well.
+    // The parent is a link to nothing, or another process has just created it. The next line decides.
     if (!isErrno(error, 'EEXIST')) throw error;
   }
   mkdirSync(path, { mode: 0o700 });

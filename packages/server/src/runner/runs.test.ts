@@ -143,7 +143,7 @@ describe.each(bothModes)('runs on a %s', (mode) => {
     const file = join(shell.dir, 'proof');
     const next = await shell.run(`echo "$((20 + 22))" >${file}`, { timeoutMs: 3000 });
     expect(next.info).toMatchObject({ state: 'ended', outcome: 'exited' });
-    // Where the first one left no room for files, the shell that wrote had to be another.
+    // A first run that left no room for files needs another shell to write.
     expect(readFileSync(file, 'utf8')).toBe('42\n');
   });
 

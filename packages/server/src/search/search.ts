@@ -121,7 +121,6 @@ export class Search {
   async events(query: TrafficQuery, isSeen: SessionFilter): Promise<StoredEventList> {
     const { after, limit = EVENTS_LIMIT, ...filter } = query;
     const place = after === undefined ? {} : { after: parseAfter(after) };
-    await this.#index.start();
     await this.#catchUp();
     const conversations = this.#seenConversations(isSeen);
     const { events, next } = await this.#index.query({ kind: 'events', ...filter, ...place, limit, conversations });
@@ -130,7 +129,6 @@ export class Search {
 
   /** Sums stored events by hour. Throws `index_unavailable`. */
   async stats(query: StatsQuery, isSeen: SessionFilter): Promise<TrafficStats> {
-    await this.#index.start();
     await this.#catchUp();
     return await this.#index.query({ kind: 'stats', ...query, conversations: this.#seenConversations(isSeen) });
   }
@@ -227,8 +225,9 @@ export class Search {
     for (const check of [...this.#waiting]) check();
   }
 
-  /** Waits until all acknowledged events are in the index. */
+  /** Starts the index if necessary, and waits until all acknowledged events are in it. Throws `index_unavailable`. */
   async #catchUp(): Promise<void> {
+    await this.#index.start();
     const behind = [...this.#followed.values()].filter(
       (followed) => followed.session.record.foreign !== null && followed.isBehind,
     );

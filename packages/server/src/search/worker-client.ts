@@ -15,17 +15,17 @@ const MAX_QUERIES = 64;
  * only a kill can end.
  */
 const GRACE_MS = 1500;
-/** Maximum ms until a new process is ready: it opens a file and creates tables. One that hangs is killed. */
+/** Maximum ms until a new process is ready. The process opens a file and creates tables; a process that hangs is killed. */
 const READY_MS = 10_000;
 /** Maximum ms until the index begins with a query: about as long as a user keeps a waiting page open. */
 const QUEUE_MS = 30_000;
-/** Time from the opening to the first start: what a gateway does first needs the processor more. */
+/** Delay of the first start: the start of the gateway and its first session need the processor more. */
 const START_MS = 1000;
 const FIRST_PAUSE_MS = 100;
 const LAST_PAUSE_MS = 30_000;
 /** Lifetime after which the process counts as started successfully; its end then resets the back-off. */
 const SOUND_MS = 60_000;
-/** Less than the time that `binnacle serve` takes for its own end. */
+/** Maximum ms for a clean end, then SIGKILL. `binnacle serve` exits after 3 s at most: a hung index must be killed before. */
 const STOP_MS = 1000;
 /** Maximum heap: a transaction's texts are 8 MiB of it. SQLite's cache is outside. */
 const MAX_HEAP_MB = 256;

@@ -77,7 +77,7 @@ export function runRoutes(access: SessionAccess, liveness: Liveness): HttpRoute[
       path: '/v1/sessions/:id/runs',
       scope: 'input',
       summary:
-        'Run a command in the shell of a session: as server-sent events (Accept: text/event-stream), or told of.',
+        'Run a command in the shell of a session: as server-sent events (Accept: text/event-stream), or as JSON.',
       params: InSession,
       query: z.strictObject({
         format: z.enum(['json', 'sse']).optional(),

@@ -1,11 +1,11 @@
-// What test/traffic/index-process.test.ts does once, many times, with the limits that people have. A pause takes 13 s:
-// three in `npm run test:all`, thirty in `npm run soak`.
+// Does many times, with the default limits, what index-process.test.ts does once. A pause takes 13 s: three in
+// `npm run test:all`, thirty in `npm run soak`.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { count } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
-import { isThere, Searchers, startFlood } from '../traffic/index-process.fixture.ts';
+import { isThere, Searchers, startFlood } from './index-process.fixture.ts';
 
 const REBUILDS = 30;
 const PAUSES = count({ quick: 1, all: 3, soak: 30 });

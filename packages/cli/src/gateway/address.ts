@@ -11,7 +11,7 @@ import {
   whoAnswers,
 } from '@binnacle/server/data-directory';
 
-import { EXIT, Failure } from '../output/failure.ts';
+import { EXIT, Failure, usage } from '../output/failure.ts';
 import { dataFlag } from '../output/shell.ts';
 
 export interface GatewayAddress {
@@ -39,6 +39,10 @@ export function namedGateway(data: string | undefined, env: NodeJS.ProcessEnv = 
   const token = nonEmpty(env.BINNACLE_TOKEN);
   const url = nonEmpty(env.BINNACLE_URL);
   if (url !== undefined && data === undefined) {
+    if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) {
+      const hint = 'Write the address as http://127.0.0.1:7117.';
+      throw usage(`BINNACLE_URL is not the address of a gateway: ${url}.`, hint);
+    }
     if (token !== undefined) return { url, token, file: undefined };
     throw new Failure(EXIT.refused, 'BINNACLE_URL is set, but there is no token.', 'Set BINNACLE_TOKEN.');
   }

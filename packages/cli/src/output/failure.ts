@@ -86,6 +86,10 @@ const IN_COMMANDS: readonly (readonly [string, string])[] = [
   ],
   ['GET /v1/sessions.', 'binnacle ls.'],
   ['with ?tail=.', 'with tail --bytes.'],
+  [
+    'Send Authorization: Bearer TOKEN, or open a fresh login link (binnacle token link).',
+    'Set BINNACLE_TOKEN to a token of this gateway. Make the token on its machine: binnacle token create NAME',
+  ],
 ];
 /** Names of details in hints that are replaced by their numbers. Programs read the details themselves. */
 const OFFSETS = ['oldestOffset', 'headOffset'];

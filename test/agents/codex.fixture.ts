@@ -40,7 +40,7 @@ export async function codexHome(
   writeFileSync(join(home, 'config.toml'), `${config.join('\n')}\n`);
   return {
     command: [binary, 'app-server'],
-    env: { CODEX_HOME: home, HOME: home },
+    env: { CODEX_HOME: home, HOME: home, TMPDIR: home },
     remove: () => rmSync(home, { recursive: true, force: true, maxRetries: 5 }),
   };
 }

@@ -42,6 +42,7 @@ export async function openCodeHome(url: string): Promise<OpenCodeHome> {
     // Without these it looks for newer versions, models and plugins on the network.
     env: {
       HOME: home,
+      TMPDIR: home,
       OPENCODE_DISABLE_AUTOUPDATE: '1',
       OPENCODE_DISABLE_MODELS_FETCH: '1',
       OPENCODE_DISABLE_DEFAULT_PLUGINS: '1',

@@ -37,6 +37,7 @@ export const HOMES: Readonly<Record<string, (url: string) => Promise<AgentHome>>
     const { cwd, home, remove } = workIn('claude');
     const env = {
       HOME: home,
+      TMPDIR: home,
       ANTHROPIC_BASE_URL: url,
       ANTHROPIC_API_KEY: 'none',
       CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
@@ -57,6 +58,7 @@ export const HOMES: Readonly<Record<string, (url: string) => Promise<AgentHome>>
     });
     const env = {
       HOME: home,
+      TMPDIR: home,
       GEMINI_API_KEY: 'none',
       GOOGLE_GEMINI_BASE_URL: url,
       // Otherwise it asks the model first which model to ask, and waits for an answer that our model does not give.
@@ -74,7 +76,13 @@ export const HOMES: Readonly<Record<string, (url: string) => Promise<AgentHome>>
       model: { name: 'mock' },
       tools: { approvalMode: 'default' },
     });
-    const env = { HOME: home, OPENAI_API_KEY: 'none', OPENAI_BASE_URL: `${url}/v1`, OPENAI_MODEL: 'mock' };
+    const env = {
+      HOME: home,
+      TMPDIR: home,
+      OPENAI_API_KEY: 'none',
+      OPENAI_BASE_URL: `${url}/v1`,
+      OPENAI_MODEL: 'mock',
+    };
     const command = [await agentBinary('qwen'), '--acp'];
     return { entry: { driver: 'acp', command, env, cwd }, cwd, tool: 'RUNTOOL', remove };
   },

@@ -156,7 +156,7 @@ export async function agentInTerminal(name: TerminalAgent, home: string, url: st
   }
   return {
     argv: [await agentBinary(name), ...flags],
-    env: { HOME: home, USER: 'me', LOGNAME: 'me', ...env(place) },
+    env: { HOME: home, TMPDIR: home, USER: 'me', LOGNAME: 'me', ...env(place) },
     ...{ cwd, ready, asks },
     askFor: (command) => `${word} ${command}`,
   };

@@ -5,9 +5,10 @@ import { resolve } from 'node:path';
 import type { ConversationRun } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { inAll } from '../support/count.ts';
+import type { Gateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import { pathOf } from './conversation.fixture.ts';
-import { AGENTS, type Core, gateIn, isAlive, openCore, openGate, untilGate } from './core.fixture.ts';
+import { AGENTS, type Core, gateIn, isAlive, openCore, openCoreHere, openGate, untilGate } from './core.fixture.ts';
 
 const LATE_ACP = resolve(import.meta.dirname, 'late-acp.mjs');
 const config = {
@@ -21,9 +22,9 @@ const config = {
 };
 const ADMIN = { user: 'admin', name: 'admin' };
 
-let core: Core;
+let core: Core<Gateway>;
 beforeAll(async () => {
-  core = await openCore({}, config);
+  core = await openCoreHere({}, config);
 });
 afterAll(() => core.close());
 
@@ -110,13 +111,18 @@ describe('an abort', () => {
   });
 
   inAll('time limit goes on over a restart of the gateway', async () => {
-    const key = await core.make('acp');
-    await core.send(key, 'm1', 'say before\nidle', { timeoutMs: 1500 });
-    await core.said(key, 'before');
-    await core.restart();
-    const run = await core.end(key, 'm1');
-    expect(run).toMatchObject({ state: 'aborted', text: 'before', end: { via: 'timeout' } });
-    expect((run.endedAt ?? 0) - (run.startedAt ?? 0)).toBeGreaterThanOrEqual(1499);
+    const own = await openCore({}, config);
+    try {
+      const key = await own.make('acp');
+      await own.send(key, 'm1', 'say before\nidle', { timeoutMs: 1500 });
+      await own.said(key, 'before');
+      await own.restart();
+      const run = await own.end(key, 'm1');
+      expect(run).toMatchObject({ state: 'aborted', text: 'before', end: { via: 'timeout' } });
+      expect((run.endedAt ?? 0) - (run.startedAt ?? 0)).toBeGreaterThanOrEqual(1499);
+    } finally {
+      await own.close();
+    }
   });
 
   test('of an agent that does not let itself be cancelled ends its process after the grace, and another one goes on', async () => {

@@ -2,9 +2,10 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Gateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import { pathOf } from './conversation.fixture.ts';
-import { AGENTS, type Core, gateIn, isAlive, openCore, openGate } from './core.fixture.ts';
+import { AGENTS, type Core, gateIn, isAlive, openCoreHere, openGate } from './core.fixture.ts';
 
 const acp = AGENTS.acp.command.join(' ');
 /** Writes its pid, and does not go when it is asked to. */
@@ -14,9 +15,9 @@ const stubborn = (file: string): readonly string[] => [
   `trap '' HUP TERM; echo $$ >> ${file}; ${acp}; echo $$ >> ${file}.asked; sleep 900`,
 ];
 
-let core: Core;
+let core: Core<Gateway>;
 beforeAll(async () => {
-  core = await openCore({ agentIdleMs: 300, agentGraceMs: 600 });
+  core = await openCoreHere({ agentIdleMs: 300, agentGraceMs: 600 });
   core.configure({
     agents: {
       entries: {
@@ -62,7 +63,7 @@ describe('an agent without work', () => {
 
 describe('an agent whose settings change', () => {
   test('goes on with its turn, and the next one has the new settings', async () => {
-    const small = await openCore();
+    const small = await openCoreHere();
     try {
       const key = await small.make('shell');
       const gate = gateIn(small, 'gate');

@@ -160,7 +160,7 @@ describe('a request that nobody answers', () => {
     expect(await answersIn(key)).toMatchObject([{ by: { name: 'time limit' }, reason: 'timed_out' }]);
   });
 
-  test('is denied at its time though the gateway was killed meanwhile', async () => {
+  inAll('is denied at its time though the gateway was killed meanwhile', async () => {
     const { key, approval } = await asking('slow', 'ask rm');
     await core.restart();
     expect(await core.end(key, 'm1')).toMatchObject({ state: 'final', text: 'no' });

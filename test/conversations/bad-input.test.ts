@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { inAll } from '../support/count.ts';
 import { until } from '../support/until.ts';
 import { pathOf } from './conversation.fixture.ts';
-import { AGENTS, type Core, gateIn, isAlive, openCore } from './core.fixture.ts';
+import { AGENTS, type Core, gateIn, isAlive, openCore, openCoreHere } from './core.fixture.ts';
 
 const LATE_ACP = resolve(import.meta.dirname, 'late-acp.mjs');
 const MIB = 1024 * 1024;
@@ -325,7 +325,7 @@ describe('an agent', () => {
   });
 
   test('that was taken out of the config file is an error, and its conversation is still there', async () => {
-    const small = await openCore();
+    const small = await openCoreHere();
     try {
       const key = await small.make('shell');
       await small.send(key, 'm1', 'echo one');
@@ -342,7 +342,7 @@ describe('an agent', () => {
 
 describe('limits', () => {
   test('of conversations: one too many is refused, and there is room again when one is deleted', async () => {
-    const small = await openCore({ maxConversations: 3 });
+    const small = await openCoreHere({ maxConversations: 3 });
     try {
       const keys = await Promise.all([1, 2, 3].map(() => small.make('main')));
       const refused = await small.ask('/v1/conversations', { body: { agent: 'main' } });

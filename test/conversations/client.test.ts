@@ -10,13 +10,15 @@ import {
 } from '@binnacle/client';
 import type { ConversationEvent } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { count } from '../support/count.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 
-let gateway: GatewayProcess;
+let gateway: Gateway;
 
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ flags: [] });
+  gateway = await openGateway();
 });
 afterAll(() => gateway.close());
 
@@ -52,12 +54,13 @@ function follow(feed: AsyncIterable<ConversationStep>) {
 describe('a reply', () => {
   it('is told whole, and then is the run that the gateway has', async () => {
     const conversation = await fresh();
-    const reply = conversation.send(`/slow ${words(12)}`);
+    const text = words(count({ quick: 5, all: 12 }));
+    const reply = conversation.send(`/slow ${text}`);
     const events = await all(reply);
-    expect(textIn(events)).toBe(words(12));
-    expect(events.at(-1)).toMatchObject({ type: 'final', text: words(12) });
+    expect(textIn(events)).toBe(text);
+    expect(events.at(-1)).toMatchObject({ type: 'final', text });
     expect(await reply.receipt).toMatchObject({ duplicate: false, message: { id: reply.id } });
-    expect(await reply.ended).toMatchObject({ id: reply.id, state: 'final', text: words(12) });
+    expect(await reply.ended).toMatchObject({ id: reply.id, state: 'final', text });
   });
 
   it('is the same to who sends it again under its id, and refused with another text', async () => {

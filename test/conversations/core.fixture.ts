@@ -1,4 +1,5 @@
-// What the tests of the core share: a gateway in a process of its own, with short times, and agents that can be steered.
+// What the tests of the core share: a gateway with short times, in a process of its own or in that of the tests, and agents
+// that can be steered.
 
 import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -11,8 +12,9 @@ import type {
   SendReceipt,
 } from '@binnacle/protocol';
 import type { GatewayOptions } from '../../packages/server/src/gateway/options.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 import type { Ask, Reply } from '../support/gateway-access.ts';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { pathOf, Transcript, Wire, writeConfig } from './conversation.fixture.ts';
 
@@ -27,11 +29,11 @@ export const AGENTS = {
   claude: { driver: 'claude-code', command: [process.execPath, FAKE_CLAUDE] },
 } as const;
 
-export class Core {
-  readonly gateway: GatewayProcess;
+export class Core<Host extends Gateway | GatewayProcess = GatewayProcess> {
+  readonly gateway: Host;
   readonly #wires: Wire[] = [];
 
-  constructor(gateway: GatewayProcess) {
+  constructor(gateway: Host) {
     this.gateway = gateway;
   }
 
@@ -143,35 +145,36 @@ export class Core {
   }
 
   /** As a service manager does it. */
-  async stop(): Promise<void> {
-    const { pid } = this.gateway;
-    process.kill(pid, 'SIGTERM');
-    await until('the gateway has ended', () => !isAlive(pid));
+  stop(): Promise<void> {
+    return this.gateway.stop();
   }
 
   start(): Promise<void> {
     return this.gateway.start();
   }
 
-  kill(): Promise<void> {
-    return this.gateway.kill();
+  async kill(): Promise<void> {
+    if (!(this.gateway instanceof GatewayProcess)) throw new Error('openCore() opens a gateway that can be killed.');
+    await this.gateway.kill();
   }
 
+  /** Over a SIGKILL, where the gateway has a process of its own. */
   async restart(): Promise<void> {
-    await this.kill();
+    await (this.gateway instanceof GatewayProcess ? this.kill() : this.stop());
     await this.start();
   }
 
   /** Ends all agents, too. */
   async close(): Promise<void> {
     for (const wire of this.#wires) wire.terminate();
-    if (!isAlive(this.gateway.pid)) await this.start();
+    if (this.gateway instanceof GatewayProcess && !isAlive(this.gateway.pid)) await this.start();
     try {
       const path = '/v1/conversations?limit=200';
       const list = await this.must<{ readonly conversations: readonly ConversationInfo[] }>(200, path);
       await Promise.all(list.conversations.map(({ key }) => this.ask(pathOf(key), { method: 'DELETE' })));
     } catch (cause) {
-      throw new Error(`The gateway did not answer: ${this.gateway.stderr}`, { cause });
+      const stderr = this.gateway instanceof GatewayProcess ? this.gateway.stderr : '';
+      throw new Error(`The gateway did not answer: ${stderr}`, { cause });
     }
     await this.gateway.close();
   }
@@ -182,7 +185,7 @@ export async function openCore(
   options: Partial<GatewayOptions> = {},
   config: object = { agents: { entries: AGENTS } },
   env: Readonly<Record<string, string>> = {},
-): Promise<Core> {
+): Promise<Core<GatewayProcess>> {
   const gateway = await openGatewayProcess({
     agentGraceMs: 500,
     ...options,
@@ -190,6 +193,15 @@ export async function openCore(
     prepare: (dir) => writeConfig(dir, config),
   });
   return new Core(gateway);
+}
+
+/** The same in the process of the tests, for those that neither kill the gateway nor look at its process. */
+export async function openCoreHere(
+  options: Partial<GatewayOptions> = {},
+  config: object = { agents: { entries: AGENTS } },
+): Promise<Core<Gateway>> {
+  const prepare = (dir: string): void => writeConfig(dir, config);
+  return new Core(await openGateway({ agentGraceMs: 500, ...options, prepare }));
 }
 
 interface Told {
@@ -224,7 +236,7 @@ export function isAlive(pid: number): boolean {
 
 /** Lets a waiting `shell` agent go on. */
 export const openGate = (path: string): void => writeFileSync(path, '');
-export const gateIn = (core: Core, name: string): string => join(core.dir, name);
+export const gateIn = ({ dir }: { readonly dir: string }, name: string): string => join(dir, name);
 /** A command for the agent `shell` that says a word and waits for its gate. */
 export const untilGate = (path: string, before: string, after: string): string =>
   `echo ${before}; while [ ! -e ${path} ]; do sleep 0.05; done; echo ${after}`;

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import type { ConversationEvent, MessageInfo, MessagePage } from '@binnacle/protocol';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { inAll } from '../support/count.ts';
+import { count, inAll } from '../support/count.ts';
 import { until } from '../support/until.ts';
 import { pathOf, Transcript } from './conversation.fixture.ts';
 import { AGENTS, type Core, gateIn, openCore, openGate, parseSse, untilGate } from './core.fixture.ts';
@@ -79,7 +79,7 @@ function summary(events: readonly ConversationEvent[]): unknown[] {
 describe('the messages', () => {
   test('come by pages, oldest first in each, every question before its answer, none twice and none missing', async () => {
     const key = await core.make('main');
-    const texts = Array.from({ length: 260 }, (_, i) => `number ${i}`);
+    const texts = Array.from({ length: count({ quick: 80, all: 260 }) }, (_, i) => `number ${i}`);
     const wire = await core.wire();
     for (const [i, text] of texts.entries()) {
       expect((await wire.ask({ t: 'send', conversation: key, id: `m${i}`, text })).t).toBe('ok');
@@ -93,7 +93,8 @@ describe('the messages', () => {
       pages.unshift(page.messages);
       before = page.before;
     } while (before !== null);
-    expect(pages.map(({ length }) => length)).toEqual([40, 60, 60, 60, 60, 60, 60, 60, 60]);
+    const full = Math.floor((2 * texts.length) / 60);
+    expect(pages.map(({ length }) => length)).toEqual([40, ...Array.from({ length: full }, () => 60)]);
     expect(pages.flat().map(({ role, text, run }) => [role, text, run])).toEqual(
       texts.flatMap((text, i) => [
         ['user', text, `m${i}`],
@@ -108,7 +109,7 @@ describe('the messages', () => {
 describe('who comes late', () => {
   test('sees the text in flight, and from there on exactly the rest', async () => {
     const key = await core.make('main');
-    const words = Array.from({ length: 25 }, (_, i) => `word${i}`).join(' ');
+    const words = Array.from({ length: count({ quick: 19, all: 25 }) }, (_, i) => `word${i}`).join(' ');
     await core.send(key, 'm1', `/slow ${words}`);
     await core.said(key, 'word4');
     const late = await Promise.all(
@@ -135,13 +136,16 @@ describe('who comes late', () => {
 describe('a position', () => {
   test('is where anybody goes on, wherever they were cut off, with nothing lost and nothing twice', async () => {
     const key = await core.make('acp');
-    const lines = ['slow 40', 'tool one', 'think deep', 'message and', 'slow 20', 'plan a, b', 'say end'].join('\n');
+    const slow = count({ quick: 20, all: 40 });
+    const lines = [`slow ${slow}`, 'tool one', 'think deep', 'message and', 'slow 20', 'plan a, b', 'say end'].join(
+      '\n',
+    );
     await core.send(key, 'm1', lines);
-    await core.send(key, 'm2', 'slow 30');
+    await core.send(key, 'm2', `slow ${count({ quick: 10, all: 30 })}`);
     const hasAll = (told: readonly Told[]): boolean =>
       allOf(told).some((event) => event.type === 'final' && event.run === 'm2');
     // While it streams: viewers that are cut off again and again.
-    const viewers = Array.from({ length: 4 }, async (_, i) => {
+    const viewers = Array.from({ length: count({ quick: 2, all: 4 }) }, async (_, i) => {
       const told: Told[] = [];
       let after: string | undefined;
       for (let cut = i + 1; ; cut = (cut * 7 + 3) % 11) {
@@ -171,7 +175,7 @@ describe('a position', () => {
         const joined = [...allOf(told.slice(0, at + 1)), ...allOf(rest.told)];
         expect(summary(joined)).toEqual(summary(whole));
       }),
-      { numRuns: 15 },
+      { numRuns: count({ quick: 6, all: 15 }) },
     );
   }, 20_000);
 
@@ -276,14 +280,15 @@ describe('retention', () => {
     // Each is about a MiB of log: the message, its deltas, its end.
     const text = 'many words of it '.repeat(13_000);
     const wire = await core.wire();
-    for (let i = 0; i < 12; i += 1) {
+    const messages = count({ quick: 8, all: 12 });
+    for (let i = 0; i < messages; i += 1) {
       await wire.ask({ t: 'send', conversation: key, id: `m${i}`, text: `${i} ${text}` });
       await wire.untilSo(() => wire.of(key).end(`m${i}`));
     }
     const { told, gaps } = await readEvents(eventsPath(key, `?follow=0&position=${early}`));
     expect(gaps).toMatchObject([{ reason: 'retention' }]);
     const kept = allOf(told).flatMap((event) => (event.type === 'final' ? [event.run] : []));
-    expect(kept.at(-1)).toBe('m11');
+    expect(kept.at(-1)).toBe(`m${messages - 1}`);
     expect(kept).not.toContain('m0');
     // From the beginning of what is kept there is no gap.
     expect((await readEvents(eventsPath(key, '?follow=0'))).gaps).toEqual([]);
@@ -293,7 +298,7 @@ describe('retention', () => {
       conversation: key,
       reason: 'retention',
     });
-    await until('every message is there', async () => (await core.history(key)).length === 24);
+    await until('every message is there', async () => (await core.history(key)).length === 2 * messages);
     const [first, answer] = await core.history(key);
     expect(first?.text).toBe(`0 ${text}`);
     expect(answer?.text).toBe(`0 ${text}`);
@@ -302,7 +307,7 @@ describe('retention', () => {
     const gone = await readEvents(eventsPath(key, '?run=m0'));
     expect(allOf(gone.told).filter((event) => event.type === 'final')).toEqual([]);
     await core.restart();
-    expect((await core.history(key)).length).toBe(24);
+    expect((await core.history(key)).length).toBe(2 * messages);
     expect(await core.send(key, 'm0', `0 ${text}`)).toMatchObject({ duplicate: true });
   }, 30_000);
 });

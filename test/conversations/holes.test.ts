@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { mountSmallDisk, type SmallDisk } from '../gateway/small-disk.fixture.ts';
-import { count } from '../support/count.ts';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { count, isAll } from '../support/count.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { asJson, endOf, pathOf, Wire, withJson, writeConfig } from './conversation.fixture.ts';
 
@@ -19,10 +20,9 @@ const AGENTS = {
   acp: { driver: 'acp', command: [process.execPath, FAKE_ACP] },
 };
 
-let gateway: GatewayProcess;
+let gateway: Gateway;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({
-    flags: [],
+  gateway = await openGateway({
     prepare: (dir) =>
       writeConfig(dir, { agents: { entries: AGENTS }, bindings: [{ agentId: 'open', match: { channel: 'user' } }] }),
   });
@@ -71,7 +71,14 @@ describe('who waits for an answer', () => {
     const guest = await tokenOf(user);
     const made = { visibility: { kind: 'shared', with: [user] } };
     const { key } = await asJson<{ key: string }>(post('/v1/conversations', made, owner.token), 201);
-    await asJson(post(`${pathOf(key)}/messages`, { id: 'm1', text: `/slow ${'word '.repeat(20)}` }, owner.token), 202);
+    await asJson(
+      post(
+        `${pathOf(key)}/messages`,
+        { id: 'm1', text: `/slow ${'word '.repeat(count({ quick: 8, all: 20 }))}` },
+        owner.token,
+      ),
+      202,
+    );
     const headers = { authorization: `Bearer ${guest.token}` };
     const waiting = gateway.fetch(`${pathOf(key)}/runs/m1?wait=20000`, { headers });
     return { key, owner, guest, waiting };
@@ -153,18 +160,17 @@ test('An agent that is not in the config any more leaves no process behind when 
   // Its arguments tell it from all others on the machine.
   const mark = mkdtempSync(join(tmpdir(), 'binnacle-mark-'));
   const acp = { driver: 'acp', command: [process.execPath, FAKE_ACP, '--dir', mark] };
-  const other = await openGatewayProcess({
-    flags: [],
-    prepare: (dir) => writeConfig(dir, { agents: { entries: { main: AGENTS.main, acp } } }),
-  });
+  const prepare = (dir: string): void => writeConfig(dir, { agents: { entries: { main: AGENTS.main, acp } } });
+  const other = isAll ? await openGatewayProcess({ flags: [], prepare }) : await openGateway({ prepare });
   const mine = (): string[] => readdirSync('/proc').filter((pid) => commandOf(pid).includes(mark));
   try {
     const { key } = await asJson<{ key: string }>(other.fetch('/v1/conversations', withJson({ agent: 'acp' })), 201);
     await asJson(other.fetch(`${pathOf(key)}/messages?wait=20000`, withJson({ id: 'm1', text: 'say hello' })), 202);
     expect(mine()).toHaveLength(1);
-    await other.kill();
+    if ('kill' in other) await other.kill();
+    else await other.stop();
     writeConfig(other.dir, { agents: { entries: { main: AGENTS.main } } });
-    await other.restart();
+    await other.start();
     await until('its process is gone', () => mine().length === 0);
   } finally {
     await other.close();

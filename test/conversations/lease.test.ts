@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Lease } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { inAll } from '../support/count.ts';
 import type { Reply } from '../support/gateway-access.ts';
 import { until } from '../support/until.ts';
 import { pathOf } from './conversation.fixture.ts';
@@ -121,7 +122,7 @@ describe('the write lease', () => {
     expect((await lead(key, { action: 'acquire', holder: 'other' })).status).toBe(200);
   });
 
-  test('is let go of when its holder neither writes nor renews, and writing alone holds it', async () => {
+  inAll('is let go of when its holder neither writes nor renews, and writing alone holds it', async () => {
     const small = await openCore({ writeLeaseTimes: { autoReleaseAfterMs: 1200, maxIdleHoldMs: 3000 } });
     const outer = core;
     core = small;

@@ -7,8 +7,8 @@ import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import { asJson, pathOf, Wire, withJson, writeConfig } from './conversation.fixture.ts';
 
-const USERS = count({ quick: 20, all: 100 });
-const ROUNDS = 4;
+const USERS = count({ quick: 8, all: 100 });
+const ROUNDS = count({ quick: 3, all: 4 });
 
 interface Person {
   readonly user: string;

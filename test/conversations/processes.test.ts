@@ -112,7 +112,7 @@ inAll('Aborting ends the whole process tree, keeps what was said, and tells who 
   await until('its processes have ended', () => pids.every((pid) => !existsSync(`/proc/${pid}`)));
 });
 
-test('An agent in the gateway ends with it: its run is an error that says so', async () => {
+inAll('An agent in the gateway ends with it: its run is an error that says so', async () => {
   const { key } = await makeConversation(gateway, { agent: 'main' });
   await sendTo(gateway, key, { id: 'm1', text: '/slow a b c d e f g h i j k l m n o p q r s t u v w x y z' });
   await until('it says something', async () => {
@@ -133,23 +133,26 @@ test('An agent in the gateway ends with it: its run is an error that says so', a
   wire.close();
 });
 
-test('A request for approval is there again after a kill of the gateway, and its answer reaches the agent once', async () => {
-  const { key } = await makeConversation(gateway, { agent: 'acp' });
-  await sendTo(gateway, key, { id: 'm1', text: 'ask for a tool' });
-  interface Info {
-    readonly approvals: readonly { readonly id: string; readonly options: readonly { id: string; kind: string }[] }[];
-  }
-  const approvalsOf = async (): Promise<Info['approvals']> =>
-    (await asJson<Info>(gateway.fetch(pathOf(key)))).approvals;
-  await until('it asks', async () => (await approvalsOf()).length === 1);
-  await gateway.kill();
-  await gateway.restart();
-  const [approval] = await approvalsOf();
-  const allow = approval?.options.find(({ kind }) => kind === 'allow_once')?.id ?? '';
-  const path = `${pathOf(key)}/approvals/${encodeURIComponent(approval?.id ?? '')}`;
-  await asJson(gateway.fetch(path, withJson({ option: allow })));
-  const again = await gateway.fetch(path, withJson({ option: allow }));
-  expect(again.status).toBe(409);
-  const run = await endOf(gateway, key, 'm1');
-  expect(run.state).toBe('final');
-});
+inAll(
+  'A request for approval is there again after a kill of the gateway, and its answer reaches the agent once',
+  async () => {
+    const { key } = await makeConversation(gateway, { agent: 'acp' });
+    await sendTo(gateway, key, { id: 'm1', text: 'ask for a tool' });
+    interface Info {
+      readonly approvals: readonly { readonly id: string; readonly options: readonly { id: string; kind: string }[] }[];
+    }
+    const approvalsOf = async (): Promise<Info['approvals']> =>
+      (await asJson<Info>(gateway.fetch(pathOf(key)))).approvals;
+    await until('it asks', async () => (await approvalsOf()).length === 1);
+    await gateway.kill();
+    await gateway.restart();
+    const [approval] = await approvalsOf();
+    const allow = approval?.options.find(({ kind }) => kind === 'allow_once')?.id ?? '';
+    const path = `${pathOf(key)}/approvals/${encodeURIComponent(approval?.id ?? '')}`;
+    await asJson(gateway.fetch(path, withJson({ option: allow })));
+    const again = await gateway.fetch(path, withJson({ option: allow }));
+    expect(again.status).toBe(409);
+    const run = await endOf(gateway, key, 'm1');
+    expect(run.state).toBe('final');
+  },
+);

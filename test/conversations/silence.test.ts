@@ -4,15 +4,16 @@ import { join } from 'node:path';
 import type { ConversationEvent } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FakeService } from '../../packages/server/src/notifications/push-service.fixture.ts';
-import { inAll } from '../support/count.ts';
+import { inAll, isAll } from '../support/count.ts';
+import type { Gateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
-import { AGENTS, type Core, openCore } from './core.fixture.ts';
+import { AGENTS, type Core, openCore, openCoreHere } from './core.fixture.ts';
 
 const TIMES = { sayMs: 200, notifyMs: 600 };
 const LIMIT_MS = 1200;
 const acp = (silenceMs: number) => ({ ...AGENTS.acp, silenceMs });
 
-let core: Core;
+let core: Core | Core<Gateway>;
 let service: FakeService;
 beforeAll(async () => {
   service = await FakeService.open();
@@ -20,7 +21,7 @@ beforeAll(async () => {
   const entries = { quick: acp(LIMIT_MS), slow: acp(2000), patient: { ...AGENTS.shell, silenceMs: 60_000 }, mute };
   const options = { silenceTimes: TIMES, agentGraceMs: 200, waitTimes: { settleMs: 20, restMs: 20 } };
   const notify = { webhooks: [{ url: `${service.origin}/hook`, done: false, details: true }] };
-  core = await openCore(options, { agents: { entries }, notify });
+  core = await (isAll ? openCore : openCoreHere)(options, { agents: { entries }, notify });
 });
 afterAll(async () => {
   await core.close();

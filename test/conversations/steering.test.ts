@@ -1,6 +1,7 @@
 // Messages that are sent while a run is under way: in what order they come, where they go, and that none is lost.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { inAll } from '../support/count.ts';
 import { pathOf } from './conversation.fixture.ts';
 import { type Core, gateIn, openCore, openGate, untilGate } from './core.fixture.ts';
 
@@ -226,7 +227,7 @@ describe('interrupt', () => {
     ]);
   });
 
-  test('is next also over a kill in the middle, and a second one comes behind the first', async () => {
+  inAll('is next also over a kill in the middle, and a second one comes behind the first', async () => {
     const key = await core.make('acp');
     await core.send(key, 'm1', 'say on\nhang');
     await core.said(key, 'on');

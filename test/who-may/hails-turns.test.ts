@@ -3,20 +3,22 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Browser, FakeService } from '../../packages/server/src/notifications/push-service.fixture.ts';
 import { pathOf } from '../conversations/conversation.fixture.ts';
-import { AGENTS, type Core, openCore } from '../conversations/core.fixture.ts';
+import { AGENTS, type Core, openCoreHere } from '../conversations/core.fixture.ts';
+import { count } from '../support/count.ts';
+import type { Gateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 
-const LONG_MS = 1500;
+const LONG_MS = count({ quick: 800, all: 1500 });
 /** The agent says a word each 100 ms. */
 const WORDS = 'word '.repeat(LONG_MS / 100 + 2);
 const FOR_EVER = 'word '.repeat(3000);
 
-let core: Core;
+let core: Core<Gateway>;
 let service: FakeService;
 beforeAll(async () => {
   service = await FakeService.open();
   const { origin } = service;
-  core = await openCore(
+  core = await openCoreHere(
     {
       waitTimes: { settleMs: 50, restMs: 50, longTurnMs: LONG_MS },
       deliveryLimits: { firstRetryMs: 200 },

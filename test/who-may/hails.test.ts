@@ -3,16 +3,17 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Browser, FakeService, readVapid } from '../../packages/server/src/notifications/push-service.fixture.ts';
 import { pathOf } from '../conversations/conversation.fixture.ts';
-import { AGENTS, type Core, openCore } from '../conversations/core.fixture.ts';
+import { AGENTS, type Core, openCoreHere } from '../conversations/core.fixture.ts';
+import type { Gateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 
-let core: Core;
+let core: Core<Gateway>;
 let service: FakeService;
 beforeAll(async () => {
   service = await FakeService.open();
   const { origin } = service;
-  core = await openCore(
-    { waitTimes: { settleMs: 50, restMs: 50 }, deliveryLimits: { maxTries: 3, firstRetryMs: 20 } },
+  core = await openCoreHere(
+    { logLevel: 'fatal', waitTimes: { settleMs: 50, restMs: 50 }, deliveryLimits: { maxTries: 3, firstRetryMs: 20 } },
     {
       agents: { entries: AGENTS },
       notify: {

@@ -112,7 +112,7 @@ describe('positions', () => {
     if (encoding === 'base64') expect(bytesOf(whole).equals(raw)).toBe(true);
     else expect(said(whole, 'stdout')).toBe(`${'aé€😀z\u0000\u001b[31m€'.repeat(20)}\ufffd`);
     const frames = await open();
-    for (const [index, { position }] of whole.entries()) {
+    for (const [index, { position }] of some([...whole.entries()], 25)) {
       frames.send({ type: 'subscribe', id: String(index), filter: { session_id: id }, encoding, from: position });
       await frames.next((frame) => frame.id === String(index) && (isFinal(frame) || frame.type === 'error'));
       const rest = eventsOf(frames, String(index));

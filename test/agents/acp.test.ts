@@ -15,7 +15,7 @@ import {
   withJson,
   writeConfig,
 } from '../conversations/conversation.fixture.ts';
-import { count, inAll } from '../support/count.ts';
+import { count, inAll, some } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
@@ -199,18 +199,23 @@ test('an approval that is denied reaches the agent as such', async () => {
   expect(await endOf(gateway, key, 'm1')).toMatchObject({ state: 'final', text: 'no' });
 });
 
-test.each([
+const ENDINGS: readonly (readonly [string, string, string, string])[] = [
   ['dies in the middle', 'say half\ndie 7', 'agent_died', 'I was told to die'],
   ['keeps printing what is no JSON', 'say half\nrubbish 1000', 'agent_protocol', 'warning 21'],
   ['prints one line of 100 MB', 'say half\nflood 100', 'agent_flood', ''],
   ['fails', 'say half\nfail with grace', 'agent_failed', 'with grace'],
-])('an agent that %s ends the run with what it had said, and the next one works', async (_, text, code, words) => {
-  const key = await begin();
-  const run = await turn(key, text, 'm1');
-  expect(run).toMatchObject({ state: 'error', text: 'half', end: { error: { code } } });
-  expect(JSON.stringify(run.end)).toContain(words);
-  expect(await turn(key, 'say whole', 'm2')).toMatchObject({ state: 'final', text: 'whole' });
-});
+];
+// Rubbish and floods are in test/conversations/bad-input.test.ts, too.
+test.each(some(ENDINGS, 2))(
+  'an agent that %s ends the run with what it had said, and the next one works',
+  async (_, text, code, words) => {
+    const key = await begin();
+    const run = await turn(key, text, 'm1');
+    expect(run).toMatchObject({ state: 'error', text: 'half', end: { error: { code } } });
+    expect(JSON.stringify(run.end)).toContain(words);
+    expect(await turn(key, 'say whole', 'm2')).toMatchObject({ state: 'final', text: 'whole' });
+  },
+);
 
 test('an agent that wants a login says how', async () => {
   const run = await turn(await begin('login'), 'say one', 'm1');
@@ -244,10 +249,13 @@ test('an agent that asks for a command of 2 MB is refused it, and the turn goes 
   expect(run).toMatchObject({ state: 'final', text: expect.stringContaining('128 KiB') });
 });
 
-test.each([4500, 8000, 100_000])('an input that is nested %i deep is cut, and the turn goes on', async (levels) => {
-  const key = await begin('greedy');
-  expect(await turn(key, `deep ${levels}`, 'm1')).toMatchObject({ state: 'final' });
-  const [tool] = toolsIn(await eventsOf(key, 'm1'));
-  expect(tool).toMatchObject({ title: 'deep' });
-  expect(JSON.stringify(tool?.input)).toMatch(/^\[+"…"\]+$/);
-});
+test.each(some([4500, 8000, 100_000], 2))(
+  'an input that is nested %i deep is cut, and the turn goes on',
+  async (levels) => {
+    const key = await begin('greedy');
+    expect(await turn(key, `deep ${levels}`, 'm1')).toMatchObject({ state: 'final' });
+    const [tool] = toolsIn(await eventsOf(key, 'm1'));
+    expect(tool).toMatchObject({ title: 'deep' });
+    expect(JSON.stringify(tool?.input)).toMatch(/^\[+"…"\]+$/);
+  },
+);

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { makeConversation, writeConfig } from '../conversations/conversation.fixture.ts';
 import { Commands } from '../support/commands.ts';
+import { some } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 
 const binary = fileURLToPath(new URL('../../packages/cli/dist/binnacle.mjs', import.meta.url));
@@ -61,9 +62,12 @@ it('lists who is watching, and revokes by the beginning of an id', async () => {
 
 it('says what is wrong, and with which exit code', async () => {
   const codeOf = async (...args: string[]) => (await commands.run(['share', ...args])).code;
-  expect(await codeOf('no-such-session')).toBe(5);
-  expect(await codeOf('build', '--expires', 'soon')).toBe(2);
-  expect(await codeOf('build', '--uses', '0')).toBe(2);
-  expect(await codeOf('build', '--expires', '31d')).toBe(1);
-  expect(await codeOf('rm', 'never-made')).toBe(1);
+  const wrong: readonly (readonly [number, ...string[]])[] = [
+    [5, 'no-such-session'],
+    [2, 'build', '--expires', 'soon'],
+    [2, 'build', '--uses', '0'],
+    [1, 'build', '--expires', '31d'],
+    [1, 'rm', 'never-made'],
+  ];
+  for (const [code, ...args] of some(wrong, 3)) expect([args, await codeOf(...args)]).toEqual([args, code]);
 });

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { count, inAll } from '../support/count.ts';
+import { openGateway } from '../support/gateway.ts';
 import type { Reply } from '../support/gateway-access.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
@@ -416,7 +417,7 @@ describe('redeeming', () => {
   });
 
   it('takes no guesses: wrong secrets are refused, and too many from one address wait', async () => {
-    const strict = await openGatewayProcess();
+    const strict = await openGateway();
     try {
       const { id } = await strict.create({ argv: ['/bin/cat'] });
       const { secret } = (await strict.ask('/v1/shares', { body: { session: id } })).json;

@@ -3,15 +3,17 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Commands } from '../support/commands.ts';
+import { isAll } from '../support/count.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 
 const binary = fileURLToPath(new URL('../../packages/cli/dist/binnacle.mjs', import.meta.url));
 
-let gateway: GatewayProcess;
+let gateway: Gateway | GatewayProcess;
 let commands: Commands;
 let session: string;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ flags: [] });
+  gateway = await (isAll ? openGatewayProcess({ flags: [] }) : openGateway());
   commands = new Commands(binary, { BINNACLE_DATA: gateway.dir });
   session = (await gateway.client.sessions.create({ argv: ['/bin/cat'], name: 'build' })).id;
 });
@@ -57,8 +59,8 @@ describe('a token', () => {
     const ann = await make('ann', 'admin');
     const bob = await make('bob', 'view', ann.token);
     expect(bob.madeBy).toEqual({ id: ann.id, name: 'ann', user: ann.user });
-    await gateway.kill();
-    await gateway.restart();
+    await ('kill' in gateway ? gateway.kill() : gateway.stop());
+    await gateway.start();
     const { tokens } = (await ask('/v1/tokens')).json;
     const of = (name: string): Json => tokens.find((one: Json) => one.name === name);
     expect(of('ann').madeBy).toEqual({ id: 'admin', name: 'admin', user: 'admin' });

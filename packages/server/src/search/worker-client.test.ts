@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { inAll } from '../../../../test/support/count.ts';
+import { count, inAll } from '../../../../test/support/count.ts';
 import type { StatsRequest } from './wire.ts';
 import { IndexProcess } from './worker-client.ts';
 
@@ -114,7 +114,7 @@ describe('the process of the index', () => {
   it('is begun anew at any moment, as often as somebody wants', async () => {
     await open(`post({ t: 'began', n }); for (;;);`);
     const lost = index.query(ASK).catch((error: { code: string }) => error.code);
-    for (let i = 0; i < 30; i += 1) {
+    for (let i = 0; i < count({ quick: 9, all: 30 }); i += 1) {
       index.rebuild();
       await new Promise((resolve) => setTimeout(resolve, i % 3));
     }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { BinnacleError, type ToolCall } from '@binnacle/protocol';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
+import { count, some } from '../../../../../../test/support/count.ts';
 import { apply, type Call, type Deed, makeLink, RecordingOut, Talk, type TalkOptions } from './acp.fixture.ts';
 import { acpDriver } from './acp.ts';
 import { keepTool, type StoredCall } from './tool-calls.ts';
@@ -281,8 +282,9 @@ describe('an agent of an earlier process', () => {
   });
 
   test('that tells of then behind its answer is prompted when that is over: nothing old is in the new answer', async () => {
-    const talk = await again(['--load', '--late'], 'slow 30\nrecall');
-    const numbers = Array.from({ length: 30 }, (_, n) => n + 1).join(' ');
+    const words = count({ quick: 12, all: 30 });
+    const talk = await again(['--load', '--late'], `slow ${words}\nrecall`);
+    const numbers = Array.from({ length: words }, (_, n) => n + 1).join(' ');
     expect(talk.text).toBe(`${numbers} say one`);
     const order = talk.calls.flatMap((call) => (call.call === 'line' ? [call.line] : []));
     expect(order.findIndex((line) => line.includes('said before'))).toBeGreaterThan(
@@ -450,15 +452,15 @@ describe('the state', () => {
 });
 
 const SCRIPTS: Readonly<Record<string, { readonly options?: TalkOptions; readonly turns: readonly string[] }>> = {
+  'instructions and a model': {
+    options: { flags: ['--models', 'a,b'], settings: { model: 'b', instructions: 'say hello' } },
+    turns: ['say one', 'say two'],
+  },
   'words, tools and paragraphs': {
     turns: ['think hm\nsay a b c\ntool x\nmessage d', 'edit /a\nplan one, two\nusage 1'],
   },
   'permissions and terminals': { turns: ['ask first\nterm make\nask second', 'linger top\nterm ls\ndrop it\nsay end'] },
   'rubbish and failures': { turns: ['rubbish 2\nsay a\nfail oh', 'read /x\nrefuse', 'nonsense'] },
-  'instructions and a model': {
-    options: { flags: ['--models', 'a,b'], settings: { model: 'b', instructions: 'say hello' } },
-    turns: ['say one', 'say two'],
-  },
   'a session that is gone': { options: { flags: ['--load'], memory: 'gone' }, turns: ['say one', 'recall'] },
 };
 
@@ -492,7 +494,8 @@ function retell(calls: readonly Call[], cuts: ReadonlySet<number>, options: Talk
 }
 
 describe('a new link made of the state of the old one', () => {
-  for (const [name, script] of Object.entries(SCRIPTS)) {
+  // The first and the last have options. The turns of all are cut in the test of many places below.
+  for (const [name, script] of some(Object.entries(SCRIPTS), 2)) {
     test(`does the same from every line on: ${name}`, async () => {
       const talk = await record(script);
       const options = script.options ?? {};

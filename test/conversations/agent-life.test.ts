@@ -17,17 +17,15 @@ const stubborn = (file: string): readonly string[] => [
 
 let core: Core<Gateway>;
 beforeAll(async () => {
-  core = await openCoreHere({ agentIdleMs: 300, agentGraceMs: 600 });
-  core.configure({
+  core = await openCoreHere({ agentIdleMs: 300, agentGraceMs: 600 }, (dir: string) => ({
     agents: {
       entries: {
         ...AGENTS,
-        stubborn: { driver: 'acp', command: stubborn(gateIn(core, 'pids')) },
-        kept: { driver: 'acp', command: [...AGENTS.acp.command, '--resume', '--dir', core.dir] },
+        stubborn: { driver: 'acp', command: stubborn(gateIn({ dir }, 'pids')) },
+        kept: { driver: 'acp', command: [...AGENTS.acp.command, '--resume', '--dir', dir] },
       },
     },
-  });
-  await core.restart();
+  }));
 });
 afterAll(() => core.close());
 

@@ -2,7 +2,7 @@
 
 import type { Approval, ApprovalAnswer, ConversationEvent, SessionInfo, SessionList } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { inAll } from '../support/count.ts';
+import { inAll, some } from '../support/count.ts';
 import { until } from '../support/until.ts';
 import { pathOf } from './conversation.fixture.ts';
 import { AGENTS, type Core, openCore } from './core.fixture.ts';
@@ -50,10 +50,11 @@ async function answersIn(key: string): Promise<ApprovalAnswer[]> {
   return events.flatMap((event: ConversationEvent) => (event.type === 'approval_answered' ? [event.answer] : []));
 }
 
-describe.each([
+const ASKING = [
   { agent: 'acp', text: 'ask rm -rf', allow: 'yes', deny: 'no', said: /yes/ },
   { agent: 'main', text: '/ask rm -rf', allow: 'allow', deny: 'deny', said: /"allow"/ },
-])('a request of $agent', ({ agent, text, allow, deny, said }) => {
+];
+describe.each(some(ASKING, 1))('a request of $agent', ({ agent, text, allow, deny, said }) => {
   test('is answered once, by whoever is first; who comes second is told by whom, and what', async () => {
     const [ann, ben] = [await core.tokenOf('ann'), await core.tokenOf('ben')];
     const key = await core.make(agent, { visibility: { kind: 'shared', with: ['ben'] }, name: 'race' }, ann);

@@ -14,26 +14,26 @@ const MIB = 1024 * 1024;
 
 let core: Core;
 beforeAll(async () => {
-  core = await openCore({ maxConversations: 100 });
-  const plain = gateIn(core, 'plain.txt');
-  writeFileSync(plain, 'not a program');
-  chmodSync(plain, 0o644);
-  core.configure({
-    agents: {
-      entries: {
-        ...AGENTS,
-        many: { driver: 'acp', command: [process.execPath, LATE_ACP] },
-        missing: { driver: 'acp', command: ['no-such-agent-anywhere'] },
-        plain: { driver: 'command', command: [plain] },
-        nowhere: { driver: 'command', command: ['sh'], cwd: gateIn(core, 'no-such-dir') },
-        none: { driver: 'command' },
-        arg: { driver: 'command', command: ['printf', '%s', '{prompt}'] },
-        noise: { driver: 'acp', command: ['sh', '-c', 'while echo "Warning: deprecated"; do :; done'] },
-        mute: { driver: 'acp', command: ['true'] },
+  core = await openCore({ maxConversations: 100 }, (dir: string) => {
+    const plain = gateIn({ dir }, 'plain.txt');
+    writeFileSync(plain, 'not a program');
+    chmodSync(plain, 0o644);
+    return {
+      agents: {
+        entries: {
+          ...AGENTS,
+          many: { driver: 'acp', command: [process.execPath, LATE_ACP] },
+          missing: { driver: 'acp', command: ['no-such-agent-anywhere'] },
+          plain: { driver: 'command', command: [plain] },
+          nowhere: { driver: 'command', command: ['sh'], cwd: gateIn({ dir }, 'no-such-dir') },
+          none: { driver: 'command' },
+          arg: { driver: 'command', command: ['printf', '%s', '{prompt}'] },
+          noise: { driver: 'acp', command: ['sh', '-c', 'while echo "Warning: deprecated"; do :; done'] },
+          mute: { driver: 'acp', command: ['true'] },
+        },
       },
-    },
+    };
   });
-  await core.restart();
 });
 afterAll(() => core.close());
 

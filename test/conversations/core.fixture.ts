@@ -180,17 +180,24 @@ export class Core<Host extends Gateway | GatewayProcess = GatewayProcess> {
   }
 }
 
+/** A config file, or one that depends on the data directory. */
+export type Config = object | ((dir: string) => object);
+const writes =
+  (config: Config) =>
+  (dir: string): void =>
+    writeConfig(dir, typeof config === 'function' ? config(dir) : config);
+
 /** `config`: of the file; default: the agents above. */
 export async function openCore(
   options: Partial<GatewayOptions> = {},
-  config: object = { agents: { entries: AGENTS } },
+  config: Config = { agents: { entries: AGENTS } },
   env: Readonly<Record<string, string>> = {},
 ): Promise<Core<GatewayProcess>> {
   const gateway = await openGatewayProcess({
     agentGraceMs: 500,
     ...options,
     env,
-    prepare: (dir) => writeConfig(dir, config),
+    prepare: writes(config),
   });
   return new Core(gateway);
 }
@@ -198,10 +205,9 @@ export async function openCore(
 /** The same in the process of the tests, for those that neither kill the gateway nor look at its process. */
 export async function openCoreHere(
   options: Partial<GatewayOptions> = {},
-  config: object = { agents: { entries: AGENTS } },
+  config: Config = { agents: { entries: AGENTS } },
 ): Promise<Core<Gateway>> {
-  const prepare = (dir: string): void => writeConfig(dir, config);
-  return new Core(await openGateway({ agentGraceMs: 500, ...options, prepare }));
+  return new Core(await openGateway({ agentGraceMs: 500, ...options, prepare: writes(config) }));
 }
 
 interface Told {

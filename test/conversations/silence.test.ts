@@ -127,7 +127,7 @@ describe('it is no silence', () => {
     expect(told.filter(({ isLong }) => isLong === true)).toEqual([]);
   });
 
-  test('while an approval waits for a person, or a message for its turn', async () => {
+  inAll('while an approval waits for a person, or a message for its turn', async () => {
     const key = await begun('quick');
     await core.send(key, 'm1', 'ask rm');
     await core.send(key, 'm2', 'say on');

@@ -7,7 +7,7 @@ import { uuidv7 } from 'uuidv7';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Sockets, type SocketsParts } from '../../packages/server/src/gateway/sockets.ts';
 import { openDatabase } from '../../packages/server/src/store/sqlite.ts';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import type { Frames } from '../support/wire.ts';
 import { openParts, type Parts } from './session-access.fixture.ts';
@@ -20,7 +20,7 @@ interface Answer {
 }
 
 describe('a session that is hidden or foreign is answered like one that never was', () => {
-  let gateway: GatewayProcess;
+  let gateway: Gateway;
   let stranger: string;
   let unknown: string;
   /** What each is, and its id. */
@@ -29,7 +29,7 @@ describe('a session that is hidden or foreign is answered like one that never wa
   const CONVERSATION = 'no-conversation-of-anybody';
 
   const editCatalogue = async (...statements: string[]): Promise<void> => {
-    await gateway.kill();
+    await gateway.stop();
     const db = openDatabase(join(gateway.dir, 'catalogue.db'));
     for (const statement of statements) db.exec(statement);
     db.close();
@@ -37,7 +37,7 @@ describe('a session that is hidden or foreign is answered like one that never wa
   };
 
   beforeAll(async () => {
-    gateway = await openGatewayProcess();
+    gateway = await openGateway();
     const started = async (asked: object) => (await gateway.create(asked)).id;
     const cat = { argv: ['/bin/cat'], mode: 'pipe' };
     shell = await started({ runs: true, mode: 'pipe' });

@@ -189,10 +189,13 @@ describe('commands', () => {
   });
 
   it('end with 3 when there is no gateway, and say what to do', async () => {
-    expect(await commands.run(['ls'], { BINNACLE_URL: 'http://127.0.0.1:9' })).toMatchObject({ code: 3 });
     const nowhere = await commands.run(['ls', '--data', join(dir, 'nowhere')], { BINNACLE_TOKEN: '' });
     expect(nowhere.code).toBe(3);
     expect(nowhere.err).toContain('binnacle serve');
+  });
+
+  inAll('end with 3 when no gateway listens at an address', async () => {
+    expect(await commands.run(['ls'], { BINNACLE_URL: 'http://127.0.0.1:9' })).toMatchObject({ code: 3 });
   });
 
   it('list tokens by the name that it has elsewhere as well', async () => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { BinnacleError, type ToolCall } from '@binnacle/protocol';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
-import { count, some } from '../../../../../../test/support/count.ts';
+import { count, inAll, some } from '../../../../../../test/support/count.ts';
 import { apply, type Call, type Deed, makeLink, RecordingOut, Talk, type TalkOptions } from './acp.fixture.ts';
 import { acpDriver } from './acp.ts';
 import { keepTool, type StoredCall } from './tool-calls.ts';
@@ -178,7 +178,7 @@ describe('a permission', () => {
     expect(toolsOf(talk).at(-1)).toMatchObject({ status: 'done' });
   });
 
-  test('can be denied where the agent offers no way to', async () => {
+  inAll('can be denied where the agent offers no way to', async () => {
     const talk = open({ flags: ['--no-deny'], answer: (options) => options.at(-1)?.id ?? null });
     await talk.turn('ask anything');
     expect(talk.text).toBe('cancelled');
@@ -263,7 +263,7 @@ describe('an agent of an earlier process', () => {
     return talk;
   };
 
-  test('is loaded where it can be, without what it tells of then', async () => {
+  inAll('is loaded where it can be, without what it tells of then', async () => {
     const talk = await again(['--load']);
     expect(talk.text).toBe('say one');
     expect(sent(talk)[1]).toMatchObject({ method: 'session/load' });
@@ -286,6 +286,7 @@ describe('an agent of an earlier process', () => {
     const talk = await again(['--load', '--late'], `slow ${words}\nrecall`);
     const numbers = Array.from({ length: words }, (_, n) => n + 1).join(' ');
     expect(talk.text).toBe(`${numbers} say one`);
+    expect(sent(talk)[1]).toMatchObject({ method: 'session/load' });
     const order = talk.calls.flatMap((call) => (call.call === 'line' ? [call.line] : []));
     expect(order.findIndex((line) => line.includes('said before'))).toBeGreaterThan(
       order.findIndex((line) => line.includes('"result"') && line.includes('"id":2')),

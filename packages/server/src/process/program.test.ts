@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { OutputKind } from '@binnacle/protocol';
@@ -97,7 +97,10 @@ async function run(
 const node = (script: string): [string, ...string[]] => [process.execPath, '-e', script];
 const sh = (script: string): [string, ...string[]] => ['/bin/bash', '-c', script];
 
-const TIMES = count({ quick: 5, all: 20, soak: 500 });
+const TIMES = count({ quick: 2, all: 20, soak: 500 });
+
+/** More than any buffer holds. */
+const LARGE = count({ quick: 4, all: 20 }) * 1024 * 1024;
 
 describe.each(['pty', 'pipe'] as const)('a program on a %s', (mode) => {
   it.each([
@@ -106,7 +109,7 @@ describe.each(['pty', 'pipe'] as const)('a program on a %s', (mode) => {
     [4096, TIMES],
     [4097, TIMES],
     [300 * 1024, TIMES],
-    [20 * 1024 * 1024, count({ quick: 1, all: 1, soak: 500 })],
+    [LARGE, count({ quick: 1, all: 1, soak: 500 })],
   ])(
     'that writes %d bytes and exits at once loses none of them',
     { timeout: isSoak ? 3_600_000 : 60_000 },
@@ -163,13 +166,17 @@ describe.each(['pty', 'pipe'] as const)('a program on a %s', (mode) => {
   });
 
   it('is exited as soon as it is, though a child holds the output open, and ended when that child is', async () => {
+    const go = join(dir, `go-${mode}`);
     const one = await run(
       mode,
-      sh('trap "" HUP; (read -t 60 < <(sleep 60); :) & echo started; (sleep 1; echo late) & exit 3'),
+      sh(
+        `trap "" HUP; (read -t 60 < <(sleep 60); :) & echo started; (until [ -e ${go} ]; do sleep 0.02; done; echo late) & exit 3`,
+      ),
     );
     expect(await one.exited).toEqual({ exitCode: 3, signal: null });
     expect(one.text()).toContain('started');
     expect(one.text()).not.toContain('late');
+    writeFileSync(go, '');
     await one.seen('late');
     one.program.abandon();
     await one.ended;
@@ -276,15 +283,15 @@ describe('a program on a pty', () => {
   });
 
   it('keeps no descriptor and no thread when it is over', async () => {
-    const count = () => [readdirSync('/proc/self/fd').length, readdirSync('/proc/self/task').length];
+    const held = () => [readdirSync('/proc/self/fd').length, readdirSync('/proc/self/task').length];
     const once = async () => {
       const one = await run('pty', ['/usr/bin/true']);
       await one.ended;
     };
-    for (let i = 0; i < 5; i++) await once();
-    const before = count();
-    for (let i = 0; i < 50; i++) await once();
-    expect(count()).toEqual(before);
+    for (let i = 0; i < 3; i++) await once();
+    const before = held();
+    for (let i = 0; i < count({ quick: 15, all: 50 }); i++) await once();
+    expect(held()).toEqual(before);
   });
 });
 

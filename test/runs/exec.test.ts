@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { shellText } from '../../packages/cli/src/commands/exec.ts';
 import { Commands } from '../support/commands.ts';
+import { inAll, some } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import { Gate, Shell } from './runs.fixture.ts';
@@ -24,12 +25,9 @@ afterAll(() => gateway.close());
 const exec = (...args: string[]) => commands.run(['exec', shell.id, ...args]);
 
 describe('binnacle exec', () => {
-  it('writes stdout and stderr apart, and ends with the code of the run', async () => {
-    expect(await exec('--', 'echo out; echo err >&2; (exit 3)')).toEqual({ code: 3, out: 'out\n', err: 'err\n' });
-  });
-
-  it('keeps what a command changed for the next one', async () => {
-    await exec('--', 'cd /usr && where=there');
+  it('writes stdout and stderr apart, ends with the code of the run, and keeps what it changed for the next one', async () => {
+    const command = 'cd /usr && where=there; echo out; echo err >&2; (exit 3)';
+    expect(await exec('--', command)).toEqual({ code: 3, out: 'out\n', err: 'err\n' });
     expect(await exec('--', 'echo $where; pwd')).toMatchObject({ code: 0, out: 'there\n/usr\n' });
   });
 
@@ -53,10 +51,11 @@ describe('binnacle exec', () => {
   });
 
   it('ends what takes too long, and says so', async () => {
-    const { code, err } = await exec('--timeout', '200', '--', 'sleep 1017');
-    expect(code).toBe(130);
-    expect(err).toContain('longer than --timeout');
-    expect((await exec('--timeout', '0.2s', '--', 'sleep 1017')).code).toBe(130);
+    for (const timeout of some(['0.2s', '200'], 1)) {
+      const { code, err } = await exec('--timeout', timeout, '--', 'sleep 1017');
+      expect(code).toBe(130);
+      expect(err).toContain('longer than --timeout');
+    }
     expect(await shell.isUsable()).toBe(true);
   });
 
@@ -96,6 +95,9 @@ describe('binnacle exec', () => {
     const { code, out, err } = await commands.run(['exec', '--new', '--', 'pwd; echo e >&2; (exit 9)']);
     expect({ code, out, err }).toEqual({ code: 9, out: `${process.cwd()}\n`, err: 'e\n' });
     expect(await gateway.client.sessions.all()).toHaveLength(before);
+  });
+
+  inAll('with --new takes words without dashes before them', async () => {
     const words = await commands.run(['exec', '--new', 'echo', 'two', 'words']);
     expect(words).toMatchObject({ code: 0, out: 'two words\n' });
   });
@@ -107,12 +109,15 @@ describe('binnacle exec', () => {
       expect(err).not.toMatch(/\n\s+at /);
       return [code, err] as const;
     };
-    expect((await failed('nope', '--', 'true'))[0]).toBe(5);
-    expect((await failed(shell.id))[0]).toBe(2);
-    expect((await failed())[0]).toBe(2);
-    expect((await failed(shell.id, '--timeout', 'soon', '--', 'true'))[0]).toBe(2);
-    expect((await failed(shell.id, '--timeout', '-5', '--', 'true'))[0]).toBe(2);
-    expect((await failed('--new', '--detach', '--', 'true'))[0]).toBe(2);
+    const cases: [number, ...string[]][] = [
+      [5, 'nope', '--', 'true'],
+      [2, shell.id],
+      [2],
+      [2, shell.id, '--timeout', 'soon', '--', 'true'],
+      [2, shell.id, '--timeout', '-5', '--', 'true'],
+      [2, '--new', '--detach', '--', 'true'],
+    ];
+    for (const [code, ...args] of some(cases, 3)) expect([args, (await failed(...args))[0]]).toEqual([args, code]);
     const plain = await gateway.client.sessions.create({ command: 'exec sleep 1018' });
     const [code, err] = await failed(plain.id, '--', 'true');
     expect(code).toBe(1);

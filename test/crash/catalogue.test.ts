@@ -15,20 +15,22 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { SessionInfo } from '@binnacle/protocol';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { openDatabase } from '../../packages/server/src/store/sqlite.ts';
 import { inAll } from '../support/count.ts';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 
 const BINARY = resolve(import.meta.dirname, '../../node_modules/.bin/binnacle');
 
-let gateway: GatewayProcess;
+let gateway: GatewayProcess | Gateway;
 let file: string;
-beforeEach(async () => {
-  gateway = await openGatewayProcess({ flags: [] });
+const use = (opened: GatewayProcess | Gateway): void => {
+  gateway = opened;
   file = join(gateway.dir, 'catalogue.db');
-});
+};
+const openProcess = async (): Promise<void> => use(await openGatewayProcess({ flags: [] }));
 
 const send = async (method: string, path: string, body: object, token = gateway.token) => {
   const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` };
@@ -40,6 +42,7 @@ const infoOf = async (id: string): Promise<SessionInfo> => await gateway.client.
 
 /** Ends every process of the gateway but its programs, then does something to the catalogue. */
 async function kill(then: () => void): Promise<void> {
+  if (!(gateway instanceof GatewayProcess)) throw new Error('It is not a process of its own.');
   await gateway.kill();
   then();
 }
@@ -82,6 +85,7 @@ function spoil(at: number, bytes: number): void {
 
 describe('a catalogue that is gone', () => {
   it('is made again of the logs: what runs goes on, what ended says how, and what was deleted stays so', async () => {
+    await openProcess();
     const live = await gateway.client.sessions.create({ command: 'read -r x; echo got $x; read -r y', name: 'live' });
     const { ended } = await fill();
     const gone = await gateway.client.sessions.create({ command: 'sleep 60', mode: 'pipe' });
@@ -121,6 +125,7 @@ describe('a catalogue that is gone', () => {
   }, 30_000);
 
   inAll('leaves sessions that nobody described to an admin', async () => {
+    await openProcess();
     const { id } = await gateway.client.sessions.create({ command: 'echo secret', mode: 'pipe' });
     await until('it has ended', async () => (await infoOf(id)).state === 'closed');
     await kill(() => {
@@ -137,8 +142,11 @@ describe('a catalogue that is gone', () => {
 
 describe('a catalogue that is damaged', () => {
   it('is named with the way out, and rebuilt of what can be read and of the logs', async () => {
+    use(await openGateway());
     const { ended, tokens } = await fill();
     await gateway.stop();
+    // A clean stop leaves no journal.
+    expect(statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0).toBe(0);
     // From the second page on, every fifth has some other bytes.
     for (let at = 4096; at + 512 < statSync(file).size; at += 4096 * 5) spoil(at, 512);
     const said = refusal();
@@ -157,6 +165,7 @@ describe('a catalogue that is damaged', () => {
   }, 30_000);
 
   inAll('is named when it is a directory, or emptied beside its journal', async () => {
+    await openProcess();
     await fill();
     await kill(() => truncateSync(file, 0));
     expect(refusal()).toContain(`${file} is damaged`);
@@ -170,6 +179,7 @@ describe('a catalogue that is damaged', () => {
   });
 
   inAll('takes the last rows along with a journal that was removed, and the sessions come back', async () => {
+    await openProcess();
     const { id } = await gateway.client.sessions.create({ command: 'echo kept; sleep 60', mode: 'pipe', name: 'last' });
     await kill(() => {
       rmSync(`${file}-wal`);
@@ -179,7 +189,8 @@ describe('a catalogue that is damaged', () => {
     expect(await infoOf(id)).toMatchObject({ state: 'running', name: 'last' });
   });
 
-  it('leaves no journal behind a clean stop', async () => {
+  inAll('leaves no journal behind a clean stop of serve', async () => {
+    await openProcess();
     await fill();
     await gateway.stop();
     expect(statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0).toBe(0);

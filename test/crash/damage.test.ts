@@ -1,27 +1,27 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 import { floodBytes } from './flood.mjs';
 import { random, startFlood, Watcher } from './flooding.fixture.ts';
 
 const BYTES = 600_000;
-let gateway: GatewayProcess;
+let gateway: Gateway;
 let id: string;
 
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ flags: [] });
+  gateway = await openGateway();
   ({ id } = await startFlood(gateway, { label: 'flipped', mode: 'pty', bytes: BYTES }));
   await new Watcher(gateway.client, id).ended;
   // A new gateway has nothing in its cache.
-  await gateway.kill();
+  await gateway.stop();
   const dir = join(gateway.dir, 'sessions', id, 'log');
   const file = join(dir, readdirSync(dir).find((name) => name.endsWith('.log')) ?? '');
   const bytes = readFileSync(file);
   const at = 200_000 + random(200_000);
   bytes[at] = (bytes[at] ?? 0) ^ (1 << random(8));
   writeFileSync(file, bytes);
-  await gateway.restart();
+  await gateway.start();
 });
 
 describe('exact-resume: a flipped bit in the log', () => {

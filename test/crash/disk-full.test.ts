@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { mountSmallDisk, type SmallDisk } from '../gateway/small-disk.fixture.ts';
 import { count, inAll, some } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
@@ -15,14 +15,14 @@ describe.skipIf('reason' in disk)(`seen-means-kept: the disk is full${why}`, () 
   const small = disk as SmallDisk;
   let gateway: GatewayProcess;
 
-  beforeEach(async () => {
+  beforeAll(async () => {
     gateway = await small.within(() => openGatewayProcess({ flags: [] }));
   });
-  afterEach(async () => {
-    small.empty();
+  afterEach(() => small.empty());
+  afterAll(async () => {
     await gateway.close();
+    small.remove();
   });
-  afterAll(() => small.remove());
 
   it.each(some(['pty', 'pipe'] as const, 1))(
     'a program on a %s waits, its session says why, and when there is room everything arrives',

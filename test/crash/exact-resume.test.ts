@@ -5,7 +5,7 @@ import { until } from '../support/until.ts';
 import { floodBytes, floodDigest } from './flood.mjs';
 import { eagerClient, type Flooding, logDigest, MIB, random, startFlood } from './flooding.fixture.ts';
 
-const JOINS = count({ quick: 80, all: 1000 });
+const JOINS = count({ quick: 40, all: 1000 });
 /** What looks at the log at once; more would only wait for each other on two cores. */
 const VIEWERS = 12;
 const LABEL = 'joined';

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { count, inAll } from '../support/count.ts';
+import { count, inAll, some } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { measuresAlone } from '../support/measuring.ts';
 import { until } from '../support/until.ts';
@@ -18,16 +18,22 @@ const SLOW_MACHINE_MS = 60_000;
 /** One each 30 ms: from the kill to behind the moment in which the next gateway answers. */
 const ENDING = count({ quick: 40, all: 120 });
 const KILLS = count({ quick: 2, all: 8 });
-const MEBIBYTES = count({ quick: 12, all: 200 });
-const MANY = count({ quick: 6, all: 20 });
+const MEBIBYTES = count({ quick: 6, all: 200 });
+/** As many terminals as pipes, of which each stream is compared. */
+const MANY = count({ quick: 4, all: 20 });
 const KILLS_OF_MANY = count({ quick: 1, all: 4 });
 
 describe('seen-means-kept, outlives-us: the gateway is killed with SIGKILL at random moments', () => {
   // Paced, so that a slow machine, where each restart takes longer, does not get gigabytes to compare.
-  it.each([
-    ['a terminal', 'pty', MEBIBYTES, count({ quick: 4, all: 40 })],
-    ['pipes, stdout and stderr each in order and complete', 'pipe', MEBIBYTES * 0.8, count({ quick: 3, all: 32 })],
-  ] as const)(
+  it.each(
+    some(
+      [
+        ['a terminal', 'pty', MEBIBYTES, count({ quick: 4, all: 40 })],
+        ['pipes, stdout and stderr each in order and complete', 'pipe', MEBIBYTES * 0.8, 32],
+      ] as const,
+      1,
+    ),
+  )(
     `${KILLS} times in ${MEBIBYTES} MiB through %s: viewer, log and generator are equal`,
     async (_, mode, mebibytes, rate) => {
       const sessions = [{ mode, label: `flood-${mode}` }];

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, s
 import { join, resolve } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { isRunning } from '../crash/flooding.fixture.ts';
+import { Commands } from '../support/commands.ts';
 import { inAll } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import type { GatewayAccess } from '../support/gateway-access.ts';
@@ -74,15 +75,16 @@ describe('outlives-us: a copy of a data directory in use', () => {
   });
 
   it('is not where commands that name the copy end programs, while no gateway serves it', async () => {
-    const original = await openGatewayProcess(SEGMENTS);
+    const original = await open();
     const { id, pid } = await startCounting(original, 'stop');
-    const env = { ...process.env, BINNACLE_URL: '', BINNACLE_TOKEN: '' };
-    const kill = (dir: string) => spawnSync(BINARY, ['kill', id, '--data', dir], { env, encoding: 'utf8' });
-    const there = kill(copyOf(original));
-    expect(there.stderr).toContain('No gateway runs in');
-    expect(there.status).toBe(3);
+    const env = { BINNACLE_URL: '', BINNACLE_TOKEN: '' };
+    const commands = new Commands(BINARY, env);
+    const kill = (dir: string) => commands.run(['kill', id, '--data', dir]);
+    const there = await kill(copyOf(original));
+    expect(there.err).toContain('No gateway runs in');
+    expect(there.code).toBe(3);
     expect(isRunning(pid ?? -1)).toBe(true);
-    expect(kill(original.dir).status).toBe(0);
+    expect((await kill(original.dir)).code).toBe(0);
   });
 
   inAll.each([

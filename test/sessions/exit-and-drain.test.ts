@@ -82,7 +82,7 @@ describe('output without line breaks (no. 20)', () => {
     },
   );
 
-  const LINE_MIB = count({ quick: 20, all: 100 });
+  const LINE_MIB = count({ quick: 6, all: 100 });
 
   it(`may be ${LINE_MIB} MiB on one line`, async () => {
     const { id } = await bash(`head -c ${LINE_MIB * MIB} /dev/zero | tr '\\0' x`);
@@ -169,10 +169,10 @@ it('who attaches at the very moment of the end gets all of it, and is never refu
     expect(frames.text('stdout').trim()).toBe(String(n));
     expect(frames.all.at(-1)).toEqual({ type: 'exit', exit_code: n % 7 });
   };
-  for (let n = 0; n < count({ quick: 40, all: 200 }); n += 4) await Promise.all([n, n + 1, n + 2, n + 3].map(attach));
+  for (let n = 0; n < count({ quick: 16, all: 200 }); n += 4) await Promise.all([n, n + 1, n + 2, n + 3].map(attach));
 }, 60_000);
 
-const ENDS = count({ quick: 24, all: 60 });
+const ENDS = count({ quick: 10, all: 60 });
 
 it(`the end of what is read is the end of what was written, on each of ${ENDS} sessions that end at once (no. 15, 16)`, async () => {
   const sessions = await Promise.all(

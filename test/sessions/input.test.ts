@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { count } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 
@@ -168,7 +169,7 @@ describe('input that is there before its reader (no. 33)', () => {
   it.each(['pty', 'pipe'])('waits for it on a %s: sent at once, read late, nothing is lost', async (mode) => {
     const lines = Array.from({ length: 50 }, (_, n) => `line ${n}\n`);
     await Promise.all(
-      Array.from({ length: 10 }, async () => {
+      Array.from({ length: count({ quick: 3, all: 10 }) }, async () => {
         const { id } = await bash(
           'sleep 0.2; stty -echo 2>/dev/null; for i in $(seq 50); do read -r l; echo "got $l"; done',
           mode,
@@ -181,8 +182,9 @@ describe('input that is there before its reader (no. 33)', () => {
   });
 
   it('is kept by a session that is just being started', async () => {
+    const wanted = count({ quick: 4, all: 10 });
     let met = 0;
-    for (let n = 0; n < 200 && met < 10; n += 1) {
+    for (let n = 0; n < 200 && met < wanted; n += 1) {
       let hasStarted = false;
       const starting = gateway.create({ argv: ['/bin/cat'], mode: n % 2 === 0 ? 'pty' : 'pipe' }).finally(() => {
         hasStarted = true;
@@ -201,7 +203,7 @@ describe('input that is there before its reader (no. 33)', () => {
       const { id } = await starting;
       await gateway.ask(`/v1/sessions/${id}`, { method: 'DELETE' });
     }
-    expect(met).toBe(10);
+    expect(met).toBe(wanted);
   }, 60_000);
 
   it('is refused by code for a session that there is not, and is not kept for later', async () => {

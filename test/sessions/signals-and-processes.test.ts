@@ -11,7 +11,7 @@ import { until } from '../support/until.ts';
 
 /** What no program of ours may see; the function is one that a shell of whoever started the gateway exports. */
 const ENVIRONMENT = { 'BASH_FUNC_ls%%': '() { echo stolen; }', LD_PRELOAD: '', COLUMNS: '33', LINES: '11', TMUX: 'x' };
-const TERMINALS = count({ quick: 60, all: 1000 });
+const TERMINALS = count({ quick: 20, all: 1000 });
 let gateway: GatewayProcess;
 let dir: string;
 beforeAll(async () => {
@@ -48,7 +48,9 @@ describe.each(['pty', 'pipe'])('what a session on a %s has started (no. 36, 37)'
 
   it('is reaped: no zombie is left behind (no. 39)', async () => {
     const sessions = await Promise.all(
-      Array.from({ length: 20 }, () => bash('for i in 1 2 3; do true & done; (true &); exit 0', mode)),
+      Array.from({ length: count({ quick: 8, all: 20 }) }, () =>
+        bash('for i in 1 2 3; do true & done; (true &); exit 0', mode),
+      ),
     );
     const runners = new Set(sessions.flatMap(({ pid }) => readProcess(pid ?? -1)?.parent ?? []));
     for (const { id } of sessions) await gateway.closed(id);
@@ -146,7 +148,7 @@ describe(`${TERMINALS} terminals, one after the other (no. 43)`, () => {
       await Promise.all(Array.from({ length: 4 }, worker));
     };
     for (const { id } of (await gateway.ask('/v1/sessions?limit=1000')).json.sessions) await remove(id);
-    await cycles(count({ quick: 20, all: 50 }));
+    await cycles(count({ quick: 10, all: 50 }));
     const before = holdings();
     await cycles(TERMINALS);
     await until('as before', () => JSON.stringify(holdings()) === JSON.stringify(before)).catch(() => undefined);

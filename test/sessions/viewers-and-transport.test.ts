@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { decodeOutput } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { count } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import type { Frame } from '../support/wire.ts';
@@ -64,28 +65,29 @@ describe('what was taken from a holder (no. 61)', () => {
 });
 
 describe('a size (no. 64, 65)', () => {
-  it('that changes a thousand times is told to the program as the last one, and recorded in order', async () => {
+  const CHANGES = count({ quick: 250, all: 1000 });
+  it(`that changes ${CHANGES} times is told to the program as the last one, and recorded in order`, async () => {
     const script = `process.on('SIGWINCH', () => setImmediate(() => console.log(process.stdout.columns + 'x' + process.stdout.rows)));
       process.stdin.once('data', () => process.exit(0)); console.log('ready');`;
     const { id } = await gateway.create({ argv: [process.execPath, '-e', script] });
     await gateway.seen(id, 'ready');
     const frames = await gateway.frames();
     const answers = await Promise.all(
-      Array.from({ length: 1_000 }, (_, n) =>
+      Array.from({ length: CHANGES }, (_, n) =>
         frames.ask({ t: 'resize', session: id, cols: 100 + (n % 50), rows: 20 + n }),
       ),
     );
     expect(new Set(answers.map(({ t }) => t))).toEqual(new Set(['ok']));
-    await gateway.seen(id, '149x1019');
-    expect(await gateway.info(id)).toMatchObject({ cols: 149, rows: 1_019 });
-    // The kernel joins signals that come faster than they are heard: the program was not told a thousand times.
+    await gateway.seen(id, `149x${CHANGES + 19}`);
+    expect(await gateway.info(id)).toMatchObject({ cols: 149, rows: CHANGES + 19 });
+    // The kernel joins signals that come faster than they are heard: the program was not told each time.
     await gateway.input(id, '\n');
     const { outputOffset } = await gateway.closed(id);
-    expect(outputOffset).toBeLessThan(1_000 * '100x1000\r\n'.length);
+    expect(outputOffset).toBeLessThan(CHANGES * '100x1000\r\n'.length);
     await frames.ask({ t: 'subscribe', session: id });
     await frames.next(({ t }) => t === 'end');
     const rows = frames.all.filter(({ kind }) => kind === 'resize').map(({ data }) => data.rows);
-    expect(rows).toEqual([24, ...Array.from({ length: 1_000 }, (_, n) => 20 + n)]);
+    expect(rows).toEqual([24, ...Array.from({ length: CHANGES }, (_, n) => 20 + n)]);
   }, 30_000);
 
   it('is nothing that an ended program has: quietly while its output is open, by its code when all is over', async () => {

@@ -5,6 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { count, inAll } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 
@@ -21,9 +22,10 @@ const SECRETS = {
   CANARY: 'canary-value',
   PASSED_ON: 'as-asked',
 };
+const MOST = count({ quick: 5, all: 12 });
 let gateway: GatewayProcess;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ passEnv: ['PASSED_ON'], maxSessions: 12, env: SECRETS });
+  gateway = await openGatewayProcess({ passEnv: ['PASSED_ON'], maxSessions: MOST, env: SECRETS });
 });
 
 const create = (body: unknown) => gateway.ask('/v1/sessions', { body });
@@ -110,12 +112,12 @@ describe('a session that cannot be', () => {
 
   it('is one too many beyond the limit, until another has gone', async () => {
     const ids: string[] = [];
-    for (let n = 0; n < 12; n++) ids.push((await gateway.create({ argv: ['/bin/sleep', '60'], mode: 'pipe' })).id);
+    for (let n = 0; n < MOST; n++) ids.push((await gateway.create({ argv: ['/bin/sleep', '60'], mode: 'pipe' })).id);
     const { status, json } = await create({});
     expect({ status, code: json.error.code, details: json.error.details }).toEqual({
       status: 429,
       code: 'too_many_sessions',
-      details: { limit: 12 },
+      details: { limit: MOST },
     });
     await Promise.all(ids.map((id) => gateway.ask(`/v1/sessions/${id}`, { method: 'DELETE' })));
     await gateway.ask(`/v1/sessions/${(await gateway.create({})).id}`, { method: 'DELETE' });
@@ -123,6 +125,9 @@ describe('a session that cannot be', () => {
 });
 
 describe.each(['pty', 'pipe'])('a program on a %s', (mode) => {
+  /** A second variant in `npm test`, where a program on a terminal proves the property. */
+  const inAllOnPipes = mode === 'pipe' ? inAll : it;
+
   it('has none of the environment of the gateway but what is listed, and what was asked for', async () => {
     const env = { MINE: 'yes', SHELL: '/bin/bash' };
     const { id } = await gateway.create({ argv: ['/usr/bin/env'], mode, env, cwd: '/usr' });
@@ -175,7 +180,7 @@ describe.each(['pty', 'pipe'])('a program on a %s', (mode) => {
     rmSync(dir, { recursive: true });
   });
 
-  it('may be deleted by two at once, and while somebody steers it', async () => {
+  inAllOnPipes('may be deleted by two at once, and while somebody steers it', async () => {
     const { id } = await gateway.create({ argv: ['/bin/cat'], mode });
     const frames = await gateway.frames(`/ws/session/${id}`);
     await frames.next();
@@ -187,7 +192,7 @@ describe.each(['pty', 'pipe'])('a program on a %s', (mode) => {
     expect(gateway.stderr).toBe('');
   });
 
-  it('leaves alone what is not its own', async () => {
+  inAllOnPipes('leaves alone what is not its own', async () => {
     const stranger = spawn('/bin/sleep', ['60'], { stdio: 'ignore', detached: true });
     const other = await gateway.create({ argv: ['/bin/sleep', '60'], mode });
     const { id } = await gateway.create({ command: 'sleep 60', mode });
@@ -205,7 +210,7 @@ function manyVariables(count: number): Record<string, string> {
 
 it('a delete that meets the end of its program deletes', async () => {
   const statuses = new Set<number>();
-  for (let i = 0; i < 30; i++) {
+  for (let i = 0; i < count({ quick: 8, all: 30 }); i++) {
     const { id } = await gateway.create({ command: 'true', mode: 'pipe' });
     statuses.add((await gateway.ask(`/v1/sessions/${id}`, { method: 'DELETE' })).status);
   }

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { decodeOutput } from '@binnacle/protocol';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { some } from '../support/count.ts';
+import { count, some } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import type { Frames } from '../support/wire.ts';
@@ -126,7 +126,8 @@ describe('a viewer', () => {
   }, async () => {
     // It answers no ping while it takes nothing: that must not be what cuts it, however slow the machine.
     const gateway = await openGateway({ livenessTimes: { ...TIMES, heartbeatMs: 10_000 } });
-    const size = 24 * 1024 * 1024;
+    // More than sockets hold.
+    const size = count({ quick: 16, all: 24 }) * 1024 * 1024;
     const script = `read -r; head -c ${size} /dev/zero | openssl enc -aes-128-ctr -nosalt -K 00112233445566778899aabbccddeeff -iv 00000000000000000000000000000000`;
     const { id } = await gateway.create({ command: script, mode: 'pipe' });
     const [stalled, healthy] = [alive(await gateway.frames()), alive(await gateway.frames())];

@@ -4,8 +4,8 @@ import { count } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { allOf, bytesOf, eventsOf, Shell } from './runs.fixture.ts';
 
-const RUNS = count({ quick: 30, all: 100 });
-const VIEWERS = count({ quick: 8, all: 20 });
+const RUNS = count({ quick: 16, all: 100 });
+const VIEWERS = count({ quick: 6, all: 20 });
 /** Runs that are asked for at once: the rest of them waits in the queue of the shell. */
 const AT_ONCE = 10;
 

@@ -1,6 +1,7 @@
 import type { RunStreamEvent } from '@binnacle/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eagerClient } from '../crash/flooding.fixture.ts';
+import { count } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { Gate, Shell } from './runs.fixture.ts';
@@ -32,7 +33,7 @@ describe('the client', () => {
     const reading = (async () => {
       for await (const event of run) events.push(event);
     })();
-    for (let kills = 0; kills < 4; kills++) {
+    for (let kills = 0; kills < count({ quick: 2, all: 4 }); kills++) {
       const seen = events.length;
       await until('more has come', () => events.length > seen + 20);
       await gateway.kill();
@@ -42,8 +43,8 @@ describe('the client', () => {
     await reading;
     expect(await ended).toMatchObject({ state: 'ended', outcome: 'exited', exitCode: 6 });
     const lines = bytesOf(events).split('\n');
-    const count = lines.length - 2;
-    expect(lines).toEqual([...Array.from({ length: count }, (_, n) => String(n + 1)), `last ${count}`, '']);
+    const last = lines.length - 2;
+    expect(lines).toEqual([...Array.from({ length: last }, (_, n) => String(n + 1)), `last ${last}`, '']);
     expect(events.map(({ type }) => type).filter((type) => type !== 'output' && type !== 'run')).toEqual(['end']);
     client.close();
   });

@@ -1,7 +1,7 @@
 // Debian's asciinema (2.2.0) plays what is exported as version 2, in a real terminal.
 
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,19 +10,21 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { Commands } from '../support/commands.ts';
 import { inAll } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
+import { exported, imported } from './recordings.fixture.ts';
 
 const binary = fileURLToPath(new URL('../../packages/cli/dist/binnacle.mjs', import.meta.url));
 const PLAYER = '/usr/bin/asciinema';
 
 let gateway: Gateway;
 let commands: Commands;
+let id: string;
 const dir = mkdtempSync(join(tmpdir(), 'binnacle-asciinema-'));
 const at = (name: string): string => join(dir, name);
 beforeAll(async () => {
   gateway = await openGateway();
   commands = new Commands(binary, { BINNACLE_DATA: gateway.dir });
   const command = `printf '\\033[32mgreen\\033[0m'; sleep 0.2; printf ' wörld\\n'; exit 3`;
-  const { id } = await gateway.client.sessions.create({ command, name: 'build' });
+  ({ id } = await gateway.client.sessions.create({ command, name: 'build' }));
   await (await gateway.fetch(`/v1/sessions/${id}/output?follow=1`)).text();
 });
 afterEach(() => commands.end());
@@ -59,7 +61,6 @@ inAll('export --cast 2 writes times from the beginning, and version 3 stays what
 });
 
 it('the version is of asciicast alone', async () => {
-  const { id } = (await gateway.client.sessions.list()).sessions[0] ?? { id: '' };
   expect((await gateway.fetch(`/v1/sessions/${id}/export?format=text&version=2`)).status).toBe(400);
   expect((await gateway.fetch(`/v1/sessions/${id}/export?version=1`)).status).toBe(400);
 });
@@ -71,14 +72,12 @@ it.skipIf(!existsSync(PLAYER))('asciinema 2 plays it, and prints what it shows',
     (await promisify(execFile)('script', ['-qec', `${PLAYER} ${args}`, '/dev/null'], { timeout: 10_000 })).stdout;
   expect(await run(`cat ${at('two.cast')}`)).toContain('\u001b[32mgreen\u001b[0m wörld');
   expect(await run(`play -s 10 ${at('two.cast')}`)).toContain('\u001b[32mgreen\u001b[0m wörld');
-  await commands.run(['export', 'build', '--force', '-o', at('three.cast')]);
+  writeFileSync(at('three.cast'), await exported(gateway, id));
   await expect(run(`cat ${at('three.cast')}`)).rejects.toThrow();
 });
 
 it('what was exported as version 2 comes back as the same output', async () => {
-  await commands.run(['export', '--cast', '2', 'build', '--force', '-o', at('two.cast')]);
-  const { out } = await commands.run(['import', at('two.cast'), '--name', 'again', '--json']);
-  const { session, recording } = JSON.parse(out);
+  const { session, recording } = await imported(gateway, await exported(gateway, id, '?version=2'));
   expect(recording).toMatchObject({ version: 2, skipped: 0, timesMended: 0 });
   expect(await (await gateway.fetch(`/v1/sessions/${session.id}/output`)).text()).toBe(
     '\u001b[32mgreen\u001b[0m wörld\r\n',

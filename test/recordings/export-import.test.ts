@@ -11,6 +11,7 @@ import {
   withJson,
   writeConfig,
 } from '../conversations/conversation.fixture.ts';
+import { count } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import {
@@ -198,7 +199,7 @@ describe('a recording as a session', () => {
         expect(got).toEqual(wanted);
         await Promise.all([first, second].map(({ id }) => gateway.client.sessions.delete(id)));
       }),
-      { numRuns: 30 },
+      { numRuns: count({ quick: 10, all: 30 }) },
     );
   });
 

@@ -7,14 +7,15 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { Emulator } from '../../packages/server/src/screen/emulator.ts';
 import { stateOf } from '../../packages/server/src/screen/screen-state.fixture.ts';
 import { count, inAll } from '../support/count.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 
 const MIB = 1024 * 1024;
 
-let gateway: GatewayProcess;
+let gateway: Gateway | GatewayProcess;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ flags: [] });
+  gateway = await openGateway();
 });
 
 /** Everything from there on, as a terminal shows it. */
@@ -144,7 +145,6 @@ describe('the screen at an offset', () => {
     await emit({ cols: 40, rows: 10, response: 'b', is_final: true });
     const now = await session.screen();
     // Drawn anew, from its beginning.
-    await gateway.kill();
     await gateway.restart();
     expect(await session.screen({ at: 50 })).toEqual(before);
     expect(await session.screen()).toEqual(now);
@@ -173,6 +173,8 @@ describe('the screen at an offset', () => {
 inAll(
   'screens that are kept are made beside a long output, bounded, and can be lost, broken or old',
   async () => {
+    const killed = await openGatewayProcess({ flags: [] });
+    gateway = killed;
     const { id } = await gateway.client.sessions.create({
       command: `head -c ${count({ quick: 9, all: 24 }) * MIB} /dev/zero | tr '\\0' x | fold -w 99; printf '\\033[32mdone'`,
     });
@@ -186,8 +188,8 @@ inAll(
     };
     await until('it is exact', async () => (await same())?.exact === true, 30_000);
     for (const path of filesOf(id)) writeFileSync(path, readFileSync(path).subarray(0, 100));
-    await gateway.kill();
-    await gateway.restart();
+    await killed.kill();
+    await killed.restart();
     await same();
     for (const path of filesOf(id)) rmSync(path);
     const other = join(gateway.dir, 'sessions', id, 'screens', '5.v0');

@@ -261,7 +261,7 @@ describe('a config file', () => {
     expect(message).toContain('More than 1000 bindings are wrong');
   });
 
-  const MANY = count({ quick: 20_000, all: 100_000 });
+  const MANY = count({ quick: 10_000, all: 100_000 });
   it(`of ${MANY} bindings is read without a long stop, whatever is wrong with them`, () => {
     const bindings = (more: object, match: object = {}) =>
       Array.from({ length: MANY }, (_, i) => ({

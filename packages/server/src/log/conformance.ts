@@ -14,6 +14,16 @@ export interface LogUnderTest {
   readonly end: () => Promise<void>;
 }
 
+/** How much of a log is read. */
+export interface Thoroughness {
+  /** Offsets from one read to the next. */
+  readonly step: number;
+  /** Random logs. */
+  readonly runs: number;
+}
+
+const WHOLE: Thoroughness = { step: 1, runs: 40 };
+
 /** Options of every log under test. They are so small that a few entries cross every page and segment border. */
 export const CONFORMANCE = { pageBytes: 1024, segmentBytes: 8192, headroom: 16 } as const;
 
@@ -66,7 +76,11 @@ async function codeOf(act: () => unknown): Promise<Code | undefined> {
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
 
-export function describeLog(name: string, make: () => Promise<LogUnderTest>): void {
+export function describeLog(
+  name: string,
+  make: () => Promise<LogUnderTest>,
+  { step, runs }: Thoroughness = WHOLE,
+): void {
   describe(`a log: ${name}`, () => {
     const open: LogUnderTest[] = [];
     const start = async (): Promise<LogUnderTest> => {
@@ -127,7 +141,7 @@ export function describeLog(name: string, make: () => Promise<LogUnderTest>): vo
         writer.append('event', Buffer.from('{}'), at);
       }
       reportHead();
-      for (let offset = 0; offset <= whole.length; offset += 1) {
+      for (let offset = 0; offset <= whole.length; offset += step) {
         const at = await reader.locate(offset);
         expect(at.offset).toBe(offset);
         const { entries, gaps } = await readAll(reader, at);
@@ -419,7 +433,7 @@ export function describeLog(name: string, make: () => Promise<LogUnderTest>): vo
             }
           },
         ),
-        { numRuns: 40 },
+        { numRuns: runs },
       );
     });
   });

@@ -7,13 +7,17 @@ import { fileURLToPath } from 'node:url';
 import { BinnacleError } from '@binnacle/protocol';
 import { build } from 'rolldown';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { count } from '../../../../test/support/count.ts';
 import { beginningOf, outputOf, readAll } from './conformance.ts';
 import { segmentPath } from './segment.ts';
 import { SegmentReader } from './segment-reader.ts';
 import { SegmentWriter } from './segment-writer.ts';
 
-const bytesAt = (offset: number, length: number): Buffer =>
-  Buffer.from(Array.from({ length }, (_, i) => ((offset + i) * 131) % 256));
+const bytesAt = (offset: number, length: number): Buffer => {
+  const bytes = Buffer.allocUnsafe(length);
+  for (let i = 0; i < length; i += 1) bytes[i] = ((offset + i) * 131) % 256;
+  return bytes;
+};
 
 /** Appends for ever, and prints each head; the size of an entry follows from its offset. */
 const CHILD = `
@@ -24,7 +28,8 @@ const writer = existsSync(dir) ? SegmentWriter.open(dir, { segmentBytes }) : Seg
 for (let n = 0; ; n += 1) {
   const { offset } = writer.head;
   const length = (offset * 7919) % (n % 5 === 0 ? 100_000 : 5000);
-  const bytes = Buffer.from(Array.from({ length }, (_, i) => ((offset + i) * 131) % 256));
+  const bytes = Buffer.allocUnsafe(length);
+  for (let i = 0; i < length; i += 1) bytes[i] = ((offset + i) * 131) % 256;
   try {
     writer.append(n % 9 === 0 ? 'event' : 'tty', bytes, Date.now());
   } catch (cause) {
@@ -61,7 +66,7 @@ describe('a log whose writer or disk fails', () => {
 
   it('seen-means-kept: a writer killed with SIGKILL at any moment leaves a valid log with all that it told', async () => {
     const dir = join(root, 'killed');
-    for (let round = 0; round < 10; round += 1) {
+    for (let round = 0; round < count({ quick: 4, all: 10 }); round += 1) {
       const writer = spawn(process.execPath, [child, dir, '400000'], { stdio: ['ignore', 'pipe', 'inherit'] });
       let report = '';
       let left = 20 + ((round * 37) % 90);

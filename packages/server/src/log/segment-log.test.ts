@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { count } from '../../../../test/support/count.ts';
 import { CONFORMANCE, describeLog, type LogUnderTest } from './conformance.ts';
 import { PageCache } from './page-cache.ts';
 import { SegmentReader, type SegmentReaderOptions } from './segment-reader.ts';
@@ -26,6 +27,12 @@ async function make(options: SegmentReaderOptions): Promise<LogUnderTest> {
   };
 }
 
-describeLog('segment files, warm', () => make({}));
-describeLog('segment files, cold', () => make({ warmBytes: 0 }));
-describeLog('segment files, without a cache', () => make({ warmBytes: 2048, cache: new PageCache({ maxBytes: 0 }) }));
+const much = { step: count({ quick: 3, all: 1 }), runs: count({ quick: 12, all: 40 }) };
+
+describeLog('segment files, warm', () => make({}), much);
+describeLog('segment files, cold', () => make({ warmBytes: 0 }), much);
+describeLog(
+  'segment files, without a cache',
+  () => make({ warmBytes: 2048, cache: new PageCache({ maxBytes: 0 }) }),
+  much,
+);

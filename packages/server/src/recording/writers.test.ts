@@ -1,6 +1,7 @@
 import { commandOf } from '@binnacle/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { count } from '../../../../test/support/count.ts';
 import { ConversationJsonl, ConversationMarkdown } from './conversation-writers.ts';
 import { attachment, safeFileName } from './file-name.ts';
 import { JsonlWriter } from './jsonl-writer.ts';
@@ -47,7 +48,7 @@ describe('a block of code', () => {
         const expected = all.endsWith('\n') ? all.slice(0, -1) : all;
         expect(inside.join('\n')).toBe(expected);
       }),
-      { numRuns: 3000 },
+      { numRuns: count({ quick: 800, all: 3000 }) },
     );
   });
 

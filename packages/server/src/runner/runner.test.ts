@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Epoch } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { count } from '../../../../test/support/count.ts';
 import { MemoryLog } from '../log/memory-log.ts';
 import { Fifos } from '../process/fifos.ts';
 import type { ProgramEvents, StartProgram } from '../process/program.ts';
@@ -285,7 +286,11 @@ describe('retention of a hosted program that writes fast', () => {
   it('keeps its log within --retain-bytes all the while, and at its end', async () => {
     const { link } = await gateway();
     const [segmentBytes, retainBytes] = [64 * 1024, 256 * 1024];
-    const spec = { ...specOf(['/bin/sh', '-c', 'exec head -c 20000000 /dev/zero']), segmentBytes, retainBytes };
+    const spec = {
+      ...specOf(['/bin/sh', '-c', `exec head -c ${count({ quick: 8_000_000, all: 20_000_000 })} /dev/zero`]),
+      segmentBytes,
+      retainBytes,
+    };
     const bytes = () =>
       readdirSync(join(spec.dir, 'log')).reduce((sum, name) => sum + sizeOf(join(spec.dir, 'log', name)), 0);
     await link.request({ t: 'start', spec });

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { count } from '../../../../test/support/count.ts';
 import { Emulator } from './emulator.ts';
 import { isRestorable, restoring } from './restore-text.ts';
 import { stateOf } from './screen-state.fixture.ts';
@@ -175,7 +176,7 @@ describe('a screen that is restored', () => {
         expect(stateOf(second)).toEqual(stateOf(first));
       }),
       // A slow machine looks at fewer.
-      { numRuns: 1200, interruptAfterTimeLimit: 10_000 },
+      { numRuns: count({ quick: 300, all: 1200 }), interruptAfterTimeLimit: 10_000 },
     );
   });
 });

@@ -4,10 +4,10 @@ import { join, resolve } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { isRunning } from '../crash/flooding.fixture.ts';
 import { Commands } from '../support/commands.ts';
-import { inAll } from '../support/count.ts';
+import { inAll, isAll } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import type { GatewayAccess } from '../support/gateway-access.ts';
-import { openGatewayProcess } from '../support/gateway-process.ts';
+import { GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
 
@@ -166,7 +166,8 @@ describe('outlives-us: a copy of a data directory in use', () => {
 
 describe('outlives-us: a data directory that was moved', () => {
   it('keeps its programs: they write on, take input and runs, and their ends are recorded in the new place', async () => {
-    const original = await openGatewayProcess(SEGMENTS);
+    // Killed in `npm run test:all`: programs go on behind both ends.
+    const original = isAll ? await openGatewayProcess(SEGMENTS) : await open();
     const counting = await startCounting(original, 'stop');
     const terminal = await original.create({ argv: ['/bin/cat'] });
     const shell = await original.create({ runs: true, mode: 'pipe' });
@@ -174,7 +175,7 @@ describe('outlives-us: a data directory that was moved', () => {
       gateway.ask(`/v1/sessions/${shell.id}/runs?wait=10000`, { body: { command } });
     expect((await run(original, 'cd /usr; kept=here')).json).toMatchObject({ exitCode: 0 });
     await original.seen(counting.id, '00010\n');
-    await original.kill();
+    await (original instanceof GatewayProcess ? original.kill() : original.stop());
     const place = join(root, 'elsewhere', 'data');
     mkdirSync(join(root, 'elsewhere'));
     renameSync(original.dir, place);

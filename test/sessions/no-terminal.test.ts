@@ -46,9 +46,14 @@ function install(into: string): string {
   for (const name of INSTALLED) {
     const from = join(REPOSITORY, 'packages', name.replace('@binnacle/', ''));
     for (const part of readdirSync(from).filter((one) => !['src', 'test', 'node_modules'].includes(one)))
-      cpSync(join(from, part), join(there, name, part), { recursive: true });
+      cpSync(join(from, part), join(there, name, part), { recursive: true, filter: isLoaded });
   }
   return there;
+}
+
+/** Neither a type nor a source map, which are most of the bytes. */
+function isLoaded(path: string): boolean {
+  return !/\.(map|d\.ts)$/.test(path);
 }
 
 function binnacle(...args: string[]): Promise<{ code: number; out: string; err: string }> {

@@ -3,6 +3,7 @@
 import { Binnacle, type WatchersChange } from '@binnacle/client';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { count } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import type { Frame, Frames } from '../support/wire.ts';
@@ -23,8 +24,8 @@ async function follower(session: string, token = gateway.token): Promise<Frames>
   expect((await frames.ask({ t: 'watch_watchers', session, on: true })).t).toBe('ok');
   return frames;
 }
-const counts = (frames: Frames, count: number): Promise<Frame> =>
-  frames.next((frame) => frame.t === 'watchers' && frame.count === count);
+const counts = (frames: Frames, number: number): Promise<Frame> =>
+  frames.next((frame) => frame.t === 'watchers' && frame.count === number);
 async function guestOf(session: string, mode: string): Promise<string> {
   const { json: share } = await gateway.ask('/v1/shares', { body: { session, mode } });
   const { json } = await gateway.ask('/v1/shares/redeem', { token: null, body: { secret: share.secret } });
@@ -163,7 +164,7 @@ describe('one-writer: the lease is handed over', () => {
         await hand.ask({ t: 'ping', time: line });
       }
     });
-    for (let turn = 0; turn < 30; turn++) {
+    for (let turn = 0; turn < count({ quick: 12, all: 30 }); turn++) {
       const from = hands[turn % 6] as Frames;
       const to = hands[(turn + 1) % 6] as Frames;
       const heard = to.all.length;

@@ -4,7 +4,7 @@ import { decodeOutput, parseServerFrame } from '@binnacle/protocol';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { count } from '../support/count.ts';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import { floodBytes } from './flood.mjs';
 import { type Flooding, MIB, startFlood } from './flooding.fixture.ts';
@@ -16,10 +16,10 @@ const BEYOND_SOCKETS = 24 * MIB;
 const RATE = count({ quick: 12, all: 6 });
 const KEPT = count({ quick: 8, all: 4 }) * MIB;
 
-let gateway: GatewayProcess;
+let gateway: Gateway;
 let flooding: Flooding;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ retainBytes: KEPT });
+  gateway = await openGateway({ retainBytes: KEPT });
   flooding = await startFlood(gateway, {
     label: LABEL,
     mode: 'pty',

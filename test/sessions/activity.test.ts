@@ -5,17 +5,17 @@ import { join } from 'node:path';
 import type { SessionActivity, SessionInfo, TimelineMark } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { count, inAll } from '../support/count.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { emitted } from '../traffic/traffic.fixture.ts';
 
 const QUIET_MS = 700;
 const SETTLE_MS = count({ quick: 900, all: 1500 });
-let gateway: GatewayProcess;
+const TIMES = { activityTimes: { quietMs: QUIET_MS, settleMs: SETTLE_MS, echoMs: 400, readMs: 50, publishMs: 300 } };
+let gateway: Gateway | GatewayProcess;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({
-    activityTimes: { quietMs: QUIET_MS, settleMs: SETTLE_MS, echoMs: 400, readMs: 50, publishMs: 300 },
-  });
+  gateway = await openGateway(TIMES);
 });
 afterAll(() => gateway.close());
 
@@ -218,6 +218,8 @@ describe.concurrent('labels of a session that runs here', { timeout: 30_000 }, (
 inAll(
   'what a session was doing survives a kill -9 of the gateway: who waited waits since then, and who was answered does not',
   async () => {
+    const killed = await openGatewayProcess(TIMES);
+    gateway = killed;
     const notified = await shell(String.raw`printf '\e]9;still waiting\a'; read x; sleep 1000`);
     const labels = { kept: 'yes' };
     const labelled = await shell('read x', { labels });
@@ -233,8 +235,8 @@ inAll(
     await until('what was typed is in the log', async () =>
       (await gateway.ask(`/v1/sessions/${answered.id}/export?format=jsonl&input=1`)).text.includes('"input"'),
     );
-    await gateway.kill();
-    await gateway.start();
+    await killed.kill();
+    await killed.start();
     expect((await gateway.info(labelled.id)).labels).toEqual(labels);
     expect(await becomes(notified.id, 'waiting_input')).toEqual(before);
     expect((await becomes(rings.id, 'waiting_input')).since).toBeCloseTo(rung.since, -3);

@@ -10,14 +10,15 @@ import { SegmentWriter } from '../../packages/server/src/log/segment-writer.ts';
 import { readProcess } from '../../packages/server/src/process/session-processes.ts';
 import { Catalogue } from '../../packages/server/src/store/store.ts';
 import { inAll } from '../support/count.ts';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import type { Frame } from '../support/wire.ts';
 import { type Events, openEvents } from './events.fixture.ts';
 
-let gateway: GatewayProcess;
+let gateway: Gateway;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ livenessTimes: { heartbeatMs: 100 } });
+  gateway = await openGateway({ livenessTimes: { heartbeatMs: 100 } });
 });
 afterAll(() => gateway.close());
 
@@ -60,7 +61,7 @@ describe('a gap inside a character (no. 4)', () => {
     await written(id, 9);
     await gateway.input(id, '\n');
     await gateway.closed(id);
-    await gateway.kill();
+    await gateway.stop();
     const dir = join(gateway.dir, 'sessions', id, 'log');
     const file = join(dir, readdirSync(dir).find((name) => name.endsWith('.log')) ?? '');
     const bytes = readFileSync(file);
@@ -231,7 +232,7 @@ describe('output beyond 4 GiB (no. 12)', () => {
   beforeAll(async () => {
     ({ id } = await gateway.create({ command: 'true', mode: 'pipe' }));
     await gateway.closed(id);
-    await gateway.kill();
+    await gateway.stop();
     // A log that has lost its first 5 GiB to retention: its only segment begins there.
     const dir = join(gateway.dir, 'sessions', id, 'log');
     rmSync(dir, { recursive: true });

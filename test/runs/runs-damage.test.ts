@@ -1,15 +1,15 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 import { allOf, Gate, hasWritten, Shell, type SseEvent } from './runs.fixture.ts';
 
-let gateway: GatewayProcess;
+let gateway: Gateway;
 let shell: Shell;
 
 /** Three runs of which the disk forgot something: output in a character, the beginning, the end. */
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ flags: [] });
+  gateway = await openGateway();
   shell = await Shell.open(gateway);
   const gates = [1, 2].map((n) => new Gate(gateway, `damage-${n}`));
   const [first, second] = gates.map(({ wait }) => wait);
@@ -23,7 +23,7 @@ beforeAll(async () => {
   gates[1]?.open();
   await shell.ended('output');
   for (const id of ['beginning', 'end', 'next']) await shell.start({ id, command: `printf ${id}` }, 'wait=20000');
-  await gateway.kill();
+  await gateway.stop();
   const dir = join(gateway.dir, 'sessions', shell.id, 'log');
   const file = join(dir, readdirSync(dir).find((name) => name.endsWith('.log')) ?? '');
   const bytes = readFileSync(file);
@@ -37,7 +37,7 @@ beforeAll(async () => {
     bytes[at] = 0x2a;
   }
   writeFileSync(file, bytes);
-  await gateway.restart();
+  await gateway.start();
 });
 afterAll(() => gateway.close());
 

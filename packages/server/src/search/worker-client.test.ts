@@ -67,7 +67,7 @@ describe('the process of the index', () => {
     // Only the second process gets ready.
     const flag = join(dir, 'second');
     create('', 10_000, {
-      readyMs: 200,
+      readyMs: 1000,
       before: `const { existsSync } = await import('node:fs');
                if (!existsSync(${JSON.stringify(flag)})) { writeFileSync(${JSON.stringify(flag)}, ''); for (;;); }`,
     });

@@ -2,16 +2,17 @@
 
 import type { Client } from '@modelcontextprotocol/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { type AnyGateway, killGateway, openAnyGateway } from '../support/any-gateway.ts';
+import { inAll } from '../support/count.ts';
 import { until } from '../support/until.ts';
 import { call, connectHttp, type Era, post, tokenFor } from './mcp.fixture.ts';
 
 const TOOLS = ['bash_start', 'bash_output', 'bash_input', 'bash_signal', 'bash_screen', 'bash_list', 'bash_stop'];
 
-let gateway: GatewayProcess;
+let gateway: AnyGateway;
 const clients: Client[] = [];
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ flags: ['--max-mcp-calls', '3'] });
+  gateway = await openAnyGateway({ maxMcpCalls: 3 });
 });
 afterAll(async () => {
   await Promise.all(clients.map((client) => client.close()));
@@ -192,11 +193,11 @@ test('a token that is revoked while a call waits gets no answer', async () => {
   await gateway.fetch(`/v1/sessions/${id}`, { method: 'DELETE' });
 });
 
-test('the gateway restarts between two calls, and the client notices nothing', async () => {
+inAll('the gateway restarts between two calls, and the client notices nothing', async () => {
   const client = await connect({ era: 'stateless' });
   const { id } = (await call(client, 'bash_start', { command: 'echo before; read x; echo "after $x"' })).data;
   expect((await call(client, 'bash_output', { id, offset: 0, wait_ms: 10_000 })).data.text).toBe('before\n');
-  await gateway.kill();
+  await killGateway(gateway);
   await gateway.restart();
   await call(client, 'bash_input', { id, keys: ['o', 'k', 'enter'] });
   expect((await call(client, 'bash_output', { id, offset: 7, block: true })).data.text).toBe('after ok\n');

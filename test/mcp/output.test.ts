@@ -3,15 +3,15 @@
 import type { Client } from '@modelcontextprotocol/client';
 import { Terminal } from '@xterm/headless';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type AnyGateway, killGateway, openAnyGateway } from '../support/any-gateway.ts';
 import { count, inAll, some } from '../support/count.ts';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { type Answered, call, connectHttp } from './mcp.fixture.ts';
 
-let gateway: GatewayProcess;
+let gateway: AnyGateway;
 let client: Client;
 beforeAll(async () => {
-  gateway = await openGatewayProcess();
+  gateway = await openAnyGateway();
   client = await connectHttp(gateway, { era: 'stateless' });
 });
 afterAll(async () => {
@@ -91,14 +91,19 @@ test('a wait for the end waits for what comes behind the exit, but not for ever'
 test('a wait that is under way at the exit ends soon after it, though a child holds the output and is silent', async () => {
   // Several at once: whether the exit is read before or after we are told of it is chance.
   const hows = [{ block: true }, { until: 'never' }, { wait_ms: 24_000, offset: 6 }];
-  const waits = [...hows, ...hows, ...hows, ...hows].map(async (how) => {
-    const id = await start('echo first; sleep 0.5; sleep 100 & exit 3');
-    await until('the output is there', async () => (await read(id, { offset: 0, wait_ms: 0 })).data.next_offset === 6);
-    const [{ data }, ms] = await timed(() => read(id, { offset: 0, ...how }));
-    await call(client, 'bash_stop', { id, grace_ms: 0 });
-    expect(data).toMatchObject({ status: 'exited', exit_code: 3, next_offset: 6 });
-    return ms;
-  });
+  const waits = Array.from({ length: count({ quick: 1, all: 4 }) }, () => hows)
+    .flat()
+    .map(async (how) => {
+      const id = await start('echo first; sleep 0.5; sleep 100 & exit 3');
+      await until(
+        'the output is there',
+        async () => (await read(id, { offset: 0, wait_ms: 0 })).data.next_offset === 6,
+      );
+      const [{ data }, ms] = await timed(() => read(id, { offset: 0, ...how }));
+      await call(client, 'bash_stop', { id, grace_ms: 0 });
+      expect(data).toMatchObject({ status: 'exited', exit_code: 3, next_offset: 6 });
+      return ms;
+    });
   expect(Math.max(...(await Promise.all(waits)))).toBeLessThan(15_000);
 });
 
@@ -129,9 +134,10 @@ test('a catastrophic pattern costs nothing that anybody would notice', async () 
 });
 
 test('without an offset it is the end of the output; with one, every byte comes once, wherever it is cut', async () => {
+  const lines = count({ quick: 100, all: 300 });
   const line = '\\033[1;31mé€😀\\033[0m %d\\r\\n';
-  const id = await start(`for i in $(seq 300); do printf '${line}' $i; done`);
-  const all = Array.from({ length: 300 }, (_, i) => `é€😀 ${i + 1}\n`).join('');
+  const id = await start(`for i in $(seq ${lines}); do printf '${line}' $i; done`);
+  const all = Array.from({ length: lines }, (_, i) => `é€😀 ${i + 1}\n`).join('');
   await read(id, { block: true });
   let text = '';
   let offset = 0;
@@ -163,10 +169,11 @@ test('binary output comes as text that is none, and does no harm', async () => {
 });
 
 test('a lot of output comes in parts, and quickly', async () => {
-  const id = await start('head -c 300000000 /dev/zero | tr "\\0" x; sleep 100');
+  const size = count({ quick: 3e7, all: 3e8 });
+  const id = await start(`head -c ${size} /dev/zero | tr "\\0" x; sleep 100`);
   await until(
     'it is written',
-    async () => (await call(client, 'bash_list', { limit: 1 })).data.sessions[0].output_bytes === 3e8,
+    async () => (await call(client, 'bash_list', { limit: 1 })).data.sessions[0].output_bytes === size,
     60_000,
   );
   const [first, ms] = await timed(() => read(id, { offset: 0 }));
@@ -174,7 +181,7 @@ test('a lot of output comes in parts, and quickly', async () => {
   expect(first.data).toMatchObject({ next_offset: 32 * 1024, truncated: true });
   expect(ms).toBeLessThan(1000);
   const [last, tail] = await timed(() => read(id, { max_bytes: 262_144 }));
-  expect(last.data).toMatchObject({ next_offset: 3e8, offset: 3e8 - 262_144 });
+  expect(last.data).toMatchObject({ next_offset: size, offset: size - 262_144 });
   expect(tail).toBeLessThan(1000);
   expect((await read(id, { max_bytes: 262_145 })).data).toMatchObject({ code: 'bad_request' });
   await gateway.fetch(`/v1/sessions/${id}`, { method: 'DELETE' });
@@ -238,7 +245,7 @@ inAll('a command that takes too long is ended and says why, also over a kill of 
   const short = await start('sleep 100', { timeout_ms: 300 });
   const long = await start('echo begun; sleep 100', { timeout_ms: count({ quick: 1200, all: 2500 }) });
   expect((await read(short, { block: true })).data).toMatchObject({ timed_out: true, exit_code: null });
-  await gateway.kill();
+  await killGateway(gateway);
   await gateway.restart();
   const { data, text } = await read(long, { offset: 0, block: true });
   expect(data).toMatchObject({ text: 'begun\n', timed_out: true });

@@ -4,19 +4,19 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 import type { Client } from '@modelcontextprotocol/client';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import { call, connectHttp } from './mcp.fixture.ts';
 
 /** Finished sessions whose log is kept open for the next reader. */
 const KEPT = 64;
 
-let gateway: GatewayProcess;
+let gateway: Gateway;
 let client: Client;
 /** Writes more than is kept; what is too much goes away after some seconds. */
 let long: string;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ flags: ['--retain-bytes', '256KiB'] });
+  gateway = await openGateway({ retainBytes: 256 * 1024 });
   client = await connectHttp(gateway);
   long = (await call(client, 'bash_start', { command: 'seq -w 1 200000; sleep 100' })).data.id;
 });
@@ -46,8 +46,9 @@ test('finished commands are listed and readable, and leave the memory of the gat
   });
   // The one that runs is open besides.
   const open = new Set(
-    readdirSync(`/proc/${gateway.pid}/fd`)
-      .flatMap((fd) => linkOf(`/proc/${gateway.pid}/fd/${fd}`))
+    readdirSync('/proc/self/fd')
+      .flatMap((fd) => linkOf(`/proc/self/fd/${fd}`))
+      .filter((path) => path.startsWith(gateway.dir))
       .flatMap((path) => /sessions\/([0-9a-f-]{36})\//.exec(path)?.[1] ?? []),
   );
   expect(open.size).toBeLessThanOrEqual(KEPT + 1);
@@ -114,10 +115,10 @@ test('a gateway that stops says so to who waits, and the command goes on', async
     // The call, and the stream by which the client would hear of changes.
     return /^binnacle_viewers 2$/m.test(text);
   });
-  process.kill(gateway.pid, 'SIGTERM');
+  const stopped = gateway.stop();
   expect(await waiting).toMatchObject({ isError: true, data: { code: 'going_away', retryable: true } });
-  await until('it is gone', () => !isAlive(gateway.pid));
-  await gateway.restart();
+  await stopped;
+  await gateway.start();
   expect((await call(client, 'bash_output', { id })).data).toMatchObject({ status: 'running' });
   await call(client, 'bash_stop', { id, grace_ms: 0 });
 });
@@ -127,14 +128,5 @@ function linkOf(path: string): string[] {
     return [readlinkSync(path)];
   } catch {
     return []; // Closed by now.
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { count } from '../support/count.ts';
+import { openGateway } from '../support/gateway.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { attachPty, createPty, type Pty, refusedPty } from './pty.fixture.ts';
@@ -68,7 +70,7 @@ describe('the faults of the daemon, by number', () => {
 
   it('2: exit comes behind the last byte, however fast the program ends', async () => {
     const expected = Array.from({ length: 2000 }, (_, n) => `${n + 1}\r\n`).join('');
-    for (let round = 0; round < 20; round += 1) {
+    for (let round = 0; round < count({ quick: 5, all: 20 }); round += 1) {
       const { pty } = await started({ command: 'seq 1 2000' });
       expect(await pty.closing()).toEqual({ code: 1000, reason: 'process exited' });
       expect(pty.text).toBe(expected);
@@ -145,7 +147,7 @@ describe('the faults of the daemon, by number', () => {
   });
 
   it('8: a client is told where it stands: the offset of now, what is gone, and that a future one is none', async () => {
-    const small = await openGatewayProcess({ retainBytes: 256 * 1024 });
+    const small = await openGateway({ retainBytes: 256 * 1024 });
     try {
       const id = await createPty(small, { command: `head -c ${2 * MIB} /dev/zero | tr '\\0' x; sleep 60` });
       const pty = await attachPty(small, id);
@@ -201,21 +203,21 @@ describe('the faults of the daemon, by number', () => {
     expect(id).toBeDefined();
     const rss = (): number =>
       Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${gateway.pid}/status`, 'utf8'))?.[1]) * 1024;
-    const count = 300;
+    const idle = count({ quick: 150, all: 300 });
     // What the first ones cost once is not the cost of one.
     const warm = await Promise.all(Array.from({ length: 50 }, () => createPty(gateway)));
     const before = rss();
-    const ids = await Promise.all(Array.from({ length: count }, () => createPty(gateway)));
-    const each = (rss() - before) / count;
+    const ids = await Promise.all(Array.from({ length: idle }, () => createPty(gateway)));
+    const each = (rss() - before) / idle;
     await Promise.all([...warm, ...ids].map((one) => gateway.ask(`/pty/${one}`, { method: 'DELETE' })));
     expect(each).toBeLessThan(200 * 1024);
   });
 
   it('12: sessions are listed, and those that have ended take no place', async () => {
-    const small = await openGatewayProcess({ maxSessions: 2 });
+    const small = await openGateway({ maxSessions: 2 });
     try {
       const ids: string[] = [];
-      for (let n = 0; n < 6; n += 1) {
+      for (let n = 0; n < count({ quick: 3, all: 6 }); n += 1) {
         const { text, status } = await small.ask('/command', { body: { command: `echo ${n}` } });
         expect(status).toBe(200);
         const id = /"init","text":"([^"]+)"/.exec(text)?.[1] ?? '';

@@ -11,6 +11,7 @@ import {
 } from '@alibaba-group/opensandbox';
 import type { CommandsAdapter } from '@alibaba-group/opensandbox/internal';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { isAll, some } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import { byAdapters, byConnect, byConnectWithFactory, byFactory, type Sdk } from './sdk.fixture.ts';
@@ -37,10 +38,16 @@ const refusal = (call: Promise<unknown>) =>
     },
   );
 
+const ROUTES = [
+  ['B, DefaultAdapterFactory', byFactory],
+  ['D, Sandbox.connect as it is', byConnect],
+] as const;
+
 describe.each([
   ['A, its adapters', byAdapters],
   ['C, Sandbox.connect with a factory', byConnectWithFactory],
-])('the SDK by route %s', (_name, open) => {
+  ...(isAll ? [] : ROUTES.slice(1)),
+] as const)('the SDK by route %s', (_name, open) => {
   it('pings, measures, runs, and keeps a session', async () => {
     const sdk = await open(gateway);
     expect(await sdk.health.ping()).toBe(true);
@@ -54,10 +61,7 @@ describe.each([
   });
 });
 
-describe.each([
-  ['B, DefaultAdapterFactory', byFactory],
-  ['D, Sandbox.connect as it is', byConnect],
-])('the SDK by route %s', (_name, open) => {
+describe.each(some(ROUTES, 1))('the SDK by route %s', (_name, open) => {
   let sdk: Sdk;
   beforeAll(async () => {
     sdk = await open(gateway);

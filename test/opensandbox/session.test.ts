@@ -1,13 +1,14 @@
 // `/session` of the sandbox daemon and what seed 003 adds: replay before a run, a status, the WebSocket beside it.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type AnyGateway, killGateway, openAnyGateway } from '../support/any-gateway.ts';
+import { count, inAll } from '../support/count.ts';
 import type { Ask } from '../support/gateway-access.ts';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 
-let gateway: GatewayProcess;
+let gateway: AnyGateway;
 beforeAll(async () => {
-  gateway = await openGatewayProcess();
+  gateway = await openAnyGateway();
 });
 afterAll(() => gateway.close());
 
@@ -113,7 +114,7 @@ describe('/session', () => {
 
   it('tells each of many short runs from its first byte to its end, whichever of them is over before it is answered', async () => {
     const sessions = await Promise.all(Array.from({ length: 4 }, open));
-    const all = sessions.flatMap((id) => Array.from({ length: 40 }, (_, n) => ({ id, n })));
+    const all = sessions.flatMap((id) => Array.from({ length: count({ quick: 10, all: 40 }) }, (_, n) => ({ id, n })));
     const outcomes = await Promise.all(
       all.map(async ({ id, n }) => {
         const events = await run(id, `echo ${n}; (exit ${n % 3})`);
@@ -174,26 +175,32 @@ describe('/session', () => {
     expect(Number.isInteger(Number(events.at(-1).error.evalue))).toBe(false);
   });
 
-  it('goes on with a run whose client has gone, which another finds by its id, over a restart of the gateway', async () => {
-    const id = await open();
-    const leaving = new AbortController();
-    const answer = await fetch(`${gateway.url}/session/${id}/run`, {
-      method: 'POST',
-      headers: { 'X-EXECD-ACCESS-TOKEN': gateway.token, 'content-type': 'application/json' },
-      body: JSON.stringify({ command: 'echo one; sleep 1; echo two' }),
-      signal: leaving.signal,
-    });
-    const { value } = (await answer.body?.getReader().read()) ?? {};
-    const [init] = eventsOf(Buffer.from(value ?? []).toString());
-    leaving.abort();
-    await gateway.kill();
-    await gateway.start();
-    await until('it has ended', async () => (await gateway.ask(`/command/status/${init.text}`)).json.running === false);
-    expect((await gateway.ask(`/command/status/${init.text}`)).json).toMatchObject({ id: init.text, exit_code: 0 });
-    const logs = await gateway.ask(`/command/${init.text}/logs?cursor=4`);
-    expect([logs.text, logs.headers.get('execd-commands-tail-cursor')]).toEqual(['two\n', '8']);
-    expect(textOf(await run(id, 'echo still', '?since=0'), 'replay', 'stdout')).toBe('one\ntwo\nstill\n');
-  });
+  inAll(
+    'goes on with a run whose client has gone, which another finds by its id, over a restart of the gateway',
+    async () => {
+      const id = await open();
+      const leaving = new AbortController();
+      const answer = await fetch(`${gateway.url}/session/${id}/run`, {
+        method: 'POST',
+        headers: { 'X-EXECD-ACCESS-TOKEN': gateway.token, 'content-type': 'application/json' },
+        body: JSON.stringify({ command: 'echo one; sleep 1; echo two' }),
+        signal: leaving.signal,
+      });
+      const { value } = (await answer.body?.getReader().read()) ?? {};
+      const [init] = eventsOf(Buffer.from(value ?? []).toString());
+      leaving.abort();
+      await killGateway(gateway);
+      await gateway.start();
+      await until(
+        'it has ended',
+        async () => (await gateway.ask(`/command/status/${init.text}`)).json.running === false,
+      );
+      expect((await gateway.ask(`/command/status/${init.text}`)).json).toMatchObject({ id: init.text, exit_code: 0 });
+      const logs = await gateway.ask(`/command/${init.text}/logs?cursor=4`);
+      expect([logs.text, logs.headers.get('execd-commands-tail-cursor')]).toEqual(['two\n', '8']);
+      expect(textOf(await run(id, 'echo still', '?since=0'), 'replay', 'stdout')).toBe('one\ntwo\nstill\n');
+    },
+  );
 });
 
 describe('/ws/session beside runs', () => {

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFil
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Result } from '../support/commands.ts';
-import { inAll, some } from '../support/count.ts';
+import { inAll, isAll, some } from '../support/count.ts';
 import { ECHO, Folders, manifest, REPO, TOOL } from './folders.fixture.ts';
 
 const KINDS = ['tool', 'channel', 'notification', 'hook'];
@@ -20,7 +20,7 @@ afterEach(() => folders.close());
 
 describe('binnacle plugin new', () => {
   it('begins with a plugin that works, of each kind and in both languages, in 20 lines', async () => {
-    for (const { kind, flags } of some(TEMPLATES, 2)) {
+    for (const { kind, flags } of some(TEMPLATES, 1)) {
       const dir = join(folders.root, `${kind}${flags.join('')}`);
       expect(await folders.commands.run(['plugin', 'new', dir, '--kind', kind, ...flags])).toMatchObject({
         code: 0,
@@ -64,8 +64,12 @@ describe('binnacle plugin new', () => {
       err: expect.stringContaining('not empty'),
     });
     expect(readdirSync(dir)).toHaveLength(2);
-    expect((await folders.commands.run(['plugin', 'new', join(folders.root, '7'), '--kind', 'tool'])).code).toBe(2);
-    expect((await folders.commands.run(['plugin', 'new', join(folders.root, 'x'), '--kind', 'other'])).code).toBe(2);
+    const unknown = [
+      [join(folders.root, '7'), '--kind', 'tool'],
+      [join(folders.root, 'x'), '--kind', 'other'],
+    ];
+    for (const words of some(unknown, 1))
+      expect((await folders.commands.run(['plugin', 'new', ...words])).code).toBe(2);
     const { err } = await folders.commands.run(['plugin', 'new', join(folders.root, '2 My_Plugin!')]);
     expect(err).toContain(`binnacle plugin test '${join(folders.root, '2 My_Plugin!')}'\n`);
     expect(JSON.parse(readFileSync(join(folders.root, '2 My_Plugin!', 'binnacle.plugin.json'), 'utf8')).id).toBe(
@@ -94,7 +98,7 @@ describe('binnacle plugin test', () => {
       problems: [],
     });
     expect(err).toContain('stdout: loaded ·[31mred·[0m ·');
-    expect((await test(folders.probe(), '--tool', 'echo')).out).toContain('\nyou said \nIt works.\n');
+    if (isAll) expect((await test(folders.probe(), '--tool', 'echo')).out).toContain('\nyou said \nIt works.\n');
   });
 
   it('loads TypeScript of several files, whichever way they are imported', async () => {
@@ -147,7 +151,7 @@ export default async (api: Api): Promise<void> => {
         /index\.ts:2: .*enum/,
       ],
     ];
-    for (const [dir, reason] of some(wrong, 4)) {
+    for (const [dir, reason] of some(wrong, 2)) {
       const { code, out, err } = await test(dir);
       expect([dir, code, out + err]).toEqual([dir, 1, expect.stringMatching(reason)]);
     }
@@ -178,12 +182,13 @@ export default async (api: Api): Promise<void> => {
 
   it('is used as it says', async () => {
     const dir = folders.probe();
-    for (const flags of [
+    const wrong = [
       ['--tool', 'nope'],
       ['--input', '{}'],
       ['--tool', 'echo', '--input', '{'],
       ['--real', 'storage'],
-    ]) {
+    ];
+    for (const flags of some(wrong, 2)) {
       expect([flags, (await test(dir, ...flags)).code]).toEqual([flags, 2]);
     }
   });

@@ -3,13 +3,14 @@
 import { renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
-import type { PluginInfo } from '@binnacle/protocol';
+import type { PluginInfo, PluginPreview } from '@binnacle/protocol';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Result } from '../support/commands.ts';
-import { count, inAll } from '../support/count.ts';
+import { count, inAll, isAll, some } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import { ECHO, Folders, manifest, TOOL } from './folders.fixture.ts';
+import { ask } from './installed.fixture.ts';
 
 let folders: Folders;
 beforeEach(() => {
@@ -36,6 +37,11 @@ describe('plugins of a gateway', () => {
     folders.commands.inTerminal(
       `export BINNACLE_URL=${gateway.url} BINNACLE_TOKEN=${gateway.token}; $B plugin ${args}`,
     );
+  /** As `plugin install --yes` does, without a process. */
+  async function installed(dir: string, grants: Readonly<Record<string, unknown>> = {}): Promise<void> {
+    const { digest } = await ask<PluginPreview>(gateway, 'POST', '/v1/plugins/preview', { path: dir });
+    await ask(gateway, 'POST', '/v1/plugins', { path: dir, digest, grants });
+  }
   const info = (): Promise<PluginInfo> => gateway.client.plugins.get('probe');
   const grants = async (): Promise<Record<string, unknown>> =>
     Object.fromEntries((await info()).permissions.map(({ permission, granted }) => [permission, granted]));
@@ -49,14 +55,14 @@ describe('plugins of a gateway', () => {
   });
 
   it('are installed with what they ask for, or without, and the list says what is missing', async () => {
-    expect((await plugin('ls')).err).toContain('No plugins.');
+    if (isAll) expect((await plugin('ls')).err).toContain('No plugins.');
     expect((await plugin('install', folders.probe(), '--yes')).code).toBe(0);
     expect([(await info()).state, await grants()]).toEqual(['running', { tools: { names: ['echo'] } }]);
     // It was granted before it was loaded.
     expect((await gateway.client.plugins.audit('probe')).filter(({ outcome }) => outcome === 'denied')).toEqual([]);
-    expect((await plugin('rm', 'probe')).code).toBe(2);
+    if (isAll) expect((await plugin('rm', 'probe')).code).toBe(2);
     expect((await plugin('remove', 'probe', '--yes')).code).toBe(0);
-    expect((await plugin('rm', 'probe', '--yes')).code).toBe(1);
+    if (isAll) expect((await plugin('rm', 'probe', '--yes')).code).toBe(1);
     expect((await plugin('install', folders.probe(), '--yes', '--no-grant', '--json')).code).toBe(0);
     const { out } = await plugin('ls');
     expect(out).toMatch(/^ID +VERSION +LEVEL +STATE +OFFERS\nprobe +1\.0\.0 +(sealed|restricted) +running +tool\n/);
@@ -70,9 +76,11 @@ describe('plugins of a gateway', () => {
         })
       ).code,
     ).toBe(0);
-    expect(JSON.parse((await plugin('ls', '--json')).out).plugins).toMatchObject([
-      { id: 'probe', permissions: [{ missing: false }] },
-    ]);
+    if (isAll) {
+      expect(JSON.parse((await plugin('ls', '--json')).out).plugins).toMatchObject([
+        { id: 'probe', permissions: [{ missing: false }] },
+      ]);
+    }
     expect((await plugin('ls', 'probe')).out).toContain('can offer tools to agents: echo (granted)');
   });
 
@@ -83,6 +91,8 @@ describe('plugins of a gateway', () => {
     });
     const bad = await plugin('install', dir, '--yes');
     expect([bad.code, bad.err.includes('\u202e')]).toEqual([1, false]);
+    expect(await gateway.client.plugins.list()).toEqual([]);
+    if (!isAll) return;
     const typed = folders.folder('typed-2', {
       'binnacle.plugin.json': manifest({ entry: 'index.ts' }),
       'index.ts': '',
@@ -120,30 +130,43 @@ describe('plugins of a gateway', () => {
     }
     await until('it ends', () => choice.text().includes('code=0'));
     expect(await grants()).toEqual({ tools: { names: ['echo'] }, notify: false, storage: true });
-
-    const version = folders.probe({ version: '2.0.0', permissions: { ...TOOL, readSessions: { reason: 'To look.' } } });
-    const update = await inTerminal(`install ${version}`);
-    await until('it asks', () => update.text().includes('[y/N/c]'));
-    expect(plain(update.text())).toContain('replaces 1.0.0');
-    expect(plain(update.text())).toMatch(/new can see the sessions[^\n]*\n/);
-    expect(plain(update.text())).toMatch(/\n {2}can offer tools to agents: echo \(granted\)\n/);
-    update.type('y\n');
-    await until('it ends', () => update.text().includes('code=0'));
-    expect([(await info()).version, await grants()]).toEqual([
-      '2.0.0',
-      { tools: { names: ['echo'] }, readSessions: true, storage: true },
-    ]);
-
-    const interrupted = await inTerminal(`install ${dir}`);
-    await until('it asks', () => interrupted.text().includes('[y/N]'));
-    interrupted.type('\x03');
-    await until('it ends', () => interrupted.text().includes('code=130'));
-    expect((await info()).version).toBe('2.0.0');
   }, 30_000);
+
+  inAll(
+    'are asked about in a terminal again when they are updated, and stay as they are where that is interrupted',
+    async () => {
+      const dir = folders.probe({
+        permissions: { ...TOOL, notify: { reason: 'To notify you.' }, storage: { reason: 'To keep.' } },
+      });
+      await installed(dir, { tools: { names: ['echo'] }, storage: true });
+      const version = folders.probe({
+        version: '2.0.0',
+        permissions: { ...TOOL, readSessions: { reason: 'To look.' } },
+      });
+      const update = await inTerminal(`install ${version}`);
+      await until('it asks', () => update.text().includes('[y/N/c]'));
+      expect(plain(update.text())).toContain('replaces 1.0.0');
+      expect(plain(update.text())).toMatch(/new can see the sessions[^\n]*\n/);
+      expect(plain(update.text())).toMatch(/\n {2}can offer tools to agents: echo \(granted\)\n/);
+      update.type('y\n');
+      await until('it ends', () => update.text().includes('code=0'));
+      expect([(await info()).version, await grants()]).toEqual([
+        '2.0.0',
+        { tools: { names: ['echo'] }, readSessions: true, storage: true },
+      ]);
+
+      const interrupted = await inTerminal(`install ${dir}`);
+      await until('it asks', () => interrupted.text().includes('[y/N]'));
+      interrupted.type('\x03');
+      await until('it ends', () => interrupted.text().includes('code=130'));
+      expect((await info()).version).toBe('2.0.0');
+    },
+    30_000,
+  );
 
   it('are granted and lose permissions, whole or by items', async () => {
     const asks = { net: { reason: 'To ask.' }, runCommandWithTimeout: { reason: 'To look.' } };
-    await plugin('install', folders.probe({ permissions: asks }), '--yes', '--no-grant');
+    await installed(folders.probe({ permissions: asks }));
     const steps: [string[], number, unknown][] = [
       [
         ['grant', 'probe', 'net', 'API.example.com', 'b.example.com:8443'],
@@ -177,10 +200,11 @@ describe('plugins of a gateway', () => {
       [['grant', 'probe', 'fly'], 2, false],
       [['grant', 'nobody', 'notify'], 1, false],
     ];
-    for (const [args, code, granted] of steps.slice(0, count({ quick: 6, all: steps.length }))) {
+    for (const [args, code, granted] of steps.slice(0, count({ quick: 3, all: steps.length }))) {
       const result = await plugin(...args);
       expect([args, result.code, (await grants()).net]).toEqual([args, code, granted]);
     }
+    if (!isAll) return;
     await plugin('grant', 'probe', 'runCommandWithTimeout', 'git');
     await plugin('revoke', 'probe', 'runCommandWithTimeout', 'git');
     expect((await grants()).runCommandWithTimeout).toBe(false);
@@ -253,13 +277,14 @@ describe('plugins of a gateway', () => {
     ]);
     const { out } = await plugin('ls');
     expect(out).toMatch(/probe +1\.0\.0 +- +needs settings +-\nprobe: It needs settings: secret\.\n/);
+    if (!isAll) return;
     expect((await plugin('ls', 'probe')).out).toContain('Settings\n  secret  needed\n');
     expect((await plugin('restart', 'probe')).code).toBe(1);
   });
 
   it('that end tell where more of it stands', async () => {
     const dying = "export default () => { setTimeout(() => { throw new Error('no more'); }, 1); };";
-    await plugin('install', folders.probe({}, dying), '--yes');
+    await installed(folders.probe({}, dying));
     await until('it is disabled or waits', async () => (await info()).problem !== null);
     const { out } = await plugin('ls');
     expect(out).toContain('probe: binnacle plugin logs probe shows its output.');
@@ -280,14 +305,14 @@ describe('plugins of a gateway', () => {
     ];
     // What else is wrong there is of no use to anybody.
     symlinkSync('a.txt', join(folders.root, 'empty/link'));
-    for (const [dir, words] of wrong) {
+    for (const [dir, words] of some(wrong, 2)) {
       const { code, err } = await plugin('install', dir, '--yes');
       expect([dir, code, err]).toEqual([dir, 1, expect.stringMatching(words)]);
     }
   });
 
   it('print into logs that move no cursor, are audited, and can be switched off', async () => {
-    await plugin('install', folders.probe(), '--yes');
+    await installed(folders.probe(), { tools: { names: ['echo'] } });
     const follow = await inTerminal('logs -f probe');
     await until('the log is there', () => follow.text().includes('loaded'));
     expect(follow.text()).not.toContain('\x1b[31m');
@@ -303,7 +328,7 @@ describe('plugins of a gateway', () => {
     ).toContain('gateway');
     const audit = await plugin('audit', 'probe', '--limit', '50');
     expect(audit.out).toMatch(/install +done +1 +admin/);
-    expect((await plugin('audit', 'probe', '--limit', '0')).code).toBe(2);
+    if (isAll) expect((await plugin('audit', 'probe', '--limit', '0')).code).toBe(2);
   });
 
   it('are written in a gateway that runs: changes are taken up, more is asked about, and Ctrl-C takes them away', async () => {
@@ -352,7 +377,7 @@ describe('plugins of a gateway', () => {
 
   it('that were there before stay when their author is done', async () => {
     const dir = folders.probe();
-    await plugin('install', dir, '--yes');
+    await installed(dir, { tools: { names: ['echo'] } });
     const screen = await inTerminal(`dev ${dir}`);
     await until('it waits', () => screen.text().includes('Waiting for changes'));
     screen.type('\x03');

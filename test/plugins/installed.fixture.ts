@@ -59,13 +59,11 @@ export async function installPlugin(gateway: GatewayAccess, plugin: PluginSource
   const dir = pluginFolder(plugin);
   try {
     const { digest } = await ask<PluginPreview>(gateway, 'POST', '/v1/plugins/preview', { path: dir });
+    const grants = plugin.grants ?? plugin.permissions ?? {};
     // Each time another folder: what a test installs twice is the same plugin.
-    await ask(gateway, 'POST', '/v1/plugins', { path: dir, digest, inherit: 'all' });
+    await ask(gateway, 'POST', '/v1/plugins', { path: dir, digest, inherit: 'all', grants });
   } finally {
     rmSync(dir, { recursive: true });
-  }
-  for (const [permission, value] of Object.entries(plugin.grants ?? plugin.permissions ?? {})) {
-    await grant(gateway, plugin.id, permission, value);
   }
   let info = await pluginInfo(gateway, plugin.id);
   await until(`the plugin ${plugin.id} runs`, async () => {

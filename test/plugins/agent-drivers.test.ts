@@ -3,6 +3,7 @@
 import { isEndEvent } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Core } from '../conversations/core.fixture.ts';
+import { inAll } from '../support/count.ts';
 import { until } from '../support/until.ts';
 import { openPluginCore, type PluginCore } from './conversation-plugins.fixture.ts';
 import { grant } from './installed.fixture.ts';
@@ -137,7 +138,7 @@ describe('a turn of an agent that a plugin drives', () => {
     expect(chars).toBeLessThan(1024 * 1024);
   });
 
-  test('ends with the gateway, and says so', async () => {
+  inAll('ends with the gateway, and says so', async () => {
     await plugins.runs('bots');
     const key = await core.make('bot');
     await core.send(key, 'm1', 'hold never');

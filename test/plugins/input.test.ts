@@ -4,7 +4,8 @@
 import type { PluginLog } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { call, connectHttp } from '../mcp/mcp.fixture.ts';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { type AnyGateway, killGateway, openAnyGateway } from '../support/any-gateway.ts';
+import { inAll } from '../support/count.ts';
 import { until } from '../support/until.ts';
 import { ask, grant, installPlugin } from './installed.fixture.ts';
 
@@ -19,9 +20,9 @@ const GUARD = `export default (api) => {
 };`;
 const HOOKS = { on: ['beforeInput', 'afterInput', 'sessionEnd'] };
 
-let gateway: GatewayProcess;
+let gateway: AnyGateway;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ flags: [] });
+  gateway = await openAnyGateway();
   await installPlugin(gateway, { id: 'guard', source: GUARD, permissions: { hooks: HOOKS } });
 });
 afterAll(() => gateway.close());
@@ -176,14 +177,14 @@ it('a plugin that ends in the middle of it costs nobody the input, unless it is 
   await until('it has come back', async () => (await outputOf(id)) === 'open+');
 });
 
-it('what fails closed is asked for from the first moment of another gateway on', async () => {
+inAll('what fails closed is asked for from the first moment of another gateway on', async () => {
   const source = `export default (api) => api.hook('beforeInput', ({ text }) => text.includes('sudo') ? { veto: 'no' } : undefined,
     { onFailure: 'closed', deadlineMs: 5000 });`;
   await installPlugin(gateway, { id: 'strict', source, permissions: { hooks: true } });
   const { id } = await cat();
   expect(await post(id, 'fine', 'me', 1)).toMatchObject({ status: 200 });
   expect(codeOf(await post(id, 'sudo', 'me', 2))).toBe('vetoed');
-  await gateway.kill();
+  await killGateway(gateway);
   await gateway.restart();
   // Whoever did not get the answer sends it again.
   expect(codeOf(await post(id, 'sudo', 'me', 2))).toBe('vetoed');

@@ -3,17 +3,17 @@
 
 import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { PluginAuditEntry, PluginInfo, PluginList, PluginLog, PluginPreview } from '@binnacle/protocol';
+import type { PluginAuditEntry, PluginInfo, PluginLog, PluginPreview } from '@binnacle/protocol';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { count, isAll } from '../support/count.ts';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { count, isAll, some } from '../support/count.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import { ask, grant, installPlugin, type PluginSource, pluginFolder, pluginInfo } from './installed.fixture.ts';
 import { isAlive, treeOf } from './plugin.fixture.ts';
 
-let gateway: GatewayProcess;
+let gateway: Gateway;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ pluginLimits: { restarts: count({ quick: 1, all: 5 }) } });
+  gateway = await openGateway({ pluginLimits: { restarts: count({ quick: 1, all: 5 }) } });
 });
 
 const TOOL = `export default (api) => {
@@ -351,7 +351,7 @@ describe.concurrent('contained: one bad plugin hurts nobody', () => {
     ['loops', 'for (;;);', 'not ready|no sign of life'],
     ['takes 2 GiB', 'const all = []; for (;;) all.push(Buffer.alloc(2 ** 26, 1));', 'MiB|exit code|signal'],
   ];
-  it.each(isAll ? [...BAD, ...SLOW] : BAD)(
+  it.each(isAll ? [...BAD, ...SLOW] : some(BAD, 2))(
     'one that %s is disabled, where that helps after some tries, with the reason, and others go on',
     async (name, code, reason) => {
       const id = `bad-${name.replaceAll(' ', '-').toLowerCase()}`;
@@ -376,19 +376,4 @@ describe.concurrent('contained: one bad plugin hurts nobody', () => {
       restarts: 0,
     });
   }, 70_000);
-});
-
-describe('outlives-us: a gateway that is killed', () => {
-  it('has its plugins again with the next one, and no process of theirs is left of the one before', async () => {
-    const { pid } = await installPlugin(gateway, { id: 'survivor', source: TOOL, permissions: { tools: true } });
-    const tree = treeOf(pid ?? 0);
-    await gateway.kill();
-    await until('its processes are gone', () => tree.every((one) => !isAlive(one)));
-    await gateway.restart();
-    await untilState('survivor', 'running');
-    const { plugins } = await ask<PluginList>(gateway, 'GET', '/v1/plugins');
-    expect(plugins.find(({ id }) => id === 'survivor')).toMatchObject({ offers: [{ inForce: true }] });
-    expect((await auditOf('survivor')).some(({ what }) => what === 'install')).toBe(true);
-    await untilLogged('survivor', /hello from survivor/);
-  });
 });

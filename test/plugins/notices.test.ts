@@ -3,8 +3,8 @@
 import type { NoticeEvent } from '@binnacle/client';
 import type { PluginNotice } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type AnyGateway, killGateway, openAnyGateway } from '../support/any-gateway.ts';
 import { inAll } from '../support/count.ts';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { grant, installPlugin } from './installed.fixture.ts';
 
@@ -19,9 +19,9 @@ const TELLER = `export default (api) => {
 };`;
 const permissions = { httpRoutes: true, notify: true } as const;
 
-let gateway: GatewayProcess;
+let gateway: AnyGateway;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ flags: [] });
+  gateway = await openAnyGateway();
   for (const id of ['teller', 'other']) await installPlugin(gateway, { id, source: TELLER, permissions });
 });
 afterAll(() => gateway?.close());
@@ -68,7 +68,7 @@ describe('what a plugin tells people', () => {
       ]);
       expect((await gateway.client.notices.list(next)).notices).toEqual([]);
 
-      await gateway.kill();
+      await killGateway(gateway);
       await gateway.restart();
       await until('it is connected again', () => heard.length === 3);
       expect(heard[2]).toEqual({ type: 'list', notices: [] });

@@ -157,11 +157,12 @@ describe('a plugin that asks the gateway', () => {
     await running;
   });
 
-  it('has its programs ended by the next gateway where one was killed', async () => {
-    await puppet('orphaned', { runCommandWithTimeout: true });
+  it('has its programs ended by the next gateway where one was killed, and what it kept is there, until it is removed', async () => {
+    await puppet('keeper', { storage: true, runCommandWithTimeout: true });
+    expect(await tell('keeper', 'storage.set', 'seen/last', { n: 1 })).toEqual({ value: null });
     const file = join(dir, 'orphan');
     const script = `setsid sh -c 'trap "" HUP; echo $$ > ${file}; while :; do sleep 1; done' & wait`;
-    const running = tell('orphaned', 'runCommandWithTimeout', ['sh', '-c', script], { timeoutMs: 600_000 }).catch(
+    const running = tell('keeper', 'runCommandWithTimeout', ['sh', '-c', script], { timeoutMs: 600_000 }).catch(
       () => null,
     );
     await until('it runs', () => existsSync(file) && readFileSync(file, 'utf8') !== '');
@@ -171,13 +172,6 @@ describe('a plugin that asks the gateway', () => {
     expect(isAlive(pid)).toBe(true);
     await gateway.restart();
     expect(isAlive(pid)).toBe(false);
-  });
-
-  it('to keep data finds it again after a restart, and nobody does once it was removed', async () => {
-    await puppet('keeper', { storage: true });
-    expect(await tell('keeper', 'storage.set', 'seen/last', { n: 1 })).toEqual({ value: null });
-    await gateway.kill();
-    await gateway.restart();
     await until('it runs', async () => (await pluginInfo(gateway, 'keeper')).state === 'running');
     expect(await tell('keeper', 'storage.get', 'seen/last')).toEqual({ value: { n: 1 } });
     expect(await tell('keeper', 'storage.keys', 'seen/')).toEqual({ value: ['seen/last'] });

@@ -4,19 +4,19 @@ import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { inAll } from '../support/count.ts';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import { ask, pluginFolder } from './installed.fixture.ts';
 
 /** A parser takes twice as long for each of these: forty are years. */
 const SLOW = 'a?(b):c=>'.repeat(40);
 
-let gateway: GatewayProcess;
+let gateway: Gateway;
 let slow: string;
 let plain: string;
 
 beforeEach(async () => {
-  gateway = await openGatewayProcess({ flags: [] });
+  gateway = await openGateway({ logLevel: 'silent' });
   slow = pluginFolder({ id: 'slow', source: '', files: { 'slow.ts': SLOW } });
   plain = pluginFolder({ id: 'plain', source: '' });
 });
@@ -64,8 +64,8 @@ inAll('ends when whoever asked hangs up; more than eight at once are refused, an
 it('ends with the gateway', async () => {
   const looking = look(slow);
   await until('it is looked at', () => left().length === 1);
-  process.kill(gateway.pid, 'SIGTERM');
+  const stopped = gateway.stop();
   expect(['going_away', 'no answer']).toContain(await looking);
+  await stopped;
   await until('nothing is left', () => left().length === 0);
-  await gateway.kill();
 });

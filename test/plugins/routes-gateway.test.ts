@@ -1,11 +1,15 @@
-// Routes of plugins in the gateway as it is served: by the config file, through a restart, and each plugin for itself.
+// Routes of plugins in the gateway as it is served: by the config file, through a kill of the gateway, and each plugin for
+// itself.
 
+import type { PluginAuditEntry, PluginLog } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
-import { grant, installPlugin, pluginInfo } from './installed.fixture.ts';
+import { ask, grant, installPlugin, pluginInfo } from './installed.fixture.ts';
+import { isAlive, treeOf } from './plugin.fixture.ts';
 
 const source = `export default (api) => {
+  console.log('hello from', api.id);
   api.route('GET', '/hello/:name', ({ params, caller }) => ({ body: { from: api.id, to: params.name, caller } }), { public: true });
   api.route('POST', '/', ({ body, caller }) => ({ status: 201, body: { bytes: body.length, caller } }));
 };`;
@@ -44,8 +48,10 @@ describe('routes of plugins', () => {
     expect((await pluginInfo(gateway, 'one')).pid).toBe(pid);
   });
 
-  it('are there again after a kill -9 of the gateway, and say 503 until they are', async () => {
+  it('are there again after a kill -9 of the gateway, and say 503 until they are; no process of the one before is left', async () => {
+    const tree = treeOf((await pluginInfo(gateway, 'one')).pid ?? 0);
     await gateway.kill();
+    await until('its processes are gone', () => tree.every((one) => !isAlive(one)));
     await gateway.restart();
     const seen = new Set<number>();
     // With a token: without one, each 401 counts as a failed login, and the limiter answers 429 after some.
@@ -59,6 +65,16 @@ describe('routes of plugins', () => {
     // A plugin whose offers are not known yet has no route, as an address that does not exist.
     for (const status of seen) expect.soft([200, 503, 404]).toContain(status);
     for (const id of ['one', 'two']) expect((await get(`/plugins/${id}/hello/you`)).status).toBe(200);
+    expect(await pluginInfo(gateway, 'one')).toMatchObject({
+      state: 'running',
+      offers: [{ inForce: true }, { inForce: true }],
+    });
+    const { entries } = await ask<{ entries: PluginAuditEntry[] }>(gateway, 'GET', '/v1/plugins/one/audit?limit=1000');
+    expect(entries.some(({ what }) => what === 'install')).toBe(true);
+    await until('it says hello again', async () => {
+      const { lines } = await ask<PluginLog>(gateway, 'GET', '/v1/plugins/one/logs');
+      return lines.some(({ text }) => text.includes('hello from one'));
+    });
   });
 
   it('are none of the gateway’s own: its description leaves them out, and none of its addresses is taken by one', async () => {

@@ -21,8 +21,8 @@ const MAX_MS = 3000;
 const MAX_GROWTH = 50 * MIB;
 /** Thousands of calls a second are garbage that V8 takes its time with: seen 28 to 60 MiB, and not more the longer it lasts. */
 const MAX_GREEDY_GROWTH = 100 * MIB;
-const ATTACKERS = 6;
-const WATCHED = 3;
+const ATTACKERS = count({ quick: 3, all: 6 });
+const WATCHED = count({ quick: 2, all: 3 });
 /** The gateway, too, takes some memory until it has done everything once. */
 const WARM_MS = count({ quick: 300, all: 2000 });
 const GREEDY_MS = count({ quick: 500, all: 3000 });

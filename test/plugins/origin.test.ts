@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import type { PluginInfo, PluginPreview } from '@binnacle/protocol';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { BINARY } from '../mcp/mcp.fixture.ts';
+import { some } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { ask, installPlugin, pluginFolder } from './installed.fixture.ts';
 
@@ -133,7 +134,7 @@ it('the command says what it would get, and takes --yes for no answer to that', 
 });
 
 it('what a tool or a command calls itself holds no letter that nobody sees', async () => {
-  for (const [offer, letter] of [
+  const unseen: readonly [string, string][] = [
     [
       `tool({ name: 'x', title: 'Look\\u202Eup', description: 'd', input: { type: 'object' }, run: async () => '' })`,
       'U+202E',
@@ -147,7 +148,8 @@ it('what a tool or a command calls itself holds no letter that nobody sees', asy
       'U+001B',
     ],
     [`command({ name: 'x', description: 'Tells\\u200B.', run: async () => '' })`, 'U+200B'],
-  ] as const) {
+  ];
+  for (const [offer, letter] of some(unseen, 2)) {
     const source = `export default (binnacle) => { binnacle.${offer}; };`;
     const dir = pluginFolder({ id: 'unseen', source, permissions: { tools: true, commands: true } });
     folders.push(dir);

@@ -9,6 +9,7 @@ import { PERMISSION_NAMES } from '../../packages/server/src/plugins/grant/permis
 import { PLUGIN_LIMITS } from '../../packages/server/src/plugins/host/limits.ts';
 import { readManifestIn } from '../../packages/server/src/plugins/install/manifest.ts';
 import { type Offer, OffersShape } from '../../packages/server/src/plugins/offers/offers.ts';
+import { count } from '../support/count.ts';
 import { PROBES } from './escapes.mjs';
 import { Plugins, sandboxOf, treeOf } from './plugin.fixture.ts';
 
@@ -220,7 +221,7 @@ export default (api) => {
     vm: tried(() => runInThisContext('1 + 1')),
     data: (await import('data:text/javascript,export default 1 + 1')).default,
   }));
-  api.handle('hash', () => Promise.all([1, 2, 3, 4].map(() => new Promise((done) => pbkdf2('a', 'b', 400_000, 64, 'sha512', () => done(1))))));
+  api.handle('hash', () => Promise.all([1, 2, 3, 4].map(() => new Promise((done) => pbkdf2('a', 'b', ${count({ quick: 150_000, all: 400_000 })}, 64, 'sha512', () => done(1))))));
 };
 `,
     });

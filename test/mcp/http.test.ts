@@ -12,7 +12,7 @@ const TOOLS = ['bash_start', 'bash_output', 'bash_input', 'bash_signal', 'bash_s
 let gateway: AnyGateway;
 const clients: Client[] = [];
 beforeAll(async () => {
-  gateway = await openAnyGateway({ maxMcpCalls: 3 });
+  gateway = await openAnyGateway({ maxMcpCalls: 3 }, ['--max-mcp-calls', '3']);
 });
 afterAll(async () => {
   await Promise.all(clients.map((client) => client.close()));

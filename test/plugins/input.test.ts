@@ -22,7 +22,7 @@ const HOOKS = { on: ['beforeInput', 'afterInput', 'sessionEnd'] };
 
 let gateway: AnyGateway;
 beforeAll(async () => {
-  gateway = await openAnyGateway();
+  gateway = await openAnyGateway({}, []);
   await installPlugin(gateway, { id: 'guard', source: GUARD, permissions: { hooks: HOOKS } });
 });
 afterAll(() => gateway.close());

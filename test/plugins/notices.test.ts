@@ -21,7 +21,7 @@ const permissions = { httpRoutes: true, notify: true } as const;
 
 let gateway: AnyGateway;
 beforeAll(async () => {
-  gateway = await openAnyGateway();
+  gateway = await openAnyGateway({}, []);
   for (const id of ['teller', 'other']) await installPlugin(gateway, { id, source: TELLER, permissions });
 });
 afterAll(() => gateway?.close());

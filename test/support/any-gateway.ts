@@ -6,8 +6,9 @@ import { GatewayProcess, openGatewayProcess } from './gateway-process.ts';
 
 export type AnyGateway = Gateway | GatewayProcess;
 
-export const openAnyGateway = (spec: GatewaySpec = {}): Promise<AnyGateway> =>
-  isAll ? openGatewayProcess(spec) : openGateway(spec);
+/** `flags`: those of `binnacle serve` that say the same as `spec`, for the process. */
+export const openAnyGateway = (spec: GatewaySpec = {}, flags?: readonly string[]): Promise<AnyGateway> =>
+  isAll ? openGatewayProcess(flags === undefined ? spec : { flags }) : openGateway(spec);
 
 /** SIGKILL, for a test that is `inAll`. */
 export async function killGateway(gateway: AnyGateway): Promise<void> {

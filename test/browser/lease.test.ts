@@ -1,13 +1,13 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { type LostGateway, openLostGateway } from './lost.fixture.ts';
 import { choose, closePages, openBrowser, openLoggedIn, seeLine, startShell, type } from './page.fixture.ts';
 
-let gateway: GatewayProcess;
+let gateway: LostGateway;
 let browser: Browser;
 beforeAll(async () => {
   browser = await openBrowser();
-  gateway = await openGatewayProcess({ flags: [] });
+  gateway = await openLostGateway();
 });
 afterEach((test) => closePages(browser, test));
 afterAll(async () => {
@@ -60,7 +60,7 @@ it('viewers are counted and named; control is requested, refused, handed over, a
   await type(watcher.page, 'echo theirs-$((1+1))');
   await seeLine(driver.page, 'theirs-2');
 
-  await gateway.kill();
+  await gateway.lose();
   await driver.page.locator('[data-about="reconnecting"]').waitFor();
   await gateway.restart();
   await driver.page.locator('[data-about="reconnecting"]').waitFor({ state: 'detached' });

@@ -4,13 +4,13 @@ import type { Browser, BrowserContext, Page, Worker } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { FakeService } from '../../packages/server/src/notifications/push-service.fixture.ts';
 import { writeConfig } from '../conversations/conversation.fixture.ts';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
+import { type LostGateway, openLostGateway } from './lost.fixture.ts';
 import { keyOf, loginLink, type OpenPage, openBrowser, openContext, tell } from './page.fixture.ts';
 
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 };
 
-let gateway: GatewayProcess;
+let gateway: LostGateway;
 let browser: Browser;
 let service: FakeService;
 let receiver: ReturnType<FakeService['browser']>;
@@ -22,7 +22,7 @@ beforeAll(async () => {
   service = await FakeService.open();
   receiver = service.browser('chromium');
   const notify = { pushOrigins: [service.origin] };
-  gateway = await openGatewayProcess({ flags: [], prepare: (dir) => writeConfig(dir, { notify }) });
+  gateway = await openLostGateway({ prepare: (dir) => writeConfig(dir, { notify }) });
   browser = await openBrowser({ isWhole: true });
   opened = await openContext(browser, {
     ...PHONE,
@@ -229,7 +229,7 @@ test('a code in the page logs a phone in, with less if wanted, once', async () =
 });
 
 test('a gateway that cannot be reached is told, and the page comes from it again as soon as it can', async () => {
-  await gateway.kill();
+  await gateway.lose();
   await page.goto(`${gateway.url}/#/somewhere`, { waitUntil: 'load' });
   await page.reload();
   await page.getByRole('heading', { name: 'Binnacle does not answer' }).waitFor();

@@ -7,10 +7,10 @@ import type { Browser } from 'playwright-core';
 import { createServer, type ViteDevServer } from 'vite';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { closePages, loginLink, openBrowser, openContext, seeLine } from '../browser/page.fixture.ts';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 
 const EXAMPLE = resolve(import.meta.dirname, '../../examples/react-app');
-let gateway: GatewayProcess;
+let gateway: Gateway;
 let browser: Browser;
 let vite: ViteDevServer;
 let address: string;
@@ -19,7 +19,7 @@ beforeAll(async () => {
   // The gateway must know the address of the page, and the page that of the gateway.
   const port = await freePort();
   address = `http://localhost:${port}`;
-  [gateway, browser] = await Promise.all([openGatewayProcess({ flags: ['--origin', address] }), openBrowser()]);
+  [gateway, browser] = await Promise.all([openGateway({ origins: [address] }), openBrowser()]);
   process.env.BINNACLE_URL = gateway.url;
   const configFile = join(EXAMPLE, 'vite.config.ts');
   vite = await createServer({ configFile, cacheDir, server: { port, strictPort: true }, logLevel: 'error' });

@@ -1,16 +1,20 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { closePages, openBrowser } from '../browser/page.fixture.ts';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { count } from '../support/count.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import { type Bundle, bundlePage, ends, openApp } from './react.fixture.ts';
 
-let gateway: GatewayProcess;
+let gateway: Gateway;
 let browser: Browser;
 let bundle: Bundle;
 beforeAll(async () => {
-  const flags = ['--retain-bytes', '128KiB'];
-  [gateway, browser, bundle] = await Promise.all([openGatewayProcess({ flags }), openBrowser(), bundlePage()]);
+  [gateway, browser, bundle] = await Promise.all([
+    openGateway({ retainBytes: 128 * 1024 }),
+    openBrowser(),
+    bundlePage(),
+  ]);
 });
 afterEach((test) => closePages(browser, test));
 afterAll(async () => {
@@ -18,7 +22,8 @@ afterAll(async () => {
 });
 
 it('output that retention has removed is a gap with its numbers, named in the log where it was', async () => {
-  const { id } = await gateway.client.sessions.create({ command: 'seq 1 200000; echo the-end; read go', mode: 'pipe' });
+  const command = `seq 1 ${count({ quick: 80_000, all: 200_000 })}; echo the-end; read go`;
+  const { id } = await gateway.client.sessions.create({ command, mode: 'pipe' });
   // The runner looks for what to remove every ten seconds.
   const oldest = async (): Promise<number> => (await gateway.client.sessions.get(id)).oldestOffset;
   await until('the oldest output is gone', async () => (await oldest()) > 0, 20_000);

@@ -1,18 +1,17 @@
 import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { closePages, openBrowser } from '../browser/page.fixture.ts';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type LostGateway, openLostGateway } from '../browser/lost.fixture.ts';
+import { openBrowser } from '../browser/page.fixture.ts';
 import { makeConversation } from '../conversations/conversation.fixture.ts';
 import { inAll } from '../support/count.ts';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
-import { type Bundle, bundlePage, inState, openApp } from './react.fixture.ts';
+import { type Bundle, bundlePage, inState, openApp, shareApp } from './react.fixture.ts';
 
-let gateway: GatewayProcess;
+let gateway: LostGateway;
 let browser: Browser;
 let bundle: Bundle;
 beforeAll(async () => {
-  [gateway, browser, bundle] = await Promise.all([openGatewayProcess({ flags: [] }), openBrowser(), bundlePage()]);
+  [gateway, browser, bundle] = await Promise.all([openLostGateway(), openBrowser(), bundlePage()]);
 });
-afterEach((test) => closePages(browser, test));
 afterAll(async () => {
   await gateway?.close();
 });
@@ -22,7 +21,7 @@ it('the list has what the filter lets through, newest first, and changes with wh
   const names = (wanted: string) => app.page.waitForFunction((text) => document.body.innerText === text, wanted);
   const one = await create('build one');
   await create('other');
-  const app = await openApp(browser, gateway, bundle);
+  const app = await shareApp(browser, gateway, bundle);
   await app.show({ view: 'sessions', props: { running: true, text: 'BUILD' }, strict: true });
   await names('build one');
   await create('build two');
@@ -31,7 +30,7 @@ it('the list has what the filter lets through, newest first, and changes with wh
   await names('build two');
   await app.show({ view: 'sessions', props: { running: false }, strict: true });
   await names('build one');
-  await gateway.kill();
+  await gateway.lose();
   await inState(app.page, 'reconnecting');
   await names('build one');
   await gateway.restart();
@@ -42,7 +41,7 @@ it('the list has what the filter lets through, newest first, and changes with wh
 
 it('a conversation has its turns, the live text and its end; what is sent acts once', async () => {
   const { key } = await makeConversation(gateway);
-  const app = await openApp(browser, gateway, bundle);
+  const app = await shareApp(browser, gateway, bundle);
   await app.show({ view: 'conversation', id: key, strict: true });
   await inState(app.page, 'live');
   expect(await app.page.evaluate(() => look.said.send('hello there', { id: 'm1' }))).toMatchObject({ ok: true });
@@ -74,7 +73,7 @@ inAll(
     const app = await openApp(browser, gateway, bundle);
     await app.show({ view: 'conversation', id: key });
     await inState(app.page, 'live');
-    await gateway.kill();
+    await gateway.lose();
     await inState(app.page, 'reconnecting');
     const sending = app.page.evaluate(() => look.said.send('through the night'));
     await gateway.restart();
@@ -89,7 +88,7 @@ it('a long conversation begins with its last page, and older ones come when aske
   const { key } = await makeConversation(gateway);
   const talk = gateway.client.conversation(key);
   for (let at = 1; at <= 40; at += 1) await talk.send(`message ${at}`).ended;
-  const app = await openApp(browser, gateway, bundle);
+  const app = await shareApp(browser, gateway, bundle);
   await app.show({ view: 'conversation', id: key });
   await inState(app.page, 'live');
   const said = () =>

@@ -6,6 +6,7 @@ import type { Browser, Page } from 'playwright-core';
 import { rolldown } from 'rolldown';
 import { openContext } from '../browser/page.fixture.ts';
 import type { GatewayAccess } from '../support/gateway-access.ts';
+import { atEnd, forFile } from '../support/teardown.ts';
 import type { Ask, Look } from './page.tsx';
 
 declare global {
@@ -18,9 +19,17 @@ const source = (path: string): string => resolve(root, 'packages', path);
 /** The parts of the page by their names. */
 export type Bundle = ReadonlyMap<string, string>;
 
+/** For the life of the worker: bundling costs as much as several pages. */
+let bundled: Promise<Bundle> | undefined;
+
 /** As a developer has it: React's strict mode and its warnings are on. */
-export async function bundlePage(): Promise<Bundle> {
-  const bundled = await rolldown({
+export function bundlePage(): Promise<Bundle> {
+  bundled ??= bundle();
+  return bundled;
+}
+
+async function bundle(): Promise<Bundle> {
+  const building = await rolldown({
     input: { page: resolve(import.meta.dirname, 'page.tsx') },
     platform: 'browser',
     resolve: {
@@ -33,12 +42,12 @@ export async function bundlePage(): Promise<Bundle> {
     transform: { define: { 'process.env.NODE_ENV': '"development"' } },
     logLevel: 'silent',
   });
-  const { output } = await bundled.generate({
+  const { output } = await building.generate({
     format: 'esm',
     entryFileNames: '[name].js',
     chunkFileNames: '[name].js',
   });
-  await bundled.close();
+  await building.close();
   const css = [resolve(root, 'node_modules/@xterm/xterm/css/xterm.css'), source('client/src/react/react.css')];
   return new Map([
     ...output.map((part) => [part.fileName, part.type === 'chunk' ? part.code : String(part.source)] as const),
@@ -87,6 +96,38 @@ export async function openApp(browser: Browser, gateway: GatewayAccess, bundle: 
   const { ticket } = await gateway.client.createTicket();
   await page.evaluate((secret) => look.client.login(secret), ticket);
   return { page, complaints, sockets, show: (ask) => page.evaluate((asked) => look.show(asked), ask) };
+}
+
+/** The shared page of each gateway. */
+const shared = new WeakMap<object, Promise<App>>();
+
+/**
+ * One page for all tests of a file that count no sockets, no states and no commits: it shows nothing yet, has its first
+ * size, and has heard nothing. After a failed test the next one has a fresh page.
+ */
+export async function shareApp(browser: Browser, gateway: GatewayAccess, bundle: Bundle): Promise<App> {
+  atEnd(async (failed) => {
+    if (failed === undefined) return;
+    const opened = await shared.get(gateway);
+    shared.delete(gateway);
+    await opened?.page.context().close();
+  });
+  const known = shared.get(gateway);
+  if (known === undefined) {
+    const opening = forFile(() => openApp(browser, gateway, bundle));
+    shared.set(gateway, opening);
+    return await opening;
+  }
+  const app = await known;
+  await app.show({ view: 'none' });
+  // What was shown before is gone when it is drawn.
+  await app.page.locator('#root:empty').waitFor({ state: 'attached' });
+  await app.page.evaluate(() => {
+    look.said = undefined;
+  });
+  await app.page.setViewportSize({ width: 1000, height: 640 });
+  (app.complaints as string[]).length = 0;
+  return app;
 }
 
 /** Waits until the hook of the view is in that state. */

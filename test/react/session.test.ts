@@ -1,18 +1,17 @@
 import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { closePages, openBrowser } from '../browser/page.fixture.ts';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type LostGateway, openLostGateway } from '../browser/lost.fixture.ts';
+import { openBrowser } from '../browser/page.fixture.ts';
 import { inAll } from '../support/count.ts';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
-import { type Bundle, bundlePage, ends, inState, openApp } from './react.fixture.ts';
+import { type Bundle, bundlePage, ends, inState, openApp, shareApp } from './react.fixture.ts';
 
-let gateway: GatewayProcess;
+let gateway: LostGateway;
 let browser: Browser;
 let bundle: Bundle;
 beforeAll(async () => {
-  [gateway, browser, bundle] = await Promise.all([openGatewayProcess({ flags: [] }), openBrowser(), bundlePage()]);
+  [gateway, browser, bundle] = await Promise.all([openLostGateway(), openBrowser(), bundlePage()]);
 });
-afterEach((test) => closePages(browser, test));
 afterAll(async () => {
   await gateway?.close();
 });
@@ -48,7 +47,7 @@ inAll('goes on after a kill -9 of the gateway, with nothing missing and nothing 
   const app = await openApp(browser, gateway, bundle);
   await app.show({ view: 'session', id });
   await app.page.waitForFunction(() => look.text().includes('n 50\n'));
-  await gateway.kill();
+  await gateway.lose();
   await inState(app.page, 'reconnecting');
   await gateway.restart();
   await inState(app.page, 'live');
@@ -86,7 +85,7 @@ it('the stale closure of the seed: behind the end nothing is connected again, wh
   await app.page.evaluate(() => look.said.write('go\n'));
   await inState(app.page, 'ended');
   expect(await app.page.evaluate(() => look.said.info.exitCode)).toBe(3);
-  await gateway.kill();
+  await gateway.lose();
   await until('the socket is closed', () => app.sockets.every(({ isOpen }) => !isOpen));
   await gateway.restart();
   // All that makes a client look for its gateway, and far more time than it would wait.
@@ -102,28 +101,31 @@ it('the stale closure of the seed: behind the end nothing is connected again, wh
   expect(app.complaints).toEqual([]);
 });
 
-it('the same of traffic: behind the end of the one session that the filter names, no socket is opened again', async () => {
-  const { id } = await start('echo all; read go; exit 3');
-  const app = await openApp(browser, gateway, bundle);
-  await app.page.clock.install();
-  await app.show({ view: 'traffic', props: { filter: { session_id: id } } });
-  await inState(app.page, 'live');
-  await gateway.client.session(id).write('go\n');
-  await inState(app.page, 'ended');
-  const events = await app.page.evaluate(() => look.said.events as { response?: string; exit_code?: number }[]);
-  expect(events.map(({ response }) => response ?? '').join('')).toBe('all\n');
-  expect(events.at(-1)?.exit_code).toBe(3);
-  const opened = app.sockets.length;
-  await until('the socket is closed', () =>
-    app.sockets.every(({ path, isOpen }) => path !== '/ws/pty-traffic' || !isOpen),
-  );
-  await gateway.kill();
-  await gateway.restart();
-  await app.page.evaluate(() => window.dispatchEvent(new Event('online')));
-  await app.page.clock.runFor(120_000);
-  expect(app.sockets).toHaveLength(opened);
-  expect(await app.page.evaluate(() => look.states)).toEqual(['connecting', 'live', 'ended']);
-});
+inAll(
+  'the same of traffic: behind the end of the one session that the filter names, no socket is opened again',
+  async () => {
+    const { id } = await start('echo all; read go; exit 3');
+    const app = await openApp(browser, gateway, bundle);
+    await app.page.clock.install();
+    await app.show({ view: 'traffic', props: { filter: { session_id: id } } });
+    await inState(app.page, 'live');
+    await gateway.client.session(id).write('go\n');
+    await inState(app.page, 'ended');
+    const events = await app.page.evaluate(() => look.said.events as { response?: string; exit_code?: number }[]);
+    expect(events.map(({ response }) => response ?? '').join('')).toBe('all\n');
+    expect(events.at(-1)?.exit_code).toBe(3);
+    const opened = app.sockets.length;
+    await until('the socket is closed', () =>
+      app.sockets.every(({ path, isOpen }) => path !== '/ws/pty-traffic' || !isOpen),
+    );
+    await gateway.lose();
+    await gateway.restart();
+    await app.page.evaluate(() => window.dispatchEvent(new Event('online')));
+    await app.page.clock.runFor(120_000);
+    expect(app.sockets).toHaveLength(opened);
+    expect(await app.page.evaluate(() => look.states)).toEqual(['connecting', 'live', 'ended']);
+  },
+);
 
 inAll('a kill -9 of the gateway in the middle of traffic: said, gone on from there, and each piece once', async () => {
   const { id } = await start(`for i in $(seq 1 400); do echo "n $i"; sleep 0.005; done; read go`);
@@ -135,7 +137,7 @@ inAll('a kill -9 of the gateway in the middle of traffic: said, gone on from the
       wanted,
     );
   await has('n 50\n');
-  await gateway.kill();
+  await gateway.lose();
   await inState(app.page, 'reconnecting');
   await gateway.restart();
   await has('n 400\n');
@@ -225,7 +227,7 @@ inAll(
 );
 
 it('what cannot be read is a value with a code and a hint', async () => {
-  const app = await openApp(browser, gateway, bundle);
+  const app = await shareApp(browser, gateway, bundle);
   await app.show({ view: 'session', id: '018f0000-0000-7000-8000-000000000000' });
   await inState(app.page, 'failed');
   const { code, hint } = await app.page.evaluate(() => ({ code: look.said.error.code, hint: look.said.error.hint }));
@@ -259,7 +261,7 @@ it('is read on after a failure when asked to, from where it was', async () => {
 
 it('the lease is one for all components: acquired in one, it is ours in the other, and its loss is reported in both', async () => {
   const { id } = await start('exec bash --norc', 'pty');
-  const app = await openApp(browser, gateway, bundle);
+  const app = await shareApp(browser, gateway, bundle);
   await app.show({ view: 'both', id });
   await inState(app.page, 'live');
   expect(await app.page.evaluate(() => look.said.control.acquire({ holder: 'Ada' }))).toMatchObject({ ok: true });

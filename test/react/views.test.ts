@@ -1,18 +1,17 @@
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { closePages, openBrowser, seeLine } from '../browser/page.fixture.ts';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type LostGateway, openLostGateway } from '../browser/lost.fixture.ts';
+import { openBrowser, seeLine } from '../browser/page.fixture.ts';
 import { count, inAll } from '../support/count.ts';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
-import { type Bundle, bundlePage, openApp } from './react.fixture.ts';
+import { type Bundle, bundlePage, openApp, shareApp } from './react.fixture.ts';
 
-let gateway: GatewayProcess;
+let gateway: LostGateway;
 let browser: Browser;
 let bundle: Bundle;
 beforeAll(async () => {
-  [gateway, browser, bundle] = await Promise.all([openGatewayProcess({ flags: [] }), openBrowser(), bundlePage()]);
+  [gateway, browser, bundle] = await Promise.all([openLostGateway(), openBrowser(), bundlePage()]);
 });
-afterEach((test) => closePages(browser, test));
 afterAll(async () => {
   await gateway?.close();
 });
@@ -36,7 +35,7 @@ async function copied(page: Page): Promise<string> {
 
 it('the log follows the end while the reader is there, stays where the reader is when not, and leads back', async () => {
   const { id } = await start('seq 1 500; read go; seq 501 1000; read go; seq 1001 1200; read go');
-  const app = await openApp(browser, gateway, bundle);
+  const app = await shareApp(browser, gateway, bundle);
   await app.show({ view: 'log', id });
   await line(app.page, '500').waitFor();
   await gateway.client.session(id).write('go\n');
@@ -65,7 +64,7 @@ it('the log follows the end while the reader is there, stays where the reader is
 
 it('stderr is told apart by a sign and a word, not by its colour alone', async () => {
   const { id } = await start('printf "out"; printf "err one\\n" >&2; sleep 0.2; echo " put"; read go');
-  const app = await openApp(browser, gateway, bundle);
+  const app = await shareApp(browser, gateway, bundle);
   await app.show({ view: 'log', id });
   const wrong = app.page.locator('[data-kind="stderr"]');
   await line(app.page, 'out put').waitFor();
@@ -78,7 +77,7 @@ it('stderr is told apart by a sign and a word, not by its colour alone', async (
 it('what is copied has the lines of the program: no wraps, no signs, and also what is not in the document', async () => {
   const long = 'x'.repeat(10_000);
   const { id } = await start(`seq 1 300; head -c 10000 /dev/zero | tr '\\0' x; echo; echo oops >&2; read go`);
-  const app = await openApp(browser, gateway, bundle);
+  const app = await shareApp(browser, gateway, bundle);
   await app.show({ view: 'log', id });
   await line(app.page, '! oops').waitFor();
   await log(app.page).focus();
@@ -101,12 +100,12 @@ it('what is copied has the lines of the program: no wraps, no signs, and also wh
 
 it('a lost connection, its return and the end are said in words, once and where screen readers hear them', async () => {
   const { id } = await start('echo here; read go; echo more; read go; exit 3');
-  const app = await openApp(browser, gateway, bundle);
+  const app = await shareApp(browser, gateway, bundle);
   await app.show({ view: 'log', id });
   await line(app.page, 'here').waitFor();
   expect(await status(app.page).getAttribute('role')).toBe('status');
   expect(await status(app.page).innerText()).toBe('');
-  await gateway.kill();
+  await gateway.lose();
   await status(app.page).getByText('Reconnecting…').waitFor();
   await gateway.restart();
   await app.page.waitForFunction(() => document.querySelector('.binnacle-status')?.textContent === '');
@@ -121,7 +120,7 @@ it('a lost connection, its return and the end are said in words, once and where 
 
 it('a log of any length keeps so many lines, and says that there were others', async () => {
   const { id } = await start('seq 1 30000; read go');
-  const app = await openApp(browser, gateway, bundle);
+  const app = await shareApp(browser, gateway, bundle);
   await app.show({ view: 'log', id, props: { options: { maxLines: 1000 } } });
   await line(app.page, '30000').waitFor();
   await app.page.getByText('Earlier output is not shown here.').waitFor();
@@ -149,7 +148,7 @@ it('light and dark come from the style sheet, and it works without one', async (
 it('a terminal that is mounted late shows what was there, acquires the free lease for what is typed, and fits its box', async () => {
   const { id } = await start('echo before; exec bash --norc', 'pty');
   await until('it is printed', async () => (await gateway.client.sessions.get(id)).outputOffset > 8);
-  const app = await openApp(browser, gateway, bundle);
+  const app = await shareApp(browser, gateway, bundle);
   await app.show({ view: 'terminal', id, props: { autoFocus: true } });
   await seeLine(app.page, 'before');
   await app.page.keyboard.type('echo typed-$((1+1))\n');
@@ -170,7 +169,7 @@ it('a terminal of somebody else’s size is seen whole and not resized, and typi
   const other = gateway.client.session(id);
   await other.lease.acquire({ holder: 'Ada' });
   await other.resize(200, 60);
-  const app = await openApp(browser, gateway, bundle);
+  const app = await shareApp(browser, gateway, bundle);
   await app.show({ view: 'terminal', id, props: { autoFocus: true } });
   await app.page.locator('.binnacle-terminal[data-lease="taken"]').waitFor();
   await app.page.waitForFunction(() => {
@@ -193,7 +192,7 @@ it('a terminal of somebody else’s size is seen whole and not resized, and typi
 
 it('of a program without a terminal it fills its box, and nobody is asked for that', async () => {
   const { id } = await start('echo here; echo there; read go');
-  const app = await openApp(browser, gateway, bundle);
+  const app = await shareApp(browser, gateway, bundle);
   await app.show({ view: 'terminal', id });
   await seeLine(app.page, 'there');
   await app.page.waitForFunction(() => document.querySelectorAll('.xterm-rows > div').length > 30);
@@ -203,7 +202,7 @@ it('of a program without a terminal it fills its box, and nobody is asked for th
 
 it('without xterm.js a terminal says what is missing, and the page goes on', async () => {
   const { id } = await start('echo here; read go', 'pty');
-  const app = await openApp(browser, gateway, bundle);
+  const app = await shareApp(browser, gateway, bundle);
   await app.show({ view: 'terminal', id, props: { isMissing: true } });
   await status(app.page).getByText('xterm.js could not be loaded.').waitFor();
   await status(app.page).getByText('npm install @xterm/xterm').waitFor();
@@ -214,13 +213,13 @@ it('without xterm.js a terminal says what is missing, and the page goes on', asy
 
 it('what a notice says takes no room: the program keeps its size while the gateway is away', async () => {
   const { id } = await start('exec bash --norc', 'pty');
-  const app = await openApp(browser, gateway, bundle);
+  const app = await shareApp(browser, gateway, bundle);
   await app.show({ view: 'terminal', id, props: { autoFocus: true } });
   await seeLine(app.page, /[#$]$/);
   await app.page.keyboard.type('x');
   await until('the program has the size of the box', async () => (await gateway.client.sessions.get(id)).cols > 90);
   const { cols, rows } = await gateway.client.sessions.get(id);
-  await gateway.kill();
+  await gateway.lose();
   await status(app.page).getByText('Reconnecting…').waitFor();
   await gateway.restart();
   await app.page.locator('.binnacle-terminal[data-state="live"]').waitFor();
@@ -238,7 +237,7 @@ inAll(
       `read go; head -c ${FLOOD_MB}000000 /dev/zero | tr '\\0' x | fold -w 79; echo; echo the-end; read go`,
       'pty',
     );
-    const app = await openApp(browser, gateway, bundle);
+    const app = await shareApp(browser, gateway, bundle);
     await app.show({ view: 'both', id });
     await app.page.locator('.xterm-rows').waitFor();
     await app.page.evaluate(() => {

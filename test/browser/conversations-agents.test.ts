@@ -1,9 +1,11 @@
-import { writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Page } from 'playwright-core';
 import { beforeAll, expect, it } from 'vitest';
-import { inAll } from '../support/count.ts';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { writeConfig } from '../conversations/conversation.fixture.ts';
+import { inAll, some } from '../support/count.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { openGatewayProcess } from '../support/gateway-process.ts';
+import { openPage } from '../support/page.ts';
 import { until } from '../support/until.ts';
 import { answer, answers, answerText, caughtUp, composer, ended, waiting, write } from './conversations.fixture.ts';
 import { seeLine, sharePage } from './page.fixture.ts';
@@ -11,17 +13,18 @@ import { seeLine, sharePage } from './page.fixture.ts';
 const APPROVAL_ACP = resolve(import.meta.dirname, '../conversations/asking-acp.mjs');
 const FAKE_ACP = resolve(import.meta.dirname, '../agents/fake-acp.mjs');
 
-let gateway: GatewayProcess;
-beforeAll(async () => {
-  gateway = await openGatewayProcess({ flags: [] });
+function prepare(dir: string): void {
   const entries = {
     main: { driver: 'echo', default: true },
-    helper: { driver: 'acp', command: [process.execPath, FAKE_ACP], cwd: gateway.dir },
-    asking: { driver: 'acp', command: [process.execPath, APPROVAL_ACP], cwd: gateway.dir },
+    helper: { driver: 'acp', command: [process.execPath, FAKE_ACP], cwd: dir },
+    asking: { driver: 'acp', command: [process.execPath, APPROVAL_ACP], cwd: dir },
   };
-  writeFileSync(join(gateway.dir, 'config.jsonc'), JSON.stringify({ agents: { entries } }));
-  await gateway.kill();
-  await gateway.restart();
+  writeConfig(dir, { agents: { entries } });
+}
+
+let gateway: Gateway;
+beforeAll(async () => {
+  gateway = await openGateway({ prepare });
 });
 
 /** Begins a conversation with the agent that is a program of its own. */
@@ -145,12 +148,13 @@ async function asksFor(page: Page, toolCall: object, options: readonly object[] 
   await detail(page).waitFor();
 }
 
-it.each([
+const HIDDEN: readonly (readonly [command: string, shown: string])[] = [
   ['true \x1b]; touch /tmp/PWNED #\x07', 'true ⟨ESC⟩]; touch /tmp/PWNED #⟨BEL⟩'],
   ['true \x1b]; a\nrm -rf b', 'true ⟨ESC⟩]; a\nrm -rf b'],
   ['rm -rf /home #\rls  ', 'rm -rf /home #⟨CR⟩ls  '],
   ['echo \u202e hsab | live.lruc\u202c\u200b\u00ad', 'echo ⟨U+202E⟩ hsab | live.lruc⟨U+202C⟩⟨U+200B⟩⟨U+00AD⟩'],
-])('hides nothing of what an agent asks for: %j', async (command, shown) => {
+];
+it.each(some(HIDDEN, 2))('hides nothing of what an agent asks for: %j', async (command, shown) => {
   const { page, complaints } = await sharePage(gateway);
   await asksFor(page, { title: command, rawInput: { command, cwd: '/' } }, [{ ...ALLOW, name: command }, DENY]);
   expect(await detail(page).textContent()).toBe(`${shown}\n\nin /`);
@@ -212,13 +216,14 @@ it('what is longer than its box is allowed only after its end was seen; it can b
 inAll(
   'a run of an agent that is a program goes on through a kill -9 of the gateway, and the page shows all of it once',
   async () => {
-    const { page } = await sharePage(gateway);
+    const killed = await openGatewayProcess({ flags: [], prepare });
+    const { page } = await openPage(killed);
     await withHelper(page);
     await write(page, 'slow 250');
     await answer(page).getByText('1 2 3 4 5 6').waitFor();
-    await gateway.kill();
+    await killed.kill();
     await page.locator('[data-about="reconnecting"]').waitFor();
-    await gateway.restart();
+    await killed.restart();
     await page.locator('[data-about="reconnecting"]').waitFor({ state: 'detached', timeout: 15_000 });
     await ended(page, 'final');
     const numbers = Array.from({ length: 250 }, (_, at) => at + 1).join(' ');

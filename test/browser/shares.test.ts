@@ -4,18 +4,21 @@ import type { Page } from 'playwright-core';
 import { beforeAll, expect, it } from 'vitest';
 import { makeConversation, sendTo, writeConfig } from '../conversations/conversation.fixture.ts';
 import { inAll } from '../support/count.ts';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import type { GatewayAccess } from '../support/gateway-access.ts';
+import { openGatewayProcess } from '../support/gateway-process.ts';
 import { type OpenPage, openContext } from '../support/page.ts';
 import { until } from '../support/until.ts';
 import { seeLine, sharePage, startShell, type } from './page.fixture.ts';
 
-let gateway: GatewayProcess;
+const agents = { entries: { main: { driver: 'echo', default: true } } };
+let gateway: Gateway;
 beforeAll(async () => {
-  const agents = { entries: { main: { driver: 'echo', default: true } } };
-  gateway = await openGatewayProcess({ flags: [], prepare: (dir) => writeConfig(dir, { agents }) });
+  gateway = await openGateway({ prepare: (dir) => writeConfig(dir, { agents }) });
 });
 
-const share = (session: string, more: object = {}) => gateway.client.shares.create({ session, ...more });
+const share = (session: string, more: object = {}, at: GatewayAccess = gateway) =>
+  at.client.shares.create({ session, ...more });
 
 /** A guest in a browser of their own, who sees the session. */
 async function openGuest(url: string): Promise<OpenPage> {
@@ -140,21 +143,23 @@ it('a link that is revoked says so on the open page at once, and after a reload'
 });
 
 inAll('goes on over a kill of the gateway as the same guest', async () => {
-  const { id: session } = await gateway.client.sessions.create({ argv: ['/bin/cat'] });
-  const { url, id } = await share(session, { uses: 1 });
+  const killed = await openGatewayProcess({ flags: [] });
+  const { id: session } = await killed.client.sessions.create({ argv: ['/bin/cat'] });
+  const { url, id } = await share(session, { uses: 1 }, killed);
   const { page } = await openGuest(url);
   await page.locator('[data-testid="session-view"][data-phase="live"]').waitFor();
-  await gateway.kill();
-  await gateway.restart();
-  await gateway.client.session(session).write('back\r');
+  await killed.kill();
+  await killed.restart();
+  await killed.client.session(session).write('back\r');
   await seeLine(page, 'back');
-  await until('it is counted again', async () => (await gateway.client.shares.get(id)).viewers.length === 1);
-  expect((await gateway.client.shares.get(id)).used).toBe(1);
+  await until('it is counted again', async () => (await killed.client.shares.get(id)).viewers.length === 1);
+  expect((await killed.client.shares.get(id)).used).toBe(1);
 });
 
 inAll('what the page had not loaded yet when the gateway was killed comes once it is back', async () => {
-  const { id: session } = await gateway.client.sessions.create({ argv: ['/bin/cat'] });
-  const { url } = await share(session);
+  const killed = await openGatewayProcess({ flags: [] });
+  const { id: session } = await killed.client.sessions.create({ argv: ['/bin/cat'] });
+  const { url } = await share(session, {}, killed);
   const { page } = await openContext();
   let setRequested = (): void => undefined;
   const requests = new Promise<void>((resolve) => {
@@ -168,12 +173,12 @@ inAll('what the page had not loaded yet when the gateway was killed comes once i
   await page.goto(url);
   await page.getByTestId('guest-enter').click();
   await requests;
-  await gateway.kill();
+  await killed.kill();
   await page.getByTestId('error-boundary').locator('[data-code="unreachable"]').waitFor();
   await page.unroute('**/assets/xterm-*');
-  await gateway.restart();
+  await killed.restart();
   await page.locator('[data-testid="session-view"][data-phase="live"]').waitFor();
-  await gateway.client.session(session).write('back again\r');
+  await killed.client.session(session).write('back again\r');
   await seeLine(page, 'back again');
 });
 

@@ -1,22 +1,24 @@
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { count, inAll } from '../support/count.ts';
-import { openGateway } from '../support/gateway.ts';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
-import { openPage } from '../support/page.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import type { GatewayAccess } from '../support/gateway-access.ts';
+import { openGatewayProcess } from '../support/gateway-process.ts';
+import { type OpenPage, openPage } from '../support/page.ts';
 import { until } from '../support/until.ts';
 import { choose, lines, screenfuls, seeLine, sharePage, shown } from './page.fixture.ts';
 import { Emitter } from './traffic.fixture.ts';
 
-let gateway: GatewayProcess;
+let gateway: Gateway;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ flags: [] });
+  gateway = await openGateway();
 });
 
 const row = (page: Page, id: string) => page.locator(`[data-testid="session"][data-session="${id}"]`);
 const notice = (page: Page, about: string) => page.locator(`[data-testid="notice"][data-about="${about}"]`);
 const go = (page: Page, hash: string) => page.goto(`${gateway.url}/${hash}`);
-const output = async (id: string): Promise<string> => await (await gateway.fetch(`/v1/sessions/${id}/output`)).text();
+const output = async (id: string, at: GatewayAccess = gateway): Promise<string> =>
+  await (await at.fetch(`/v1/sessions/${id}/output`)).text();
 
 /** What stands out of the page at its right, where one would have to scroll sideways for it; not what is cut with dots. */
 const outside = (page: Page): Promise<string[]> =>
@@ -39,7 +41,7 @@ async function numbers(page: Page): Promise<number[]> {
   return [...seen];
 }
 /** More than four screenfuls. */
-const LINES = count({ quick: 200, all: 400 });
+const LINES = count({ quick: 150, all: 400 });
 const upTo = (last: number): number[] => Array.from({ length: last }, (_, at) => at + 1);
 /** Lines `n from` … `n to`. */
 const counted = (from: number, to: number): string =>
@@ -79,8 +81,9 @@ describe('a session that runs elsewhere', () => {
   });
 
   inAll('goes on in its page through a kill -9 of the gateway, with nothing missing and nothing twice', async () => {
-    const { page } = await sharePage(gateway);
-    const emitter = new Emitter(gateway, 'through-a-kill', { source: 'ci' });
+    const killed = await openGatewayProcess({ flags: [] });
+    const { page } = await openPage(killed);
+    const emitter = new Emitter(killed, 'through-a-kill', { source: 'ci' });
     const id = await emitter.emit({ command: 'count', response: counted(1, 10) });
     await row(page, id).waitFor();
     await choose(page, id);
@@ -95,15 +98,15 @@ describe('a session that runs elsewhere', () => {
       await emitter.emit({ is_final: true, exit_code: 0 });
     })();
     await until('it is in the midst of its output', () => stored > 50);
-    await gateway.kill();
+    await killed.kill();
     await notice(page, 'reconnecting').waitFor();
-    await gateway.restart();
+    await killed.restart();
     await streaming;
     await seeLine(page, `n ${LINES}`);
     await notice(page, 'exit').getByText('Exited with code 0').waitFor();
     await notice(page, 'reconnecting').waitFor({ state: 'detached' });
     expect(await numbers(page)).toEqual(upTo(LINES));
-    expect(await output(id)).toBe(counted(1, LINES));
+    expect(await output(id, killed)).toBe(counted(1, LINES));
   });
 
   it('says how much never came, and begins lines at the left for emitters that send bare line feeds', async () => {
@@ -146,7 +149,7 @@ describe('the filter of the list', () => {
       is_final: true,
       exit_code: 0,
     });
-    const { page } = await openPage(gateway);
+    const { page } = await sharePage(gateway);
     for (const id of [own, running, ended]) await row(page, id).waitFor();
     const filterText = page.getByTestId('filter-text');
     const isShown = async () => [
@@ -177,6 +180,9 @@ describe('the filter of the list', () => {
     await page.getByTestId('filter-where').selectOption('here');
     await filterText.fill('filter');
     await show([1, 0, 0]);
+    await page.getByTestId('filter-where').selectOption('all');
+    await filterText.fill('');
+    await show([1, 1, 1]);
   });
 });
 
@@ -298,8 +304,8 @@ describe('the search', () => {
     try {
       const emitter = new Emitter(small, 'short-memory', { source: 'ci' });
       const id = await emitter.emit({ command: 'long', response: counted(1, 10) });
-      for (let from = 11; from < 150_000; from += 15_000)
-        await emitter.emit({ response: counted(from, from + 14_999) });
+      const last = count({ quick: 60_000, all: 150_000 });
+      for (let from = 11; from < last; from += 15_000) await emitter.emit({ response: counted(from, from + 14_999) });
       await until(
         'the oldest output is gone',
         async () => (await small.client.sessions.get(id)).oldestOffset > 0,
@@ -368,12 +374,14 @@ describe('the page of traffic', () => {
 
   it('is narrowed by its filters, which the address keeps, and pages to the first event', async () => {
     const many = new Emitter(gateway, 'many', { source: 'paged' });
-    await many.emit(...Array.from({ length: 120 }, (_, at) => ({ command: `step ${at + 1}`, response: 'y' })));
+    const steps = count({ quick: 60, all: 120 });
+    await many.emit(...Array.from({ length: steps }, (_, at) => ({ command: `step ${at + 1}`, response: 'y' })));
     await many.emit({ is_final: true, exit_code: 0 });
     await new Emitter(gateway, 'other', { source: 'paged2' }).emit({ command: 'other', is_final: true, exit_code: 4 });
     await until(
       'all are in the index',
-      async () => (await gateway.client.traffic.events({ source: 'paged', command: 'step 120' })).events.length > 0,
+      async () =>
+        (await gateway.client.traffic.events({ source: 'paged', command: `step ${steps}` })).events.length > 0,
       20_000,
     );
     const { page } = await sharePage(gateway);
@@ -386,10 +394,11 @@ describe('the page of traffic', () => {
       'only that source is shown',
       async () => (await rows.count()) === 50 && page.url().includes('source=paged'),
     );
-    await page.getByTestId('traffic-more').click();
-    await rows.nth(99).waitFor();
-    await page.getByTestId('traffic-more').click();
-    await rows.nth(120).waitFor();
+    // Each page has 50, and the last event says how it ended.
+    for (let shown = 50; shown <= steps; shown += 50) {
+      await page.getByTestId('traffic-more').click();
+      await rows.nth(Math.min(shown + 49, steps)).waitFor();
+    }
     await page.getByTestId('traffic-more').waitFor({ state: 'detached' });
     await rows.filter({ hasText: 'step 1' }).last().waitFor();
 
@@ -472,6 +481,11 @@ it('an address that names nothing says so', async () => {
 
 describe('on a phone', () => {
   const phone = { viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true };
+  /** One for all that is shown in the dark. */
+  let dark: OpenPage;
+  beforeAll(async () => {
+    dark = await openPage(gateway, { ...phone, colorScheme: 'dark' });
+  });
   /** How wide the terminal is and how much of it is seen, in px; and its type. */
   const bars = (page: Page) =>
     page.evaluate(() => {
@@ -490,7 +504,7 @@ describe('on a phone', () => {
       command: 'wide',
       response: `${letters}\nthe end\n`,
     });
-    const { page } = await openPage(gateway, phone);
+    const { page } = dark;
     await go(page, `#/${id}`);
     await seeLine(page, 'the end');
     await until('it is as wide as the window', async () => {
@@ -507,7 +521,7 @@ describe('on a phone', () => {
       command: 'wide',
       response: `${letters}\r\nthe end\r\n`,
     });
-    const { page } = await openPage(gateway, phone);
+    const { page } = dark;
     await go(page, `#/${id}`);
     await seeLine(page, letters);
     await until('it is drawn in its type', async () => {
@@ -527,7 +541,8 @@ describe('on a phone', () => {
   });
 
   for (const colorScheme of ['dark', 'light'] as const) {
-    it(`everything fits without scrolling sideways, ${colorScheme}`, async () => {
+    const inScheme = colorScheme === 'dark' ? it : inAll;
+    inScheme(`everything fits without scrolling sideways, ${colorScheme}`, async () => {
       const labels = { repo: 'a/rather/long/name/of/a/repository-that-goes-on', task: '7' };
       const id = await new Emitter(gateway, `phone-${colorScheme}-${'long-'.repeat(20)}name`, {
         source: 'mcp_core',
@@ -541,12 +556,7 @@ describe('on a phone', () => {
         async () => (await gateway.client.search(`marsupial ${colorScheme}`)).hits.length > 0,
         20_000,
       );
-      const { page, complaints } = await openPage(gateway, {
-        colorScheme,
-        viewport: { width: 390, height: 780 },
-        hasTouch: true,
-        isMobile: true,
-      });
+      const { page, complaints } = colorScheme === 'dark' ? dark : await openPage(gateway, { ...phone, colorScheme });
       const folder = process.env.BINNACLE_SHOTS;
       const shot = async (name: string): Promise<void> => {
         if (folder !== undefined) await page.screenshot({ path: `${folder}/phone-${name}-${colorScheme}.png` });

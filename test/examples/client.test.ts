@@ -6,15 +6,17 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { inAll } from '../support/count.ts';
-import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import type { GatewayAccess } from '../support/gateway-access.ts';
+import { openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 
 const FOLDER = resolve(import.meta.dirname, '../../examples/client');
-let gateway: GatewayProcess;
+let gateway: Gateway;
 let dir: string;
 
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ flags: [] });
+  gateway = await openGateway();
   dir = mkdtempSync(join(tmpdir(), 'binnacle-examples-'));
 });
 afterAll(async () => {
@@ -30,8 +32,8 @@ interface Example {
   stderr(): string;
 }
 
-function start(name: string, args: readonly string[] = []): Example {
-  const env = { ...process.env, BINNACLE_URL: gateway.url, BINNACLE_TOKEN: gateway.token };
+function start(name: string, args: readonly string[] = [], { url, token }: GatewayAccess = gateway): Example {
+  const env = { ...process.env, BINNACLE_URL: url, BINNACLE_TOKEN: token };
   const child = spawn(process.execPath, [join(FOLDER, `${name}.mjs`), ...args], { env });
   let stdout = '';
   let stderr = '';
@@ -87,15 +89,16 @@ it('run prints the output and the exit code of each command of one shell', async
 
 inAll('resume copies each byte once over a kill -9 of the gateway and another of itself', async () => {
   const command = 'seq 1 500; read; seq 501 1000; read; seq 1001 1500';
-  const { id } = await gateway.client.sessions.create({ command, mode: 'pipe' });
-  const session = gateway.client.session(id);
+  const killed = await openGatewayProcess({ flags: [] });
+  const { id } = await killed.client.sessions.create({ command, mode: 'pipe' });
+  const session = killed.client.session(id);
   const file = join(dir, 'copy');
   const copied = (): string => (existsSync(file) ? readFileSync(file, 'utf8') : '');
 
-  const first = start('resume', [id, file]);
+  const first = start('resume', [id, file], killed);
   await until('the first part is copied', () => copied().endsWith('\n500\n'));
-  await gateway.kill();
-  await gateway.restart();
+  await killed.kill();
+  await killed.restart();
   await session.write('\n');
   await until('the second part is copied', () => copied().endsWith('\n1000\n'));
   expect(first.stderr()).toContain('── waiting');
@@ -103,7 +106,7 @@ inAll('resume copies each byte once over a kill -9 of the gateway and another of
   await first.ended;
 
   await session.write('\n');
-  const { code, stdout } = await start('resume', [id, file]).ended;
+  const { code, stdout } = await start('resume', [id, file], killed).ended;
   const whole = Array.from({ length: 1500 }, (_, i) => `${i + 1}\n`).join('');
   expect(copied()).toBe(whole);
   expect({ code, stdout }).toEqual({ code: 0, stdout: `${whole.length} bytes\n` });

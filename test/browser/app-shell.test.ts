@@ -1,29 +1,19 @@
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { count } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import { idOf, makeSessions, nameOf } from './many-sessions.fixture.ts';
-import {
-  closePages,
-  loginLink,
-  openBrowser,
-  openContext,
-  openLoggedIn,
-  seeLine,
-  startShell,
-  type,
-} from './page.fixture.ts';
+import { loginLink, openBrowser, openContext, seeLine, sharePage, startShell, type } from './page.fixture.ts';
 
 /** Several pages of the list. */
-const MANY = count({ quick: 2000, all: 10_000 });
+const MANY = count({ quick: 1000, all: 10_000 });
 
 let gateway: Gateway;
 let browser: Browser;
 beforeAll(async () => {
   [browser, gateway] = await Promise.all([openBrowser(), openGateway({ prepare: (dir) => makeSessions(dir, MANY) })]);
 });
-afterEach((test) => closePages(browser, test));
 afterAll(async () => {
   await gateway?.close();
 });
@@ -111,12 +101,11 @@ it('thousands of sessions: the first rows are there before the rest; keys, a fil
 });
 
 it('the address of an old session shows it before the list has come down to it', async () => {
-  const { page, complaints } = await openContext(browser);
+  const { page, complaints } = await sharePage(gateway);
   let release = (): void => undefined;
   const seen = new Promise<void>((resolve) => {
     release = resolve;
   });
-  await page.goto(await loginLink(gateway));
   await whole(page);
   await page.route(/\/v1\/sessions\?.*after=/, async (route) => {
     await seen;
@@ -131,13 +120,14 @@ it('the address of an old session shows it before the list has come down to it',
   const shown = await view.elementHandle();
   release();
   await whole(page);
+  await page.unrouteAll();
   // It is the same one, drawn once.
   expect(await shown?.evaluate((element) => element.isConnected)).toBe(true);
   expect(complaints).toEqual([]);
 });
 
 it('the palette leads to a session, a page and an action by words, and a question mark to the keys; in a terminal both are the shell’s', async () => {
-  const { page, complaints } = await openLoggedIn(browser, gateway);
+  const { page, complaints } = await sharePage(gateway);
   await row(page, MANY - 1).waitFor();
   const field = page.getByTestId('palette-text');
   await page.keyboard.press('Control+k');

@@ -2,8 +2,9 @@
 
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { inAll } from '../support/count.ts';
 import type { Gateway } from '../support/gateway.ts';
-import { loginLink, openContext, openPage } from '../support/page.ts';
+import { loginLink, openContext } from '../support/page.ts';
 import { openBuilds, SIZES, violations } from './axe.fixture.ts';
 import { choose, seeLine, sharePage } from './page.fixture.ts';
 
@@ -56,7 +57,7 @@ describe('axe objects to nothing', () => {
     expect(await violations(page, 'traffic', ['dark'])).toEqual([]);
   });
 
-  it('on the page of a session on a phone', async () => {
+  inAll('on the page of a session on a phone', async () => {
     const { page } = await openContext({ ...SIZES.phone, reducedMotion: 'reduce' });
     await page.goto(await loginLink(gateway));
     await page.locator('[data-testid="app-shell"][data-link="open"]').waitFor();
@@ -73,7 +74,7 @@ it('the page forbids whatever is inline, scripts and styles, and still draws out
 
   const [truecolour, indexed] = ['\\033[38;2;18;152;86;48;2;1;2;3mtrue\\033[m', '\\033[38;5;208mindexed\\033[m'];
   const { id } = await gateway.client.sessions.create({ command: `printf '${truecolour} ${indexed}\\n'; read go` });
-  const { page, complaints } = await openPage(gateway, { colorScheme: 'dark' });
+  const { page, complaints } = await sharePage(gateway);
   await choose(page, id);
   await seeLine(page, 'true indexed');
   const cell = (word: string) =>

@@ -9,12 +9,12 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import {
-  closePages,
   loginLink,
   openBrowser,
   openContext,
   openLoggedIn,
   seeLine,
+  sharePage,
   startShell,
   type,
 } from './page.fixture.ts';
@@ -41,10 +41,9 @@ beforeAll(async () => {
   browser = await openBrowser();
   gateway = await openGateway();
 });
-afterEach(async (test) => {
+afterEach(() => {
   received.length = 0;
   sets = [];
-  await closePages(browser, test);
 });
 afterAll(async () => {
   await gateway?.close();
@@ -68,7 +67,7 @@ const upgrade = (headers: Record<string, string>, protocols: string[] = []): Pro
   });
 
 it('the cookie that another port of this host is sent opens nothing there: no request, no stream, no socket', async () => {
-  const { page } = await openLoggedIn(browser, gateway);
+  const { page } = await sharePage(gateway);
   const session = await startShell(page);
   const tab = await page.context().newPage();
   await tab.goto(otherUrl);
@@ -137,7 +136,7 @@ it('a second cookie of the name, which another port has set, locks nobody out', 
 });
 
 it('a cookie that another port has put in the place of ours is said to be that, and a fresh link lets in again', async () => {
-  const { page, context } = await openLoggedIn(browser, gateway);
+  const { page, context } = await sharePage(gateway);
   const [ours] = await context.cookies();
   sets = [`${ours?.name}=bn_${'x'.repeat(43)}; Path=/; HttpOnly`];
   const tab = await context.newPage();
@@ -152,7 +151,7 @@ it('a cookie that another port has put in the place of ours is said to be that, 
 });
 
 it('a login whose storage was cleared, as one of before an upgrade, is said to be half, and a fresh link mends it', async () => {
-  const { page } = await openLoggedIn(browser, gateway);
+  const { page } = await sharePage(gateway);
   await page.evaluate(() => localStorage.clear());
   await page.reload();
   const failure = page.locator('[data-testid="failure"][data-code="login_incomplete"]');

@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { installPlugin, pluginFolder, pluginInfo } from '../plugins/installed.fixture.ts';
+import { inAll } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
+import { openPage } from '../support/page.ts';
 import { until } from '../support/until.ts';
 import { keyOf, openBrowser, openContext, openLoggedIn, seeLine, sharePage, startShell, type } from './page.fixture.ts';
 
@@ -279,7 +281,7 @@ const listening = (page: Page): Promise<void> => page.locator('[data-testid="bel
 
 describe('what a plugin tells', () => {
   it('shows for a moment as text, closes by Escape and by its button, and stays behind the bell', async () => {
-    const { page, complaints } = await openLoggedIn(browser, gateway);
+    const { page, complaints } = await sharePage(gateway);
     await page.getByTestId('toasts').waitFor({ state: 'attached' });
     const bell = page.getByTestId('bell');
     await listening(page);
@@ -309,15 +311,21 @@ describe('what a plugin tells', () => {
     await bell.click();
     await page.getByTestId('plugin-notice').first().getByText('second').waitFor();
     expect(await page.getByTestId('toast').count()).toBe(0);
+    await page.getByTestId('plugin-notices-close').click();
     expect(complaints).toEqual([]);
   });
 });
 
 describe('what a plugin told', () => {
-  it('goes by itself after a while, but not from under the pointer of who reads it', async () => {
-    const { page } = await openLoggedIn(browser, gateway);
+  /** With a clock that the tests move. */
+  let page: Page;
+  beforeAll(async () => {
+    ({ page } = await openPage(gateway));
     await listening(page);
     await page.clock.install();
+  });
+
+  it('goes by itself after a while, but not from under the pointer of who reads it', async () => {
     await sendNotices({ title: 'held' });
     const toast = page.getByTestId('toast');
     await toast.hover();
@@ -331,10 +339,7 @@ describe('what a plugin told', () => {
   });
 
   it('waits while a dialog is before it', async () => {
-    const { page } = await openLoggedIn(browser, gateway);
-    await listening(page);
     await go(page, '#/plugins');
-    await page.clock.install();
     await card(page).getByTestId('plugin-remove').click();
     await sendNotices({ title: 'behind' });
     const toast = page.getByTestId('toast').getByText('behind');
@@ -347,7 +352,7 @@ describe('what a plugin told', () => {
   });
 
   it('leaves Escape to the program in a terminal', async () => {
-    const { page } = await openLoggedIn(browser, gateway);
+    const { page } = await sharePage(gateway);
     await listening(page);
     const id = await startShell(page);
     await type(page, 'cat -v');
@@ -358,13 +363,15 @@ describe('what a plugin told', () => {
     await page.keyboard.press('Enter');
     await seeLine(page, '^[');
     expect(await page.getByTestId('toast').getByText('not now').count()).toBe(1);
+    const toast = page.getByTestId('toast').filter({ hasText: 'not now' });
+    await toast.getByRole('button', { name: 'Dismiss' }).click();
     await gateway.client.sessions.delete(id);
   });
 });
 
 describe('a page of a plugin', () => {
   it('shows itself and runs nothing, loads nothing, sends nothing, for somebody who is logged in', async () => {
-    const { context } = await openLoggedIn(browser, gateway);
+    const { context } = await sharePage(gateway);
     const page = await context.newPage();
     const requests: string[] = [];
     // The browser reports a request that the policy refuses, and never sends it.
@@ -443,7 +450,8 @@ describe('a page of a plugin', () => {
 
 describe('on a phone', () => {
   for (const colorScheme of ['dark', 'light'] as const) {
-    it(`plugins and what they tell fit without scrolling sideways, ${colorScheme}`, async () => {
+    const inScheme = colorScheme === 'dark' ? it : inAll;
+    inScheme(`plugins and what they tell fit without scrolling sideways, ${colorScheme}`, async () => {
       const { page, complaints } = await openLoggedIn(browser, gateway, {
         colorScheme,
         viewport: { width: 390, height: 780 },
@@ -473,7 +481,7 @@ describe('on a phone', () => {
       expect(complaints).toEqual([]);
     });
 
-    it(`a wide page shows them, ${colorScheme}`, async () => {
+    inAll(`a wide page shows them, ${colorScheme}`, async () => {
       const { page } = await openLoggedIn(browser, gateway, { colorScheme, viewport: { width: 1200, height: 900 } });
       await go(page, '#/plugins');
       await card(page).waitFor();

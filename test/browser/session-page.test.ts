@@ -28,8 +28,8 @@ function counted(page: Page): () => number {
   return () => bytes;
 }
 
-/** Several times what may be fetched. */
-const LARGE = count({ quick: 8 * MIB, all: 32 * MIB });
+/** More than may be fetched. */
+const LARGE = count({ quick: 4 * MIB, all: 32 * MIB });
 
 it(`a session of ${LARGE / MIB} MiB opens with its screen, for a bounded number of bytes, and follows live from there`, async () => {
   const info = await gateway.client.sessions.create({

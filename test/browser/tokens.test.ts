@@ -2,21 +2,15 @@
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Page } from 'playwright-core';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
-import { closePages, openBrowser, openLoggedIn } from './page.fixture.ts';
+import { sharePage } from './page.fixture.ts';
 
 let gateway: Gateway;
-let browser: Browser;
 beforeAll(async () => {
-  browser = await openBrowser();
   gateway = await openGateway();
-});
-afterEach((test) => closePages(browser, test));
-afterAll(async () => {
-  await gateway?.close();
 });
 
 const row = (page: Page, id: string) => page.locator(`[data-testid="token-row"][data-token="${id}"]`);
@@ -42,7 +36,8 @@ async function shot(page: Page, name: string): Promise<void> {
 describe('the page of tokens', () => {
   it('says who made each, and lists what one has made before it is revoked', async () => {
     const { maker, made } = await family('laptop');
-    const { page, complaints } = await openLoggedIn(browser, gateway, { viewport: { width: 390, height: 780 } });
+    const { page, complaints } = await sharePage(gateway);
+    await page.setViewportSize({ width: 390, height: 780 });
     await page.goto(`${gateway.url}/#/tokens`);
     await row(page, made.id)
       .getByText(/made by laptop/)
@@ -65,7 +60,8 @@ describe('the page of tokens', () => {
 
   it('revokes one alone where that is wanted, and asks nothing where it has made none', async () => {
     const { maker, made } = await family('desktop');
-    const { page } = await openLoggedIn(browser, gateway);
+    const { page } = await sharePage(gateway);
+    await page.setViewportSize({ width: 1000, height: 640 });
     await page.getByTestId('sidebar-tokens').click();
     await row(page, maker.id).getByTestId('token-revoke').click();
     await page.getByTestId('revoke-alone').click();

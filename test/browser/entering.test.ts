@@ -1,5 +1,6 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { inAll } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import {
@@ -80,7 +81,7 @@ it('the cookie is out of reach for scripts and other sites, and logging out ends
   await other.getByTestId('login').waitFor({ timeout: 3000 });
 });
 
-it('nothing in the address sends the page anywhere but to its own gateway', async () => {
+inAll('nothing in the address sends the page anywhere but to its own gateway', async () => {
   const { page, sockets, complaints } = await openLoggedIn(browser, gateway);
   const elsewhere: string[] = [];
   page.on('request', (request) => {
@@ -125,7 +126,7 @@ it('labels of a new session are on its row and its page, and the filter finds it
   expect(complaints).toEqual([]);
 });
 
-it('markup in names, titles, links and output is text and does nothing', async () => {
+inAll('markup in names, titles, links and output is text and does nothing', async () => {
   const payload = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>';
   // A title (OSC 0), a link that is script (OSC 8), a clipboard write (OSC 52), and the payload as plain output.
   const output = [

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { makeConversation, writeConfig } from '../conversations/conversation.fixture.ts';
+import { inAll, some } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import { openWatched, residue, TRACE, type WatchedPage } from './alarms.fixture.ts';
@@ -139,7 +140,7 @@ describe('S5: nothing in an address', () => {
     const { page, alarms } = await enter();
     const requests: string[] = [];
     page.on('request', (request) => requests.push(`${request.method()} ${new URL(request.url()).pathname}`));
-    for (const [fragment, shows] of FRAGMENTS) {
+    for (const [fragment, shows] of some(FRAGMENTS, 10)) {
       await go(page, '');
       await page.getByTestId('empty').waitFor();
       await go(page, fragment);
@@ -170,7 +171,7 @@ describe('S5: nothing in an address', () => {
       '__proto__[x]',
     ];
     const query = names.map((name) => `${name}=${name === 'token' ? 'x' : far}`).join('&');
-    for (const path of [`/?${query}`, `/?${query}#${query}`, `/?next=javascript:window.${TRACE}=1`]) {
+    for (const path of some([`/?${query}`, `/?${query}#${query}`, `/?next=javascript:window.${TRACE}=1`], 2)) {
       await page.goto(`${gateway.url}${path}`);
       await open(page);
       expect(await residue(page)).toEqual([]);
@@ -197,14 +198,14 @@ describe('S5: nothing in an address', () => {
     const { page, alarms } = visit;
     const refused = (alarm: string): boolean =>
       /console Failed to load resource.* (400|401|403|404|410|413|422|429)/.test(alarm);
-    for (const ticket of [MARKUP, '../../v1/tokens', '%00%', 'x'.repeat(50_000)]) {
+    for (const ticket of some([MARKUP, '../../v1/tokens', '%00%', 'x'.repeat(50_000)], 2)) {
       await page.goto('about:blank');
       await page.goto(`${gateway.url}/#ticket=${ticket}`);
       await page.getByTestId('login').waitFor();
       expect(new URL(page.url()).hash).toBe('');
       expect(await residue(page)).toEqual([]);
     }
-    for (const secret of [MARKUP, '__proto__', 'x'.repeat(50_000)]) {
+    for (const secret of some([MARKUP, '__proto__', 'x'.repeat(50_000)], 2)) {
       await page.goto('about:blank');
       await page.goto(`${gateway.url}/#share=${secret}`);
       await page.getByTestId('guest-error').waitFor();
@@ -266,7 +267,8 @@ describe('S33: a share link', () => {
     const { page, alarms } = await comeBy((await share(await cat())).url);
     const requests: string[] = [];
     page.on('request', (request) => requests.push(new URL(request.url()).pathname));
-    for (const hash of [`#/${other}`, `#/c/${encodeURIComponent(key)}`, '#/search?q=x', '#/traffic', '#/plugins']) {
+    const hashes = [`#/${other}`, `#/c/${encodeURIComponent(key)}`, '#/search?q=x', '#/traffic', '#/plugins'];
+    for (const hash of some(hashes, 2)) {
       await page.goto(`${gateway.url}/${hash}`);
       await page.reload();
       await page.locator('[data-testid="guest"][data-link="open"]').waitFor();
@@ -296,7 +298,7 @@ describe('S33: a share link', () => {
     expect(alarms.filter((alarm) => !/ (403|404)/.test(alarm))).toEqual([]);
   });
 
-  it.each(['expired', 'used_up', 'revoked'] as const)('that is %s says so, and shows nothing', async (how) => {
+  inAll.each(['expired', 'used_up', 'revoked'] as const)('that is %s says so, and shows nothing', async (how) => {
     const session = await cat();
     await gateway.client.session(session).write('for guests only\r');
     const { url, id } = await share(
@@ -382,7 +384,7 @@ describe('S33: a share link', () => {
 });
 
 it('an address where nothing is says so in words, and leads to the page', async () => {
-  for (const colorScheme of ['dark', 'light'] as const) {
+  for (const colorScheme of some(['dark', 'light'] as const, 1)) {
     const { page, complaints } = await openContext(browser, { colorScheme, viewport: { width: 390, height: 700 } });
     const answer = await page.goto(`${gateway.url}/no/such/${encodeURIComponent(MARKUP)}?q=1`);
     expect(answer?.status()).toBe(404);

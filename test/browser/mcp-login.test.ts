@@ -14,6 +14,7 @@ import {
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { call } from '../mcp/mcp.fixture.ts';
+import { some } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { closePages, loginLink, openBrowser, openContext, openLoggedIn } from './page.fixture.ts';
 
@@ -205,12 +206,13 @@ it('a tampered authorization page explains itself and redirects nowhere', async 
   const program = await Program.start('Agent');
   const address = new URL(await addressOf(program));
   const { page } = await openLoggedIn(browser, gateway);
-  for (const [name, value] of [
+  const tampered: readonly (readonly [name: string, value: string])[] = [
     ['redirect_uri', 'https://evil.example/callback'],
     ['client_id', `${address.searchParams.get('client_id')}x`],
     ['code_challenge_method', 'plain'],
     ['resource', 'https://evil.example/mcp'],
-  ] as const) {
+  ];
+  for (const [name, value] of some(tampered, 2)) {
     const other = new URL(address);
     other.searchParams.set(name, value);
     await page.goto('about:blank');

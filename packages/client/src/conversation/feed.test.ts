@@ -2,6 +2,7 @@ import type { ConversationEvent } from '@binnacle/protocol';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { count } from '../../../../test/support/count.ts';
 import { type TestConversation, TestConversations, textIn } from '../../test/test-conversations.ts';
 import { until } from '../../test/test-gateway.ts';
 import { Binnacle } from '../client.ts';
@@ -113,7 +114,7 @@ describe('a feed', () => {
           expect(answerOf(state, 'm1')?.parts).toHaveLength(texts.length === 0 ? 0 : 1);
         },
       ),
-      { numRuns: 40 },
+      { numRuns: count({ quick: 15, all: 40 }) },
     );
   });
 

@@ -2,6 +2,7 @@ import type { BinnacleError, ConversationEvent } from '@binnacle/protocol';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { count } from '../../../../test/support/count.ts';
 import { type TestConversation, TestConversations, textIn } from '../../test/test-conversations.ts';
 import { until } from '../../test/test-gateway.ts';
 import { Binnacle } from '../client.ts';
@@ -139,7 +140,7 @@ describe('a reply', () => {
           expect(types(events).filter((type) => type !== 'delta')).toEqual(['run_started', 'final']);
         },
       ),
-      { numRuns: 40 },
+      { numRuns: count({ quick: 15, all: 40 }) },
     );
   });
 

@@ -84,18 +84,18 @@ async function openWorker(context: BrowserContext, page: Page): Promise<Worker> 
   return worker;
 }
 
-/** Has the browser hand a push to the worker, as its push service would. */
+/** Has the browser hand a push to the worker, as its push service would. Chromium drops a push for a worker that is not active yet. */
 async function deliver(page: Page, data: string): Promise<void> {
   const session = await page.context().newCDPSession(page);
-  const registered = new Promise<string>((resolve) => {
-    session.on('ServiceWorker.workerRegistrationUpdated', ({ registrations }) => {
-      const [first] = registrations;
-      if (first !== undefined) resolve(first.registrationId);
+  const active = new Promise<string>((resolve) => {
+    session.on('ServiceWorker.workerVersionUpdated', ({ versions }) => {
+      const found = versions.find(({ status }) => status === 'activated');
+      if (found !== undefined) resolve(found.registrationId);
     });
   });
   await session.send('ServiceWorker.enable');
   const origin = `${gateway.url}/`;
-  await session.send('ServiceWorker.deliverPushMessage', { origin, registrationId: await registered, data });
+  await session.send('ServiceWorker.deliverPushMessage', { origin, registrationId: await active, data });
   await session.detach();
 }
 

@@ -96,9 +96,9 @@ export async function openGateway(options: GatewayOptions = {}) {
       const ask = postJson({ name: 'test', scope, ...(ttlMs === undefined ? {} : { ttlMs }) }, adminToken);
       return JSON.parse((await send(port, '/v1/tokens', ask)).text);
     },
-    async close(): Promise<void> {
+    async close(graceMs = 0): Promise<void> {
       sockets.close();
-      await http.close(0);
+      await http.close(graceMs);
       auth.close();
       catalogue.close();
     },

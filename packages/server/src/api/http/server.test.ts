@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
+import { Agent, type IncomingMessage, request } from 'node:http';
 import { connect, createServer as createNetServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -410,6 +410,72 @@ describe('the page', () => {
     expect(staticRoutes(join(root, 'nowhere'))).toEqual([]);
     const reply = await gateway.ask('/nosuch', { headers: { Accept: 'text/html' } });
     expect(reply).toMatchObject({ status: 404, code: 'not_found' });
+  });
+});
+
+describe('a server that closes', () => {
+  test('answers the requests under way, and waits for no connection after them', async () => {
+    let answer: (() => void) | undefined;
+    const slow = route({
+      method: 'get',
+      path: '/test/slow',
+      scope: 'public',
+      summary: 'Answers when it is told to.',
+      responses: {},
+      handler: async () => {
+        await new Promise<void>((resolve) => {
+          answer = resolve;
+        });
+        return json({ ok: true });
+      },
+    });
+    const closing = await openGateway({ routes: [slow] });
+    const agent = new Agent({ keepAlive: true });
+    const asked = new Promise<string | undefined>((resolve, reject) => {
+      request({ port: closing.port, path: '/test/slow', agent }, (incoming) => {
+        incoming.resume().once('end', () => resolve(incoming.headers.connection));
+      })
+        .once('error', reject)
+        .end();
+    });
+    await vi.waitFor(() => expect(answer).toBeDefined());
+    const begun = performance.now();
+    const closed = closing.close(5000);
+    answer?.();
+    expect(await asked).toBe('close');
+    await closed;
+    expect(performance.now() - begun).toBeLessThan(1000);
+    agent.destroy();
+  });
+
+  test('ends a connection whose response it had begun to send', async () => {
+    let end: (() => void) | undefined;
+    const streamed = route({
+      method: 'get',
+      path: '/test/parts',
+      scope: 'public',
+      summary: 'Ends its response when it is told to.',
+      responses: {},
+      handler: ({ takeOver }) => {
+        const outgoing = takeOver().writeHead(200);
+        outgoing.write('x');
+        end = () => void outgoing.end('y');
+        return TAKEN_OVER;
+      },
+    });
+    const closing = await openGateway({ routes: [streamed] });
+    const agent = new Agent({ keepAlive: true });
+    const asked = new Promise<IncomingMessage>((resolve, reject) => {
+      request({ port: closing.port, path: '/test/parts', agent }, resolve).once('error', reject).end();
+    });
+    const incoming = await asked;
+    const begun = performance.now();
+    const closed = closing.close(5000);
+    end?.();
+    expect((await incoming.toArray()).join('')).toBe('xy');
+    await closed;
+    expect(performance.now() - begun).toBeLessThan(1000);
+    agent.destroy();
   });
 });
 

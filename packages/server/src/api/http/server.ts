@@ -87,7 +87,7 @@ export interface HttpServer {
    * 0600.
    */
   listen(at: ListenAt): Promise<{ readonly port: number | undefined; readonly url: string }>;
-  /** Refuses new connections, ends idle connections at once and all others after `graceMs` (default 2000). */
+  /** Refuses new connections, and ends all others: at once after their responses, at the latest after `graceMs` (default 2000). */
   close(graceMs?: number): Promise<void>;
 }
 
@@ -121,6 +121,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     },
   );
 
+  const unanswered = new Set<ServerResponse>();
+  let isClosing = false;
   const server = createServer({
     connectionsCheckingInterval: CHECK_MS,
     headersTimeout: limits.headersMs,
@@ -139,6 +141,13 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       log.warn({ remote: incoming.socket.remoteAddress }, 'connection closed: too many unanswered requests');
       return;
     }
+    unanswered.add(outgoing);
+    outgoing.once('close', () => {
+      unanswered.delete(outgoing);
+      // Node ends the connections that are idle at the time of `close`, but not those that become idle later.
+      if (isClosing) setImmediate(() => server.closeIdleConnections());
+    });
+    if (isClosing) outgoing.shouldKeepAlive = false;
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) outgoing.setHeader(name, value);
     const requestId = headerValues(incoming, 'x-request-id')[0];
     // Echoes the client's request id on the response, including errors.
@@ -214,10 +223,11 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       return { port, url: `http://${host.includes(':') ? `[${host}]` : host}:${port}` };
     },
     async close(graceMs = 2000) {
+      isClosing = true;
+      for (const outgoing of unanswered) outgoing.shouldKeepAlive = false;
       const closed = new Promise<void>((resolve) => {
         server.close(() => resolve());
       });
-      server.closeIdleConnections();
       const timer = setTimeout(() => {
         server.closeAllConnections();
         for (const socket of upgraded) socket.destroy();

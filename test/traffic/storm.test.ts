@@ -22,7 +22,7 @@ describe('exactly once', () => {
       const report = await storm(gateway, {
         producers: PRODUCERS,
         events: EVENTS,
-        batch: EVENTS * 0.4,
+        batch: count({ quick: 10, all: 100 }),
         faults: { duplicates: 0.2, reordered: 0.05 },
       });
       console.log(report);

@@ -84,18 +84,30 @@ async function openWorker(context: BrowserContext, page: Page): Promise<Worker> 
   return worker;
 }
 
-/** Has the browser hand a push to the worker, as its push service would. Chromium drops a push for a worker that is not active yet. */
+/**
+ * Has the browser hand a push to the worker, as its push service would, and waits until the notification is shown. Chromium
+ * forgets a notification if `getNotifications` asks while the notification is being shown (20 of 40 in a loop).
+ */
 async function deliver(page: Page, data: string): Promise<void> {
   const session = await page.context().newCDPSession(page);
-  const active = new Promise<string>((resolve) => {
-    session.on('ServiceWorker.workerVersionUpdated', ({ versions }) => {
-      const found = versions.find(({ status }) => status === 'activated');
-      if (found !== undefined) resolve(found.registrationId);
+  const registered = new Promise<string>((resolve) => {
+    session.on('ServiceWorker.workerRegistrationUpdated', ({ registrations }) => {
+      const [first] = registrations;
+      if (first !== undefined) resolve(first.registrationId);
     });
   });
   await session.send('ServiceWorker.enable');
-  const origin = `${gateway.url}/`;
-  await session.send('ServiceWorker.deliverPushMessage', { origin, registrationId: await active, data });
+  const registrationId = await registered;
+  await worker.evaluate(() => {
+    const { registration } = globalThis as unknown as { registration: ServiceWorkerRegistration };
+    const show = registration.showNotification.bind(registration);
+    const shown = new Promise<void>((resolve, reject) => {
+      registration.showNotification = (...notification) => show(...notification).then(resolve, reject);
+    });
+    Object.assign(globalThis, { shown });
+  });
+  await session.send('ServiceWorker.deliverPushMessage', { origin: `${gateway.url}/`, registrationId, data });
+  await worker.evaluate(() => (globalThis as unknown as { shown: Promise<void> }).shown);
   await session.detach();
 }
 

@@ -1,15 +1,15 @@
 // The process of the index: killed, stopped, begun anew, outlived. The gateway never notices more than a refused search.
 
-import { beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { count, inAll } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { indexPidOf, isThere, Searchers, startFlood } from './index-process.fixture.ts';
 
 let gateway: GatewayProcess;
-beforeEach(async () => {
-  gateway = await openGatewayProcess({ searchMs: 200 });
-});
+const open = async (options = {}): Promise<void> => {
+  gateway = await openGatewayProcess(options);
+};
 
 const finds = async (): Promise<boolean> => {
   const { status, json } = await gateway.ask('/v1/search?q=needle');
@@ -18,6 +18,7 @@ const finds = async (): Promise<boolean> => {
 
 describe('the index of a gateway', () => {
   inAll('is begun anew under a flood and searches, and takes nothing along', async () => {
+    await open();
     const { pid } = gateway;
     await startFlood(gateway);
     const searchers = await Searchers.start(gateway, 2);
@@ -32,6 +33,7 @@ describe('the index of a gateway', () => {
   });
 
   inAll('goes on after a pause of the gateway that is longer than a search may take', async () => {
+    await open({ searchMs: 200 });
     // An index that does not grow: a search of it is far from its limit, however busy the machine is.
     await gateway.create({ command: `seq 1 20000 | sed 's/^/needle in line /'`, mode: 'pipe' });
     await until('it finds the flood', finds);
@@ -51,6 +53,7 @@ describe('the index of a gateway', () => {
   });
 
   it('comes back after a kill, and ends with a gateway that is killed', async () => {
+    await open();
     await gateway.create({ command: 'echo needle', mode: 'pipe' });
     await until('it finds it', finds);
     const first = indexPidOf(gateway.pid) ?? -1;

@@ -28,7 +28,11 @@ afterAll(async () => {
 });
 
 const tool = async (name: Parameters<typeof toolScript>[0], ...args: string[]) =>
-  await run(process.execPath, [await toolScript(name), ...args], { cwd: dir, maxBuffer: 64 * 1024 * 1024 });
+  await run(process.execPath, [await toolScript(name), ...args], {
+    cwd: dir,
+    env: { ...process.env, TMPDIR: dir },
+    maxBuffer: 64 * 1024 * 1024,
+  });
 
 it('redocly lint finds neither an error nor a warning by its recommended rules', { timeout: INSTALL_MS }, async () => {
   // Both paths are OpenSandbox's: a command whose id is "status" has logs at the address of a status. Ours are random.

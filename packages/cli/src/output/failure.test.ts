@@ -21,12 +21,15 @@ it('a token that the gateway refuses is answered with the variable to set, and t
   );
 });
 
-it.each(['foo', 'localhost:7117', 'ftp://host', 'http://'])('an address of no gateway is refused as usage: %s', (url) => {
-  expect(() => namedGateway(undefined, { BINNACLE_URL: url, BINNACLE_TOKEN: 't' })).toThrow(
-    expect.objectContaining({
-      message: `BINNACLE_URL is not the address of a gateway: ${url}.`,
-      hint: 'Write the address as http://127.0.0.1:7117.',
-      exitCode: EXIT.usage,
-    }),
-  );
-});
+it.each(['foo', 'localhost:7117', 'ftp://host', 'http://'])(
+  'an address of no gateway is refused as usage: %s',
+  (url) => {
+    expect(() => namedGateway(undefined, { BINNACLE_URL: url, BINNACLE_TOKEN: 't' })).toThrow(
+      expect.objectContaining({
+        message: `BINNACLE_URL is not the address of a gateway: ${url}.`,
+        hint: 'Write the address as http://127.0.0.1:7117.',
+        exitCode: EXIT.usage,
+      }),
+    );
+  },
+);

@@ -106,6 +106,11 @@ describe('lines', () => {
     expect(textOfLines(lines.list())).toBe(`${text}y\n`);
   });
 
+  it('have no control of one character, and nothing of what it begins', () => {
+    const lines = linesOf([output('a\u009b31mred\u009b0m\u009d0;title\u009c b\u0085\u0080c\n')]);
+    expect(texts(lines)).toEqual(['ared bc']);
+  });
+
   it('never hold more than a line of what never ends, be it text or a sequence', () => {
     fc.assert(
       fc.property(

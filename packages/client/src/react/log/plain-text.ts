@@ -102,7 +102,9 @@ export class PlainText {
         this.mode = 'escape';
         return;
       default:
-        return; // bells and the like
+        // A C1 control is ESC and the character 0x40 below. Bells and the like are dropped.
+        if (control >= '\x80') this.begin(String.fromCharCode(control.charCodeAt(0) - 0x40));
+        return;
     }
   }
 
@@ -113,7 +115,7 @@ export class PlainText {
     else if (this.mode === 'escape') this.begin(char);
     else if (this.mode === 'one') this.mode = 'text';
     else if (this.mode === 'string') {
-      if (char === '\x07') this.mode = 'text';
+      if (char === '\x07' || char === '\x9c') this.mode = 'text';
     } else if (char >= '@' && char <= '~') {
       this.mode = 'text';
       if (char === 'K') this.erase();
@@ -143,4 +145,4 @@ export class PlainText {
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
-const CONTROL = /[\x00-\x1f\x7f]/g;
+const CONTROL = /[\x00-\x1f\x7f-\x9f]/g;

@@ -12,8 +12,11 @@ import { BinnacleError } from '@binnacle/protocol';
  */
 // biome-ignore lint/suspicious/noTemplateCurlyInString: it is bash.
 const CLOSE_AND_EXEC = 'for f in /proc/self/fd/*; do f=${f##*/}; (( f > 2 )) && eval "exec $f>&-"; done; exec "$@"';
-/** IUTF8 makes the kernel erase whole characters in line editing; openpty() leaves it off. */
-const UTF8_TERMINAL = 'stty iutf8 2>/dev/null; ';
+/**
+ * IUTF8 makes the kernel erase whole characters in line editing; openpty() leaves it off. In the background: a shell that
+ * waits for a command in the foreground ignores an interrupt that the command has survived.
+ */
+const UTF8_TERMINAL = 'exec 4<&0; stty iutf8 <&4 2>/dev/null & wait $!; ';
 
 export const BASH = '/bin/bash';
 

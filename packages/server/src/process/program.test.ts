@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { OutputKind } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { count, isSoak } from '../../../../test/support/count.ts';
+import { until } from '../../../../test/support/until.ts';
 import { Fifos } from './fifos.ts';
 import { PtyLoader } from './native-pty.ts';
 import { pipeStarter } from './pipe.ts';
@@ -94,6 +95,15 @@ async function run(
   return { program, text, bytes, exited, ended, atExit: () => bytesAtExit, seen };
 }
 
+/** Writes until all was taken: a program that is being started takes nothing. */
+async function type(program: Program, text: string | Buffer): Promise<void> {
+  let rest = Buffer.from(text);
+  await until('the input is taken', () => {
+    rest = rest.subarray(program.write(rest));
+    return rest.length === 0;
+  });
+}
+
 const node = (script: string): [string, ...string[]] => [process.execPath, '-e', script];
 const sh = (script: string): [string, ...string[]] => ['/bin/bash', '-c', script];
 
@@ -101,6 +111,36 @@ const TIMES = count({ quick: 2, all: 20, soak: 500 });
 
 /** More than any buffer holds. */
 const LARGE = count({ quick: 4, all: 20 }) * 1024 * 1024;
+
+describe('a program that is just being started in a terminal', () => {
+  /** Replaces a command of the launcher by a script. */
+  const withCommand = (name: string, script: string): Record<string, string> => {
+    const folder = mkdtempSync(join(dir, 'commands-'));
+    writeFileSync(join(folder, name), `#!/bin/bash\n${script}\n`, { mode: 0o755 });
+    return { PATH: `${folder}:${env.PATH}` };
+  };
+  /** Ends as if nothing had happened, like a command that an interrupt meets at its end. */
+  const slowStty = () => withCommand('stty', "trap '' INT; sleep 0.3");
+  const slowSetsid = () => withCommand('setsid', 'sleep 0.3; exec /usr/bin/setsid "$@"');
+  const begun = () => new Promise((resolve) => setTimeout(resolve, 100));
+
+  it.each([
+    ['before it has the terminal', slowSetsid],
+    ['while the terminal is set', slowStty],
+  ])('gets the interrupt that is typed %s', async (_, slow) => {
+    const { program, exited } = await run('pty', ['/bin/sleep', '20'], slow());
+    await begun();
+    await type(program, '\x03');
+    expect(await exited).toEqual({ exitCode: null, signal: 'SIGINT' });
+  });
+
+  it('gets the signal that is sent while the terminal is set', async () => {
+    const { program, exited } = await run('pty', ['/bin/sleep', '20'], slowStty());
+    await begun();
+    process.kill(-program.pid, 'SIGINT');
+    expect(await exited).toEqual({ exitCode: null, signal: 'SIGINT' });
+  });
+});
 
 describe.each(['pty', 'pipe'] as const)('a program on a %s', (mode) => {
   it.each([
@@ -184,7 +224,7 @@ describe.each(['pty', 'pipe'] as const)('a program on a %s', (mode) => {
 
   it('reads its input, byte for byte, to the end', async () => {
     const one = await run(mode, ['/usr/bin/cat']);
-    expect(one.program.write(Buffer.from('hello\n'))).toBe(6);
+    await type(one.program, 'hello\n');
     await one.seen('hello');
     if (one.program.closeInput === undefined) one.program.write(Buffer.of(4));
     else one.program.closeInput();
@@ -208,7 +248,7 @@ describe.each(['pty', 'pipe'] as const)('a program on a %s', (mode) => {
     await one.seen('go');
     const before = one.bytes().length;
     one.program.pause();
-    one.program.write(Buffer.from('\n'));
+    await type(one.program, '\n');
     await ended(one.program.pid);
     one.program.resume();
     await one.ended;
@@ -251,16 +291,16 @@ describe.each(['pty', 'pipe'] as const)('a program on a %s', (mode) => {
 describe('a program on a pty', () => {
   it('has a controlling terminal, job control, its size, and hears of a new one', async () => {
     const one = await run('pty', ['/bin/bash', '--norc', '-i']);
-    one.program.write(Buffer.from('stty size; tty; sleep 100 &\n'));
+    await type(one.program, 'stty size; tty; sleep 100 &\n');
     await one.seen('24 80');
     await one.seen('/dev/pts/');
     await one.seen('[1]');
-    one.program.write(Buffer.from('trap "stty size" WINCH; echo is-$((1+1))-set\n'));
+    await type(one.program, 'trap "stty size" WINCH; echo is-$((1+1))-set\n');
     await one.seen('is-2-set');
     one.program.resize?.(100, 30);
-    one.program.write(Buffer.from('\n'));
+    await type(one.program, '\n');
     await one.seen('30 100');
-    one.program.write(Buffer.from('kill %1; exit 5\n'));
+    await type(one.program, 'kill %1; exit 5\n');
     expect(await one.exited).toEqual({ exitCode: 5, signal: null });
     await one.ended;
   });

@@ -7,6 +7,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { ReadStream } from 'node:tty';
 import { BinnacleError } from '@binnacle/protocol';
 import { ptyCommand } from './launcher.ts';
@@ -57,9 +58,10 @@ export function ptyStarter(readBuffer: Buffer, loader: PtyLoader): StartProgram 
   };
 }
 
+/** Starts the launcher, which closes the pipe at descriptor 3 when it becomes the program. */
 function launch(spec: ProgramSpec, terminal: number): Promise<ChildProcess> {
   const [command, ...args] = ptyCommand(spec.argv);
-  const child = spawn(command, args, { cwd: spec.cwd, env: spec.env, stdio: [terminal, terminal, 'ignore'] });
+  const child = spawn(command, args, { cwd: spec.cwd, env: spec.env, stdio: [terminal, terminal, 'ignore', 'pipe'] });
   return started(child);
 }
 
@@ -93,6 +95,8 @@ class PtyProgram implements Program {
   /** Callbacks that wait for the drain after this one. */
   readonly #settling: (() => void)[] = [];
   #hasEnded = false;
+  /** True once the launcher has become the program. An interrupt key typed before the program has its terminal is lost. */
+  #isLaunched = false;
 
   constructor(child: ChildProcess, terminal: PtyParts) {
     this.pid = child.pid ?? -1;
@@ -111,11 +115,18 @@ class PtyProgram implements Program {
     this.#stream.on('error', this.#masterOnError);
     this.#stream.on('close', this.#masterOnClose);
     this.#stream.resume();
+    const launching = child.stdio[3] as Socket;
+    launching.on('error', () => undefined); // Reported by `close`, like the end.
+    launching.once('close', () => {
+      this.#isLaunched = true;
+    });
+    launching.resume();
     child.on('exit', (exitCode, signal) => this.#childOnExit({ exitCode, signal }));
   }
 
   write(bytes: Uint8Array): number {
     if (this.#master < 0) return bytes.length;
+    if (!this.#isLaunched) return 0;
     try {
       return writeSync(this.#master, bytes);
     } catch (error) {

@@ -29,8 +29,9 @@ async function toldOf(id: string): Promise<{ secret: string; hook: string }> {
 const report = (id: string, secret: string, body: object) =>
   gateway.ask(`/v1/sessions/${id}/report`, { body, token: null, headers: { 'binnacle-session-secret': secret } });
 
+const SHOWS_HOOK = 'echo "hook=$BINNACLE_HOOK secret=$BINNACLE_HOOK_SECRET"';
 /** Program that calls the hook as an agent does, once for each line that it reads. */
-const HOOKED = `echo "hook=$BINNACLE_HOOK secret=$BINNACLE_HOOK_SECRET"
+const HOOKED = `${SHOWS_HOOK}
   while read -r agent event; do printf '%s' "$event" | "$BINNACLE_HOOK" "$agent"; done`;
 const PERMISSION = '{"hook_event_name":"PermissionRequest","tool_name":"Bash","tool_input":{"command":"ls"}}';
 
@@ -95,6 +96,25 @@ describe('a report from inside of a session', () => {
     // A clock that was set back does not delay reports for ever.
     await report(id, secret, { state: 'blocked', text: 'by another clock', at: at - 3_600_000 });
     await becomes(id, 'waiting_input', 'by another clock');
+  });
+
+  it('of an end of a turn is passed over while the program reports its turns in its terminal: Codex has hidden turns', async () => {
+    const { id } = await shell(
+      `${SHOWS_HOOK}; while read -r state; do printf '\\033]7501;state=%s\\007' "$state"; done`,
+    );
+    const { secret } = await toldOf(id);
+    await gateway.input(id, 'blocked:kind=permission\n');
+    await becomes(id, 'waiting_approval');
+    const { activity } = await gateway.info(id);
+    expect((await report(id, secret, { state: 'idle', at: Date.now() })).status).toBe(204);
+    await gateway.input(id, 'blocked:kind=permission:msg=bGF0ZXI=\n');
+    await becomes(id, 'waiting_approval', 'later');
+    expect((await gateway.info(id)).activity?.since, 'it was idle in between').toBe(activity?.since);
+    // Another program in the same terminal, which reports its turns by hooks alone.
+    await report(id, secret, { state: 'working', at: Date.now() });
+    await becomes(id, 'working');
+    await report(id, secret, { state: 'idle', at: Date.now() });
+    await becomes(id, 'idle');
   });
 
   it('is nothing that an agent waits for or hears of, whether there is a gateway or not', async () => {

@@ -78,6 +78,8 @@ export class ActivityFollower {
   #cancelWait: (() => void) | undefined;
   /** Time of the last report that did not come through the terminal. */
   #takenAt: number | undefined;
+  /** True while the last report of work or of a wait is one that came through the terminal. */
+  #isTurnInTerminal = false;
 
   constructor(
     session: Session,
@@ -151,8 +153,14 @@ export class ActivityFollower {
     this.#settle();
   }
 
-  /** Handles a report that did not come through the terminal. */
+  /**
+   * Handles a report that did not come through the terminal. The end of a turn is ignored if the terminal reported its
+   * start: Codex reports everything there, and runs its hook at the end of its hidden turns as well (titles).
+   */
   reported(status: StatusMark): void {
+    const isEnd = status.state === 'idle' || status.state === 'done';
+    if (isEnd && this.#isTurnInTerminal) return;
+    this.#isTurnInTerminal = false;
     this.#machine.take(status, this.#time());
     this.#takenAt = this.#machine.reportedAt;
     this.#settle();
@@ -286,7 +294,12 @@ export class ActivityFollower {
       this.#hasWritten = true;
       this.#machine.take({ kind: 'output', bytes: bytes.length }, time);
     }
-    for (const mark of this.#marks.take(bytes)) this.#machine.take(mark, time);
+    for (const mark of this.#marks.take(bytes)) {
+      this.#machine.take(mark, time);
+      const { kind } = mark;
+      if (kind === 'status') this.#isTurnInTerminal = mark.state !== 'clear';
+      else if (kind === 'prompt' || kind === 'input' || kind === 'ended') this.#isTurnInTerminal = false;
+    }
     if (kind !== 'tty') return;
     // Copied: the memory belongs to the page.
     this.#tail = Buffer.concat([this.#tail, bytes.subarray(-QUESTION_BYTES)]).subarray(-QUESTION_BYTES);

@@ -56,7 +56,6 @@ async function run(
   let onExited: (status: ExitStatus) => void;
   let onEnded: () => void;
   let bytesAtExit = -1;
-  const checks = new Set<() => void>();
   const exited = new Promise<ExitStatus>((resolve) => {
     onExited = resolve;
   });
@@ -72,7 +71,6 @@ async function run(
     {
       output: (kind, bytes) => {
         chunks.push({ kind, bytes: Buffer.from(bytes) });
-        for (const check of checks) check();
       },
       exited: (status) => {
         bytesAtExit = chunks.reduce((sum, chunk) => sum + chunk.bytes.length, 0);
@@ -82,14 +80,8 @@ async function run(
     },
   );
   const seen = (expected: string) =>
-    new Promise<void>((resolve) => {
-      const check = () => {
-        if (!text().includes(expected)) return;
-        checks.delete(check);
-        resolve();
-      };
-      checks.add(check);
-      check();
+    until(`${JSON.stringify(expected)} is in the output`, () => text().includes(expected)).catch((error: Error) => {
+      throw new Error(`${error.message} The output is ${JSON.stringify(text().slice(-2000))}.`);
     });
   const bytes = () => Buffer.concat(chunks.map((chunk) => chunk.bytes));
   return { program, text, bytes, exited, ended, atExit: () => bytesAtExit, seen };

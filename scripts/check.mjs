@@ -1,5 +1,5 @@
 // `npm run check`: types (tests too), lint and format, import directions and cycles, the layers that ARCHITECTURE.md shows,
-// names without retired words, durations by the right clock, links and paths that lead somewhere, doc comments of the public
+// names without retired words, durations by the right clock, sizes of functions, files and folders, links and paths that lead somewhere, doc comments of the public
 // API with examples that compile.
 import { install } from './install.mjs';
 import { bin, main, run } from './run.mjs';
@@ -15,6 +15,7 @@ await main(import.meta, async () => {
     ['layers as drawn', process.execPath, ['scripts/architecture-rules.mjs']],
     ['names', process.execPath, ['scripts/name-rules.mjs']],
     ['clocks', process.execPath, ['scripts/clock-rules.mjs']],
+    ['sizes', process.execPath, ['scripts/size-rules.mjs']],
     ['links and paths', process.execPath, ['scripts/link-rules.mjs']],
     ['doc comments', process.execPath, ['scripts/doc-rules.mjs']],
   ];

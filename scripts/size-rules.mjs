@@ -1,0 +1,123 @@
+// Sizes: lines of a function, lines of a file, source files of a folder. Tests, fixtures and suites for tests do not count.
+// Takes another repository for its test.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
+import { parseSync } from 'rolldown/experimental';
+import { main, root } from './run.mjs';
+
+/** Maximum lines of a function, with its nested functions: more do not fit on two screens. */
+const MAX_FUNCTION = 120;
+/** Maximum lines of a file. */
+const MAX_FILE = 450;
+/** Maximum source files of a folder of a package: its listing fits on one screen. */
+const MAX_FOLDER = 25;
+
+/** Files that are one table, whose rows stand alone. */
+const TABLES = new Set(['packages/protocol/src/codes.ts']);
+
+/** What is still too long, with its lines at most. Each number only falls, and the list only gets shorter. */
+const OPEN = {
+  'packages/cli/src/program.ts makeProgram': 165,
+  'packages/client/src/client.ts': 509,
+  'packages/client/src/react/components/session-log.tsx SessionLog': 154,
+  'packages/client/src/react/components/session-terminal.tsx SessionTerminal': 134,
+  'packages/client/src/transport/connection.ts': 464,
+  'packages/server/src/access/auth.ts': 463,
+  'packages/server/src/api/http/server.ts createHttpServer': 145,
+  'packages/server/src/api/rest/conversations.ts conversationRoutes': 169,
+  'packages/server/src/api/rest/messages.ts messageRoutes': 159,
+  'packages/server/src/api/rest/plugins.ts pluginRoutes': 130,
+  'packages/server/src/api/rest/recordings.ts recordingRoutes': 140,
+  'packages/server/src/api/rest/runs.ts runRoutes': 129,
+  'packages/server/src/api/rest/sessions.ts sessionRoutes': 218,
+  'packages/server/src/api/rest/shares.ts shareRoutes': 204,
+  'packages/server/src/api/rest/tokens.ts tokenRoutes': 169,
+  'packages/server/src/api/ws/websocket.ts': 455,
+  'packages/server/src/conversations/agent-turns.ts': 585,
+  'packages/server/src/conversations/agents/agent-process.ts': 505,
+  'packages/server/src/conversations/conversation.ts': 454,
+  'packages/server/src/conversations/drivers/claude-code/link.ts': 504,
+  'packages/server/src/conversations/drivers/codex/link.ts': 482,
+  'packages/server/src/runner/hosted-program.ts': 468,
+  'packages/server/src/runner/runs.ts': 462,
+  'packages/server/src/sessions/session.ts': 462,
+  'packages/server/src/sessions/sessions.ts': 538,
+  'packages/viewer/src/app/app-shell.tsx AppShell': 156,
+  'packages/viewer/src/conversation/conversation-view.tsx ConversationView': 220,
+  'packages/viewer/src/conversation/settings-dialog.tsx ConversationSettings': 153,
+  'packages/viewer/src/conversation/transcript-scroll.tsx TranscriptScroll': 157,
+  'packages/viewer/src/replay/replay-bar.tsx ReplayBar': 164,
+  'packages/viewer/src/replay/use-replay.ts useReplay': 140,
+  'packages/viewer/src/session/session-view.tsx SessionView': 238,
+  'packages/viewer/src/session/use-session-screen.ts useSessionScreen': 199,
+  'packages/viewer/src/sharing/share-dialog.tsx ShareDialog': 144,
+  'packages/viewer/src/sidebar/sidebar-list.tsx SidebarList': 145,
+};
+
+const FUNCTIONS = new Set(['FunctionDeclaration', 'FunctionExpression', 'ArrowFunctionExpression']);
+/** The kit of tests has no suffix of its own; it imports the test runner. */
+const SUITE = /from 'vitest'/;
+
+function sources(folder) {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return ['node_modules', 'dist', 'test'].includes(entry.name) ? [] : sources(path);
+    return /\.(tsx?|mjs)$/.test(entry.name) && !/\.(test|fixture)\.tsx?$|\.d\.ts$/.test(entry.name) ? [path] : [];
+  });
+}
+
+/** Returns each function of a file that is too long, with its name: its own, or that of the property or variable. */
+function longFunctions(path, text) {
+  const { program } = parseSync(path, text);
+  const lineOf = (at) => text.slice(0, at).split('\n').length;
+  const found = [];
+  const visit = (node, name) => {
+    if (Array.isArray(node)) for (const each of node) visit(each, name);
+    if (Array.isArray(node) || node === null || typeof node !== 'object') return;
+    const own = node.id?.name ?? node.key?.name ?? name;
+    if (FUNCTIONS.has(node.type)) {
+      const lines = lineOf(node.end) - lineOf(node.start) + 1;
+      if (lines > MAX_FUNCTION) found.push({ name: own, lines, line: lineOf(node.start) });
+    }
+    for (const key in node) if (key !== 'type') visit(node[key], own);
+  };
+  visit(program.body, basename(path));
+  return found;
+}
+
+await main(import.meta, ([repository = root]) => {
+  const isOwn = repository === root;
+  const problems = [];
+  const left = new Map(isOwn ? Object.entries(OPEN) : []);
+  const folders = new Map();
+  const judge = (key, where, lines, max) => {
+    const allowed = left.get(key);
+    left.delete(key);
+    if (lines > (allowed ?? max)) problems.push(`${where} has ${lines} lines; at most ${allowed ?? max}.`);
+  };
+  const files = ['packages', 'scripts', 'bench', 'examples'].flatMap((name) => sources(join(repository, name)));
+  for (const path of files) {
+    const file = relative(repository, path);
+    const text = readFileSync(path, 'utf8');
+    if (SUITE.test(text)) continue;
+    const folder = dirname(file);
+    folders.set(folder, (folders.get(folder) ?? 0) + 1);
+    const lines = text.split('\n').length - 1;
+    if (lines > MAX_FILE && !TABLES.has(file)) judge(file, file, lines, MAX_FILE);
+    for (const { name, lines, line } of longFunctions(path, text)) {
+      judge(`${file} ${name}`, `${file}:${line}: ${name}`, lines, MAX_FUNCTION);
+    }
+  }
+  for (const [folder, count] of folders) {
+    if (!folder.startsWith('packages/') || count <= MAX_FOLDER) continue;
+    problems.push(`${folder} has ${count} source files; at most ${MAX_FOLDER}.`);
+  }
+  for (const key of left.keys()) problems.push(`${key} is listed in ${basename(import.meta.filename)} and short now.`);
+  for (const problem of problems) console.error(problem);
+  const open = isOwn ? Object.keys(OPEN).length : 0;
+  console.log(
+    `${files.length} files, ${problems.length === 0 ? `${open} still too long` : `${problems.length} to split`}.`,
+  );
+  return problems.length === 0 ? 0 : 1;
+});

@@ -52,17 +52,12 @@ export class TranscriptFollower {
   private feed: ConversationFeed | undefined;
   private state: ConversationState | undefined;
   private quiet: ReturnType<typeof setTimeout> | undefined;
-  private isStopped: boolean;
-  private isLoading: boolean;
+  private isStopped = false;
+  private isLoading = false;
 
   constructor(conversation: Conversation, changed: (change: Partial<TranscriptState>) => void) {
     this.conversation = conversation;
     this.changed = changed;
-    this.feed = undefined;
-    this.state = undefined;
-    this.quiet = undefined;
-    this.isStopped = false;
-    this.isLoading = false;
   }
 
   begin(attempt = 1): void {

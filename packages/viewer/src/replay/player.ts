@@ -34,18 +34,18 @@ export class Player {
   private readonly info: SessionInfo;
   private readonly screen: Screen;
   private readonly changed: (change: Partial<PlaybackState>) => void;
-  private aborter: AbortController;
-  private speed: Speed;
-  private isShort: boolean;
-  private isPaused: boolean;
+  private aborter = new AbortController();
+  private speed: Speed = 1;
+  private isShort = true;
+  private isPaused = true;
   /** True after a read failure: nothing is playing. */
-  private isFailed: boolean;
+  private isFailed = false;
   /** Drawn output bytes, as far as known. */
-  private offset: number;
+  private offset = 0;
   /** Ends the current sleep early, so that pause, speed and position are checked again. */
   private wake: (() => void) | undefined;
-  private time: number;
-  private reportedAt: number;
+  private time = 0;
+  private reportedAt = 0;
 
   constructor(session: Session, info: SessionInfo, screen: Screen, changed: (change: Partial<PlaybackState>) => void) {
     this.session = session;
@@ -53,15 +53,6 @@ export class Player {
     this.screen = screen;
     this.changed = changed;
     if (info.runs !== null) screen.runs.followLog();
-    this.aborter = new AbortController();
-    this.speed = 1;
-    this.isShort = true;
-    this.isPaused = true;
-    this.isFailed = false;
-    this.offset = 0;
-    this.wake = undefined;
-    this.time = 0;
-    this.reportedAt = 0;
   }
 
   /**

@@ -78,15 +78,13 @@ export class LogFollower {
   private readonly changed: (change: Partial<FollowerState>) => void;
   private attachment: Attachment | undefined;
   private readonly older: HistoryLoader;
-  private isRendered: boolean;
+  private isRendered = false;
 
   constructor(session: Session, screen: Screen, changed: (change: Partial<FollowerState>) => void) {
     this.session = session;
     this.screen = screen;
     this.changed = changed;
-    this.attachment = undefined;
     this.older = new HistoryLoader(session, screen, (above) => changed({ above }));
-    this.isRendered = false;
   }
 
   /**

@@ -15,14 +15,12 @@ export const MOST_ANCHORS = 128;
 
 export class Anchors {
   private readonly terminal: Terminal;
-  private list: Anchor[];
+  private list: Anchor[] = [];
   /** Offset after the last drawn output. */
   private end: number | undefined;
 
   constructor(terminal: Terminal) {
     this.terminal = terminal;
-    this.list = [];
-    this.end = undefined;
   }
 
   /** Records that everything up to `offset` is drawn, and nothing after it. */

@@ -39,15 +39,13 @@ export class CommandMarks {
   private readonly terminal: Terminal;
   private readonly changed: (count: number) => void;
   private readonly undo: IDisposable;
-  private runs: Run[];
+  private runs: Run[] = [];
   /** True if the log reports runs: marks in the output would be duplicates. */
-  private isLogFollowed: boolean;
+  private isLogFollowed = false;
 
   constructor(terminal: Terminal, changed: (count: number) => void) {
     this.terminal = terminal;
     this.changed = changed;
-    this.runs = [];
-    this.isLogFollowed = false;
     this.undo = terminal.parser.registerOscHandler(133, (data) => {
       if (this.isLogFollowed) return false;
       if (data[0] === 'C') this.begin();

@@ -25,16 +25,13 @@ export class Finder {
   private readonly changed: (found: FindResult) => void;
   private readonly importAddon: typeof searchAddon;
   private addon: Promise<SearchAddon> | undefined;
-  private isExact: boolean;
-  private isDisposed: boolean;
+  private isExact = false;
+  private isDisposed = false;
 
   constructor(terminal: Terminal, changed: (found: FindResult) => void, load = searchAddon) {
     this.importAddon = load;
     this.terminal = terminal;
     this.changed = changed;
-    this.addon = undefined;
-    this.isExact = false;
-    this.isDisposed = false;
   }
 
   /** Finds and selects a match. `isOlder`: upwards, from the end. */

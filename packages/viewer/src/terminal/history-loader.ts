@@ -43,8 +43,8 @@ export class HistoryLoader {
   private readonly mostLines: number;
   private info: SessionInfo | undefined;
   private only: Stream | undefined;
-  private state: HistoryState['state'];
-  private aborter: AbortController;
+  private state: HistoryState['state'] = 'none';
+  private aborter = new AbortController();
   /** Marker at the first line of the log, if that line is loaded. */
   private first: IMarker | undefined;
 
@@ -53,11 +53,6 @@ export class HistoryLoader {
     this.session = session;
     this.screen = screen;
     this.changed = changed;
-    this.info = undefined;
-    this.only = undefined;
-    this.state = 'none';
-    this.aborter = new AbortController();
-    this.first = undefined;
   }
 
   /** Starts with a new drawing. `isWhole`: the drawing begins at the beginning of the log. */

@@ -4,13 +4,8 @@ const LINE_FEED = 0x0a;
 const RETURN = 0x0d;
 
 export class BareLines {
-  private last: number;
+  private last = 0;
   private verdict: boolean | undefined;
-
-  constructor() {
-    this.last = 0;
-    this.verdict = undefined;
-  }
 
   /** Returns true if the first complete line ends so; false until then. Takes the output in order. */
   are(bytes: Uint8Array): boolean {

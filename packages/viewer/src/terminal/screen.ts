@@ -69,22 +69,22 @@ export class Screen {
   readonly runs: CommandMarks;
   readonly finder: Finder;
   readonly streams: StderrRows;
-  private readonly fit: FitAddon;
+  private readonly fit = new FitAddon();
   private readonly host: HTMLElement;
   private readonly events: ScreenEvents;
   private readonly feed: TerminalFeed;
   private readonly input: ReturnType<typeof listenToInput>;
-  private readonly undo: IDisposable[];
-  private readonly aborter: AbortController;
-  private answering: boolean;
-  private disposed: boolean;
+  private readonly undo: IDisposable[] = [];
+  private readonly aborter = new AbortController();
+  private answering = false;
+  private disposed = false;
   /** Covered pixels at the bottom of the host. */
-  private covered: number;
-  private touchedAt: number;
+  private covered = 0;
+  private touchedAt = Number.NEGATIVE_INFINITY;
   /** True if the cursor moved since the last frame. */
-  private hasMoved: boolean;
+  private hasMoved = false;
   /** True if the picture may be larger than the page; false after a fit was measured, until a size changes. */
-  private mayBeLarger: boolean;
+  private mayBeLarger = true;
   /** Frame request of the pending letterbox measurement. */
   private letterboxing: number | undefined;
   /** The line of the requested position. */
@@ -94,16 +94,6 @@ export class Screen {
   constructor(host: HTMLElement, options: ScreenOptions, events: ScreenEvents) {
     this.host = host;
     this.events = events;
-    this.undo = [];
-    this.aborter = new AbortController();
-    this.answering = false;
-    this.disposed = false;
-    this.covered = 0;
-    this.touchedAt = Number.NEGATIVE_INFINITY;
-    this.hasMoved = false;
-    this.mayBeLarger = true;
-    this.letterboxing = undefined;
-    this.place = undefined;
     const isMoving = !window.matchMedia('(prefers-reduced-motion: reduce)').matches;
     this.terminal = new Terminal({
       ...boundSize(options),
@@ -131,7 +121,6 @@ export class Screen {
     this.runs = new CommandMarks(this.terminal, (count) => events.marked?.(count));
     this.finder = new Finder(this.terminal, (found) => events.found?.(found));
     this.streams = new StderrRows(this.terminal);
-    this.fit = new FitAddon();
     this.terminal.loadAddon(this.fit);
     this.feed = new TerminalFeed(this.terminal);
     this.input = listenToInput(this.terminal, host, events, () => this.answering);

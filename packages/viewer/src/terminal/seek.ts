@@ -14,15 +14,12 @@ export class Seeker {
   readonly at: number;
   private readonly screen: Screen;
   private markedAt: number | undefined;
-  private bytesBehind: number;
-  private linesBehind: number;
+  private bytesBehind = 0;
+  private linesBehind = 0;
 
   constructor(at: number, screen: Screen) {
     this.at = at;
     this.screen = screen;
-    this.markedAt = undefined;
-    this.bytesBehind = 0;
-    this.linesBehind = 0;
   }
 
   /** Offset of the mark: later than the position if that output is gone. Undefined before it is drawn. */

@@ -12,15 +12,13 @@ export class StderrRows {
    */
   private readonly stderrRows: WeakSet<BufferLine>;
   private readonly terminal: Terminal;
-  private readonly signs: HTMLElement[];
+  private readonly signs: HTMLElement[] = [];
   /** Cursor position after the last drawing. A marker, because lines that leave the top change all line numbers. */
   private behind: IMarker | undefined;
 
   constructor(terminal: Terminal, stderrRows: WeakSet<BufferLine> = new WeakSet()) {
     this.terminal = terminal;
     this.stderrRows = stderrRows;
-    this.signs = [];
-    this.behind = undefined;
   }
 
   /** Returns a tracker of the same rows for another terminal, from which rows move to this one. */

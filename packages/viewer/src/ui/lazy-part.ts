@@ -15,8 +15,6 @@ export class LazyPart<T> {
 
   constructor(fetch: () => Promise<T>) {
     this.fetch = fetch;
-    this.coming = undefined;
-    this.here = undefined;
   }
 
   /** The part; undefined until loaded. */

@@ -12,17 +12,13 @@ import type { TrafficStore } from '../stores/traffic.ts';
 /** The stores that the components below one provider share. */
 export class SharedStores {
   readonly client: Binnacle;
-  readonly sessions: Pool<SessionStore>;
-  readonly lists: Pool<SessionListStore>;
-  readonly conversations: Pool<ConversationStore>;
-  readonly traffic: Pool<TrafficStore>;
+  readonly sessions = new Pool<SessionStore>();
+  readonly lists = new Pool<SessionListStore>();
+  readonly conversations = new Pool<ConversationStore>();
+  readonly traffic = new Pool<TrafficStore>();
 
   constructor(client: Binnacle) {
     this.client = client;
-    this.sessions = new Pool();
-    this.lists = new Pool();
-    this.conversations = new Pool();
-    this.traffic = new Pool();
   }
 }
 

@@ -44,7 +44,6 @@ class LineSource {
 
   constructor(shared: SharedStores, id: string, how: string, maxLines: number) {
     this.lines = new LogLines(maxLines);
-    this.followed = undefined;
     this.read = () => this.lines.list();
     this.subscribe = (changed) => {
       const followed = shared.sessions.take(id, how, () => makeSession(shared)(id, how));

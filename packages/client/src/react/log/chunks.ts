@@ -92,26 +92,18 @@ export const NO_CHUNKS = new ChunkList([], { base: 0, first: 0, end: 0 }, { vers
 /** Collects chunks and makes the lists. */
 export class ChunkLog {
   private readonly maxBytes: number;
-  private items: (ChunkItem | undefined)[];
-  private base: number;
-  private first: number;
-  private version: number;
-  private bytes: number;
-  private droppedBytes: number;
+  private items: (ChunkItem | undefined)[] = [];
+  private base = 0;
+  private first = 0;
+  private version = 0;
+  private bytes = 0;
+  private droppedBytes = 0;
   /** Cost of all chunks so far, and of those that were dropped. */
-  private cost: number;
-  private droppedCost: number;
+  private cost = 0;
+  private droppedCost = 0;
 
   constructor(maxBytes: number) {
     this.maxBytes = maxBytes;
-    this.items = [];
-    this.base = 0;
-    this.first = 0;
-    this.version = 0;
-    this.bytes = 0;
-    this.droppedBytes = 0;
-    this.cost = 0;
-    this.droppedCost = 0;
   }
 
   push(chunk: Chunk): void {

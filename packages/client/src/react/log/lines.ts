@@ -27,24 +27,17 @@ interface LineStream {
 /** Makes lines from chunks, each stream apart, and drops the oldest beyond its limit. */
 export class LogLines {
   private readonly maxLines: number;
-  private readonly streams: Map<OutputKind, LineStream>;
-  private reader: TextReader;
-  private lines: LogLine[];
+  private readonly streams = new Map<OutputKind, LineStream>();
+  private reader = new TextReader();
+  private lines: LogLine[] = [];
   /** Number of the first stored line. */
-  private first: number;
-  private next: number;
-  private isNew: boolean;
-  private shown: readonly LogLine[];
+  private first = 0;
+  private next = 0;
+  private isNew = false;
+  private shown: readonly LogLine[] = [];
 
   constructor(maxLines: number) {
     this.maxLines = maxLines;
-    this.streams = new Map();
-    this.reader = new TextReader();
-    this.lines = [];
-    this.first = 0;
-    this.next = 0;
-    this.isNew = false;
-    this.shown = [];
   }
 
   /** Reads what a list has beyond those that were read before. */

@@ -23,18 +23,11 @@ const CSI_PARAMETERS = 64;
 
 /** Splits one stream of output into lines: text is written to it, and complete lines come out. */
 export class PlainText {
-  private line: string;
+  private line = '';
   /** Column of the next character. */
-  private column: number;
-  private mode: ParserState;
-  private parameters: string;
-
-  constructor() {
-    this.line = '';
-    this.column = 0;
-    this.mode = 'text';
-    this.parameters = '';
-  }
+  private column = 0;
+  private mode: ParserState = 'text';
+  private parameters = '';
 
   /** Text of the incomplete line. */
   get open(): string {

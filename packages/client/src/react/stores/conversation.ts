@@ -84,10 +84,6 @@ export class ConversationStore extends SnapshotStore<ConversationSnapshot> {
     this.client = client;
     this.conversation = client.conversation(key);
     this.room = options.maxTurns ?? MAX_TURNS;
-    this.feed = undefined;
-    this.talk = undefined;
-    this.quiet = undefined;
-    this.unlisten = undefined;
   }
 
   begin(): void {

@@ -92,10 +92,10 @@ export class SessionStore extends SnapshotStore<SessionSnapshot> {
   private readonly from: StartPosition;
   private readonly maxBytes: number;
   private readonly log: ChunkLog;
-  private readonly undo: (() => void)[];
-  private readonly readings: Set<ReaderCursor>;
+  private readonly undo: (() => void)[] = [];
+  private readonly readings = new Set<ReaderCursor>();
   /** Called when there is another chunk for readers, or when one of them has drawn some. */
-  private readonly wakes: Set<() => void>;
+  private readonly wakes = new Set<() => void>();
   private attachment: Attachment | undefined;
 
   constructor(client: Binnacle, id: string, options: SessionOptions) {
@@ -105,10 +105,6 @@ export class SessionStore extends SnapshotStore<SessionSnapshot> {
     this.maxBytes = options.maxBytes ?? MAX_BYTES;
     this.from = options.from ?? { tail: this.maxBytes };
     this.log = new ChunkLog(this.maxBytes);
-    this.undo = [];
-    this.readings = new Set();
-    this.wakes = new Set();
-    this.attachment = undefined;
   }
 
   begin(): void {

@@ -54,18 +54,14 @@ const hasLabel = (info: SessionInfo, label: string): boolean =>
 
 export class SessionListStore extends SnapshotStore<SessionsSnapshot> {
   private readonly client: Binnacle;
-  private readonly known: KnownSessions;
+  private readonly known = new KnownSessions();
   private unlisten: (() => void) | undefined;
   private watch: Watch | undefined;
-  private isChanged: boolean;
+  private isChanged = false;
 
   constructor(client: Binnacle) {
     super(NO_SESSIONS_YET);
     this.client = client;
-    this.known = new KnownSessions();
-    this.unlisten = undefined;
-    this.watch = undefined;
-    this.isChanged = false;
   }
 
   begin(): void {

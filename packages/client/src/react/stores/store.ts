@@ -27,18 +27,15 @@ export function onNextFrame(run: () => void): () => void {
 
 /** Base of the stores: a resource that is followed while a component is mounted. */
 export abstract class SnapshotStore<T extends object> {
-  private readonly listeners: Set<() => void>;
+  private readonly listeners = new Set<() => void>();
   private shown: T;
   private next: T;
   private unframe: (() => void) | undefined;
-  private isClosed: boolean;
+  private isClosed = false;
 
   constructor(initial: T) {
-    this.listeners = new Set();
     this.shown = initial;
     this.next = initial;
-    this.unframe = undefined;
-    this.isClosed = false;
   }
 
   /** The current snapshot; the same object until listeners are called. */
@@ -103,11 +100,7 @@ interface PoolEntry<S> {
 
 /** One store per key, however many components use it: a gateway takes one subscription per client. */
 export class Pool<S extends SnapshotStore<object>> {
-  private readonly entries: Map<string, PoolEntry<S>>;
-
-  constructor() {
-    this.entries = new Map();
-  }
+  private readonly entries = new Map<string, PoolEntry<S>>();
 
   peek(key: string): S | undefined {
     return this.entries.get(key)?.followed;

@@ -52,10 +52,10 @@ export class TrafficStore extends SnapshotStore<TrafficSnapshot> {
   private readonly client: Binnacle;
   private readonly filter: TrafficFilter;
   private readonly options: TrafficOptions;
-  private readonly events: PtyEvent[];
-  private cost: number;
-  private dropped: number;
-  private isChanged: boolean;
+  private readonly events: PtyEvent[] = [];
+  private cost = 0;
+  private dropped = 0;
+  private isChanged = false;
   private stream: TrafficStream | undefined;
 
   constructor(client: Binnacle, filter: TrafficFilter, options: TrafficOptions) {
@@ -63,11 +63,6 @@ export class TrafficStore extends SnapshotStore<TrafficSnapshot> {
     this.client = client;
     this.filter = filter;
     this.options = options;
-    this.events = [];
-    this.cost = 0;
-    this.dropped = 0;
-    this.isChanged = false;
-    this.stream = undefined;
   }
 
   begin(): void {

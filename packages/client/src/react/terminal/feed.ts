@@ -27,15 +27,12 @@ const PIECE_BYTES = 16 * 1024;
  */
 export class TerminalFeed {
   private readonly terminal: Pick<Terminal, 'write'>;
-  private pending: number;
+  private pending = 0;
   private drained: (() => void) | undefined;
-  private isOver: boolean;
+  private isOver = false;
 
   constructor(terminal: Pick<Terminal, 'write'>) {
     this.terminal = terminal;
-    this.pending = 0;
-    this.drained = undefined;
-    this.isOver = false;
   }
 
   /**

@@ -37,15 +37,9 @@ export function inputKind(data: string): InputKind {
  * keys that an emulator makes from a turned wheel.
  */
 export class Gestures {
-  private typedAt: number;
-  private pointedAt: number;
+  private typedAt = -1;
+  private pointedAt = -1;
   private key: string | undefined;
-
-  constructor() {
-    this.typedAt = -1;
-    this.pointedAt = -1;
-    this.key = undefined;
-  }
 
   /** Notes a paste, composed text or a virtual key. `now` is a monotonic clock in milliseconds. */
   typed(now: number): void {

@@ -48,9 +48,9 @@ export class TerminalScreen {
   private readonly undo: (() => void)[];
   private theme: Xterm.ITheme | undefined;
   /** Output offset behind what is drawn. */
-  private renderedTo: number;
-  private hasBegun: boolean;
-  private isDisposed: boolean;
+  private renderedTo = 0;
+  private hasBegun = false;
+  private isDisposed = false;
 
   /** Fills `box`, which must be visible: cells are measured in it. */
   constructor(
@@ -63,9 +63,6 @@ export class TerminalScreen {
     this.box = box;
     this.events = events;
     this.theme = appearance.theme;
-    this.renderedTo = 0;
-    this.hasBegun = false;
-    this.isDisposed = false;
     this.baseFont = appearance.fontSize ?? FONT_SIZE;
     this.terminal = new xterm.Terminal({
       fontSize: this.baseFont,

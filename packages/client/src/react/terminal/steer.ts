@@ -43,9 +43,9 @@ export class TerminalSteer {
   private readonly owner: SteerOwner;
   private readonly failed: (error: BinnacleError | undefined) => void;
   private readonly unlisten: () => void;
-  private waiting: string[];
-  private isGetting: boolean;
-  private isStopped: boolean;
+  private waiting: string[] = [];
+  private isGetting = false;
+  private isStopped = false;
   private idle: ReturnType<typeof setTimeout> | undefined;
   private resizing: ReturnType<typeof setTimeout> | undefined;
 
@@ -54,11 +54,6 @@ export class TerminalSteer {
     this.session = owner.session;
     this.owner = owner;
     this.failed = failed;
-    this.waiting = [];
-    this.isGetting = false;
-    this.isStopped = false;
-    this.idle = undefined;
-    this.resizing = undefined;
     this.unlisten = this.session.lease.on('received', () => this.touched());
   }
 

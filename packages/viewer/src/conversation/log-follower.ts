@@ -47,116 +47,117 @@ const MAX_ITEMS = 400;
 const RETAINED_ITEMS = 200;
 
 export class TranscriptFollower {
-  private readonly conversation: Conversation;
-  private readonly changed: (change: Partial<TranscriptState>) => void;
-  private feed: ConversationFeed | undefined;
-  private state: ConversationState | undefined;
-  private quiet: ReturnType<typeof setTimeout> | undefined;
-  private isStopped = false;
-  private isLoading = false;
+  readonly #conversation: Conversation;
+  readonly #changed: (change: Partial<TranscriptState>) => void;
+  #feed: ConversationFeed | undefined;
+  #state: ConversationState | undefined;
+  #quiet: ReturnType<typeof setTimeout> | undefined;
+  #isStopped = false;
+  #isLoading = false;
 
   constructor(conversation: Conversation, changed: (change: Partial<TranscriptState>) => void) {
-    this.conversation = conversation;
-    this.changed = changed;
+    this.#conversation = conversation;
+    this.#changed = changed;
   }
 
   begin(attempt = 1): void {
-    this.run().catch((cause: unknown) => {
-      this.hush();
-      if (this.isStopped) return;
+    this.#run().catch((cause: unknown) => {
+      this.#hush();
+      if (this.#isStopped) return;
       const error = asFailure(cause);
       if ((error.code === 'wrong_epoch' || error.code === 'gap') && attempt < MAX_BEGINNINGS) {
-        this.state = undefined;
+        this.#state = undefined;
         this.begin(attempt + 1);
-      } else this.changed({ phase: 'over', error });
+      } else this.#changed({ phase: 'over', error });
     });
   }
 
   stop(): void {
-    this.isStopped = true;
-    this.hush();
-    this.feed?.stop();
+    this.#isStopped = true;
+    this.#hush();
+    this.#feed?.stop();
   }
 
   /** Takes over the state from the list: the lease, the title, the visibility. */
   know(info: ConversationInfo): void {
-    if (this.state === undefined) return;
-    this.state = withInfo(this.state, info);
-    this.changed({ state: this.state });
+    if (this.#state === undefined) return;
+    this.#state = withInfo(this.#state, info);
+    this.#changed({ state: this.#state });
   }
 
   /** Loads the previous page. Resolves when the page is there, or failed. */
   async older(): Promise<void> {
-    if (this.isLoading || this.state === undefined || this.state.earlier === null) return;
-    this.isLoading = true;
-    this.changed({ loadingOlder: true });
+    if (this.#isLoading || this.#state === undefined || this.#state.earlier === null) return;
+    this.#isLoading = true;
+    this.#changed({ loadingOlder: true });
     try {
-      let state = this.state;
+      let state = this.#state;
       const count = state.items.length;
       let before = state.earlier ?? undefined;
       for (let tries = 0; tries < MAX_EMPTY_PAGES; tries += 1) {
-        const page = await this.conversation.history({
+        const page = await this.#conversation.history({
           limit: OLDER_PAGE,
           ...(before === undefined ? {} : { before }),
         });
-        if (this.isStopped || this.state === undefined) return;
+        if (this.#isStopped || this.#state === undefined) return;
         // Live events arrived meanwhile.
-        state = withHistory(this.state, page);
-        this.state = state;
+        state = withHistory(this.#state, page);
+        this.#state = state;
         if (page.before === null || state.items.length > count) break;
         before = page.before;
       }
-      this.changed({ state });
+      this.#changed({ state });
     } catch (cause) {
-      if (!this.isStopped) this.changed({ error: asFailure(cause) });
+      if (!this.#isStopped) this.#changed({ error: asFailure(cause) });
     } finally {
-      this.isLoading = false;
-      if (!this.isStopped) this.changed({ loadingOlder: false });
+      this.#isLoading = false;
+      if (!this.#isStopped) this.#changed({ loadingOlder: false });
     }
   }
 
   /** Drops items far above the end. The reader must not be there. */
   trim(): void {
-    if (this.isLoading || this.state === undefined || this.state.items.length <= MAX_ITEMS) return;
-    this.state = withoutOldest(this.state, RETAINED_ITEMS);
-    this.changed({ state: this.state });
+    if (this.#isLoading || this.#state === undefined || this.#state.items.length <= MAX_ITEMS) return;
+    this.#state = withoutOldest(this.#state, RETAINED_ITEMS);
+    this.#changed({ state: this.#state });
   }
 
-  private async run(): Promise<void> {
-    const { conversation, changed } = this;
+  async #run(): Promise<void> {
+    const conversation = this.#conversation;
+    const changed = this.#changed;
     const { from, until, ...opening } = await openConversation(conversation, FIRST_PAGE);
-    if (this.isStopped) return;
+    if (this.#isStopped) return;
     let { state } = opening;
     let isLive = false;
     const show = (): void => {
       isLive = true;
-      this.state = state;
+      this.#state = state;
       changed({ phase: 'live', state });
     };
     const catchUp = (): void => {
-      this.hush();
+      this.#hush();
       if (isLive || hasReached(state.position, until)) show();
-      else this.quiet = setTimeout(show, QUIET_MS);
+      else this.#quiet = setTimeout(show, QUIET_MS);
     };
     if (hasReached(from, until)) show();
     const feed = conversation.subscribe(from);
-    this.feed = feed;
+    this.#feed = feed;
     for await (const step of feed) {
-      if (this.isStopped) return;
+      if (this.#isStopped) return;
       if (step.type === 'deleted') {
-        this.hush();
+        this.#hush();
         changed({ phase: 'over', isDeleted: true });
         return;
       }
       // The page of messages still has the words of history that the log has lost.
       if (step.type === 'gap' && !isLive) continue;
       // Older pages and updates from the list have changed the state meanwhile.
-      state = reduceConversation(this.state ?? state, step);
+      state = reduceConversation(this.#state ?? state, step);
       catchUp();
     }
   }
 
-  private hush(): void {
-    clearTimeout(this.quiet);
+  #hush(): void {
+    clearTimeout(this.#quiet);
   }
 }

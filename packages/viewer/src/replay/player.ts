@@ -30,28 +30,28 @@ const REPORT_MS = 100;
 const BEFORE_BYTES = 32 * 1024;
 
 export class Player {
-  private readonly session: Session;
-  private readonly info: SessionInfo;
-  private readonly screen: Screen;
-  private readonly changed: (change: Partial<PlaybackState>) => void;
-  private aborter = new AbortController();
-  private speed: Speed = 1;
-  private isShort = true;
-  private isPaused = true;
+  readonly #session: Session;
+  readonly #info: SessionInfo;
+  readonly #screen: Screen;
+  readonly #changed: (change: Partial<PlaybackState>) => void;
+  #aborter = new AbortController();
+  #speed: Speed = 1;
+  #isShort = true;
+  #isPaused = true;
   /** True after a read failure: nothing is playing. */
-  private isFailed = false;
+  #isFailed = false;
   /** Drawn output bytes, as far as known. */
-  private offset = 0;
+  #offset = 0;
   /** Ends the current sleep early, so that pause, speed and position are checked again. */
-  private wake: (() => void) | undefined;
-  private time = 0;
-  private reportedAt = 0;
+  #wake: (() => void) | undefined;
+  #time = 0;
+  #reportedAt = 0;
 
   constructor(session: Session, info: SessionInfo, screen: Screen, changed: (change: Partial<PlaybackState>) => void) {
-    this.session = session;
-    this.info = info;
-    this.screen = screen;
-    this.changed = changed;
+    this.#session = session;
+    this.#info = info;
+    this.#screen = screen;
+    this.#changed = changed;
     if (info.runs !== null) screen.runs.followLog();
   }
 
@@ -61,48 +61,50 @@ export class Player {
    */
   seek(time: number, offset: number, isMark = false): void {
     this.stop();
-    const { signal } = this.aborter;
-    this.time = time;
-    this.offset = offset;
-    this.isFailed = false;
-    this.changed({ phase: 'seeking', time, offset, error: undefined });
-    this.run(time, offset, isMark ? offset : Number.POSITIVE_INFINITY, signal).catch((cause: unknown) => {
+    const { signal } = this.#aborter;
+    this.#time = time;
+    this.#offset = offset;
+    this.#isFailed = false;
+    this.#changed({ phase: 'seeking', time, offset, error: undefined });
+    this.#run(time, offset, isMark ? offset : Number.POSITIVE_INFINITY, signal).catch((cause: unknown) => {
       if (signal.aborted) return;
-      this.isFailed = true;
-      this.isPaused = true;
-      this.changed({ phase: 'paused', time: this.time, error: asFailure(cause) });
+      this.#isFailed = true;
+      this.#isPaused = true;
+      this.#changed({ phase: 'paused', time: this.#time, error: asFailure(cause) });
     });
   }
 
   play(): void {
-    this.isPaused = false;
-    if (this.isFailed) this.seek(this.time, this.offset);
-    else this.changed({ phase: 'playing' });
-    this.wake?.();
+    this.#isPaused = false;
+    if (this.#isFailed) this.seek(this.#time, this.#offset);
+    else this.#changed({ phase: 'playing' });
+    this.#wake?.();
   }
 
   pause(): void {
-    this.isPaused = true;
-    this.changed({ phase: 'paused', time: this.time });
-    this.wake?.();
+    this.#isPaused = true;
+    this.#changed({ phase: 'paused', time: this.#time });
+    this.#wake?.();
   }
 
   /** Sets the speed factor, and whether long pauses take a second. */
   pace(speed: Speed, isShort: boolean): void {
-    this.speed = speed;
-    this.isShort = isShort;
-    this.wake?.();
+    this.#speed = speed;
+    this.#isShort = isShort;
+    this.#wake?.();
   }
 
   stop(): void {
-    this.aborter.abort();
-    this.aborter = new AbortController();
-    this.wake?.();
+    this.#aborter.abort();
+    this.#aborter = new AbortController();
+    this.#wake?.();
   }
 
   /** Shows the output up to the moment and before `end`, then plays on. */
-  private async run(moment: number, at: number, end: number, signal: AbortSignal): Promise<void> {
-    const { screen, session, info } = this;
+  async #run(moment: number, at: number, end: number, signal: AbortSignal): Promise<void> {
+    const screen = this.#screen;
+    const session = this.#session;
+    const info = this.#info;
     const oldest = Math.max(at, info.oldestOffset);
     let since = Math.max(info.oldestOffset, oldest - BEFORE_BYTES);
     let shownOffset = since;
@@ -111,7 +113,7 @@ export class Player {
       const shown = await session.screen({ at: oldest, signal });
       signal.throwIfAborted();
       screen.clear();
-      this.resize(shown);
+      this.#resize(shown);
       await screen.write(new TextEncoder().encode(shown.data));
       since = shown.offset;
       shownOffset = since;
@@ -120,81 +122,81 @@ export class Player {
       isShown = true;
       await screen.settled();
       signal.throwIfAborted();
-      this.changed({ phase: this.isPaused ? 'paused' : 'playing', time: moment, offset: shownOffset });
+      this.#changed({ phase: this.#isPaused ? 'paused' : 'playing', time: moment, offset: shownOffset });
     };
     for await (const entry of session.entries({ since, signal })) {
       signal.throwIfAborted();
       if (entry.kind !== 'gap' && (entry.time > moment || ('bytes' in entry && entry.offset >= end))) {
         if (!isShown) await show();
-        await this.until(entry.time, signal);
-        this.report(shownOffset);
+        await this.#until(entry.time, signal);
+        this.#report(shownOffset);
       }
       if ('bytes' in entry) {
         await screen.write(entry.bytes, undefined, entry.kind);
         shownOffset = entry.offset + entry.bytes.length;
-        this.offset = shownOffset;
+        this.#offset = shownOffset;
       } else if (entry.kind === 'event' && isOfRun(entry.data)) {
         await screen.settled();
         screen.runs.apply(entry.data);
       } else if (entry.kind === 'resize' && info.mode === 'pty') {
         await screen.settled();
-        this.resize(entry.data);
+        this.#resize(entry.data);
       }
     }
     signal.throwIfAborted();
     if (!isShown) await show();
     await screen.settled();
-    this.isPaused = true;
-    this.changed({ phase: 'over', time: this.time, offset: shownOffset });
+    this.#isPaused = true;
+    this.#changed({ phase: 'over', time: this.#time, offset: shownOffset });
   }
 
-  private resize({ cols, rows }: { readonly cols: number; readonly rows: number }): void {
-    this.screen.resize({ cols, rows });
-    this.screen.letterbox();
-    this.changed({ cols, rows });
+  #resize({ cols, rows }: { readonly cols: number; readonly rows: number }): void {
+    this.#screen.resize({ cols, rows });
+    this.#screen.letterbox();
+    this.#changed({ cols, rows });
   }
 
   /** Waits until the playback reaches that moment. */
-  private async until(moment: number, signal: AbortSignal): Promise<void> {
-    const whole = moment - this.time;
-    while (this.time < moment) {
+  async #until(moment: number, signal: AbortSignal): Promise<void> {
+    const whole = moment - this.#time;
+    while (this.#time < moment) {
       signal.throwIfAborted();
-      if (this.isPaused) {
-        await this.sleep(undefined);
+      if (this.#isPaused) {
+        await this.#sleep(undefined);
         continue;
       }
       // Based on the whole pause, not on its rest: the rest would become short over and over again.
-      const pace = this.isShort ? Math.max(this.speed, whole / SHORT_PAUSE_MS) : this.speed;
+      const pace = this.#isShort ? Math.max(this.#speed, whole / SHORT_PAUSE_MS) : this.#speed;
       const begun = performance.now();
-      await this.sleep(Math.min((moment - this.time) / pace, REPORT_MS));
+      await this.#sleep(Math.min((moment - this.#time) / pace, REPORT_MS));
       // A timer may fire late.
-      this.time = Math.min(moment, this.time + (performance.now() - begun) * pace);
-      this.report(undefined);
+      this.#time = Math.min(moment, this.#time + (performance.now() - begun) * pace);
+      this.#report(undefined);
     }
     // The moment may be in the past, if several events have the same time.
-    this.time = Math.max(this.time, moment);
-    while (this.isPaused) {
+    this.#time = Math.max(this.#time, moment);
+    while (this.#isPaused) {
       signal.throwIfAborted();
-      await this.sleep(undefined);
+      await this.#sleep(undefined);
     }
     signal.throwIfAborted();
   }
 
-  private async sleep(ms: number | undefined): Promise<void> {
+  async #sleep(ms: number | undefined): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     await new Promise<void>((resolve) => {
-      this.wake = resolve;
+      this.#wake = resolve;
       if (ms !== undefined) timer = setTimeout(resolve, ms);
     });
     clearTimeout(timer);
-    this.wake = undefined;
+    this.#wake = undefined;
   }
 
-  private report(offset: number | undefined): void {
+  #report(offset: number | undefined): void {
     const now = performance.now();
-    if (now - this.reportedAt < REPORT_MS) return;
-    this.reportedAt = now;
-    this.changed({ time: this.time, ...(offset === undefined ? {} : { offset }) });
+    if (now - this.#reportedAt < REPORT_MS) return;
+    this.#reportedAt = now;
+    this.#changed({ time: this.#time, ...(offset === undefined ? {} : { offset }) });
   }
 }
 

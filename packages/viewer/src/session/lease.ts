@@ -43,24 +43,24 @@ const STILL_RUNNING = {
 };
 
 export class Steer extends TerminalSteer {
-  private readonly changed: (change: Partial<ControlState>) => void;
-  private readonly undo: (() => void)[];
+  readonly #changed: (change: Partial<ControlState>) => void;
+  readonly #undo: (() => void)[];
   /** Fencing number of the last reported lease. */
-  private fence: number | undefined;
+  #fence: number | undefined;
 
   constructor(session: Session, lease: LeaseInfo | null, changed: (change: Partial<ControlState>) => void) {
     super(ownerOf(session, changed), (error) =>
       changed(error?.code === 'lease_held' ? { error, lostTo: undefined } : { error }),
     );
-    this.changed = changed;
-    this.fence = lease?.fence;
+    this.#changed = changed;
+    this.#fence = lease?.fence;
     changed({ ...NO_CONTROL, lease });
-    this.undo = [
+    this.#undo = [
       session.lease.on('change', ({ lease: now }) => {
         const yours = this.holds;
         // A new holder: requests to the former holder are obsolete.
-        const isOther = now?.fence !== this.fence;
-        this.fence = now?.fence;
+        const isOther = now?.fence !== this.#fence;
+        this.#fence = now?.fence;
         changed({ lease: now, yours, ...(isOther ? { hasRequested: false, requester: undefined } : {}) });
       }),
       session.lease.on('requested', (requester) => changed({ requester })),
@@ -82,9 +82,9 @@ export class Steer extends TerminalSteer {
 
   /** Asks the holder for the lease. */
   ask(): void {
-    this.changed({ hasRequested: true, error: undefined });
+    this.#changed({ hasRequested: true, error: undefined });
     this.session.lease.request().catch((cause: unknown) => {
-      this.changed({ hasRequested: false });
+      this.#changed({ hasRequested: false });
       // The lease became free meanwhile, so this page takes it.
       if (asFailure(cause).code === 'helm_free') this.acquire();
       else this.fail(cause);
@@ -93,9 +93,9 @@ export class Steer extends TerminalSteer {
 
   transfer(to: string): void {
     this.stopTimers();
-    this.changed({ requester: undefined });
+    this.#changed({ requester: undefined });
     this.session.lease.transferTo(to).then(
-      () => this.changed({ lease: this.session.lease.info, yours: this.holds }),
+      () => this.#changed({ lease: this.session.lease.info, yours: this.holds }),
       (cause: unknown) => this.fail(cause),
     );
   }
@@ -122,7 +122,7 @@ export class Steer extends TerminalSteer {
 
   override stop(): void {
     super.stop();
-    for (const undo of this.undo) undo();
+    for (const undo of this.#undo) undo();
   }
 }
 

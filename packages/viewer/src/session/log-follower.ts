@@ -73,18 +73,18 @@ const HEARD_EVERY_MS = 1000;
 const AFTER_GAP = new TextEncoder().encode('\x18\x1b[0m');
 
 export class LogFollower {
-  private readonly session: Session;
-  private readonly screen: Screen;
-  private readonly changed: (change: Partial<FollowerState>) => void;
-  private attachment: Attachment | undefined;
-  private readonly older: HistoryLoader;
-  private isRendered = false;
+  readonly #session: Session;
+  readonly #screen: Screen;
+  readonly #changed: (change: Partial<FollowerState>) => void;
+  #attachment: Attachment | undefined;
+  readonly #older: HistoryLoader;
+  #isRendered = false;
 
   constructor(session: Session, screen: Screen, changed: (change: Partial<FollowerState>) => void) {
-    this.session = session;
-    this.screen = screen;
-    this.changed = changed;
-    this.older = new HistoryLoader(session, screen, (above) => changed({ above }));
+    this.#session = session;
+    this.#screen = screen;
+    this.#changed = changed;
+    this.#older = new HistoryLoader(session, screen, (above) => changed({ above }));
   }
 
   /**
@@ -93,41 +93,42 @@ export class LogFollower {
    */
   begin(info: SessionInfo, start: DrawStart, only?: Stream): void {
     this.stop();
-    this.screen.answer(false);
-    if (this.isRendered) this.screen.clear();
-    this.isRendered = true;
+    this.#screen.answer(false);
+    if (this.#isRendered) this.#screen.clear();
+    this.#isRendered = true;
     const beginning = logRangeOf(info, start);
-    this.changed(NOTHING_YET);
-    this.older.begin(info, beginning.isWhole, only);
-    if (info.runs !== null) this.screen.runs.followLog();
+    this.#changed(NOTHING_YET);
+    this.#older.begin(info, beginning.isWhole, only);
+    if (info.runs !== null) this.#screen.runs.followLog();
     try {
-      const attachment = this.session.attach(beginning.from);
-      this.attachment = attachment;
-      this.run(attachment, beginning, only).catch((cause: unknown) => {
-        if (this.attachment === attachment) this.changed({ phase: 'over', error: asFailure(cause) });
+      const attachment = this.#session.attach(beginning.from);
+      this.#attachment = attachment;
+      this.#run(attachment, beginning, only).catch((cause: unknown) => {
+        if (this.#attachment === attachment) this.#changed({ phase: 'over', error: asFailure(cause) });
       });
     } catch (cause) {
-      this.changed({ phase: 'over', error: asFailure(cause) });
+      this.#changed({ phase: 'over', error: asFailure(cause) });
     }
   }
 
   stop(): void {
-    this.older.stop();
-    this.pause();
+    this.#older.stop();
+    this.#pause();
   }
 
   /** Reports that the reader scrolls up and is near the first line. */
   reachUp(): void {
-    this.older.reach();
+    this.#older.reach();
   }
 
-  private pause(): void {
-    this.attachment?.detach();
-    this.attachment = undefined;
+  #pause(): void {
+    this.#attachment?.detach();
+    this.#attachment = undefined;
   }
 
-  private async run(attachment: Attachment, beginning: LogRange, only: Stream | undefined): Promise<void> {
-    const { screen, changed } = this;
+  async #run(attachment: Attachment, beginning: LogRange, only: Stream | undefined): Promise<void> {
+    const screen = this.#screen;
+    const changed = this.#changed;
     const bare = new BareLines();
     let { ragged } = beginning;
     let seeker = beginning.at === undefined ? undefined : new Seeker(beginning.at, screen);
@@ -148,13 +149,13 @@ export class LogFollower {
       if (isLive || offset < past()) return;
       isLive = true;
       await screen.settled();
-      if (this.attachment !== attachment) return;
+      if (this.#attachment !== attachment) return;
       arrived();
       screen.answer(true);
       changed({ phase: 'live' });
     };
     for await (const event of attachment) {
-      if (this.attachment !== attachment) return;
+      if (this.#attachment !== attachment) return;
       switch (event.type) {
         case 'attached':
           if (event.info.mode === 'pty') screen.resize(event.info);
@@ -165,7 +166,7 @@ export class LogFollower {
           await screen.write(new TextEncoder().encode(event.data), event.offset);
           if (!event.exact) changed({ roughFrom: event.drawnFrom });
           await caughtUp(event.offset);
-          this.older.markRuns();
+          this.#older.markRuns();
           break;
         case 'output': {
           if (isLive && event.offset < past()) {
@@ -181,8 +182,8 @@ export class LogFollower {
           if (seeker === undefined && isShown) await screen.write(rest, end, event.kind);
           if (renderedEnd < end) {
             await screen.settled();
-            if (this.attachment !== attachment) return;
-            this.pause();
+            if (this.#attachment !== attachment) return;
+            this.#pause();
             arrived();
             changed({ phase: 'paused', ahead: Math.max(past(), end) - renderedEnd });
             return;

@@ -14,35 +14,35 @@ const EVERY_BYTES = 64 * 1024;
 export const MOST_ANCHORS = 128;
 
 export class Anchors {
-  private readonly terminal: Terminal;
-  private list: Anchor[] = [];
+  readonly #terminal: Terminal;
+  #list: Anchor[] = [];
   /** Offset after the last drawn output. */
-  private end: number | undefined;
+  #end: number | undefined;
 
   constructor(terminal: Terminal) {
-    this.terminal = terminal;
+    this.#terminal = terminal;
   }
 
   /** Records that everything up to `offset` is drawn, and nothing after it. */
   rendered(offset: number): void {
-    this.end = offset;
-    const last = this.list.at(-1);
+    this.#end = offset;
+    const last = this.#list.at(-1);
     if (last !== undefined && offset - last.offset < EVERY_BYTES && !last.marker.isDisposed) return;
     this.mark(offset);
   }
 
   mark(offset: number): void {
     // The alternate screen has no lines that stay.
-    if (this.terminal.buffer.active.type !== 'normal') return;
-    const marker = this.terminal.registerMarker(0);
-    if (marker !== undefined) this.list.push({ marker, offset });
-    if (this.list.length > MOST_ANCHORS) this.thin();
+    if (this.#terminal.buffer.active.type !== 'normal') return;
+    const marker = this.#terminal.registerMarker(0);
+    if (marker !== undefined) this.#list.push({ marker, offset });
+    if (this.#list.length > MOST_ANCHORS) this.#thin();
   }
 
   /** The first anchor whose line still exists. */
   get oldest(): Anchor | undefined {
-    while (this.list[0]?.marker.isDisposed === true) this.list.shift();
-    return this.list[0];
+    while (this.#list[0]?.marker.isDisposed === true) this.#list.shift();
+    return this.#list[0];
   }
 
   /**
@@ -50,35 +50,35 @@ export class Anchors {
    * lines into more rows.
    */
   again(): Anchor | undefined {
-    if (this.end !== undefined) this.mark(this.end);
+    if (this.#end !== undefined) this.mark(this.#end);
     return this.oldest;
   }
 
   get count(): number {
-    return this.list.length;
+    return this.#list.length;
   }
 
   /** Takes over the anchors of a terminal whose lines from `first` on were put above all lines of this one. */
   putAbove(older: Anchors, first: number): void {
     const taken: Anchor[] = [];
     const limit = this.oldest;
-    for (const { marker, offset } of older.list) {
+    for (const { marker, offset } of older.#list) {
       if (marker.isDisposed || marker.line < first || (limit !== undefined && offset >= limit.offset)) continue;
-      taken.push({ marker: internalsOf(this.terminal).buffers.normal.addMarker(marker.line - first), offset });
+      taken.push({ marker: internalsOf(this.#terminal).buffers.normal.addMarker(marker.line - first), offset });
     }
-    this.list = [...taken, ...this.list];
-    while (this.list.length > MOST_ANCHORS) this.thin();
+    this.#list = [...taken, ...this.#list];
+    while (this.#list.length > MOST_ANCHORS) this.#thin();
   }
 
   clear(): void {
-    for (const { marker } of this.list) marker.dispose();
-    this.list = [];
-    this.end = undefined;
+    for (const { marker } of this.#list) marker.dispose();
+    this.#list = [];
+    this.#end = undefined;
   }
 
-  private thin(): void {
-    this.list = this.list.filter((anchor, at) => {
-      if (at % 2 === 0 || at === this.list.length - 1) return true;
+  #thin(): void {
+    this.#list = this.#list.filter((anchor, at) => {
+      if (at % 2 === 0 || at === this.#list.length - 1) return true;
       anchor.marker.dispose();
       return false;
     });

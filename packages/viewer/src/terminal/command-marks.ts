@@ -36,18 +36,18 @@ export const MOST_MARKS = 200;
 const LINES_ABOVE = 1;
 
 export class CommandMarks {
-  private readonly terminal: Terminal;
-  private readonly changed: (count: number) => void;
-  private readonly undo: IDisposable;
-  private runs: Run[] = [];
+  readonly #terminal: Terminal;
+  readonly #changed: (count: number) => void;
+  readonly #undo: IDisposable;
+  #runs: Run[] = [];
   /** True if the log reports runs: marks in the output would be duplicates. */
-  private isLogFollowed = false;
+  #isLogFollowed = false;
 
   constructor(terminal: Terminal, changed: (count: number) => void) {
-    this.terminal = terminal;
-    this.changed = changed;
-    this.undo = terminal.parser.registerOscHandler(133, (data) => {
-      if (this.isLogFollowed) return false;
+    this.#terminal = terminal;
+    this.#changed = changed;
+    this.#undo = terminal.parser.registerOscHandler(133, (data) => {
+      if (this.#isLogFollowed) return false;
       if (data[0] === 'C') this.begin();
       else if (data[0] === 'D') this.end(exitCodeIn(data));
       return false;
@@ -56,7 +56,7 @@ export class CommandMarks {
 
   /** Makes the log the only source of marks; OSC 133 in the output is ignored. */
   followLog(): void {
-    this.isLogFollowed = true;
+    this.#isLogFollowed = true;
   }
 
   /** Applies a run event of the log. Call when all earlier output is drawn. */
@@ -67,10 +67,10 @@ export class CommandMarks {
 
   /** Marks the beginning of a command at the cursor. Call when all earlier output is drawn. */
   begin(): void {
-    const { buffer } = this.terminal;
+    const { buffer } = this.#terminal;
     if (buffer.active.type !== 'normal') return;
     const { baseY, cursorY } = buffer.active;
-    const last = this.runs.at(-1);
+    const last = this.#runs.at(-1);
     const line = baseY + cursorY;
     // A program can repeat the sequence a hundred thousand times in one line, and on pipes a run may print nothing.
     if (last !== undefined && !last.marker.isDisposed && lineOf(last) === line) {
@@ -80,55 +80,55 @@ export class CommandMarks {
       return;
     }
     // Pipes show no command lines.
-    const below = this.terminal.options.convertEol !== true && line > 0 ? 1 : 0;
-    const marker = this.terminal.registerMarker(-below);
+    const below = this.#terminal.options.convertEol !== true && line > 0 ? 1 : 0;
+    const marker = this.#terminal.registerMarker(-below);
     const fresh = { decoration: undefined, end: undefined, hasFailed: false, isShownFailed: false };
-    if (marker !== undefined) this.add({ marker, below, ...fresh });
+    if (marker !== undefined) this.#add({ marker, below, ...fresh });
   }
 
   /** Marks the end of the latest command. `null`: the exit code is unknown. */
   end(exitCode: ExitCode): void {
-    const last = this.runs.at(-1);
-    if (last === undefined || last.end !== undefined || this.terminal.buffer.active.type !== 'normal') return;
-    const { cursorX } = this.terminal.buffer.active;
-    last.end = this.terminal.registerMarker(cursorX === 0 ? 0 : 1);
+    const last = this.#runs.at(-1);
+    if (last === undefined || last.end !== undefined || this.#terminal.buffer.active.type !== 'normal') return;
+    const { cursorX } = this.#terminal.buffer.active;
+    last.end = this.#terminal.registerMarker(cursorX === 0 ? 0 : 1);
     last.hasFailed = exitCode !== null && exitCode !== 0;
     if (last.hasFailed === last.isShownFailed) return;
     last.decoration?.dispose();
-    this.draw(last);
+    this.#draw(last);
   }
 
   /** The lines of failed commands. */
   get failed(): number[] {
-    return this.runs.flatMap((run) => (run.hasFailed && !run.marker.isDisposed ? [run.marker.line] : []));
+    return this.#runs.flatMap((run) => (run.hasFailed && !run.marker.isDisposed ? [run.marker.line] : []));
   }
 
   /** Returns the line of the next mark above or below the view; undefined if there is none. */
   next(isOlder: boolean): number | undefined {
-    const top = this.terminal.buffer.active.viewportY + LINES_ABOVE;
-    const lines = this.runs.flatMap((run) => (run.marker.isDisposed ? [] : [lineOf(run)]));
+    const top = this.#terminal.buffer.active.viewportY + LINES_ABOVE;
+    const lines = this.#runs.flatMap((run) => (run.marker.isDisposed ? [] : [lineOf(run)]));
     return isOlder ? lines.findLast((line) => line < top) : lines.find((line) => line > top);
   }
 
   show(line: number): void {
-    this.terminal.scrollToLine(Math.max(0, line - LINES_ABOVE));
+    this.#terminal.scrollToLine(Math.max(0, line - LINES_ABOVE));
   }
 
   /** Returns the output of the last command; undefined without a mark. */
   lastOutput(): string | undefined {
-    const last = this.runs.at(-1);
+    const last = this.#runs.at(-1);
     if (last === undefined || last.marker.isDisposed) return undefined;
-    const { normal } = this.terminal.buffer;
+    const { normal } = this.#terminal.buffer;
     return textOf(normal, lineOf(last), last.end?.isDisposed === false ? last.end.line : normal.length);
   }
 
   /** Takes over the marks of a terminal whose lines from `first` on were put above all lines of this one. */
   putAbove(older: CommandMarks, first: number, count: number): void {
-    const taken = older.runs.flatMap((run) => {
+    const taken = older.#runs.flatMap((run) => {
       const line = lineOf(run) - first;
-      return run.marker.isDisposed || line < 0 || line >= count ? [] : [this.copyOf(run, first)];
+      return run.marker.isDisposed || line < 0 || line >= count ? [] : [this.#copyOf(run, first)];
     });
-    this.keep([...taken, ...this.runs]);
+    this.#keep([...taken, ...this.#runs]);
   }
 
   /**
@@ -136,37 +136,37 @@ export class CommandMarks {
    * `last`; marks no command twice.
    */
   mergeOverlap(older: CommandMarks, shift: number, last: number): void {
-    const here = new Set(this.runs.map(lineOf));
-    const taken = older.runs.flatMap((run) => {
+    const here = new Set(this.#runs.map(lineOf));
+    const taken = older.#runs.flatMap((run) => {
       const line = lineOf(run) - shift;
       const isMissing = line >= 0 && line <= last && !here.has(line);
-      return run.marker.isDisposed || !isMissing ? [] : [this.copyOf(run, shift)];
+      return run.marker.isDisposed || !isMissing ? [] : [this.#copyOf(run, shift)];
     });
-    if (taken.length > 0) this.keep([...taken, ...this.runs].sort((a, b) => lineOf(a) - lineOf(b)));
+    if (taken.length > 0) this.#keep([...taken, ...this.#runs].sort((a, b) => lineOf(a) - lineOf(b)));
   }
 
   clear(): void {
-    for (const { marker, end } of this.runs) {
+    for (const { marker, end } of this.#runs) {
       marker.dispose();
       end?.dispose();
     }
-    this.runs = [];
-    this.changed(0);
+    this.#runs = [];
+    this.#changed(0);
   }
 
   dispose(): void {
-    this.undo.dispose();
+    this.#undo.dispose();
   }
 
-  private add(run: Run): void {
+  #add(run: Run): void {
     this.end(null);
-    this.draw(run);
-    this.keep([...this.runs, run]);
+    this.#draw(run);
+    this.#keep([...this.#runs, run]);
   }
 
   /** Copies a run into the lines of this terminal, whose first line is line `shift` of the other. */
-  private copyOf({ marker, below, end, hasFailed }: Run, shift: number): Run {
-    const { normal } = internalsOf(this.terminal).buffers;
+  #copyOf({ marker, below, end, hasFailed }: Run, shift: number): Run {
+    const { normal } = internalsOf(this.#terminal).buffers;
     const isCut = marker.line < shift;
     const run: Run = {
       marker: normal.addMarker(isCut ? 0 : marker.line - shift),
@@ -176,27 +176,27 @@ export class CommandMarks {
       hasFailed,
       isShownFailed: false,
     };
-    this.draw(run);
+    this.#draw(run);
     return run;
   }
 
   /** Stores the newest runs, up to the limit. */
-  private keep(runs: readonly Run[]): void {
+  #keep(runs: readonly Run[]): void {
     for (const { marker, end } of runs.slice(0, -MOST_MARKS)) {
       marker.dispose();
       end?.dispose();
     }
-    this.runs = runs.slice(-MOST_MARKS);
-    this.changed(this.runs.length);
+    this.#runs = runs.slice(-MOST_MARKS);
+    this.#changed(this.#runs.length);
   }
 
-  private draw(run: Run): void {
-    const { element, buffer } = this.terminal;
+  #draw(run: Run): void {
+    const { element, buffer } = this.#terminal;
     if (element === undefined || buffer.active.type !== 'normal') return;
     const colour = getComputedStyle(element).getPropertyValue(run.hasFailed ? '--red' : '--brass');
-    showRuler(this.terminal);
+    showRuler(this.#terminal);
     run.isShownFailed = run.hasFailed;
-    run.decoration = this.terminal.registerDecoration({
+    run.decoration = this.#terminal.registerDecoration({
       marker: run.marker,
       width: 1,
       overviewRulerOptions: { color: colour.trim(), position: 'left' },

@@ -21,33 +21,33 @@ export const MOST_FOUND = 1000;
 const searchAddon = () => import('@xterm/addon-search');
 
 export class Finder {
-  private readonly terminal: Terminal;
-  private readonly changed: (found: FindResult) => void;
-  private readonly importAddon: typeof searchAddon;
-  private addon: Promise<SearchAddon> | undefined;
-  private isExact = false;
-  private isDisposed = false;
+  readonly #terminal: Terminal;
+  readonly #changed: (found: FindResult) => void;
+  readonly #importAddon: typeof searchAddon;
+  #addon: Promise<SearchAddon> | undefined;
+  #isExact = false;
+  #isDisposed = false;
 
   constructor(terminal: Terminal, changed: (found: FindResult) => void, load = searchAddon) {
-    this.importAddon = load;
-    this.terminal = terminal;
-    this.changed = changed;
+    this.#importAddon = load;
+    this.#terminal = terminal;
+    this.#changed = changed;
   }
 
   /** Finds and selects a match. `isOlder`: upwards, from the end. */
   async find(query: string, isOlder: boolean, isExact: boolean): Promise<void> {
-    const addon = await this.loaded();
-    if (this.isDisposed || addon === undefined) return;
+    const addon = await this.#loaded();
+    if (this.#isDisposed || addon === undefined) return;
     if (query === '') {
       addon.clearDecorations();
-      this.terminal.clearSelection();
-      this.changed({ at: 0, count: 0, isMore: false });
+      this.#terminal.clearSelection();
+      this.#changed({ at: 0, count: 0, isMore: false });
       return;
     }
     // The addon does not search again by itself for the same words.
-    if (isExact !== this.isExact) addon.clearDecorations();
-    this.isExact = isExact;
-    showRuler(this.terminal);
+    if (isExact !== this.#isExact) addon.clearDecorations();
+    this.#isExact = isExact;
+    showRuler(this.#terminal);
     const options: ISearchOptions = { caseSensitive: isExact, decorations: colours() };
     if (isOlder) addon.findPrevious(query, options);
     else addon.findNext(query, options);
@@ -55,43 +55,43 @@ export class Finder {
 
   /** Removes the marks; the current match stays selected. */
   async clear(): Promise<void> {
-    if (this.addon === undefined) return;
-    const addon = await this.loaded();
-    if (!this.isDisposed) addon?.clearDecorations();
+    if (this.#addon === undefined) return;
+    const addon = await this.#loaded();
+    if (!this.#isDisposed) addon?.clearDecorations();
   }
 
   /** Drops the addon, because its knowledge of the lines is outdated. */
   forget(): void {
     // A failed load was already reported, and there is nothing to dispose of.
-    this.addon?.then((addon) => addon.dispose()).catch(() => undefined);
-    this.addon = undefined;
+    this.#addon?.then((addon) => addon.dispose()).catch(() => undefined);
+    this.#addon = undefined;
   }
 
   dispose(): void {
-    this.isDisposed = true;
+    this.#isDisposed = true;
     this.forget();
   }
 
   /** Loads the addon; undefined after a failure, and the next search tries again. */
-  private async loaded(): Promise<SearchAddon | undefined> {
-    this.addon ??= this.load();
-    const { addon } = this;
+  async #loaded(): Promise<SearchAddon | undefined> {
+    this.#addon ??= this.#load();
+    const addon = this.#addon;
     try {
       return await addon;
     } catch {
-      if (this.addon === addon) this.addon = undefined;
-      if (!this.isDisposed) this.changed({ at: 0, count: 0, isMore: false, isFailed: true });
+      if (this.#addon === addon) this.#addon = undefined;
+      if (!this.#isDisposed) this.#changed({ at: 0, count: 0, isMore: false, isFailed: true });
       return undefined;
     }
   }
 
-  private async load(): Promise<SearchAddon> {
-    const { SearchAddon } = await this.importAddon();
+  async #load(): Promise<SearchAddon> {
+    const { SearchAddon } = await this.#importAddon();
     const addon = new SearchAddon({ highlightLimit: MOST_FOUND });
-    if (this.isDisposed) return addon;
-    this.terminal.loadAddon(addon);
+    if (this.#isDisposed) return addon;
+    this.#terminal.loadAddon(addon);
     addon.onDidChangeResults(({ resultIndex, resultCount }) => {
-      this.changed({ at: resultIndex + 1, count: resultCount, isMore: resultCount >= MOST_FOUND });
+      this.#changed({ at: resultIndex + 1, count: resultCount, isMore: resultCount >= MOST_FOUND });
     });
     return addon;
   }

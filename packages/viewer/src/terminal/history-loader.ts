@@ -37,71 +37,74 @@ const SEAM_LINES = 8;
 const SEAM_SLACK = 2000;
 
 export class HistoryLoader {
-  private readonly session: Session;
-  private readonly screen: Screen;
-  private readonly changed: (above: HistoryState) => void;
-  private readonly mostLines: number;
-  private info: SessionInfo | undefined;
-  private only: Stream | undefined;
-  private state: HistoryState['state'] = 'none';
-  private aborter = new AbortController();
+  readonly #session: Session;
+  readonly #screen: Screen;
+  readonly #changed: (above: HistoryState) => void;
+  readonly #mostLines: number;
+  #info: SessionInfo | undefined;
+  #only: Stream | undefined;
+  #state: HistoryState['state'] = 'none';
+  #aborter = new AbortController();
   /** Marker at the first line of the log, if that line is loaded. */
-  private first: IMarker | undefined;
+  #first: IMarker | undefined;
 
   constructor(session: Session, screen: Screen, changed: (above: HistoryState) => void, mostLines = MOST_LINES) {
-    this.mostLines = mostLines;
-    this.session = session;
-    this.screen = screen;
-    this.changed = changed;
+    this.#mostLines = mostLines;
+    this.#session = session;
+    this.#screen = screen;
+    this.#changed = changed;
   }
 
   /** Starts with a new drawing. `isWhole`: the drawing begins at the beginning of the log. */
   begin(info: SessionInfo, isWhole: boolean, only: Stream | undefined): void {
     this.stop();
-    this.aborter = new AbortController();
-    this.info = info;
-    this.only = only;
-    this.first = undefined;
-    const { terminal } = this.screen;
-    const { signal } = this.aborter;
+    this.#aborter = new AbortController();
+    this.#info = info;
+    this.#only = only;
+    this.#first = undefined;
+    const { terminal } = this.#screen;
+    const { signal } = this.#aborter;
     // Queued as a write: after the reset of the last drawing, and before new output.
-    if (isWhole) terminal.write('', () => signal.aborted || this.markFirst());
-    this.report(isWhole ? 'none' : 'there');
+    if (isWhole) terminal.write('', () => signal.aborted || this.#markFirst());
+    this.#report(isWhole ? 'none' : 'there');
   }
 
   stop(): void {
-    this.aborter.abort();
+    this.#aborter.abort();
   }
 
   /** Loads the next piece, unless one is already being loaded. */
   reach(): void {
-    const { info, aborter } = this;
-    if (info === undefined || (this.state !== 'there' && !(this.state === 'none' && this.isCut))) return;
-    const anchor = this.screen.anchors.oldest ?? this.screen.anchors.again();
+    const info = this.#info;
+    const aborter = this.#aborter;
+    if (info === undefined || (this.#state !== 'there' && !(this.#state === 'none' && this.#isCut))) return;
+    const anchor = this.#screen.anchors.oldest ?? this.#screen.anchors.again();
     if (anchor === undefined) return;
-    this.report('loading');
-    this.load(info, anchor, aborter.signal).then(
+    this.#report('loading');
+    this.#load(info, anchor, aborter.signal).then(
       (state) => {
         if (aborter.signal.aborted) return;
-        if (state === 'none') this.markFirst();
-        this.report(state);
+        if (state === 'none') this.#markFirst();
+        this.#report(state);
       },
       (cause: unknown) => {
-        if (!aborter.signal.aborted) this.report('far', asFailure(cause));
+        if (!aborter.signal.aborted) this.#report('far', asFailure(cause));
       },
     );
   }
 
   /** Marks commands in the lines that came with a screen: a screen carries lines, but no command marks. */
   markRuns(): void {
-    const { info, aborter } = this;
+    const info = this.#info;
+    const aborter = this.#aborter;
     if (info === undefined || info.runs === null) return;
     // A failure only leaves these commands unmarked.
-    this.findRuns(info, aborter.signal).catch(() => undefined);
+    this.#findRuns(info, aborter.signal).catch(() => undefined);
   }
 
-  private async findRuns(info: SessionInfo, signal: AbortSignal): Promise<void> {
-    const { screen, session } = this;
+  async #findRuns(info: SessionInfo, signal: AbortSignal): Promise<void> {
+    const screen = this.#screen;
+    const session = this.#session;
     await screen.settled();
     const anchor = screen.anchors.oldest;
     if (signal.aborted || anchor === undefined) return;
@@ -111,59 +114,59 @@ export class HistoryLoader {
     if (signal.aborted || first === undefined) return;
     // Starts a byte before the run, so that the beginning of the run is within the piece.
     const from = Math.max(near, first.offset - 1);
-    const page = await drawPage(session, info, screen, from, anchor.offset, this.only, signal);
+    const page = await drawPage(session, info, screen, from, anchor.offset, this.#only, signal);
     try {
-      if (!signal.aborted) this.takeRuns(page, anchor);
+      if (!signal.aborted) this.#takeRuns(page, anchor);
     } finally {
       page.dispose();
     }
   }
 
   /** Takes over the marks of a page that ends at the anchor, for lines that are loaded. */
-  private takeRuns(page: PastPage, anchor: Anchor): void {
+  #takeRuns(page: PastPage, anchor: Anchor): void {
     const { line, isDisposed } = anchor.marker;
-    if (isDisposed || page.terminal.cols !== this.screen.terminal.cols) return;
+    if (isDisposed || page.terminal.cols !== this.#screen.terminal.cols) return;
     const shift = page.end - line;
     const from = Math.max(0, -shift);
     for (let at = from; at < Math.min(line, from + SEAM_LINES); at += 1) {
-      if (lineText(page, at + shift) !== this.lineText(at)) return;
+      if (lineText(page, at + shift) !== this.#lineText(at)) return;
     }
-    this.screen.runs.mergeOverlap(page.runs, shift, line);
+    this.#screen.runs.mergeOverlap(page.runs, shift, line);
   }
 
   /** True if output exceeded the scrollback: the first line is no longer the first of the log. */
-  private get isCut(): boolean {
-    return this.first?.isDisposed === true;
+  get #isCut(): boolean {
+    return this.#first?.isDisposed === true;
   }
 
-  private markFirst(): void {
-    this.first = internalsOf(this.screen.terminal).buffers.normal.addMarker(0);
+  #markFirst(): void {
+    this.#first = internalsOf(this.#screen.terminal).buffers.normal.addMarker(0);
   }
 
-  private async load(info: SessionInfo, anchor: Anchor, signal: AbortSignal): Promise<HistoryState['state']> {
-    const { terminal } = this.screen;
+  async #load(info: SessionInfo, anchor: Anchor, signal: AbortSignal): Promise<HistoryState['state']> {
+    const { terminal } = this.#screen;
     const oldest = info.oldestOffset;
     if (anchor.offset <= oldest) return 'none';
     for (let bytes = FIRST_BYTES; ; bytes *= 4) {
       const from = Math.max(oldest, anchor.offset - bytes);
-      const page = await drawPage(this.session, info, this.screen, from, anchor.offset, this.only, signal);
+      const page = await drawPage(this.#session, info, this.#screen, from, anchor.offset, this.#only, signal);
       try {
         signal.throwIfAborted();
         // Lines present at the request may have left the top of the scrollback meanwhile.
         if (anchor.marker.isDisposed) return 'there';
         // The size may have changed, too.
         if (page.terminal.cols !== terminal.cols) page.terminal.resize(terminal.cols, page.terminal.rows);
-        this.takeRuns(page, anchor);
-        const count = this.seam(page, anchor);
+        this.#takeRuns(page, anchor);
+        const count = this.#seam(page, anchor);
         if (count === undefined) return 'far';
-        const most = Math.min(this.mostLines, Math.floor(MOST_CELLS / terminal.cols));
+        const most = Math.min(this.#mostLines, Math.floor(MOST_CELLS / terminal.cols));
         const room = most - internalsOf(terminal).buffers.normal.lines.length;
         if (count > 0 && room > 0) {
           const first = Math.max(0, count - room);
           putAbove(terminal, page.terminal, first, count);
-          this.screen.anchors.putAbove(page.anchors, first);
-          this.screen.runs.putAbove(page.runs, first, count - first);
-          this.screen.finder.forget();
+          this.#screen.anchors.putAbove(page.anchors, first);
+          this.#screen.runs.putAbove(page.runs, first, count - first);
+          this.#screen.finder.forget();
           if (first > 0) return 'far';
         }
         if (from === oldest) return 'none';
@@ -177,12 +180,12 @@ export class HistoryLoader {
   }
 
   /** Returns how many lines of the page belong above the first loaded line. Undefined if the pieces do not match. */
-  private seam(page: PastPage, anchor: Anchor): number | undefined {
+  #seam(page: PastPage, anchor: Anchor): number | undefined {
     const guess = page.end - anchor.marker.line;
     const fits = (count: number): boolean => {
       if (count < 0) return false;
       for (let at = 0; at < Math.min(SEAM_LINES, anchor.marker.line); at += 1) {
-        if (lineText(page, count + at) !== this.lineText(at)) return false;
+        if (lineText(page, count + at) !== this.#lineText(at)) return false;
       }
       return true;
     };
@@ -196,13 +199,13 @@ export class HistoryLoader {
     return undefined;
   }
 
-  private lineText(at: number): string {
-    return this.screen.terminal.buffer.normal.getLine(at)?.translateToString(true) ?? '';
+  #lineText(at: number): string {
+    return this.#screen.terminal.buffer.normal.getLine(at)?.translateToString(true) ?? '';
   }
 
-  private report(state: HistoryState['state'], error?: BinnacleError): void {
-    this.state = state;
-    this.changed({ state, offset: this.screen.anchors.oldest?.offset ?? 0, error });
+  #report(state: HistoryState['state'], error?: BinnacleError): void {
+    this.#state = state;
+    this.#changed({ state, offset: this.#screen.anchors.oldest?.offset ?? 0, error });
   }
 }
 

@@ -69,31 +69,31 @@ export class Screen {
   readonly runs: CommandMarks;
   readonly finder: Finder;
   readonly streams: StderrRows;
-  private readonly fit = new FitAddon();
-  private readonly host: HTMLElement;
-  private readonly events: ScreenEvents;
-  private readonly feed: TerminalFeed;
-  private readonly input: ReturnType<typeof listenToInput>;
-  private readonly undo: IDisposable[] = [];
-  private readonly aborter = new AbortController();
-  private answering = false;
-  private disposed = false;
+  readonly #fit = new FitAddon();
+  readonly #host: HTMLElement;
+  readonly #events: ScreenEvents;
+  readonly #feed: TerminalFeed;
+  readonly #input: ReturnType<typeof listenToInput>;
+  readonly #undo: IDisposable[] = [];
+  readonly #aborter = new AbortController();
+  #answering = false;
+  #disposed = false;
   /** Covered pixels at the bottom of the host. */
-  private covered = 0;
-  private touchedAt = Number.NEGATIVE_INFINITY;
+  #covered = 0;
+  #touchedAt = Number.NEGATIVE_INFINITY;
   /** True if the cursor moved since the last frame. */
-  private hasMoved = false;
+  #hasMoved = false;
   /** True if the picture may be larger than the page; false after a fit was measured, until a size changes. */
-  private mayBeLarger = true;
+  #mayBeLarger = true;
   /** Frame request of the pending letterbox measurement. */
-  private letterboxing: number | undefined;
+  #letterboxing: number | undefined;
   /** The line of the requested position. */
-  private place: IMarker | undefined;
+  #place: IMarker | undefined;
 
   /** Creates the terminal. `host` must be visible: cells are measured in it. */
   constructor(host: HTMLElement, options: ScreenOptions, events: ScreenEvents) {
-    this.host = host;
-    this.events = events;
+    this.#host = host;
+    this.#events = events;
     const isMoving = !window.matchMedia('(prefers-reduced-motion: reduce)').matches;
     this.terminal = new Terminal({
       ...boundSize(options),
@@ -112,28 +112,28 @@ export class Screen {
       windowOptions: {},
       linkHandler: {
         allowNonHttpProtocols: false,
-        activate: (_event, target) => this.events.linkChosen(target),
-        hover: (_event, target) => this.events.hovered(oneLine(target, 300)),
-        leave: () => this.events.hovered(undefined),
+        activate: (_event, target) => this.#events.linkChosen(target),
+        hover: (_event, target) => this.#events.hovered(oneLine(target, 300)),
+        leave: () => this.#events.hovered(undefined),
       },
     });
     this.anchors = new Anchors(this.terminal);
     this.runs = new CommandMarks(this.terminal, (count) => events.marked?.(count));
     this.finder = new Finder(this.terminal, (found) => events.found?.(found));
     this.streams = new StderrRows(this.terminal);
-    this.terminal.loadAddon(this.fit);
-    this.feed = new TerminalFeed(this.terminal);
-    this.input = listenToInput(this.terminal, host, events, () => this.answering);
-    this.undo.push(guard(this.terminal), this.input);
+    this.terminal.loadAddon(this.#fit);
+    this.#feed = new TerminalFeed(this.terminal);
+    this.#input = listenToInput(this.terminal, host, events, () => this.#answering);
+    this.#undo.push(guard(this.terminal), this.#input);
     this.terminal.open(host);
-    if (isMoving) this.undo.push(blinkCursor(this.terminal));
-    this.listen();
-    if (!options.screenReader) void accelerate(this.terminal, () => this.disposed);
+    if (isMoving) this.#undo.push(blinkCursor(this.terminal));
+    this.#listen();
+    if (!options.screenReader) void accelerate(this.terminal, () => this.#disposed);
   }
 
   /** Draws bytes as the program wrote them; `end`: the output offset after them. Waits under back-pressure. */
   async write(bytes: Uint8Array, end?: number, kind: OutputKind = 'tty'): Promise<void> {
-    await this.feed.write(bytes, () => {
+    await this.#feed.write(bytes, () => {
       if (end !== undefined) this.anchors.rendered(end);
       if (kind !== 'tty') this.streams.rendered(kind === 'stderr');
     });
@@ -141,21 +141,21 @@ export class Screen {
 
   /** Resolves when all earlier writes are drawn. */
   async settled(): Promise<void> {
-    await this.feed.settled();
+    await this.#feed.settled();
   }
 
   /** Enables or disables answers to queries: queries in history were answered when they happened. */
   answer(on: boolean): void {
-    this.answering = on;
+    this.#answering = on;
   }
 
   /** Discards everything drawn, and earlier writes that are not drawn yet. */
   clear(): void {
-    this.place = undefined;
+    this.#place = undefined;
     this.anchors.clear();
     this.runs.clear();
     // Written as a sequence, to keep the order of writes.
-    if (!this.disposed) this.terminal.write('\x18\x1bc');
+    if (!this.#disposed) this.terminal.write('\x18\x1bc');
   }
 
   /** Treats a bare line feed as a new line from now on, for output written without a terminal. */
@@ -166,13 +166,13 @@ export class Screen {
   /** Marks the line of the cursor as the position. Call when all earlier output is drawn. */
   markPlace(): void {
     // The alternate screen has no lines that stay.
-    if (this.disposed || this.terminal.buffer.active.type !== 'normal') return;
-    this.place = this.terminal.registerMarker(0);
+    if (this.#disposed || this.terminal.buffer.active.type !== 'normal') return;
+    this.#place = this.terminal.registerMarker(0);
   }
 
   /** Scrolls to the marked line and highlights it. Call when the following output is drawn. */
   showPlace(): void {
-    if (!this.disposed && this.place !== undefined) decorate(this.terminal, this.place);
+    if (!this.#disposed && this.#place !== undefined) decorate(this.terminal, this.#place);
   }
 
   scrollToEnd(): void {
@@ -185,14 +185,14 @@ export class Screen {
 
   resize(size: Size): void {
     const { cols, rows } = boundSize(size);
-    if (!this.disposed) this.terminal.resize(cols, rows);
+    if (!this.#disposed) this.terminal.resize(cols, rows);
   }
 
   /** Returns the size that would fill the host, in the usual font size. */
   fittingSize(): Size | undefined {
-    this.stopLetterboxing();
-    this.setFont(baseFont());
-    const size = this.fit.proposeDimensions();
+    this.#stopLetterboxing();
+    this.#setFont(baseFont());
+    const size = this.#fit.proposeDimensions();
     return size === undefined || !Number.isFinite(size.cols) ? undefined : size;
   }
 
@@ -201,31 +201,31 @@ export class Screen {
    * to the next frame: the history may have hundreds of sizes, of which only the last is seen, and each costs a layout.
    */
   letterbox(): void {
-    this.letterboxing ??= requestAnimationFrame(() => {
-      this.letterboxing = undefined;
-      this.fitType();
+    this.#letterboxing ??= requestAnimationFrame(() => {
+      this.#letterboxing = undefined;
+      this.#fitType();
     });
   }
 
-  private stopLetterboxing(): void {
-    if (this.letterboxing !== undefined) cancelAnimationFrame(this.letterboxing);
-    this.letterboxing = undefined;
+  #stopLetterboxing(): void {
+    if (this.#letterboxing !== undefined) cancelAnimationFrame(this.#letterboxing);
+    this.#letterboxing = undefined;
   }
 
-  private fitType(): void {
+  #fitType(): void {
     const element = this.terminal.element?.querySelector('.xterm-screen');
     if (!(element instanceof HTMLElement) || element.offsetWidth === 0 || element.offsetHeight === 0) return;
     const font = this.terminal.options.fontSize ?? baseFont();
-    const style = getComputedStyle(this.host);
+    const style = getComputedStyle(this.#host);
     const across = Number.parseFloat(style.width) / (element.offsetWidth / font);
     const down = Number.parseFloat(style.height) / (element.offsetHeight / font);
     // Half a point at most between sizes: cells are snapped to pixels, so the ratio is not quite linear.
     const fitting = Math.floor(Math.min(across, down) * 2) / 2;
     const smallest = isPhone() ? SMALLEST_ON_PHONE : SMALLEST_FONT;
-    this.setFont(Math.max(smallest, Math.min(baseFont(), fitting)));
-    this.showCursor();
+    this.#setFont(Math.max(smallest, Math.min(baseFont(), fitting)));
+    this.#showCursor();
     // The result is drawn with the next frame, which measures again.
-    this.mayBeLarger = true;
+    this.#mayBeLarger = true;
   }
 
   /**
@@ -233,18 +233,18 @@ export class Screen {
    * size stays: a notice that comes and goes should not resize the program.
    */
   cover(pixels: number): void {
-    this.covered = pixels;
-    this.lift();
+    this.#covered = pixels;
+    this.#lift();
   }
 
   /** Scrolls a picture larger than the page to the cursor, unless a finger recently moved the picture. */
-  private showCursor(): void {
-    const frame = this.host.parentElement;
-    if (frame === null || performance.now() - this.touchedAt < TOUCH_REST_MS) return;
-    this.mayBeLarger = frame.scrollHeight > frame.clientHeight + 1;
-    if (!this.mayBeLarger) return;
+  #showCursor(): void {
+    const frame = this.#host.parentElement;
+    if (frame === null || performance.now() - this.#touchedAt < TOUCH_REST_MS) return;
+    this.#mayBeLarger = frame.scrollHeight > frame.clientHeight + 1;
+    if (!this.#mayBeLarger) return;
     const line = lineHeight(this.terminal);
-    const top = this.host.offsetTop + this.terminal.buffer.active.cursorY * line;
+    const top = this.#host.offsetTop + this.terminal.buffer.active.cursorY * line;
     if (top < frame.scrollTop) frame.scrollTop = top - line;
     else if (top + 2 * line > frame.scrollTop + frame.clientHeight)
       frame.scrollTop = top + 2 * line - frame.clientHeight;
@@ -261,14 +261,14 @@ export class Screen {
 
   /** Sends a key that is not on the keyboard. */
   press(text: string): void {
-    this.input.gestures.typed(performance.now());
+    this.#input.gestures.typed(performance.now());
     this.terminal.input(text, true);
   }
 
   /** Sends a line that was written beside the terminal, as a paste, and Enter. */
   enter(text: string): void {
     if (text !== '') {
-      this.input.gestures.typed(performance.now());
+      this.#input.gestures.typed(performance.now());
       this.terminal.paste(text);
     }
     this.press('\r');
@@ -280,48 +280,49 @@ export class Screen {
   }
 
   dispose(): void {
-    this.disposed = true;
-    this.stopLetterboxing();
-    this.aborter.abort();
-    for (const undo of this.undo) undo.dispose();
+    this.#disposed = true;
+    this.#stopLetterboxing();
+    this.#aborter.abort();
+    for (const undo of this.#undo) undo.dispose();
     this.finder.dispose();
     this.runs.dispose();
-    this.feed.stop();
+    this.#feed.stop();
     this.terminal.dispose();
   }
 
-  private lift(): void {
+  #lift(): void {
     const { element } = this.terminal;
     if (element === undefined) return;
-    const below = this.host.clientHeight - (this.terminal.buffer.active.cursorY + 1) * lineHeight(this.terminal);
-    const up = this.covered === 0 ? 0 : Math.max(0, Math.ceil(this.covered - below));
+    const below = this.#host.clientHeight - (this.terminal.buffer.active.cursorY + 1) * lineHeight(this.terminal);
+    const up = this.#covered === 0 ? 0 : Math.max(0, Math.ceil(this.#covered - below));
     element.style.translate = up === 0 ? '' : `0 ${-up}px`;
   }
 
-  private setFont(size: number): void {
+  #setFont(size: number): void {
     if (this.terminal.options.fontSize !== size) this.terminal.options.fontSize = size;
   }
 
-  private listen(): void {
-    const { terminal, events } = this;
-    this.undo.push(
+  #listen(): void {
+    const { terminal } = this;
+    const events = this.#events;
+    this.#undo.push(
       terminal.onResize(() => events.resized()),
       // Throttled to once a frame: the measurement forces a layout, and output moves the cursor often.
       terminal.onCursorMove(() => {
-        this.hasMoved = true;
+        this.#hasMoved = true;
       }),
       terminal.onRender(() => {
-        if (!this.hasMoved) return;
-        this.hasMoved = false;
-        if (this.covered > 0) this.lift();
-        if (this.mayBeLarger) this.showCursor();
+        if (!this.#hasMoved) return;
+        this.#hasMoved = false;
+        if (this.#covered > 0) this.#lift();
+        if (this.#mayBeLarger) this.#showCursor();
       }),
       terminal.onTitleChange((title) => events.titled(oneLine(title))),
     );
     terminal.attachCustomKeyEventHandler(
-      (event) => !isPageKey(event) && !this.copied(event) && !this.finds(event) && !this.jumps(event),
+      (event) => !isPageKey(event) && !this.#copied(event) && !this.#finds(event) && !this.#jumps(event),
     );
-    const signal = this.aborter.signal;
+    const signal = this.#aborter.signal;
     // xterm's own copy handler would include the padding of lines.
     const copy = (event: ClipboardEvent): void => {
       if (!terminal.hasSelection()) return;
@@ -329,12 +330,12 @@ export class Screen {
       event.preventDefault();
       event.stopPropagation();
     };
-    this.host.addEventListener('copy', copy, { capture: true, signal });
+    this.#host.addEventListener('copy', copy, { capture: true, signal });
     const near = (): void => {
       const { type, viewportY, baseY } = terminal.buffer.active;
       if (type === 'normal' && viewportY < baseY && viewportY < terminal.rows) events.neared?.();
     };
-    this.undo.push(terminal.onRender(near));
+    this.#undo.push(terminal.onRender(near));
     const upwards = ({ deltaY }: WheelEvent): void => {
       const { type, viewportY } = terminal.buffer.active;
       // The request is sent although there is nothing above to scroll to.
@@ -342,26 +343,26 @@ export class Screen {
         events.neared?.();
       }
     };
-    this.host.addEventListener('wheel', upwards, { capture: true, passive: true, signal });
+    this.#host.addEventListener('wheel', upwards, { capture: true, passive: true, signal });
     // The area around the terminal, which may be smaller than the page: a click there focuses the terminal, too.
-    this.host.addEventListener(
+    this.#host.addEventListener(
       'mousedown',
       (event) => {
-        if (event.target !== this.host) return;
+        if (event.target !== this.#host) return;
         event.preventDefault();
         terminal.focus();
       },
       { signal },
     );
     const touched = (): void => {
-      this.touchedAt = performance.now();
+      this.#touchedAt = performance.now();
     };
-    this.host.addEventListener('touchmove', touched, { passive: true, signal });
-    scrollByTouch(terminal, this.host, signal);
+    this.#host.addEventListener('touchmove', touched, { passive: true, signal });
+    scrollByTouch(terminal, this.#host, signal);
   }
 
   /** Handles Ctrl-Shift-C: copies, as in every terminal window. */
-  private copied(event: KeyboardEvent): boolean {
+  #copied(event: KeyboardEvent): boolean {
     if (event.type !== 'keydown' || !event.ctrlKey || !event.shiftKey || event.code !== 'KeyC') return false;
     event.preventDefault();
     // Works without the clipboard permission and on plain http; xterm answers the copy event with its selection.
@@ -369,8 +370,8 @@ export class Screen {
     return true;
   }
 
-  private finds(event: KeyboardEvent): boolean {
-    const { events } = this;
+  #finds(event: KeyboardEvent): boolean {
+    const events = this.#events;
     const isFindChord =
       event.code === 'KeyF' && ((event.ctrlKey && event.shiftKey) || (event.metaKey && !event.ctrlKey));
     if (event.type !== 'keydown' || !isFindChord || event.altKey || events.finds === undefined) return false;
@@ -380,7 +381,7 @@ export class Screen {
   }
 
   /** Handles Alt with a page key: moves from command to command. */
-  private jumps(event: KeyboardEvent): boolean {
+  #jumps(event: KeyboardEvent): boolean {
     if (event.type !== 'keydown' || !event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return false;
     if (event.key !== 'PageUp' && event.key !== 'PageDown') return false;
     event.preventDefault();
@@ -392,7 +393,7 @@ export class Screen {
   jump(isOlder: boolean): void {
     const line = this.runs.next(isOlder);
     if (line !== undefined) this.runs.show(line);
-    else if (isOlder) this.events.neared?.();
+    else if (isOlder) this.#events.neared?.();
     else this.terminal.scrollToBottom();
   }
 }

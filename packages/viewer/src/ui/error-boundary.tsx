@@ -19,18 +19,18 @@ interface ErrorBoundaryState {
 
 export class ErrorBoundary extends Component<ErrorBoundaryProps, ErrorBoundaryState> {
   override state: ErrorBoundaryState = { error: undefined };
-  private undo: (() => void) | undefined;
+  #undo: (() => void) | undefined;
 
   static getDerivedStateFromError(cause: unknown): ErrorBoundaryState {
     return { error: asFailure(cause) };
   }
 
   override componentDidCatch(cause: unknown): void {
-    if (asFailure(cause).code === 'unreachable') this.undo = reloadWhenThere();
+    if (asFailure(cause).code === 'unreachable') this.#undo = reloadWhenThere();
   }
 
   override componentWillUnmount(): void {
-    this.undo?.();
+    this.#undo?.();
   }
 
   override render(): ReactNode {

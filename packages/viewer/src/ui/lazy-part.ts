@@ -9,24 +9,24 @@ import { useEffect, useState } from 'react';
  * appearing one by one, and shows the fallback even for a part that is already loading.
  */
 export class LazyPart<T> {
-  private readonly fetch: () => Promise<T>;
-  private coming: Promise<T> | undefined;
-  private here: T | undefined;
+  readonly #fetch: () => Promise<T>;
+  #coming: Promise<T> | undefined;
+  #here: T | undefined;
 
   constructor(fetch: () => Promise<T>) {
-    this.fetch = fetch;
+    this.#fetch = fetch;
   }
 
   /** The part; undefined until loaded. */
   get loaded(): T | undefined {
-    return this.here;
+    return this.#here;
   }
 
   /** Loads the part. Throws `unreachable` if the load fails. */
   load(): Promise<T> {
-    this.coming ??= this.fetch().then(
+    this.#coming ??= this.#fetch().then(
       (part) => {
-        this.here = part;
+        this.#here = part;
         return part;
       },
       (cause: unknown) => {
@@ -37,7 +37,7 @@ export class LazyPart<T> {
         });
       },
     );
-    return this.coming;
+    return this.#coming;
   }
 }
 

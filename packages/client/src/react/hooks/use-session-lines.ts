@@ -39,18 +39,18 @@ export function useSessionLines(id: string, options: LinesOptions = {}): readonl
 class LineSource {
   readonly subscribe: (changed: () => void) => () => void;
   readonly read: () => readonly LogLine[];
-  private lines: LogLines;
-  private followed: SessionStore | undefined;
+  #lines: LogLines;
+  #followed: SessionStore | undefined;
 
   constructor(shared: SharedStores, id: string, how: string, maxLines: number) {
-    this.lines = new LogLines(maxLines);
-    this.read = () => this.lines.list();
+    this.#lines = new LogLines(maxLines);
+    this.read = () => this.#lines.list();
     this.subscribe = (changed) => {
       const followed = shared.sessions.take(id, how, () => makeSession(shared)(id, how));
       // Its chunks are counted from another beginning.
-      if (this.followed !== undefined && this.followed !== followed) this.lines = new LogLines(maxLines);
-      this.followed = followed;
-      const take = (): void => this.lines.read(followed.snapshot.chunks);
+      if (this.#followed !== undefined && this.#followed !== followed) this.#lines = new LogLines(maxLines);
+      this.#followed = followed;
+      const take = (): void => this.#lines.read(followed.snapshot.chunks);
       take();
       const unsubscribe = followed.subscribe(() => {
         take();

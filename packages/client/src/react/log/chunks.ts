@@ -45,8 +45,8 @@ export class ChunkList implements Iterable<Chunk> {
   readonly bytes: number;
   /** Output bytes of chunks that were dropped to stay within the limit. */
   readonly droppedBytes: number;
-  private readonly items: readonly (ChunkItem | undefined)[];
-  private readonly base: number;
+  readonly #items: readonly (ChunkItem | undefined)[];
+  readonly #base: number;
 
   /** `items[0]` is the chunk of number `base`. */
   constructor(
@@ -54,8 +54,8 @@ export class ChunkList implements Iterable<Chunk> {
     numbers: { readonly base: number; readonly first: number; readonly end: number },
     sums: { readonly version: number; readonly bytes: number; readonly droppedBytes: number },
   ) {
-    this.items = items;
-    this.base = numbers.base;
+    this.#items = items;
+    this.#base = numbers.base;
     this.first = numbers.first;
     this.end = numbers.end;
     this.version = sums.version;
@@ -70,7 +70,7 @@ export class ChunkList implements Iterable<Chunk> {
 
   /** Returns a chunk by its number; undefined outside of this list. */
   at(number: number): Chunk | undefined {
-    return number < this.end ? this.items[number - this.base]?.chunk : undefined;
+    return number < this.end ? this.#items[number - this.#base]?.chunk : undefined;
   }
 
   /** Yields the chunks from a number on. Pass the `end` of an earlier list to get what is new. */
@@ -91,68 +91,69 @@ export const NO_CHUNKS = new ChunkList([], { base: 0, first: 0, end: 0 }, { vers
 
 /** Collects chunks and makes the lists. */
 export class ChunkLog {
-  private readonly maxBytes: number;
-  private items: (ChunkItem | undefined)[] = [];
-  private base = 0;
-  private first = 0;
-  private version = 0;
-  private bytes = 0;
-  private droppedBytes = 0;
+  readonly #maxBytes: number;
+  #items: (ChunkItem | undefined)[] = [];
+  #base = 0;
+  #first = 0;
+  #version = 0;
+  #bytes = 0;
+  #droppedBytes = 0;
   /** Cost of all chunks so far, and of those that were dropped. */
-  private cost = 0;
-  private droppedCost = 0;
+  #cost = 0;
+  #droppedCost = 0;
 
   constructor(maxBytes: number) {
-    this.maxBytes = maxBytes;
+    this.#maxBytes = maxBytes;
   }
 
   push(chunk: Chunk): void {
-    this.version += 1;
-    this.bytes += bytesOf(chunk);
-    this.cost += CHUNK_BYTES + bytesOf(chunk);
-    this.items.push({ chunk, cost: this.cost });
+    this.#version += 1;
+    this.#bytes += bytesOf(chunk);
+    this.#cost += CHUNK_BYTES + bytesOf(chunk);
+    this.#items.push({ chunk, cost: this.#cost });
     // The newest one stays, however large it is.
-    while (this.cost - this.droppedCost > this.maxBytes && this.first < this.end - 1) this.drop();
+    while (this.#cost - this.#droppedCost > this.#maxBytes && this.#first < this.end - 1) this.#drop();
   }
 
   list(): ChunkList {
-    const { items, base, first, end, version, bytes, droppedBytes } = this;
-    return new ChunkList(items, { base, first, end }, { version, bytes, droppedBytes });
+    const numbers = { base: this.#base, first: this.#first, end: this.end };
+    const sums = { version: this.#version, bytes: this.#bytes, droppedBytes: this.#droppedBytes };
+    return new ChunkList(this.#items, numbers, sums);
   }
 
   /** Number of the first stored chunk. */
   get start(): number {
-    return this.first;
+    return this.#first;
   }
 
   get end(): number {
-    return this.base + this.items.length;
+    return this.#base + this.#items.length;
   }
 
   at(number: number): Chunk | undefined {
-    return this.items[number - this.base]?.chunk;
+    return this.#items[number - this.#base]?.chunk;
   }
 
   /** Cost of the chunks from that number on. */
   costFrom(number: number): number {
     if (number >= this.end) return 0;
-    return this.cost - (number <= this.first ? this.droppedCost : (this.items[number - 1 - this.base]?.cost ?? 0));
+    return this.#cost - (number <= this.#first ? this.#droppedCost : (this.#items[number - 1 - this.#base]?.cost ?? 0));
   }
 
-  private drop(): void {
-    const at = this.first - this.base;
-    const item = this.items[at];
+  #drop(): void {
+    const at = this.#first - this.#base;
+    const item = this.#items[at];
     // At once, and not only where the array is made anew: earlier lists share it, and must not keep what is too much.
-    this.items[at] = undefined;
-    this.first += 1;
+    this.#items[at] = undefined;
+    this.#first += 1;
     if (item !== undefined) {
-      this.bytes -= bytesOf(item.chunk);
-      this.droppedBytes += bytesOf(item.chunk);
-      this.droppedCost = item.cost;
+      this.#bytes -= bytesOf(item.chunk);
+      this.#droppedBytes += bytesOf(item.chunk);
+      this.#droppedCost = item.cost;
     }
-    if (at < this.items.length / 2) return;
-    this.items = this.items.slice(at + 1);
-    this.base += at + 1;
+    if (at < this.#items.length / 2) return;
+    this.#items = this.#items.slice(at + 1);
+    this.#base += at + 1;
   }
 }
 

@@ -26,86 +26,87 @@ interface LineStream {
 
 /** Makes lines from chunks, each stream apart, and drops the oldest beyond its limit. */
 export class LogLines {
-  private readonly maxLines: number;
-  private readonly streams = new Map<OutputKind, LineStream>();
-  private reader = new TextReader();
-  private lines: LogLine[] = [];
+  readonly #maxLines: number;
+  readonly #streams = new Map<OutputKind, LineStream>();
+  #reader = new TextReader();
+  #lines: LogLine[] = [];
   /** Number of the first stored line. */
-  private first = 0;
-  private next = 0;
-  private isNew = false;
-  private shown: readonly LogLine[] = [];
+  #first = 0;
+  #next = 0;
+  #isNew = false;
+  #shown: readonly LogLine[] = [];
 
   constructor(maxLines: number) {
-    this.maxLines = maxLines;
+    this.#maxLines = maxLines;
   }
 
   /** Reads what a list has beyond those that were read before. */
   read(list: ChunkList): void {
-    if (list.first > this.next && this.next > 0) this.miss('Output came faster than it could be shown.');
-    for (const chunk of list.from(this.next)) this.add(chunk);
-    this.next = list.end;
+    if (list.first > this.#next && this.#next > 0) this.#miss('Output came faster than it could be shown.');
+    for (const chunk of list.from(this.#next)) this.#add(chunk);
+    this.#next = list.end;
   }
 
   /** The same array while there is nothing new. */
   list(): readonly LogLine[] {
-    if (this.isNew) this.shown = [...this.lines];
-    this.isNew = false;
-    return this.shown;
+    if (this.#isNew) this.#shown = [...this.#lines];
+    this.#isNew = false;
+    return this.#shown;
   }
 
-  private add(chunk: Chunk): void {
-    if (chunk.type === 'gap') this.miss(gapText(chunk));
+  #add(chunk: Chunk): void {
+    if (chunk.type === 'gap') this.#miss(gapText(chunk));
     if (chunk.type !== 'output') return;
-    const stream = this.stream(chunk.kind);
-    const done = stream.plain.write(this.reader.read(chunk.kind, chunk.bytes));
-    for (const line of done) this.complete(stream, chunk.kind, line);
+    const stream = this.#stream(chunk.kind);
+    const done = stream.plain.write(this.#reader.read(chunk.kind, chunk.bytes));
+    for (const line of done) this.#complete(stream, chunk.kind, line);
     // At most as much as can be kept: a flood of empty lines is one chunk.
-    this.bound();
-    this.isNew = true;
+    this.#bound();
+    this.#isNew = true;
     const { open } = stream.plain;
-    if (open !== '') stream.open = this.put(stream.open, { kind: chunk.kind, text: open, isCut: false });
+    if (open !== '') stream.open = this.#put(stream.open, { kind: chunk.kind, text: open, isCut: false });
     // Erased again.
-    else if (stream.open !== undefined) this.put(stream.open, { kind: chunk.kind, text: '', isCut: false });
-    this.bound();
+    else if (stream.open !== undefined) this.#put(stream.open, { kind: chunk.kind, text: '', isCut: false });
+    this.#bound();
   }
 
-  private miss(text: string): void {
-    this.reader = new TextReader();
-    for (const [kind, stream] of this.streams) for (const line of stream.plain.cut()) this.complete(stream, kind, line);
-    this.put(undefined, { kind: 'notice', text, isCut: false });
-    this.isNew = true;
-    this.bound();
+  #miss(text: string): void {
+    this.#reader = new TextReader();
+    for (const [kind, stream] of this.#streams)
+      for (const line of stream.plain.cut()) this.#complete(stream, kind, line);
+    this.#put(undefined, { kind: 'notice', text, isCut: false });
+    this.#isNew = true;
+    this.#bound();
   }
 
-  private complete(stream: LineStream, kind: OutputKind, { text, isCut }: PlainLine): void {
-    this.put(stream.open, { kind, text, isCut });
+  #complete(stream: LineStream, kind: OutputKind, { text, isCut }: PlainLine): void {
+    this.#put(stream.open, { kind, text, isCut });
     stream.open = undefined;
   }
 
   /** In the place of an open line, or as a new one. Returns its number. */
-  private put(open: number | undefined, line: Omit<LogLine, 'number'>): number {
-    if (open !== undefined && open >= this.first) {
-      this.lines[open - this.first] = { ...line, number: open };
+  #put(open: number | undefined, line: Omit<LogLine, 'number'>): number {
+    if (open !== undefined && open >= this.#first) {
+      this.#lines[open - this.#first] = { ...line, number: open };
       return open;
     }
-    const number = this.first + this.lines.length;
-    this.lines.push({ ...line, number });
+    const number = this.#first + this.#lines.length;
+    this.#lines.push({ ...line, number });
     return number;
   }
 
-  private bound(): void {
-    const tooMany = this.lines.length - this.maxLines;
+  #bound(): void {
+    const tooMany = this.#lines.length - this.#maxLines;
     if (tooMany <= 0) return;
-    this.lines = this.lines.slice(tooMany);
-    this.first += tooMany;
+    this.#lines = this.#lines.slice(tooMany);
+    this.#first += tooMany;
   }
 
-  private stream(kind: OutputKind): LineStream {
-    const known = this.streams.get(kind);
+  #stream(kind: OutputKind): LineStream {
+    const known = this.#streams.get(kind);
     if (known !== undefined) return known;
     const stream: LineStream = { plain: new PlainText(), open: undefined };
-    this.streams.set(kind, stream);
+    this.#streams.set(kind, stream);
     return stream;
   }
 }

@@ -71,44 +71,44 @@ const MAX_BEGINNINGS = 3;
 export class ConversationStore extends SnapshotStore<ConversationSnapshot> {
   /** Handle that all components share: the lease and the order of messages belong to it. */
   readonly conversation: Conversation;
-  private readonly client: Binnacle;
+  readonly #client: Binnacle;
   /** Maximum turns to keep: as many as requested, plus the older ones that a reader has loaded. */
-  private room: number;
-  private feed: ConversationFeed | undefined;
-  private talk: ConversationState | undefined;
-  private quiet: ReturnType<typeof setTimeout> | undefined;
-  private unlisten: (() => void) | undefined;
+  #room: number;
+  #feed: ConversationFeed | undefined;
+  #talk: ConversationState | undefined;
+  #quiet: ReturnType<typeof setTimeout> | undefined;
+  #unlisten: (() => void) | undefined;
 
   constructor(client: Binnacle, key: string, options: ConversationOptions) {
     super(NO_CONVERSATION_YET);
-    this.client = client;
+    this.#client = client;
     this.conversation = client.conversation(key);
-    this.room = options.maxTurns ?? MAX_TURNS;
+    this.#room = options.maxTurns ?? MAX_TURNS;
   }
 
   begin(): void {
-    this.unlisten = this.client.on('state', ({ kind }) => {
+    this.#unlisten = this.#client.on('state', ({ kind }) => {
       const { state } = this.latest;
       if (kind === 'open' && state === 'reconnecting') this.change({ state: 'live' });
       else if (kind !== 'open' && state === 'live') this.change({ state: 'reconnecting' });
     });
-    this.follow(1);
+    this.#follow(1);
   }
 
   /** Loads the page before. Resolves when it is there. */
   async older(): Promise<void> {
-    if (this.latest.isLoadingOlder || this.talk === undefined || this.talk.earlier === null) return;
+    if (this.latest.isLoadingOlder || this.#talk === undefined || this.#talk.earlier === null) return;
     this.change({ isLoadingOlder: true });
     try {
-      const count = this.talk.items.length;
-      let before = this.talk.earlier;
+      const count = this.#talk.items.length;
+      let before = this.#talk.earlier;
       for (let tries = 0; tries < MAX_EMPTY_PAGES; tries += 1) {
         const page = await this.conversation.history({ limit: PAGE, ...(before === undefined ? {} : { before }) });
         if (this.isOver) return;
-        const talk = withHistory(this.talk, page);
-        const more = talk.items.length - this.talk.items.length;
-        this.room += more;
-        this.show(talk);
+        const talk = withHistory(this.#talk, page);
+        const more = talk.items.length - this.#talk.items.length;
+        this.#room += more;
+        this.#show(talk);
         if (page.before === null || talk.items.length > count) return;
         before = page.before;
       }
@@ -118,27 +118,27 @@ export class ConversationStore extends SnapshotStore<ConversationSnapshot> {
   }
 
   protected stop(): void {
-    this.hush();
-    this.unlisten?.();
-    this.feed?.stop();
+    this.#hush();
+    this.#unlisten?.();
+    this.#feed?.stop();
     this.conversation.lease.release().catch(() => {
       // The lease expires by itself.
     });
   }
 
-  private follow(attempt: number): void {
-    this.run().catch((cause: unknown) => {
-      this.hush();
+  #follow(attempt: number): void {
+    this.#run().catch((cause: unknown) => {
+      this.#hush();
       if (this.isOver) return;
       const error = asError(cause);
       if ((error.code === 'wrong_epoch' || error.code === 'gap') && attempt < MAX_BEGINNINGS) {
-        this.talk = undefined;
-        this.follow(attempt + 1);
+        this.#talk = undefined;
+        this.#follow(attempt + 1);
       } else this.change({ state: 'failed', error });
     });
   }
 
-  private async run(): Promise<void> {
+  async #run(): Promise<void> {
     const { conversation } = this;
     const { state, from, until } = await openConversation(conversation, PAGE);
     if (this.isOver) return;
@@ -147,39 +147,39 @@ export class ConversationStore extends SnapshotStore<ConversationSnapshot> {
     const goLive = (): void => {
       isLive = true;
       this.change({ state: 'live' });
-      this.show(talk);
+      this.#show(talk);
     };
     // There already; live once the gateway has taken that we follow.
-    if (hasReached(from, until)) this.show(talk);
+    if (hasReached(from, until)) this.#show(talk);
     const feed = conversation.subscribe(from);
-    this.feed = feed;
+    this.#feed = feed;
     for await (const step of feed) {
       if (this.isOver) return;
-      this.hush();
+      this.#hush();
       if (step.type === 'deleted') {
         this.change({ state: 'ended', run: null, queue: [], approvals: [] });
-        this.unlisten?.();
+        this.#unlisten?.();
         return;
       }
       // The page of messages still has the text of events that the log has lost.
       if (step.type === 'gap' && !isLive) continue;
-      talk = reduceConversation(this.talk ?? talk, step);
-      if (isLive) this.show(talk);
+      talk = reduceConversation(this.#talk ?? talk, step);
+      if (isLive) this.#show(talk);
       else if (hasReached(talk.position, until)) goLive();
-      else this.quiet = setTimeout(goLive, QUIET_MS);
+      else this.#quiet = setTimeout(goLive, QUIET_MS);
     }
     if (!this.isOver) throw new BinnacleError('client_closed');
   }
 
-  private show(talk: ConversationState): void {
+  #show(talk: ConversationState): void {
     // Half as many again, so that not every turn moves all the others.
-    const trimmed = talk.items.length > this.room * 1.5 ? withoutOldest(talk, this.room) : talk;
-    this.talk = trimmed;
+    const trimmed = talk.items.length > this.#room * 1.5 ? withoutOldest(talk, this.#room) : talk;
+    this.#talk = trimmed;
     const { info, items, queue, approvals, run, earlier } = trimmed;
     this.change({ info, turns: items, queue, approvals, run, hasOlder: earlier !== null });
   }
 
-  private hush(): void {
-    clearTimeout(this.quiet);
+  #hush(): void {
+    clearTimeout(this.#quiet);
   }
 }

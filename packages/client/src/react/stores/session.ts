@@ -88,28 +88,28 @@ interface ReaderCursor {
 export class SessionStore extends SnapshotStore<SessionSnapshot> {
   /** Handle that all components share: input numbers and the lease belong to it. */
   readonly session: Session;
-  private readonly client: Binnacle;
-  private readonly from: StartPosition;
-  private readonly maxBytes: number;
-  private readonly log: ChunkLog;
-  private readonly undo: (() => void)[] = [];
-  private readonly readings = new Set<ReaderCursor>();
+  readonly #client: Binnacle;
+  readonly #from: StartPosition;
+  readonly #maxBytes: number;
+  readonly #log: ChunkLog;
+  readonly #undo: (() => void)[] = [];
+  readonly #readings = new Set<ReaderCursor>();
   /** Called when there is another chunk for readers, or when one of them has drawn some. */
-  private readonly wakes = new Set<() => void>();
-  private attachment: Attachment | undefined;
+  readonly #wakes = new Set<() => void>();
+  #attachment: Attachment | undefined;
 
   constructor(client: Binnacle, id: string, options: SessionOptions) {
     super(NO_SESSION_YET);
-    this.client = client;
+    this.#client = client;
     this.session = client.session(id);
-    this.maxBytes = options.maxBytes ?? MAX_BYTES;
-    this.from = options.from ?? { tail: this.maxBytes };
-    this.log = new ChunkLog(this.maxBytes);
+    this.#maxBytes = options.maxBytes ?? MAX_BYTES;
+    this.#from = options.from ?? { tail: this.#maxBytes };
+    this.#log = new ChunkLog(this.#maxBytes);
   }
 
   begin(): void {
-    this.undo.push(
-      this.client.on('state', ({ kind }) => {
+    this.#undo.push(
+      this.#client.on('state', ({ kind }) => {
         const { state } = this.latest;
         if (kind === 'open' && state === 'reconnecting') this.change({ state: 'live' });
         else if (kind !== 'open' && state === 'live') this.change({ state: 'reconnecting' });
@@ -123,33 +123,33 @@ export class SessionStore extends SnapshotStore<SessionSnapshot> {
         this.change({ lease: this.session.lease.info, isYours: false, lostTo: lostTo(error) });
       }),
     );
-    this.attach(this.from);
+    this.#attach(this.#from);
   }
 
   /** Reads on after a failure. Does nothing while it reads, and after the end. */
   retry(): void {
     if (this.latest.state !== 'failed' || this.isOver) return;
     this.change({ state: 'connecting', error: undefined });
-    this.attach(this.attachment?.position ?? this.from);
+    this.#attach(this.#attachment?.position ?? this.#from);
   }
 
   /** Delivers the stored chunks, then later ones. Returns a function that ends it. */
   read(reader: ChunkReader): () => void {
-    const reading: ReaderCursor = { reader, next: this.log.start, isOver: false };
-    this.readings.add(reading);
-    this.deliver(reading).catch((cause: unknown) => {
-      this.leave(reading);
+    const reading: ReaderCursor = { reader, next: this.#log.start, isOver: false };
+    this.#readings.add(reading);
+    this.#deliver(reading).catch((cause: unknown) => {
+      this.#leave(reading);
       // A reader's fault is its own; it shows up as uncaught.
       queueMicrotask(() => {
         throw cause;
       });
     });
-    return () => this.leave(reading);
+    return () => this.#leave(reading);
   }
 
   /** The output offset up to which everything was printed before we came, or came back. */
   get pastOffset(): number {
-    return this.attachment?.info?.outputOffset ?? 0;
+    return this.#attachment?.info?.outputOffset ?? 0;
   }
 
   /** The session as last read, published or not. */
@@ -175,41 +175,41 @@ export class SessionStore extends SnapshotStore<SessionSnapshot> {
   }
 
   protected stop(): void {
-    this.unlisten();
-    for (const reading of this.readings) reading.isOver = true;
-    this.readings.clear();
-    this.wake();
+    this.#unlisten();
+    for (const reading of this.#readings) reading.isOver = true;
+    this.#readings.clear();
+    this.#wake();
     // The lease ends with it: a client that steers must also watch.
     this.session.detach();
   }
 
   protected override settle(state: SessionSnapshot): SessionSnapshot {
-    const chunks = this.log.list();
+    const chunks = this.#log.list();
     return state.chunks.version === chunks.version ? state : { ...state, chunks };
   }
 
-  private attach(from: StartPosition): void {
+  #attach(from: StartPosition): void {
     try {
-      const attachment = this.session.attach(from, { bufferBytes: this.maxBytes });
-      this.attachment = attachment;
-      this.run(attachment).catch((cause: unknown) => {
-        if (this.attachment === attachment) this.fail(asError(cause));
+      const attachment = this.session.attach(from, { bufferBytes: this.#maxBytes });
+      this.#attachment = attachment;
+      this.#run(attachment).catch((cause: unknown) => {
+        if (this.#attachment === attachment) this.#fail(asError(cause));
       });
     } catch (cause) {
-      this.fail(asError(cause));
+      this.#fail(asError(cause));
     }
   }
 
-  private async run(attachment: Attachment): Promise<void> {
+  async #run(attachment: Attachment): Promise<void> {
     for await (const event of attachment) {
       if (this.isOver) return;
-      this.on(event);
-      if (this.readings.size > 0) await this.room();
+      this.#on(event);
+      if (this.#readings.size > 0) await this.#room();
     }
-    if (!this.isOver && this.latest.state !== 'ended') this.fail(new BinnacleError('client_closed'));
+    if (!this.isOver && this.latest.state !== 'ended') this.#fail(new BinnacleError('client_closed'));
   }
 
-  private on(event: AttachmentEvent): void {
+  #on(event: AttachmentEvent): void {
     switch (event.type) {
       case 'attached': {
         const { offset } = parsePosition(event.position);
@@ -220,31 +220,31 @@ export class SessionStore extends SnapshotStore<SessionSnapshot> {
           lease: event.info.lease,
           ...(isFirst ? { skippedBytes: offset } : {}),
         });
-        this.caughtUp(offset);
+        this.#caughtUp(offset);
         return;
       }
       case 'output':
-        this.push(event);
-        this.caughtUp(event.offset + event.bytes.length);
+        this.#push(event);
+        this.#caughtUp(event.offset + event.bytes.length);
         return;
       case 'gap':
         this.change({ gaps: [...this.latest.gaps, event].slice(-MAX_GAPS) });
-        this.push(event);
-        this.caughtUp(event.to);
+        this.#push(event);
+        this.#caughtUp(event.to);
         return;
       case 'resize':
-        this.inform(event.data);
-        this.push(event);
+        this.#inform(event.data);
+        this.#push(event);
         return;
       case 'exit': {
         const { exitCode, signal } = event.data;
-        this.inform({ state: 'exited', running: false, exitCode, signal, exitedAt: event.time });
+        this.#inform({ state: 'exited', running: false, exitCode, signal, exitedAt: event.time });
         return;
       }
       case 'end':
         this.change({ state: 'ended', info: event.info, isCaughtUp: true, lease: null, isYours: false });
         // No listener and no lease remain, because either would connect again.
-        this.unlisten();
+        this.#unlisten();
         this.session.lease.drop();
         return;
       default:
@@ -252,33 +252,33 @@ export class SessionStore extends SnapshotStore<SessionSnapshot> {
     }
   }
 
-  private inform(change: Partial<SessionInfo>): void {
+  #inform(change: Partial<SessionInfo>): void {
     const { info } = this.latest;
     if (info !== undefined) this.change({ info: { ...info, ...change } });
   }
 
-  private push(chunk: Chunk): void {
-    this.log.push(chunk);
+  #push(chunk: Chunk): void {
+    this.#log.push(chunk);
     this.change({});
-    this.wake();
+    this.#wake();
   }
 
-  private caughtUp(offset: number): void {
+  #caughtUp(offset: number): void {
     if (!this.latest.isCaughtUp && offset >= this.pastOffset) this.change({ isCaughtUp: true });
   }
 
-  private fail(error: BinnacleError): void {
+  #fail(error: BinnacleError): void {
     this.change({ state: 'failed', error, isYours: false });
   }
 
-  private unlisten(): void {
-    for (const end of this.undo.splice(0)) end();
+  #unlisten(): void {
+    for (const end of this.#undo.splice(0)) end();
   }
 
   // Readers
 
-  private async deliver(reading: ReaderCursor): Promise<void> {
-    const { log } = this;
+  async #deliver(reading: ReaderCursor): Promise<void> {
+    const log = this.#log;
     while (!reading.isOver) {
       if (reading.next < log.start) {
         reading.reader.missed();
@@ -286,30 +286,30 @@ export class SessionStore extends SnapshotStore<SessionSnapshot> {
       }
       const chunk = log.at(reading.next);
       if (chunk === undefined) {
-        await new Promise<void>((resolve) => this.wakes.add(resolve));
+        await new Promise<void>((resolve) => this.#wakes.add(resolve));
         continue;
       }
       reading.next += 1;
       await reading.reader.draw(chunk);
-      this.wake();
+      this.#wake();
     }
   }
 
-  private leave(reading: ReaderCursor): void {
+  #leave(reading: ReaderCursor): void {
     reading.isOver = true;
-    this.readings.delete(reading);
-    this.wake();
+    this.#readings.delete(reading);
+    this.#wake();
   }
 
-  private async room(): Promise<void> {
+  async #room(): Promise<void> {
     const isBehind = (): boolean =>
-      [...this.readings].some(({ next }) => this.log.costFrom(next) > this.maxBytes * MAX_LAG);
-    while (!this.isOver && isBehind()) await new Promise<void>((resolve) => this.wakes.add(resolve));
+      [...this.#readings].some(({ next }) => this.#log.costFrom(next) > this.#maxBytes * MAX_LAG);
+    while (!this.isOver && isBehind()) await new Promise<void>((resolve) => this.#wakes.add(resolve));
   }
 
-  private wake(): void {
-    const wakes = [...this.wakes];
-    this.wakes.clear();
+  #wake(): void {
+    const wakes = [...this.#wakes];
+    this.#wakes.clear();
     for (const wake of wakes) wake();
   }
 }

@@ -53,49 +53,49 @@ const hasLabel = (info: SessionInfo, label: string): boolean =>
   Object.entries(info.labels).some(([key, value]) => label === key || label === `${key}=${value}`);
 
 export class SessionListStore extends SnapshotStore<SessionsSnapshot> {
-  private readonly client: Binnacle;
-  private readonly known = new KnownSessions();
-  private unlisten: (() => void) | undefined;
-  private watch: Watch | undefined;
-  private isChanged = false;
+  readonly #client: Binnacle;
+  readonly #known = new KnownSessions();
+  #unlisten: (() => void) | undefined;
+  #watch: Watch | undefined;
+  #isChanged = false;
 
   constructor(client: Binnacle) {
     super(NO_SESSIONS_YET);
-    this.client = client;
+    this.#client = client;
   }
 
   begin(): void {
-    this.unlisten = this.client.on('state', ({ kind }) => {
+    this.#unlisten = this.#client.on('state', ({ kind }) => {
       // Live again with the next list, not with the connection.
       if (kind !== 'open' && this.latest.state === 'live') this.change({ state: 'reconnecting' });
     });
-    this.run().catch((cause: unknown) => this.change({ state: 'failed', error: asError(cause) }));
+    this.#run().catch((cause: unknown) => this.change({ state: 'failed', error: asError(cause) }));
   }
 
   protected stop(): void {
-    this.unlisten?.();
-    this.watch?.stop();
+    this.#unlisten?.();
+    this.#watch?.stop();
   }
 
   protected override settle(state: SessionsSnapshot): SessionsSnapshot {
-    if (!this.isChanged) return state;
-    this.isChanged = false;
-    return { ...state, sessions: this.known.sessions };
+    if (!this.#isChanged) return state;
+    this.#isChanged = false;
+    return { ...state, sessions: this.#known.sessions };
   }
 
-  private async run(): Promise<void> {
-    const watch = this.client.watch();
-    this.watch = watch;
+  async #run(): Promise<void> {
+    const watch = this.#client.watch();
+    this.#watch = watch;
     for await (const event of watch) {
       if (this.isOver) return;
-      this.apply(event);
+      this.#apply(event);
     }
     if (!this.isOver) throw new BinnacleError('client_closed');
   }
 
-  private apply(event: WatchEvent): void {
-    this.isChanged = true;
-    this.known.apply(event);
+  #apply(event: WatchEvent): void {
+    this.#isChanged = true;
+    this.#known.apply(event);
     this.change(event.type === 'list' && event.isLast ? { state: 'live' } : {});
   }
 }

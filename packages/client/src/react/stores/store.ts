@@ -27,35 +27,35 @@ export function onNextFrame(run: () => void): () => void {
 
 /** Base of the stores: a resource that is followed while a component is mounted. */
 export abstract class SnapshotStore<T extends object> {
-  private readonly listeners = new Set<() => void>();
-  private shown: T;
-  private next: T;
-  private unframe: (() => void) | undefined;
-  private isClosed = false;
+  readonly #listeners = new Set<() => void>();
+  #shown: T;
+  #next: T;
+  #unframe: (() => void) | undefined;
+  #isClosed = false;
 
   constructor(initial: T) {
-    this.shown = initial;
-    this.next = initial;
+    this.#shown = initial;
+    this.#next = initial;
   }
 
   /** The current snapshot; the same object until listeners are called. */
   get snapshot(): T {
-    return this.shown;
+    return this.#shown;
   }
 
   /** Adds a listener. Returns a function that removes it. */
   subscribe(listener: () => void): () => void {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** Stops following for good and removes all listeners. */
   close(): void {
-    if (this.isClosed) return;
-    this.isClosed = true;
-    this.unframe?.();
-    this.unframe = undefined;
-    this.listeners.clear();
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#unframe?.();
+    this.#unframe = undefined;
+    this.#listeners.clear();
     this.stop();
   }
 
@@ -64,23 +64,23 @@ export abstract class SnapshotStore<T extends object> {
   protected abstract stop(): void;
 
   protected get isOver(): boolean {
-    return this.isClosed;
+    return this.#isClosed;
   }
 
   /** The latest state, published or not. */
   protected get latest(): T {
-    return this.next;
+    return this.#next;
   }
 
   /** Changes the state and publishes it with the next frame. */
   protected change(change: Partial<T>): void {
-    if (this.isClosed) return;
-    this.next = { ...this.next, ...change };
-    this.unframe ??= onNextFrame(() => {
-      this.unframe = undefined;
-      this.shown = this.settle(this.next);
-      this.next = this.shown;
-      for (const listener of [...this.listeners]) listener();
+    if (this.#isClosed) return;
+    this.#next = { ...this.#next, ...change };
+    this.#unframe ??= onNextFrame(() => {
+      this.#unframe = undefined;
+      this.#shown = this.settle(this.#next);
+      this.#next = this.#shown;
+      for (const listener of [...this.#listeners]) listener();
     });
   }
 
@@ -100,10 +100,10 @@ interface PoolEntry<S> {
 
 /** One store per key, however many components use it: a gateway takes one subscription per client. */
 export class Pool<S extends SnapshotStore<object>> {
-  private readonly entries = new Map<string, PoolEntry<S>>();
+  readonly #entries = new Map<string, PoolEntry<S>>();
 
   peek(key: string): S | undefined {
-    return this.entries.get(key)?.followed;
+    return this.#entries.get(key)?.followed;
   }
 
   /**
@@ -111,15 +111,15 @@ export class Pool<S extends SnapshotStore<object>> {
    * `release`.
    */
   take(key: string, options: string, make: () => S): S {
-    const known = this.entries.get(key);
+    const known = this.#entries.get(key);
     if (known !== undefined && (known.users > 0 || known.options === options)) {
       clearTimeout(known.closing);
       known.users += 1;
       return known.followed;
     }
-    if (known !== undefined) this.end(key, known);
+    if (known !== undefined) this.#end(key, known);
     const followed = make();
-    this.entries.set(key, { followed, options, users: 1, closing: undefined });
+    this.#entries.set(key, { followed, options, users: 1, closing: undefined });
     followed.begin();
     return followed;
   }
@@ -129,17 +129,17 @@ export class Pool<S extends SnapshotStore<object>> {
    * take it again at once.
    */
   release(key: string, followed: S): void {
-    const entry = this.entries.get(key);
+    const entry = this.#entries.get(key);
     if (entry === undefined || entry.followed !== followed) return;
     entry.users -= 1;
     if (entry.users > 0) return;
     // Not in this turn: React's strict mode, and a component that takes another one's place, take it again at once.
-    entry.closing = setTimeout(() => this.end(key, entry), 0);
+    entry.closing = setTimeout(() => this.#end(key, entry), 0);
   }
 
-  private end(key: string, entry: PoolEntry<S>): void {
+  #end(key: string, entry: PoolEntry<S>): void {
     clearTimeout(entry.closing);
-    this.entries.delete(key);
+    this.#entries.delete(key);
     entry.followed.close();
   }
 }

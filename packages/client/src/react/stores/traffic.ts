@@ -49,68 +49,68 @@ const MAX_GAPS = 100;
 const EVENT_BYTES = 256;
 
 export class TrafficStore extends SnapshotStore<TrafficSnapshot> {
-  private readonly client: Binnacle;
-  private readonly filter: TrafficFilter;
-  private readonly options: TrafficOptions;
-  private readonly events: PtyEvent[] = [];
-  private cost = 0;
-  private dropped = 0;
-  private isChanged = false;
-  private stream: TrafficStream | undefined;
+  readonly #client: Binnacle;
+  readonly #filter: TrafficFilter;
+  readonly #options: TrafficOptions;
+  readonly #events: PtyEvent[] = [];
+  #cost = 0;
+  #dropped = 0;
+  #isChanged = false;
+  #stream: TrafficStream | undefined;
 
   constructor(client: Binnacle, filter: TrafficFilter, options: TrafficOptions) {
     super(NO_TRAFFIC_YET);
-    this.client = client;
-    this.filter = filter;
-    this.options = options;
+    this.#client = client;
+    this.#filter = filter;
+    this.#options = options;
   }
 
   begin(): void {
-    this.run().catch((cause: unknown) => this.change({ state: 'failed', error: asError(cause) }));
+    this.#run().catch((cause: unknown) => this.change({ state: 'failed', error: asError(cause) }));
   }
 
   protected stop(): void {
-    this.stream?.stop();
+    this.#stream?.stop();
   }
 
   protected override settle(state: TrafficSnapshot): TrafficSnapshot {
-    if (!this.isChanged) return state;
-    this.isChanged = false;
-    return { ...state, events: [...this.events], dropped: this.dropped };
+    if (!this.#isChanged) return state;
+    this.#isChanged = false;
+    return { ...state, events: [...this.#events], dropped: this.#dropped };
   }
 
-  private async run(): Promise<void> {
-    const { from } = this.options;
-    const stream = this.client.watchTraffic(this.filter, {
+  async #run(): Promise<void> {
+    const { from } = this.#options;
+    const stream = this.#client.watchTraffic(this.#filter, {
       ...(from === undefined ? {} : { from }),
       onState: (state) => this.change({ state }),
       onGap: (gap) => this.change({ gaps: [...this.latest.gaps, gap].slice(-MAX_GAPS) }),
       onError: (notice) => this.change({ notice }),
     });
-    this.stream = stream;
+    this.#stream = stream;
     let hasEnded = false;
     for await (const event of stream) {
       if (this.isOver) return;
-      this.keep(event);
-      hasEnded = event.is_final && this.filter.session_id !== undefined;
+      this.#keep(event);
+      hasEnded = event.is_final && this.#filter.session_id !== undefined;
     }
     if (hasEnded) this.change({ state: 'ended' });
     else if (!this.isOver) throw new BinnacleError('client_closed');
   }
 
-  private keep(event: PtyEvent): void {
-    this.events.push(event);
-    this.cost += costOf(event);
-    const limit = this.options.maxBytes ?? MAX_BYTES;
+  #keep(event: PtyEvent): void {
+    this.#events.push(event);
+    this.#cost += costOf(event);
+    const limit = this.#options.maxBytes ?? MAX_BYTES;
     let tooMany = 0;
-    for (const old of this.events) {
-      if (this.cost <= limit || tooMany === this.events.length - 1) break;
-      this.cost -= costOf(old);
+    for (const old of this.#events) {
+      if (this.#cost <= limit || tooMany === this.#events.length - 1) break;
+      this.#cost -= costOf(old);
       tooMany += 1;
     }
-    this.events.splice(0, tooMany);
-    this.dropped += tooMany;
-    this.isChanged = true;
+    this.#events.splice(0, tooMany);
+    this.#dropped += tooMany;
+    this.#isChanged = true;
     this.change({});
   }
 }

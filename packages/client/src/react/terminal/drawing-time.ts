@@ -15,28 +15,28 @@ const COMMANDS = [4, 8, 10, 11, 12, 104, 110, 111, 112, 133];
 
 /** Counts what costly sequences have taken of the turn of the page that is under way, by the clock. */
 export class DrawingTurns {
-  private endsAt: number | undefined;
+  #endsAt: number | undefined;
 
   /** To be returned by a handler: goes on at once, or in another turn. Either way xterm does what the sequence says. */
   pass(): false | Promise<false> {
     const now = performance.now();
-    if (this.endsAt === undefined) {
-      this.endsAt = now + TURN_MS;
+    if (this.#endsAt === undefined) {
+      this.#endsAt = now + TURN_MS;
       // Runs when this turn is over, however it ends.
-      setTimeout(() => this.end());
+      setTimeout(() => this.#end());
       return false;
     }
-    if (now < this.endsAt) return false;
+    if (now < this.#endsAt) return false;
     return new Promise((resolve) => {
       setTimeout(() => {
-        this.end();
+        this.#end();
         resolve(false);
       });
     });
   }
 
-  private end(): void {
-    this.endsAt = undefined;
+  #end(): void {
+    this.#endsAt = undefined;
   }
 }
 

@@ -26,13 +26,13 @@ const PIECE_BYTES = 16 * 1024;
  * ```
  */
 export class TerminalFeed {
-  private readonly terminal: Pick<Terminal, 'write'>;
-  private pending = 0;
-  private drained: (() => void) | undefined;
-  private isOver = false;
+  readonly #terminal: Pick<Terminal, 'write'>;
+  #pending = 0;
+  #drained: (() => void) | undefined;
+  #isOver = false;
 
   constructor(terminal: Pick<Terminal, 'write'>) {
-    this.terminal = terminal;
+    this.#terminal = terminal;
   }
 
   /**
@@ -40,36 +40,36 @@ export class TerminalFeed {
    * more; undefined if there is room now.
    */
   write(bytes: Uint8Array, onRendered: () => void): Promise<void> | undefined {
-    if (this.isOver) return undefined;
-    this.pending += bytes.length;
+    if (this.#isOver) return undefined;
+    this.#pending += bytes.length;
     let at = 0;
     for (; bytes.length - at > PIECE_BYTES; at += PIECE_BYTES) {
-      this.terminal.write(bytes.subarray(at, at + PIECE_BYTES));
+      this.#terminal.write(bytes.subarray(at, at + PIECE_BYTES));
     }
-    this.terminal.write(bytes.subarray(at), () => {
-      this.pending -= bytes.length;
+    this.#terminal.write(bytes.subarray(at), () => {
+      this.#pending -= bytes.length;
       onRendered();
-      if (this.pending <= PENDING_LOW) this.release();
+      if (this.#pending <= PENDING_LOW) this.#release();
     });
-    if (this.pending <= PENDING_LIMIT) return undefined;
+    if (this.#pending <= PENDING_LIMIT) return undefined;
     return new Promise((resolve) => {
-      this.drained = resolve;
+      this.#drained = resolve;
     });
   }
 
   /** Resolves when everything that was written before is drawn. */
   async settled(): Promise<void> {
-    if (!this.isOver) await new Promise<void>((resolve) => this.terminal.write('', resolve));
+    if (!this.#isOver) await new Promise<void>((resolve) => this.#terminal.write('', resolve));
   }
 
   /** Resolves all waiting promises. Call it before the terminal is disposed of. */
   stop(): void {
-    this.isOver = true;
-    this.release();
+    this.#isOver = true;
+    this.#release();
   }
 
-  private release(): void {
-    this.drained?.();
-    this.drained = undefined;
+  #release(): void {
+    this.#drained?.();
+    this.#drained = undefined;
   }
 }

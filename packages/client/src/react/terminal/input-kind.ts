@@ -37,32 +37,32 @@ export function inputKind(data: string): InputKind {
  * keys that an emulator makes from a turned wheel.
  */
 export class Gestures {
-  private typedAt = -1;
-  private pointedAt = -1;
-  private key: string | undefined;
+  #typedAt = -1;
+  #pointedAt = -1;
+  #key: string | undefined;
 
   /** Notes a paste, composed text or a virtual key. `now` is a monotonic clock in milliseconds. */
   typed(now: number): void {
-    this.typedAt = now;
+    this.#typedAt = now;
   }
 
   /** Notes a key with the sequence that it becomes: Shift-F3 looks like an answer and is none. */
   pressed(now: number, sequence: string): void {
-    this.typedAt = now;
-    this.key = sequence;
+    this.#typedAt = now;
+    this.#key = sequence;
   }
 
   /** Notes a turn of the wheel or a press of a button. */
   pointed(now: number): void {
-    this.pointedAt = now;
+    this.#pointedAt = now;
   }
 
   /** Classifies what the emulator sends, with the notes above. */
   sort(data: string): InputKind {
-    const pressed = data === this.key;
-    this.key = undefined;
+    const pressed = data === this.#key;
+    this.#key = undefined;
     if (pressed) return 'text';
     const kind = inputKind(data);
-    return kind === 'text' && this.typedAt < this.pointedAt ? 'pointer' : kind;
+    return kind === 'text' && this.#typedAt < this.#pointedAt ? 'pointer' : kind;
   }
 }

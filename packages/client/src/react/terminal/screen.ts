@@ -40,17 +40,17 @@ const MONO =
 const AFTER_GAP = '\x18\x1b[0m';
 
 export class TerminalScreen {
-  private readonly terminal: Xterm.Terminal;
-  private readonly box: HTMLElement;
-  private readonly baseFont: number;
-  private readonly events: TerminalEvents;
-  private readonly feed: TerminalFeed;
-  private readonly undo: (() => void)[];
-  private theme: Xterm.ITheme | undefined;
+  readonly #terminal: Xterm.Terminal;
+  readonly #box: HTMLElement;
+  readonly #baseFont: number;
+  readonly #events: TerminalEvents;
+  readonly #feed: TerminalFeed;
+  readonly #undo: (() => void)[];
+  #theme: Xterm.ITheme | undefined;
   /** Output offset behind what is drawn. */
-  private renderedTo = 0;
-  private hasBegun = false;
-  private isDisposed = false;
+  #renderedTo = 0;
+  #hasBegun = false;
+  #isDisposed = false;
 
   /** Fills `box`, which must be visible: cells are measured in it. */
   constructor(
@@ -60,12 +60,12 @@ export class TerminalScreen {
     appearance: TerminalAppearance,
     events: TerminalEvents,
   ) {
-    this.box = box;
-    this.events = events;
-    this.theme = appearance.theme;
-    this.baseFont = appearance.fontSize ?? FONT_SIZE;
-    this.terminal = new xterm.Terminal({
-      fontSize: this.baseFont,
+    this.#box = box;
+    this.#events = events;
+    this.#theme = appearance.theme;
+    this.#baseFont = appearance.fontSize ?? FONT_SIZE;
+    this.#terminal = new xterm.Terminal({
+      fontSize: this.#baseFont,
       fontFamily: appearance.fontFamily ?? MONO,
       scrollback: appearance.scrollback ?? SCROLLBACK_LINES,
       // The sixteen colours of programs are made for black; on paper they need help.
@@ -73,41 +73,41 @@ export class TerminalScreen {
       // Title and size reports, and moving the window: a program must not read or move what is not its own.
       windowOptions: {},
     });
-    const { terminal } = this;
-    this.feed = new TerminalFeed(terminal);
-    const handlers = [guard(terminal), listenToInput(terminal, host, events, () => this.isAnswering)];
-    this.undo = handlers.map((handler) => () => handler.dispose());
+    const terminal = this.#terminal;
+    this.#feed = new TerminalFeed(terminal);
+    const handlers = [guard(terminal), listenToInput(terminal, host, events, () => this.#isAnswering)];
+    this.#undo = handlers.map((handler) => () => handler.dispose());
     terminal.open(host);
     this.setTheme(appearance.theme);
     const scheme = window.matchMedia('(prefers-color-scheme: dark)');
-    const changed = (): void => this.setTheme(this.theme);
+    const changed = (): void => this.setTheme(this.#theme);
     scheme.addEventListener('change', changed);
-    this.undo.push(() => scheme.removeEventListener('change', changed));
+    this.#undo.push(() => scheme.removeEventListener('change', changed));
   }
 
   /** Takes the size that the session has when reading begins; later ones are among the chunks. */
   begin(info: Pick<SessionInfo, 'mode' | 'cols' | 'rows'> | undefined): void {
-    if (this.hasBegun || info === undefined) return;
-    this.hasBegun = true;
+    if (this.#hasBegun || info === undefined) return;
+    this.#hasBegun = true;
     // Without a terminal there is no size.
     if (info.mode === 'pty') this.resize(info);
   }
 
   /** Waits while too much is not drawn yet. */
   draw(chunk: Chunk): Promise<void> | undefined {
-    if (this.isDisposed) return undefined;
+    if (this.#isDisposed) return undefined;
     switch (chunk.type) {
       case 'output': {
         // Pipes carry bare line feeds; a terminal's line discipline would have added the returns.
-        if (chunk.kind !== 'tty' && !this.terminal.options.convertEol) this.terminal.options.convertEol = true;
+        if (chunk.kind !== 'tty' && !this.#terminal.options.convertEol) this.#terminal.options.convertEol = true;
         const { bytes, offset } = chunk;
-        return this.feed.write(bytes, () => {
-          this.renderedTo = offset + bytes.length;
+        return this.#feed.write(bytes, () => {
+          this.#renderedTo = offset + bytes.length;
         });
       }
       case 'gap':
-        this.terminal.write(AFTER_GAP, () => {
-          this.renderedTo = chunk.to;
+        this.#terminal.write(AFTER_GAP, () => {
+          this.#renderedTo = chunk.to;
         });
         return undefined;
       case 'resize':
@@ -118,45 +118,45 @@ export class TerminalScreen {
 
   /** The next chunk was dropped. */
   missed(): void {
-    if (!this.isDisposed) this.terminal.write(AFTER_GAP);
+    if (!this.#isDisposed) this.#terminal.write(AFTER_GAP);
   }
 
   /** Resolves when all that was handed over is drawn. */
   async settled(): Promise<void> {
-    await this.feed.settled();
+    await this.#feed.settled();
   }
 
   resize(size: { readonly cols: number; readonly rows: number }): void {
     const { cols, rows } = boundSize(size);
-    if (!this.isDisposed) this.terminal.resize(cols, rows);
+    if (!this.#isDisposed) this.#terminal.resize(cols, rows);
   }
 
   /** The program's terminal has another size: what is drawn shows that later than what is known of the session. */
   onResize(listener: () => void): Xterm.IDisposable {
-    return this.terminal.onResize(listener);
+    return this.#terminal.onResize(listener);
   }
 
   /** The size that would fill the box, in the usual type. */
   fittingSize(): { readonly cols: number; readonly rows: number } | undefined {
-    if (this.isDisposed) return undefined;
-    this.setFont(this.baseFont);
-    const cell = this.cell();
+    if (this.#isDisposed) return undefined;
+    this.#setFont(this.#baseFont);
+    const cell = this.#cell();
     if (cell === undefined) return undefined;
-    const cols = Math.floor((this.box.clientWidth - BAR_PX) / cell.width);
-    const rows = Math.floor(this.box.clientHeight / cell.height);
+    const cols = Math.floor((this.#box.clientWidth - BAR_PX) / cell.width);
+    const rows = Math.floor(this.#box.clientHeight / cell.height);
     return cols >= 2 && rows >= 1 ? boundSize({ cols, rows }) : undefined;
   }
 
   /** Fits the type to the box, so that a terminal of another size is visible as a whole, unless that is not legible. */
   letterbox(): void {
-    if (this.isDisposed) return;
-    const room = this.room();
+    if (this.#isDisposed) return;
+    const room = this.#room();
     if (room === undefined) return;
-    const font = this.terminal.options.fontSize ?? this.baseFont;
-    let size = Math.min(this.baseFont, Math.floor(font * room * STEPS) / STEPS);
+    const font = this.#terminal.options.fontSize ?? this.#baseFont;
+    let size = Math.min(this.#baseFont, Math.floor(font * room * STEPS) / STEPS);
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-      this.setFont(Math.max(SMALLEST_FONT, size));
-      if (size <= SMALLEST_FONT || (this.room() ?? 1) >= 1) return;
+      this.#setFont(Math.max(SMALLEST_FONT, size));
+      if (size <= SMALLEST_FONT || (this.#room() ?? 1) >= 1) return;
       // Cells are snapped to pixels, so the size of the picture is not quite that of the type.
       size -= 1 / STEPS;
     }
@@ -164,47 +164,47 @@ export class TerminalScreen {
 
   /** Undefined: as the style sheet says. */
   setTheme(theme: Xterm.ITheme | undefined): void {
-    this.theme = theme;
-    if (!this.isDisposed) this.terminal.options.theme = theme ?? themeOf(this.box);
+    this.#theme = theme;
+    if (!this.#isDisposed) this.#terminal.options.theme = theme ?? themeOf(this.#box);
   }
 
   /** Typing is refused, and looks so. */
   readOnly(isSo: boolean): void {
-    if (!this.isDisposed) this.terminal.options.disableStdin = isSo;
+    if (!this.#isDisposed) this.#terminal.options.disableStdin = isSo;
   }
 
   focus(): void {
-    this.terminal.focus();
+    this.#terminal.focus();
   }
 
   dispose(): void {
-    this.isDisposed = true;
-    for (const undo of this.undo) undo();
-    this.feed.stop();
-    this.terminal.dispose();
+    this.#isDisposed = true;
+    for (const undo of this.#undo) undo();
+    this.#feed.stop();
+    this.#terminal.dispose();
   }
 
   /** History was answered when it happened. */
-  private get isAnswering(): boolean {
-    return this.renderedTo >= this.events.past();
+  get #isAnswering(): boolean {
+    return this.#renderedTo >= this.#events.past();
   }
 
-  private cell(): { readonly width: number; readonly height: number } | undefined {
-    const screen = this.terminal.element?.querySelector('.xterm-screen');
+  #cell(): { readonly width: number; readonly height: number } | undefined {
+    const screen = this.#terminal.element?.querySelector('.xterm-screen');
     if (!(screen instanceof HTMLElement) || screen.offsetWidth === 0 || screen.offsetHeight === 0) return undefined;
-    return { width: screen.offsetWidth / this.terminal.cols, height: screen.offsetHeight / this.terminal.rows };
+    return { width: screen.offsetWidth / this.#terminal.cols, height: screen.offsetHeight / this.#terminal.rows };
   }
 
   /** How many times as large the picture could be. */
-  private room(): number | undefined {
-    const cell = this.cell();
+  #room(): number | undefined {
+    const cell = this.#cell();
     if (cell === undefined) return undefined;
-    const across = (this.box.clientWidth - BAR_PX) / (cell.width * this.terminal.cols);
-    return Math.min(across, this.box.clientHeight / (cell.height * this.terminal.rows));
+    const across = (this.#box.clientWidth - BAR_PX) / (cell.width * this.#terminal.cols);
+    return Math.min(across, this.#box.clientHeight / (cell.height * this.#terminal.rows));
   }
 
-  private setFont(size: number): void {
-    if (this.terminal.options.fontSize !== size) this.terminal.options.fontSize = size;
+  #setFont(size: number): void {
+    if (this.#terminal.options.fontSize !== size) this.#terminal.options.fontSize = size;
   }
 }
 

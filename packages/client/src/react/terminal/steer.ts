@@ -40,21 +40,21 @@ interface TerminalSize {
  */
 export class TerminalSteer {
   protected readonly session: Session;
-  private readonly owner: SteerOwner;
-  private readonly failed: (error: BinnacleError | undefined) => void;
-  private readonly unlisten: () => void;
-  private waiting: string[] = [];
-  private isGetting = false;
-  private isStopped = false;
-  private idle: ReturnType<typeof setTimeout> | undefined;
-  private resizing: ReturnType<typeof setTimeout> | undefined;
+  readonly #owner: SteerOwner;
+  readonly #failed: (error: BinnacleError | undefined) => void;
+  readonly #unlisten: () => void;
+  #waiting: string[] = [];
+  #isGetting = false;
+  #isStopped = false;
+  #idle: ReturnType<typeof setTimeout> | undefined;
+  #resizing: ReturnType<typeof setTimeout> | undefined;
 
   /** `failed` is called with the error of input that was not delivered; with undefined once the lease is held again. */
   constructor(owner: SteerOwner, failed: (error: BinnacleError | undefined) => void) {
     this.session = owner.session;
-    this.owner = owner;
-    this.failed = failed;
-    this.unlisten = this.session.lease.on('received', () => this.touched());
+    this.#owner = owner;
+    this.#failed = failed;
+    this.#unlisten = this.session.lease.on('received', () => this.#touched());
   }
 
   /** Whether this client holds the lease. */
@@ -64,21 +64,21 @@ export class TerminalSteer {
 
   /** Sends typed text, in order. Takes a free lease first. */
   typed(text: string): void {
-    if (this.holds && this.waiting.length === 0) {
-      this.send(text);
+    if (this.holds && this.#waiting.length === 0) {
+      this.#send(text);
       return;
     }
-    if (this.waiting.reduce((sum, { length }) => sum + length, text.length) > MAX_WAITING) {
+    if (this.#waiting.reduce((sum, { length }) => sum + length, text.length) > MAX_WAITING) {
       this.fail(new BinnacleError('input_full'));
       return;
     }
-    this.waiting.push(text);
-    if (!this.isGetting) this.acquire();
+    this.#waiting.push(text);
+    if (!this.#isGetting) this.acquire();
   }
 
   /** Sends a mouse report, only while this client holds the lease: looking around must not take it. */
   pointed(report: string | Uint8Array): void {
-    if (this.holds) this.send(report);
+    if (this.holds) this.#send(report);
   }
 
   /** Sends an automatic answer of the emulator, once, and only while this client holds the lease. */
@@ -88,81 +88,81 @@ export class TerminalSteer {
 
   /** Acquires a free lease. */
   acquire(): void {
-    this.get('acquire');
+    this.#get('acquire');
   }
 
   /** Takes the lease from its holder. */
   take(): void {
-    this.get('take');
+    this.#get('take');
   }
 
   /** Releases the lease. */
   release(): void {
     this.stopTimers();
-    this.owner.release().catch((cause: unknown) => this.fail(cause));
+    this.#owner.release().catch((cause: unknown) => this.fail(cause));
   }
 
   /** Gives the terminal this size, debounced, while this client holds the lease. */
   resize(size: TerminalSize): void {
-    clearTimeout(this.resizing);
-    this.resizing = setTimeout(() => this.resizeNow(size), RESIZE_AFTER_MS);
+    clearTimeout(this.#resizing);
+    this.#resizing = setTimeout(() => this.resizeNow(size), RESIZE_AFTER_MS);
   }
 
   /** Gives the terminal this size at once, because a release follows. */
   resizeNow({ cols, rows }: TerminalSize): void {
-    clearTimeout(this.resizing);
+    clearTimeout(this.#resizing);
     if (this.holds) this.session.resize(cols, rows).catch((cause: unknown) => this.fail(cause));
   }
 
   /** Stops all timers and drops what waits. */
   stop(): void {
-    this.isStopped = true;
+    this.#isStopped = true;
     this.stopTimers();
-    this.unlisten();
-    this.waiting = [];
+    this.#unlisten();
+    this.#waiting = [];
   }
 
   protected fail(cause: unknown): void {
     const error = asError(cause);
     // The loss of the lease is reported already.
-    if (!this.isStopped && error.code !== 'taken_over' && error.code !== 'client_closed') this.failed(error);
+    if (!this.#isStopped && error.code !== 'taken_over' && error.code !== 'client_closed') this.#failed(error);
   }
 
   protected stopTimers(): void {
-    clearTimeout(this.idle);
-    clearTimeout(this.resizing);
+    clearTimeout(this.#idle);
+    clearTimeout(this.#resizing);
   }
 
-  private get(action: 'acquire' | 'take'): void {
-    this.isGetting = true;
-    this.owner
+  #get(action: 'acquire' | 'take'): void {
+    this.#isGetting = true;
+    this.#owner
       .hold(action)
       .then(
         () => {
           // The component is gone, and with it everything that would release the lease.
-          if (this.isStopped) return this.session.lease.release();
-          this.failed(undefined);
-          this.touched();
-          for (const text of this.waiting.splice(0)) this.send(text);
+          if (this.#isStopped) return this.session.lease.release();
+          this.#failed(undefined);
+          this.#touched();
+          for (const text of this.#waiting.splice(0)) this.#send(text);
           return undefined;
         },
         // The text is dropped and reported: sent later it might do harm.
-        (cause: unknown) => this.fail(this.waiting.splice(0).length > 0 ? notSent(asError(cause)) : cause),
+        (cause: unknown) => this.fail(this.#waiting.splice(0).length > 0 ? notSent(asError(cause)) : cause),
       )
       .catch((cause: unknown) => this.fail(cause))
       .finally(() => {
-        this.isGetting = false;
+        this.#isGetting = false;
       });
   }
 
-  private send(input: string | Uint8Array): void {
-    this.touched();
+  #send(input: string | Uint8Array): void {
+    this.#touched();
     this.session.write(input).catch((cause: unknown) => this.fail(cause));
   }
 
-  private touched(): void {
-    clearTimeout(this.idle);
-    this.idle = setTimeout(() => {
+  #touched(): void {
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => {
       if (this.holds) this.release();
     }, IDLE_MS);
   }

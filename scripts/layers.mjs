@@ -8,7 +8,7 @@
 export const LAYERS = {
   server: [
     ['base'],
-    ['data-dir', 'log', 'process', 'routing'],
+    ['data-dir', 'lease', 'log', 'process', 'routing'],
     ['cursor', 'plugins/grant', 'runner', 'store'],
     ['runner/client', 'store/recovery', 'access'],
     ['config', 'reporting', 'sessions'],

@@ -27,11 +27,11 @@ import { AgentTurns, type ConversationTurns, queuedRun, unknownAgent } from './a
 import type { AgentKind, ProcessMemory } from './agents/agent.ts';
 import type { AgentGuard } from './agents/agent-hooks.ts';
 import type { ChatCommands } from './agents/chat-command.ts';
+import type { ConversationLease } from './lease.ts';
 import { Inbox } from './state/inbox.ts';
 import { ConversationRows } from './state/rows.ts';
 import { isStopText } from './state/stop-text.ts';
 import type { DriverMark, Transcript } from './state/transcript.ts';
-import type { WriteLease } from './write-lease.ts';
 
 /**
  * Maximum bytes of a message after escaping twice. A message reaches an agent as JSON inside JSON, and that form must
@@ -46,7 +46,7 @@ export interface ConversationParts {
   readonly time: TrustedTime;
   readonly limits: { readonly maxQueued: number; readonly maxMessageBytes: number };
   openTranscript(record: ConversationRecord): Transcript;
-  makeLease(record: ConversationRecord): WriteLease;
+  makeLease(record: ConversationRecord): ConversationLease;
   agent(id: string): AgentKind | undefined;
   readonly guard: AgentGuard;
   readonly commands: ChatCommands;
@@ -64,7 +64,7 @@ export interface ChangeRight {
 }
 
 export class Conversation {
-  readonly lease: WriteLease;
+  readonly lease: ConversationLease;
   readonly #parts: ConversationParts;
   readonly #rows: ConversationRows;
   #transcript: Transcript | undefined;

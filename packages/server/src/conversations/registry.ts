@@ -15,8 +15,8 @@ import type { AgentGuard } from './agents/agent-hooks.ts';
 import type { Agents } from './agents/agents.ts';
 import type { ChatCommands } from './agents/chat-command.ts';
 import { Conversation, type ConversationParts } from './conversation.ts';
+import { ConversationLease, type ConversationLeaseTimes } from './lease.ts';
 import { Transcript } from './state/transcript.ts';
-import { WriteLease, type WriteLeaseTimes } from './write-lease.ts';
 
 export interface OpenConversationsOptions {
   readonly dir: string;
@@ -25,7 +25,7 @@ export interface OpenConversationsOptions {
   readonly maxMessageBytes: number;
   /** Bytes of log to retain per conversation. */
   readonly retainBytes: number;
-  readonly leaseTimes: Partial<WriteLeaseTimes>;
+  readonly leaseTimes: Partial<ConversationLeaseTimes>;
 }
 
 interface OpenConversationsParts {
@@ -186,7 +186,7 @@ export class OpenConversations {
         return Transcript.open(dir, isNew, { segmentBytes: SEGMENT_BYTES, retainBytes, group, pages: this.#pages });
       },
       makeLease: ({ id, lease }) =>
-        new WriteLease(lease, {
+        new ConversationLease(lease, {
           times: leaseTimes,
           processOf: readProcess,
           save: (state) => store.setLease(id, state),

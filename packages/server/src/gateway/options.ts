@@ -10,7 +10,7 @@ import type { HttpLimits } from '../api/http/server.ts';
 import { LIVENESS_TIMES, type LivenessTimes } from '../api/stream/liveness.ts';
 import type { SilenceTimes } from '../conversations/agents/silence.ts';
 import type { ConversationListener } from '../conversations/conversations.ts';
-import type { WriteLeaseTimes } from '../conversations/write-lease.ts';
+import type { ConversationLeaseTimes } from '../conversations/lease.ts';
 import type { DeliveryLimits } from '../notifications/deliveries.ts';
 import type { WaitTimes } from '../notifications/waits.ts';
 import type { PluginLimits } from '../plugins/host/limits.ts';
@@ -111,7 +111,7 @@ export interface GatewayOptions {
   readonly silenceTimes?: Partial<SilenceTimes>;
   /** Policy for runs when the gateway stops: runs that can continue without it do (default), or all are aborted. */
   readonly runsAtStop?: 'keep' | 'abort';
-  readonly writeLeaseTimes?: Partial<WriteLeaseTimes>;
+  readonly writeLeaseTimes?: Partial<ConversationLeaseTimes>;
   readonly leaseTimes?: Partial<SessionLeaseTimes>;
   readonly endingTimes?: Partial<EndingTimes>;
   readonly livenessTimes?: Partial<LivenessTimes>;

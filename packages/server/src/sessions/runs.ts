@@ -3,12 +3,13 @@
 import { isAbsolute } from 'node:path';
 import { BinnacleError, isRunId, type ProcessInfo, type RunInfo, type RunRequest } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
+import type { WritePermit } from '../lease/write-lease.ts';
 import { checkProgramCwd } from '../process/launcher.ts';
 import { RunRecords, sameRun } from '../runner/run-record.ts';
 import type { RunnerRequest } from '../runner/wire.ts';
 import type { SessionRecord } from '../store/sessions.ts';
 import type { GuardedSession } from './input-hooks.ts';
-import type { Steering, WritePermit } from './lease.ts';
+import type { Steering } from './lease.ts';
 
 /** The session as its runs see it. */
 export interface RunsOf {

@@ -14,6 +14,7 @@ import {
   type SessionState,
   type SignalName,
 } from '@binnacle/protocol';
+import type { StoredLease, WritePermit } from '../lease/write-lease.ts';
 import type { Head, LogReader } from '../log/log.ts';
 import { PageCache } from '../log/page-cache.ts';
 import { type LogProgress, type ProgressQuery, progressOf } from '../log/progress.ts';
@@ -24,13 +25,7 @@ import type { HostedStatus, RunnerReceipt, RunnerRequest } from '../runner/wire.
 import type { SessionChange, SessionRecord } from '../store/sessions.ts';
 import { GuardedInput, type GuardedSession, type NumberedMessage, type SessionGuard } from './input-hooks.ts';
 import { labelsOf } from './labels.ts';
-import {
-  SessionLease,
-  type SessionLeaseRecord,
-  type SessionLeaseTimes,
-  type Steering,
-  type WritePermit,
-} from './lease.ts';
+import { SessionLease, type SessionLeaseTimes, type Steering } from './lease.ts';
 import { type RunsOf, SessionRuns } from './runs.ts';
 
 export type { Steering };
@@ -74,8 +69,8 @@ export interface SessionParts {
   ran(session: Session, run: RunInfo): void;
   /** The plugins' input hooks; undefined before plugins have started. */
   guard(): SessionGuard | undefined;
-  readonly leaseRecord: SessionLeaseRecord;
-  saveLease(record: SessionLeaseRecord): void;
+  readonly leaseRecord: StoredLease;
+  saveLease(record: StoredLease): void;
 }
 
 /** Listener to one session. Output is not among the events: listeners read it from the log. */
@@ -116,7 +111,10 @@ export class Session {
         raiseFence: async (fence) => {
           if (this.isHosted) await parts.host.request(this.id, { t: 'fence', id: this.id, fence });
         },
-        changed: () => this.#notify(),
+        changed: () => {
+          // The end of the program ends the lease, and notifies by itself.
+          if (this.isHosted) this.#notify();
+        },
         save: (lease) => parts.saveLease(lease),
       },
     });

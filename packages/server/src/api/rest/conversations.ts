@@ -2,8 +2,8 @@
 
 import { allows, BinnacleError, type ConversationInfo, type Visibility } from '@binnacle/protocol';
 import type { Conversations } from '../../conversations/conversations.ts';
+import type { ConversationLease } from '../../conversations/lease.ts';
 import { authorOf } from '../../conversations/state/audience.ts';
-import type { WriteLease } from '../../conversations/write-lease.ts';
 import { type HttpRoute, json, noContent, route, z } from '../http/routes.ts';
 import { LeaseHeader, LeaseTtl, text, ttlOf } from '../schemas/fields.ts';
 import { ConversationShape, VisibilityShape } from '../schemas/resources.ts';
@@ -212,7 +212,7 @@ export function conversationRoutes(conversations: Conversations): HttpRoute[] {
   ];
 }
 
-function changeLease(lease: WriteLease, body: z.output<typeof LeaseBody>, name: string): object {
+function changeLease(lease: ConversationLease, body: z.output<typeof LeaseBody>, name: string): object {
   const { action, holder = name, pid } = body;
   const ttlMs = ttlOf(body);
   switch (action) {

@@ -12,10 +12,9 @@ import {
   type ServerFrame,
 } from '@binnacle/protocol';
 import { Emitter } from './event-emitter.ts';
-import { Liveness } from './liveness.ts';
-import { type Settings, socketUrl, type WebSocketLike } from './options.ts';
-import { FIRST, type Link, type LinkAction, type LinkEvent, step } from './reconnect.ts';
-import { listenForWake } from './wake.ts';
+import type { Settings } from './options.ts';
+import type { Link } from './reconnect.ts';
+import { SocketLink } from './socket-link.ts';
 
 /**
  * State of the shared WebSocket. `idle`: nothing needs a connection. `waiting`: the next attempt is in `retryInMs`.
@@ -66,112 +65,93 @@ export interface RequestOptions {
 }
 
 export class Connection {
-  readonly events: Emitter<ClientEvents>;
+  readonly events = new Emitter<ClientEvents>();
   readonly settings: Settings;
   /** Watches of all sessions on this connection: the gateway knows one watch per connection. */
-  readonly watchers: Set<object>;
-  private readonly probe: () => Promise<void>;
-  private readonly participants: Set<Participant>;
-  private readonly subscribers: Map<string, Subscriber>;
-  private readonly listeners: Set<(frame: ServerFrame) => void>;
-  private readonly answers: Map<number, (answer: RequestResult) => void>;
-  private readonly unlisten: () => void;
-  private link: Link;
-  private socket: WebSocketLike | null;
-  private timer: ReturnType<typeof setTimeout> | null;
-  private giveUp: ReturnType<typeof setTimeout> | null;
-  /** Events that came up while another was carried out; they wait their turn. */
-  private readonly due: LinkEvent[];
-  private isApplying: boolean;
-  private liveness: Liveness | null;
-  private latencyMs: number | null;
-  private lastRef: number;
-  private framesReceived: number;
-  /** Error that the gateway sent for this connection before it closed it. */
-  private fault: BinnacleError | null;
+  readonly watchers = new Set<object>();
+  readonly #participants = new Set<Participant>();
+  readonly #subscribers = new Map<string, Subscriber>();
+  readonly #listeners = new Set<(frame: ServerFrame) => void>();
+  readonly #answers = new Map<number, (answer: RequestResult) => void>();
+  readonly #link: SocketLink;
+  #latencyMs: number | null = null;
+  #lastRef = 0;
+  #framesReceived = 0;
 
   /** `probe` throws the reason of a refusal: a browser gets none from a failed upgrade. */
   constructor(settings: Settings, probe: () => Promise<void>) {
     this.settings = settings;
-    this.probe = probe;
-    this.events = new Emitter();
-    this.watchers = new Set();
-    this.participants = new Set();
-    this.subscribers = new Map();
-    this.listeners = new Set();
-    this.answers = new Map();
-    this.link = FIRST;
-    this.socket = null;
-    this.timer = null;
-    this.giveUp = null;
-    this.due = [];
-    this.isApplying = false;
-    this.liveness = null;
-    this.latencyMs = null;
-    this.lastRef = 0;
-    this.framesReceived = 0;
-    this.fault = null;
-    this.unlisten = listenForWake(() => this.wake());
+    this.#link = new SocketLink(settings, '/v1/ws', probe, {
+      message: (data) => this.#onMessage(data),
+      ping: (time) => this.#send({ t: 'ping', time }),
+      measured: (latencyMs) => {
+        this.#latencyMs = latencyMs;
+        this.events.emit('state', this.state);
+      },
+      changed: (state, before) => this.#onChanged(state, before),
+      broken: (error) => this.events.emit('error', error),
+    });
   }
 
   get isOpen(): boolean {
-    return this.link.kind === 'open';
+    return this.#link.isOpen;
   }
 
   get state(): ClientState {
-    const { link, latencyMs } = this;
+    const link = this.#link.state;
+    const latencyMs = this.#latencyMs;
     if (link.kind === 'waiting') return { kind: link.kind, latencyMs, retryInMs: link.retryInMs };
     if (link.kind === 'stopped') return { kind: link.kind, latencyMs, code: link.code };
     return { kind: link.kind, latencyMs };
   }
 
   get clockOffsetMs(): number | null {
-    return this.liveness?.clockOffsetMs ?? null;
+    return this.#link.clockOffsetMs;
   }
 
   /** Keeps the connection wanted until `leave`. Calls `opened` at once if it is open, `stopped` if it has stopped. */
   join(participant: Participant): void {
-    if (this.link.kind === 'stopped') {
-      participant.stopped(this.stopError());
+    if (this.#link.state.kind === 'stopped') {
+      participant.stopped(this.#link.stopError);
       return;
     }
-    if (this.participants.has(participant)) return;
-    this.participants.add(participant);
-    if (this.participants.size === 1) this.apply({ kind: 'want' });
+    if (this.#participants.has(participant)) return;
+    this.#participants.add(participant);
+    if (this.#participants.size === 1) this.#link.apply({ kind: 'want' });
     if (this.isOpen) participant.opened();
   }
 
   leave(participant: Participant): void {
-    if (this.participants.delete(participant) && this.participants.size === 0) this.apply({ kind: 'unwant' });
+    if (this.#participants.delete(participant) && this.#participants.size === 0) this.#link.apply({ kind: 'unwant' });
   }
 
   /** Routes the frames of one session or conversation to its one subscriber. */
   route(session: string, subscriber: Subscriber): void {
-    if (this.subscribers.has(session)) {
+    if (this.#subscribers.has(session)) {
       throw new BinnacleError('too_many_subscriptions', {
         message: 'This client already follows the session or conversation.',
         hint: 'Detach the other attachment first, or create a second client.',
         details: { session },
       });
     }
-    this.subscribers.set(session, subscriber);
+    this.#subscribers.set(session, subscriber);
   }
 
   unroute(session: string, subscriber: Subscriber): void {
-    if (this.subscribers.get(session) === subscriber) this.subscribers.delete(session);
+    if (this.#subscribers.get(session) === subscriber) this.#subscribers.delete(session);
   }
 
   /** Adds a listener for frames that are no answer and belong to no subscription, and for events of conversations. */
   listen(listener: (frame: ServerFrame) => void): () => void {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** Sends a frame on the open connection. The answer never comes if the connection is lost: see `Participant`. */
   ask(make: (ref: number) => ClientFrame, answer: (answer: RequestResult) => void): void {
-    this.lastRef += 1;
-    this.answers.set(this.lastRef, answer);
-    this.send(make(this.lastRef));
+    this.#lastRef += 1;
+    this.#answers.set(this.#lastRef, answer);
+    this.#send(make(this.#lastRef));
   }
 
   /** Sends when there is a connection, and resolves with the answer. Throws what the gateway answered. */
@@ -213,252 +193,109 @@ export class Connection {
 
   /** Closes a connection whose frames cannot be trusted, and opens a new one. */
   broken(error: BinnacleError): void {
-    this.events.emit('error', error);
-    this.apply({ kind: 'broken', generation: this.link.generation });
+    this.#link.broken(error);
   }
 
   /** Reconnects at once if the client waits to, and probes an open connection. */
   wake(): void {
-    this.apply({ kind: 'wake' });
-    this.liveness?.check();
+    this.#link.wake();
   }
 
   restart(): void {
-    this.apply({ kind: 'restart', isNeeded: this.participants.size > 0 });
+    this.#link.apply({ kind: 'restart', isNeeded: this.#participants.size > 0 });
   }
 
   stop(): void {
-    this.unlisten();
-    this.apply({ kind: 'stop', code: 'client_closed' });
+    this.#link.stop();
   }
 
-  private stopError(): BinnacleError {
-    if (this.fault !== null && this.link.kind === 'stopped' && this.fault.code === this.link.code) return this.fault;
-    return new BinnacleError(this.link.kind === 'stopped' ? this.link.code : 'internal');
-  }
-
-  /** Handles one event at a time: callbacks of participants must not run in the middle of a transition. */
-  private apply(event: LinkEvent): void {
-    this.due.push(event);
-    if (this.isApplying) return;
-    this.isApplying = true;
-    try {
-      for (let next = this.due.shift(); next !== undefined; next = this.due.shift()) this.carryOut(next);
-    } finally {
-      this.isApplying = false;
+  #onChanged(state: Link, before: Link): void {
+    if (state.kind === before.kind) return;
+    if (state.kind === 'connecting') this.#framesReceived = 0;
+    if (before.kind === 'open') {
+      this.#latencyMs = null;
+      this.#answers.clear();
+      for (const participant of [...this.#participants]) participant.lost();
     }
-  }
-
-  private carryOut(event: LinkEvent): void {
-    const { now, random, backoff } = this.settings;
-    const before = this.link;
-    const { state, actions } = step(before, event, now(), random(), backoff);
-    this.link = state;
-    for (const action of actions) this.act(action);
-    if (before.kind === 'open' && state.kind !== 'open') this.socketIsLost();
-    if (state.kind === 'stopped' && before.kind !== 'stopped') this.notifyStopped();
-    if (before.kind !== state.kind) this.events.emit('state', this.state);
-    if (before.kind !== 'open' && state.kind === 'open')
-      for (const participant of [...this.participants]) if (this.participants.has(participant)) participant.opened();
-  }
-
-  private act(action: LinkAction): void {
-    switch (action.kind) {
-      case 'open':
-        this.openSocket(action.generation);
-        break;
-      case 'wait': {
-        const { generation } = action;
-        this.timer = setTimeout(() => this.apply({ kind: 'timer', generation }), action.ms);
-        break;
-      }
-      case 'cancel':
-        if (this.timer !== null) clearTimeout(this.timer);
-        this.timer = null;
-        break;
-      case 'drop':
-        this.dropSocket();
-        break;
+    if (state.kind === 'stopped') {
+      const participants = [...this.#participants];
+      this.#participants.clear();
+      for (const participant of participants) participant.stopped(this.#link.stopError);
     }
+    this.events.emit('state', this.state);
+    if (state.kind === 'open')
+      for (const participant of [...this.#participants]) if (this.#participants.has(participant)) participant.opened();
   }
 
-  private openSocket(generation: number): void {
-    this.framesReceived = 0;
-    this.fault = null;
-    let socket: WebSocketLike;
-    try {
-      socket = this.settings.makeSocket(socketUrl(this.settings.base), this.settings.headers);
-    } catch (cause) {
-      const error = cause instanceof BinnacleError ? cause : new BinnacleError('bad_request', { cause });
-      this.fault = error;
-      this.apply({ kind: 'refused', generation, code: error.code });
-      return;
-    }
-    socket.binaryType = 'arraybuffer';
-    this.socket = socket;
-    const current = () => this.socket === socket;
-    this.giveUp = setTimeout(() => this.apply({ kind: 'broken', generation }), this.settings.connectTimeoutMs);
-    socket.addEventListener('message', (event) => {
-      if (!current()) return;
-      try {
-        this.socketOnMessage(event.data, generation);
-      } catch (cause) {
-        this.broken(cause instanceof BinnacleError ? cause : new BinnacleError('protocol_error', { cause }));
-      }
-    });
-    // 'error' says nothing that 'close' does not; without a listener `ws` would throw it.
-    socket.addEventListener('error', () => {});
-    socket.addEventListener('close', (event) => {
-      if (!current()) return;
-      const hadHello = this.link.kind === 'open';
-      this.socket = null;
-      const closed: LinkEvent = {
-        kind: 'closed',
-        generation,
-        closeCode: event.code ?? 1006,
-        code: this.fault?.code ?? null,
-      };
-      if (hadHello) this.apply(closed);
-      else this.askWhy(closed);
-    });
-  }
-
-  /** Handles a failed upgrade. Only an HTTP request can distinguish "not now" from "not you". */
-  private askWhy(closed: Extract<LinkEvent, { kind: 'closed' }>): void {
-    const isOurs = () => this.link.kind === 'connecting' && this.link.generation === closed.generation;
-    this.probe().then(
-      () => {
-        if (isOurs()) this.clearGiveUp();
-        this.apply(closed);
-      },
-      (cause: unknown) => {
-        if (!isOurs()) return;
-        this.clearGiveUp();
-        const error = cause instanceof BinnacleError ? cause : new BinnacleError('internal', { cause });
-        this.fault = error;
-        this.apply({ kind: 'refused', generation: closed.generation, code: error.code });
-      },
-    );
-  }
-
-  private clearGiveUp(): void {
-    if (this.giveUp !== null) clearTimeout(this.giveUp);
-    this.giveUp = null;
-  }
-
-  private dropSocket(): void {
-    this.clearGiveUp();
-    const socket = this.socket;
-    this.socket = null;
-    if (socket === null) return;
-    try {
-      // A dead link never completes the closing handshake; a living one carries the reason to the gateway.
-      socket.close(1000);
-      if (this.link.kind !== 'stopped' || this.link.code !== 'client_closed') socket.terminate?.();
-    } catch {
-      // Closing twice or too early is no fault: it is gone either way.
-    }
-  }
-
-  private socketOnMessage(data: unknown, generation: number): void {
-    this.framesReceived += 1;
-    this.liveness?.heard();
+  #onMessage(data: unknown): void {
+    this.#framesReceived += 1;
     if (data instanceof ArrayBuffer) {
       const frame = decodeOutput(new Uint8Array(data));
-      this.subscribers.get(frame.session)?.output(frame);
+      this.#subscribers.get(frame.session)?.output(frame);
       return;
     }
     const frame = parseServerFrame(String(data));
-    if (frame.seq !== this.framesReceived) {
+    if (frame.seq !== this.#framesReceived) {
       throw new BinnacleError('protocol_error', {
         message: 'Frames are missing or doubled.',
-        details: { expectedSeq: this.framesReceived, seq: frame.seq },
+        details: { expectedSeq: this.#framesReceived, seq: frame.seq },
       });
     }
-    if (frame.t === 'hello') {
-      const hooks = {
-        ping: (time: number) => this.send({ t: 'ping', time }),
-        dead: () => this.broken(new BinnacleError('no_pong')),
-        measured: (latencyMs: number) => {
-          this.latencyMs = latencyMs;
-          this.events.emit('state', this.state);
-        },
-      };
-      const { now, wall } = this.settings;
-      this.liveness = new Liveness(now, frame.heartbeatMs, hooks, wall);
-      this.clearGiveUp();
-      this.apply({ kind: 'opened', generation });
-      return;
-    }
-    this.dispatch(frame);
+    if (frame.t === 'hello') this.#link.opened(frame.heartbeatMs);
+    else this.#dispatch(frame);
   }
 
-  private dispatch(frame: ServerFrame): void {
+  #dispatch(frame: ServerFrame): void {
     switch (frame.t) {
       case 'ping':
-        this.send({ t: 'pong', time: frame.time, clientTime: this.settings.wall() });
+        this.#send({ t: 'pong', time: frame.time, clientTime: this.settings.wall() });
         return;
       case 'pong':
-        this.liveness?.pong(frame.time, frame.serverTime);
+        this.#link.pong(frame.time, frame.serverTime);
         return;
       case 'ok':
       case 'subscribed':
       case 'following':
       case 'error': {
-        const answer = frame.ref === undefined ? undefined : this.answers.get(frame.ref);
+        const answer = frame.ref === undefined ? undefined : this.#answers.get(frame.ref);
         if (frame.ref !== undefined && answer !== undefined) {
-          this.answers.delete(frame.ref);
+          this.#answers.delete(frame.ref);
           answer(frame.t === 'error' ? { error: BinnacleError.fromWire(frame.error) } : { frame });
-          if (frame.t === 'subscribed') this.notify(frame);
+          if (frame.t === 'subscribed') this.#notify(frame);
           return;
         }
         if (frame.t !== 'error') return;
         const followed = frame.session ?? frame.conversation;
-        const subscriber = followed === undefined ? undefined : this.subscribers.get(followed);
+        const subscriber = followed === undefined ? undefined : this.#subscribers.get(followed);
         if (subscriber !== undefined) {
           subscriber.frame(frame);
           return;
         }
-        this.fault = BinnacleError.fromWire(frame.error);
-        this.events.emit('error', this.fault);
+        this.#link.fault = BinnacleError.fromWire(frame.error);
+        this.events.emit('error', this.#link.fault);
         return;
       }
       case 'screen':
       case 'entry':
       case 'gap':
       case 'end':
-        this.subscribers.get(frame.session)?.frame(frame);
+        this.#subscribers.get(frame.session)?.frame(frame);
         return;
       case 'events':
       case 'events_gap':
-        this.subscribers.get(frame.conversation)?.frame(frame);
-        this.notify(frame);
+        this.#subscribers.get(frame.conversation)?.frame(frame);
+        this.#notify(frame);
         return;
       default:
-        this.notify(frame);
+        this.#notify(frame);
     }
   }
 
-  private notify(frame: ServerFrame): void {
-    for (const listener of [...this.listeners]) listener(frame);
+  #notify(frame: ServerFrame): void {
+    for (const listener of [...this.#listeners]) listener(frame);
   }
 
-  private send(frame: ClientFrame): void {
-    this.socket?.send(JSON.stringify(frame));
-  }
-
-  private socketIsLost(): void {
-    this.liveness?.stop();
-    this.liveness = null;
-    this.latencyMs = null;
-    this.answers.clear();
-    for (const participant of [...this.participants]) participant.lost();
-  }
-
-  private notifyStopped(): void {
-    const error = this.stopError();
-    const participants = [...this.participants];
-    this.participants.clear();
-    for (const participant of participants) participant.stopped(error);
+  #send(frame: ClientFrame): void {
+    this.#link.send(frame);
   }
 }

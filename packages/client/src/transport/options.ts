@@ -113,8 +113,8 @@ export function settle(options: ClientOptions): Settings {
 /** Header for the key of a login. Pages cannot send headers with a WebSocket: there the key is a subprotocol. */
 const KEY_HEADER = 'Binnacle-Key';
 
-/** Returns the address of the shared WebSocket. */
-export const socketUrl = (base: string): string => `${base.replace(/^http/, 'ws')}/v1/ws`;
+/** Returns the address of a WebSocket. Default: the shared one. */
+export const socketUrl = (base: string, path = '/v1/ws'): string => `${base.replace(/^http/, 'ws')}${path}`;
 
 function socketMaker(ownClass: WebSocketClass | undefined): Settings['makeSocket'] {
   return (url, headers) => {

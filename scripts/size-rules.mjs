@@ -21,7 +21,6 @@ const OPEN = {
   'packages/client/src/client.ts': 509,
   'packages/client/src/react/components/session-log.tsx SessionLog': 154,
   'packages/client/src/react/components/session-terminal.tsx SessionTerminal': 134,
-  'packages/client/src/transport/connection.ts': 464,
   'packages/server/src/access/auth.ts': 463,
   'packages/server/src/api/http/server.ts createHttpServer': 145,
   'packages/server/src/api/rest/conversations.ts conversationRoutes': 169,

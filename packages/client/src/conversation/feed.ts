@@ -1,20 +1,18 @@
-// One cursor into a conversation's log, over the shared connection. It resumes exactly and buffers no more than its
-// limit.
+// One cursor into a conversation's log, over the shared connection: what the frames of a conversation mean. feed/
+// resumes exactly and bounds the buffer.
 
 import {
-  BinnacleError,
-  CODES,
   type ConversationEvent,
   type ConversationInfo,
-  comparePositions,
   formatPosition,
   type Position,
   parsePosition,
   type ServerFrame,
 } from '@binnacle/protocol';
-import { Outlet } from '../feed/outlet.ts';
-import type { Connection, Participant, RequestResult, Subscriber } from '../transport/connection.ts';
-import { backoffDelay } from '../transport/reconnect.ts';
+import type { FeedState } from '../feed/feed-state.ts';
+import { ITEM_BYTES, type Piece } from '../feed/resumable-feed.ts';
+import { type Beginning, Subscription, type SubscriptionCodec } from '../feed/subscription.ts';
+import type { Connection } from '../transport/connection.ts';
 import type { ConversationStep } from './state.ts';
 
 /** Options of `Conversation.subscribe`. */
@@ -25,91 +23,24 @@ export interface SubscribeOptions {
   readonly bufferBytes?: number;
 }
 
-/** Bytes that an event costs besides its text: a flood of small events must not evade the limit. */
-const EVENT_BYTES = 256;
-/** Follow again when so little is left: the rest bridges the round trip. */
-const LOW_WATER = 1 / 4;
-/** Maximum faults at one place. One may be a proxy's; more are the gateway's. */
-const MAX_FAULTS = 3;
-
-type Phase =
-  /** For a connection, or for the next try on it. */
-  | 'waiting'
-  | 'requesting'
-  | 'live'
-  /** The buffer is full, and this client has unsubscribed until there is room. */
-  | 'paused'
-  | 'over';
-
-interface Item {
-  readonly step: ConversationStep;
-  readonly cost: number;
-}
-
 /** Iterable of the steps of one conversation, from `Conversation.subscribe`. */
 export class ConversationFeed implements AsyncIterableIterator<ConversationStep, undefined, undefined> {
   /** Key of the conversation. */
   readonly conversation: string;
-  private readonly connection: Connection;
-  private readonly participant: Participant;
-  private readonly subscriber: Subscriber;
-  private readonly unlisten: () => void;
-  private readonly from: string;
-  private readonly deltaIntervalMs: number | undefined;
-  private readonly bufferBytes: number;
-  private readonly outlet: Outlet<ConversationStep>;
-  private readonly buffer: Item[];
-  private buffered: number;
-  private phase: Phase;
-  /** Counts requests to follow, so that the answer to an older one is not taken for this one's. */
-  private attempt: number;
-  private failures: number;
-  private retry: ReturnType<typeof setTimeout> | null;
-  /** Behind the last event that is in the buffer or was handed out. Null until the first following began. */
-  private head: Position | null;
-  private delivered: string | null;
-  private latest: ConversationInfo | null;
-  /** `following` was handed out. */
-  private hasBegun: boolean;
-  /** The connection was lost since following last began. */
-  private wasLost: boolean;
-  private faults: number;
+  readonly #codec: ConversationCodec;
+  readonly #subscription: Subscription<ConversationStep>;
 
   /** `from`: a position or `now`. Throws `too_many_subscriptions` while this client follows it already. */
   constructor(connection: Connection, conversation: string, from: string, options: SubscribeOptions) {
+    const head = from === 'now' || from === 'start' ? null : parsePosition(from);
     this.conversation = conversation;
-    this.connection = connection;
-    this.from = from;
-    this.deltaIntervalMs = options.deltaIntervalMs;
-    this.bufferBytes = options.bufferBytes ?? connection.settings.bufferBytes;
-    this.outlet = new Outlet(() => this.take());
-    this.buffer = [];
-    this.buffered = 0;
-    this.phase = 'waiting';
-    this.attempt = 0;
-    this.failures = 0;
-    this.retry = null;
-    this.head = from === 'now' || from === 'start' ? null : parsePosition(from);
-    this.delivered = null;
-    this.latest = null;
-    this.hasBegun = false;
-    this.wasLost = false;
-    this.faults = 0;
-    this.subscriber = { output: () => {}, frame: (frame) => this.onFrame(frame) };
-    this.participant = {
-      opened: () => this.follow(),
-      lost: () => {
-        this.clearRetry();
-        this.wasLost = this.hasBegun;
-        if (this.phase === 'requesting' || this.phase === 'live') this.phase = 'waiting';
-      },
-      stopped: (error) => this.finish(error.code === 'client_closed' ? null : error),
-    };
-    connection.route(conversation, this.subscriber);
-    this.unlisten = connection.listen((frame) => {
-      if (frame.t === 'conversation_deleted' && frame.conversation === conversation) this.onDeleted();
+    this.#codec = new ConversationCodec(conversation, from, options.deltaIntervalMs, () => unlisten());
+    this.#subscription = new Subscription(connection, this.#codec, options.bufferBytes, head);
+    const unlisten = connection.listen((frame) => {
+      if (frame.t === 'conversation_deleted' && frame.conversation === conversation)
+        this.#subscription.feed.end(null, { type: 'deleted' });
     });
-    connection.join(this.participant);
+    this.#subscription.start();
   }
 
   /**
@@ -117,12 +48,12 @@ export class ConversationFeed implements AsyncIterableIterator<ConversationStep,
    * event.
    */
   get position(): string | null {
-    return this.delivered;
+    return this.#subscription.feed.position;
   }
 
   /** The conversation's state as of the last time that following began. Null before that. */
   get info(): ConversationInfo | null {
-    return this.latest;
+    return this.#codec.info;
   }
 
   /**
@@ -130,13 +61,12 @@ export class ConversationFeed implements AsyncIterableIterator<ConversationStep,
    * `conversation_not_found`, `wrong_epoch`, `forbidden`.
    */
   next(): Promise<IteratorResult<ConversationStep, undefined>> {
-    return this.outlet.next();
+    return this.#subscription.feed.next();
   }
 
   /** Stops following. Leaving a `for await` early calls it. */
   return(): Promise<IteratorResult<ConversationStep, undefined>> {
-    this.stop();
-    return Promise.resolve({ done: true, value: undefined });
+    return this.#subscription.feed.return();
   }
 
   [Symbol.asyncIterator](): this {
@@ -145,173 +75,59 @@ export class ConversationFeed implements AsyncIterableIterator<ConversationStep,
 
   /** Stops the sending at the gateway, ends the iteration, and drops the buffer. */
   stop(): void {
-    if (this.phase === 'live' || this.phase === 'requesting') this.unfollow();
-    this.buffer.length = 0;
-    this.finish(null);
+    this.#subscription.feed.stop();
+  }
+}
+
+/** The frames of one conversation. */
+class ConversationCodec implements SubscriptionCodec<ConversationStep> {
+  readonly key: string;
+  readonly about: { readonly conversation: string };
+  readonly isEventLog = true;
+  readonly closed: () => void;
+  readonly #from: string;
+  readonly #pacing: { readonly deltaIntervalMs?: number };
+  info: ConversationInfo | null = null;
+
+  constructor(conversation: string, from: string, deltaIntervalMs: number | undefined, closed: () => void) {
+    this.key = conversation;
+    this.about = { conversation };
+    this.closed = closed;
+    this.#from = from;
+    this.#pacing = deltaIntervalMs === undefined ? {} : { deltaIntervalMs };
   }
 
-  private follow(): void {
-    if (this.phase !== 'waiting' || !this.connection.isOpen || this.retry !== null) return;
-    this.phase = 'requesting';
-    this.attempt += 1;
-    const { attempt, conversation, deltaIntervalMs } = this;
-    const from = this.head === null ? this.from : formatPosition(this.head);
-    const pacing = deltaIntervalMs === undefined ? {} : { deltaIntervalMs };
-    this.connection.ask(
-      (ref) => ({ t: 'follow', ref, conversation, from, ...pacing }),
-      (answer) => {
-        if (this.phase === 'requesting' && this.attempt === attempt) this.onAnswer(answer);
-      },
-    );
+  request(ref: number, head: Position | null) {
+    const from = head === null ? this.#from : formatPosition(head);
+    return { t: 'follow', ref, conversation: this.key, from, ...this.#pacing } as const;
   }
 
-  private unfollow(): void {
-    if (!this.connection.isOpen) return;
-    const { conversation } = this;
-    // Whatever the answer is, the next `following` separates the frames that are still on their way.
-    this.connection.ask(
-      (ref) => ({ t: 'unfollow', ref, conversation }),
-      () => {},
-    );
+  unsubscribe(ref: number) {
+    return { t: 'unfollow', ref, conversation: this.key } as const;
   }
 
-  private onAnswer(answer: RequestResult): void {
-    if ('error' in answer) {
-      this.onRefused(answer.error);
-      return;
-    }
-    const { frame } = answer;
-    if (frame.t !== 'following') return;
-    const at = parsePosition(frame.from);
-    if (this.head !== null && at.epoch !== this.head.epoch) {
-      this.finish(new BinnacleError('wrong_epoch', { details: { asked: this.head.epoch, got: at.epoch } }));
-      return;
-    }
-    if (this.head !== null && comparePositions(at, this.head) !== 0) {
-      this.outOfStep(frame.from);
-      return;
-    }
-    this.latest = frame.info;
-    this.phase = 'live';
-    this.failures = 0;
-    const type = this.hasBegun ? 'reconnected' : 'following';
-    const isNews = !this.hasBegun || this.wasLost;
-    this.hasBegun = true;
-    this.wasLost = false;
-    if (isNews) this.push({ type, position: frame.from, info: frame.info }, at);
-    else this.head = at;
+  begin(frame: ServerFrame, { hasBegun, wasLost }: FeedState): Beginning<ConversationStep> | undefined {
+    if (frame.t !== 'following') return undefined;
+    const { from: position, info } = frame;
+    this.info = info;
+    const at = parsePosition(position);
+    if (hasBegun && !wasLost) return { at };
+    return { at, item: { type: hasBegun ? 'reconnected' : 'following', position, info } };
   }
 
-  /** The following is over without having been stopped. */
-  private onRefused(error: BinnacleError): void {
-    // Waiting does not make room among our own.
-    if (!CODES[error.code].retry || error.code === 'too_many_subscriptions') {
-      this.finish(error);
-      return;
-    }
-    this.connection.events.emit('error', error);
-    this.phase = 'waiting';
-    const { random, backoff } = this.connection.settings;
-    const delayMs = backoffDelay(this.failures, random(), backoff);
-    this.failures += 1;
-    this.retry = setTimeout(() => {
-      this.retry = null;
-      this.follow();
-    }, delayMs);
-  }
-
-  private onFrame(frame: ServerFrame): void {
-    // Frames of a following that we ended are still on their way for a while.
-    if (this.phase !== 'live' || this.head === null) return;
-    switch (frame.t) {
-      case 'error':
-        this.onRefused(BinnacleError.fromWire(frame.error));
-        return;
-      case 'events':
-      case 'events_gap': {
-        const after = parsePosition(frame.position);
-        if (after.epoch !== this.head.epoch) {
-          this.outOfStep(frame.position);
-          return;
-        }
-        // A duplicate: the events are here already.
-        if (comparePositions(after, this.head) <= 0) return;
-        const { position } = frame;
-        this.faults = 0;
-        if (frame.t === 'events') this.push({ type: 'events', position, events: frame.events }, after);
-        else this.push({ type: 'gap', position, reason: frame.reason }, after);
-        return;
-      }
-      default:
-        return;
-    }
-  }
-
-  private onDeleted(): void {
-    if (this.phase === 'over') return;
-    this.buffer.push({ step: { type: 'deleted' }, cost: EVENT_BYTES });
-    this.buffered += EVENT_BYTES;
-    this.finish(null);
-  }
-
-  /** Handles output that does not continue the stream: it is never shown, and a new connection may mend it. */
-  private outOfStep(position: string): void {
-    const error = new BinnacleError('protocol_error', {
-      message: 'Events are missing or doubled.',
-      details: { conversation: this.conversation, expected: this.delivered, position },
-    });
-    this.faults += 1;
-    if (this.faults < MAX_FAULTS) {
-      this.connection.broken(error);
-      return;
-    }
-    this.unfollow();
-    this.finish(error);
-  }
-
-  private push(step: ConversationStep, after: Position): void {
-    this.head = after;
-    const item = { step, cost: costOf(step) };
-    this.buffer.push(item);
-    this.buffered += item.cost;
-    this.outlet.deliver();
-    if (this.phase === 'live' && this.buffered > this.bufferBytes) {
-      this.phase = 'paused';
-      this.unfollow();
-    }
-  }
-
-  private take(): ConversationStep | undefined {
-    const item = this.buffer.shift();
-    if (item === undefined) return undefined;
-    this.buffered -= item.cost;
-    if (item.step.type !== 'deleted') this.delivered = item.step.position;
-    if (this.phase === 'paused' && this.buffered <= this.bufferBytes * LOW_WATER) {
-      this.phase = 'waiting';
-      this.follow();
-    }
-    return item.step;
-  }
-
-  private finish(error: BinnacleError | null): void {
-    if (this.phase !== 'over') {
-      this.phase = 'over';
-      this.clearRetry();
-      this.unlisten();
-      this.connection.unroute(this.conversation, this.subscriber);
-      this.connection.leave(this.participant);
-    }
-    this.outlet.end(error);
-  }
-
-  private clearRetry(): void {
-    if (this.retry !== null) clearTimeout(this.retry);
-    this.retry = null;
+  read(frame: ServerFrame): Piece<ConversationStep> | undefined {
+    if (frame.t !== 'events' && frame.t !== 'events_gap') return undefined;
+    const { position } = frame;
+    const item: ConversationStep =
+      frame.t === 'events'
+        ? { type: 'events', position, events: frame.events }
+        : { type: 'gap', position, reason: frame.reason };
+    return { kind: 'entry', after: parsePosition(position), item, cost: costOf(item) };
   }
 }
 
 const costOf = (step: ConversationStep): number =>
-  step.type === 'events' ? step.events.reduce((sum, event) => sum + eventCost(event), EVENT_BYTES) : EVENT_BYTES;
+  step.type === 'events' ? step.events.reduce((sum, event) => sum + eventCost(event), ITEM_BYTES) : ITEM_BYTES;
 
 /**
  * Estimates the bytes of an event in memory, two per character. Tools and plans may be large and are rare beside
@@ -319,5 +135,5 @@ const costOf = (step: ConversationStep): number =>
  */
 export function eventCost(event: ConversationEvent): number {
   const chars = event.type === 'delta' ? event.text.length : JSON.stringify(event).length;
-  return EVENT_BYTES + 2 * chars;
+  return ITEM_BYTES + 2 * chars;
 }

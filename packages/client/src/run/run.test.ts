@@ -314,7 +314,7 @@ describe('exact-resume: reading a run', () => {
 });
 
 describe('who reads a run', () => {
-  it('slow-alone: slowly, makes the gateway wait, keeps a bounded buffer and loses nothing', async () => {
+  it('slow-alone: slowly, makes the gateway wait and loses nothing', async () => {
     const parts = Array.from({ length: 400 }, (_, i) => Buffer.alloc(50_000, i));
     server.script = (run) => {
       for (const part of parts) run.write('stdout', part);
@@ -323,12 +323,9 @@ describe('who reads a run', () => {
     const client = open({ bufferBytes: 100_000 });
     const stream = client.session('s').run('flood')[Symbol.asyncIterator]();
     await stream.next();
-    // What is read at once may hold a few events, and no more.
-    const { buffered } = stream as unknown as { buffered: number };
-    expect(buffered).toBeLessThan(400_000);
+    // feed/event-stream.test.ts counts what is kept.
     expect([...server.streams][0]?.writableLength).toBeGreaterThan(5_000_000);
     expect(bytesOf(await all(stream)).equals(Buffer.concat(parts))).toBe(true);
-    expect((stream as unknown as { buffered: number }).buffered).toBe(0);
   });
 
   it('and leaves early, lets go of the connection', async () => {

@@ -159,15 +159,16 @@ export class Run implements AsyncIterable<RunStreamEvent> {
     const stream: RunStream = new RunStream({
       http: parts.http,
       settings: parts.settings,
+      about: { session: this.session, run: this.id },
       bufferBytes: this.bufferBytes,
       request: (position) => this.request(position),
-      refusal: (error) => (this.mayTryAgain(error) ? undefined : error),
+      mayRetry: (error) => this.mayTryAgain(error),
       onEvent: (event) => {
         if (event.type === 'end') this.final = event.run;
         if (event.type === 'run' || event.type === 'end') this.accepts(event.run);
       },
-      mended: (error) => parts.events.emit('error', error),
-      over: (error) => {
+      report: (error) => parts.events.emit('error', error),
+      closed: (error) => {
         this.streams.delete(stream);
         // The request may have arrived, so its effect is unknown.
         if (!this.isAccepted) this.refuse(error ?? new BinnacleError('connection_lost'));
@@ -184,7 +185,7 @@ export class Run implements AsyncIterable<RunStreamEvent> {
     this.isWatched = true;
     this.refuse(error);
     this.abort.abort(error);
-    for (const stream of [...this.streams]) stream.stop(null);
+    for (const stream of [...this.streams]) stream.stop();
   }
 
   /** Retries at once what waits for the network. */

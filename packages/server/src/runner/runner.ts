@@ -19,8 +19,8 @@ import {
   type FromRunner,
   type HostedSpec,
   RUNNER_PROTOCOL,
-  RunnerFrameReader,
   type RunnerRequest,
+  runnerFrameReader,
   type ToRunner,
 } from './wire.ts';
 
@@ -104,7 +104,7 @@ export class Runner {
 
   #socketOnConnect(socket: Socket): void {
     const cancelHello = afterOwnTime(HELLO_MS, () => socket.destroy());
-    const reader = new RunnerFrameReader<ToRunner>((message, payload) => {
+    const reader = runnerFrameReader<ToRunner>((message, payload) => {
       if (this.#gateway === socket) this.#handle(message, payload);
       else if (message.t === 'hello' && this.#isToken(message.token)) {
         cancelHello();

@@ -2,7 +2,7 @@
 // gateway: fields are only added, and both sides ignore unknown ones.
 
 import type { RunId, RunInfo, RunRequest, SessionMode, SignalName, WireError } from '@binnacle/protocol';
-import { BinnacleError } from '@binnacle/protocol';
+import { FrameReader, WireFault } from '../base/frame-reader.ts';
 import type { Head } from '../log/log.ts';
 import type { EndingTimes } from '../process/termination.ts';
 
@@ -161,30 +161,11 @@ export function encodeRunnerFrame(message: ToRunner | FromRunner, payload: Uint8
   return frame;
 }
 
-/** Cuts a stream of bytes into frames. Both ends are part of Binnacle, so an invalid frame ends the connection. */
-export class RunnerFrameReader<T> {
-  #buffered: Buffer = Buffer.alloc(0);
-  readonly #onFrame: (message: T, payload: Buffer) => void;
-
-  constructor(onFrame: (message: T, payload: Buffer) => void) {
-    this.#onFrame = onFrame;
-  }
-
-  /** Throws `protocol_error`. */
-  push(bytes: Buffer): void {
-    this.#buffered = this.#buffered.length === 0 ? bytes : Buffer.concat([this.#buffered, bytes]);
-    let at = 0;
-    while (this.#buffered.length - at >= 8) {
-      const length = this.#buffered.readUInt32BE(at);
-      const jsonLength = this.#buffered.readUInt32BE(at + 4);
-      if (length > MAX_FRAME_BYTES || jsonLength > length - 4) throw new BinnacleError('protocol_error');
-      if (this.#buffered.length - at < 4 + length) break;
-      const jsonEnd = at + 8 + jsonLength;
-      const message = JSON.parse(this.#buffered.toString('utf8', at + 8, jsonEnd)) as T;
-      const payload = this.#buffered.subarray(jsonEnd, at + 4 + length);
-      at += 4 + length;
-      this.#onFrame(message, payload);
-    }
-    this.#buffered = this.#buffered.subarray(at);
-  }
-}
+/** Reads frames. Both ends are part of Binnacle, so an invalid frame, which throws, ends the connection. */
+export const runnerFrameReader = <T>(onFrame: (message: T, payload: Buffer) => void): FrameReader =>
+  new FrameReader(MAX_FRAME_BYTES, (bytes, start, end) => {
+    const jsonStart = start + 4;
+    const jsonEnd = jsonStart + (jsonStart > end ? 0 : bytes.readUInt32BE(start));
+    if (jsonEnd > end) throw new WireFault('The JSON of a frame is longer than the frame.');
+    onFrame(JSON.parse(bytes.toString('utf8', jsonStart, jsonEnd)) as T, bytes.subarray(jsonEnd, end));
+  });

@@ -2,7 +2,7 @@
 // restarted for the next job.
 
 import { BinnacleError } from '@binnacle/protocol';
-import { afterOwnTime } from '../base/running-time.ts';
+import { PendingCalls } from '../base/pending-calls.ts';
 import { WorkerProcess } from '../process/worker-process.ts';
 import type { FromProcess, RenderedScreen, ScreenJob, ToProcess } from './wire.ts';
 
@@ -23,25 +23,18 @@ export interface DrawResult {
   readonly reached: number;
 }
 
-interface RunningDraw {
-  readonly n: number;
-  readonly resolve: (outcome: DrawResult) => void;
-  readonly reject: (error: unknown) => void;
-  readonly cancel: () => void;
-}
-
 type Child = WorkerProcess<ToProcess, FromProcess>;
 
 export class DrawingProcess {
   readonly #script: string;
+  readonly #calls: PendingCalls<ToProcess>;
   #child: Child | undefined;
-  #running: RunningDraw | undefined;
-  #n = 0;
   #isStopped = false;
   #idle: NodeJS.Timeout | undefined;
 
   constructor(script: string) {
     this.#script = script;
+    this.#calls = new PendingCalls({ send: (message) => this.#child?.send(message) });
   }
 
   /** Draws a screen. Throws `screen_timeout`, `going_away`, and the errors of reading. */
@@ -49,14 +42,12 @@ export class DrawingProcess {
     if (this.#isStopped) return Promise.reject(new BinnacleError('going_away'));
     this.#child ??= this.#start();
     clearTimeout(this.#idle);
-    this.#n += 1;
-    const n = this.#n;
     const child = this.#child;
-    return new Promise((resolve, reject) => {
-      const late = () => this.#end(child, new BinnacleError('screen_timeout'));
-      this.#running = { n, resolve, reject, cancel: afterOwnTime(job.withinMs + GRACE_MS, late) };
-      child.send({ t: 'draw', n, job, answers });
-    });
+    const late = (): BinnacleError => {
+      this.#end(child, new BinnacleError('screen_timeout'));
+      return new BinnacleError('screen_timeout');
+    };
+    return this.#calls.call((n) => ({ t: 'draw', n, job, answers }), { ms: job.withinMs + GRACE_MS, late });
   }
 
   async stop(): Promise<void> {
@@ -78,13 +69,11 @@ export class DrawingProcess {
   }
 
   #take(message: FromProcess): void {
-    const running = this.#running;
-    if (running === undefined || running.n !== message.n) return;
-    this.#running = undefined;
-    running.cancel();
-    this.#rest();
-    if (message.t === 'failed') running.reject(BinnacleError.fromWire(message.error));
-    else running.resolve({ screen: message.drawn, reached: message.reached });
+    const isKnown =
+      message.t === 'failed'
+        ? this.#calls.reject(message.n, BinnacleError.fromWire(message.error))
+        : this.#calls.resolve(message.n, { screen: message.drawn, reached: message.reached } satisfies DrawResult);
+    if (isKnown) this.#rest();
   }
 
   #rest(): void {
@@ -101,9 +90,6 @@ export class DrawingProcess {
     if (this.#child !== child) return;
     this.#child = undefined;
     child.kill();
-    const running = this.#running;
-    this.#running = undefined;
-    running?.cancel();
-    running?.reject(why);
+    this.#calls.rejectAll(() => why);
   }
 }

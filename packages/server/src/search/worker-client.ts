@@ -3,6 +3,7 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { Log } from '../base/logger.ts';
+import { type CallTimeout, PendingCalls } from '../base/pending-calls.ts';
 import { afterOwnTime } from '../base/running-time.ts';
 import { WorkerProcess } from '../process/worker-process.ts';
 import { removeIndex } from './index-db.ts';
@@ -46,22 +47,13 @@ export interface IndexProcessEvents {
   did(id: string, place: number): void;
 }
 
-interface PendingQuery {
-  readonly resolve: (value: never) => void;
-  readonly reject: (error: BinnacleError) => void;
-  /** Cancels the current time limit: until the query begins, then until it is answered. */
-  cancel: () => void;
-  /** Monotonic ms. Without any message since then, the process hangs. */
-  since: number;
-}
-
 type Child = WorkerProcess<ToIndex, FromIndex>;
 
 export class IndexProcess {
   readonly #options: IndexProcessOptions;
   readonly #events: IndexProcessEvents;
   readonly #log: Log;
-  readonly #queries = new Map<number, PendingQuery>();
+  readonly #queries: PendingCalls<ToIndex>;
   #child: Child | undefined;
   #heardAt = 0;
   #isReady = false;
@@ -70,7 +62,6 @@ export class IndexProcess {
   #again: NodeJS.Timeout | undefined;
   /** Cancels the time limit of a process that is not ready. */
   #cancelReady: () => void = () => undefined;
-  #n = 0;
   #isStopped = false;
   #onceStopped: (() => void) | undefined;
   /** Callers that wait for the first start. Undefined after the start has succeeded or failed. */
@@ -84,6 +75,10 @@ export class IndexProcess {
     this.#options = options;
     this.#events = events;
     this.#log = log;
+    this.#queries = new PendingCalls({
+      send: (message) => this.post(message),
+      limit: { max: MAX_QUERIES, refusal: tooManyQueries },
+    });
     this.#startIn(START_MS);
   }
 
@@ -120,15 +115,9 @@ export class IndexProcess {
   /** Queries the index. Throws `index_unavailable`, `search_timeout`. */
   query<A extends IndexRequest>(request: A): Promise<Answers[A['kind']]> {
     if (!this.#isReady) throw new BinnacleError('index_unavailable');
-    if (this.#queries.size >= MAX_QUERIES) throw tooManyQueries();
-    this.#n += 1;
-    const n = this.#n;
-    return new Promise((resolve, reject) => {
-      const late = new BinnacleError('index_unavailable', { message: 'The index is busy and has not begun in time.' });
-      const cancel = afterOwnTime(this.#options.queueMs ?? QUEUE_MS, () => this.#giveUp(n, late));
-      this.#queries.set(n, { resolve, reject, cancel, since: performance.now() });
-      this.post({ t: 'ask', n, ask: request });
-    });
+    const late = new BinnacleError('index_unavailable', { message: 'The index is busy and has not begun in time.' });
+    const timeout = this.#timeout(this.#options.queueMs ?? QUEUE_MS, late);
+    return this.#queries.call((n) => ({ t: 'ask', n, ask: request }), timeout);
   }
 
   /** Restarts with an empty index. Safe at any time: the file is removed once no process has it open. */
@@ -185,7 +174,7 @@ export class IndexProcess {
     this.#cancelReady();
     this.#removedBefore += this.#facts.removed;
     this.#facts = { ...this.#facts, removed: 0 };
-    for (const n of [...this.#queries.keys()]) this.#refuse(n, new BinnacleError('index_unavailable'));
+    this.#queries.rejectAll(() => new BinnacleError('index_unavailable'));
     this.#firstStartOver();
     this.#onceStopped?.();
     if (this.#isStopped) return;
@@ -205,34 +194,16 @@ export class IndexProcess {
     this.#again.unref();
   }
 
-  /**
-   * Fails a query after its time limit. A process without any message since then is inside SQLite and cannot react, so
-   * it is killed.
-   */
-  #giveUp(n: number, why: BinnacleError): void {
-    const since = this.#queries.get(n)?.since ?? Number.POSITIVE_INFINITY;
-    this.#refuse(n, why);
-    if (this.#heardAt > since) return;
-    this.#isReady = false;
-    this.#child?.kill();
-  }
-
-  /** Starts the query's own limit, which the index enforces itself where it can. */
-  #began(n: number): void {
-    const waiting = this.#queries.get(n);
-    if (waiting === undefined) return;
-    waiting.cancel();
-    waiting.since = this.#heardAt;
-    const late = new BinnacleError('search_timeout');
-    waiting.cancel = afterOwnTime(this.#options.searchMs + GRACE_MS, () => this.#giveUp(n, late));
-  }
-
-  #refuse(n: number, error: BinnacleError): void {
-    const waiting = this.#queries.get(n);
-    if (waiting === undefined) return;
-    this.#queries.delete(n);
-    waiting.cancel();
-    waiting.reject(error);
+  /** A time limit of a query. A process without any message in it is inside SQLite and cannot react: it is killed. */
+  #timeout(ms: number, error: BinnacleError): CallTimeout {
+    const late = (_n: number, since: number): BinnacleError => {
+      if (this.#heardAt <= since) {
+        this.#isReady = false;
+        this.#child?.kill();
+      }
+      return error;
+    };
+    return { ms, late };
   }
 
   #take(message: FromIndex): void {
@@ -248,17 +219,17 @@ export class IndexProcess {
         this.#events.did(message.id, message.place);
         return;
       case 'began':
-        this.#began(message.n);
+        // The query's own limit, which the index enforces itself where it can.
+        this.#queries.restart(
+          message.n,
+          this.#timeout(this.#options.searchMs + GRACE_MS, new BinnacleError('search_timeout')),
+        );
         return;
-      case 'answer': {
-        const waiting = this.#queries.get(message.n);
-        this.#queries.delete(message.n);
-        waiting?.cancel();
-        waiting?.resolve(message.value as never);
+      case 'answer':
+        this.#queries.resolve(message.n, message.value);
         return;
-      }
       case 'refused':
-        this.#refuse(message.n, BinnacleError.fromWire(message.error));
+        this.#queries.reject(message.n, BinnacleError.fromWire(message.error));
         return;
       case 'facts':
         this.#facts = message.facts;

@@ -3,6 +3,8 @@
 
 import type { Duplex } from 'node:stream';
 import { BinnacleError } from '@binnacle/protocol';
+import { FrameReader, WireFault } from '../../base/frame-reader.ts';
+import { PendingCalls } from '../../base/pending-calls.ts';
 import type { PluginLimits } from './limits.ts';
 import { parseFromPlugin, type TooMany } from './messages.ts';
 import { describeEnd, type StopReason } from './stop-reason.ts';
@@ -10,13 +12,12 @@ import { Allowance, type Clock, Heartbeat } from './supervision.ts';
 import {
   type CallFrame,
   encodeFrame,
-  FrameReader,
   type FromPlugin,
+  MAX_PLUGIN_FRAME_BYTES,
   PLUGIN_PROTOCOL,
   TooLarge,
   type ToPlugin,
   type WireFailure,
-  WireFault,
 } from './wire.ts';
 
 /** Executes a call of the plugin. Rejects with a BinnacleError; any other error appears only in the gateway's log. */
@@ -44,12 +45,6 @@ export interface LinkParts {
   readonly tick: () => void;
 }
 
-interface PendingInvocation {
-  readonly resolve: (result: unknown) => void;
-  readonly reject: (error: BinnacleError) => void;
-  readonly cancel: () => void;
-}
-
 /**
  * Calls charged in addition for a refusal: a plugin that repeats refused calls costs more than one that is served,
  * because each refusal makes an error.
@@ -70,9 +65,8 @@ export class PluginLink {
   #receivedBytes = 0;
   #lastReceived = 0;
   /** Calls to the plugin that wait for an answer. */
-  readonly #invoked = new Map<number, PendingInvocation>();
+  readonly #invoked: PendingCalls<Buffer>;
   readonly #late = new Set<number>();
-  #lastInvoked = 0;
   #hasGreeted = false;
   #isReady = false;
   #isClosed = false;
@@ -89,6 +83,11 @@ export class PluginLink {
     const { socket, limits, clock } = parts;
     this.#calls = new Allowance(clock, limits.callsPerSecond);
     this.#bytes = new Allowance(clock, limits.bytesPerSecond);
+    this.#invoked = new PendingCalls({
+      send: (frame) => this.#write(frame),
+      limit: { max: limits.maxInFlight, refusal: () => this.#busy() },
+      after: clock.after,
+    });
     this.#heartbeat = new Heartbeat(clock, limits, {
       ping: (n) => this.#send({ t: 'ping', n }),
       tick: parts.tick,
@@ -97,7 +96,9 @@ export class PluginLink {
     });
     // Before the greeting, the deadline of the start applies instead.
     this.#heartbeat.suspend(true);
-    const reader = new FrameReader((json, bytes) => this.#hear(json, bytes));
+    const reader = new FrameReader(MAX_PLUGIN_FRAME_BYTES, (bytes, start, end) =>
+      this.#hear(bytes.toString('utf8', start, end), end - start),
+    );
     socket.on('data', (bytes: Buffer) => {
       if (this.#isClosed) return;
       try {
@@ -116,7 +117,7 @@ export class PluginLink {
   }
 
   get inFlight(): { readonly received: number; readonly invoked: number } {
-    return { received: this.#received.size, invoked: this.#invoked.size };
+    return { received: this.#received.size, invoked: this.#invoked.inFlight };
   }
 
   start(frame: Extract<ToPlugin, { t: 'start' }>): void {
@@ -131,29 +132,26 @@ export class PluginLink {
    * Calls a method of the plugin. Rejects with `plugin_timeout`, `plugin_busy`, `plugin_failed`, `plugin_stopped` or
    * `message_too_large`.
    */
-  invoke(method: string, params: unknown, deadlineMs: number): Promise<unknown> {
-    const { plugin, clock, limits, socket } = this.#parts;
-    return new Promise((resolve, reject) => {
-      if (this.#isClosed) throw new BinnacleError('plugin_stopped', { details: { plugin } });
-      if (this.#invoked.size >= limits.maxInFlight || socket.writableLength >= limits.maxUnreadBytes) {
-        throw new BinnacleError('plugin_busy', { details: { plugin, inFlight: this.#invoked.size } });
+  async invoke(method: string, params: unknown, deadlineMs: number): Promise<unknown> {
+    const { plugin, limits, socket } = this.#parts;
+    if (this.#isClosed) throw new BinnacleError('plugin_stopped', { details: { plugin } });
+    if (socket.writableLength >= limits.maxUnreadBytes) throw this.#busy();
+    const late = (id: number): BinnacleError => {
+      this.#late.add(id);
+      for (const oldest of this.#late) {
+        if (this.#late.size <= MAX_LATE) break;
+        this.#late.delete(oldest);
       }
-      const id = this.#lastInvoked + 1;
-      const frame = this.#encoded({ t: 'call', id, method, params });
-      this.#lastInvoked = id;
-      const cancel = clock.after(deadlineMs, () => {
-        this.#invoked.delete(id);
-        this.#late.add(id);
-        for (const oldest of this.#late) {
-          if (this.#late.size <= MAX_LATE) break;
-          this.#late.delete(oldest);
-        }
-        const message = `The plugin ${plugin} gave no answer to ${method} within ${deadlineMs} ms.`;
-        reject(new BinnacleError('plugin_timeout', { message, details: { plugin, method, deadlineMs } }));
-      });
-      this.#invoked.set(id, { resolve, reject, cancel });
-      this.#write(frame);
-    });
+      const message = `The plugin ${plugin} gave no answer to ${method} within ${deadlineMs} ms.`;
+      return new BinnacleError('plugin_timeout', { message, details: { plugin, method, deadlineMs } });
+    };
+    const timeout = { ms: deadlineMs, late };
+    return await this.#invoked.call((id) => this.#encoded({ t: 'call', id, method, params }), timeout);
+  }
+
+  #busy(): BinnacleError {
+    const details = { plugin: this.#parts.plugin, inFlight: this.#invoked.inFlight };
+    return new BinnacleError('plugin_busy', { details });
   }
 
   /** Closes the link when the process ends: stops reading, and rejects all pending calls. */
@@ -166,11 +164,8 @@ export class PluginLink {
     this.#received.clear();
     const { plugin } = this.#parts;
     const message = describeEnd(`The plugin ${plugin}`, reason);
-    for (const { reject, cancel } of this.#invoked.values()) {
-      cancel();
-      reject(new BinnacleError('plugin_stopped', { message, details: { plugin, reason: reason.code } }));
-    }
-    this.#invoked.clear();
+    const details = { plugin, reason: reason.code };
+    this.#invoked.rejectAll(() => new BinnacleError('plugin_stopped', { message, details }));
     this.#parts.socket.destroy();
   }
 
@@ -307,25 +302,21 @@ export class PluginLink {
   }
 
   #settle(frame: Extract<FromPlugin, { t: 'answer' }>): void {
-    const invoked = this.#invoked.get(frame.id);
-    if (invoked === undefined) {
-      if (this.#late.delete(frame.id)) return;
-      throw new WireFault('It answered a call that nobody made.');
-    }
-    this.#invoked.delete(frame.id);
-    invoked.cancel();
-    if ('error' in frame && frame.error !== undefined) {
-      const { plugin } = this.#parts;
-      // Marks the message as the plugin's own, so that it cannot pass for an error of the gateway.
-      const details = { plugin, code: frame.error.code };
-      invoked.reject(
-        new BinnacleError('plugin_failed', {
-          message: `${plugin}: ${frame.error.message}`,
-          hint: `binnacle plugin logs ${plugin} shows its output.`,
-          details,
-        }),
-      );
-    } else invoked.resolve('result' in frame ? frame.result : undefined);
+    const isKnown =
+      'error' in frame && frame.error !== undefined
+        ? this.#invoked.reject(frame.id, this.#failure(frame.error))
+        : this.#invoked.resolve(frame.id, 'result' in frame ? frame.result : undefined);
+    if (!isKnown && !this.#late.delete(frame.id)) throw new WireFault('It answered a call that nobody made.');
+  }
+
+  /** Marks the message as the plugin's own, so that it cannot pass for an error of the gateway. */
+  #failure({ code, message }: WireFailure): BinnacleError {
+    const { plugin } = this.#parts;
+    return new BinnacleError('plugin_failed', {
+      message: `${plugin}: ${message}`,
+      hint: `binnacle plugin logs ${plugin} shows its output.`,
+      details: { plugin, code },
+    });
   }
 
   /** Encodes a frame. Throws `message_too_large`. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { WireFault } from '../../base/frame-reader.ts';
 import { parseFromPlugin } from './messages.ts';
-import { WireFault } from './wire.ts';
 
 const MOST = { values: 1000, keys: 100 };
 const call = (params: unknown): string => JSON.stringify({ t: 'call', id: 7, method: 'net', params });

@@ -1,8 +1,9 @@
 // Validation of the messages from a plugin's process.
 
 import { z } from 'zod';
+import { WireFault } from '../../base/frame-reader.ts';
 import { type JsonSize, sizeOf } from './json-size.ts';
-import { badData, type FromPlugin, MAX_DEPTH, WireFault } from './wire.ts';
+import { badData, type FromPlugin, MAX_DEPTH } from './wire.ts';
 
 const ID = z.int().min(1);
 const METHOD = z.string().min(1).max(200);

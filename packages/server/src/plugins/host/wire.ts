@@ -55,11 +55,6 @@ export type FromPlugin =
   | CallFrame
   | AnswerFrame;
 
-/** A violation of the framing. Reading cannot continue. */
-export class WireFault extends Error {
-  override readonly name = 'WireFault';
-}
-
 /** A message that is too large for a frame. Nothing was sent. */
 export class TooLarge extends Error {
   override readonly name = 'TooLarge';
@@ -80,51 +75,6 @@ export function encodeFrame(message: ToPlugin | FromPlugin): Buffer {
   frame.writeUInt32BE(length, 0);
   frame.write(json, 4, 'utf8');
   return frame;
-}
-
-/** Cuts a stream of bytes into frames. Buffers at most one partial frame, however small the chunks are. */
-export class FrameReader {
-  readonly #onFrame: (json: string, bytes: number) => void;
-  readonly #head = Buffer.alloc(4);
-  #headBytes = 0;
-  /** The partial frame; undefined while its length is being read. */
-  #frame: Buffer | undefined;
-  #frameBytes = 0;
-
-  constructor(onFrame: (json: string, bytes: number) => void) {
-    this.#onFrame = onFrame;
-  }
-
-  /** Takes a chunk. Throws WireFault, and the errors of `onFrame`. */
-  push(bytes: Buffer): void {
-    let at = 0;
-    while (at < bytes.length) {
-      if (this.#frame === undefined) {
-        const copied = bytes.copy(this.#head, this.#headBytes, at);
-        this.#headBytes += copied;
-        at += copied;
-        if (this.#headBytes < 4) return;
-        const length = this.#head.readUInt32BE(0);
-        if (length > MAX_PLUGIN_FRAME_BYTES) throw new WireFault(`A frame of ${length} bytes was announced.`);
-        if (length === 0) throw new WireFault('A frame is empty.');
-        this.#headBytes = 0;
-        if (bytes.length - at >= length) {
-          this.#onFrame(bytes.toString('utf8', at, at + length), length);
-          at += length;
-          continue;
-        }
-        this.#frame = Buffer.allocUnsafeSlow(length);
-        this.#frameBytes = 0;
-      }
-      const copied = bytes.copy(this.#frame, this.#frameBytes, at);
-      this.#frameBytes += copied;
-      at += copied;
-      if (this.#frameBytes < this.#frame.length) return;
-      const frame = this.#frame;
-      this.#frame = undefined;
-      this.#onFrame(frame.toString('utf8'), frame.length);
-    }
-  }
 }
 
 /** Keys that would change the prototype of objects when a careless program merges the data. */

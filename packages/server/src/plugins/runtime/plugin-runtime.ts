@@ -3,12 +3,14 @@
 
 import { Socket } from 'node:net';
 import { pathToFileURL } from 'node:url';
+import { FrameReader } from '../../base/frame-reader.ts';
+import { PendingCalls } from '../../base/pending-calls.ts';
 import {
   badData,
   type CallFrame,
   encodeFrame,
-  FrameReader,
   type FromPlugin,
+  MAX_PLUGIN_FRAME_BYTES,
   PLUGIN_PROTOCOL,
   RPC_FD,
   type ToPlugin,
@@ -37,28 +39,28 @@ class CallFailed extends Error {
 
 type Handler = (params: unknown) => unknown;
 
-interface PendingCall {
-  readonly bytes: number;
-  readonly callSite: { readonly stack?: string };
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (error: Error) => void;
-}
-
 class PluginRuntime {
   readonly #socket = new Socket({ fd: RPC_FD, readable: true, writable: true });
   readonly #handlers = new Map<string, Handler>();
-  readonly #waiting = new Map<number, PendingCall>();
-  /** Calls that wait because too many are pending. */
-  readonly #queue: { readonly frame: Buffer; readonly id: number; readonly waiting: PendingCall }[] = [];
+  readonly #calls = new PendingCalls<Buffer>({
+    send: (frame) => {
+      this.#queue.push(frame);
+      this.#sendQueued();
+    },
+  });
+  /** Calls that wait because too many are in flight. */
+  readonly #queue: Buffer[] = [];
   readonly #errorLog = new ErrorLog();
+  #inFlight = 0;
   #inFlightBytes = 0;
-  #lastId = 0;
   #limits = { maxInFlight: 1, maxInFlightBytes: 0 };
   #isLoading = true;
   #onStop: () => unknown = () => undefined;
 
   run(): void {
-    const reader = new FrameReader((json) => this.#hear(JSON.parse(json) as ToPlugin));
+    const reader = new FrameReader(MAX_PLUGIN_FRAME_BYTES, (bytes, start, end) =>
+      this.#hear(JSON.parse(bytes.toString('utf8', start, end)) as ToPlugin),
+    );
     this.#socket.on('data', (bytes: Buffer) => reader.push(bytes));
     // The gateway is gone, or does not need this process any more.
     this.#socket.on('close', () => process.exit(0));
@@ -82,16 +84,10 @@ class PluginRuntime {
       case 'call':
         void this.#answer(frame);
         break;
-      case 'answer': {
-        const waiting = this.#waiting.get(frame.id);
-        this.#waiting.delete(frame.id);
-        if (waiting === undefined) break;
-        this.#inFlightBytes -= waiting.bytes;
-        if ('error' in frame) waiting.reject(new CallFailed(frame.error, waiting.callSite.stack));
-        else waiting.resolve(frame.result);
-        this.#sendQueued();
+      case 'answer':
+        if ('error' in frame) this.#calls.reject(frame.id, frame.error);
+        else this.#calls.resolve(frame.id, frame.result);
         break;
-      }
       case 'stop':
         void this.#stop();
         break;
@@ -146,30 +142,38 @@ class PluginRuntime {
     });
   }
 
-  #call(method: string, params: unknown): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      const fault = badData(params);
-      if (fault !== undefined) throw new TypeError(`The params of ${method} are no plain data. ${fault}`);
-      const id = this.#lastId + 1;
+  async #call(method: string, params: unknown): Promise<unknown> {
+    const fault = badData(params);
+    if (fault !== undefined) throw new TypeError(`The params of ${method} are no plain data. ${fault}`);
+    const callSite: { stack?: string } = {};
+    Error.captureStackTrace(callSite, this.#call);
+    let bytes = 0;
+    // A call that is too large throws here, and gets no id: the gateway counts the ids, too.
+    const answer = this.#calls.call<unknown>((id) => {
       const frame = encodeFrame({ t: 'call', id, method, params });
-      // A call that is too large gets no id, because the gateway counts the ids, too.
-      this.#lastId = id;
-      const callSite: { stack?: string } = {};
-      Error.captureStackTrace(callSite, this.#call);
-      this.#queue.push({ frame, id, waiting: { bytes: frame.length, callSite, resolve, reject } });
-      this.#sendQueued();
+      bytes = frame.length;
+      return frame;
     });
+    try {
+      return await answer;
+    } catch (failure) {
+      throw new CallFailed(failure as WireFailure, callSite.stack);
+    } finally {
+      this.#inFlight -= 1;
+      this.#inFlightBytes -= bytes;
+      this.#sendQueued();
+    }
   }
 
   #sendQueued(): void {
     for (;;) {
       const next = this.#queue[0];
-      if (next === undefined || this.#waiting.size >= this.#limits.maxInFlight) return;
-      if (this.#waiting.size > 0 && this.#inFlightBytes + next.frame.length > this.#limits.maxInFlightBytes) return;
+      if (next === undefined || this.#inFlight >= this.#limits.maxInFlight) return;
+      if (this.#inFlight > 0 && this.#inFlightBytes + next.length > this.#limits.maxInFlightBytes) return;
       this.#queue.shift();
-      this.#waiting.set(next.id, next.waiting);
-      this.#inFlightBytes += next.frame.length;
-      this.#socket.write(next.frame);
+      this.#inFlight += 1;
+      this.#inFlightBytes += next.length;
+      this.#socket.write(next);
     }
   }
 

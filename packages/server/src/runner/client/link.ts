@@ -2,6 +2,7 @@
 
 import { connect, type Socket } from 'node:net';
 import { BinnacleError, type RunInfo, type WireError } from '@binnacle/protocol';
+import { type CallTimeout, PendingCalls } from '../../base/pending-calls.ts';
 import { afterOwnTime } from '../../base/running-time.ts';
 import type { Head } from '../../log/log.ts';
 import {
@@ -9,8 +10,8 @@ import {
   type FromRunner,
   type HostedStatus,
   RUNNER_PROTOCOL,
-  RunnerFrameReader,
   type RunnerRequest,
+  runnerFrameReader,
 } from '../wire.ts';
 
 /** Maximum time per reply. A runner needs milliseconds; without a reply for this long it is stopped or stuck. */
@@ -48,19 +49,12 @@ export interface GatewayHello {
 
 type RunnerEvent = Extract<FromRunner, { t: 'grew' | 'changed' | 'ran' }>;
 
-interface PendingRequest {
-  readonly resolve: (result: unknown) => void;
-  readonly reject: (error: unknown) => void;
-  readonly cancel: () => void;
-  /** Monotonic ms. */
-  readonly sentAt: number;
-}
+const unavailable = (): BinnacleError => new BinnacleError('runner_unavailable');
 
 export class RunnerLink {
   readonly #socket: Socket;
   readonly #events: LinkEvents;
-  readonly #pending = new Map<number, PendingRequest>();
-  #nextRef = 1;
+  readonly #calls: PendingCalls<Buffer>;
   #isClosed = false;
   /** Events that arrive after the hello, until `attend`. */
   #early: RunnerEvent[] | undefined = [];
@@ -69,7 +63,8 @@ export class RunnerLink {
   private constructor(socket: Socket, events: LinkEvents) {
     this.#socket = socket;
     this.#events = events;
-    const reader = new RunnerFrameReader<FromRunner>((message) => this.#handle(message));
+    this.#calls = new PendingCalls({ send: (frame) => socket.write(frame) });
+    const reader = runnerFrameReader<FromRunner>((message) => this.#handle(message));
     socket.on('data', (bytes) => {
       try {
         reader.push(bytes);
@@ -130,17 +125,11 @@ export class RunnerLink {
   }
 
   request(request: RunnerRequest, payload?: Uint8Array, answerMs = ANSWER_MS): Promise<unknown> {
-    if (this.#isClosed || this.#socket.writableLength > MAX_UNSENT_BYTES)
-      return Promise.reject(new BinnacleError('runner_unavailable'));
-    const ref = this.#nextRef++;
-    return new Promise((resolve, reject) => {
-      // The end of a process family may take all of its steps; the steps of a run fit into the reply's time.
-      const steps = request.t === 'end' && request.times !== undefined ? request.times.hupMs + request.times.termMs : 0;
-      const giveUp = () => this.#settle(ref)?.reject(new BinnacleError('runner_unavailable'));
-      const cancel = afterOwnTime(answerMs + steps, giveUp);
-      this.#pending.set(ref, { resolve, reject, cancel, sentAt: performance.now() });
-      this.#socket.write(encodeRunnerFrame({ ...request, ref }, payload));
-    });
+    if (this.#isClosed || this.#socket.writableLength > MAX_UNSENT_BYTES) return Promise.reject(unavailable());
+    // The end of a process family may take all of its steps; the steps of a run fit into the reply's time.
+    const steps = request.t === 'end' && request.times !== undefined ? request.times.hupMs + request.times.termMs : 0;
+    const timeout: CallTimeout = { ms: answerMs + steps, late: unavailable };
+    return this.#calls.call((ref) => encodeRunnerFrame({ ...request, ref }, payload), timeout);
   }
 
   /** Delivers the waiting events, and all later ones directly. Call when the programs of the hello are known. */
@@ -152,8 +141,7 @@ export class RunnerLink {
 
   /** True while a reply is overdue: the runner should get no new programs. */
   get isSilent(): boolean {
-    const [oldest] = this.#pending.values();
-    return oldest !== undefined && performance.now() - oldest.sentAt > SILENT_MS;
+    return this.#calls.oldestMs > SILENT_MS;
   }
 
   watch(id: string, place: number, pace: { readonly atLeast: number; readonly maxDelayMs: number }): void {
@@ -181,12 +169,10 @@ export class RunnerLink {
         if (this.#early === undefined) this.#dispatch(message);
         else this.#early.push(message);
         return;
-      case 'reply': {
-        const pending = this.#settle(message.ref);
-        if (message.error === undefined) pending?.resolve(message.result);
-        else pending?.reject(BinnacleError.fromWire(message.error satisfies WireError));
+      case 'reply':
+        if (message.error === undefined) this.#calls.resolve(message.ref, message.result);
+        else this.#calls.reject(message.ref, BinnacleError.fromWire(message.error satisfies WireError));
         return;
-      }
       default: // An unknown message of a newer runner.
     }
   }
@@ -205,17 +191,10 @@ export class RunnerLink {
     }
   }
 
-  #settle(ref: number): PendingRequest | undefined {
-    const pending = this.#pending.get(ref);
-    pending?.cancel();
-    this.#pending.delete(ref);
-    return pending;
-  }
-
   #socketOnClose(): void {
     const wasClosed = this.#isClosed;
     this.#isClosed = true;
-    for (const ref of [...this.#pending.keys()]) this.#settle(ref)?.reject(new BinnacleError('runner_unavailable'));
+    this.#calls.rejectAll(unavailable);
     if (!wasClosed && this.#helloReceived !== undefined) this.#events.lost();
   }
 }

@@ -12,7 +12,7 @@ import type { Connection } from '../transport/connection.ts';
 import type { Http } from '../transport/http.ts';
 import { Conversation } from './conversation.ts';
 import { type ConversationParts, conversationPath } from './retry.ts';
-import { ConversationWatch, type ConversationWatchers, type WatchConversationsOptions } from './watch.ts';
+import { ConversationWatch, type WatchConversationsOptions } from './watch.ts';
 
 /**
  * Conversations with agents, as `Binnacle.conversations`.
@@ -26,13 +26,14 @@ import { ConversationWatch, type ConversationWatchers, type WatchConversationsOp
 export class Conversations {
   private readonly connection: Connection;
   private readonly parts: ConversationParts;
-  private readonly watchers: ConversationWatchers;
+  /** The options of all watches on this connection. */
+  private readonly watchers: Set<WatchConversationsOptions>;
 
   constructor(connection: Connection, http: Http) {
     const { settings, events } = connection;
     this.connection = connection;
     this.parts = { http, settings, events, open: new Set(), sleepers: new Set(), isClosed: false };
-    this.watchers = new Map();
+    this.watchers = new Set();
   }
 
   /**

@@ -1,8 +1,8 @@
 // The states of all conversations that the user may see, as an async iterable: a list, then changes; with `runs`, also
 // their events.
 
-import type { BinnacleError, ConversationEvent, ConversationInfo, ServerFrame } from '@binnacle/protocol';
-import { Listing, type ListingPage } from '../feed/listing.ts';
+import type { ConversationEvent, ConversationInfo } from '@binnacle/protocol';
+import { Topic } from '../feed/topic.ts';
 import type { Connection } from '../transport/connection.ts';
 import { eventCost } from './feed.ts';
 
@@ -34,103 +34,48 @@ export type ConversationChange =
   /** With `runs`: events were dropped because the consumer was too slow. `subscribe` has them. */
   | { readonly type: 'missed'; readonly conversation: string };
 
-/** Watches of one connection: the gateway knows one watch per connection. */
-export type ConversationWatchers = Map<object, WatchConversationsOptions>;
-
 /** Iterable of conversations, from `Conversations.watch`. */
-export class ConversationWatch extends Listing<ConversationChange, readonly ConversationInfo[]> {
-  private readonly list: () => Promise<ConversationInfo[]>;
-  private readonly options: WatchConversationsOptions;
-  private readonly watchers: ConversationWatchers;
-  /** By what makes another one old: a consumer that is slow gets the latest of each conversation. */
-  private readonly changes: Map<unknown, ConversationChange>;
-  /** Bytes of the buffered events. */
-  private buffered: number;
-
+export class ConversationWatch extends Topic<ConversationChange, WatchConversationsOptions> {
+  /** `members`: the options of all watches on this connection. */
   constructor(
     connection: Connection,
     list: () => Promise<ConversationInfo[]>,
     options: WatchConversationsOptions,
-    watchers: ConversationWatchers,
+    members: Set<WatchConversationsOptions>,
   ) {
-    super(connection);
-    this.list = list;
-    this.options = options;
-    this.watchers = watchers;
-    this.changes = new Map();
-    this.buffered = 0;
-    watchers.set(this, options);
-    this.start();
-  }
-
-  /** For all who watch on this connection: with the events that one of them wants, as often as one of them wants them. */
-  protected ask(answered: (error?: BinnacleError) => void): void {
-    const all = [...this.watchers.values()];
-    const on = all.length > 0;
-    const intervals = all.flatMap(({ deltaIntervalMs }) => (deltaIntervalMs === undefined ? [] : [deltaIntervalMs]));
-    const pacing = intervals.length === 0 ? {} : { deltaIntervalMs: Math.min(...intervals) };
-    const runs = all.some((options) => options.runs === true) ? { runs: true } : {};
-    this.connection.ask(
-      (ref) => ({ t: 'watch_conversations', ref, on, ...runs, ...pacing }),
-      (answer) => answered('error' in answer ? answer.error : undefined),
-    );
-  }
-
-  protected left(): void {
-    this.watchers.delete(this);
-    if (this.connection.isOpen) this.ask(() => {});
-  }
-
-  protected fetch(): Promise<ConversationInfo[]> {
-    return this.list();
-  }
-
-  protected toItem(conversations: readonly ConversationInfo[]): ListingPage<ConversationChange> {
-    return { item: { type: 'list', conversations }, isLast: true };
-  }
-
-  protected heard(frame: ServerFrame): boolean {
-    switch (frame.t) {
-      case 'conversation':
-        return this.put(`info ${frame.info.key}`, { type: 'conversation', info: frame.info });
-      case 'conversation_deleted':
-        return this.put(`info ${frame.conversation}`, { type: 'deleted', conversation: frame.conversation });
-      case 'events': {
-        if (this.options.runs !== true) return false;
-        const { conversation, position, events } = frame;
-        if (this.buffered > this.connection.settings.bufferBytes) {
-          return this.put(`missed ${conversation}`, { type: 'missed', conversation });
+    super(connection, {
+      members,
+      member: { ...options },
+      // With the events that one of them wants, as often as one of them wants them.
+      request: (ref) => {
+        const all = [...members];
+        const intervals = all.flatMap(({ deltaIntervalMs }) => deltaIntervalMs ?? []);
+        const pacing = intervals.length === 0 ? {} : { deltaIntervalMs: Math.min(...intervals) };
+        const runs = all.some((one) => one.runs === true) ? { runs: true } : {};
+        return { t: 'watch_conversations', ref, on: all.length > 0, ...runs, ...pacing };
+      },
+      fetch: async () => ({ item: { type: 'list', conversations: await list() }, next: null }),
+      change: (frame, buffered) => {
+        switch (frame.t) {
+          case 'conversation':
+            return { key: `info ${frame.info.key}`, item: { type: 'conversation', info: frame.info } };
+          case 'conversation_deleted':
+            return {
+              key: `info ${frame.conversation}`,
+              item: { type: 'deleted', conversation: frame.conversation },
+            };
+          case 'events': {
+            if (options.runs !== true) return undefined;
+            const { conversation, position, events } = frame;
+            if (buffered > connection.settings.bufferBytes)
+              return { key: `missed ${conversation}`, item: { type: 'missed', conversation } };
+            const cost = events.reduce((sum, event) => sum + eventCost(event), 0);
+            return { key: frame, item: { type: 'events', conversation, position, events }, cost };
+          }
+          default:
+            return undefined;
         }
-        const change = { type: 'events' as const, conversation, position, events };
-        this.buffered += costOf(change);
-        return this.put(change, change);
-      }
-      default:
-        return false;
-    }
-  }
-
-  protected news(): ConversationChange | undefined {
-    const [first] = this.changes;
-    if (first === undefined) return undefined;
-    const [key, change] = first;
-    this.changes.delete(key);
-    if (change.type === 'events') this.buffered -= costOf(change);
-    return change;
-  }
-
-  protected forgetNews(): void {
-    this.changes.clear();
-    this.buffered = 0;
-  }
-
-  private put(key: unknown, change: ConversationChange): true {
-    // Deleted first, so that the map's order is the order of the latest changes.
-    this.changes.delete(key);
-    this.changes.set(key, change);
-    return true;
+      },
+    });
   }
 }
-
-const costOf = (change: { readonly events: readonly ConversationEvent[] }): number =>
-  change.events.reduce((sum, event) => sum + eventCost(event), 0);

@@ -1,7 +1,7 @@
 // Notices of plugins to users: the stored ones, then new ones, as an async iterable that survives reconnects.
 
-import type { BinnacleError, NoticeList, PluginNotice, ServerFrame } from '@binnacle/protocol';
-import { Listing, type ListingPage } from '../feed/listing.ts';
+import type { NoticeList, PluginNotice } from '@binnacle/protocol';
+import { Topic } from '../feed/topic.ts';
 import type { Connection } from '../transport/connection.ts';
 import type { Http } from '../transport/http.ts';
 
@@ -51,56 +51,21 @@ export class Notices {
 const MAX_WAITING = 200;
 
 /** Iterable of notices, from `Notices.watch`. */
-export class NoticeWatch extends Listing<NoticeEvent, NoticeList> {
-  private readonly list: () => Promise<NoticeList>;
-  private readonly watchers: Set<object>;
-  /** New notices. Some of them may be in a list that is on its way, too. */
-  private waiting: PluginNotice[];
-
-  constructor(connection: Connection, list: () => Promise<NoticeList>, watchers: Set<object>) {
-    super(connection);
-    this.list = list;
-    this.watchers = watchers;
-    this.waiting = [];
-    watchers.add(this);
-    this.start();
-  }
-
-  protected ask(answered: (error?: BinnacleError) => void): void {
-    const on = this.watchers.size > 0;
-    this.connection.ask(
-      (ref) => ({ t: 'watch_notices', ref, on }),
-      (answer) => answered('error' in answer ? answer.error : undefined),
-    );
-  }
-
-  protected left(): void {
-    this.watchers.delete(this);
-    if (this.connection.isOpen && this.watchers.size === 0) this.ask(() => {});
-  }
-
-  protected fetch(): Promise<NoticeList> {
-    return this.list();
-  }
-
-  protected toItem({ notices, next }: NoticeList): ListingPage<NoticeEvent> {
-    this.waiting = this.waiting.filter(({ n }) => n > next);
-    return { item: { type: 'list', notices }, isLast: true };
-  }
-
-  protected heard(frame: ServerFrame): boolean {
-    if (frame.t !== 'notice') return false;
-    this.waiting.push(frame.notice);
-    if (this.waiting.length > MAX_WAITING) this.waiting.shift();
-    return true;
-  }
-
-  protected news(): NoticeEvent | undefined {
-    const notice = this.waiting.shift();
-    return notice === undefined ? undefined : { type: 'notice', notice };
-  }
-
-  protected forgetNews(): void {
-    this.waiting = [];
+export class NoticeWatch extends Topic<NoticeEvent> {
+  constructor(connection: Connection, list: () => Promise<NoticeList>, members: Set<object>) {
+    super(connection, {
+      members,
+      member: {},
+      request: (ref) => ({ t: 'watch_notices', ref, on: members.size > 0 }),
+      fetch: async () => {
+        const { notices, next } = await list();
+        // A new notice may be in a list that was on its way, too.
+        const has = (event: NoticeEvent) => event.type === 'notice' && event.notice.n <= next;
+        return { item: { type: 'list', notices }, next: null, has };
+      },
+      change: (frame) =>
+        frame.t === 'notice' ? { key: frame, item: { type: 'notice', notice: frame.notice } } : undefined,
+      maxChanges: MAX_WAITING,
+    });
   }
 }

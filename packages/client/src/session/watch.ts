@@ -1,8 +1,8 @@
 // The states of all sessions as an async iterable: their list page by page, then changes. Buffers one pending change
 // per session, and one page.
 
-import type { BinnacleError, ServerFrame, SessionInfo, SessionList } from '@binnacle/protocol';
-import { Listing, type ListingPage } from '../feed/listing.ts';
+import type { SessionInfo, SessionList } from '@binnacle/protocol';
+import { Topic } from '../feed/topic.ts';
 import type { Connection } from '../transport/connection.ts';
 
 /** A page of the list, a session that is new or changed, or the id of a deleted session. */
@@ -28,68 +28,22 @@ export type ListPage = (after: string | null) => Promise<SessionList>;
 /**
  * Iterable of the states of all sessions, from `Binnacle.watch`. A slow consumer gets the latest state of each session.
  */
-export class Watch extends Listing<WatchEvent, SessionList> {
-  private readonly list: ListPage;
-  /** By session: a consumer that is slow gets the latest, and costs no more than there are sessions. */
-  private readonly changes: Map<string, WatchEvent>;
-  /** Cursor of the next page, which is requested when the page before was taken. */
-  private after: string | null;
-
+export class Watch extends Topic<WatchEvent> {
   constructor(connection: Connection, list: ListPage) {
-    super(connection);
-    this.list = list;
-    this.changes = new Map();
-    this.after = null;
-    connection.watchers.add(this);
-    this.start();
-  }
-
-  protected ask(answered: (error?: BinnacleError) => void): void {
-    const on = this.connection.watchers.size > 0;
-    this.connection.ask(
-      (ref) => ({ t: 'watch', ref, on }),
-      (answer) => answered('error' in answer ? answer.error : undefined),
-    );
-  }
-
-  protected left(): void {
-    const { watchers } = this.connection;
-    watchers.delete(this);
-    if (this.connection.isOpen && watchers.size === 0) this.ask(() => {});
-  }
-
-  protected fetch(): Promise<SessionList> {
-    return this.list(this.after);
-  }
-
-  protected toItem({ sessions, next }: SessionList): ListingPage<WatchEvent> {
-    const isFirst = this.after === null;
-    const isLast = next === null;
-    this.after = next;
-    return { item: { type: 'list', sessions, isFirst, isLast }, isLast };
-  }
-
-  protected heard(frame: ServerFrame): boolean {
-    if (frame.t !== 'session' && frame.t !== 'deleted') return false;
-    const session = frame.t === 'session' ? frame.info.id : frame.session;
-    // Deleted first, so that the map's order is the order of the latest changes.
-    this.changes.delete(session);
-    this.changes.set(
-      session,
-      frame.t === 'session' ? { type: 'session', info: frame.info } : { type: 'deleted', session },
-    );
-    return true;
-  }
-
-  protected news(): WatchEvent | undefined {
-    const [first] = this.changes;
-    if (first === undefined) return undefined;
-    this.changes.delete(first[0]);
-    return first[1];
-  }
-
-  protected forgetNews(): void {
-    this.after = null;
-    this.changes.clear();
+    const members = connection.watchers;
+    super(connection, {
+      members,
+      member: {},
+      request: (ref) => ({ t: 'watch', ref, on: members.size > 0 }),
+      fetch: async (after) => {
+        const { sessions, next } = await list(after);
+        return { item: { type: 'list', sessions, isFirst: after === null, isLast: next === null }, next };
+      },
+      change: (frame) => {
+        if (frame.t === 'session') return { key: frame.info.id, item: { type: 'session', info: frame.info } };
+        const { session } = frame.t === 'deleted' ? frame : {};
+        return session === undefined ? undefined : { key: session, item: { type: 'deleted', session } };
+      },
+    });
   }
 }

@@ -42,7 +42,6 @@ const OPEN = {
   'packages/server/src/sessions/session.ts': 462,
   'packages/server/src/sessions/sessions.ts': 538,
   'packages/viewer/src/app/app-shell.tsx AppShell': 156,
-  'packages/viewer/src/conversation/conversation-view.tsx ConversationView': 220,
   'packages/viewer/src/conversation/settings-dialog.tsx ConversationSettings': 153,
   'packages/viewer/src/conversation/transcript-scroll.tsx TranscriptScroll': 157,
   'packages/viewer/src/replay/replay-bar.tsx ReplayBar': 164,
@@ -50,7 +49,6 @@ const OPEN = {
   'packages/viewer/src/session/session-view.tsx SessionView': 238,
   'packages/viewer/src/session/use-session-screen.ts useSessionScreen': 199,
   'packages/viewer/src/sharing/share-dialog.tsx ShareDialog': 144,
-  'packages/viewer/src/sidebar/sidebar-list.tsx SidebarList': 145,
 };
 
 const FUNCTIONS = new Set(['FunctionDeclaration', 'FunctionExpression', 'ArrowFunctionExpression']);

@@ -161,7 +161,7 @@ export function withoutOldest(state: ConversationState, count: number): Conversa
 }
 
 /** Returns the answer of a run if it is among the items. */
-export function answerOf(state: ConversationState, run: string): Answer | undefined {
+export function answerOf(state: Pick<ConversationState, 'items'>, run: string): Answer | undefined {
   return state.items.findLast((item): item is Answer => item.kind === 'answer' && item.run === run);
 }
 

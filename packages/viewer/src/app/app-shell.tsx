@@ -1,6 +1,7 @@
 // The page after the login: the sidebar, the pane of the route beside it, and overlays above both.
 
 import type { Binnacle, Me, Muted } from '@binnacle/client';
+import { type UsedConversations, useConversations } from '@binnacle/client/react';
 import { allows, type ConversationInfo, type SessionInfo } from '@binnacle/protocol';
 import { useCallback, useEffect, useRef, useState } from 'react';
 import type { Command } from '../model/command.ts';
@@ -15,7 +16,6 @@ import { useNews } from '../sidebar/last-seen.ts';
 import { countWaiting, keyOf, type Row } from '../sidebar/rows.ts';
 import { Sidebar } from '../sidebar/sidebar.tsx';
 import { type Link, useLink } from '../state/use-connection.ts';
-import { type ConversationList, useConversations } from '../state/use-conversations.ts';
 import { useRoute } from '../state/use-route.ts';
 import { type SessionList, useSessionById, useSessionList } from '../state/use-session-list.ts';
 import { ErrorBoundary } from '../ui/error-boundary.tsx';
@@ -51,9 +51,9 @@ const BAR_PX = 54;
 
 export function AppShell({ client, me, isLoginStored, theme, onTheme, onLeave, onShut }: AppShellProps) {
   const link = useLink(client);
-  const sessionList = useSessionList(client);
-  const conversationList = useConversations(client);
-  const pluginNotices = usePluginNotices(client);
+  const sessionList = useSessionList();
+  const conversationList = useConversations();
+  const pluginNotices = usePluginNotices();
   const { route, unknownKind, choose } = useRoute();
   const [screenReader, setScreenReader] = useSetting('binnacle.screen-reader');
   const [drawer, setDrawer] = useState(false);
@@ -257,7 +257,7 @@ interface RouteTarget {
 function useRouteTarget(
   client: Binnacle,
   sessionList: SessionList,
-  conversationList: ConversationList,
+  conversationList: UsedConversations,
   route: Route | undefined,
 ): RouteTarget {
   const sessionId = route?.kind === 'session' ? route.id : undefined;
@@ -270,7 +270,7 @@ function useRouteTarget(
 }
 
 /** Returns the name of a muted session or conversation; undefined if the lists do not have it. */
-function nameOfMuted(what: Muted, sessionList: SessionList, conversationList: ConversationList): string | undefined {
+function nameOfMuted(what: Muted, sessionList: SessionList, conversationList: UsedConversations): string | undefined {
   if ('session' in what) return sessionList.sessions.find(({ id }) => id === what.session)?.name;
   const muted = conversationList.conversations.find((info) => info.key === what.conversation);
   return muted && conversationTitle(muted);

@@ -1,6 +1,7 @@
 // The page: the login, or the app shell behind it.
 
 import type { Binnacle } from '@binnacle/client';
+import { BinnacleProvider } from '@binnacle/client/react';
 import { useCallback, useEffect, useState } from 'react';
 import { Authorize, authorizationIn } from '../access/authorize.tsx';
 import { Login } from '../access/login.tsx';
@@ -65,14 +66,16 @@ export function App({ client, entering }: AppProps) {
     void Promise.allSettled([client.logout(), sendLogin({})]).then(() => location.reload());
   };
   return (
-    <AppShell
-      client={client}
-      me={login.me}
-      isLoginStored={login.isLoginStored}
-      theme={theme}
-      onTheme={toggleTheme}
-      onLeave={leave}
-      onShut={() => logIn(undefined)}
-    />
+    <BinnacleProvider client={client}>
+      <AppShell
+        client={client}
+        me={login.me}
+        isLoginStored={login.isLoginStored}
+        theme={theme}
+        onTheme={toggleTheme}
+        onLeave={leave}
+        onShut={() => logIn(undefined)}
+      />
+    </BinnacleProvider>
   );
 }

@@ -1,6 +1,7 @@
 // The page of a guest of a share link: the one session or conversation, or the reason why there is nothing to see any
 // more.
 
+import { BinnacleProvider, useConversations } from '@binnacle/client/react';
 import { BinnacleError, type ConversationInfo } from '@binnacle/protocol';
 import { useCallback, useEffect, useState } from 'react';
 import { enterAsGuest, type Guest, type ShareEntry } from '../access/guest-entry.ts';
@@ -42,7 +43,13 @@ export function GuestPage({ entry }: { readonly entry: Promise<ShareEntry> }) {
     };
   }, [entry, enter]);
   if (error !== undefined) return <GuestError error={error} />;
-  if (guest !== undefined) return <SharedView guest={guest} onShut={setError} />;
+  if (guest !== undefined) {
+    return (
+      <BinnacleProvider client={guest.client}>
+        <SharedView guest={guest} onShut={setError} />
+      </BinnacleProvider>
+    );
+  }
   if (found === undefined) return <main className="login" aria-busy="true" />;
   return <GuestWelcome outlook={found.outlook} busy={busy} onEnter={(name) => enter(found.secret, name)} />;
 }
@@ -50,7 +57,7 @@ export function GuestPage({ entry }: { readonly entry: Promise<ShareEntry> }) {
 function SharedView({ guest, onShut }: { readonly guest: Guest; readonly onShut: (why: PageError) => void }) {
   const { client, me, shared } = guest;
   const link = useLink(client);
-  const sessionList = useSessionList(client, true);
+  const sessionList = useSessionList(true);
   const [theme] = useTheme();
   const [sessionId, setSessionId] = useState(shared.session);
   const [talk, setTalk] = useState<ConversationInfo>();
@@ -66,24 +73,6 @@ function SharedView({ guest, onShut }: { readonly guest: Guest; readonly onShut:
   }, [isStopped, client, onShut]);
 
   const key = shared.conversation;
-  useEffect(() => {
-    if (key === null) return;
-    const watch = client.conversations.watchShared(key);
-    const run = async (): Promise<void> => {
-      for await (const event of watch) {
-        if (event.type === 'list') setTalk(event.conversations[0]);
-        else if (event.type === 'conversation') setTalk(event.info);
-        else if (event.type === 'deleted') throw new BinnacleError('conversation_not_found');
-      }
-    };
-    run().catch((cause: unknown) => {
-      const failure = asFailure(cause);
-      // The end of the link is reported by the request above, with its reason.
-      if (failure.code === 'conversation_not_found') onShut(failure);
-    });
-    return () => watch.stop();
-  }, [client, key, onShut]);
-
   const current = sessionList.sessions.find(({ id }) => id === sessionId);
   const toSession = useCallback((id: string) => setSessionId(id), []);
   const toTalk = useCallback(() => setSessionId(null), []);
@@ -99,6 +88,7 @@ function SharedView({ guest, onShut }: { readonly guest: Guest; readonly onShut:
 
   return (
     <div className="app-shell guest" data-testid="guest" data-link={link.kind} data-mode={shared.mode}>
+      {key !== null && <SharedConversation of={key} onInfo={setTalk} onRemoved={onShut} />}
       <div className="main-area">
         {target !== undefined ? (
           <DetailPane
@@ -122,4 +112,23 @@ function SharedView({ guest, onShut }: { readonly guest: Guest; readonly onShut:
       </div>
     </div>
   );
+}
+
+interface SharedConversationProps {
+  readonly of: string;
+  readonly onInfo: (info: ConversationInfo | undefined) => void;
+  /** Called when the conversation is not there any more. The end of the link is reported elsewhere, with its reason. */
+  readonly onRemoved: (why: PageError) => void;
+}
+
+/** Follows the conversation that the link shows. Draws nothing. */
+function SharedConversation({ of, onInfo, onRemoved }: SharedConversationProps) {
+  const { state, conversations, error } = useConversations({ shared: of });
+  const [info] = conversations;
+  useEffect(() => onInfo(info), [info, onInfo]);
+  const isRemoved = error?.code === 'conversation_not_found' || (state === 'live' && info === undefined);
+  useEffect(() => {
+    if (isRemoved) onRemoved(error ?? new BinnacleError('conversation_not_found'));
+  }, [isRemoved, error, onRemoved]);
+  return null;
 }

@@ -2,10 +2,10 @@
 // conversation.
 
 import type { Binnacle } from '@binnacle/client';
+import type { UsedConversations } from '@binnacle/client/react';
 import { NewConversation } from '../conversation/new-conversation.tsx';
 import type { Command } from '../model/command.ts';
 import { NewSession } from '../session/new-session.tsx';
-import type { ConversationList } from '../state/use-conversations.ts';
 import type { RouteState } from '../state/use-route.ts';
 import type { SessionList } from '../state/use-session-list.ts';
 import { Palette } from './palette.tsx';
@@ -18,7 +18,7 @@ interface OverlayProps {
   readonly client: Binnacle;
   readonly above: OverlayName | undefined;
   readonly sessionList: SessionList;
-  readonly conversationList: ConversationList;
+  readonly conversationList: UsedConversations;
   readonly create: CreateActions;
   readonly commands: readonly Command[];
   readonly pick: RouteState['choose'];

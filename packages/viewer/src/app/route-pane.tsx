@@ -1,6 +1,7 @@
 // The main area for a route: the page of a feature, a session or conversation, or a placeholder.
 
 import type { Binnacle, Me } from '@binnacle/client';
+import type { UsedConversations } from '@binnacle/client/react';
 import type { ConversationInfo, SessionInfo } from '@binnacle/protocol';
 import { type ReactNode, useCallback } from 'react';
 import { TokensView } from '../access/tokens-view.tsx';
@@ -9,7 +10,6 @@ import type { Route } from '../model/route.ts';
 import { PluginsView } from '../plugins/plugins-view.tsx';
 import { RecordingsView } from '../recordings/recordings-view.tsx';
 import { SearchView } from '../search/search-view.tsx';
-import type { ConversationList } from '../state/use-conversations.ts';
 import type { RouteState } from '../state/use-route.ts';
 import type { SessionList } from '../state/use-session-list.ts';
 import { TrafficView } from '../traffic/traffic-view.tsx';
@@ -24,7 +24,7 @@ interface RoutePaneProps {
   readonly route: Route | undefined;
   readonly unknownKind: RouteState['unknownKind'];
   readonly sessionList: SessionList;
-  readonly conversationList: ConversationList;
+  readonly conversationList: UsedConversations;
   readonly create: CreateActions;
   /** The session or conversation that the route names, once it is known. */
   readonly session: SessionInfo | undefined;
@@ -99,7 +99,7 @@ export function RoutePane(props: RoutePaneProps) {
   // An old session is on a later page of the list.
   const isComing =
     (route?.kind === 'session' && !sessionList.isWhole && sessionList.error === undefined) ||
-    (route?.kind === 'conversation' && conversationList.loading && conversationList.error === undefined);
+    (route?.kind === 'conversation' && conversationList.state === 'connecting' && conversationList.error === undefined);
   if (isComing) return <LoadingPane name="" menu={menu} />;
   return (
     <EmptyPane

@@ -1,11 +1,11 @@
 // Starts a shell, a session with its own command, or a conversation; tracks progress and failure.
 
 import type { Binnacle } from '@binnacle/client';
+import type { UsedConversations } from '@binnacle/client/react';
 import type { BinnacleError, CreateSession } from '@binnacle/protocol';
 import { useCallback, useRef, useState } from 'react';
 import { asFailure } from '../model/failure.ts';
 import type { Route } from '../model/route.ts';
-import type { ConversationList } from '../state/use-conversations.ts';
 import { sizeFor } from '../terminal/cell-size.ts';
 
 export interface PixelSize {
@@ -30,7 +30,7 @@ export interface CreateActions {
 /** Returns the starters. `box`: returns the future size of a terminal, in pixels. */
 export function useCreate(
   client: Binnacle,
-  conversationList: ConversationList,
+  conversationList: UsedConversations,
   box: () => PixelSize,
   pick: (next: Route) => void,
 ): CreateActions {

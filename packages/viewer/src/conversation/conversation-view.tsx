@@ -1,19 +1,23 @@
 // The page of one conversation: header, transcript, queue and composer.
 
-import { type Answer, answerOf, type Binnacle, type ConversationItem, type Me } from '@binnacle/client';
-import { allows, type ConversationInfo } from '@binnacle/protocol';
+import {
+  type Answer,
+  answerOf,
+  type Binnacle,
+  type Conversation,
+  type ConversationItem,
+  type Me,
+} from '@binnacle/client';
+import { type ConversationOptions, type UsedConversation, useConversation } from '@binnacle/client/react';
+import { allows, type BinnacleError, type ConversationInfo, type MessageInfo } from '@binnacle/protocol';
 import { type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from 'react';
-import { activityLabel, activityMark, conversationTitle } from '../model/conversations.ts';
+import { conversationTitle } from '../model/conversations.ts';
 import { oneLine, person } from '../model/format.ts';
-import { MuteButton, useMute } from '../notifications/mute-button.tsx';
-import { ExportDialog } from '../recordings/export-dialog.tsx';
-import { ShareDialog } from '../sharing/share-dialog.tsx';
-import { DialogButton } from '../ui/icon-button.tsx';
-import { FileOutIcon, LockIcon, PeopleIcon, ShareIcon, ViewIcon } from '../ui/icons.tsx';
+import { ViewIcon } from '../ui/icons.tsx';
 import { ErrorNotice, Notice } from '../ui/notices.tsx';
 import { Composer, type OutgoingMessage } from './composer.tsx';
-import { runEndText, runMs, usageText, visibilityText } from './format.ts';
-import { EMPTY_TRANSCRIPT, TranscriptFollower, type TranscriptState } from './log-follower.ts';
+import { ConversationHeader } from './conversation-header.tsx';
+import { runEndText, runMs } from './format.ts';
 import { Queue } from './queue.tsx';
 import { ConversationSettings } from './settings-dialog.tsx';
 import { TranscriptScroll } from './transcript-scroll.tsx';
@@ -37,65 +41,27 @@ interface ConversationViewProps {
 }
 
 export function ConversationView(props: ConversationViewProps) {
-  const { client, info, me, sessions, menu, linkNotice, onSession, onRemoved } = props;
+  const { client, info, me, onRemoved } = props;
   const isGuest = props.guest === true;
-  const [transcript, setTranscript] = useState(EMPTY_TRANSCRIPT);
-  const [isSettingsOpen, setSettingsOpen] = useState(false);
-  const following = useRef<TranscriptFollower>(null);
   const { key } = info;
-
+  const followed = useConversation(key, FOLLOW);
+  const { turns } = followed;
+  // The conversation's own state is newer than the list's.
+  const known = followed.info === undefined ? undefined : followed;
+  const phase = phaseOf(followed);
   const handle = useMemo(() => client.conversation(key), [client, key]);
-  useEffect(() => {
-    const follow = new TranscriptFollower(handle, (change: Partial<TranscriptState>) =>
-      setTranscript((before) => ({ ...before, ...change })),
-    );
-    following.current = follow;
-    follow.begin();
-    return () => {
-      following.current = null;
-      follow.stop();
-      setTranscript(EMPTY_TRANSCRIPT);
-    };
-  }, [handle]);
-  useEffect(() => following.current?.know(info), [info]);
-
-  const mute = useMute(client, 'conversation', isGuest ? undefined : key);
-  const { state } = transcript;
-  const maySteer = allows(me.scope, 'input') && info.mine;
-  // A guest with a link that allows typing may write; stopping, answering and changing settings need more.
-  const mayWrite = maySteer || (isGuest && allows(me.scope, 'input'));
-  const mayChange = allows(me.scope, 'input') && (me.scope === 'admin' || info.owner === me.user);
-  const run = state === undefined ? (info.run?.id ?? null) : state.run;
-  const isWorking = run !== null;
-
-  const answer = useCallback((approval: string, option: string) => handle.answer(approval, option), [handle]);
-  const hasSession = useCallback((id: string) => sessions.has(id), [sessions]);
-  // Rounded to seconds, the shown precision: each ping measures the offset anew.
-  const clockOffsetMs = Math.round((client.clockOffsetMs ?? 0) / 1000) * 1000;
-  const context = useMemo<TurnContext>(
-    () => ({
-      client,
-      agent: info.agent,
-      user: me.user,
-      clockOffsetMs,
-      onAnswer: maySteer ? answer : undefined,
-      onSession,
-      hasSession,
-    }),
-    [client, info.agent, me.user, clockOffsetMs, maySteer, answer, onSession, hasSession],
-  );
-  const items = state?.items ?? NOTHING;
-  const entries = useMemo(() => items.map(entryOf), [items]);
+  const [isSettingsOpen, setSettingsOpen] = useState(false);
+  /** Why older turns could not be loaded. */
+  const [problem, setProblem] = useState<BinnacleError>();
+  const rights = rightsOf(me, info, isGuest);
+  const context = useTurnContext(props, rights.maySteer ? handle : undefined);
+  const entries = useMemo(() => turns.map(entryOf), [turns]);
   const render = useCallback((item: ConversationItem) => turnOf(item, context), [context]);
 
-  const queue = state?.queue ?? info.queue;
-  const approvals = state?.approvals ?? info.approvals;
+  const run = known === undefined ? (info.run?.id ?? null) : known.run;
+  const { queue, approvals } = known ?? info;
+  const silence = run === null ? undefined : answerOf({ items: turns }, run)?.silence;
   const name = conversationTitle(info);
-  const used = usageText(info.usage);
-  const isShared = info.visibility.kind !== 'private';
-  // The conversation's own state is newer than the list's.
-  const silence = state === undefined || run === null ? undefined : answerOf(state, run)?.silence;
-  const now = { run: run === null ? null : { silence }, queue, approvals };
 
   return (
     <main
@@ -103,82 +69,25 @@ export function ConversationView(props: ConversationViewProps) {
       aria-label={`Conversation ${name}`}
       data-testid="conversation-view"
       data-conversation={key}
-      data-phase={transcript.phase}
-      data-working={isWorking}
+      data-phase={phase}
+      data-working={run !== null}
     >
-      <header className="bar">
-        {menu}
-        <div className="bar-name">
-          <h2>
-            <span className={`dot ${activityMark(now)}`} />
-            <span data-testid="conversation-title">{name}</span>
-          </h2>
-          <p>
-            {activityLabel(now)} · {oneLine(info.agent, 60)}
-            {info.owner !== null && info.owner !== me.user && ` · of ${oneLine(info.owner, 40)}`}
-            {used !== undefined && (
-              <span title="All runs together, as far as the agent tells" data-testid="conversation-usage">
-                {' · '}
-                {used}
-              </span>
-            )}
-          </p>
-        </div>
-        {!isGuest && (
-          <>
-            <MuteButton kind="conversation" mute={mute} />
-            <DialogButton
-              label="Share by a link"
-              test="share"
-              dialog={(close) => (
-                <ShareDialog {...{ client, name }} scope={me.scope} target={{ conversation: key }} onClose={close} />
-              )}
-            >
-              <ShareIcon />
-            </DialogButton>
-            <DialogButton
-              className="wide roomy"
-              label="Export"
-              test="export"
-              dialog={(close) => (
-                <ExportDialog
-                  client={client}
-                  path={`/v1/conversations/${encodeURIComponent(key)}/export`}
-                  kind="conversation"
-                  onClose={close}
-                />
-              )}
-            >
-              <FileOutIcon />
-            </DialogButton>
-          </>
-        )}
-        {!isGuest && (
-          <button
-            type="button"
-            className={isShared ? 'button visibility shared' : 'button visibility'}
-            onClick={() => setSettingsOpen(true)}
-            aria-haspopup="dialog"
-            aria-label={`${visibilityText(info.visibility)}. About this conversation`}
-            title="Title, who may see it, removal…"
-            data-testid="visibility"
-            data-visibility={info.visibility.kind}
-          >
-            {isShared ? <PeopleIcon /> : <LockIcon />}
-            <span className="visibility-text">{visibilityText(info.visibility)}</span>
-          </button>
-        )}
-      </header>
-      <Announcer items={items} pendingApprovals={approvals.length} phase={transcript.phase} agent={info.agent} />
+      <ConversationHeader
+        {...{ client, info, me, isGuest, name }}
+        menu={props.menu}
+        now={{ run: run === null ? null : { silence }, queue, approvals }}
+        onSettings={() => setSettingsOpen(true)}
+      />
+      <Announcer items={turns} pendingApprovals={approvals.length} phase={phase} agent={info.agent} />
       <TranscriptScroll
         entries={entries}
         render={render}
-        loading={transcript.phase === 'past'}
-        loadingOlder={transcript.loadingOlder}
-        hasOlder={state !== undefined && state.earlier !== null}
+        loading={phase === 'past'}
+        loadingOlder={followed.isLoadingOlder}
+        hasOlder={followed.hasOlder}
         endLabel={approvals.length > 0 ? 'Approval needed' : undefined}
-        onOlder={() => following.current?.older()}
-        onTrim={() => following.current?.trim()}
+        onOlder={() => void followed.older().then((result) => !result.ok && setProblem(result.error))}
+        onTrim={followed.trim}
         empty={
           <div className="talk-empty">
             <p>No messages yet.</p>
@@ -186,16 +95,10 @@ export function ConversationView(props: ConversationViewProps) {
         }
       />
       <div className="notices" aria-live="polite" data-testid="notices">
-        {linkNotice}
-        {transcript.error !== undefined && (
-          <ErrorNotice
-            error={transcript.error}
-            {...(transcript.phase === 'over'
-              ? {}
-              : { onClose: () => setTranscript((before) => ({ ...before, error: undefined })) })}
-          />
-        )}
-        {transcript.isDeleted && (
+        {props.linkNotice}
+        {followed.error !== undefined && <ErrorNotice error={followed.error} />}
+        {problem !== undefined && <ErrorNotice error={problem} onClose={() => setProblem(undefined)} />}
+        {followed.state === 'ended' && (
           <Notice about="deleted" tone="warn">
             This conversation was removed.
           </Notice>
@@ -206,41 +109,13 @@ export function ConversationView(props: ConversationViewProps) {
           </Notice>
         )}
       </div>
-      <div className="talk-foot">
-        <Queue
-          queue={queue}
-          user={me.user}
-          acts={
-            maySteer
-              ? {
-                  edit: (id, text) => handle.edit(id, text),
-                  cancel: (id) => handle.cancel(id),
-                  stopAll: () => handle.abort(),
-                }
-              : undefined
-          }
-        />
-        {mayWrite && transcript.phase !== 'over' ? (
-          <Composer
-            conversation={key}
-            agent={oneLine(info.agent, 40)}
-            steer={maySteer ? info.steer : info.steer.filter((mode) => mode !== 'interrupt')}
-            working={isWorking}
-            onSend={({ text, ...options }: OutgoingMessage) => handle.send(text, options).receipt}
-            onStop={maySteer ? () => handle.abort(run ?? undefined) : undefined}
-          />
-        ) : (
-          <p className="watching-only" data-testid="watching-only">
-            <ViewIcon /> {readOnlyText(me, info, isGuest)}
-          </p>
-        )}
-      </div>
+      <ConversationFoot {...{ info, me, isGuest, handle, rights, queue, run }} isOver={phase === 'over'} />
       {isSettingsOpen && (
         <ConversationSettings
           info={info}
           user={me.user}
           acts={
-            mayChange
+            rights.mayChange
               ? {
                   change: (change) => handle.update(change),
                   remove: async () => {
@@ -257,7 +132,98 @@ export function ConversationView(props: ConversationViewProps) {
   );
 }
 
-const NOTHING: readonly ConversationItem[] = [];
+/** Turns to keep; more stay while the reader is among them. */
+const FOLLOW: ConversationOptions = { maxTurns: 200, trimming: 'manual' };
+
+type Phase = 'past' | 'live' | 'over';
+
+/** `past`: history is being read. `live`: reading has caught up. `over`: no more events will come. */
+function phaseOf({ state, info }: UsedConversation): Phase {
+  if (state === 'ended' || state === 'failed') return 'over';
+  return info === undefined ? 'past' : 'live';
+}
+
+interface Rights {
+  readonly maySteer: boolean;
+  readonly mayWrite: boolean;
+  /** May change the settings. */
+  readonly mayChange: boolean;
+}
+
+function rightsOf(me: Me, info: ConversationInfo, isGuest: boolean): Rights {
+  const hasInput = allows(me.scope, 'input');
+  const maySteer = hasInput && info.mine;
+  return {
+    maySteer,
+    // A guest with a link that allows typing may write; stopping, answering and changing settings need more.
+    mayWrite: maySteer || (isGuest && hasInput),
+    mayChange: hasInput && (me.scope === 'admin' || info.owner === me.user),
+  };
+}
+
+/** Returns what turns need beside their own content. `handle`: undefined for people who may not answer. */
+function useTurnContext(props: ConversationViewProps, handle: Conversation | undefined): TurnContext {
+  const { client, info, me, sessions, onSession } = props;
+  const onAnswer = useMemo(
+    () => handle && ((approval: string, option: string) => handle.answer(approval, option)),
+    [handle],
+  );
+  const hasSession = useCallback((id: string) => sessions.has(id), [sessions]);
+  // Rounded to seconds, the shown precision: each ping measures the offset anew.
+  const clockOffsetMs = Math.round((client.clockOffsetMs ?? 0) / 1000) * 1000;
+  return useMemo(
+    () => ({ agent: info.agent, user: me.user, clockOffsetMs, onAnswer, onSession, hasSession }),
+    [info.agent, me.user, clockOffsetMs, onAnswer, onSession, hasSession],
+  );
+}
+
+interface ConversationFootProps {
+  readonly info: ConversationInfo;
+  readonly me: Me;
+  readonly isGuest: boolean;
+  readonly handle: Conversation;
+  readonly rights: Rights;
+  readonly queue: readonly MessageInfo[];
+  /** Id of the current run; null if there is none. */
+  readonly run: string | null;
+  readonly isOver: boolean;
+}
+
+/** The waiting messages, and the composer or why there is none. */
+function ConversationFoot({ info, me, isGuest, handle, rights, queue, run, isOver }: ConversationFootProps) {
+  const { maySteer } = rights;
+  return (
+    <div className="talk-foot">
+      <Queue
+        queue={queue}
+        user={me.user}
+        acts={
+          maySteer
+            ? {
+                edit: (id, text) => handle.edit(id, text),
+                cancel: (id) => handle.cancel(id),
+                stopAll: () => handle.abort(),
+              }
+            : undefined
+        }
+      />
+      {rights.mayWrite && !isOver ? (
+        <Composer
+          conversation={info.key}
+          agent={oneLine(info.agent, 40)}
+          steer={maySteer ? info.steer : info.steer.filter((mode) => mode !== 'interrupt')}
+          working={run !== null}
+          onSend={({ text, ...options }: OutgoingMessage) => handle.send(text, options).receipt}
+          onStop={maySteer ? () => handle.abort(run ?? undefined) : undefined}
+        />
+      ) : (
+        <p className="watching-only" data-testid="watching-only">
+          <ViewIcon /> {readOnlyText(me, info, isGuest)}
+        </p>
+      )}
+    </div>
+  );
+}
 
 function readOnlyText(me: Me, info: ConversationInfo, isGuest: boolean): string {
   if (isGuest && !allows(me.scope, 'input')) return 'You are watching: this link is for looking, not for writing.';
@@ -300,7 +266,7 @@ interface AnnouncerProps {
   readonly items: readonly ConversationItem[];
   /** Number of requests that wait for an answer. */
   readonly pendingApprovals: number;
-  readonly phase: TranscriptState['phase'];
+  readonly phase: Phase;
   readonly agent: string;
 }
 

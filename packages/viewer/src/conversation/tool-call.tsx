@@ -1,6 +1,6 @@
 // A tool call as a row that opens: its input, its output, and the changed lines.
 
-import { type Binnacle, visibleLine } from '@binnacle/client';
+import { visibleLine } from '@binnacle/client';
 import type { ToolCall } from '@binnacle/protocol';
 import { memo, useMemo, useState } from 'react';
 import { CopyButton } from '../ui/copy-button.tsx';
@@ -19,7 +19,6 @@ const NoTerminal = () => (
 
 interface ToolRowProps {
   readonly tool: ToolCall;
-  readonly client: Binnacle;
   /** Opens the view of a session; undefined if that session does not exist (any more). */
   readonly onSession: ((id: string) => void) | undefined;
 }
@@ -28,7 +27,7 @@ const STATUS_MARKS = { pending: 'starting', running: 'running', done: 'ended', f
 /** Maximum rows of a diff that is open at first; a larger one is folded. */
 const SMALL_DIFF_ROWS = 24;
 
-export const ToolRow = memo(function ToolRow({ tool, client, onSession }: ToolRowProps) {
+export const ToolRow = memo(function ToolRow({ tool, onSession }: ToolRowProps) {
   // Undefined: open or folded by default, according to the content.
   const [toggled, setToggled] = useState<boolean>();
   const diffs = useMemo(
@@ -83,9 +82,7 @@ export const ToolRow = memo(function ToolRow({ tool, client, onSession }: ToolRo
       </div>
       {open && (
         <div className="tool-body" data-testid="tool-body">
-          {tool.session !== undefined && onSession !== undefined && (
-            <LiveTerminal client={client} session={tool.session} />
-          )}
+          {tool.session !== undefined && onSession !== undefined && <LiveTerminal session={tool.session} />}
           {tool.input !== undefined && <Part name="Input" text={inputText(tool.input)} />}
           {diffs.map((diff, at) => (
             <Diff
@@ -108,10 +105,10 @@ export const ToolRow = memo(function ToolRow({ tool, client, onSession }: ToolRo
   );
 });
 
-function LiveTerminal({ client, session }: { readonly client: Binnacle; readonly session: string }) {
+function LiveTerminal({ session }: { readonly session: string }) {
   const view = useLazyPart(terminal);
   if (view === undefined) return <div className="tool-terminal" aria-busy="true" />;
-  return <view.ToolTerminal client={client} session={session} />;
+  return <view.ToolTerminal session={session} />;
 }
 
 function Part({ name, text }: { readonly name: string; readonly text: string }) {

@@ -1,6 +1,6 @@
 // The turns of a conversation: messages of people, and answers of the agent with all their parts.
 
-import type { Answer, AnswerPart, Binnacle } from '@binnacle/client';
+import type { Answer, AnswerPart } from '@binnacle/client';
 import { type Author, describeSilence, type MessageInfo, type SilenceInfo } from '@binnacle/protocol';
 import { memo, type ReactNode, useState } from 'react';
 import { clockTime } from '../model/format.ts';
@@ -35,7 +35,6 @@ export interface TurnContext {
   readonly onAnswer: ((approval: string, option: string) => Promise<unknown>) | undefined;
   readonly onSession: (id: string) => void;
   /** Client for terminals inside answers. */
-  readonly client: Binnacle;
   readonly hasSession: (id: string) => boolean;
 }
 
@@ -195,7 +194,7 @@ const Part = memo(function Part({ part, live, context }: PartProps) {
     case 'tool': {
       const { session } = part.tool;
       const isThere = session !== undefined && context.hasSession(session);
-      return <ToolRow tool={part.tool} client={context.client} onSession={isThere ? context.onSession : undefined} />;
+      return <ToolRow tool={part.tool} onSession={isThere ? context.onSession : undefined} />;
     }
     case 'approval': {
       const { onAnswer, clockOffsetMs } = context;

@@ -1,6 +1,6 @@
 // Notices of plugins as React state: the latest, the unseen, and the toasts.
 
-import type { Binnacle } from '@binnacle/client';
+import { useNotices } from '@binnacle/client/react';
 import type { PluginNotice } from '@binnacle/protocol';
 import { useCallback, useEffect, useRef, useState } from 'react';
 
@@ -17,37 +17,26 @@ export interface PluginNotices {
   readonly see: () => void;
 }
 
-const MAX_NOTICES = 200;
 /** Maximum toasts: more would hide the content below; the list has all. */
 const MAX_TOASTS = 3;
 const SEEN = 'binnacle.notices-seen';
 
-export function usePluginNotices(client: Binnacle): PluginNotices {
-  const [all, setAll] = useState<readonly PluginNotice[]>([]);
+export function usePluginNotices(): PluginNotices {
+  // An older gateway without notices has none to show.
+  const { state, notices: all } = useNotices();
   const [toasts, setToasts] = useState<readonly PluginNotice[]>([]);
   const [seen, setSeen] = useState(readSeen);
   const [isKnown, setKnown] = useState(false);
+  /** The last known notice; undefined before the first list, whose notices are not new. */
+  const last = useRef<number>(undefined);
   useEffect(() => {
-    const watch = client.notices.watch();
-    /** The last known notice; undefined before the first list, whose notices are not new. */
-    let last: number | undefined;
-    const run = async (): Promise<void> => {
-      for await (const event of watch) {
-        const notices = event.type === 'list' ? event.notices : [event.notice];
-        const since = last;
-        const fresh = since === undefined ? [] : notices.filter(({ n }) => n > since);
-        last = notices.at(-1)?.n ?? last ?? 0;
-        setKnown(true);
-        setAll((known) =>
-          event.type === 'list' ? [...notices].reverse() : [...[...notices].reverse(), ...known].slice(0, MAX_NOTICES),
-        );
-        if (fresh.length > 0) setToasts((known) => [...known, ...fresh].slice(-MAX_TOASTS));
-      }
-    };
-    // An older gateway without notices has none to show.
-    run().catch(() => undefined);
-    return () => watch.stop();
-  }, [client]);
+    if (state !== 'live') return;
+    const since = last.current;
+    last.current = all[0]?.n ?? since ?? 0;
+    setKnown(true);
+    const fresh = since === undefined ? [] : all.filter(({ n }) => n > since).reverse();
+    if (fresh.length > 0) setToasts((known) => [...known, ...fresh].slice(-MAX_TOASTS));
+  }, [state, all]);
   const newest = useRef(0);
   newest.current = all[0]?.n ?? 0;
   const see = useCallback(() => {

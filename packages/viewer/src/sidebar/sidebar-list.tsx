@@ -1,9 +1,11 @@
 // The list of the sidebar: waiting rows first, then conversations, then sessions, newest first. Only rows near the
 // visible part are in the document (virtualized), so that ten thousand rows cost as much as thirty.
 
+import type { UsedConversations } from '@binnacle/client/react';
 import { defaultRangeExtractor, useVirtualizer } from '@tanstack/react-virtual';
 import {
   type KeyboardEvent,
+  type RefObject,
   useCallback,
   useDeferredValue,
   useEffect,
@@ -16,7 +18,6 @@ import { oneLine } from '../model/format.ts';
 import { addressOf, type Route } from '../model/route.ts';
 import { choices } from '../model/session-facets.ts';
 import { useNow } from '../state/use-clock.ts';
-import type { ConversationList } from '../state/use-conversations.ts';
 import type { SessionList } from '../state/use-session-list.ts';
 import { filtered, filteredTalks, isFiltering, NO_FILTER, type SessionFilter } from './filter.ts';
 import { SessionFilterBar } from './filter-bar.tsx';
@@ -27,7 +28,7 @@ import './sidebar-list.css';
 
 interface SidebarListProps {
   readonly sessionList: SessionList;
-  readonly conversationList: ConversationList;
+  readonly conversationList: UsedConversations;
   readonly route: Route | undefined;
   readonly isNews: (row: Row) => boolean;
   readonly onChoose: (route: Route) => void;
@@ -83,6 +84,7 @@ export function SidebarList({ sessionList, conversationList, route, isNews, onCh
   const filter = useDeferredValue(editedFilter);
   const { sessions } = sessionList;
   const { conversations } = conversationList;
+  const isComing = conversationList.state === 'connecting';
   const { sources, labels } = useMemo(() => choices(sessions), [sessions]);
   const found = useMemo(
     () => sectionsOf(filtered(sessions, filter), filteredTalks(conversations, filter)),
@@ -95,61 +97,18 @@ export function SidebarList({ sessionList, conversationList, route, isNews, onCh
   const isNarrow = isFiltering(filter);
   const items = useMemo(() => {
     const shown = isNarrow ? sections.filter(({ rows }) => rows.length > 0) : sections;
-    return itemsOf(shown, { waiting: false, conversations: conversationList.loading, sessions: sessionList.loading });
-  }, [sections, isNarrow, conversationList.loading, sessionList.loading]);
+    return itemsOf(shown, { waiting: false, conversations: isComing, sessions: sessionList.loading });
+  }, [sections, isNarrow, isComing, sessionList.loading]);
   useEffect(() => onOrder(sections.flatMap(({ rows }) => rows)), [sections, onOrder]);
 
   const current = keyOf(route);
-  const [active, setActive] = useState<string>();
-  /** Index of the row with the focus or, without a focus, of the row that Tab reaches first. */
-  const at = useMemo(() => {
-    const found = (key: string | undefined): number =>
-      key === undefined ? -1 : items.findIndex((item) => item.kind === 'row' && item.key === key);
-    const here = found(active);
-    const there = here === -1 ? found(current) : here;
-    return there === -1 ? items.findIndex(({ kind }) => kind === 'row') : there;
-  }, [items, active, current]);
-  const virtual = useVirtualizer<HTMLElement, HTMLElement>({
-    count: items.length,
-    getScrollElement: () => scroller.current,
-    estimateSize: (index) => heightOf(items[index]),
-    getItemKey: (index) => items[index]?.key ?? index,
-    overscan: OVERSCAN,
-    // The row with the focus stays in the document however far the list is scrolled.
-    rangeExtractor: (range) => {
-      const near = defaultRangeExtractor(range);
-      if (at === -1 || at >= items.length || near.includes(at)) return near;
-      return [...near, at].sort((a, b) => a - b);
-    },
-  });
-  // biome-ignore lint/correctness/useExhaustiveDependencies: heights go by what the items are.
-  useLayoutEffect(() => virtual.measure(), [virtual, items]);
-
-  const focusing = useRef<string>(undefined);
-  useLayoutEffect(() => {
-    if (focusing.current === undefined) return;
-    const row = scroller.current?.querySelector<HTMLElement>(`[data-row="${CSS.escape(focusing.current)}"]`);
-    if (row === null || row === undefined) return;
-    focusing.current = undefined;
-    row.focus({ preventScroll: true });
-  });
-  const pressed = (event: KeyboardEvent): void => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
-    const to = target(event.key, items, at);
-    const item = to === undefined ? undefined : items[to];
-    if (to === undefined || item === undefined) return;
-    event.preventDefault();
-    focusing.current = item.key;
-    setActive(item.key);
-    // For the first row, its heading is scrolled into view, too.
-    virtual.scrollToIndex(to <= 1 ? 0 : to, { align: 'auto' });
-  };
+  const { at, virtual, pressed, setActive } = useRowFocus(scroller, items, current);
   const choose = useCallback(
     (row: Row) => {
       setActive(row.key);
       onChoose(routeOf(row));
     },
-    [onChoose],
+    [onChoose, setActive],
   );
 
   return (
@@ -165,7 +124,7 @@ export function SidebarList({ sessionList, conversationList, route, isNews, onCh
         ref={scroller}
         onKeyDown={pressed}
         {...holder}
-        aria-busy={sessionList.loading || conversationList.loading || !sessionList.isWhole}
+        aria-busy={sessionList.loading || isComing || !sessionList.isWhole}
         aria-label="Conversations and sessions"
         data-testid="sidebar-list"
       >
@@ -219,6 +178,55 @@ export function SidebarList({ sessionList, conversationList, route, isNews, onCh
       </section>
     </>
   );
+}
+
+/** Virtualizes the rows, and moves the focus among them by keys. `current`: the row of the page in view. */
+function useRowFocus(scroller: RefObject<HTMLElement | null>, items: readonly ListItem[], current: string | undefined) {
+  const [active, setActive] = useState<string>();
+  /** Index of the row with the focus or, without a focus, of the row that Tab reaches first. */
+  const at = useMemo(() => {
+    const found = (key: string | undefined): number =>
+      key === undefined ? -1 : items.findIndex((item) => item.kind === 'row' && item.key === key);
+    const here = found(active);
+    const there = here === -1 ? found(current) : here;
+    return there === -1 ? items.findIndex(({ kind }) => kind === 'row') : there;
+  }, [items, active, current]);
+  const virtual = useVirtualizer<HTMLElement, HTMLElement>({
+    count: items.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: (index) => heightOf(items[index]),
+    getItemKey: (index) => items[index]?.key ?? index,
+    overscan: OVERSCAN,
+    // The row with the focus stays in the document however far the list is scrolled.
+    rangeExtractor: (range) => {
+      const near = defaultRangeExtractor(range);
+      if (at === -1 || at >= items.length || near.includes(at)) return near;
+      return [...near, at].sort((a, b) => a - b);
+    },
+  });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: heights go by what the items are.
+  useLayoutEffect(() => virtual.measure(), [virtual, items]);
+
+  const focusing = useRef<string>(undefined);
+  useLayoutEffect(() => {
+    if (focusing.current === undefined) return;
+    const row = scroller.current?.querySelector<HTMLElement>(`[data-row="${CSS.escape(focusing.current)}"]`);
+    if (row === null || row === undefined) return;
+    focusing.current = undefined;
+    row.focus({ preventScroll: true });
+  });
+  const pressed = (event: KeyboardEvent): void => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+    const to = target(event.key, items, at);
+    const item = to === undefined ? undefined : items[to];
+    if (to === undefined || item === undefined) return;
+    event.preventDefault();
+    focusing.current = item.key;
+    setActive(item.key);
+    // For the first row, its heading is scrolled into view, too.
+    virtual.scrollToIndex(to <= 1 ? 0 : to, { align: 'auto' });
+  };
+  return { at, virtual, pressed, setActive };
 }
 
 /** Returns the row that a key leads to; undefined for other keys. */

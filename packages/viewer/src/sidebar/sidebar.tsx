@@ -1,12 +1,12 @@
 // The sidebar: logo, buttons for new sessions and conversations, the lists, the user and the connection.
 
 import type { Me } from '@binnacle/client';
+import type { UsedConversations } from '@binnacle/client/react';
 import { allows } from '@binnacle/protocol';
 import type { ReactNode } from 'react';
 import { oneLine } from '../model/format.ts';
 import type { Route } from '../model/route.ts';
 import type { Link } from '../state/use-connection.ts';
-import type { ConversationList } from '../state/use-conversations.ts';
 import type { SessionList } from '../state/use-session-list.ts';
 import { IconButton } from '../ui/icon-button.tsx';
 import {
@@ -31,7 +31,7 @@ interface SidebarProps {
   readonly me: Me;
   readonly link: Link;
   readonly sessionList: SessionList;
-  readonly conversationList: ConversationList;
+  readonly conversationList: UsedConversations;
   readonly route: Route | undefined;
   readonly theme: Theme;
   readonly screenReader: boolean;

@@ -1,52 +1,21 @@
 // The list of sessions, and one session that the list has not reached yet, as React state.
 
-import { type Binnacle, KnownSessions } from '@binnacle/client';
-import type { BinnacleError, SessionInfo } from '@binnacle/protocol';
-import { useEffect, useState } from 'react';
-import { asFailure } from '../model/failure.ts';
+import type { Binnacle } from '@binnacle/client';
+import { type SessionsSnapshot, useSessions } from '@binnacle/client/react';
+import type { SessionInfo } from '@binnacle/protocol';
+import { useEffect, useMemo, useState } from 'react';
 
-export interface SessionList {
-  /** Newest first; the sessions received so far, while the list is incomplete. */
-  readonly sessions: readonly SessionInfo[];
+export interface SessionList extends SessionsSnapshot {
   /** True until the first part of the list arrives. */
   readonly loading: boolean;
-  /** True after a complete list, which may date from before a connection loss. */
-  readonly isWhole: boolean;
-  readonly error: BinnacleError | undefined;
 }
 
-const NO_SESSIONS: readonly SessionInfo[] = [];
-
-const EMPTY_LIST: SessionList = { sessions: NO_SESSIONS, loading: true, isWhole: false, error: undefined };
+const ALL = {};
 
 /** Returns the list of sessions. `shared`: only the sessions that a share link shows, for a guest. */
-export function useSessionList(client: Binnacle, shared = false): SessionList {
-  const [sessionList, setSessionList] = useState(EMPTY_LIST);
-  useEffect(() => {
-    const watch = shared ? client.watchShared() : client.watch();
-    const known = new KnownSessions();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    // Debounced: many changes that arrive together cause one update.
-    const show = (): void => {
-      timer = undefined;
-      const { sessions, isWhole } = known;
-      setSessionList({ sessions, loading: false, isWhole, error: undefined });
-    };
-    const run = async (): Promise<void> => {
-      for await (const event of watch) {
-        known.apply(event);
-        timer ??= setTimeout(show, 0);
-      }
-    };
-    run().catch((cause: unknown) =>
-      setSessionList((before) => ({ ...before, loading: false, error: asFailure(cause) })),
-    );
-    return () => {
-      clearTimeout(timer);
-      watch.stop();
-    };
-  }, [client, shared]);
-  return sessionList;
+export function useSessionList(shared = false): SessionList {
+  const list = useSessions(ALL, { shared });
+  return useMemo(() => ({ ...list, loading: list.state === 'connecting' && list.sessions.length === 0 }), [list]);
 }
 
 /**

@@ -4,6 +4,8 @@ import { BinnacleError } from '@binnacle/protocol';
 import { createContext, type ReactNode, useContext, useState } from 'react';
 import type { Binnacle } from '../../client.ts';
 import type { ConversationStore } from '../stores/conversation.ts';
+import type { ConversationListStore } from '../stores/conversations.ts';
+import type { NoticeListStore } from '../stores/notices.ts';
 import type { SessionStore } from '../stores/session.ts';
 import type { SessionListStore } from '../stores/sessions.ts';
 import { Pool } from '../stores/store.ts';
@@ -14,6 +16,8 @@ export class SharedStores {
   readonly client: Binnacle;
   readonly sessions = new Pool<SessionStore>();
   readonly lists = new Pool<SessionListStore>();
+  readonly conversationLists = new Pool<ConversationListStore>();
+  readonly notices = new Pool<NoticeListStore>();
   readonly conversations = new Pool<ConversationStore>();
   readonly traffic = new Pool<TrafficStore>();
 

@@ -33,6 +33,8 @@ export interface ConversationActions {
   cancel(message: string): Promise<Result<MessageInfo>>;
   /** Loads the turns in front of these. */
   older(): Promise<Result>;
+  /** Drops turns in front of the last `maxTurns`, if there are twice as many. For `trimming: 'manual'`. */
+  trim(): void;
 }
 
 /** Result of `useConversation`. */
@@ -89,5 +91,6 @@ function actionsOf(shared: SharedStores, key: string): ConversationActions {
     edit: (message, text) => resultOf(async () => await follow().conversation.edit(message, text)),
     cancel: (message) => resultOf(async () => await follow().conversation.cancel(message)),
     older: () => resultOf(async () => await follow().older()),
+    trim: () => shared.conversations.peek(key)?.trim(),
   };
 }

@@ -11,6 +11,12 @@ import {
 import { useShared } from './provider.tsx';
 import { useFollowed } from './use-store.ts';
 
+/** Options of `useSessions`. */
+export interface SessionListOptions {
+  /** The sessions that a share link shows, for its guest. Default false. */
+  readonly shared?: boolean;
+}
+
 /**
  * Watches the list of sessions while the component is mounted. All components share one watch; the filter applies to
  * the result.
@@ -28,9 +34,13 @@ import { useFollowed } from './use-store.ts';
  * );
  * ```
  */
-export function useSessions(filter: SessionFilter = {}): SessionsSnapshot {
+export function useSessions(
+  filter: SessionFilter = {},
+  { shared: isShared = false }: SessionListOptions = {},
+): SessionsSnapshot {
   const shared = useShared();
-  const all = useFollowed(shared.lists, 'all', '', () => new SessionListStore(shared.client), NO_SESSIONS_YET);
+  const make = () => new SessionListStore(shared.client, isShared);
+  const all = useFollowed(shared.lists, isShared ? 'shared' : 'all', '', make, NO_SESSIONS_YET);
   // By what it says, not by the object that says so.
   const filterKey = JSON.stringify(filter);
   return useMemo(() => {

@@ -20,6 +20,11 @@ import { SnapshotStore } from './store.ts';
 export interface ConversationOptions {
   /** Maximum number of messages, answers and notes to keep; `older` reads those in front of them. Default 400. */
   readonly maxTurns?: number;
+  /**
+   * `auto`: the oldest turns are dropped beyond `maxTurns`. `manual`: they stay until `trim` is called, because a reader
+   * may be among them. Default `auto`.
+   */
+  readonly trimming?: 'auto' | 'manual';
 }
 
 /** State of a conversation, as components see it. */
@@ -72,6 +77,8 @@ export class ConversationStore extends SnapshotStore<ConversationSnapshot> {
   /** Handle that all components share: the lease and the order of messages belong to it. */
   readonly conversation: Conversation;
   readonly #client: Binnacle;
+  readonly #maxTurns: number;
+  readonly #trimsItself: boolean;
   /** Maximum turns to keep: as many as requested, plus the older ones that a reader has loaded. */
   #room: number;
   #feed: ConversationFeed | undefined;
@@ -83,7 +90,9 @@ export class ConversationStore extends SnapshotStore<ConversationSnapshot> {
     super(NO_CONVERSATION_YET);
     this.#client = client;
     this.conversation = client.conversation(key);
-    this.#room = options.maxTurns ?? MAX_TURNS;
+    this.#maxTurns = options.maxTurns ?? MAX_TURNS;
+    this.#trimsItself = options.trimming !== 'manual';
+    this.#room = this.#maxTurns;
   }
 
   begin(): void {
@@ -115,6 +124,14 @@ export class ConversationStore extends SnapshotStore<ConversationSnapshot> {
     } finally {
       this.change({ isLoadingOlder: false });
     }
+  }
+
+  /** Drops turns in front of the last `maxTurns`, if there are twice as many. */
+  trim(): void {
+    const talk = this.#talk;
+    if (this.latest.isLoadingOlder || talk === undefined || talk.items.length <= this.#maxTurns * 2) return;
+    this.#room = this.#maxTurns;
+    this.#show(withoutOldest(talk, this.#room));
   }
 
   protected stop(): void {
@@ -173,7 +190,8 @@ export class ConversationStore extends SnapshotStore<ConversationSnapshot> {
 
   #show(talk: ConversationState): void {
     // Half as many again, so that not every turn moves all the others.
-    const trimmed = talk.items.length > this.#room * 1.5 ? withoutOldest(talk, this.#room) : talk;
+    const isFull = this.#trimsItself && talk.items.length > this.#room * 1.5;
+    const trimmed = isFull ? withoutOldest(talk, this.#room) : talk;
     this.#talk = trimmed;
     const { info, items, queue, approvals, run, earlier } = trimmed;
     this.change({ info, turns: items, queue, approvals, run, hasOlder: earlier !== null });

@@ -1,23 +1,25 @@
 // The list of sessions as a store for components, and its filter. Knows no React.
 
-import { BinnacleError, type SessionInfo, type SessionMode } from '@binnacle/protocol';
+import type { SessionInfo, SessionMode } from '@binnacle/protocol';
 import type { Binnacle } from '../../client.ts';
 import { KnownSessions } from '../../session/session-list.ts';
 import type { Watch, WatchEvent } from '../../session/watch.ts';
-import { asError } from '../result.ts';
-import { SnapshotStore } from './store.ts';
+import { type ListSnapshot, ListStore } from './list.ts';
 
 /** State of the list of sessions, as components see it. */
-export interface SessionsSnapshot {
-  /** State of the watch. */
-  readonly state: 'connecting' | 'live' | 'reconnecting' | 'failed';
+export interface SessionsSnapshot extends ListSnapshot {
   /** Sessions, newest first. While connecting, those that have arrived; while reconnecting, the last known. */
   readonly sessions: readonly SessionInfo[];
-  /** Why the watch failed. */
-  readonly error: BinnacleError | undefined;
+  /** Whether a whole list has arrived, maybe before the connection was lost. */
+  readonly isWhole: boolean;
 }
 
-export const NO_SESSIONS_YET: SessionsSnapshot = { state: 'connecting', sessions: [], error: undefined };
+export const NO_SESSIONS_YET: SessionsSnapshot = {
+  state: 'connecting',
+  sessions: [],
+  isWhole: false,
+  error: undefined,
+};
 
 /** Filter of `useSessions`. All given fields must match. */
 export interface SessionFilter {
@@ -44,6 +46,7 @@ export function matching(sessions: readonly SessionInfo[], filter: SessionFilter
     if (foreign !== undefined && foreign !== (info.foreign !== null)) return false;
     if (source !== undefined && info.foreign?.source !== source) return false;
     if (label !== undefined && !hasLabel(info, label)) return false;
+    if (terms.length === 0) return true;
     const text = [info.name, ...info.argv, info.foreign?.sessionId ?? ''].join('\n').toLowerCase();
     return terms.every((word) => text.includes(word));
   });
@@ -52,50 +55,30 @@ export function matching(sessions: readonly SessionInfo[], filter: SessionFilter
 const hasLabel = (info: SessionInfo, label: string): boolean =>
   Object.entries(info.labels).some(([key, value]) => label === key || label === `${key}=${value}`);
 
-export class SessionListStore extends SnapshotStore<SessionsSnapshot> {
-  readonly #client: Binnacle;
+export class SessionListStore extends ListStore<SessionsSnapshot, WatchEvent> {
+  readonly #isShared: boolean;
   readonly #known = new KnownSessions();
-  #unlisten: (() => void) | undefined;
-  #watch: Watch | undefined;
   #isChanged = false;
 
-  constructor(client: Binnacle) {
-    super(NO_SESSIONS_YET);
-    this.#client = client;
+  /** `isShared`: the sessions that a share link shows, for its guest. */
+  constructor(client: Binnacle, isShared: boolean) {
+    super(client, NO_SESSIONS_YET);
+    this.#isShared = isShared;
   }
 
-  begin(): void {
-    this.#unlisten = this.#client.on('state', ({ kind }) => {
-      // Live again with the next list, not with the connection.
-      if (kind !== 'open' && this.latest.state === 'live') this.change({ state: 'reconnecting' });
-    });
-    this.#run().catch((cause: unknown) => this.change({ state: 'failed', error: asError(cause) }));
+  protected watch(): Watch {
+    return this.#isShared ? this.client.watchShared() : this.client.watch();
   }
 
-  protected stop(): void {
-    this.#unlisten?.();
-    this.#watch?.stop();
+  protected apply(event: WatchEvent): boolean {
+    this.#isChanged = true;
+    this.#known.apply(event);
+    return event.type === 'list' && event.isLast;
   }
 
   protected override settle(state: SessionsSnapshot): SessionsSnapshot {
     if (!this.#isChanged) return state;
     this.#isChanged = false;
-    return { ...state, sessions: this.#known.sessions };
-  }
-
-  async #run(): Promise<void> {
-    const watch = this.#client.watch();
-    this.#watch = watch;
-    for await (const event of watch) {
-      if (this.isOver) return;
-      this.#apply(event);
-    }
-    if (!this.isOver) throw new BinnacleError('client_closed');
-  }
-
-  #apply(event: WatchEvent): void {
-    this.#isChanged = true;
-    this.#known.apply(event);
-    this.change(event.type === 'list' && event.isLast ? { state: 'live' } : {});
+    return { ...state, sessions: this.#known.sessions, isWhole: this.#known.isWhole };
   }
 }

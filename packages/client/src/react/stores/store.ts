@@ -76,12 +76,17 @@ export abstract class SnapshotStore<T extends object> {
   protected change(change: Partial<T>): void {
     if (this.#isClosed) return;
     this.#next = { ...this.#next, ...change };
-    this.#unframe ??= onNextFrame(() => {
-      this.#unframe = undefined;
-      this.#shown = this.settle(this.#next);
-      this.#next = this.#shown;
-      for (const listener of [...this.#listeners]) listener();
-    });
+    this.#unframe ??= onNextFrame(() => this.publish());
+  }
+
+  /** Publishes the state at once, for a change that a component must see in its next render. */
+  protected publish(): void {
+    if (this.#isClosed) return;
+    this.#unframe?.();
+    this.#unframe = undefined;
+    this.#shown = this.settle(this.#next);
+    this.#next = this.#shown;
+    for (const listener of [...this.#listeners]) listener();
   }
 
   /** Completes the state before it is published: for what need not be made more often. */

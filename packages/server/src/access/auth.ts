@@ -81,7 +81,7 @@ export class Auth {
       clock,
       ...(options.limiter === undefined ? {} : { limiter: options.limiter }),
       require: (by, scope) => this.require(by, scope),
-      ended: (share) => this.#open.end(({ reach }) => reach?.share === share, new BinnacleError('share_revoked')),
+      ended: (share) => this.#open.end(({ guest }) => guest?.share === share, new BinnacleError('share_revoked')),
     });
     this.#tokens = options.catalogue.tokens;
     this.#logins = options.catalogue.logins;
@@ -113,7 +113,7 @@ export class Auth {
    */
   authorize(request: IncomingMessage, scope: Scope, options: AuthorizeOptions = {}): Principal {
     const principal = this.#authenticate(request, options);
-    if (principal.reach !== null && options.shares !== true) throw new BinnacleError('not_found');
+    if (principal.guest !== null && options.shares !== true) throw new BinnacleError('not_found');
     this.require(principal, scope);
     return principal;
   }

@@ -35,9 +35,10 @@ export class OpenConnections {
   guests(): ReadonlyMap<string, ReadonlyMap<string, number>> {
     const open = new Map<string, Map<string, number>>();
     for (const { principal, since } of this.#connections) {
-      if (principal.reach === null) continue;
-      const guests = open.get(principal.reach.share) ?? new Map<string, number>();
-      open.set(principal.reach.share, guests.set(principal.id, Math.min(since, guests.get(principal.id) ?? since)));
+      if (principal.guest === null) continue;
+      const { share } = principal.guest;
+      const guests = open.get(share) ?? new Map<string, number>();
+      open.set(share, guests.set(principal.id, Math.min(since, guests.get(principal.id) ?? since)));
     }
     return open;
   }
@@ -54,11 +55,11 @@ export class OpenConnections {
 
   #closeExpired(): void {
     for (const connection of [...this.#connections]) {
-      const { reach, expiresAt } = connection.principal;
-      if (reach === null && isOver(expiresAt)) {
+      const { guest, expiresAt } = connection.principal;
+      if (guest === null && isOver(expiresAt)) {
         this.#letGo(connection, new BinnacleError('revoked', { message: 'The token has expired.' }));
       }
-      if (reach !== null && expiresAt !== null && expiresAt <= this.#clock()) {
+      if (guest !== null && expiresAt !== null && expiresAt <= this.#clock()) {
         this.#letGo(connection, new BinnacleError('share_expired'));
       }
     }

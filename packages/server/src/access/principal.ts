@@ -5,8 +5,9 @@ import { BinnacleError, type Scope } from '@binnacle/protocol';
 import type { TrustedTime } from '../base/trusted-time.ts';
 import { isGuessable, kindOfSecret } from '../data-dir/admin-token.ts';
 import type { IssuedStore } from '../store/issued.ts';
-import { type Reach, reachOf, type ShareStore, shareEndOf } from '../store/shares.ts';
+import { reachOf, type ShareStore, shareEndOf } from '../store/shares.ts';
 import type { LoginStore, TokenStore } from '../store/tokens.ts';
+import { GuestPolicy } from './guest-policy.ts';
 
 /** `share`: a guest of a share link. */
 export type PrincipalKind = 'admin-token' | 'token' | 'cookie' | 'share';
@@ -21,7 +22,7 @@ class VerifiedPrincipal {
   readonly user: string;
   readonly kind: PrincipalKind;
   /** Limit to one shared target, within the scope. Null: everything that scope and user allow. */
-  readonly reach: Reach | null;
+  readonly guest: GuestPolicy | null;
   /** Ms since 1970; null: valid until revoked. */
   readonly expiresAt: number | null;
   /** Name under which logins from this principal's tickets are stored. Changes with the admin token. */
@@ -37,9 +38,9 @@ class VerifiedPrincipal {
     },
     kind: PrincipalKind,
     issuer: string,
-    reach: Reach | null = null,
+    guest: GuestPolicy | null = null,
   ) {
-    this.reach = reach;
+    this.guest = guest;
     this.id = record.id;
     this.name = record.name;
     this.scope = record.scope;
@@ -59,8 +60,8 @@ export type Principal = VerifiedPrincipal;
 export const issuerOf = (principal: Principal): string => VerifiedPrincipal.issuerOf(principal);
 
 /** Key of a principal for fair queues and limits. All guests of one share link have the same key. */
-export const callerKeyOf = ({ id, reach }: Pick<Principal, 'id' | 'reach'>): string =>
-  reach === null ? id : `share:${reach.share}`;
+export const callerKeyOf = ({ id, guest }: Pick<Principal, 'id' | 'guest'>): string =>
+  guest === null ? id : `share:${guest.share}`;
 
 export const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
 
@@ -106,7 +107,7 @@ export interface CredentialStores {
 export interface CredentialOwner {
   readonly user: string;
   readonly scope: Scope;
-  readonly reach: null;
+  readonly guest: null;
   /** Ms since 1970; null: valid until revoked. */
   readonly expiresAt: number | null;
 }
@@ -187,15 +188,15 @@ export class Credentials {
     const scope: Scope = share.mode === 'type' ? 'input' : 'view';
     // The guest's user is unique, and no token can have it: the guest owns nothing of the link's creator.
     const guest = { id, name, scope, user: `share:${id}`, expiresAt: share.expiresAt };
-    return new VerifiedPrincipal(guest, 'share', id, reachOf(share));
+    return new VerifiedPrincipal(guest, 'share', id, new GuestPolicy(reachOf(share)));
   }
 
   /** Returns the current rights of the issuer stored as `issuerOf`; undefined after its end. */
   holderOf(issuer: string): CredentialOwner | undefined {
-    if (issuer === this.#adminIssuer) return { user: ADMIN_USER, scope: 'admin', reach: null, expiresAt: null };
+    if (issuer === this.#adminIssuer) return { user: ADMIN_USER, scope: 'admin', guest: null, expiresAt: null };
     const record = this.#tokens.get(issuer) ?? this.#logins.get(issuer);
     if (record === undefined || isOver(record.expiresAt)) return undefined;
-    return { user: record.user, scope: record.scope, reach: null, expiresAt: record.expiresAt };
+    return { user: record.user, scope: record.scope, guest: null, expiresAt: record.expiresAt };
   }
 
   /** True if an issuer has ended for good. Expiry counts only while the clock is trusted. */
@@ -207,8 +208,8 @@ export class Credentials {
 
   /** Returns the reason why a principal is over; undefined while it is valid. */
   whyOver(principal: Principal): BinnacleError | undefined {
-    if (principal.reach === null) return this.isLive(principal) ? undefined : new BinnacleError('revoked');
-    const share = this.#shares.get(principal.reach.share);
+    if (principal.guest === null) return this.isLive(principal) ? undefined : new BinnacleError('revoked');
+    const share = this.#shares.get(principal.guest.share);
     const over = share === undefined ? 'share_revoked' : shareEndOf(share, this.#clock());
     return over === undefined ? undefined : new BinnacleError(over);
   }

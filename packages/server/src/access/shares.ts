@@ -7,7 +7,6 @@ import { uuidv7 } from 'uuidv7';
 import { kindOfSecret } from '../data-dir/admin-token.ts';
 import {
   type GuestRecord,
-  type Reach,
   reachOf,
   type ShareAuditEntry,
   type ShareKind,
@@ -17,6 +16,7 @@ import {
   shareEndOf,
 } from '../store/shares.ts';
 import { AttemptLimiter, type AttemptLimiterOptions, limiterKey } from './attempt-limit.ts';
+import { GuestPolicy } from './guest-policy.ts';
 import { issuerOf, type Principal, sha256 } from './principal.ts';
 import { offeredSecret } from './subprotocol.ts';
 
@@ -164,8 +164,8 @@ export class Shares {
     return share.uses !== null && share.used >= share.uses ? 'used_up' : 'open';
   }
 
-  reachOf(share: ShareRecord): Reach {
-    return reachOf(share);
+  policyOf(share: ShareRecord): GuestPolicy {
+    return new GuestPolicy(reachOf(share));
   }
 
   guest(id: string): GuestRecord | undefined {

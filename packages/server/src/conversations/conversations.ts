@@ -22,7 +22,7 @@ import type { Agents } from './agents/agents.ts';
 import type { ChatCommands } from './agents/chat-command.ts';
 import type { Conversation } from './conversation.ts';
 import { OpenConversations, type OpenConversationsOptions } from './registry.ts';
-import { authorOf, mayManage, maySee, type Viewer } from './state/audience.ts';
+import { authorOf, mayManage, maySee, type Viewer, type ViewerRights } from './state/audience.ts';
 
 export interface ConversationsOptions extends OpenConversationsOptions {
   readonly maxConversations: number;
@@ -176,7 +176,7 @@ export class Conversations {
    * Returns a conversation. Throws `conversation_not_found` also for a conversation that the viewer may not see, so
    * that its existence stays secret.
    */
-  async get(key: string, viewer: Pick<Viewer, 'user' | 'scope' | 'reach'>): Promise<Conversation> {
+  async get(key: string, viewer: ViewerRights): Promise<Conversation> {
     const record = this.#store.find(key);
     if (record === undefined || this.#deleting.has(record.id) || !maySee(record, viewer)) {
       throw new BinnacleError('conversation_not_found');
@@ -191,7 +191,7 @@ export class Conversations {
    * Returns whether a viewer may see the sessions of a conversation. By id: a key can later belong to another
    * conversation.
    */
-  mayAccess(id: string, viewer: Pick<Viewer, 'user' | 'scope' | 'reach'>): boolean {
+  mayAccess(id: string, viewer: ViewerRights): boolean {
     const record = this.#store.byId(id);
     return record === undefined ? viewer.scope === 'admin' : maySee(record, viewer);
   }
@@ -233,8 +233,7 @@ export class Conversations {
 
   infoOf(conversation: Conversation, viewer: Viewer): ConversationInfo {
     const info = { ...conversation.info, mine: mayManage(conversation.record, viewer) };
-    // A share link does not reveal owner and visibility.
-    return viewer.reach == null ? info : { ...info, owner: null, visibility: { kind: 'private' } };
+    return viewer.guest?.conversationOf(info) ?? info;
   }
 
   /** Describes an idle conversation without opening its log, so that a long list costs only its rows. */
@@ -288,11 +287,7 @@ export class Conversations {
    * Calls `lost` once, when the viewer may no longer see the conversation or it is deleted. Returns the function that
    * ends the watch.
    */
-  onLoss(
-    conversation: Conversation,
-    viewer: Pick<Viewer, 'user' | 'scope' | 'reach'>,
-    lost: (why: BinnacleError) => void,
-  ): () => void {
+  onLoss(conversation: Conversation, viewer: ViewerRights, lost: (why: BinnacleError) => void): () => void {
     const unlisten = this.listen({
       changed: (other) => {
         if (other === conversation && !maySee(other.record, viewer)) lose();

@@ -7,6 +7,7 @@ import { BinnacleError } from '@binnacle/protocol';
 import { WebSocketServer } from 'ws';
 import { z } from 'zod';
 import type { Auth } from '../access/auth.ts';
+import { GUEST_FRAMES } from '../access/guest-policy.ts';
 import type { Principal } from '../access/principal.ts';
 import type { WsRoute } from '../api/http/routes.ts';
 import { EXECD } from '../api/opensandbox/errors.ts';
@@ -27,7 +28,6 @@ import { Watchers } from '../presence/presence.ts';
 import type { SessionScreens } from '../screen/session-screens.ts';
 import { FRAME_SCOPES } from '../visibility/frame-scopes.ts';
 import type { SessionAccess } from '../visibility/session-access.ts';
-import { GUEST_FRAMES } from '../visibility/share-frames.ts';
 
 /** Maximum bytes of one client frame: an input message of 1 MiB in base64 and its envelope. */
 const MAX_FRAME_BYTES = 1.5 * 1024 * 1024;
@@ -137,7 +137,7 @@ export class Sockets {
           leave();
         },
       });
-      if (principal.reach !== null) leave = this.#welcome(principal.id, connection);
+      if (principal.guest !== null) leave = this.#welcome(principal.id, connection);
     });
   }
 

@@ -25,7 +25,7 @@ import { isTurnEnd, slotOf, type UserWait, Waits, type WaitTimes } from './waits
 export interface Recipient {
   readonly user: string;
   readonly scope: Scope;
-  readonly reach: null;
+  readonly guest: null;
 }
 
 export interface NotificationsParts {
@@ -240,7 +240,7 @@ export class Notifications {
       // A target without a user gets the waits of all users.
       const isTheirs = wait.for === null || target.user === undefined || target.user === wait.for;
       if (!isTheirs || (isTurnEnd(wait) && target.done === false)) continue;
-      const recipient: Recipient = { user, scope: user === 'admin' ? 'admin' : 'view', reach: null };
+      const recipient: Recipient = { user, scope: user === 'admin' ? 'admin' : 'view', guest: null };
       await this.#deliveries.room();
       this.#deliveries.add({
         name: `${way} ${at} ${slotOf(wait)}`,

@@ -74,8 +74,8 @@ export class ConnectionPresence {
 }
 
 /** Returns the part of a watcher that other watchers may see. */
-export const watcherOf = ({ name, reach, scope }: Principal, session: Session): NewWatcher => ({
+export const watcherOf = ({ name, guest, scope }: Principal, session: Session): NewWatcher => ({
   name,
-  isGuest: reach !== null,
+  isGuest: guest !== null,
   maySteer: allows(scope, 'input') && !session.isForeign,
 });

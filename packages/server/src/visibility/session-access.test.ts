@@ -2,12 +2,15 @@
 
 import type { SessionId } from '@binnacle/protocol';
 import { describe, expect, it } from 'vitest';
-import type { Reach } from '../store/shares.ts';
+import { GuestPolicy } from '../access/guest-policy.ts';
+import type { ShareKind } from '../store/shares.ts';
 import { type MayAccess, SessionAccess, type SessionViewer } from './session-access.ts';
 
 const MAKER = { user: 'ada', scope: 'view' } as const;
-const reach = (kind: Reach['kind'], id: string): Reach => ({ share: 's', kind, id, maker: MAKER });
-const guest = (of: Reach): SessionViewer => ({ user: 'share:1', scope: 'input', reach: of });
+const guest = (kind: ShareKind, id: string): SessionViewer => ({
+  ...{ user: 'share:1', scope: 'input' },
+  guest: new GuestPolicy({ share: 's', kind, id, maker: MAKER }),
+});
 const session = (id: string, conversation: string | null, hidden = false) => ({
   id: id as SessionId,
   conversation,
@@ -25,9 +28,9 @@ const ALL = [
 const mayAccess =
   (sees: (user: string, conversation: string) => boolean): MayAccess =>
   (conversation, who) =>
-    who.reach === null
+    who.guest === null
       ? sees(who.user, conversation)
-      : who.reach.kind === 'conversation' && who.reach.id === conversation && sees(who.reach.maker.user, conversation);
+      : who.guest.seesConversation(conversation, ({ user }) => sees(user, conversation));
 
 function seen(by: SessionViewer, sees: (user: string, conversation: string) => boolean): string[] {
   // Nothing is asked of the sessions themselves.
@@ -39,23 +42,23 @@ const adaSeesTalk = (user: string, conversation: string): boolean => user === 'a
 
 describe('a guest sees', () => {
   it('of a link to a session that one', () => {
-    expect(seen(guest(reach('session', 'a')), adaSeesTalk)).toEqual(['a']);
+    expect(seen(guest('session', 'a'), adaSeesTalk)).toEqual(['a']);
   });
 
   it('of a link to a session of a conversation that one, as long as its maker sees it', () => {
-    expect(seen(guest(reach('session', 'c')), adaSeesTalk)).toEqual(['c']);
-    expect(seen(guest(reach('session', 'c')), () => false)).toEqual([]);
-    expect(seen(guest(reach('session', 'd')), adaSeesTalk)).toEqual([]);
+    expect(seen(guest('session', 'c'), adaSeesTalk)).toEqual(['c']);
+    expect(seen(guest('session', 'c'), () => false)).toEqual([]);
+    expect(seen(guest('session', 'd'), adaSeesTalk)).toEqual([]);
   });
 
   it('of a link to a conversation its sessions, and none that is hidden or of nobody', () => {
-    expect(seen(guest(reach('conversation', 'talk')), adaSeesTalk)).toEqual(['c']);
-    expect(seen(guest(reach('conversation', 'talk')), () => false)).toEqual([]);
+    expect(seen(guest('conversation', 'talk'), adaSeesTalk)).toEqual(['c']);
+    expect(seen(guest('conversation', 'talk'), () => false)).toEqual([]);
   });
 
   it('nothing by an id of the other kind', () => {
-    expect(seen(guest(reach('conversation', 'a')), () => true)).toEqual([]);
-    expect(seen(guest(reach('session', 'talk')), () => true)).toEqual([]);
-    expect(seen(guest(reach('session', 'e')), () => true)).toEqual([]);
+    expect(seen(guest('conversation', 'a'), () => true)).toEqual([]);
+    expect(seen(guest('session', 'talk'), () => true)).toEqual([]);
+    expect(seen(guest('session', 'e'), () => true)).toEqual([]);
   });
 });

@@ -19,7 +19,7 @@ import type { SessionFilter } from '../store/sessions.ts';
 import { entryForGuests, infoForGuests } from './guest-view.ts';
 
 /** The fields of a principal that decide which sessions it sees. */
-export type SessionViewer = Pick<Principal, 'user' | 'scope' | 'reach'>;
+export type SessionViewer = Pick<Principal, 'user' | 'scope' | 'guest'>;
 
 /**
  * Tells whether a principal may see the sessions of a conversation. Called at each check, so the answer may change.
@@ -53,7 +53,7 @@ export class SessionAccess {
 
   seenBy(principal: SessionViewer): SeenSessions {
     return new SeenSessions(this.#sessions, {
-      isGuest: principal.reach !== null,
+      isGuest: principal.guest !== null,
       isSeen: (record) => this.#isSeen(record, principal),
       hold: (session, close) => this.#hold({ principal, session, close }),
     });
@@ -70,15 +70,12 @@ export class SessionAccess {
   }
 
   #isSeen(record: Parameters<SessionFilter>[0], who: SessionViewer): boolean {
-    const { id, conversation, hidden } = record;
-    const { reach } = who;
-    if (reach !== null && reach.kind === 'session') {
-      // Limits a guest to the shared session, and to the current access of the link's creator.
-      return id === reach.id && this.#isSeen(record, { ...reach.maker, reach: null });
-    }
-    if (hidden) return false;
-    if (conversation === null) return reach === null;
-    return (reach === null || conversation === reach.id) && this.#mayAccess(conversation, who);
+    const { conversation, hidden } = record;
+    if (who.guest === null) return !hidden && (conversation === null || this.#mayAccess(conversation, who));
+    return who.guest.seesSession(record, {
+      maker: (maker) => this.#isSeen(record, { ...maker, guest: null }),
+      conversation: (shared) => this.#mayAccess(shared, who),
+    });
   }
 
   #hold(view: OpenView): () => void {

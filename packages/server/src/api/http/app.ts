@@ -4,12 +4,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BinnacleError } from '@binnacle/protocol';
 import { type Context, Hono } from 'hono';
 import type { Auth } from '../../access/auth.ts';
+import { routeTargetOf } from '../../access/guest-policy.ts';
 import { headerValues } from '../../access/host-origin.ts';
 import type { Principal } from '../../access/principal.ts';
 import type { PublicUrl } from '../../access/public-url.ts';
 import type { Log } from '../../base/logger.ts';
 import { pathOf } from '../../base/request-path.ts';
-import { assertReached, errorForGuests, isReached } from '../../visibility/share-routes.ts';
 import { answerOf, type Dialect, type FailureResponse } from './answer.ts';
 import { readBody, readJsonBody } from './body.ts';
 import { isOpenedAsPage, nothingHere } from './not-found-page.ts';
@@ -128,11 +128,11 @@ export function buildApp(options: AppOptions): {
       one.scope === 'public'
         ? undefined
         : auth.authorize(incoming, one.scope, {
-            shares: isReached(one.method, one.path),
+            shares: routeTargetOf(one.method, one.path) !== undefined,
             ...(dialect === undefined ? {} : { dialect }),
           });
     const params = one.params === undefined ? {} : validate('path', one.params, paramsOf(one, c));
-    if (principal !== undefined) assertReached(principal.reach, one.path, params, one.method);
+    principal?.guest?.assertRoute(one.method, one.path, params);
     const querySchema = one.query ?? (isOurs(one) ? NO_QUERY : undefined);
     const query = querySchema === undefined ? {} : validate('query', querySchema, queryOf(incoming));
     const headers = one.headers === undefined ? {} : validate('header', one.headers, headersOf(incoming, one.headers));
@@ -171,7 +171,7 @@ async function handle(one: HttpRoute, context: RouteContext): Promise<Response> 
   try {
     return await one.handler(context);
   } catch (error) {
-    throw (context.principal as Principal | undefined)?.reach == null ? error : errorForGuests(error);
+    throw (context.principal as Principal | undefined)?.guest?.errorOf(error) ?? error;
   }
 }
 

@@ -2,7 +2,7 @@
 
 import type { Scope } from '@binnacle/protocol';
 import { z } from 'zod';
-import { type RouteTarget, routeTargetOf } from '../../visibility/share-routes.ts';
+import { type RouteTarget, routeTargetOf } from '../../access/guest-policy.ts';
 import { ErrorShape } from './answer.ts';
 import { operationOf } from './operations.ts';
 import type { HttpRoute, SocketFrames, WsRoute } from './routes.ts';

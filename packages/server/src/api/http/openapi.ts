@@ -2,7 +2,7 @@
 
 import { CODES, type CodeRow } from '@binnacle/protocol';
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
-import { routeTargetOf } from '../../visibility/share-routes.ts';
+import { routeTargetOf } from '../../access/guest-policy.ts';
 import { ErrorShape } from './answer.ts';
 import { operationOf, TAGS } from './operations.ts';
 import { type HttpRoute, isOurs, z } from './routes.ts';

@@ -7,12 +7,12 @@ import type { Duplex } from 'node:stream';
 import { BinnacleError } from '@binnacle/protocol';
 import { getRequestListener } from '@hono/node-server';
 import type { Auth } from '../../access/auth.ts';
+import { routeTargetOf } from '../../access/guest-policy.ts';
 import { type Hosts, headerValues } from '../../access/host-origin.ts';
 import type { Principal } from '../../access/principal.ts';
 import type { PublicUrl } from '../../access/public-url.ts';
 import type { Log } from '../../base/logger.ts';
 import { pathOf } from '../../base/request-path.ts';
-import { isReached } from '../../visibility/share-routes.ts';
 import { answerOf, answerRaw, type Dialect, type FailureResponse, SECURITY_HEADERS } from './answer.ts';
 import { buildApp, validate } from './app.ts';
 import { Pipelines } from './pipelining.ts';
@@ -189,7 +189,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       dialect = route.dialect;
       const principal = auth.authorize(request, route.scope, {
         upgrade: true,
-        shares: isReached('websocket', route.path),
+        shares: routeTargetOf('websocket', route.path) !== undefined,
         ...(dialect === undefined ? {} : { dialect }),
       });
       const params = route.params === undefined ? found.params : validate('path', route.params, found.params);

@@ -2,10 +2,11 @@
 
 import { allows, BinnacleError, type SessionInfo } from '@binnacle/protocol';
 import type { Auth } from '../../access/auth.ts';
+import type { GuestPolicy } from '../../access/guest-policy.ts';
 import type { Principal } from '../../access/principal.ts';
 import { MAX_SHARE_TTL_MS, SHARE_TTL_MS } from '../../access/shares.ts';
 import type { Conversations } from '../../conversations/conversations.ts';
-import type { Reach, ShareRecord } from '../../store/shares.ts';
+import type { ShareRecord } from '../../store/shares.ts';
 import type { SessionAccess } from '../../visibility/session-access.ts';
 import { type HttpRoute, json, noContent, route, z } from '../http/routes.ts';
 import { Flag } from '../schemas/fields.ts';
@@ -93,10 +94,10 @@ export function shareRoutes(parts: ShareParts): HttpRoute[] {
     return share;
   };
   /** Throws the error that guests get for a deleted target. */
-  const assertThere = (reach: Reach): void => {
-    const who = { user: '', scope: 'view', reach } as const;
-    if (reach.kind === 'session') access.seenBy(who).get(reach.id);
-    else if (!conversations.mayAccess(reach.id, who)) throw new BinnacleError('conversation_not_found');
+  const assertThere = (guest: GuestPolicy): void => {
+    const who = { user: '', scope: 'view', guest } as const;
+    if (guest.target.kind === 'session') access.seenBy(who).get(guest.target.id);
+    else if (!conversations.mayAccess(guest.target.id, who)) throw new BinnacleError('conversation_not_found');
   };
 
   return [
@@ -188,7 +189,7 @@ export function shareRoutes(parts: ShareParts): HttpRoute[] {
       handler: ({ body, request }) => {
         const share = shares.open(request, body.secret);
         // Checked before the redemption, which would waste a use on a deleted target.
-        assertThere(shares.reachOf(share));
+        assertThere(shares.policyOf(share));
         const { guest, credential } = shares.redeem(request, share, body as typeof body & { id: string | undefined });
         const { mode, label, expiresAt } = share;
         return json({ credential, name: guest.name, expiresAt, ...targetOf(share), mode, label }, { status: 201 });
@@ -215,7 +216,7 @@ export function shareRoutes(parts: ShareParts): HttpRoute[] {
       },
       handler: ({ body, request }) => {
         const share = shares.peek(request, body.secret);
-        assertThere(shares.reachOf(share));
+        assertThere(shares.policyOf(share));
         const { kind, mode, label, expiresAt, uses, used } = share;
         return json({ kind, mode, label, expiresAt, usesLeft: uses === null ? null : uses - used });
       },
@@ -236,12 +237,12 @@ export function shareRoutes(parts: ShareParts): HttpRoute[] {
         },
       },
       handler: async ({ principal }) => {
-        const { reach } = principal;
+        const { guest } = principal;
         // Only guests have a shared target.
-        if (reach === null) throw new BinnacleError('not_found');
-        const share = shares.get(reach.share);
+        if (guest === null) throw new BinnacleError('not_found');
+        const share = shares.get(guest.share);
         const { mode, label, expiresAt } = share;
-        return json({ ...targetOf(share), mode, label, expiresAt, sessions: await sessionsOf(principal, reach) });
+        return json({ ...targetOf(share), mode, label, expiresAt, sessions: await sessionsOf(principal, guest) });
       },
     }),
   ];
@@ -258,10 +259,10 @@ export function shareRoutes(parts: ShareParts): HttpRoute[] {
     return { kind: 'conversation', target: conversation.record.id } as const;
   }
 
-  async function sessionsOf(principal: Principal, reach: Reach): Promise<readonly SessionInfo[]> {
+  async function sessionsOf(principal: Principal, { target }: GuestPolicy): Promise<readonly SessionInfo[]> {
     const seen = access.seenBy(principal);
-    if (reach.kind === 'session') return [await seen.info(reach.id)];
-    const ids = parts.sessionsOf(reach.id, MAX_SHOWN).filter((id) => seen.has(id));
+    if (target.kind === 'session') return [await seen.info(target.id)];
+    const ids = parts.sessionsOf(target.id, MAX_SHOWN).filter((id) => seen.has(id));
     return await Promise.all(ids.map((id) => seen.info(id)));
   }
 }

@@ -10,6 +10,7 @@ import {
   type ServerBody,
   type Watcher,
 } from '@binnacle/protocol';
+import { holderNameOf } from '../../access/guest-policy.ts';
 import type { Principal } from '../../access/principal.ts';
 import type { ConnectionPresence } from '../../presence/connection-presence.ts';
 import type { LeaseRecipient, Watchers } from '../../presence/presence.ts';
@@ -60,9 +61,7 @@ export class LeaseChannel implements LeaseRecipient {
       case 'take': {
         const options = { take: frame.action === 'take', connection };
         const ttlMs = ttlOf(frame);
-        // A guest cannot choose another name.
-        const { name, reach } = this.#parts.principal;
-        const holder = reach === null ? (frame.holder ?? name) : name;
+        const holder = holderNameOf(this.#parts.principal, frame.holder);
         const granted = await sessionLease.acquire(holder, ttlMs === undefined ? options : { ...options, ttlMs });
         if (this.#isOver) sessionLease.connectionOnClose(connection);
         ok(frame.ref, granted);

@@ -26,8 +26,6 @@ import type { SessionScreens } from '../../screen/session-screens.ts';
 import type { Session, Steering } from '../../sessions/session.ts';
 import { FRAME_SCOPES } from '../../visibility/frame-scopes.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
-import { assertGuestFrame } from '../../visibility/share-frames.ts';
-import { errorForGuests } from '../../visibility/share-routes.ts';
 import type { LiveConnection, Liveness } from '../stream/liveness.ts';
 import { parseClientFrame } from './client-frames.ts';
 import { ConversationChannel } from './conversation-channel.ts';
@@ -218,7 +216,7 @@ export class Connection implements LiveConnection {
   }
 
   #refuse(ref: number | undefined, error: unknown, about: ReplyContext = {}): void {
-    const known = BinnacleError.of(this.#seen.isGuest ? errorForGuests(error) : error);
+    const known = BinnacleError.of(this.#principal.guest?.errorOf(error) ?? error);
     const { session, conversation } = about;
     this.#say({
       t: 'error',
@@ -281,7 +279,7 @@ export class Connection implements LiveConnection {
    * waits for a lease change, so that messages keep their order.
    */
   #handle(frame: ClientFrame): Promise<void> | undefined {
-    if (this.#principal.reach !== null) assertGuestFrame(frame);
+    this.#principal.guest?.assertFrame(frame);
     this.#requireScope(FRAME_SCOPES[frame.t]);
     switch (frame.t) {
       case 'subscribe':

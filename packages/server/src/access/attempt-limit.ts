@@ -1,6 +1,7 @@
 // Limits failed attempts per address in a sliding window of a minute.
 
 import { isIPv4, isIPv6 } from 'node:net';
+import { LruMap } from '../base/lru-map.ts';
 
 export interface AttemptLimiterOptions {
   /** Maximum failures per address and window. Default 20: more than a person's typing errors, useless for guessing. */
@@ -22,38 +23,31 @@ export class AttemptLimiter {
   readonly #perAddress: number;
   readonly #total: number;
   readonly #windowMs: number;
-  readonly #maxAddresses: number;
   readonly #now: () => number;
   /** Times of failures, oldest first; at most as many as the limit. */
-  readonly #failures: Map<string, number[]>;
+  readonly #failures: LruMap<string, number[]>;
   readonly #all: number[];
 
   constructor(options: AttemptLimiterOptions = {}) {
     this.#perAddress = options.perAddress ?? 20;
     this.#total = options.total ?? 200;
     this.#windowMs = options.windowMs ?? 60_000;
-    this.#maxAddresses = options.maxAddresses ?? 10_000;
     this.#now = options.now ?? (() => performance.now());
-    this.#failures = new Map();
+    this.#failures = new LruMap(options.maxAddresses ?? 10_000);
     this.#all = [];
   }
 
   /** Returns the milliseconds until this address may fail again; 0 if it may now. */
   waitMs(key: string): number {
     return Math.max(
-      this.#waitFor(this.#failures.get(key) ?? [], this.#perAddress),
+      this.#waitFor(this.#failures.peek(key) ?? [], this.#perAddress),
       this.#waitFor(this.#all, this.#total),
     );
   }
 
   /** Counts a failed attempt whose secret was compared. */
   fail(key: string): void {
-    const times = this.#failures.get(key) ?? [];
-    this.#failures.delete(key);
-    for (const oldest of this.#failures.keys()) {
-      if (this.#failures.size < this.#maxAddresses) break;
-      this.#failures.delete(oldest);
-    }
+    const times = this.#failures.peek(key) ?? [];
     this.#failures.set(key, times);
     for (const [list, limit] of [
       [times, this.#perAddress],

@@ -2,6 +2,7 @@
 // flood: only marks are lost. Reports to its owner only.
 
 import { SteadyClock } from '@binnacle/protocol';
+import { Timer } from '../base/timer.ts';
 import { Cursor } from '../cursor/cursor.ts';
 import { positionOf } from '../cursor/start-position.ts';
 import type { Entry, LogReader } from '../log/log.ts';
@@ -69,9 +70,9 @@ export class ActivityFollower {
   readonly #clock = new SteadyClock();
   /** Lead of the session's own clock over `#clock`: its runner may have started before the clock was set back. */
   #aheadMs = 0;
-  #readTimer: NodeJS.Timeout | undefined;
-  #quiet: NodeJS.Timeout | undefined;
-  #seeing: NodeJS.Timeout | undefined;
+  readonly #readTimer = new Timer();
+  readonly #quiet = new Timer();
+  readonly #seeing = new Timer();
   #isSeeing = false;
   /** Output offset up to which the output is known to draw no dialog, or the screen was seen. */
   #seenTo = 0;
@@ -168,9 +169,9 @@ export class ActivityFollower {
 
   stop(): void {
     this.#isOver = true;
-    clearTimeout(this.#readTimer);
-    clearTimeout(this.#quiet);
-    clearTimeout(this.#seeing);
+    this.#readTimer.clear();
+    this.#quiet.clear();
+    this.#seeing.clear();
     this.#cancelWait?.();
     this.#cancelWait = undefined;
   }
@@ -224,23 +225,18 @@ export class ActivityFollower {
   }
 
   #readSoon(): void {
-    if (this.#isOver || this.#isQueued || this.#readTimer !== undefined) return;
+    if (this.#isOver || this.#isQueued || this.#readTimer.isSet) return;
     const rest = this.#readAt + this.#times.readMs - performance.now();
     // Delayed: must not run in the event-loop turn that serves viewers.
-    this.#readTimer = setTimeout(
-      () => {
-        this.#readTimer = undefined;
-        this.#isQueued = true;
-        this.#readBudget
-          .take(() => {
-            this.#isQueued = false;
-            return this.#readNew();
-          })
-          .catch((error: unknown) => this.#fail(error));
-      },
-      Math.max(0, rest),
-    );
-    this.#readTimer.unref();
+    this.#readTimer.set(rest, () => {
+      this.#isQueued = true;
+      this.#readBudget
+        .take(() => {
+          this.#isQueued = false;
+          return this.#readNew();
+        })
+        .catch((error: unknown) => this.#fail(error));
+    });
   }
 
   async #readNew(): Promise<void> {
@@ -320,42 +316,31 @@ export class ActivityFollower {
   }
 
   #armQuiet(ms: number): void {
-    clearTimeout(this.#quiet);
-    this.#quiet = setTimeout(
-      () => {
-        if (this.#isOver || this.#machine.quietAt === undefined) return;
-        // Output that came meanwhile is read first.
-        if (this.#isReading || this.#isQueued || this.#readTimer !== undefined) {
-          this.#armQuiet(this.#times.readMs);
-          return;
-        }
-        this.#machine.pass(this.#machine.quietAt, this.#lastLine);
-        this.#parts.changed();
-      },
-      Math.max(0, Math.min(ms, LONGEST_QUIET * this.#times.quietMs)),
-    );
-    this.#quiet.unref();
+    this.#quiet.set(Math.min(ms, LONGEST_QUIET * this.#times.quietMs), () => {
+      if (this.#isOver || this.#machine.quietAt === undefined) return;
+      // Output that came meanwhile is read first.
+      if (this.#isReading || this.#isQueued || this.#readTimer.isSet) {
+        this.#armQuiet(this.#times.readMs);
+        return;
+      }
+      this.#machine.pass(this.#machine.quietAt, this.#lastLine);
+      this.#parts.changed();
+    });
   }
 
   #armSight(): void {
     const { screenCheckAt } = this.#machine;
-    clearTimeout(this.#seeing);
-    this.#seeing = undefined;
+    this.#seeing.clear();
     if (screenCheckAt === undefined || this.#isOver || this.#isSeeing) return;
-    this.#seeing = setTimeout(
-      () => {
-        this.#seeing = undefined;
-        this.#screenBudget
-          .take(() => this.#see())
-          .then(() => {
-            this.#armSight();
-            this.#parts.changed();
-          })
-          .catch((error: unknown) => this.#fail(error));
-      },
-      Math.max(0, screenCheckAt - this.#time()),
-    );
-    this.#seeing.unref();
+    this.#seeing.set(screenCheckAt - this.#time(), () => {
+      this.#screenBudget
+        .take(() => this.#see())
+        .then(() => {
+          this.#armSight();
+          this.#parts.changed();
+        })
+        .catch((error: unknown) => this.#fail(error));
+    });
   }
 
   /** Draws the screen if it may show a dialog. */

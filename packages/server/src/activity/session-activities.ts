@@ -3,6 +3,8 @@
 
 import type { Approval, SessionActivity, StatusReport } from '@binnacle/protocol';
 import type { Log } from '../base/logger.ts';
+import { SerialQueue } from '../base/serial-queue.ts';
+import { Timer } from '../base/timer.ts';
 import type { Session } from '../sessions/session.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { WaitStore } from '../store/waits.ts';
@@ -47,7 +49,7 @@ interface FollowedSession {
   publishedAt: number;
   /** Time of its newest report, in ms since 1970, on the reporter's clock. */
   reportedAt: number;
-  timer: NodeJS.Timeout | undefined;
+  readonly timer: Timer;
 }
 
 export class SessionActivities {
@@ -59,7 +61,7 @@ export class SessionActivities {
   readonly #followed = new Map<string, FollowedSession>();
   readonly #unwatch: () => void;
   /** Queue of logs to read again, one after the other: a starting gateway has other work. */
-  #beginning: Promise<void> = Promise.resolve();
+  readonly #beginning = new SerialQueue();
 
   constructor(parts: SessionActivitiesParts, times: Partial<SessionActivityTimes> = {}) {
     this.#parts = parts;
@@ -145,13 +147,13 @@ export class SessionActivities {
       runSince: null,
       publishedAt: Number.NEGATIVE_INFINITY,
       reportedAt: 0,
-      timer: undefined,
+      timer: new Timer(),
     };
   }
 
   #begin(followed: FollowedSession): void {
     followed.hasBegun = true;
-    this.#beginning = this.#beginning.then(async () => {
+    void this.#beginning.run(async () => {
       followed.hasBegun = await followed.follower.begin();
     });
   }
@@ -160,7 +162,7 @@ export class SessionActivities {
     const followed = this.#followed.get(id);
     if (followed === undefined) return;
     this.#followed.delete(id);
-    clearTimeout(followed.timer);
+    followed.timer.clear();
     followed.follower.stop();
     followed.follower.session.setActivity(null);
   }
@@ -178,22 +180,16 @@ export class SessionActivities {
       published.text === now.text &&
       published.since === now.since
     ) {
-      clearTimeout(followed.timer);
-      followed.timer = undefined;
+      followed.timer.clear();
       return;
     }
     const isUrgent = isWaiting(now) && (published === null || !isWaiting(published));
     const rest = followed.publishedAt + this.#times.publishMs - performance.now();
     if (!isUrgent && rest > 0) {
-      followed.timer ??= setTimeout(() => {
-        followed.timer = undefined;
-        this.#settle(id);
-      }, rest);
-      followed.timer.unref();
+      followed.timer.setOnce(rest, () => this.#settle(id));
       return;
     }
-    clearTimeout(followed.timer);
-    followed.timer = undefined;
+    followed.timer.clear();
     followed.publishedAt = performance.now();
     if (isUrgent) this.#keep(session, now);
     session.setActivity(now, followed.follower.isAsFound);

@@ -3,6 +3,8 @@
 import { type FSWatcher, readFileSync, type Stats, statSync, watch } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
+import { SerialQueue } from '../base/serial-queue.ts';
+import { Timer } from '../base/timer.ts';
 import type { Router } from '../routing/index.ts';
 import { type EditPath, editConfigFile } from './edit.ts';
 import { readJsonc } from './jsonc.ts';
@@ -29,13 +31,13 @@ export class Config {
   readonly #listeners = new Set<Listener>();
   readonly #poll: NodeJS.Timeout;
   #watcher: FSWatcher | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #timer = new Timer();
   #inForce: ReadConfig;
   /** The problems for which the current file is not in force; empty if it is. */
   #refused: readonly ConfigProblem[];
   #seen: string;
   /** Queue of edits, which run one after the other. */
-  #edited: Promise<unknown> = Promise.resolve();
+  readonly #edits = new SerialQueue();
   #raw: { readonly stamp: string; readonly value: unknown } | undefined;
 
   /** Throws `bad_config`, with the line and column in its message. */
@@ -85,8 +87,7 @@ export class Config {
    * reason.
    */
   reload(): boolean {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#timer.clear();
     this.#seen = stampOf(this.path);
     // Frees the raw value, which may never be requested again.
     this.#raw = undefined;
@@ -118,13 +119,11 @@ export class Config {
    * stay.
    */
   edit(path: EditPath, value: unknown): Promise<void> {
-    const done = this.#edited.then(async () => {
+    return this.#edits.run(async () => {
       const isChanged = await editConfigFile(this.path, path, value);
       // Another program may have written a file that is refused: the reload reports that as usual.
       if (isChanged || stampOf(this.path) !== this.#seen) this.reload();
     });
-    this.#edited = done.catch(() => undefined);
-    return done;
   }
 
   /** The raw content of the file; undefined without a file. Read-only. Throws `bad_config`. */
@@ -139,7 +138,7 @@ export class Config {
   }
 
   close(): void {
-    clearTimeout(this.#timer);
+    this.#timer.clear();
     clearInterval(this.#poll);
     this.#watcher?.close();
     this.#listeners.clear();
@@ -189,11 +188,9 @@ export class Config {
   }
 
   #soon(): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
+    this.#timer.set(this.#debounceMs, () => {
       if (stampOf(this.path) !== this.#seen) this.reload();
-    }, this.#debounceMs);
-    this.#timer.unref();
+    });
   }
 }
 

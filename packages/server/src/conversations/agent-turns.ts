@@ -14,9 +14,9 @@ import {
   parsePosition,
 } from '@binnacle/protocol';
 import type { Logger } from 'pino';
-import { LongTimer } from '../base/long-timer.ts';
-import { OrderedQueue } from '../base/ordered-queue.ts';
 import { RetryQueue } from '../base/retry-queue.ts';
+import { SerialQueue } from '../base/serial-queue.ts';
+import { Timer } from '../base/timer.ts';
 import type { TrustedTime } from '../base/trusted-time.ts';
 import type { RunRecord } from '../store/conversations.ts';
 import type { AgentEvents, AgentKind, ProcessMemory } from './agents/agent.ts';
@@ -77,11 +77,11 @@ export class AgentTurns {
   /** Place in the log from which on the text of the run under way is complete. */
   #textFrom = 0;
   readonly #approvals: Approvals;
-  readonly #deadline = new LongTimer();
+  readonly #deadline = new Timer();
   readonly #watch: TurnWatch;
   readonly #retries = new RetryQueue();
   /** Order of messages that wait for hooks before they are injected into the turn. */
-  readonly #injections = new OrderedQueue();
+  readonly #injections = new SerialQueue();
   /**
    * True once the agent has the message of this turn. Before that, and while a command runs, its events do not belong
    * to the turn.
@@ -279,8 +279,8 @@ export class AgentTurns {
         this.#retries.later(`cancel ${prompt.id}`, () => cancel(error));
       }
     };
-    if (verdict === undefined && this.#injections.isEmpty) this.#slot.agent?.inject(prompt);
-    else this.#injections.pass(verdict, inject).catch(cancel);
+    if (verdict === undefined && this.#injections.isIdle) this.#slot.agent?.inject(prompt);
+    else this.#injections.runAfter(verdict, inject).catch(cancel);
   }
 
   /** Ends the turn under way, if there is one. Throws `disk_full`; nothing has changed then. */

@@ -9,7 +9,8 @@ import {
   type Clocks,
   REAL_CLOCKS,
 } from '@binnacle/protocol';
-import { LongTimer } from '../base/long-timer.ts';
+import { LruMap } from '../base/lru-map.ts';
+import { Timer } from '../base/timer.ts';
 import type { TrustedTime } from '../base/trusted-time.ts';
 
 /** Maximum stored answers. A second answer to the same request is refused with the first one. */
@@ -18,8 +19,8 @@ const MAX_ANSWERS = 200;
 export class Approvals {
   /** Ids of requests whose answer is on its way to the agent. */
   readonly #passing = new Set<string>();
-  readonly #answers = new Map<string, ApprovalAnswer>();
-  readonly #alarm = new LongTimer();
+  readonly #answers = new LruMap<string, ApprovalAnswer>(MAX_ANSWERS);
+  readonly #alarm = new Timer();
   /** Due times by id, monotonic: set when a request is first seen, so that setting the clock does not change them. */
   readonly #dueAt = new Map<string, number>();
   readonly #clocks: Clocks;
@@ -38,7 +39,7 @@ export class Approvals {
   require(open: readonly Approval[], id: string, option: string): Approval {
     const approval = open.find((one) => one.id === id);
     if (approval === undefined || this.#passing.has(id)) {
-      const answer = this.#answers.get(id);
+      const answer = this.#answers.peek(id);
       if (answer === undefined) throw new BinnacleError('approval_not_found');
       const details = { option: answer.option, by: answer.by.name, reason: answer.reason };
       throw new BinnacleError('approval_answered', { details });
@@ -63,10 +64,6 @@ export class Approvals {
   /** Stores an answer that the log has. */
   note(id: string, answer: ApprovalAnswer): void {
     this.#answers.set(id, answer);
-    for (const old of this.#answers.keys()) {
-      if (this.#answers.size <= MAX_ANSWERS) break;
-      this.#answers.delete(old);
-    }
   }
 
   /** Ends the passage of an answer, which has reached the log and the agent. */

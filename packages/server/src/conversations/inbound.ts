@@ -2,7 +2,7 @@
 
 import { createHash, randomUUID } from 'node:crypto';
 import { BinnacleError, type SendReceipt, type SteerMode } from '@binnacle/protocol';
-import { OrderedQueue } from '../base/ordered-queue.ts';
+import { KeyedSerialQueue } from '../base/serial-queue.ts';
 import type { Route, RouteInput } from '../routing/index.ts';
 import { RouteError } from '../routing/index.ts';
 import type { Conversations } from './conversations.ts';
@@ -52,7 +52,7 @@ export interface InboundParts {
 export class InboundReceiver {
   readonly #parts: InboundParts;
   /** Order of messages that wait for hooks, by session key. */
-  readonly #orders = new Map<string, OrderedQueue>();
+  readonly #orders = new KeyedSerialQueue();
 
   constructor(parts: InboundParts) {
     this.#parts = parts;
@@ -89,18 +89,8 @@ export class InboundReceiver {
 
   /** Keeps the order of arrival, although verdicts may take different times. */
   #inOrder<T>(key: string, verdict: Promise<void> | undefined, act: () => Promise<T>): Promise<T> {
-    const known = this.#orders.get(key);
-    if (verdict === undefined && known === undefined) return act();
-    const order = known ?? new OrderedQueue();
-    this.#orders.set(key, order);
-    const done = order.pass(verdict, act);
-    // Runs after the event-loop turn in which the order becomes empty.
-    const forget = (): void =>
-      void setImmediate(() => {
-        if (order.isEmpty && this.#orders.get(key) === order) this.#orders.delete(key);
-      });
-    done.then(forget, forget);
-    return done;
+    if (verdict === undefined && !this.#orders.has(key)) return act();
+    return this.#orders.run(key, act, verdict);
   }
 
   async #send(message: InboundMessage, route: Route, plugin: string | undefined): Promise<InboundReceipt> {

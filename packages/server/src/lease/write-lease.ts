@@ -3,7 +3,7 @@
 
 import { createHash, randomBytes } from 'node:crypto';
 import { BinnacleError, type Lease, type LeaseInfo } from '@binnacle/protocol';
-import { LongTimer } from '../base/long-timer.ts';
+import { Timer } from '../base/timer.ts';
 
 /** The part of a lease that survives a restart of the gateway. */
 export interface StoredLease extends HolderProcess {
@@ -62,7 +62,7 @@ export interface LeaseRules {
 /** Nothing waits here: a refused caller learns at once who holds the lease. A holder that acquires again is refused. */
 export abstract class WriteLease {
   readonly #rules: LeaseRules;
-  readonly #timer = new LongTimer();
+  readonly #timer = new Timer();
   #fence: number;
   #granted: GrantedLease | undefined;
   #isOver = false;

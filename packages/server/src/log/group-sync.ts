@@ -1,5 +1,7 @@
 // Schedules the fdatasyncs of all logs of a process.
 
+import { Timer } from '../base/timer.ts';
+
 /** A writer that can sync itself to the disk. */
 export interface Syncable {
   sync(): Promise<unknown>;
@@ -25,7 +27,8 @@ export class GroupSync {
   readonly #concurrency: number;
   readonly #onError: (cause: unknown) => void;
   readonly #dirty: Set<Syncable>;
-  #timer: NodeJS.Timeout | undefined;
+  /** Keeps no process alive: the writers sync at their close. */
+  readonly #timer = new Timer();
   #round: Promise<void> | undefined;
 
   constructor(options: GroupSyncOptions = {}) {
@@ -33,7 +36,6 @@ export class GroupSync {
     this.#concurrency = options.concurrency ?? 2;
     this.#onError = options.onError ?? (() => undefined);
     this.#dirty = new Set();
-    this.#timer = undefined;
     this.#round = undefined;
   }
 
@@ -59,21 +61,18 @@ export class GroupSync {
 
   /** Stops the timer. Marked writers stay unsynced unless `flush` is called first. */
   stop(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#timer.clear();
     this.#dirty.clear();
   }
 
   #arm(): void {
-    if (this.#timer !== undefined || this.#round !== undefined || this.#dirty.size === 0) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
+    if (this.#round !== undefined || this.#dirty.size === 0) return;
+    this.#timer.setOnce(this.#intervalMs, () => {
       this.#round = this.#run().finally(() => {
         this.#round = undefined;
         this.#arm();
       });
-    }, this.#intervalMs);
-    this.#timer.unref(); // keeps no process alive: its writers sync at their close
+    });
   }
 
   async #run(): Promise<void> {

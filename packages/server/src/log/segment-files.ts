@@ -1,6 +1,7 @@
 // Open descriptors of segment files and the buffers for reads, shared by all readers of a gateway.
 
 import { closeSync } from 'node:fs';
+import { LruMap } from '../base/lru-map.ts';
 import { openFile } from './segment.ts';
 
 export interface SegmentFilesOptions {
@@ -25,29 +26,26 @@ const SPARE_BLOCKS = 4;
 
 export class SegmentFiles {
   readonly #maxOpen: number;
-  /** In order of use, oldest first. */
-  readonly #open: Map<string, OpenFile>;
+  /** Files with readers stay open: the limit may be exceeded by the number of concurrent reads. */
+  readonly #open: LruMap<string, OpenFile>;
   readonly #spare: Buffer[];
   readonly #spareRuns: Buffer[];
 
   constructor(options: SegmentFilesOptions = {}) {
     this.#maxOpen = options.maxOpen ?? 64;
-    this.#open = new Map();
+    this.#open = new LruMap(this.#maxOpen, {
+      isPinned: ({ readers }) => readers > 0,
+      evicted: (file) => this.#close(file),
+    });
     this.#spare = [];
     this.#spareRuns = [];
   }
 
   /** Returns the descriptor of a file, open until one call of `release`. Throws the failures of `open`. */
   acquire(path: string): OpenFile {
-    let file = this.#open.get(path);
-    if (file === undefined) {
-      file = { path, fd: openFile(path, 'read'), readers: 0, dropped: false };
-      this.#makeRoom();
-    } else {
-      this.#open.delete(path);
-    }
-    this.#open.set(path, file);
+    const file = this.#open.peek(path) ?? { path, fd: openFile(path, 'read'), readers: 0, dropped: false };
     file.readers += 1;
+    this.#open.set(path, file);
     return file;
   }
 
@@ -60,11 +58,10 @@ export class SegmentFiles {
 
   /** Closes the file as soon as it has no readers. */
   drop(path: string): void {
-    const file = this.#open.get(path);
+    const file = this.#open.peek(path);
     if (file === undefined) return;
     this.#open.delete(path);
-    file.dropped = true;
-    if (file.readers === 0) closeSync(file.fd);
+    this.#close(file);
   }
 
   close(): void {
@@ -82,12 +79,9 @@ export class SegmentFiles {
     if (spare !== undefined && spare.length < SPARE_BLOCKS) spare.push(block);
   }
 
-  // Files with readers stay open: the limit may be exceeded by the number of concurrent reads.
-  #makeRoom(): void {
-    for (const [path, file] of this.#open) {
-      if (this.#open.size < this.#maxOpen) return;
-      if (file.readers === 0) this.drop(path);
-    }
+  #close(file: OpenFile): void {
+    file.dropped = true;
+    if (file.readers === 0) closeSync(file.fd);
   }
 }
 

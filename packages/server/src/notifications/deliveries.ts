@@ -1,5 +1,6 @@
 // Queue of outgoing notifications: limits on parallel requests, waiting deliveries and retries with back-off.
 
+import { Timer } from '../base/timer.ts';
 import type { DeliveryVerdict } from './post.ts';
 
 export interface Delivery {
@@ -54,7 +55,7 @@ export class Deliveries {
   readonly #abort = new AbortController();
   readonly #roomWaiters: (() => void)[] = [];
   readonly #now: () => number;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #timer = new Timer();
 
   /** `now`: monotonic, ms. */
   constructor(limits: Partial<DeliveryLimits> = {}, now = () => performance.now()) {
@@ -89,7 +90,7 @@ export class Deliveries {
 
   stop(): void {
     this.#abort.abort();
-    clearTimeout(this.#timer);
+    this.#timer.clear();
     this.#waiting.clear();
     for (const go of this.#roomWaiters.splice(0)) go();
   }
@@ -100,7 +101,7 @@ export class Deliveries {
   }
 
   #dispatch(): void {
-    clearTimeout(this.#timer);
+    this.#timer.clear();
     if (this.#abort.signal.aborted) return;
     const { maxSending, maxSendingToHost, maxSendingOfUser } = this.#limits;
     let next = Number.POSITIVE_INFINITY;
@@ -123,9 +124,7 @@ export class Deliveries {
       });
     }
     if (this.#waiting.size < this.#limits.maxWaiting) this.#roomWaiters.shift()?.();
-    if (!Number.isFinite(next)) return;
-    this.#timer = setTimeout(() => this.#dispatch(), Math.max(1, next - this.#now()));
-    this.#timer.unref();
+    if (Number.isFinite(next)) this.#timer.set(Math.max(1, next - this.#now()), () => this.#dispatch());
   }
 
   async #send(pending: WaitingDelivery): Promise<void> {

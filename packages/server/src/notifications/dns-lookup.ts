@@ -3,9 +3,9 @@
 
 import { Resolver } from 'node:dns/promises';
 import { BinnacleError } from '@binnacle/protocol';
+import { withTimeout } from '../base/abort.ts';
 import { ConcurrencyLimit } from '../base/concurrency-limit.ts';
 import type { ResolvedAddress } from '../base/fixed-lookup.ts';
-import { withTimeout } from '../base/with-timeout.ts';
 
 /**
  * Resolves a name, or rejects without a result. The query may continue after the signal; its result is then ignored.
@@ -42,7 +42,7 @@ export const resolveWithTimeout = (
 
 /** The look-ups for new subscriptions. */
 export class SubscriptionLookups {
-  readonly #ofUser = new ConcurrencyLimit(MAX_LOOKUPS_OF_USER, tooManyLookups);
+  readonly #ofUser = new ConcurrencyLimit({ limit: MAX_LOOKUPS_OF_USER, refusal: tooManyLookups });
   #count = 0;
 
   /**

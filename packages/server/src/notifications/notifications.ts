@@ -3,10 +3,12 @@
 // it.
 
 import { createHash } from 'node:crypto';
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import { BinnacleError, type Scope } from '@binnacle/protocol';
 import type { Logger } from 'pino';
+import { withTimeout } from '../base/abort.ts';
 import { fixedLookup } from '../base/fixed-lookup.ts';
-import { withTimeout } from '../base/with-timeout.ts';
+import { LruMap } from '../base/lru-map.ts';
 import type { NotifySettings } from '../config/notification-settings.ts';
 import type { MuteStore } from '../store/mutes.ts';
 import type { NotificationSettingsStore } from '../store/notification-settings.ts';
@@ -69,7 +71,10 @@ export class Notifications {
   readonly #parts: NotificationsParts;
   readonly #deliveries: Deliveries;
   /** Waits to notify of, by slot. */
-  readonly #news = new Map<string, UserWait>();
+  readonly #news = new LruMap<string, UserWait>(MAX_NEWS, {
+    evicted: () =>
+      this.#parts.log.warn({ waiting: MAX_NEWS }, 'too many waits at once; the notification of the oldest is dropped'),
+  });
   readonly #lookups = new SubscriptionLookups();
   /** Monotonic time by user before which no other test is sent. Infinite while a test is under way. */
   readonly #noTestBefore = new Map<string, number>();
@@ -194,14 +199,7 @@ export class Notifications {
   }
 
   #enqueue(wait: UserWait): void {
-    const slot = slotOf(wait);
-    this.#news.delete(slot);
-    this.#news.set(slot, wait);
-    const oldest = this.#news.keys().next().value;
-    if (this.#news.size > MAX_NEWS && oldest !== undefined) {
-      this.#news.delete(oldest);
-      this.#parts.log.warn({ waiting: MAX_NEWS }, 'too many waits at once; the notification of the oldest is dropped');
-    }
+    this.#news.set(slotOf(wait), wait);
     if (!this.#isDispatching) void this.#dispatchAll();
   }
 
@@ -290,7 +288,7 @@ export class Notifications {
       }
       if (wait.for !== null || page.length < PAGE) return;
       // Yields to the event loop: ten thousand subscriptions must not delay keystrokes.
-      await new Promise((resolve) => setImmediate(resolve));
+      await yieldToEventLoop();
     }
   }
 

@@ -3,6 +3,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { join } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
+import { LruMap } from '../base/lru-map.ts';
 import { readPrivateFile, writePrivateFile } from '../data-dir/data-dir.ts';
 
 const FILE = 'push.key';
@@ -17,7 +18,7 @@ export class Vapid {
   /** Key with which browsers subscribe: the uncompressed point, as base64url. */
   readonly publicKey: string;
   readonly #key: KeyObject;
-  readonly #tokens = new Map<string, { readonly text: string; readonly until: number }>();
+  readonly #tokens = new LruMap<string, { readonly text: string; readonly until: number }>(MAX_TOKENS);
 
   /** Opens the key pair of `dir`, and makes one if there is none. Throws `bad_data_dir`. */
   static open(dir: string): Vapid {
@@ -42,16 +43,11 @@ export class Vapid {
    */
   authorization(origin: string, contact: string, now: number = Date.now()): string {
     const name = `${origin} ${contact}`;
-    const cached = this.#tokens.get(name);
+    const cached = this.#tokens.peek(name);
     // A token made while the clock was ahead would be refused: push services accept none that ends in more than a day.
     const isGood = cached !== undefined && cached.until - SPARE_MS > now && cached.until <= now + TOKEN_MS;
     const token = isGood ? cached : this.#make(origin, contact, now);
-    this.#tokens.delete(name);
     this.#tokens.set(name, token);
-    for (const oldest of this.#tokens.keys()) {
-      if (this.#tokens.size <= MAX_TOKENS) break;
-      this.#tokens.delete(oldest);
-    }
     return `vapid t=${token.text}, k=${this.publicKey}`;
   }
 

@@ -1,5 +1,7 @@
 // Waits for a person, and the decision which of them to notify of: once per wait, after a short delay.
 
+import { Timer } from '../base/timer.ts';
+
 /**
  * `silent`: an agent's turn has had no output for a long time. `done`, `failed`, `stopped`: the turn has ended with
  * this result, and it is its user's turn.
@@ -64,11 +66,11 @@ interface SlotState {
   notifiedMarks: ReadonlySet<string>;
   /** True while the timer runs to the next notification: later calls of `set` do not postpone it. */
   isDue: boolean;
-  timer: NodeJS.Timeout | undefined;
+  readonly timer: Timer;
 }
 
 const emptySlot = (): SlotState => ({
-  ...{ wait: undefined, isDue: false, timer: undefined },
+  ...{ wait: undefined, isDue: false, timer: new Timer() },
   notifiedAt: Number.NEGATIVE_INFINITY,
   notifiedMarks: new Set(),
 });
@@ -106,20 +108,17 @@ export class Waits {
     // No news: the same wait, a wait already due, or one that an earlier notification covered.
     if (isSame || slotState.isDue || wait.isOld === true || slotState.notifiedMarks.has(wait.mark)) return;
     slotState.isDue = true;
-    this.#after(
-      slotState,
-      Math.max(this.#times.settleMs, slotState.notifiedAt + this.#times.restMs - this.#now()),
-      () => {
-        slotState.isDue = false;
-        slotState.notifiedAt = this.#now();
-        const notified = slotState.wait;
-        if (notified === undefined) return;
-        slotState.notifiedMarks = new Set([notified.mark, ...(notified.others ?? [])]);
-        this.#notify(notified);
-        // Only another message ends this wait, and may never come.
-        if (notified.for !== null) this.#after(slotState, this.#times.newsMs, () => this.#slots.delete(slot));
-      },
-    );
+    const restMs = slotState.notifiedAt + this.#times.restMs - this.#now();
+    slotState.timer.set(Math.max(this.#times.settleMs, restMs), () => {
+      slotState.isDue = false;
+      slotState.notifiedAt = this.#now();
+      const notified = slotState.wait;
+      if (notified === undefined) return;
+      slotState.notifiedMarks = new Set([notified.mark, ...(notified.others ?? [])]);
+      this.#notify(notified);
+      // Only another message ends this wait, and may never come.
+      if (notified.for !== null) slotState.timer.set(this.#times.newsMs, () => this.#slots.delete(slot));
+    });
   }
 
   /** Returns the current version of a wait, if it still is the same wait. */
@@ -132,13 +131,13 @@ export class Waits {
   forget(id: string): void {
     for (const [slot, { timer }] of this.#slots) {
       if (slot !== id && !slot.startsWith(`${id} `)) continue;
-      clearTimeout(timer);
+      timer.clear();
       this.#slots.delete(slot);
     }
   }
 
   stop(): void {
-    for (const { timer } of this.#slots.values()) clearTimeout(timer);
+    for (const { timer } of this.#slots.values()) timer.clear();
     this.#slots.clear();
   }
 
@@ -148,14 +147,8 @@ export class Waits {
     const restMs = slotState.notifiedAt + this.#times.restMs - this.#now();
     // Removed at once unless the rest time of the last notification still runs.
     if (restMs <= 0) {
-      clearTimeout(slotState.timer);
+      slotState.timer.clear();
       this.#slots.delete(slot);
-    } else this.#after(slotState, restMs, () => slotState.wait === undefined && this.#slots.delete(slot));
-  }
-
-  #after(slotState: SlotState, ms: number, act: () => void): void {
-    clearTimeout(slotState.timer);
-    slotState.timer = setTimeout(act, ms);
-    slotState.timer.unref();
+    } else slotState.timer.set(restMs, () => slotState.wait === undefined && this.#slots.delete(slot));
   }
 }

@@ -2,6 +2,7 @@
 
 import { BinnacleError, type PluginGrantValue, type PluginInfo, type PluginState } from '@binnacle/protocol';
 import type { Log } from '../base/logger.ts';
+import { SerialQueue } from '../base/serial-queue.ts';
 import { type PluginSettings, policyOf } from '../config/plugin-settings.ts';
 import type { PluginAudit } from './audit.ts';
 import type { MachineFacts } from './grant/calls.ts';
@@ -62,7 +63,7 @@ export class Plugin {
   /** Grants that a person has just made, and that the config file is about to contain. */
   readonly #announced = new Map<PermissionName, string>();
   /** Serializes the changes of the process. */
-  #work: Promise<void> = Promise.resolve();
+  readonly #work = new SerialQueue();
   #isClosed = false;
 
   constructor(parts: PluginParts) {
@@ -146,7 +147,7 @@ export class Plugin {
 
   /** Applies settings. New grants hold for the next call; other changes need another process. */
   apply(settings: PluginSettings): Promise<void> {
-    if (this.#isClosed) return this.#work;
+    if (this.#isClosed) return this.#work.run(() => undefined);
     this.#settings = settings;
     this.#auditGrants(this.#gate.grants, settings.grants);
     this.#gate.replace(settings.grants);
@@ -206,10 +207,9 @@ export class Plugin {
   }
 
   #then(work: () => Promise<void>): Promise<void> {
-    this.#work = this.#work.then(work).catch((error: unknown) => {
+    return this.#work.run(work).catch((error: unknown) => {
       this.#parts.log.error({ err: error, plugin: this.id }, 'a plugin could not be started or stopped');
     });
-    return this.#work;
   }
 
   async #launch(): Promise<void> {

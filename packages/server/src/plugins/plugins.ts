@@ -12,6 +12,7 @@ import {
   type PluginPreview,
 } from '@binnacle/protocol';
 import type { Log } from '../base/logger.ts';
+import { KeyedSerialQueue } from '../base/serial-queue.ts';
 import { defaultSettings, type PluginSettings, policyOf } from '../config/plugin-settings.ts';
 import { DEFAULT_PATH } from '../process/environment.ts';
 import { PluginAudit } from './audit.ts';
@@ -64,7 +65,7 @@ export class Plugins implements Offers {
   /** Offers in force by kind: a cache, because each key press looks for hooks. */
   readonly #inForce = new Map<OfferKind, readonly OfferInForce[]>();
   /** Serializes the actions of people on each plugin. */
-  readonly #work = new Map<string, Promise<unknown>>();
+  readonly #work = new KeyedSerialQueue();
   #sandbox: Promise<Sandbox> | undefined;
   #powers: Powers | undefined;
   #isClosed = false;
@@ -279,7 +280,7 @@ export class Plugins implements Offers {
     const closeAll = () => Promise.all([...this.#plugins.values()].map((plugin) => plugin.close()));
     await closeAll();
     // Also closes plugins whose installation was under way.
-    await Promise.allSettled(this.#work.values());
+    await this.#work.drained;
     await closeAll();
     for (const log of this.#logs.values()) log.close();
     this.#audit.close();
@@ -401,16 +402,10 @@ export class Plugins implements Offers {
   }
 
   #serially<T>(id: string, work: () => Promise<T>): Promise<T> {
-    const done = (this.#work.get(id) ?? Promise.resolve()).then(() => {
+    return this.#work.run(id, () => {
       if (this.#isClosed) throw new BinnacleError('going_away');
       return work();
     });
-    const settled = done.catch(() => undefined);
-    this.#work.set(id, settled);
-    void settled.then(() => {
-      if (this.#work.get(id) === settled) this.#work.delete(id);
-    });
-    return done;
   }
 
   #changed(): void {

@@ -3,6 +3,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Lease, Watcher } from '@binnacle/protocol';
+import { Timer } from '../base/timer.ts';
 import type { Session } from '../sessions/session.ts';
 
 /** Maximum watchers named in one update; the others are counted. */
@@ -71,7 +72,7 @@ class SessionPresence {
   readonly #entries = new Map<string, PresenceEntry>();
   readonly #isEmpty: () => void;
   #updatedAt = Number.NEGATIVE_INFINITY;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #timer = new Timer();
 
   constructor(isEmpty: () => void) {
     this.#isEmpty = isEmpty;
@@ -88,7 +89,7 @@ class SessionPresence {
     if (!this.#entries.delete(entry.watcher.id)) return;
     if (this.#entries.size > 0) this.#changed();
     else {
-      clearTimeout(this.#timer);
+      this.#timer.clear();
       this.#isEmpty();
     }
   }
@@ -114,15 +115,11 @@ class SessionPresence {
   }
 
   #changed(): void {
-    if (this.#timer !== undefined) return;
     const pause = UPDATE_MS + this.#entries.size * UPDATE_MS_PER_WATCHER;
-    const rest = Math.max(0, this.#updatedAt + pause - performance.now());
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
+    this.#timer.setOnce(this.#updatedAt + pause - performance.now(), () => {
       this.#updatedAt = performance.now();
       for (const entry of [...this.#entries.values()]) entry.update();
-    }, rest);
-    this.#timer.unref();
+    });
   }
 }
 

@@ -3,6 +3,7 @@
 
 import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import {
   BinnacleError,
   type EntryKind,
@@ -114,7 +115,7 @@ export class Recordings {
       for (const event of events) {
         draft.take(event);
         if (performance.now() - turnBegan < TURN_MS) continue;
-        await turn();
+        await yieldToEventLoop();
         turnBegan = performance.now();
       }
     };
@@ -317,6 +318,3 @@ export const tooLarge = (limitBytes: number): BinnacleError =>
     hint: 'Raise serve --max-recording, or cut it.',
     details: { limitBytes },
   });
-
-/** Yields to the event loop. */
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

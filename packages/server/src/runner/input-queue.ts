@@ -1,6 +1,7 @@
 // A queue of input for a program. Bounded, ordered, never blocking, never spinning.
 
 import { BinnacleError } from '@binnacle/protocol';
+import { LruMap } from '../base/lru-map.ts';
 import type { RunnerReceipt } from './wire.ts';
 
 /**
@@ -25,7 +26,7 @@ export class InputQueue {
   #closing: (() => void) | undefined;
   #isClosed = false;
   /** The last accepted number per client, most recent client last. */
-  readonly #taken = new Map<string, number>();
+  readonly #taken = new LruMap<string, number>(MAX_CLIENTS, { evicted: (_, client) => this.#empty.delete(client) });
   /** The last accepted numbers of empty messages per client. */
   readonly #empty = new Map<string, readonly number[]>();
 
@@ -88,19 +89,14 @@ export class InputQueue {
   }
 
   #wasTaken(client: string, n: number): boolean {
-    const last = this.#taken.get(client);
+    const last = this.#taken.peek(client);
     if (last === undefined) return false;
     if (n > last + 1) throw new BinnacleError('input_gap', { details: { expected: last + 1 } });
     return n <= last;
   }
 
   #remember(client: string, n: number): void {
-    this.#taken.delete(client);
     this.#taken.set(client, n);
-    const oldest = this.#taken.keys().next();
-    if (this.#taken.size <= MAX_CLIENTS || oldest.done === true) return;
-    this.#taken.delete(oldest.value);
-    this.#empty.delete(oldest.value);
   }
 
   #rememberEmpty(client: string, n: number): void {

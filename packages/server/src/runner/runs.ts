@@ -9,6 +9,7 @@ import {
   type RunRequest,
   type SessionMode,
 } from '@binnacle/protocol';
+import { Timer } from '../base/timer.ts';
 import { ABORT, RESTORE_LINE, WAKE, WAKE_WITH_INPUT } from '../process/run-shell.ts';
 import { RUN_ENDING, type RunJob } from './run-job.ts';
 import { newRun, type RunRecords, sameRun } from './run-record.ts';
@@ -72,7 +73,7 @@ interface CurrentRun extends QueuedRun {
   startedAt: number;
   /** The reason for which the run is being ended. */
   outcome: RunOutcome | undefined;
-  timer: NodeJS.Timeout | undefined;
+  readonly timer: Timer;
 }
 
 export class Runs {
@@ -91,7 +92,7 @@ export class Runs {
   #prompt: { readonly timer: NodeJS.Timeout; readonly hasLine: boolean } | undefined;
   /** Shells in a row that ended without an executed command. */
   #restarts = 0;
-  #promptCheck: NodeJS.Timeout | undefined;
+  readonly #promptCheck = new Timer();
   #isEnding = false;
   #isOver = false;
 
@@ -164,7 +165,7 @@ export class Runs {
   stop(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    clearTimeout(this.#promptCheck);
+    this.#promptCheck.clear();
     clearTimeout(this.#prompt?.timer);
     this.#prompt = undefined;
     this.#finish({ outcome: 'session_ended' });
@@ -217,26 +218,24 @@ export class Runs {
       return;
     }
     this.#queue.shift();
-    this.#current = { ...next, phase: 'woken', startedAt: 0, outcome: undefined, timer: undefined };
+    this.#current = { ...next, phase: 'woken', startedAt: 0, outcome: undefined, timer: new Timer() };
     this.#wake(this.#current);
   }
 
   /** Schedules a check for an unreported prompt, if a run waits for one. */
   #checkPromptLater(): void {
-    clearTimeout(this.#promptCheck);
-    this.#promptCheck = undefined;
+    this.#promptCheck.clear();
     if (this.#isOver || this.#isReady || this.#current !== undefined || this.#queue.length === 0) return;
-    this.#promptCheck = setTimeout(() => {
+    this.#promptCheck.set(PROMPT_CHECK_MS, () => {
       this.#isReady = !this.#wasTyped && this.#prompt === undefined && this.#parts.job.hasShellTerminal;
       this.#startNext();
       this.#checkPromptLater();
-    }, PROMPT_CHECK_MS);
+    });
   }
 
   #wake(current: CurrentRun): void {
     this.#isReady = false;
-    clearTimeout(current.timer);
-    current.timer = setTimeout(() => this.#wakeOnTimeout(current), WAKE_MS);
+    current.timer.set(WAKE_MS, () => this.#wakeOnTimeout(current));
     const { mode } = this.#parts;
     const isPlain = mode === 'pipe' ? current.request.stdin === 'session' : !this.#editsLines;
     this.#parts.type(isPlain ? WAKE_WITH_INPUT : WAKE[mode]);
@@ -255,7 +254,7 @@ export class Runs {
   }
 
   #giveBack(current: CurrentRun): void {
-    clearTimeout(current.timer);
+    current.timer.clear();
     this.#current = undefined;
     this.#parts.link.withdraw();
     this.#queue.unshift(current);
@@ -267,7 +266,7 @@ export class Runs {
       this.#answer(n, 'no');
       return;
     }
-    clearTimeout(current.timer);
+    current.timer.clear();
     this.#restarts = 0;
     current.phase = 'begun';
     // Earlier processes are not affected by an interrupt from here on.
@@ -288,7 +287,7 @@ export class Runs {
       const { timeoutMs = 0 } = current.request;
       // An interrupt may have come already, which set its own timer.
       if (timeoutMs > 0 && current.outcome === undefined)
-        current.timer = setTimeout(() => this.#interrupt('timed_out'), Math.min(timeoutMs, 0x7fffffff));
+        current.timer.set(timeoutMs, () => this.#interrupt('timed_out'));
       this.#answer(n, 'go');
     });
   }
@@ -374,7 +373,7 @@ export class Runs {
     const current = this.#current;
     if (current === undefined || current.outcome !== undefined) return;
     current.outcome = outcome;
-    clearTimeout(current.timer);
+    current.timer.clear();
     const { job } = this.#parts;
     const { intMs, termMs, killMs, againMs } = RUN_ENDING;
     const began = performance.now();
@@ -385,7 +384,7 @@ export class Runs {
       else if (passed < intMs + termMs) job.signal('SIGTERM');
       else if (passed < intMs + termMs + killMs) job.signal('SIGKILL');
       else job.killShell();
-      current.timer = setTimeout(step, againMs);
+      current.timer.set(againMs, step);
     };
     step();
   }
@@ -400,7 +399,7 @@ export class Runs {
     const current = this.#current;
     if (current === undefined) return;
     this.#current = undefined;
-    clearTimeout(current.timer);
+    current.timer.clear();
     this.#parts.link.withdraw();
     this.#end(current, {
       ...current.info,
@@ -418,7 +417,7 @@ export class Runs {
     const at = this.#queue.indexOf(waiting);
     if (at >= 0) this.#queue.splice(at, 1);
     if (this.#current === waiting) {
-      clearTimeout(this.#current.timer);
+      this.#current.timer.clear();
       this.#current = undefined;
       this.#parts.link.withdraw();
     }

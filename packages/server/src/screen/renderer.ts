@@ -3,6 +3,7 @@
 
 import { join } from 'node:path';
 import type { Position } from '@binnacle/protocol';
+import { LruMap } from '../base/lru-map.ts';
 import { Cursor } from '../cursor/cursor.ts';
 import { positionOf } from '../cursor/start-position.ts';
 import { PageCache } from '../log/page-cache.ts';
@@ -39,7 +40,7 @@ interface DrawContext {
 
 export class ScreenDrawer {
   /** Emulators of earlier jobs, least recently used first. */
-  readonly #warm = new Map<string, LogWalk>();
+  readonly #warm = new LruMap<string, LogWalk>(MAX_WARM, { evicted: (walk) => walk.dispose() });
   /** Shared by all jobs: each would otherwise leave buffers behind. */
   readonly #files = new SegmentFiles({ maxOpen: 4 });
   readonly #cache = new PageCache({ maxBytes: 0 });
@@ -137,7 +138,7 @@ export class ScreenDrawer {
   /** Returns a retained emulator or a new one, at most at the head of the job. `key`: of the retained emulators. */
   #walkOf(key: string, job: ScreenJob, { reader, checkpoints }: Pick<DrawContext, 'reader' | 'checkpoints'>): LogWalk {
     const { epoch, oldest } = reader;
-    const known = this.#warm.get(key);
+    const known = this.#warm.peek(key);
     const nearest = checkpoints.nearest(job.head.offset, { epoch, oldest: oldest.offset });
     const isGood =
       known !== undefined &&
@@ -147,7 +148,6 @@ export class ScreenDrawer {
       known.at.offset <= job.head.offset &&
       known.at.offset >= (nearest?.offset ?? 0);
     if (isGood) {
-      this.#warm.delete(key);
       this.#warm.set(key, known);
       return known;
     }
@@ -158,11 +158,6 @@ export class ScreenDrawer {
         ? LogWalk.begin({ epoch, ...oldest }, job.begin ?? job.size, oldest.offset === 0)
         : LogWalk.from(nearest);
     this.#warm.set(key, walk);
-    for (const [id, oldestWalk] of this.#warm) {
-      if (this.#warm.size <= MAX_WARM) break;
-      oldestWalk.dispose();
-      this.#warm.delete(id);
-    }
     return walk;
   }
 

@@ -2,8 +2,9 @@
 // background the checkpoints that make it fast. The drawing itself is done by other processes.
 
 import { BinnacleError, DEFAULT_SIZE, formatPosition, type SessionId } from '@binnacle/protocol';
-import { KeyedQueue } from '../base/keyed-queue.ts';
+import { ConcurrencyLimit } from '../base/concurrency-limit.ts';
 import type { Log } from '../base/logger.ts';
+import { Timer } from '../base/timer.ts';
 import { positionOf } from '../cursor/start-position.ts';
 import { checkOffset } from '../log/position-range.ts';
 import type { Session, SessionListener } from '../sessions/session.ts';
@@ -14,6 +15,8 @@ import { DrawingProcess } from './worker-client.ts';
 /** Maximum screens that are drawn for viewers in parallel; other requests wait. */
 const PROCESSES = 2;
 const MAX_WAITING = 1000;
+/** Requests of one requester: enough waiting ones for two pages, each with superseded requests. */
+const REQUESTS = { limit: 1, waiting: 4 };
 
 export interface ScreenTimes {
   /** Maximum ms to draw the output after the nearest checkpoint. */
@@ -74,7 +77,8 @@ export class SessionScreens {
   readonly #waiting = { now: new Set<SlotWaiter>(), at: new Set<SlotWaiter>() };
   /** Screens being drawn, shared by all concurrent requests (dedupe). */
   readonly #drawing = new Map<string, Promise<RenderedScreen>>();
-  readonly #requests = new KeyedQueue();
+  /** Requests for screens at an offset, by requester. */
+  readonly #requests = new ConcurrencyLimit(REQUESTS);
   readonly #behind: DrawingProcess;
   /** Output offsets up to which the background has drawn. */
   readonly #reached = new Map<string, number>();
@@ -83,7 +87,7 @@ export class SessionScreens {
   /** Last seen offset of each session that is behind, and the start of its flood. */
   readonly #seen = new Map<string, { readonly offset: number; readonly since: number }>();
   readonly #unwatch: () => void;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #timer = new Timer();
   #isStopped = false;
 
   constructor(parts: SessionScreensParts, times: Partial<ScreenTimes> = {}) {
@@ -142,7 +146,7 @@ export class SessionScreens {
 
   async stop(): Promise<void> {
     this.#isStopped = true;
-    clearTimeout(this.#timer);
+    this.#timer.clear();
     this.#unwatch();
     await Promise.all([this.#behind, ...this.#processes].map((drawing) => drawing.stop()));
   }
@@ -203,7 +207,7 @@ export class SessionScreens {
 
   #rest(ms: number): void {
     if (this.#isStopped) return;
-    this.#timer = setTimeout(() => {
+    this.#timer.set(ms, () => {
       this.#follow().then(
         (spentMs) => this.#rest(spentMs === 0 ? this.#times.checkMs : spentMs * REST),
         (error: unknown) => {
@@ -211,8 +215,7 @@ export class SessionScreens {
           this.#rest(this.#times.checkMs);
         },
       );
-    }, ms);
-    this.#timer.unref();
+    });
   }
 
   /** Draws a slice of the log that is furthest behind. Returns how long it took; 0 if no log is behind. */

@@ -3,6 +3,7 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import { PendingCalls } from '../base/pending-calls.ts';
+import { Timer } from '../base/timer.ts';
 import { WorkerProcess } from '../process/worker-process.ts';
 import type { FromProcess, RenderedScreen, ScreenJob, ToProcess } from './wire.ts';
 
@@ -30,7 +31,7 @@ export class DrawingProcess {
   readonly #calls: PendingCalls<ToProcess>;
   #child: Child | undefined;
   #isStopped = false;
-  #idle: NodeJS.Timeout | undefined;
+  readonly #idle = new Timer();
 
   constructor(script: string) {
     this.#script = script;
@@ -41,7 +42,7 @@ export class DrawingProcess {
   draw(job: ScreenJob, answers: boolean): Promise<DrawResult> {
     if (this.#isStopped) return Promise.reject(new BinnacleError('going_away'));
     this.#child ??= this.#start();
-    clearTimeout(this.#idle);
+    this.#idle.clear();
     const child = this.#child;
     const late = (): BinnacleError => {
       this.#end(child, new BinnacleError('screen_timeout'));
@@ -52,7 +53,7 @@ export class DrawingProcess {
 
   async stop(): Promise<void> {
     this.#isStopped = true;
-    clearTimeout(this.#idle);
+    this.#idle.clear();
     const child = this.#child;
     if (child !== undefined) this.#end(child, new BinnacleError('going_away'));
   }
@@ -78,12 +79,11 @@ export class DrawingProcess {
 
   #rest(): void {
     const child = this.#child;
-    this.#idle = setTimeout(() => {
+    this.#idle.set(IDLE_MS, () => {
       if (child === undefined || this.#child !== child) return;
       this.#child = undefined;
       child.kill();
-    }, IDLE_MS);
-    this.#idle.unref();
+    });
   }
 
   #end(child: Child, why: BinnacleError): void {

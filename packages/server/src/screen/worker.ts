@@ -2,15 +2,16 @@
 // gateway's, and the system can give a process a lower priority.
 
 import { BinnacleError } from '@binnacle/protocol';
+import { SerialQueue } from '../base/serial-queue.ts';
 import { serveGateway } from '../process/worker-entry.ts';
 import { ScreenDrawer } from './renderer.ts';
 import type { FromProcess, ToProcess } from './wire.ts';
 
 serveGateway<ToProcess, FromProcess>((send) => {
   const drawer = new ScreenDrawer();
-  let last: Promise<void> = Promise.resolve();
+  const queue = new SerialQueue();
   return ({ n, job, answers }) => {
-    last = last.then(async () => {
+    void queue.run(async () => {
       try {
         const { screen, reached } = await drawer.draw(job, answers);
         send({ t: 'drawn', n, drawn: screen, reached });

@@ -2,6 +2,7 @@
 // finished ones.
 
 import { BinnacleError, type Epoch } from '@binnacle/protocol';
+import { LruMap } from '../base/lru-map.ts';
 import type { Statement } from '../store/sqlite.ts';
 import { LogIndex, type LogIndexParts, type LogRow } from './log-index.ts';
 import type { Readers } from './readers.ts';
@@ -27,7 +28,7 @@ export class Indexer {
   readonly #retire: Statement;
   readonly #setRetainedFrom: Statement;
   /** Least recently used first. */
-  readonly #open = new Map<string, LogIndex>();
+  readonly #open = new LruMap<string, LogIndex>(MAX_OPEN);
   /** Ids of logs that are behind, growing and finished ones. */
   readonly #live = new Set<string>();
   readonly #over = new Set<string>();
@@ -89,7 +90,7 @@ export class Indexer {
     for (const id of [...this.#live, ...this.#over]) {
       const news = this.#readers.news.get(id);
       if (news === undefined || !isSelected(news)) continue;
-      const from = this.#open.get(id)?.at.offset ?? (this.#get.get(id) as LogRow | undefined)?.offset ?? 0;
+      const from = this.#open.peek(id)?.at.offset ?? (this.#get.get(id) as LogRow | undefined)?.offset ?? 0;
       bytes += Math.max(0, news.head.offset - Math.max(from, news.oldest.offset));
     }
     return bytes;
@@ -132,7 +133,7 @@ export class Indexer {
     while (log.at.place < head.place && log.at.place - from < SLICE_BYTES) {
       const reading = await reader.read({ epoch: reader.epoch, ...log.at });
       // The log was deleted during the read.
-      if (this.#open.get(id) !== log) return 0;
+      if (this.#open.peek(id) !== log) return 0;
       if (reading.kind === 'head') break;
       if (reading.kind === 'gap') {
         log.skipTo({ place: reading.next.place, offset: reading.next.offset });
@@ -154,7 +155,7 @@ export class Indexer {
   }
 
   #logOf(id: string, epoch: Epoch, oldest: { readonly place: number; readonly offset: number }): LogIndex {
-    let log = this.#open.get(id);
+    let log = this.#open.peek(id);
     if (log !== undefined && log.row.epoch !== epoch) {
       this.#retire.run(id);
       log = undefined;
@@ -168,12 +169,7 @@ export class Indexer {
       row ??= this.#begin(id, epoch, oldest);
       log = new LogIndex(row, { ...this.#parts, leastTime: bornAt(id) });
     }
-    this.#open.delete(id);
     this.#open.set(id, log);
-    for (const [oldestId] of this.#open) {
-      if (this.#open.size <= MAX_OPEN) break;
-      this.#open.delete(oldestId);
-    }
     return log;
   }
 
@@ -193,7 +189,7 @@ export class Indexer {
   }
 
   #drop(id: string, log?: LogIndex): void {
-    if (log !== undefined && this.#open.get(id) !== log) return;
+    if (log !== undefined && this.#open.peek(id) !== log) return;
     this.#open.delete(id);
     this.#live.delete(id);
     this.#over.delete(id);

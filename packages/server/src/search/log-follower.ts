@@ -2,6 +2,7 @@
 // batches a flood. Like any viewer, waits at the runner only after the index has taken everything before
 // (back-pressure).
 
+import { Timer } from '../base/timer.ts';
 import type { Session } from '../sessions/session.ts';
 import type { LogNews } from './wire.ts';
 
@@ -21,7 +22,7 @@ export class LogFollower {
   #taken = -1;
   #reportedAt = 0;
   #pause = 0;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #timer = new Timer();
   #cancelWait: (() => void) | undefined;
   #isOver = false;
 
@@ -64,16 +65,10 @@ export class LogFollower {
 
   did(place: number): void {
     this.#taken = Math.max(this.#taken, place);
-    if (place < this.#reported || this.#isOver || this.#timer !== undefined || this.#cancelWait !== undefined) return;
+    if (place < this.#reported || this.#isOver || this.#timer.isSet || this.#cancelWait !== undefined) return;
     const rest = this.#reportedAt + this.#pause - performance.now();
     if (rest <= 0) this.#wait();
-    else {
-      this.#timer = setTimeout(() => {
-        this.#timer = undefined;
-        this.#wait();
-      }, rest);
-      this.#timer.unref();
-    }
+    else this.#timer.set(rest, () => this.#wait());
   }
 
   /** Starts again from nothing: a new index has begun. */
@@ -104,8 +99,7 @@ export class LogFollower {
   }
 
   #cancel(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#timer.clear();
     this.#cancelWait?.();
     this.#cancelWait = undefined;
   }

@@ -1,6 +1,7 @@
 // Open readers of session logs in the process of the index, and the last reported head of each log.
 
 import { join } from 'node:path';
+import { LruMap } from '../base/lru-map.ts';
 import { Cursor } from '../cursor/cursor.ts';
 import { outputBytes } from '../cursor/output-bytes.ts';
 import { PageCache } from '../log/page-cache.ts';
@@ -22,7 +23,7 @@ export class Readers {
   readonly #files = new SegmentFiles({ maxOpen: 32 });
   readonly #cache = new PageCache({ maxBytes: 0 });
   /** Least recently used first. */
-  readonly #open = new Map<string, SegmentReader>();
+  readonly #open = new LruMap<string, SegmentReader>(MAX_OPEN, { evicted: (reader) => reader.close() });
   readonly #news = new Map<string, LogNews>();
 
   constructor(dir: string) {
@@ -42,7 +43,7 @@ export class Readers {
       before !== undefined && before.oldest.place > reported.oldest.place ? before.oldest : reported.oldest;
     const news = { ...reported, head, oldest };
     this.#news.set(news.id, news);
-    const reader = this.#open.get(news.id);
+    const reader = this.#open.peek(news.id);
     if (reader === undefined) return;
     reader.setOldest(news.oldest);
     reader.advance(news.head);
@@ -59,7 +60,7 @@ export class Readers {
   }
 
   close(id: string): void {
-    this.#open.get(id)?.close();
+    this.#open.peek(id)?.close();
     this.#open.delete(id);
   }
 
@@ -67,7 +68,7 @@ export class Readers {
   of(id: string): SegmentReader {
     const news = this.#news.get(id);
     if (news === undefined) throw new Error('Nobody told of that log.');
-    let reader = this.#open.get(id);
+    let reader = this.#open.peek(id);
     if (reader === undefined) {
       reader = SegmentReader.open(join(this.#dir, id, 'log'), {
         head: news.head,
@@ -78,12 +79,7 @@ export class Readers {
       });
       reader.setOldest(news.oldest);
     }
-    this.#open.delete(id);
     this.#open.set(id, reader);
-    for (const [oldest] of this.#open) {
-      if (this.#open.size <= MAX_OPEN) break;
-      this.close(oldest);
-    }
     return reader;
   }
 

@@ -1,6 +1,7 @@
 // Search and stored traffic for the rest of the gateway: follows every session except hidden ones, queries the index,
 // and filters the answers by the access of the principal. Never opens the index itself.
 
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import {
   BinnacleError,
   type SearchHit,
@@ -166,7 +167,7 @@ export class Search {
       if (logs.length > 0) this.#index.post({ t: 'logs', logs });
       if (page.next === null) break;
       after = page.next;
-      await new Promise((resolve) => setImmediate(resolve));
+      await yieldToEventLoop();
       if (this.#isStopped || walk !== this.#walk) return;
     }
     this.#index.post({ t: 'told_all' });

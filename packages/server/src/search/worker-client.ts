@@ -5,6 +5,7 @@ import { BinnacleError } from '@binnacle/protocol';
 import type { Log } from '../base/logger.ts';
 import { type CallTimeout, PendingCalls } from '../base/pending-calls.ts';
 import { afterOwnTime } from '../base/running-time.ts';
+import { Timer } from '../base/timer.ts';
 import { WorkerProcess } from '../process/worker-process.ts';
 import { removeIndex } from './index-db.ts';
 import type { Answers, FromIndex, IndexFacts, IndexOptions, IndexRequest, ToIndex } from './wire.ts';
@@ -59,7 +60,7 @@ export class IndexProcess {
   #isReady = false;
   #startedAt = 0;
   #pause = FIRST_PAUSE_MS;
-  #again: NodeJS.Timeout | undefined;
+  readonly #again = new Timer();
   /** Cancels the time limit of a process that is not ready. */
   #cancelReady: () => void = () => undefined;
   #isStopped = false;
@@ -79,7 +80,7 @@ export class IndexProcess {
       send: (message) => this.post(message),
       limit: { max: MAX_QUERIES, refusal: tooManyQueries },
     });
-    this.#startIn(START_MS);
+    this.#again.set(START_MS, () => this.#start());
   }
 
   get facts(): IndexFacts {
@@ -102,7 +103,7 @@ export class IndexProcess {
   async start(): Promise<void> {
     const waiting = this.#onceStarted;
     if (waiting === undefined || this.#isStopped) return;
-    if (this.#child === undefined) this.#startIn(0);
+    if (this.#child === undefined) this.#again.set(0, () => this.#start());
     if (waiting.size >= MAX_QUERIES) throw tooManyQueries();
     await new Promise<void>((resolve) => waiting.add(resolve));
   }
@@ -125,13 +126,13 @@ export class IndexProcess {
     this.#isRebuilding = true;
     this.#pause = 0;
     this.#isReady = false;
-    if (this.#child === undefined) this.#startIn(0);
+    if (this.#child === undefined) this.#again.set(0, () => this.#start());
     else this.#child.kill();
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true;
-    clearTimeout(this.#again);
+    this.#again.clear();
     this.#firstStartOver();
     const child = this.#child;
     if (child === undefined) return;
@@ -159,7 +160,7 @@ export class IndexProcess {
     } catch (error) {
       this.#log.error({ err: error }, 'the index could not be started');
       this.#firstStartOver();
-      this.#startIn(LAST_PAUSE_MS);
+      this.#again.set(LAST_PAUSE_MS, () => this.#start());
       return;
     }
     const child = this.#child;
@@ -179,19 +180,13 @@ export class IndexProcess {
     this.#onceStopped?.();
     if (this.#isStopped) return;
     if (performance.now() - this.#startedAt > SOUND_MS) this.#pause = FIRST_PAUSE_MS;
-    this.#startIn(this.#pause);
+    this.#again.set(this.#pause, () => this.#start());
     this.#pause = Math.min(LAST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, this.#pause * 2));
   }
 
   #firstStartOver(): void {
     for (const resolve of this.#onceStarted ?? []) resolve();
     this.#onceStarted = undefined;
-  }
-
-  #startIn(ms: number): void {
-    clearTimeout(this.#again);
-    this.#again = setTimeout(() => this.#start(), ms);
-    this.#again.unref();
   }
 
   /** A time limit of a query. A process without any message in it is inside SQLite and cannot react: it is killed. */

@@ -5,6 +5,7 @@
 import { randomInt } from 'node:crypto';
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import { BinnacleError } from '@binnacle/protocol';
 import { serveGateway } from '../process/worker-entry.ts';
 import type { Database, Statement } from '../store/sqlite.ts';
@@ -278,9 +279,6 @@ class Index {
     this.#wake = undefined;
   }
 }
-
-/** Yields to the event loop, so that messages arrive. */
-const yieldToEventLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 serveGateway<ToIndex, FromIndex>((send) => {
   let index: Index | undefined;

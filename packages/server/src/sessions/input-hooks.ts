@@ -2,6 +2,8 @@
 // hooks learn of the input afterwards. Without hooks, input passes straight through.
 
 import { BinnacleError, type InputReceipt } from '@binnacle/protocol';
+import { LruMap } from '../base/lru-map.ts';
+import { SerialQueue } from '../base/serial-queue.ts';
 
 /** Maximum bytes per session that wait for a verdict. They are in the gateway's memory. */
 const MAX_WAITING_BYTES = 1024 * 1024;
@@ -56,12 +58,12 @@ export interface NumberedMessage {
 /** The queue of one session. Empty and bypassed while no hook wants to judge input. */
 export class GuardedInput {
   readonly #guard: SessionGuard;
-  #last: Promise<unknown> | undefined;
+  readonly #queue = new SerialQueue();
   #waiting = 0;
   #waitingBytes = 0;
-  readonly #vetoes = new Map<string, BinnacleError>();
+  readonly #vetoes = new LruMap<string, BinnacleError>(MAX_KNOWN);
   /** Number with which a client must retry after `input_full`, by client. */
-  readonly #holes = new Map<string, number>();
+  readonly #holes = new LruMap<string, number>(MAX_KNOWN);
 
   constructor(guard: SessionGuard) {
     this.#guard = guard;
@@ -69,7 +71,7 @@ export class GuardedInput {
 
   /** True also after the last hook was removed: later input must not overtake input that waits. */
   get isNeeded(): boolean {
-    return this.#last !== undefined || this.#vetoes.size > 0 || this.#holes.size > 0 || this.#guard.judgesInput;
+    return !this.#queue.isIdle || this.#vetoes.size > 0 || this.#holes.size > 0 || this.#guard.judgesInput;
   }
 
   /**
@@ -86,7 +88,7 @@ export class GuardedInput {
     this.#admit(bytes.length, message);
     return await this.inTurn(bytes.length, async () => {
       const key = message === undefined ? undefined : `${message.n} ${message.client}`;
-      const known = key === undefined ? undefined : this.#vetoes.get(key);
+      const known = key === undefined ? undefined : this.#vetoes.peek(key);
       if (known !== undefined) throw known;
       const veto = await this.#ask(input);
       if (veto === undefined) return await write(bytes);
@@ -94,7 +96,7 @@ export class GuardedInput {
       const { duplicate, queued, wasEmpty } = await write(new Uint8Array());
       // An earlier copy of this message was allowed, and its receipt was lost.
       if (duplicate && wasEmpty !== true) return { accepted: bytes.length, duplicate, queued };
-      remember(this.#vetoes, key, veto);
+      this.#vetoes.set(key, veto);
       throw veto;
     });
   }
@@ -114,18 +116,14 @@ export class GuardedInput {
     const size = bytes + OVERHEAD_BYTES;
     this.#waiting += 1;
     this.#waitingBytes += size;
-    const mine = this.#last === undefined ? act() : this.#last.then(act);
-    const done = mine.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#last = done;
-    void done.then(() => {
+    // Without a queue it begins at once: a hook hears of the input in the step in which it came.
+    const begun = this.#queue.isIdle ? act() : undefined;
+    const done = this.#queue.run(() => begun ?? act());
+    void this.#queue.drained.then(() => {
       this.#waiting -= 1;
       this.#waitingBytes -= size;
-      if (this.#last === done) this.#last = undefined;
     });
-    return mine;
+    return done;
   }
 
   async #ask(input: InputEvent): Promise<BinnacleError | undefined> {
@@ -140,7 +138,7 @@ export class GuardedInput {
   }
 
   #admit(bytes: number, message: NumberedMessage | undefined): void {
-    const hole = message === undefined ? undefined : this.#holes.get(message.client);
+    const hole = message === undefined ? undefined : this.#holes.peek(message.client);
     if (message !== undefined && hole !== undefined && message.n > hole) {
       throw new BinnacleError('input_gap', { details: { expected: hole } });
     }
@@ -149,17 +147,10 @@ export class GuardedInput {
     if (isFull && this.#waiting > 0) {
       // Without this, a later number would be accepted first, and this message would then count as a duplicate for
       // ever.
-      if (message !== undefined) remember(this.#holes, message.client, message.n);
+      if (message !== undefined) this.#holes.set(message.client, message.n);
       const details = { queued: this.#waitingBytes, limit: MAX_WAITING_BYTES };
       throw new BinnacleError('input_full', { message: 'Too much input waits for a plugin.', details });
     }
     if (message !== undefined && message.n === hole) this.#holes.delete(message.client);
   }
-}
-
-function remember<T>(known: Map<string, T>, key: string, value: T): void {
-  known.delete(key);
-  known.set(key, value);
-  const [oldest] = known.keys();
-  if (known.size > MAX_KNOWN && oldest !== undefined) known.delete(oldest);
 }

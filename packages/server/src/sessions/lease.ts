@@ -1,7 +1,7 @@
 // The lease of one session. The runner checks the fence of each write, so it learns a new fence before anyone else.
 
 import type { Lease } from '@binnacle/protocol';
-import { OrderedQueue } from '../base/ordered-queue.ts';
+import { SerialQueue } from '../base/serial-queue.ts';
 import { type LeaseRules, type StoredLease, WriteLease } from '../lease/write-lease.ts';
 
 export interface SessionLeaseTimes {
@@ -39,7 +39,7 @@ interface NewLease {
 export class SessionLease extends WriteLease {
   readonly #raiseFence: SessionLeaseEvents['raiseFence'];
   /** Changes of hands: each waits until the runner has the fencing number of the one before. */
-  readonly #changes = new OrderedQueue();
+  readonly #changes = new SerialQueue();
 
   constructor(
     stored: StoredLease,
@@ -65,7 +65,7 @@ export class SessionLease extends WriteLease {
    * end.
    */
   acquire(holder: string, options: NewLease & { readonly take?: boolean } = {}): Promise<Lease> {
-    return this.#changes.pass(undefined, async () => {
+    return this.#changes.run(async () => {
       this.requireFree(options.take);
       return await this.#give(holder, options);
     });
@@ -80,7 +80,7 @@ export class SessionLease extends WriteLease {
     holder: string,
     options: NewLease & { readonly from?: string } = {},
   ): Promise<Lease> {
-    return this.#changes.pass(undefined, async () => {
+    return this.#changes.run(async () => {
       this.requireHolder(lease, options.from);
       return await this.#give(holder, options);
     });

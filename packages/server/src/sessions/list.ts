@@ -1,6 +1,7 @@
 // A page of the session list: the sessions that match a query, newest first. Reads rows in batches and yields to the
 // event loop in between, so that a long list blocks no other client.
 
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import type { SessionActivity, SessionQuery } from '@binnacle/protocol';
 import { pageSize, type SessionFilter, type SessionRecord, type SessionStore } from '../store/sessions.ts';
 import { labelsOf } from './labels.ts';
@@ -44,7 +45,7 @@ export async function listSessions(
     for (const record of batch.records) if (fits(record)) found.push(record);
     if (batch.next === null || found.length > limit) return pageOf(found, limit);
     from = batch.next;
-    await new Promise((resolve) => setImmediate(resolve));
+    await yieldToEventLoop();
   }
 }
 

@@ -2,6 +2,7 @@
 // that every listener gets its events.
 
 import type { SessionId } from '@binnacle/protocol';
+import { LruMap } from '../base/lru-map.ts';
 import type { Session } from './session.ts';
 
 /**
@@ -13,8 +14,11 @@ const MAX_IDLE = 64;
 export class OpenSessions {
   /** Sessions that a runner has or should have, and foreign sessions that have not ended. */
   readonly #live = new Map<SessionId, Session>();
-  /** Finished sessions that were read, least recently used first. */
-  readonly #idle = new Map<SessionId, Session>();
+  /** Finished sessions that were read. */
+  readonly #idle = new LruMap<SessionId, Session>(MAX_IDLE, {
+    isPinned: (session) => session.hasListeners,
+    evicted: (session) => session.release(),
+  });
 
   /** Sessions whose logs may grow. */
   get live(): readonly Session[] {
@@ -26,7 +30,7 @@ export class OpenSessions {
   }
 
   find(id: SessionId): Session | undefined {
-    return this.#live.get(id) ?? this.#idle.get(id);
+    return this.#live.get(id) ?? this.#idle.peek(id);
   }
 
   /** Adds a session whose log can still grow. */
@@ -37,9 +41,7 @@ export class OpenSessions {
   /** Moves a finished session to the idle ones, which are evicted in order of last use. */
   keep(session: Session): void {
     this.#live.delete(session.id);
-    this.#idle.delete(session.id);
     this.#idle.set(session.id, session);
-    this.#evict();
   }
 
   remove(id: SessionId): void {
@@ -51,15 +53,6 @@ export class OpenSessions {
     for (const session of [...this.#live.values(), ...this.#idle.values()]) {
       session.lease.stop();
       session.release();
-    }
-  }
-
-  #evict(): void {
-    for (const [id, session] of this.#idle) {
-      if (this.#idle.size <= MAX_IDLE) return;
-      if (session.hasListeners) continue;
-      session.release();
-      this.#idle.delete(id);
     }
   }
 }

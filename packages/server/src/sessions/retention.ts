@@ -2,6 +2,7 @@
 
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import { BinnacleError, type SessionId } from '@binnacle/protocol';
 import type { Log } from '../base/logger.ts';
 import type { SessionRecord } from '../store/sessions.ts';
@@ -81,7 +82,7 @@ export class Retention {
       await this.#delete(one.id);
       total -= one.bytes;
       tooMany -= 1;
-      await turn();
+      await yieldToEventLoop();
     }
     const running = sessions.filter((one) => !isFinished(one));
     if (total <= this.#rules.totalBytes || running.length === 0) return;
@@ -109,7 +110,7 @@ export class Retention {
         sessions.push({ id, state, since, bytes: await this.#bytesOf(id) });
       }
       after = page.next;
-      await turn();
+      await yieldToEventLoop();
     }
     return sessions;
   }
@@ -127,6 +128,3 @@ export class Retention {
 }
 
 const isFinished = ({ state }: SweptSession): boolean => state === 'closed' || state === 'lost';
-
-/** Yields to the event loop. */
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

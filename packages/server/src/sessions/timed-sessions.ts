@@ -3,7 +3,7 @@
 import { BinnacleError, type CreateSession, isSessionId, type SessionId } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
 import type { Log } from '../base/logger.ts';
-import { LongTimer } from '../base/long-timer.ts';
+import { Timer } from '../base/timer.ts';
 import type { TrustedTime } from '../base/trusted-time.ts';
 import type { CommandStore } from '../store/commands.ts';
 import type { Session, Steering } from './session.ts';
@@ -132,7 +132,7 @@ export class TimedSessions {
   }
 
   #arm(session: Session, timeoutMs: number): void {
-    const alarm = new LongTimer();
+    const alarm = new Timer();
     const disarm = () => {
       alarm.clear();
       stop();

@@ -1,6 +1,7 @@
 // Ingest of programs elsewhere: finds or makes the session, writes each event once to its log, and notifies its
 // viewers. Takes the place of a runner for foreign sessions.
 
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import {
   BinnacleError,
   type EmitResult,
@@ -416,9 +417,6 @@ const refusal = (
   error: BinnacleError,
   { sessionId, seq }: { readonly sessionId: string | null; readonly seq: number | null },
 ): EmitResult => ({ status: 'refused', session_id: sessionId, seq, error: error.toWire() });
-
-/** Yields to the event loop. */
-const yieldToEventLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function changeOf({ end, progress, head, epoch }: ForeignLog) {
   const { exitCode = null, signal = null, isLost = false } = end ?? {};

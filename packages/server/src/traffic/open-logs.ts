@@ -2,6 +2,7 @@
 
 import { BinnacleError, type SessionId } from '@binnacle/protocol';
 import type { Log } from '../base/logger.ts';
+import { LruMap } from '../base/lru-map.ts';
 import type { Session } from '../sessions/session.ts';
 import type { ForeignLog } from './foreign-log.ts';
 
@@ -16,8 +17,7 @@ export interface OpenedLog {
 export class OpenLogs {
   readonly #openNow: (id: SessionId) => Promise<OpenedLog>;
   readonly #log: Log;
-  /** Least recently used first. */
-  readonly #open = new Map<SessionId, OpenedLog>();
+  readonly #open = new LruMap<SessionId, OpenedLog>(MAX_OPEN, { evicted: (opened, id) => this.#close(id, opened) });
   /** Logs that are being opened or closed; the next request waits for that. */
   readonly #busy = new Map<SessionId, Promise<unknown>>();
   #isClosed = false;
@@ -31,11 +31,7 @@ export class OpenLogs {
   async get(id: SessionId): Promise<OpenedLog> {
     for (;;) {
       const known = this.#open.get(id);
-      if (known !== undefined) {
-        this.#open.delete(id);
-        this.#open.set(id, known);
-        return known;
-      }
+      if (known !== undefined) return known;
       const busy = this.#busy.get(id);
       if (busy === undefined) break;
       await busy.catch(() => undefined);
@@ -48,20 +44,14 @@ export class OpenLogs {
 
   /** Returns the log if it is open. */
   peek(id: SessionId): OpenedLog | undefined {
-    return this.#open.get(id);
+    return this.#open.peek(id);
   }
 
   /** Closes a log. Resolves when it is closed, at once if it was not open. */
   async shut(id: SessionId): Promise<void> {
-    const opened = this.#open.get(id);
-    if (opened !== undefined) {
-      this.#open.delete(id);
-      const closing = opened.log.close().catch((error: unknown) => {
-        // All entries were written before they were acknowledged; on a full disk only the last sync fails.
-        this.#log.error({ err: error, session: id }, 'a log could not be synced');
-      });
-      this.#keepBusy(id, closing);
-    }
+    const opened = this.#open.peek(id);
+    this.#open.delete(id);
+    if (opened !== undefined) this.#close(id, opened);
     await this.#busy.get(id);
   }
 
@@ -77,11 +67,15 @@ export class OpenLogs {
   async #begin(id: SessionId): Promise<OpenedLog> {
     const opened = await this.#openNow(id);
     this.#open.set(id, opened);
-    for (const oldest of this.#open.keys()) {
-      if (this.#open.size <= MAX_OPEN) break;
-      void this.shut(oldest);
-    }
     return opened;
+  }
+
+  #close(id: SessionId, { log }: OpenedLog): void {
+    const closing = log.close().catch((error: unknown) => {
+      // All entries were written before they were acknowledged; on a full disk only the last sync fails.
+      this.#log.error({ err: error, session: id }, 'a log could not be synced');
+    });
+    this.#keepBusy(id, closing);
   }
 
   #keepBusy(id: SessionId, work: Promise<unknown>): void {

@@ -6,6 +6,8 @@ import { BinnacleError } from '@binnacle/protocol';
 import type { LoggingLevel } from '@modelcontextprotocol/server';
 import { callerKeyOf, type Principal } from '../../access/principal.ts';
 import { ConcurrencyLimit } from '../../base/concurrency-limit.ts';
+import { LruMap } from '../../base/lru-map.ts';
+import { Timer } from '../../base/timer.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
 import type { EventStream } from '../stream/sse.ts';
 import { Subscriber } from './subscriber.ts';
@@ -26,7 +28,7 @@ export class McpConnection {
   level: LoggingLevel = 'info';
   readonly #ended: () => void;
   #stream: EventStream | undefined;
-  #away: NodeJS.Timeout | undefined;
+  readonly #away = new Timer();
 
   /** `ended` is called when no stream has been open for `AWAY_MS`. */
   constructor(subscriber: Subscriber, ended: () => void) {
@@ -37,7 +39,7 @@ export class McpConnection {
 
   /** Sends updates until the stream is closed. A newer stream replaces an older one, whose client may be gone. */
   async listen(stream: EventStream): Promise<void> {
-    clearTimeout(this.#away);
+    this.#away.clear();
     this.#stream?.finish();
     this.#stream = stream;
     const send = (method: string, params: object): void => void stream.message({ jsonrpc: '2.0', method, params });
@@ -59,7 +61,7 @@ export class McpConnection {
   }
 
   end(): void {
-    clearTimeout(this.#away);
+    this.#away.clear();
     const stream = this.#stream;
     this.#stream = undefined;
     stream?.finish();
@@ -67,9 +69,7 @@ export class McpConnection {
   }
 
   #leave(): void {
-    clearTimeout(this.#away);
-    this.#away = setTimeout(this.#ended, AWAY_MS);
-    this.#away.unref();
+    this.#away.set(AWAY_MS, this.#ended);
   }
 }
 
@@ -87,18 +87,19 @@ export class McpConnections {
     string,
     { readonly connection: McpConnection; readonly principal: Principal; release(): void }
   >();
-  readonly #ended = new Set<string>();
+  /** Ids of connections that have ended. */
+  readonly #ended = new LruMap<string, true>(MAX_ENDED);
 
   constructor(maxSubscriptions: number) {
-    this.subscriptionLimit = new ConcurrencyLimit(
-      maxSubscriptions,
-      (limit) =>
+    this.subscriptionLimit = new ConcurrencyLimit({
+      limit: maxSubscriptions,
+      refusal: (limit) =>
         new BinnacleError('too_many_subscriptions', {
           message: 'The limit of subscriptions of this token is reached.',
           hint: 'Unsubscribe from one first, or raise serve --max-mcp-subscriptions.',
           details: { limit },
         }),
-    );
+    });
   }
 
   /**
@@ -139,11 +140,7 @@ export class McpConnections {
   #drop(id: string): void {
     const open = this.#open.get(id);
     this.#open.delete(id);
-    this.#ended.add(id);
-    for (const oldest of this.#ended) {
-      if (this.#ended.size <= MAX_ENDED) break;
-      this.#ended.delete(oldest);
-    }
+    this.#ended.set(id, true);
     open?.connection.end();
     open?.release();
   }

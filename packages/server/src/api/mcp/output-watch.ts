@@ -2,6 +2,7 @@
 // for log growth like every viewer and reads nothing, so a flood costs one notification per second.
 
 import { BinnacleError } from '@binnacle/protocol';
+import { Timer } from '../../base/timer.ts';
 import type { Session } from '../../sessions/session.ts';
 
 /** Minimum interval: a client reads the resource, up to 256 KiB, after each notification. */
@@ -22,7 +23,7 @@ export class OutputWatch {
   #seen: number;
   #state: string;
   #notifiedAt = Number.NEGATIVE_INFINITY;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #timer = new Timer();
   #cancelWait: (() => void) | undefined;
   #isOver = false;
 
@@ -47,14 +48,14 @@ export class OutputWatch {
   stop(): void {
     this.#isOver = true;
     this.#unlisten();
-    clearTimeout(this.#timer);
+    this.#timer.clear();
     this.#cancelWait?.();
     this.#cancelWait = undefined;
   }
 
   #checkState(): void {
     // A starting session has no log to wait for yet.
-    if (this.#cancelWait === undefined && this.#timer === undefined) this.#waitForGrowth();
+    if (this.#cancelWait === undefined && !this.#timer.isSet) this.#waitForGrowth();
     const { state, running } = this.#session.info;
     if (state === this.#state || this.#isOver) return;
     const wasRunning = this.#state === 'starting' || this.#state === 'running';
@@ -80,16 +81,13 @@ export class OutputWatch {
 
   /** Notifies now, or when the interval is over; changes in between are combined. */
   #notify(): void {
-    if (this.#timer !== undefined || this.#isOver) return;
+    if (this.#timer.isSet || this.#isOver) return;
     const rest = this.#notifiedAt + EVERY_MS - performance.now();
-    if (rest > 0) {
-      this.#timer = setTimeout(() => this.#notifyNow(), rest);
-      this.#timer.unref();
-    } else this.#notifyNow();
+    if (rest > 0) this.#timer.set(rest, () => this.#notifyNow());
+    else this.#notifyNow();
   }
 
   #notifyNow(): void {
-    this.#timer = undefined;
     this.#notifiedAt = performance.now();
     this.#cancelWait?.();
     this.#cancelWait = undefined;

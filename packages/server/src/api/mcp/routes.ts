@@ -61,7 +61,10 @@ export function mcpRoutes({
 }: McpParts): HttpRoute[] {
   const connections = new McpConnections(maxSubscriptions);
   onRevoke((principalId) => connections.revoked(principalId));
-  const calls = new ConcurrencyLimit(maxCalls, (limit) => new BinnacleError('too_many_calls', { details: { limit } }));
+  const calls = new ConcurrencyLimit({
+    limit: maxCalls,
+    refusal: (limit) => new BinnacleError('too_many_calls', { details: { limit } }),
+  });
   const report = (error: unknown, tool: string): void => log.error({ err: error, tool }, 'a tool of MCP failed');
   return [
     route({

@@ -7,6 +7,7 @@ import { uuidv7 } from 'uuidv7';
 import { type Auth, makerOf } from '../../access/auth.ts';
 import { type CredentialOwner, isOver, type Principal, sha256 } from '../../access/principal.ts';
 import { Tickets } from '../../access/tickets.ts';
+import { LruMap } from '../../base/lru-map.ts';
 import { newSecret } from '../../data-dir/admin-token.ts';
 import type { MadeBy } from '../../store/issued.ts';
 import type { OAuthGrant, OAuthGrantStore } from '../../store/oauth-grants.ts';
@@ -60,7 +61,7 @@ export class OAuthGrants {
   readonly #store: OAuthGrantStore;
   readonly #codes: Tickets<CodeGrant>;
   /** The token that each code was exchanged for, by the digest of the code. */
-  readonly #redeemed = new Map<string, string>();
+  readonly #redeemed = new LruMap<string, string>(MAX_REDEEMED);
 
   constructor({ auth, tokens, store, now = () => performance.now() }: OAuthGrantsParts) {
     this.#auth = auth;
@@ -110,7 +111,7 @@ export class OAuthGrants {
     request: { clientId: string; redirect: string | undefined; verifier: string; isResource(of: string): boolean },
   ): OAuthTokens {
     const hash = sha256(code);
-    const became = this.#redeemed.get(hash.toString('hex'));
+    const became = this.#redeemed.peek(hash.toString('hex'));
     if (became !== undefined) this.#auth.revoke(became);
     const found = this.#codes.take(hash);
     if (found === undefined) throw invalidGrant('The code was used already, or is too old.');
@@ -133,10 +134,6 @@ export class OAuthGrants {
       throw invalidGrant('Whoever allowed it may not any more.');
     const tokens = this.#make(found, holder);
     this.#redeemed.set(hash.toString('hex'), tokens.id);
-    for (const oldest of this.#redeemed.keys()) {
-      if (this.#redeemed.size <= MAX_REDEEMED) break;
-      this.#redeemed.delete(oldest);
-    }
     return tokens.answer;
   }
 

@@ -3,13 +3,14 @@
 import type { ServerResponse } from 'node:http';
 import { type ConversationEvent, type ConversationRun, type Position, parsePosition } from '@binnacle/protocol';
 import type { Principal } from '../../access/principal.ts';
+import { MAX_TIMER_MS } from '../../base/timer.ts';
 import type { Conversation } from '../../conversations/conversation.ts';
 import type { Conversations } from '../../conversations/conversations.ts';
 import { assertMaySend, authorOf, mayManage } from '../../conversations/state/audience.ts';
 import { DELTA_INTERVAL_MS } from '../../conversations/state/pace.ts';
 import { positionOf } from '../../cursor/start-position.ts';
 import { type HttpRoute, json, route, TAKEN_OVER, z } from '../http/routes.ts';
-import { EventHeaders, Flag, LeaseHeader, MAX_TIMER_MS, WaitMs, wantsEvents } from '../schemas/fields.ts';
+import { EventHeaders, Flag, LeaseHeader, WaitMs, wantsEvents } from '../schemas/fields.ts';
 import { CONVERSATION_EVENTS, MESSAGE_EVENTS } from '../schemas/frames.ts';
 import { ConversationFeed, conversationHead, runOfReceipt } from '../stream/conversation-feed.ts';
 import type { Liveness } from '../stream/liveness.ts';

@@ -3,8 +3,8 @@
 import { BinnacleError, CAST_VERSIONS, EXPORT_FORMATS, type ExportFormat } from '@binnacle/protocol';
 import { headerValues } from '../../access/host-origin.ts';
 import { callerKeyOf, type Principal } from '../../access/principal.ts';
+import { ConcurrencyLimit } from '../../base/concurrency-limit.ts';
 import type { FairScheduler } from '../../base/fair-scheduler.ts';
-import { KeyedQueue } from '../../base/keyed-queue.ts';
 import type { Conversations } from '../../conversations/conversations.ts';
 import { positionOf } from '../../cursor/start-position.ts';
 import type { CastVersion } from '../../recording/asciicast-lines.ts';
@@ -36,7 +36,7 @@ export interface RecordingParts {
 }
 
 /** Limits of concurrent exports per caller, until they reach the head. A paused replay counts, too. */
-const EXPORTS = { atOnce: 8, waiting: 32 };
+const EXPORTS = { limit: 8, waiting: 32 };
 
 const FORMS: Readonly<Record<ExportFormat, { readonly type: string; readonly extension: string }>> = {
   cast: { type: 'application/x-asciicast', extension: 'cast' },
@@ -68,7 +68,7 @@ const ImportResult = z
 
 export function recordingRoutes(parts: RecordingParts): HttpRoute[] {
   const { access, conversations, recordings, liveness, scheduler, assertLive } = parts;
-  const exports = new KeyedQueue(EXPORTS);
+  const exports = new ConcurrencyLimit(EXPORTS);
   return [
     route({
       method: 'get',

@@ -2,6 +2,7 @@
 // their output.
 
 import { BinnacleError, isRunId, type ProcessInfo, type RunInfo, type RunRequest } from '@binnacle/protocol';
+import { MAX_TIMER_MS } from '../../base/timer.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { SeenSessions, SessionAccess } from '../../visibility/session-access.ts';
 import { type HttpRoute, json, route, TAKEN_OVER, z } from '../http/routes.ts';
@@ -11,7 +12,6 @@ import {
   EventHeaders,
   Flag,
   LeaseHeader,
-  MAX_TIMER_MS,
   Offset,
   text,
   WaitMs,

@@ -2,7 +2,7 @@
 
 import type { Timeline } from '@binnacle/protocol';
 import { callerKeyOf } from '../../access/principal.ts';
-import { KeyedQueue } from '../../base/keyed-queue.ts';
+import { ConcurrencyLimit } from '../../base/concurrency-limit.ts';
 import { timelineOf } from '../../recording/timeline.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { WaitStore } from '../../store/waits.ts';
@@ -38,8 +38,11 @@ const TimelineShape = z
 /** Fails to compile if the schema and the timeline differ. */
 const describe = (timeline: Timeline): z.output<typeof TimelineShape> => timeline;
 
+/** Reads of one caller: enough waiting ones for two pages, each with superseded requests. */
+const READS = { limit: 1, waiting: 4 };
+
 export function timelineRoutes(access: SessionAccess, waits: WaitStore): HttpRoute[] {
-  const queue = new KeyedQueue();
+  const queue = new ConcurrencyLimit(READS);
   return [
     route({
       method: 'get',

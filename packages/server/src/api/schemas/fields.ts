@@ -7,9 +7,6 @@ import { z } from '../http/routes.ts';
 /** Maximum wait of a long poll: common proxies cut after 60 s. */
 const MAX_WAIT_MS = 55_000;
 
-/** Maximum delay of a Node timer: 24 days. */
-export const MAX_TIMER_MS = 2 ** 31 - 1;
-
 /** Columns or rows. Every wrong size gets the same code, because sizes come from windows that a user drags. */
 export const CellCount = z
   .custom<number>((value) => {

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { BinnacleError, CODES, type Code, type TrafficServerMessage } from '@binnacle/protocol';
 import type { WebSocket } from 'ws';
 import type { Principal } from '../../access/principal.ts';
+import { SerialQueue } from '../../base/serial-queue.ts';
 import { VERSION } from '../../base/version.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
 import type { LiveConnection, Liveness } from '../stream/liveness.ts';
@@ -43,7 +44,7 @@ export class TrafficSocket implements SubscriptionOutlet, LiveConnection {
   readonly #subscriptions = new Map<string, TrafficSubscription>();
   readonly #release: (() => void)[];
   /** Serial queue of subscriptions being opened, in order of request. */
-  #opening: Promise<void> = Promise.resolve();
+  readonly #opening = new SerialQueue();
   #underWay = 0;
   #followed = 0;
   #isAdvancing = false;
@@ -207,7 +208,7 @@ export class TrafficSocket implements SubscriptionOutlet, LiveConnection {
     this.#subscriptions.set(id, subscription);
     this.#underWay += 1;
     if (this.#underWay === MAX_UNDER_WAY) this.#ws.pause();
-    this.#opening = this.#opening.then(() => this.#open(subscription));
+    void this.#opening.run(() => this.#open(subscription));
   }
 
   async #open(subscription: TrafficSubscription): Promise<void> {

@@ -2,7 +2,8 @@
 
 import { BinnacleError, type ClientFrame } from '@binnacle/protocol';
 import { z } from 'zod';
-import { LeaseTtl, MAX_TIMER_MS } from '../schemas/fields.ts';
+import { MAX_TIMER_MS } from '../../base/timer.ts';
+import { LeaseTtl } from '../schemas/fields.ts';
 
 const ref = z.int().optional();
 const session = z.string().max(64);

@@ -1,6 +1,7 @@
 // The sessions that one WebSocket connection follows: their start, round-robin order under back-pressure, and the
 // screens that some subscriptions begin with.
 
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import {
   BinnacleError,
   type ClientFrame,
@@ -9,6 +10,7 @@ import {
   type StartPosition,
 } from '@binnacle/protocol';
 import { callerKeyOf, type Principal } from '../../access/principal.ts';
+import { SerialQueue } from '../../base/serial-queue.ts';
 import { positionOf } from '../../cursor/start-position.ts';
 import type { SessionScreens } from '../../screen/session-screens.ts';
 import type { RenderedScreen } from '../../screen/wire.ts';
@@ -39,8 +41,8 @@ export class Subscriptions implements FrameOutlet {
   readonly #parts: SubscriptionsParts;
   /** All subscriptions by session, in order of resumption: the first entry is resumed next. */
   readonly #all = new Map<string, Subscription>();
-  /** Resolves when the last requested screen has been drawn and sent. */
-  #lastScreen: Promise<void> = Promise.resolve();
+  /** The requested screens: the next is drawn when the last has been drawn and sent. */
+  readonly #screens = new SerialQueue();
   readonly #waitingForRoom = new Set<() => void>();
   #isOver = false;
 
@@ -134,11 +136,12 @@ export class Subscriptions implements FrameOutlet {
    */
   #screenOf(session: Session, at?: number): Promise<RenderedScreen> {
     const { screens, principal } = this.#parts;
-    const drawing = this.#lastScreen.then(async () => {
+    const drawing = this.#screens.run(async () => {
       await this.#room();
       return await screens.of(session, at === undefined ? undefined : { offset: at, by: callerKeyOf(principal) });
     });
-    this.#lastScreen = drawing.then(yieldToEventLoop, yieldToEventLoop);
+    // By then the data has reached the socket.
+    void this.#screens.run(yieldToEventLoop);
     return drawing;
   }
 
@@ -154,6 +157,3 @@ export class Subscriptions implements FrameOutlet {
     this.#waitingForRoom.clear();
   }
 }
-
-/** Waits one event-loop turn, by which time the data has reached the socket. */
-const yieldToEventLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

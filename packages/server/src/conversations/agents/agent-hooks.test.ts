@@ -7,7 +7,7 @@ import { BinnacleError, type ConversationEvent, isEndEvent } from '@binnacle/pro
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { OrderedQueue } from '../../base/ordered-queue.ts';
+import { SerialQueue } from '../../base/serial-queue.ts';
 import type { AgentConfig } from '../../config/schema.ts';
 import { GroupSync } from '../../log/group-sync.ts';
 import type { Sessions } from '../../sessions/sessions.ts';
@@ -164,7 +164,7 @@ describe('what waits for verdicts', () => {
         fc.array(fc.record({ isHooked: fc.boolean(), isAllowed: fc.boolean() }), { maxLength: 12 }),
         fc.infiniteStream(fc.nat()),
         async (ones, dice) => {
-          const order = new OrderedQueue();
+          const order = new SerialQueue();
           const done: number[] = [];
           const open: (() => void)[] = [];
           const all = ones.map(({ isHooked, isAllowed }, i) => {
@@ -172,7 +172,7 @@ describe('what waits for verdicts', () => {
               ? new Promise<void>((resolve, reject) => open.push(isAllowed ? resolve : () => reject(new Error('no'))))
               : undefined;
             return order
-              .pass(verdict, () => done.push(i))
+              .runAfter(verdict, () => done.push(i))
               .then(
                 () => true,
                 () => false,
@@ -186,7 +186,7 @@ describe('what waits for verdicts', () => {
           expect(await Promise.all(all)).toEqual(ones.map(({ isHooked, isAllowed }) => !isHooked || isAllowed));
           expect(done).toEqual(ones.flatMap(({ isHooked, isAllowed }, i) => (!isHooked || isAllowed ? [i] : [])));
           await settled();
-          expect(order.isEmpty).toBe(true);
+          expect(order.isIdle).toBe(true);
         },
       ),
       { numRuns: 100 },

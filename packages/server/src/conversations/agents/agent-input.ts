@@ -1,6 +1,7 @@
 // The input of one life of an agent's program: numbered lines in order, after the start of the program.
 
 import { BinnacleError } from '@binnacle/protocol';
+import { SerialQueue } from '../../base/serial-queue.ts';
 import type { Session } from '../../sessions/session.ts';
 
 /** Delay before a retry of a send that found the input of the process full or its runner away. */
@@ -21,7 +22,7 @@ export interface AgentInputParts {
 
 export class AgentInput {
   readonly #parts: AgentInputParts;
-  #queue: Promise<void> = Promise.resolve();
+  readonly #queue = new SerialQueue();
   #unsentBytes = 0;
   /** Number of the last line. */
   n = 0;
@@ -35,13 +36,13 @@ export class AgentInput {
   }
 
   /** Settles when everything requested so far is done. */
-  get drained(): Promise<void> {
-    return this.#queue;
+  get drained(): Promise<unknown> {
+    return this.#queue.drained;
   }
 
   /** Sets the operation that precedes all sends. It handles its own failures. */
   begin(start: Promise<void>): void {
-    this.#queue = start;
+    void this.#queue.run(() => start);
   }
 
   /** Sends a line. A line sent twice with the same number is written once. */
@@ -50,7 +51,7 @@ export class AgentInput {
     this.#unsentBytes += bytes.length;
     this.#write((session) => session.write(bytes, BY, { client: 'agent', n }));
     // Sent or abandoned.
-    void this.#queue.then(() => {
+    void this.#queue.drained.then(() => {
       this.#unsentBytes -= bytes.length;
       if (!this.isFull) this.#parts.hasRoom();
     });
@@ -61,7 +62,7 @@ export class AgentInput {
   }
 
   #write(act: (session: Session) => Promise<unknown>): void {
-    this.#queue = this.#queue.then(async () => {
+    void this.#queue.run(async () => {
       while (!this.#parts.isOver()) {
         try {
           await act(this.#parts.session());

@@ -1,6 +1,8 @@
 // The silence of an agent during a turn: measures it, and reports when to inform viewers, to notify people and to end
 // the turn. Uses monotonic time, so that setting the clock changes nothing.
 
+import { Timer } from '../../base/timer.ts';
+
 /** Thresholds of an agent's silence. All in ms. */
 export interface SilenceTimes {
   /** Silence after which the gateway reports what the turn waits for. Default 15 s. */
@@ -59,7 +61,7 @@ export class Silence {
   #dueInMs = 0;
   /** Last step that this silence has reached. */
   #step: SilenceStep | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #timer = new Timer();
 
   constructor(parts: SilenceParts) {
     this.#parts = parts;
@@ -85,7 +87,7 @@ export class Silence {
 
   /** Ends the watch at the end of a turn. */
   stop(): void {
-    clearTimeout(this.#timer);
+    this.#timer.clear();
     this.#times = undefined;
   }
 
@@ -99,9 +101,7 @@ export class Silence {
       .map(([, atMs]) => atMs - this.#silentMs);
     this.#dueInMs = Math.max(1, Math.min(CHECK_MS, times.sayMs, ...left));
     this.#checkedAt = this.#now();
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#check(), this.#dueInMs);
-    this.#timer.unref();
+    this.#timer.set(this.#dueInMs, () => this.#check());
   }
 
   #check(): void {

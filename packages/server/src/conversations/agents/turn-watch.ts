@@ -11,6 +11,7 @@ import {
   type SilenceInfo,
   type WaitsFor,
 } from '@binnacle/protocol';
+import { LruMap } from '../../base/lru-map.ts';
 import type { TrustedTime } from '../../base/trusted-time.ts';
 import type { RunRecord } from '../../store/conversations.ts';
 import { Silence, type SilenceStep, type SilenceTimes, type TurnDoing } from './silence.ts';
@@ -42,7 +43,7 @@ export class TurnWatch {
   #lastReport: SilenceInfo | undefined;
   #retry: Retry | undefined;
   /** Titles of the running calls, by id. */
-  readonly #tools = new Map<string, string>();
+  readonly #tools = new LruMap<string, string>(MAX_TOOLS);
   readonly #approvals = new Set<string>();
 
   constructor(parts: TurnWatchParts) {
@@ -97,11 +98,8 @@ export class TurnWatch {
     else if (event.type === 'run_allowed') this.#awaitsHooks = false;
     else if (event.type === 'tool') {
       const { id, title, status } = event.tool;
-      this.#tools.delete(id);
-      if (status === 'done' || status === 'failed') return;
-      this.#tools.set(id, title);
-      const [oldest = id] = this.#tools.keys();
-      if (this.#tools.size > MAX_TOOLS) this.#tools.delete(oldest);
+      if (status === 'done' || status === 'failed') this.#tools.delete(id);
+      else this.#tools.set(id, title);
     }
   }
 

@@ -8,6 +8,7 @@ import {
   type MessageInfo,
 } from '@binnacle/protocol';
 import type { Logger } from 'pino';
+import { Timer } from '../../base/timer.ts';
 import {
   type ConversationRecord,
   type ConversationStore,
@@ -28,7 +29,7 @@ export class ConversationRows {
   /** Events that are in the log but not in the catalogue. Empty unless the disk is full. */
   #waiting: ConversationEvent[] = [];
   #status: ConversationStatus;
-  #retry: NodeJS.Timeout | undefined;
+  readonly #retry = new Timer();
 
   constructor(record: ConversationRecord, store: ConversationStore, log: Logger) {
     this.#record = record;
@@ -122,12 +123,12 @@ export class ConversationRows {
   }
 
   stop(): void {
-    clearTimeout(this.#retry);
+    this.#retry.clear();
   }
 
   /** Writes the waiting events. Returns false if there is no room yet. */
   #settle(): boolean {
-    clearTimeout(this.#retry);
+    this.#retry.clear();
     try {
       this.#record = this.#store.apply(this.#record, this.#waiting, this.#status);
       this.#waiting = [];
@@ -136,8 +137,7 @@ export class ConversationRows {
       this.#complain(error);
       // Access must be decided by the visibility in force now.
       this.#record = this.#seen();
-      this.#retry = setTimeout(() => this.#settle(), RETRY_MS);
-      this.#retry.unref();
+      this.#retry.set(RETRY_MS, () => this.#settle());
       return false;
     }
   }

@@ -5,10 +5,11 @@ import type { Duplex } from 'node:stream';
 import { BinnacleError } from '@binnacle/protocol';
 import { FrameReader, WireFault } from '../../base/frame-reader.ts';
 import { PendingCalls } from '../../base/pending-calls.ts';
+import { RateLimit } from '../../base/rate-limit.ts';
 import type { PluginLimits } from './limits.ts';
 import { parseFromPlugin, type TooMany } from './messages.ts';
 import { describeEnd, type StopReason } from './stop-reason.ts';
-import { Allowance, type Clock, Heartbeat } from './supervision.ts';
+import { type Clock, Heartbeat } from './supervision.ts';
 import {
   type CallFrame,
   encodeFrame,
@@ -58,8 +59,8 @@ const MAX_LATE = 1000;
 export class PluginLink {
   readonly #parts: LinkParts;
   readonly #heartbeat: Heartbeat;
-  readonly #calls: Allowance;
-  readonly #bytes: Allowance;
+  readonly #calls: RateLimit;
+  readonly #bytes: RateLimit;
   /** Calls of the plugin that wait for an answer: their sizes, and the functions that end the wait. */
   readonly #received = new Map<number, { readonly bytes: number; readonly end: () => void }>();
   #receivedBytes = 0;
@@ -81,8 +82,8 @@ export class PluginLink {
   constructor(parts: LinkParts) {
     this.#parts = parts;
     const { socket, limits, clock } = parts;
-    this.#calls = new Allowance(clock, limits.callsPerSecond);
-    this.#bytes = new Allowance(clock, limits.bytesPerSecond);
+    this.#calls = new RateLimit(limits.callsPerSecond, () => clock.now());
+    this.#bytes = new RateLimit(limits.bytesPerSecond, () => clock.now());
     this.#invoked = new PendingCalls({
       send: (frame) => this.#write(frame),
       limit: { max: limits.maxInFlight, refusal: () => this.#busy() },

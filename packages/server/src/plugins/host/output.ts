@@ -1,7 +1,8 @@
 // The stdout and stderr of a plugin, cut into lines for its log.
 
 import { StringDecoder } from 'node:string_decoder';
-import { Allowance, type Clock } from './supervision.ts';
+import { RateLimit } from '../../base/rate-limit.ts';
+import type { Clock } from './supervision.ts';
 
 const MAX_LINE_LENGTH = 8192;
 
@@ -11,7 +12,7 @@ export type OutputLine = (stream: 'stdout' | 'stderr', text: string) => void;
 export class OutputLines {
   readonly #stream: 'stdout' | 'stderr';
   readonly #line: OutputLine;
-  readonly #allowance: Allowance;
+  readonly #allowance: RateLimit;
   readonly #decoder = new StringDecoder('utf8');
   #rest = '';
   #dropped = 0;
@@ -19,7 +20,7 @@ export class OutputLines {
   constructor(stream: 'stdout' | 'stderr', bytesPerSecond: number, clock: Clock, line: OutputLine) {
     this.#stream = stream;
     this.#line = line;
-    this.#allowance = new Allowance(clock, bytesPerSecond);
+    this.#allowance = new RateLimit(bytesPerSecond, () => clock.now());
   }
 
   /** Takes a chunk. Returns false if it was dropped because the plugin writes too much. */

@@ -115,29 +115,6 @@ export class RestartBudget {
   }
 }
 
-/** A rate limit: an amount per second in the long run, with a burst of two seconds' worth. */
-export class Allowance {
-  readonly #clock: Pick<Clock, 'now'>;
-  readonly #perSecond: number;
-  #used = 0;
-  #at: number;
-
-  constructor(clock: Pick<Clock, 'now'>, perSecond: number) {
-    this.#clock = clock;
-    this.#perSecond = perSecond;
-    this.#at = clock.now();
-  }
-
-  /** Counts an amount, and returns the ms for which nothing more may follow. */
-  take(amount: number): number {
-    const now = this.#clock.now();
-    this.#used = Math.max(0, this.#used - ((now - this.#at) / 1000) * this.#perSecond) + amount;
-    this.#at = now;
-    const over = this.#used - this.#perSecond * 2;
-    return over <= 0 ? 0 : (over / this.#perSecond) * 1000;
-  }
-}
-
 /**
  * Returns the resident memory of a process and its descendants, in bytes; undefined if the kernel does not report it
  * (no /proc).

@@ -9,6 +9,7 @@ import { mkdir, open, readdir, realpath, rename, rm, rmdir } from 'node:fs/promi
 import { join } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
+import { KeyedSerialQueue } from '../../base/serial-queue.ts';
 import { isPluginId } from '../../config/plugin-id.ts';
 import { checkInstall, copyInstall, type Installation, InstallRecordShape, recordInstall } from './install-record.ts';
 import type { Manifest } from './manifest.ts';
@@ -49,7 +50,7 @@ export class Installations {
   readonly #scans: ScanQueue;
   #swept: Promise<void> | undefined;
   /** Serializes operations on the files, by plugin. */
-  readonly #last = new Map<string, Promise<unknown>>();
+  readonly #queue = new KeyedSerialQueue();
 
   /** `dir`: `<data>/plugins`, private to the gateway; created by the first installation. */
   constructor(dir: string, types: TypeScripts, bounds: Partial<ScanBounds> = {}) {
@@ -62,7 +63,7 @@ export class Installations {
   async list(): Promise<InstalledPlugin[]> {
     await this.#sweep();
     const ids = (await namesIn(this.#dir)).filter(isPluginId).sort();
-    const found = await Promise.all(ids.map((id) => this.#serially(id, () => this.#read(id))));
+    const found = await Promise.all(ids.map((id) => this.#queue.run(id, () => this.#read(id))));
     return found.filter((one) => one !== undefined);
   }
 
@@ -93,7 +94,7 @@ export class Installations {
       if (built.digest !== digest) throw changedSince(source, built.manifest);
       const { record } = await recordInstall(dir, built.manifest, now, { scan, origin: await realpath(source) });
       await ready?.();
-      return await this.#serially(record.id, () => this.#put(dir, record));
+      return await this.#queue.run(record.id, () => this.#put(dir, record));
     });
   }
 
@@ -110,7 +111,7 @@ export class Installations {
   /** Removes a plugin with everything in its folder. Throws `plugin_not_found`. */
   async remove(id: string): Promise<void> {
     await this.#sweep();
-    await this.#serially(id, async () => {
+    await this.#queue.run(id, async () => {
       if (!isPluginId(id)) throw notFound(id);
       const removed = join(this.#dir, `.gone-${random()}`);
       await rename(join(this.#dir, id), removed).catch((error: unknown) => {
@@ -126,7 +127,7 @@ export class Installations {
    */
   async stage(id: string): Promise<StagedPlugin> {
     await this.#sweep();
-    return await this.#serially(id, async () => {
+    return await this.#queue.run(id, async () => {
       const stored = await this.#readRecord(id);
       if (stored === undefined) throw notFound(id);
       const to = join(this.#dir, `.run-${id}-${random()}`);
@@ -150,7 +151,7 @@ export class Installations {
       await this.#sweep();
       await mkdir(this.#dir, { recursive: true, mode: 0o700 });
       const dir = join(this.#dir, `.new-${random()}`);
-      const serially = (act: () => Promise<void>): Promise<void> => this.#serially('.types', act);
+      const serially = (act: () => Promise<void>): Promise<void> => this.#queue.run('.types', act);
       const strip: StripTypes = (to, paths) =>
         withoutTypes(to, paths, { thread: this.#types, signal: scan.signal, serially });
       try {
@@ -232,16 +233,6 @@ export class Installations {
     }
     // Removes the folder if it is empty and nothing was installed.
     if (files === undefined) await rmdir(home).catch(() => undefined);
-  }
-
-  #serially<T>(id: string, act: () => Promise<T>): Promise<T> {
-    const done = (this.#last.get(id) ?? Promise.resolve()).then(act, act);
-    this.#last.set(id, done);
-    const forget = (): void => {
-      if (this.#last.get(id) === done) this.#last.delete(id);
-    };
-    done.then(forget, forget);
-    return done;
   }
 }
 

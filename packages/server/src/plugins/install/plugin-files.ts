@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto';
 import { constants, type Dirent, type Stats } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, opendir, readdir, realpath, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import { BinnacleError } from '@binnacle/protocol';
 import type { FolderScan } from './scan-limits.ts';
 
@@ -196,7 +196,7 @@ async function readSize(full: string, file: FileHandle, size: number): Promise<U
 async function sha256Of(bytes: Uint8Array): Promise<string> {
   const hash = createHash('sha256');
   for (let at = 0; at < bytes.length; at += HASHED_AT_ONCE) {
-    if (at > 0) await turn();
+    if (at > 0) await yieldToEventLoop();
     hash.update(bytes.subarray(at, at + HASHED_AT_ONCE));
   }
   return hash.digest('hex');

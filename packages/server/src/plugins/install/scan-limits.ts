@@ -1,6 +1,6 @@
 // Limits for scanning an untrusted folder, before anybody has consented to anything.
 
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import { BinnacleError } from '@binnacle/protocol';
 
 export interface ScanBounds {
@@ -74,7 +74,7 @@ export class FolderScan {
   async pause(): Promise<void> {
     this.check();
     if (performance.now() - this.#sliceBegan < MAX_BLOCK_MS) return;
-    await turn();
+    await yieldToEventLoop();
     this.#sliceBegan = performance.now();
     this.check();
   }

@@ -4,12 +4,12 @@
 import { randomUUID } from 'node:crypto';
 import { BinnacleError, type ToolCall } from '@binnacle/protocol';
 import { z } from 'zod';
+import { unlessAborted } from '../../base/abort.ts';
 import type { AgentSettings, DriverOut, LocalDriver, LocalTurn } from '../../conversations/drivers/driver.ts';
 import { argumentOf } from '../grant/arguments.ts';
 import { DRIVER_NAME } from '../grant/permissions.ts';
 import { parsed } from '../powers/parse.ts';
 import type { PluginCaller, PowersOf } from '../powers/powers.ts';
-import { unlessAborted } from './conversation-hooks.ts';
 import type { OfferInForce, OfferOf, Offers } from './offers.ts';
 
 /** Maximum time of a turn. A run has its own time limit of at most a day. */

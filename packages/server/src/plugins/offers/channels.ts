@@ -2,6 +2,7 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
+import { unlessAborted } from '../../base/abort.ts';
 import type { InboundMessage, InboundReceiver } from '../../conversations/inbound.ts';
 import type { CarriedReply } from '../../conversations/replies.ts';
 import { argumentOf } from '../grant/arguments.ts';
@@ -10,7 +11,6 @@ import { type Clock, REAL_CLOCK } from '../host/supervision.ts';
 import { parsed } from '../powers/parse.ts';
 import type { PowersOf } from '../powers/powers.ts';
 import { PluginRateLimit } from '../powers/rate-limit.ts';
-import { unlessAborted } from './conversation-hooks.ts';
 import type { OfferInForce, OfferOf, Offers } from './offers.ts';
 
 const REPLY_MS = 15_000;

@@ -2,6 +2,7 @@
 // of conversations/ that use these declare the interfaces that they need.
 
 import { BinnacleError, type ConversationEvent, isEndEvent } from '@binnacle/protocol';
+import { unlessAborted } from '../../base/abort.ts';
 import type { AgentGuard, AgentRunRequest, ToolCallRequest } from '../../conversations/agents/agent-hooks.ts';
 import type { ChatCommand, ChatCommands } from '../../conversations/agents/chat-command.ts';
 import type { Conversation } from '../../conversations/conversation.ts';
@@ -159,16 +160,6 @@ function commandOf(offered: OfferInForce<OfferOf<'command'>>): ChatCommand {
       });
     },
   };
-}
-
-/** Settles with the result, or rejects on abort without waiting for the plugin. */
-export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = (): void => reject(signal.reason);
-    if (signal.aborted) stop();
-    else signal.addEventListener('abort', stop, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
-  });
 }
 
 /** Returns the beginning of a text, with at most `max` bytes as JSON. */

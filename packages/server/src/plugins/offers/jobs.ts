@@ -1,13 +1,12 @@
 // The jobs of plugins: each runs at its interval, and runs of the same name never overlap.
 
 import type { Log } from '../../base/logger.ts';
+import { MAX_TIMER_MS } from '../../base/timer.ts';
 import type { Clock } from '../host/supervision.ts';
 import { briefly, LogThrottle } from './log-throttle.ts';
 import type { OfferInForce, OfferOf, Offers } from './offers.ts';
 
 const RUN_MS = 60_000;
-/** Maximum delay of a timer in Node, which is shorter than the longest interval. */
-const LONGEST_MS = 2 ** 31 - 1;
 
 interface ScheduledJob {
   readonly everyMs: number;
@@ -64,7 +63,7 @@ export class Jobs {
 
   #arm(key: string, one: ScheduledJob): void {
     const wait = Math.max(0, one.dueAt - this.#clock.now());
-    one.cancel = this.#clock.after(Math.min(wait, LONGEST_MS), () => {
+    one.cancel = this.#clock.after(Math.min(wait, MAX_TIMER_MS), () => {
       if (this.#clock.now() < one.dueAt) {
         this.#arm(key, one);
         return;

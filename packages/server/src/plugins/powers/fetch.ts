@@ -6,8 +6,10 @@ import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { isIP } from 'node:net';
 import { BinnacleError } from '@binnacle/protocol';
+import { unlessAborted } from '../../base/abort.ts';
 import { ConcurrencyLimit } from '../../base/concurrency-limit.ts';
 import { fixedLookup, MAX_ADDRESSES, type ResolvedAddress } from '../../base/fixed-lookup.ts';
+import { KeyedSerialQueue, SerialQueue } from '../../base/serial-queue.ts';
 import type { CallOf } from '../grant/calls.ts';
 import { REAL_CLOCK } from '../host/supervision.ts';
 import type { PluginCaller, PowersOf } from './powers.ts';
@@ -47,11 +49,11 @@ export class Fetches {
    * plugins share one thread in turns, so that their slow names delay only plugins.
    */
   readonly #lookups = new SerialQueue();
-  readonly #lookupsOf = new Map<string, SerialQueue>();
+  readonly #lookupsOf = new KeyedSerialQueue();
 
   constructor(parts: FetchParts = {}) {
     this.#parts = parts;
-    this.#underWay = new ConcurrencyLimit(parts.maxAtOnce ?? MAX_AT_ONCE, tooMany);
+    this.#underWay = new ConcurrencyLimit({ limit: parts.maxAtOnce ?? MAX_AT_ONCE, refusal: tooMany });
   }
 
   async #ask(params: unknown, caller: PluginCaller): Promise<FetchAnswer> {
@@ -88,9 +90,7 @@ export class Fetches {
     const { resolve = (name: string) => lookup(name, { all: true, verbatim: true }) } = this.#parts;
     let found: readonly ResolvedAddress[];
     try {
-      const own = this.#lookupsOf.get(plugin) ?? new SerialQueue();
-      this.#lookupsOf.set(plugin, own);
-      found = await own.run(() =>
+      found = await this.#lookupsOf.run(plugin, () =>
         this.#lookups.run(() => {
           signal.throwIfAborted();
           return resolve(host);
@@ -101,17 +101,6 @@ export class Fetches {
     }
     if (found.length === 0 || found.length > MAX_ADDRESSES) throw failed(host, { code: 'ENOTFOUND' });
     return found;
-  }
-}
-
-/** A serial queue. */
-class SerialQueue {
-  #last: Promise<unknown> = Promise.resolve();
-
-  run<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#last.then(work);
-    this.#last = done.catch(() => undefined);
-    return done;
   }
 }
 
@@ -186,15 +175,6 @@ async function read(response: IncomingMessage, host: string): Promise<FetchAnswe
     headers: Object.fromEntries(headers) as Record<string, string>,
     body: Buffer.concat(pieces).toString('base64'),
   };
-}
-
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }
 
 const tooMany = (limit: number, plugin: string): BinnacleError =>

@@ -1,7 +1,8 @@
 // A rate limit for the gateway's time that a plugin uses: units per second, for each plugin separately.
 
 import { BinnacleError } from '@binnacle/protocol';
-import { Allowance, type Clock } from '../host/supervision.ts';
+import { RateLimit } from '../../base/rate-limit.ts';
+import type { Clock } from '../host/supervision.ts';
 
 /** Maximum wait. A call that would wait longer is refused. */
 const MAX_WAIT_MS = 2000;
@@ -9,7 +10,7 @@ const MAX_WAIT_MS = 2000;
 export class PluginRateLimit {
   readonly #clock: Clock;
   readonly #perSecond: number;
-  readonly #of = new Map<string, Allowance>();
+  readonly #of = new Map<string, RateLimit>();
 
   constructor(clock: Clock, perSecond: number) {
     this.#clock = clock;
@@ -18,16 +19,13 @@ export class PluginRateLimit {
 
   /** Settles when the units are available. Rejects with `plugin_busy`, and when `signal` is aborted. */
   async wait(plugin: string, units: number, signal: AbortSignal): Promise<void> {
-    let allowance = this.#of.get(plugin);
-    if (allowance === undefined) {
-      allowance = new Allowance(this.#clock, this.#perSecond);
-      this.#of.set(plugin, allowance);
-    }
-    const waitMs = allowance.take(units);
+    const limit = this.#of.get(plugin) ?? new RateLimit(this.#perSecond, () => this.#clock.now());
+    this.#of.set(plugin, limit);
+    const waitMs = limit.take(units);
     if (waitMs <= 0) return;
     if (waitMs > MAX_WAIT_MS) {
       // Refunds the units of a refused call.
-      allowance.take(-units);
+      limit.take(-units);
       throw new BinnacleError('plugin_busy', {
         message: 'The plugin sends too many requests at once.',
         hint: 'Send fewer requests, or send them less often.',

@@ -66,7 +66,7 @@ export class PluginPrograms {
 
   constructor(parts: ProgramParts) {
     this.#parts = parts;
-    this.#running = new ConcurrencyLimit(parts.maxAtOnce ?? MAX_AT_ONCE, tooMany);
+    this.#running = new ConcurrencyLimit({ limit: parts.maxAtOnce ?? MAX_AT_ONCE, refusal: tooMany });
   }
 
   /** Ends programs that an earlier gateway left behind when it was killed. Call before the first plugin starts. */

@@ -2,6 +2,7 @@
 // convenience for plugins that behave; the gateway trusts none of it: see plugins/host/link.ts.
 
 import { Socket } from 'node:net';
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { FrameReader } from '../../base/frame-reader.ts';
 import { PendingCalls } from '../../base/pending-calls.ts';
@@ -119,7 +120,7 @@ class PluginRuntime {
       const entry = await imported(start.entry);
       await entry(api);
       // An unhandled rejection ends the process before it is reported as ready.
-      await new Promise((done) => setImmediate(done));
+      await yieldToEventLoop();
       this.#isLoading = false;
       this.#send({ t: 'ready', methods: [...this.#handlers.keys()], offers });
     } catch (error) {

@@ -3,6 +3,7 @@
 
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import {
   type ConversationKey,
   isConversationKey,
@@ -119,4 +120,3 @@ export async function describeListed(dir: string, catalogue: Catalogue, isOver: 
 }
 
 const namesIn = (dir: string): string[] => (existsSync(dir) ? readdirSync(dir) : []);
-const yieldToEventLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

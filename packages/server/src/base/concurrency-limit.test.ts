@@ -1,8 +1,9 @@
+import { BinnacleError } from '@binnacle/protocol';
 import { expect, it } from 'vitest';
-import { KeyedQueue } from './keyed-queue.ts';
+import { ConcurrencyLimit } from './concurrency-limit.ts';
 
 it('one thing is done at a time for each, others do not wait for it, and the newest that wait are kept', async () => {
-  const queue = new KeyedQueue();
+  const queue = new ConcurrencyLimit({ limit: 1, waiting: 4 });
   const begun: string[] = [];
   const ends = new Map<string, () => void>();
   const ask = (who: string, what: string): Promise<string> =>
@@ -27,7 +28,7 @@ it('one thing is done at a time for each, others do not wait for it, and the new
 });
 
 it('what fails lets the next one in', async () => {
-  const queue = new KeyedQueue();
+  const queue = new ConcurrencyLimit({ limit: 1, waiting: 4 });
   const fails = queue.run('one', () => Promise.reject(new Error('no')));
   const next = queue.run('one', async () => 'yes');
   await expect(fails).rejects.toThrow('no');
@@ -35,7 +36,7 @@ it('what fails lets the next one in', async () => {
 });
 
 it('where some are done at once the next ones wait until one of them has ended', async () => {
-  const queue = new KeyedQueue({ atOnce: 2, waiting: 1 });
+  const queue = new ConcurrencyLimit({ limit: 2, waiting: 1 });
   const ends: (() => void)[] = [];
   const ask = () => queue.run('one', () => new Promise<void>((resolve) => ends.push(resolve)));
   const [first, second, third, fourth] = [ask(), ask(), ask().catch((error) => error.code), ask()];
@@ -47,4 +48,18 @@ it('where some are done at once the next ones wait until one of them has ended',
   expect(ends).toHaveLength(3);
   for (const end of ends) end();
   await Promise.all([first, fourth]);
+});
+
+it('without a place to wait, an operation beyond the limit is refused until a slot is released', async () => {
+  const refusal = (limit: number, who: string) => new BinnacleError('too_many_calls', { message: `${who}: ${limit}` });
+  const limit = new ConcurrencyLimit({ limit: 2, refusal });
+  const [release] = [limit.take('one'), limit.take('one')];
+  expect(() => limit.take('one')).toThrow('one: 2');
+  await expect(limit.run('one', async () => 'never')).rejects.toThrow('one: 2');
+  expect(await limit.run('two', async () => 'other')).toBe('other');
+  release();
+  // Releasing twice frees one slot.
+  release();
+  limit.take('one');
+  expect(() => limit.take('one')).toThrow('one: 2');
 });

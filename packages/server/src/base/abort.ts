@@ -1,4 +1,4 @@
-// Waits for an operation with a timeout and an abort signal.
+// Waits for operations with abort signals and timeouts.
 
 /**
  * Runs `act`, whose signal reports the end of the wait; an `act` that ignores the signal goes on unobserved. Rejects on
@@ -27,4 +27,14 @@ export async function withTimeout<T>(
     clearTimeout(timer);
     signal?.removeEventListener('abort', passOn);
   }
+}
+
+/** Settles with the result of `work`, or rejects on abort without waiting for it. */
+export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(signal.reason);
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
 }

@@ -7,6 +7,21 @@
  */
 
 export {
+  type Answer,
+  type AnswerPart,
+  answerOf,
+  type ConversationFacts,
+  type ConversationItem,
+  type ConversationState,
+  type ConversationStep,
+  type EventBatch,
+  emptyConversation,
+  reduceConversation,
+  withHistory,
+  withInfo,
+  withoutOldest,
+} from '@binnacle/protocol';
+export {
   type Authorization,
   Binnacle,
   type CreatedToken,
@@ -19,26 +34,12 @@ export {
   type TokenInfo,
   type Tokens,
 } from './client.ts';
-export type { Answer, AnswerPart } from './conversation/answer.ts';
 export type { Conversation } from './conversation/conversation.ts';
 export type { Conversations } from './conversation/conversations.ts';
 export type { ConversationFeed, SubscribeOptions } from './conversation/feed.ts';
 export type { ConversationLease } from './conversation/lease.ts';
 export { type ConversationOpening, hasReached, openConversation } from './conversation/opening.ts';
 export type { Reply, SendOptions } from './conversation/reply.ts';
-export {
-  answerOf,
-  type ConversationFacts,
-  type ConversationItem,
-  type ConversationState,
-  type ConversationStep,
-  type EventBatch,
-  emptyConversation,
-  reduceConversation,
-  withHistory,
-  withInfo,
-  withoutOldest,
-} from './conversation/state.ts';
 export { optionKind, optionLabel, visibleLine, visibleText } from './conversation/visible-text.ts';
 export type { ConversationChange, ConversationWatch, WatchConversationsOptions } from './conversation/watch.ts';
 export type { Focus } from './resources/focus.ts';

@@ -10,14 +10,17 @@ import {
   describeWait,
   type EndEvent,
   isEndEvent,
+  progressAfter,
+  type RunProgress,
   retryOf,
+  runEndOf,
   type SteerMode,
 } from '@binnacle/protocol';
 import { EXIT } from '../output/failure.ts';
 import { styleFor } from '../output/style.ts';
 import { writeTo } from '../terminal/terminal.ts';
 import { answerLine, approvalLines, endLine, receiptLine, toolLine } from './format.ts';
-import { HarmlessText, harmless } from './text.ts';
+import { HarmlessText, harmless, nextText } from './text.ts';
 import { WaitNotice } from './wait-notice.ts';
 
 /** Exit code after Ctrl-C, as in shells. */
@@ -79,7 +82,7 @@ function asText(key: string): EventPrinter {
   // A pipe gets the exact bytes: only a terminal needs protection.
   const cleaner = (): Pick<HarmlessText, 'push' | 'end'> => (isLive ? new HarmlessText() : PLAIN);
   let text = cleaner();
-  let answerText = '';
+  let run: RunProgress = { state: 'running', text: '', endedAt: null, end: null, usage: null };
   let isInLine = false;
   const show = async (more: string): Promise<void> => {
     const shown = text.push(more);
@@ -92,22 +95,21 @@ function asText(key: string): EventPrinter {
     if (isLive) isInLine = false;
     process.stderr.write(`${line}\n`);
   };
-  const delta = async (more: string, replace: boolean): Promise<void> => {
-    const before = answerText;
-    answerText = replace ? more : before + more;
-    if (!replace) await show(more);
-    else if (more.startsWith(before)) await show(more.slice(before.length));
-    else {
+  const showText = async (event: Parameters<typeof nextText>[0], before: string): Promise<void> => {
+    const next = nextText(event, before);
+    if (next.isReplaced) {
       aside('[binnacle: the agent replaced its answer; this is the whole answer]');
       if (isInLine) await write('\n');
       text = cleaner();
-      await show(more);
     }
+    await show(next.text);
   };
   return async (event) => {
+    const before = run.text;
+    run = progressAfter(run, event);
     switch (event.type) {
       case 'delta':
-        if (event.stream === 'said') await delta(event.text, event.replace === true);
+        if (event.stream === 'said') await showText(event, before);
         return;
       case 'tool':
         aside(toolLine(event.tool, style));
@@ -130,12 +132,12 @@ function asText(key: string): EventPrinter {
       case 'final':
       case 'error':
       case 'aborted': {
-        if (event.text !== answerText) await delta(event.text, true);
+        await showText(event, before);
         await show(text.end());
         if (isInLine) await write('\n');
         isInLine = false;
         if (event.type === 'final' && event.text === '') say('the run ended without an answer');
-        const line = endText(event);
+        const line = event.type === 'final' ? undefined : endLine(runEndOf(event), '', style);
         if (line !== undefined) aside(line);
         return;
       }
@@ -143,12 +145,6 @@ function asText(key: string): EventPrinter {
         return;
     }
   };
-
-  function endText(event: EndEvent): string | undefined {
-    if (event.type === 'final') return undefined;
-    if (event.type === 'error') return endLine({ state: 'error', error: event.error }, '', style);
-    return endLine({ state: 'aborted', via: event.via, by: event.by }, '', style);
-  }
 }
 
 const PLAIN: Pick<HarmlessText, 'push' | 'end'> = { push: (text) => text, end: () => '' };

@@ -1,5 +1,6 @@
 // Sanitizing, measuring and wrapping of agent text for a terminal.
 
+import type { ConversationEvent } from '@binnacle/protocol';
 import { cellsOf, segmenter } from '../output/cells.ts';
 import { EscapeTokenizer } from '../output/escapes.ts';
 import { printable } from '../output/style.ts';
@@ -96,4 +97,17 @@ export class Rows {
     }
     this.#row = row;
   }
+}
+
+/**
+ * Returns the text that an event adds to an answer of which `shown` is on the screen. `isReplaced`: the text is another
+ * one, and all of it.
+ */
+export function nextText(
+  event: Extract<ConversationEvent, { readonly type: 'delta' | 'final' | 'error' | 'aborted' }>,
+  shown: string,
+): { readonly text: string; readonly isReplaced: boolean } {
+  const { text } = event;
+  if (event.type === 'delta' && event.replace !== true) return { text, isReplaced: false };
+  return text.startsWith(shown) ? { text: text.slice(shown.length), isReplaced: false } : { text, isReplaced: true };
 }

@@ -1,26 +1,27 @@
 // View of a conversation: converts its events into permanent rows and changing rows.
 
 import {
+  type Approval,
+  answerOf,
+  type ConversationEvent,
   type ConversationItem,
   type ConversationState,
   type ConversationStep,
-  reduceConversation,
-} from '@binnacle/client';
-import {
-  type Approval,
-  type ConversationEvent,
+  conversationAfter,
   describeRetry,
   describeSilence,
   type EndEvent,
   type MessageInfo,
-  type RunEnd,
+  reduceConversation,
   retryOf,
+  runEndOf,
+  type ToolCall,
 } from '@binnacle/protocol';
 import { cellsOf, cutTo } from '../output/cells.ts';
 import type { Style } from '../output/style.ts';
 import { answerLine, approvalRows, beginning, endLine, failureText, nameOf, toolLine } from './format.ts';
 import type { Screen } from './screen.ts';
-import { HarmlessText, harmless, Rows } from './text.ts';
+import { HarmlessText, harmless, nextText, Rows } from './text.ts';
 import { sharingText } from './visibility.ts';
 
 const EMPTY = '[the run ended without an answer]';
@@ -36,14 +37,8 @@ export class ChatView {
   /** Kind of the current text; null between texts. */
   #stream: 'said' | 'thought' | null;
   #text: HarmlessText;
-  /** Text of the active run so far. */
-  #answerText: string;
-  readonly #tools: Map<string, string>;
-  readonly #approvals: Map<string, Approval>;
-  readonly #waiting: Map<string, MessageInfo>;
   /** Ids of waiting messages that had other work before them. */
   readonly #behind: Set<string>;
-  #isWorking: boolean;
 
   constructor(
     screen: Pick<Screen, 'print' | 'width' | 'height'>,
@@ -59,12 +54,7 @@ export class ChatView {
     this.#typed = new Set();
     this.#stream = null;
     this.#text = new HarmlessText();
-    this.#answerText = '';
-    this.#tools = new Map();
-    this.#approvals = new Map();
-    this.#waiting = new Map(state.queue.map((message) => [message.id, message]));
-    this.#behind = new Set(this.#waiting.keys());
-    this.#isWorking = state.run !== null;
+    this.#behind = new Set(state.queue.map(({ id }) => id));
   }
 
   get state(): ConversationState {
@@ -116,23 +106,27 @@ export class ChatView {
   }
 
   step(step: ConversationStep): void {
-    if (step.type === 'events') for (const event of step.events) this.#event(event);
-    else if (step.type === 'gap') this.say('older messages are no longer stored');
-    this.#state = reduceConversation(this.#state, step);
+    if (step.type === 'gap') this.say('older messages are no longer stored');
+    const events = step.type === 'events' ? step.events : [];
+    for (const event of events) {
+      const before = this.#state;
+      this.#state = conversationAfter(before, [event]);
+      this.#event(event, before);
+    }
+    this.#state = reduceConversation(this.#state, step.type === 'events' ? { ...step, events: [] } : step);
   }
 
-  #event(event: ConversationEvent): void {
+  /** Shows an event. `before`: the state before it. */
+  #event(event: ConversationEvent, before: ConversationState): void {
     switch (event.type) {
       case 'message':
-        this.#message(event.message);
+        this.#message(event.message, before);
         return;
       case 'message_edited':
         if (event.by.user !== this.#user) this.say(`${this.#name(event)} changed a waiting message`);
-        this.#waitingText(event.id, event.text);
         return;
       case 'message_cancelled': {
-        const message = this.#waiting.get(event.id);
-        this.#waiting.delete(event.id);
+        const message = before.queue.find(({ id }) => id === event.id);
         this.#behind.delete(event.id);
         this.#typed.delete(event.id);
         if (message === undefined) return;
@@ -141,23 +135,21 @@ export class ChatView {
         return;
       }
       case 'message_delivered':
-        this.#delivered(event.id, event.run);
+        this.#delivered(event, before);
         return;
       case 'run_started':
-        this.#answerText = '';
-        this.#isWorking = true;
         if (event.run.command !== undefined) {
           const { plugin, name } = event.run.command;
           this.say(`/${harmless(name)} goes to the plugin ${harmless(plugin)}`);
         }
         return;
       case 'delta':
-        if (event.stream === 'said') this.#answerDelta(event.text, event.replace === true);
+        if (event.stream === 'said') this.#answerText(event, before);
         else this.#write('thought', event.text);
         return;
       case 'tool':
         this.#endText();
-        this.#tool(event.tool.id, toolLine(event.tool, this.#style), /done|failed/.test(event.tool.status));
+        this.#tool(event.tool);
         return;
       case 'agent':
         this.#agent(event.name, event.data);
@@ -166,16 +158,22 @@ export class ChatView {
         this.say(harmless(describeSilence(event)));
         return;
       case 'approval':
-        this.#approval(event.approval);
+        if (before.approvals.every(({ id }) => id !== event.approval.id)) this.#approval(event.approval);
         return;
       case 'approval_answered':
-        this.#print([answerLine(this.#approvals.get(event.id), event.answer, this.#user, this.#style)]);
-        this.#approvals.delete(event.id);
+        this.#print([
+          answerLine(
+            before.approvals.find(({ id }) => id === event.id),
+            event.answer,
+            this.#user,
+            this.#style,
+          ),
+        ]);
         return;
       case 'final':
       case 'error':
       case 'aborted':
-        this.#end(event);
+        this.#end(event, before);
         return;
       case 'note':
         this.#print(this.#block(this.#style.dim(`${this.#name(event)} notes: `), 0, event.text));
@@ -189,26 +187,17 @@ export class ChatView {
     }
   }
 
-  #message(message: MessageInfo): void {
+  #message(message: MessageInfo, { run, queue }: ConversationState): void {
     if (message.role === 'assistant') return;
-    const isKnown = this.#waiting.has(message.id);
-    if (message.state === 'queued') {
-      if (this.#isWorking || this.#waiting.size > 0) this.#behind.add(message.id);
-      this.#waiting.set(message.id, message);
-    }
+    const isKnown = queue.some(({ id }) => id === message.id);
+    if (message.state === 'queued' && (run !== null || queue.length > 0)) this.#behind.add(message.id);
     if (isKnown || this.#typed.has(message.id)) return;
     this.#endText();
     this.#item({ kind: 'message', message });
   }
 
-  #waitingText(id: string, text: string): void {
-    const message = this.#waiting.get(id);
-    if (message !== undefined) this.#waiting.set(id, { ...message, text });
-  }
-
-  #delivered(id: string, run: string): void {
-    const message = this.#waiting.get(id);
-    this.#waiting.delete(id);
+  #delivered({ id, run }: Extract<ConversationEvent, { type: 'message_delivered' }>, before: ConversationState): void {
+    const message = before.queue.find((waiting) => waiting.id === id);
     if (message === undefined) return;
     if (run !== id) this.say(`the agent has received: ${beginning(message.text)}`);
     else if (this.#behind.has(id)) this.say(`started: ${beginning(message.text)}`);
@@ -216,16 +205,12 @@ export class ChatView {
     this.#typed.delete(id);
   }
 
-  #answerDelta(text: string, replace: boolean): void {
-    const before = this.#answerText;
-    this.#answerText = replace ? text : before + text;
-    if (!replace) this.#write('said', text);
-    else if (text.startsWith(before)) this.#write('said', text.slice(before.length));
-    else {
-      this.#endText();
-      if (before !== '') this.say('the agent replaced its answer; this is the whole answer');
-      this.#write('said', text);
-    }
+  #answerText(event: Parameters<typeof nextText>[0], before: ConversationState): void {
+    const shown = answerOf(before, event.run)?.text ?? '';
+    const { text, isReplaced } = nextText(event, shown);
+    if (isReplaced) this.#endText();
+    if (isReplaced && shown !== '') this.say('the agent replaced its answer; this is the whole answer');
+    this.#write('said', text);
   }
 
   #agent(name: string, data: unknown): void {
@@ -254,29 +239,16 @@ export class ChatView {
   }
 
   #approval(approval: Approval): void {
-    if (this.#approvals.has(approval.id)) return;
-    this.#approvals.set(approval.id, approval);
     this.#print(approvalRows(approval, this.#style, this.#screen.width, this.#screen.height));
   }
 
-  #end(event: EndEvent): void {
-    if (event.text !== this.#answerText && event.text !== '') this.#answerDelta(event.text, true);
+  #end(event: EndEvent, before: ConversationState): void {
+    if (event.text !== '') this.#answerText(event, before);
     this.#endText();
-    const { type } = event;
-    const end: RunEnd =
-      type === 'error'
-        ? { state: type, error: event.error }
-        : type === 'aborted'
-          ? { state: type, via: event.via, by: event.by }
-          : { state: type, ...(event.stopReason === undefined ? {} : { stopReason: event.stopReason }) };
-    const isEmpty = type === 'final' && event.text === '';
-    const line = endLine(end, this.#user, this.#style) ?? (isEmpty ? this.#style.dim(EMPTY) : undefined);
+    const isEmpty = event.type === 'final' && event.text === '';
+    const line = endLine(runEndOf(event), this.#user, this.#style) ?? (isEmpty ? this.#style.dim(EMPTY) : undefined);
     // Tool calls without an end event end with their run.
-    const open = [...this.#tools.values()];
-    this.#tools.clear();
-    this.#answerText = '';
-    this.#isWorking = false;
-    this.#screen.print([...open.map((tool) => this.#cut(tool)), ...(line === undefined ? [] : [line]), ''], []);
+    this.#screen.print([...this.#openTools(before), ...(line === undefined ? [] : [line]), ''], []);
   }
 
   #item(item: ConversationItem): void {
@@ -290,11 +262,9 @@ export class ChatView {
         return;
       }
       case 'answer': {
-        this.#answerText = item.text;
         for (const part of item.parts) {
           if (part.kind === 'said' || part.kind === 'thought') this.#write(part.kind, part.text);
-          if (part.kind === 'tool')
-            this.#tool(part.tool.id, toolLine(part.tool, this.#style), item.state !== 'running');
+          if (part.kind === 'tool') this.#tool(part.tool, item.state !== 'running');
         }
         if (item.state === 'running') return;
         this.#endText();
@@ -341,16 +311,21 @@ export class ChatView {
     return this.#stream === 'thought' ? rows.map(this.#style.dim) : [...rows];
   }
 
-  #tool(id: string, line: string, isOver: boolean): void {
-    if (isOver) this.#tools.delete(id);
-    else this.#tools.set(id, line);
-    this.#screen.print(isOver ? [this.#cut(line)] : [], this.#live());
+  #tool(tool: ToolCall, isOver = isToolOver(tool)): void {
+    this.#screen.print(isOver ? [this.#cut(toolLine(tool, this.#style))] : [], this.#live());
+  }
+
+  /** Returns the rows of the active tool calls. */
+  #openTools(state: ConversationState): string[] {
+    const parts = state.run === null ? [] : (answerOf(state, state.run)?.parts ?? []);
+    const open = parts.flatMap((part) => (part.kind === 'tool' && !isToolOver(part.tool) ? [part.tool] : []));
+    return open.map((tool) => this.#cut(toolLine(tool, this.#style)));
   }
 
   /** Returns the changing rows: the row being written, then the active tool calls. */
   #live(): string[] {
     const open = this.#stream === null || this.#rows.open === '' ? [] : this.#painted([this.#rows.open]);
-    return [...open, ...[...this.#tools.values()].slice(-8).map((line) => this.#cut(line))];
+    return [...open, ...this.#openTools(this.#state).slice(-8)];
   }
 
   #print(rows: readonly string[]): void {
@@ -383,6 +358,8 @@ export class ChatView {
     return cut === plain ? row : cut;
   }
 }
+
+const isToolOver = ({ status }: ToolCall): boolean => status === 'done' || status === 'failed';
 
 function wrapped(text: string, width: number): string[] {
   const rows = new Rows(() => width);

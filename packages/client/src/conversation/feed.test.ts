@@ -1,4 +1,11 @@
-import type { ConversationEvent } from '@binnacle/protocol';
+import {
+  answerOf,
+  type ConversationEvent,
+  type ConversationState,
+  type ConversationStep,
+  emptyConversation,
+  reduceConversation,
+} from '@binnacle/protocol';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
@@ -8,13 +15,6 @@ import { until } from '../../test/test-gateway.ts';
 import { Binnacle } from '../client.ts';
 import type { Conversation } from './conversation.ts';
 import type { ConversationFeed } from './feed.ts';
-import {
-  answerOf,
-  type ConversationState,
-  type ConversationStep,
-  emptyConversation,
-  reduceConversation,
-} from './state.ts';
 
 let gateway: TestConversations;
 let client: Binnacle;

@@ -4,6 +4,7 @@
 import {
   type ConversationEvent,
   type ConversationInfo,
+  type ConversationStep,
   formatPosition,
   type Position,
   parsePosition,
@@ -13,7 +14,6 @@ import type { FeedState } from '../feed/feed-state.ts';
 import { ITEM_BYTES, type Piece } from '../feed/resumable-feed.ts';
 import { type Beginning, Subscription, type SubscriptionCodec } from '../feed/subscription.ts';
 import type { Connection } from '../transport/connection.ts';
-import type { ConversationStep } from './state.ts';
 
 /** Options of `Conversation.subscribe`. */
 export interface SubscribeOptions {

@@ -3,13 +3,15 @@
 
 import {
   type ConversationInfo,
+  type ConversationState,
   comparePositions,
+  emptyConversation,
   type MessageInfo,
   type MessagePage,
   parsePosition,
+  withHistory,
 } from '@binnacle/protocol';
 import type { Conversation } from './conversation.ts';
-import { type ConversationState, emptyConversation, withHistory } from './state.ts';
 
 /** Number of last answers that open with their tools and thoughts; earlier ones open as text. */
 const WHOLE_ANSWERS = 10;

@@ -117,9 +117,7 @@ export class AgentTurns {
   }
 
   get run(): ConversationRun | null {
-    const info = this.#running?.info;
-    const { lastReport: silence } = this.#watch;
-    return info === undefined ? null : silence === undefined ? info : { ...info, silence };
+    return this.#running?.run ?? null;
   }
 
   get approvals(): readonly Approval[] {
@@ -156,12 +154,12 @@ export class AgentTurns {
   /** Repeats the text of the run under way before retention removes its beginning from the log. */
   repeatText(transcript: Transcript): void {
     const turn = this.#running;
-    if (turn === undefined || turn.text === '' || transcript.doomed <= this.#textFrom) return;
+    if (turn === undefined || turn.run.text === '' || transcript.doomed <= this.#textFrom) return;
     const { place } = transcript.head;
-    const { run, text } = turn;
+    const { run } = turn;
     try {
       transcript.append({
-        events: [{ type: 'delta', at: Date.now(), run: run.id, stream: 'said', text, replace: true }],
+        events: [{ type: 'delta', at: Date.now(), run: run.id, stream: 'said', text: run.text, replace: true }],
       });
       this.#textFrom = place;
     } catch (error) {
@@ -180,7 +178,7 @@ export class AgentTurns {
   async resume(running: RunRecord | undefined, entries: ReturnType<Transcript['readFrom']>): Promise<void> {
     const { memoryPlace } = this.#slot;
     const kind = this.#of.kind();
-    const turn = running === undefined ? undefined : new Turn(running, kind?.approvalMs ?? 0);
+    const turn = running === undefined ? undefined : new Turn({ ...running, text: '' }, kind?.approvalMs ?? 0);
     if (running !== undefined) this.#watch.take(running);
     const marks: DriverMark[] = [];
     for await (const { entry, place } of entries) {

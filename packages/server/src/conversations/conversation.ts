@@ -10,8 +10,8 @@ import {
   type ConversationEvent,
   type ConversationInfo,
   type ConversationRun,
-  isRunId,
   type MessageInfo,
+  queueAfter,
   type SendMessage,
   type SendReceipt,
   type SteerMode,
@@ -28,17 +28,10 @@ import type { AgentKind, ProcessMemory } from './agents/agent.ts';
 import type { AgentGuard } from './agents/agent-hooks.ts';
 import type { ChatCommands } from './agents/chat-command.ts';
 import type { ConversationLease } from './lease.ts';
-import { Inbox } from './state/inbox.ts';
+import { requireMessage, requireWaiting } from './state/message-rules.ts';
 import { ConversationRows } from './state/rows.ts';
 import { isStopText } from './state/stop-text.ts';
 import type { DriverMark, Transcript } from './state/transcript.ts';
-
-/**
- * Maximum bytes of a message after escaping twice. A message reaches an agent as JSON inside JSON, and that form must
- * fit into one log entry (1 MiB) together with the driver's state; escaping multiplies control characters and
- * backslashes.
- */
-const MAX_ESCAPED_BYTES = 700 * 1024;
 
 export interface ConversationParts {
   readonly store: ConversationStore;
@@ -68,7 +61,8 @@ export class Conversation {
   readonly #parts: ConversationParts;
   readonly #rows: ConversationRows;
   #transcript: Transcript | undefined;
-  #inbox: Inbox;
+  /** Queued messages, in order. */
+  #queue: readonly MessageInfo[];
   readonly #turns: AgentTurns;
   /** Settles when released log files are closed. */
   #closing: Promise<unknown> = Promise.resolve();
@@ -77,7 +71,7 @@ export class Conversation {
   constructor(record: ConversationRecord, parts: ConversationParts) {
     this.#parts = parts;
     this.#rows = new ConversationRows(record, parts.store, parts.log);
-    this.#inbox = new Inbox(this.#rows.queue());
+    this.#queue = this.#rows.queue();
     const memory = record.process === null ? null : (JSON.parse(record.process) as ProcessMemory);
     const { guard, commands, log, time, droppedLate } = parts;
     this.#turns = new AgentTurns({ of: this.#asTurnsSee(record), memory, guard, commands, log, time, droppedLate });
@@ -111,7 +105,7 @@ export class Conversation {
   }
 
   get isBusy(): boolean {
-    return this.#inbox.messages.length > 0 || !this.#turns.isFree;
+    return this.#queue.length > 0 || !this.#turns.isFree;
   }
 
   get run(): ConversationRun | null {
@@ -138,7 +132,7 @@ export class Conversation {
       position,
       epoch,
       run: this.run,
-      queue: this.#inbox.messages,
+      queue: this.#queue,
       approvals: this.#turns.approvals,
       lease: this.lease.info,
       usage,
@@ -152,7 +146,7 @@ export class Conversation {
    */
   send(request: SendMessage, by: Author, lease?: string): SendReceipt {
     const id = request.id ?? uuidv7();
-    this.#check(id, request.text);
+    requireMessage(id, request.text, this.#parts.limits);
     const known = this.#rows.message(id);
     if (known !== undefined) return this.#repeated(known, request);
     const admitted = this.lease.admit(by.name, lease);
@@ -161,13 +155,13 @@ export class Conversation {
     const kind = this.#parts.agent(this.record.agent);
     if (kind === undefined) throw unknownAgent(this.record.agent);
     const { maxQueued } = this.#parts.limits;
-    if (this.#inbox.messages.length >= maxQueued) {
+    if (this.#queue.length >= maxQueued) {
       throw new BinnacleError('queue_full', { details: { limit: maxQueued } });
     }
     const requested = request.steer ?? 'queue';
     // While an agent settles after an abort there is no run, but an interrupting message still goes to the front of the
     // queue.
-    const isWorking = this.#turns.isUnderWay || (requested === 'interrupt' && this.#inbox.messages.length > 0);
+    const isWorking = this.#turns.isUnderWay || (requested === 'interrupt' && this.#queue.length > 0);
     const canSteer = requested !== 'inject' || this.#turns.takesInjected(request.text);
     const steer: SteerMode = isWorking && canSteer && kind.driver.steer.includes(requested) ? requested : 'queue';
     const message: MessageInfo = {
@@ -204,7 +198,7 @@ export class Conversation {
     by: Author,
     first: readonly ConversationEvent[],
   ): readonly string[] {
-    const waiting = this.#inbox.messages.filter(({ id }) => target === undefined || id === target);
+    const waiting = this.#queue.filter(({ id }) => target === undefined || id === target);
     const hitsTurn = this.#turns.isUnderWay && (target === undefined || this.#turns.runId === target);
     if (waiting.length === 0 && !hitsTurn) {
       if (target !== undefined) this.findRun(target);
@@ -239,8 +233,8 @@ export class Conversation {
    * `message_delivered`, `forbidden`, and what `send` throws for a text and for the lease.
    */
   edit(id: string, text: string, by: Author, { hasManageRight, lease }: ChangeRight): MessageInfo {
-    this.#check(id, text);
-    const message = this.#inbox.requireWaiting(this.message(id));
+    requireMessage(id, text, this.#parts.limits);
+    const message = requireWaiting(this.#queue, this.message(id));
     // The agent takes the text for the words of the original sender.
     if (!hasManageRight && message.by.user !== by.user) {
       throw new BinnacleError('forbidden', {
@@ -258,7 +252,7 @@ export class Conversation {
    * `message_delivered`.
    */
   cancel(id: string, by: Author): MessageInfo {
-    this.#inbox.requireWaiting(this.message(id));
+    requireWaiting(this.#queue, this.message(id));
     this.#append([{ type: 'message_cancelled', at: Date.now(), id, by }]);
     return this.message(id);
   }
@@ -285,7 +279,7 @@ export class Conversation {
     if (run?.id === id) return run;
     const known = this.#rows.run(id);
     if (known !== undefined) return known;
-    const message = this.#inbox.find(id);
+    const message = this.#queue.find((one) => one.id === id);
     if (message === undefined) {
       throw new BinnacleError('run_not_found', { hint: 'Its id is that of the message which began it.' });
     }
@@ -298,7 +292,7 @@ export class Conversation {
 
   /** Appends a note. Throws `lease_held`, `lease_lost`, `message_too_large`. */
   note(text: string, by: Author, lease?: string): void {
-    this.#check('note', text);
+    requireMessage('note', text, this.#parts.limits);
     this.lease.check(this.lease.admit(by.name, lease));
     this.#append([{ type: 'note', at: Date.now(), text, by }]);
   }
@@ -312,7 +306,7 @@ export class Conversation {
       // The log has entries that the rows lack: the gateway was killed between the two writes.
       rows.take(entry.events, { epoch: transcript.epoch, place, state: 'busy' });
     }
-    this.#inbox = new Inbox(rows.queue());
+    this.#queue = rows.queue();
     const running = rows.running();
     await this.#turns.resume(running, transcript.readFrom(this.#turns.placeToResumeFrom(running)));
     if (!this.isBusy) rows.rest({ epoch: transcript.epoch, place: transcript.head.place });
@@ -365,9 +359,9 @@ export class Conversation {
     const head = transcript.append(mark === undefined ? { events } : { events, driver: mark });
     for (const event of events) {
       this.#turns.fold(event);
-      this.#inbox.fold(event);
+      this.#queue = queueAfter(this.#queue, event);
     }
-    const isBusy = this.#turns.run !== null || this.#inbox.messages.length > 0;
+    const isBusy = this.#turns.run !== null || this.#queue.length > 0;
     this.#rows.take(events, { epoch: transcript.epoch, place: head.place, state: isBusy ? 'busy' : 'idle' });
     this.#turns.repeatText(transcript);
     transcript.wakeReaders();
@@ -396,8 +390,8 @@ export class Conversation {
       agent,
       position: () => this.#open().position,
       append: (events, mark) => this.#append(events, mark),
-      next: () => this.#inbox.next,
-      isWaiting: (message) => this.#inbox.find(message) !== undefined,
+      next: () => this.#queue[0],
+      isWaiting: (message) => this.#queue.some(({ id }) => id === message),
       message: (message) => this.message(message),
       timeoutOf: (message) => this.#rows.message(message)?.timeoutMs,
       kind: () => this.#parts.agent(agent),
@@ -416,21 +410,6 @@ export class Conversation {
     } catch (error) {
       // The next gateway finds the run without an end, and records one.
       this.#parts.log.error({ err: error, conversation: this.record.key }, 'a run could not be aborted');
-    }
-  }
-
-  #check(id: string, text: string): void {
-    if (!isRunId(id)) {
-      throw new BinnacleError('bad_request', {
-        message: 'A message id is 1 to 64 of A-Z, a-z, 0-9, ".", "_" and "-".',
-      });
-    }
-    if (text.trim() === '') throw new BinnacleError('bad_request', { message: 'The message is empty.' });
-    const { maxMessageBytes } = this.#parts.limits;
-    const escaped = Buffer.byteLength(JSON.stringify(JSON.stringify(text)));
-    if (Buffer.byteLength(text) > maxMessageBytes || escaped > MAX_ESCAPED_BYTES) {
-      const details = { limitBytes: maxMessageBytes, limitEscapedBytes: MAX_ESCAPED_BYTES };
-      throw new BinnacleError('message_too_large', { details });
     }
   }
 

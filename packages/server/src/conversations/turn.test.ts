@@ -13,6 +13,7 @@ const RUN = {
   startedAt: 1,
   endedAt: null,
   position: null,
+  text: '',
   end: null,
   usage: null,
 } as const;
@@ -51,8 +52,8 @@ describe('a turn', () => {
     eventsOf(turn, delta('before'), ask('a1'));
     const events = eventsOf(turn, delta('x'.repeat(500 * 1024)), delta('never'), ask('a2'));
     expect(typesOf(events).filter((type) => type !== 'delta')).toEqual(['approval_answered', 'error']);
-    expect(events.at(-1)).toMatchObject({ type: 'error', text: turn.text, error: { code: 'answer_too_large' } });
-    expect(turn.text.startsWith('beforexxx')).toBe(true);
+    expect(events.at(-1)).toMatchObject({ type: 'error', text: turn.run.text, error: { code: 'answer_too_large' } });
+    expect(turn.run.text.startsWith('beforexxx')).toBe(true);
     expect(turn.isOver).toBe(true);
   });
 

@@ -5,16 +5,16 @@ import {
   type Approval,
   type ApprovalAnswer,
   type Author,
+  approvalsAfter,
   BinnacleError,
   type ConversationEvent,
   type ConversationRun,
   type EndEvent,
-  isEndEvent,
+  runAfter,
   type ToolCall,
   type Usage,
   type WireError,
 } from '@binnacle/protocol';
-import type { RunRecord } from '../store/conversations.ts';
 import type { Effect } from './agents/effects.ts';
 import type { TurnEnd } from './drivers/driver.ts';
 import type { TurnCarry } from './state/transcript.ts';
@@ -45,44 +45,28 @@ export interface TurnResult {
 }
 
 export class Turn {
-  readonly run: RunRecord;
   readonly #approvalMs: number;
-  #text = '';
-  #textBytes = 0;
+  #run: ConversationRun;
+  #textBytes: number;
   #carry: TurnCarry = {};
-  #usage: Usage | null;
-  readonly #approvals = new Map<string, Approval>();
-  #isOver = false;
-  /** True once all hooks have allowed the run, or none had to be called. */
-  #isAllowed: boolean;
+  #approvals: readonly Approval[] = [];
 
-  constructor(run: RunRecord, approvalMs: number) {
-    this.run = run;
+  constructor(run: ConversationRun, approvalMs: number) {
+    this.#run = run;
+    this.#textBytes = jsonBytes(run.text);
     this.#approvalMs = approvalMs;
-    this.#usage = run.usage;
-    this.#isAllowed = run.isAsked !== true;
   }
 
-  get isAllowed(): boolean {
-    return this.#isAllowed;
-  }
-
-  get text(): string {
-    return this.#text;
+  get run(): ConversationRun {
+    return this.#run;
   }
 
   get approvals(): readonly Approval[] {
-    return [...this.#approvals.values()];
+    return this.#approvals;
   }
 
   get isOver(): boolean {
-    return this.#isOver;
-  }
-
-  get info(): ConversationRun {
-    const { isAsked: _, ...run } = this.run;
-    const hookState = this.#isAllowed ? {} : { isAsked: true as const };
-    return { ...run, text: this.#text, usage: this.#usage, ...hookState };
+    return this.#run.end !== null;
   }
 
   /** Returns the driver's own id of a request, which its answer needs. */
@@ -104,7 +88,7 @@ export class Turn {
    * conversion can therefore be repeated when the write failed.
    */
   convert(effects: readonly Effect[], at: number): TurnResult {
-    const draft = new EntryDraft(this.run, at, { text: this.#text, bytes: this.#textBytes, carry: this.#carry });
+    const draft = this.#draft(at);
     for (const effect of effects) {
       if (draft.isEnded) break;
       this.#add(draft, effect, at);
@@ -118,7 +102,7 @@ export class Turn {
     end: { readonly error: WireError } | Pick<Extract<EndEvent, { type: 'aborted' }>, 'via' | 'by'>,
     at: number,
   ): ConversationEvent[] {
-    const draft = new EntryDraft(this.run, at, { text: this.#text, bytes: this.#textBytes, carry: this.#carry });
+    const draft = this.#draft(at);
     this.#endRest(draft, at);
     if (draft.isEnded) return draft.events;
     if ('error' in end) draft.events.push({ type: 'error', at, run: this.run.id, text: draft.text, error: end.error });
@@ -128,18 +112,19 @@ export class Turn {
 
   /** Applies a stored event. Also rebuilds a turn from the log. */
   fold(event: ConversationEvent): void {
-    if (event.type === 'delta' && event.stream === 'said') {
-      this.#text = event.replace === true ? event.text : this.#text + event.text;
-      this.#textBytes = event.replace === true ? jsonBytes(event.text) : this.#textBytes + jsonBytes(event.text);
-    } else if (event.type === 'approval') this.#approvals.set(event.approval.id, event.approval);
-    else if (event.type === 'approval_answered') this.#approvals.delete(event.id);
-    else if (event.type === 'agent' && event.name === 'usage') this.#usage = event.data as Usage;
-    else if (event.type === 'run_allowed') this.#isAllowed = true;
-    else if (isEndEvent(event)) this.#isOver = true;
+    this.#run = runAfter(this.#run, event);
+    this.#approvals = approvalsAfter(this.#approvals, event);
+    // Counted by each delta: the whole text is too long to be counted again for each.
+    if (event.type !== 'delta' || event.stream === 'thought') return;
+    this.#textBytes = jsonBytes(event.text) + (event.replace === true ? 0 : this.#textBytes);
   }
 
   keep(carry: TurnCarry): void {
     this.#carry = carry;
+  }
+
+  #draft(at: number): EntryDraft {
+    return new EntryDraft(this.#run, at, this.#textBytes, this.#carry);
   }
 
   #add(draft: EntryDraft, effect: Effect, at: number): void {
@@ -162,11 +147,11 @@ export class Turn {
         return;
       case 'usage':
         // Agents report tokens and cost separately.
-        draft.usage = { ...(draft.usage ?? this.#usage), ...effect.usage };
+        draft.usage = { ...(draft.usage ?? this.run.usage), ...effect.usage };
         draft.events.push({ type: 'agent', at, run, name: 'usage', data: draft.usage });
         return;
       case 'approval':
-        if (draft.openApprovals(this.#approvals.keys()).size >= MAX_APPROVALS) {
+        if (draft.openApprovals(this.#approvals).length >= MAX_APPROVALS) {
           draft.fail(new BinnacleError('agent_failed', { message: 'The agent asks for too many approvals at once.' }));
           return;
         }
@@ -203,7 +188,7 @@ export class Turn {
       draft.events.push({ type: 'aborted', at, run, text: draft.text, via: 'run', by });
     } else {
       const { stopReason } = end;
-      const usage = draft.usage ?? this.#usage;
+      const usage = draft.usage ?? this.run.usage;
       draft.events.push({
         type: 'final',
         at,
@@ -219,12 +204,12 @@ export class Turn {
   /** Appends the events before every end: a last half character, and the withdrawal of open requests. */
   #endRest(draft: EntryDraft, at: number): void {
     if (!draft.isEnded) draft.flush();
-    const answer: ApprovalAnswer = { option: '', by: { user: null, name: this.run.agent }, reason: 'run_ended' };
-    const answers = [...draft.openApprovals(this.#approvals.keys())].map(
-      (id): ConversationEvent => ({ type: 'approval_answered', at, run: this.run.id, id, answer }),
-    );
     // After `answer_too_large` the end is already among the events, and must stay the last.
     const end = draft.isEnded ? draft.events.splice(-1) : [];
+    const answer: ApprovalAnswer = { option: '', by: { user: null, name: this.run.agent }, reason: 'run_ended' };
+    const answers = draft
+      .openApprovals(this.#approvals)
+      .map(({ id }): ConversationEvent => ({ type: 'approval_answered', at, run: this.run.id, id, answer }));
     for (const event of [...answers, ...end]) draft.events.push(event);
   }
 
@@ -249,7 +234,7 @@ export class Turn {
 /** The events of one log entry under construction. */
 class EntryDraft {
   readonly events: ConversationEvent[] = [];
-  readonly #run: RunRecord;
+  readonly #run: ConversationRun;
   readonly #at: number;
   text: string;
   /** Usage that was reported in this entry. */
@@ -259,16 +244,12 @@ class EntryDraft {
   #bytes: number;
   #carry: { -readonly [Field in keyof TurnCarry]: TurnCarry[Field] };
 
-  constructor(
-    run: RunRecord,
-    at: number,
-    from: { readonly text: string; readonly bytes: number; readonly carry: TurnCarry },
-  ) {
+  constructor(run: ConversationRun, at: number, bytes: number, carry: TurnCarry) {
     this.#run = run;
     this.#at = at;
-    this.text = from.text;
-    this.#bytes = from.bytes;
-    this.#carry = { ...from.carry };
+    this.text = run.text;
+    this.#bytes = bytes;
+    this.#carry = { ...carry };
   }
 
   get carry(): TurnCarry {
@@ -328,13 +309,8 @@ class EntryDraft {
   }
 
   /** Returns the open requests: those from before and from this entry, without those that it answers. */
-  openApprovals(before: Iterable<string>): Set<string> {
-    const open = new Set(before);
-    for (const event of this.events) {
-      if (event.type === 'approval') open.add(event.approval.id);
-      if (event.type === 'approval_answered') open.delete(event.id);
-    }
-    return open;
+  openApprovals(before: readonly Approval[]): readonly Approval[] {
+    return this.events.reduce(approvalsAfter, before);
   }
 
   fail(error: BinnacleError): void {

@@ -1,7 +1,14 @@
 // Exports of a conversation's log: Markdown for people, lines of JSON for programs. Contain what viewers of the
 // conversation see, and no more.
 
-import type { ConversationEvent, ConversationInfo, EndEvent, MessageInfo, ToolCall } from '@binnacle/protocol';
+import {
+  type ConversationEvent,
+  type ConversationInfo,
+  type EndEvent,
+  type MessageInfo,
+  queueAfter,
+  type ToolCall,
+} from '@binnacle/protocol';
 import type { Gap } from '../cursor/pump.ts';
 import type { Entry } from '../log/log.ts';
 import { jsonLine } from './jsonl-writer.ts';
@@ -45,7 +52,7 @@ export class ConversationJsonl implements ExportWriter {
 export class ConversationMarkdown implements ExportWriter {
   readonly #conversation: Conversation;
   /** Messages that wait for their turn, or for their result. */
-  readonly #queued = new Map<string, MessageInfo>();
+  #queue: readonly MessageInfo[] = [];
   #hasBegun = false;
 
   constructor(conversation: Conversation) {
@@ -66,7 +73,7 @@ export class ConversationMarkdown implements ExportWriter {
   }
 
   end(): string {
-    const waiting = [...this.#queued.values()].map((message) => spoken(message, ', waits'));
+    const waiting = this.#queue.map((message) => spoken(message, ', waits'));
     return this.#begin() + waiting.join('');
   }
 
@@ -83,20 +90,17 @@ export class ConversationMarkdown implements ExportWriter {
   }
 
   #event(event: ConversationEvent): string {
+    const queue = this.#queue;
+    this.#queue = queueAfter(queue, event);
     switch (event.type) {
       case 'message':
-        if (event.message.state === 'delivered') return spoken(event.message);
-        if (event.message.state === 'queued') this.#queued.set(event.message.id, event.message);
-        return '';
-      case 'message_edited': {
-        const message = this.#queued.get(event.id);
-        if (message !== undefined) this.#queued.set(event.id, { ...message, text: event.text });
-        return '';
-      }
+        return event.message.state === 'delivered' ? spoken(event.message) : '';
       case 'message_cancelled':
-        return this.#settle(event.id, ', taken back');
-      case 'message_delivered':
-        return this.#settle(event.id, '');
+      case 'message_delivered': {
+        const message = queue.find(({ id }) => id === event.id);
+        const how = event.type === 'message_cancelled' ? ', taken back' : '';
+        return message === undefined ? '' : spoken(message, how);
+      }
       case 'tool':
         return event.tool.status === 'done' || event.tool.status === 'failed' ? toolCall(event.tool) : '';
       case 'approval':
@@ -114,12 +118,6 @@ export class ConversationMarkdown implements ExportWriter {
       default:
         return '';
     }
-  }
-
-  #settle(id: string, how: string): string {
-    const message = this.#queued.get(id);
-    this.#queued.delete(id);
-    return message === undefined ? '' : spoken(message, how);
   }
 }
 

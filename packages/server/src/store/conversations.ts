@@ -1,14 +1,14 @@
 // Rows of conversations and their runs: the content of their logs in a form for queries.
 
 import {
-  type Author,
   BinnacleError,
   type ConversationEvent,
   type ConversationKey,
   type ConversationRun,
-  type EndEvent,
+  factsAfter,
+  isEndEvent,
   type MessageInfo,
-  type RunEnd,
+  runAfter,
   type Usage,
   type Visibility,
 } from '@binnacle/protocol';
@@ -51,8 +51,6 @@ export interface NewConversation
 /** A run without its text, which is stored as its answer. */
 export type RunRecord = Omit<ConversationRun, 'text'>;
 
-const TITLE_LENGTH = 80;
-
 export class ConversationStore {
   readonly messages: MessageStore;
   readonly #db: Database;
@@ -69,7 +67,7 @@ export class ConversationStore {
   readonly #setLease: Statement;
   readonly #remove: Statement;
   readonly #dropRuns: Statement;
-  readonly #putRun: Statement;
+  readonly #put: Statement;
   readonly #run: Statement;
   readonly #running: Statement;
 
@@ -104,7 +102,7 @@ export class ConversationStore {
       `DELETE FROM conversation_runs WHERE conversation = ? AND state <> 'running'
          AND id NOT IN (SELECT id FROM messages WHERE conversation = ?)`,
     );
-    this.#putRun = db.prepare(
+    this.#put = db.prepare(
       `INSERT INTO conversation_runs (conversation, id, state, body) VALUES (?, ?, ?, ?)
        ON CONFLICT (conversation, id) DO UPDATE SET state = excluded.state, body = excluded.body`,
     );
@@ -255,93 +253,51 @@ export class ConversationStore {
 
   #applyOne(record: ConversationRecord, event: ConversationEvent): ConversationRecord {
     const { id } = record;
+    const next = factsAfter(record, event);
     switch (event.type) {
-      case 'message': {
+      case 'message':
         this.#add(id, event.message);
-        const title = record.title === '' ? titleOf(event.message.text) : record.title;
-        return { ...record, title, updatedAt: Math.round(event.at) };
-      }
+        return next;
       case 'message_edited':
-        this.messages.change(id, event.id, { text: event.text });
-        return record;
       case 'message_cancelled':
-        this.messages.change(id, event.id, { state: 'cancelled' });
-        return record;
       case 'message_delivered':
-        this.messages.deliver(id, event.id, event.run);
-        return record;
-      case 'run_started': {
-        const { text: _, ...run } = event.run;
-        this.#putRun.run(id, run.id, run.state, JSON.stringify(run));
-        return { ...record, updatedAt: Math.round(event.at) };
-      }
-      case 'run_allowed': {
-        const run = toRun(this.#run.get(id, event.run));
-        if (run !== undefined && run.end === null) {
-          const { isAsked: _, ...allowed } = run;
-          this.#putRun.run(id, run.id, run.state, JSON.stringify(allowed));
-        }
-        return record;
-      }
+        this.messages.apply(id, event);
+        return next;
+      case 'run_started':
+        this.#putRun(id, event.run);
+        return next;
+      case 'run_allowed':
+      case 'agent':
       case 'final':
       case 'error':
       case 'aborted':
-        return {
-          ...record,
-          usage: sumOfUsage(record.usage, this.#endRun(id, event)),
-          updatedAt: Math.round(event.at),
-        };
+        return { ...next, usage: sumOfUsage(next.usage, this.#changeRun(id, event)) };
       case 'changed':
-        return {
-          ...record,
-          title: event.title ?? record.title,
-          visibility: event.visibility ?? record.visibility,
-          updatedAt: Math.round(event.at),
-        };
-      case 'agent': {
-        // Only a final end repeats the usage, but an aborted run has costs as well.
-        const run = event.name === 'usage' ? toRun(this.#run.get(id, event.run)) : undefined;
-        if (run !== undefined && run.end === null) {
-          const updated: RunRecord = { ...run, usage: event.data as Usage };
-          this.#putRun.run(id, run.id, run.state, JSON.stringify(updated));
-        }
-        return record;
-      }
       case 'delta':
       case 'tool':
       case 'approval':
       case 'approval_answered':
       case 'silent':
       case 'note':
-        return record;
+        return next;
     }
   }
 
-  /** Returns the usage of the run if this was its first end. */
-  #endRun(conversation: string, event: EndEvent): Usage | null {
-    const run = toRun(this.#run.get(conversation, event.run));
-    if (run === undefined || run.end !== null) return null;
-    const end = runEndOf(event);
-    const usage = event.type === 'final' ? (event.usage ?? run.usage) : run.usage;
-    const ended: RunRecord = { ...run, state: end.state, endedAt: event.at, end, usage };
-    this.#putRun.run(conversation, run.id, ended.state, JSON.stringify(ended));
+  /** Applies an event to the row of its run. Returns the usage of a run that ends with the event. */
+  #changeRun(conversation: string, event: Extract<ConversationEvent, { readonly run: string }>): Usage | null {
+    const row = toRun(this.#run.get(conversation, event.run));
+    // The row has no text and no silence, which a later gateway reads from the log.
+    if (row === undefined || row.end !== null || (event.type === 'agent' && event.name !== 'usage')) return null;
+    const run = runAfter({ ...row, text: '' }, event);
+    this.#putRun(conversation, run);
+    if (run.end === null || !isEndEvent(event)) return null;
     // An error, an abort and a veto explain by themselves why no answer came.
-    if (event.text === '' && event.type !== 'final') return usage;
-    const { command } = run;
-    const by: Author = { user: null, name: command === undefined ? run.agent : `plugin ${command.plugin}` };
-    this.#add(conversation, {
-      id: answerId(run.id),
-      role: 'assistant',
-      text: event.text,
-      by,
-      at: event.at,
-      state: 'delivered',
-      steer: 'queue',
-      run: run.id,
-      ended: end.state,
-      ...(usage === null ? {} : { usage }),
-    });
-    return usage;
+    if (event.text !== '' || event.type === 'final') this.#add(conversation, answerOf(run));
+    return run.usage;
+  }
+
+  #putRun(conversation: string, { text: _, ...run }: ConversationRun): void {
+    this.#put.run(conversation, run.id, run.state, JSON.stringify(run));
   }
 
   #add(conversation: string, message: MessageInfo): void {
@@ -349,21 +305,20 @@ export class ConversationStore {
   }
 }
 
-export function runEndOf(event: EndEvent): RunEnd {
-  switch (event.type) {
-    case 'final':
-      return event.stopReason === undefined ? { state: 'final' } : { state: 'final', stopReason: event.stopReason };
-    case 'error':
-      return { state: 'error', error: event.error };
-    case 'aborted':
-      return { state: 'aborted', via: event.via, by: event.by };
-  }
-}
-
-function titleOf(text: string): string {
-  const [line = ''] = text.trim().split('\n', 1);
-  const letters = [...line];
-  return letters.length <= TITLE_LENGTH ? line : `${letters.slice(0, TITLE_LENGTH - 1).join('')}…`;
+/** Returns the answer of a run that has ended, as a message. */
+function answerOf({ id, agent, command, text, endedAt, end, usage }: ConversationRun): MessageInfo {
+  return {
+    id: answerId(id),
+    role: 'assistant',
+    text,
+    by: { user: null, name: command === undefined ? agent : `plugin ${command.plugin}` },
+    at: endedAt ?? 0,
+    state: 'delivered',
+    steer: 'queue',
+    run: id,
+    ...(end === null ? {} : { ended: end.state }),
+    ...(usage === null ? {} : { usage }),
+  };
 }
 
 function parseAfter(after: string): [number, string] {

@@ -1,7 +1,7 @@
 // Rows of messages: the history of each conversation and its queue, in order.
 
 import { createHash } from 'node:crypto';
-import { type Author, BinnacleError, type MessageInfo } from '@binnacle/protocol';
+import { type Author, BinnacleError, type ConversationEvent, type MessageInfo, messageAfter } from '@binnacle/protocol';
 import type { Database, Statement } from './sqlite.ts';
 
 export const MAX_PAGE = 200;
@@ -23,6 +23,11 @@ export const messageDigest = ({
   readonly text: string;
   readonly timeoutMs?: number;
 }): string => createHash('sha256').update(`${timeoutMs}\n${text}`).digest('base64url');
+
+type MessageChange = Extract<
+  ConversationEvent,
+  { readonly type: 'message_edited' | 'message_cancelled' | 'message_delivered' }
+>;
 
 export class MessageStore {
   readonly #add: Statement;
@@ -70,21 +75,16 @@ export class MessageStore {
     return true;
   }
 
-  /** Changes a message. Does nothing if it does not exist. */
-  change(conversation: string, id: string, change: Partial<MessageInfo>): void {
-    const row = this.#row(conversation, id);
-    if (row !== undefined) this.#write(conversation, row, change);
-  }
-
   /**
-   * Moves a message to its place in the history: it counts from its delivery to the agent, not from its arrival in the
-   * queue.
+   * Applies an event to its message, if there is one. A delivered message moves to its place in the history: it counts
+   * from its delivery to the agent, not from its arrival in the queue.
    */
-  deliver(conversation: string, id: string, run: string): void {
-    const row = this.#row(conversation, id);
+  apply(conversation: string, event: MessageChange): void {
+    const row = this.#row(conversation, event.id);
     if (row === undefined) return;
-    const change = { state: 'delivered', run, ...(run === id ? { steer: 'queue' as const } : {}) } as const;
-    this.#write(conversation, { ...row, n: this.#nextN(conversation) }, change);
+    const message = messageAfter(toMessage(row), event);
+    const n = event.type === 'message_delivered' ? this.#nextN(conversation) : row.n;
+    this.#put.run(n, message.state, JSON.stringify(message), conversation, event.id);
   }
 
   find(conversation: string, id: string): MessageInfo | undefined {
@@ -138,12 +138,6 @@ export class MessageStore {
 
   #row(conversation: string, id: string): MessageRow | undefined {
     return this.#find.get(conversation, id) as MessageRow | undefined;
-  }
-
-  #write(conversation: string, row: MessageRow, change: Partial<MessageInfo>): void {
-    const { id, n } = row;
-    const changed = { ...toMessage(row), ...change };
-    this.#put.run(n, changed.state, JSON.stringify(changed), conversation, id);
   }
 
   #nextN(conversation: string): number {

@@ -1,18 +1,20 @@
 // One conversation as a store for components: its turns, the current answer, the queue. Knows no React.
 
-import { type Approval, BinnacleError, type MessageInfo } from '@binnacle/protocol';
+import {
+  type Approval,
+  BinnacleError,
+  type ConversationFacts,
+  type ConversationItem,
+  type ConversationState,
+  type MessageInfo,
+  reduceConversation,
+  withHistory,
+  withoutOldest,
+} from '@binnacle/protocol';
 import type { Binnacle } from '../../client.ts';
 import type { Conversation } from '../../conversation/conversation.ts';
 import type { ConversationFeed } from '../../conversation/feed.ts';
 import { hasReached, openConversation } from '../../conversation/opening.ts';
-import {
-  type ConversationFacts,
-  type ConversationItem,
-  type ConversationState,
-  reduceConversation,
-  withHistory,
-  withoutOldest,
-} from '../../conversation/state.ts';
 import { asError } from '../result.ts';
 import { SnapshotStore } from './store.ts';
 

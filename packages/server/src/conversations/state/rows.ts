@@ -4,17 +4,14 @@ import {
   BinnacleError,
   type ConversationEvent,
   type ConversationRun,
-  isEndEvent,
+  factsAfter,
   type MessageInfo,
+  messageAfter,
+  runAfter,
 } from '@binnacle/protocol';
 import type { Logger } from 'pino';
 import { Timer } from '../../base/timer.ts';
-import {
-  type ConversationRecord,
-  type ConversationStore,
-  type RunRecord,
-  runEndOf,
-} from '../../store/conversations.ts';
+import type { ConversationRecord, ConversationStore, RunRecord } from '../../store/conversations.ts';
 import { messageDigest } from '../../store/messages.ts';
 
 /** Delay before a retry of events that had no room. */
@@ -83,10 +80,7 @@ export class ConversationRows {
     let message = this.#store.messages.find(this.#record.id, id);
     for (const event of this.#waiting) {
       if (event.type === 'message' && event.message.id === id) message = event.message;
-      if (message === undefined || !('id' in event) || event.id !== id) continue;
-      if (event.type === 'message_edited') message = { ...message, text: event.text };
-      if (event.type === 'message_cancelled') message = { ...message, state: 'cancelled' };
-      if (event.type === 'message_delivered') message = { ...message, state: 'delivered', run: event.run };
+      else if (message !== undefined) message = messageAfter(message, event);
     }
     return message;
   }
@@ -101,9 +95,7 @@ export class ConversationRows {
     let run = this.#store.run(this.#record.id, id);
     for (const event of this.#waiting) {
       if (event.type === 'run_started' && event.run.id === id) run = event.run;
-      if (run === undefined || !isEndEvent(event) || event.run !== id || run.end !== null) continue;
-      const end = runEndOf(event);
-      run = { ...run, state: end.state, end, endedAt: event.at, text: event.text };
+      else if (run !== undefined && 'run' in event && event.run === id) run = runAfter(run, event);
     }
     return run;
   }
@@ -136,21 +128,10 @@ export class ConversationRows {
     } catch (error) {
       this.#complain(error);
       // Access must be decided by the visibility in force now.
-      this.#record = this.#seen();
+      this.#record = this.#waiting.reduce(factsAfter, this.#record);
       this.#retry.set(RETRY_MS, () => this.#settle());
       return false;
     }
-  }
-
-  /** Returns the record with the waiting changes of title and visibility. */
-  #seen(): ConversationRecord {
-    let { title, visibility } = this.#record;
-    for (const event of this.#waiting) {
-      if (event.type !== 'changed') continue;
-      title = event.title ?? title;
-      visibility = event.visibility ?? visibility;
-    }
-    return { ...this.#record, title, visibility };
   }
 
   #complain(error: unknown): void {

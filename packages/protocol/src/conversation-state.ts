@@ -5,28 +5,13 @@ import {
   type Author,
   type ConversationEvent,
   type ConversationInfo,
-  comparePositions,
-  type EndEvent,
-  endsSilence,
   isEndEvent,
   type MessageInfo,
   type MessagePage,
-  parsePosition,
-} from '@binnacle/protocol';
-import {
-  type Answer,
-  answerOfMessage,
-  answerOfRun,
-  unheard,
-  withAgent,
-  withApproval,
-  withApprovalAnswer,
-  withDelta,
-  withEnd,
-  withMessage,
-  withSilence,
-  withTool,
-} from './answer.ts';
+} from './conversation.ts';
+import { type Answer, answerAfter, answerOfMessage, answerOfRun, unheard, withMessage } from './conversation-answer.ts';
+import { approvalsAfter, factsAfter, messageAfter, queueAfter } from './conversation-fold.ts';
+import { comparePositions, parsePosition } from './position.ts';
 
 /** The part of a `ConversationInfo` that does not change with each event. */
 export type ConversationFacts = Omit<ConversationInfo, 'position' | 'run' | 'queue' | 'approvals' | 'usage'>;
@@ -116,9 +101,7 @@ export function emptyConversation(info: ConversationInfo, from: string = info.po
 export function reduceConversation(state: ConversationState, step: EventBatch | ConversationStep): ConversationState {
   if (!('type' in step) || step.type === 'events') {
     if (!isBehind(step.position, state.position)) return state;
-    const draft = new Draft(state);
-    for (const event of step.events) draft.add(event);
-    return draft.done(step.position);
+    return { ...conversationAfter(state, step.events), position: step.position };
   }
   switch (step.type) {
     case 'gap': {
@@ -132,6 +115,13 @@ export function reduceConversation(state: ConversationState, step: EventBatch | 
     case 'deleted':
       return state;
   }
+}
+
+/** Returns the state after events that follow it, at the same position: for events that are shown one by one. */
+export function conversationAfter(state: ConversationState, events: readonly ConversationEvent[]): ConversationState {
+  const draft = new Draft(state);
+  for (const event of events) draft.add(event);
+  return draft.state;
 }
 
 /** Returns the state with a later `ConversationInfo`: lease, title, visibility. */
@@ -167,12 +157,6 @@ export function answerOf(state: Pick<ConversationState, 'items'>, run: string): 
 
 const messageItem = (message: MessageInfo): ConversationItem => ({ kind: 'message', message });
 
-/** Puts an interrupting message in front of waiting ones, behind earlier interrupting ones. */
-function enqueued(queue: readonly MessageInfo[], message: MessageInfo): readonly MessageInfo[] {
-  const at = message.steer === 'interrupt' ? queue.findIndex(({ steer }) => steer !== 'interrupt') : -1;
-  return at < 0 ? [...queue, message] : queue.toSpliced(at, 0, message);
-}
-
 /** In another life of the log everything is new. */
 function isBehind(position: string, than: string): boolean {
   const [a, b] = [parsePosition(position), parsePosition(than)];
@@ -191,173 +175,127 @@ function known(state: ConversationState): (message: MessageInfo) => boolean {
   return (message) => (message.role === 'assistant' ? runs.has(message.run ?? '') : messages.has(message.id));
 }
 
-/** Applies one batch: copies each changed part once per batch, not once per event. */
+/** Applies one batch: copies the items once per batch, not once per event. */
 class Draft {
-  private readonly before: ConversationState;
-  private readonly items: ConversationItem[];
-  private queue: readonly MessageInfo[];
-  private approvals: readonly Approval[];
-  private info: ConversationFacts;
-  private run: string | null;
+  readonly #before: ConversationState;
+  readonly #items: ConversationItem[];
+  #queue: readonly MessageInfo[];
+  #approvals: readonly Approval[];
+  #info: ConversationFacts;
+  #run: string | null;
 
   constructor(state: ConversationState) {
-    this.before = state;
-    this.items = [...state.items];
-    this.queue = state.queue;
-    this.approvals = state.approvals;
-    this.info = state.info;
-    this.run = state.run;
+    this.#before = state;
+    this.#items = [...state.items];
+    this.#queue = state.queue;
+    this.#approvals = state.approvals;
+    this.#info = state.info;
+    this.#run = state.run;
   }
 
-  done(position: string): ConversationState {
-    const { before, items, queue, approvals, info, run } = this;
-    return { ...before, items, queue, approvals, info, run, position };
+  get state(): ConversationState {
+    const items = this.#items;
+    return {
+      ...this.#before,
+      items,
+      queue: this.#queue,
+      approvals: this.#approvals,
+      info: this.#info,
+      run: this.#run,
+    };
   }
 
   add(event: ConversationEvent): void {
-    // Joined deltas have one time, so only their text counts.
-    if (event.type !== 'delta' && event.type !== 'silent')
-      this.info = { ...this.info, updatedAt: Math.max(this.info.updatedAt, event.at) };
-    if (isEndEvent(event)) {
-      this.end(event);
-      return;
-    }
+    const facts = factsAfter(this.#info, event);
+    // A reader that begins at an earlier position knows of later changes already.
+    this.#info = { ...facts, updatedAt: Math.max(this.#info.updatedAt, facts.updatedAt) };
+    this.#approvals = approvalsAfter(this.#approvals, event);
     switch (event.type) {
       case 'message':
-        this.message(event.message);
+        this.#message(event.message, event);
         return;
       case 'message_edited':
-        this.queue = this.queue.map((message) =>
-          message.id === event.id ? { ...message, text: event.text } : message,
-        );
+        this.#queue = queueAfter(this.#queue, event);
         return;
       case 'message_cancelled':
-        this.leaveQueue(event.id, (message) =>
-          this.items.push(messageItem({ ...message, state: 'cancelled', run: null })),
-        );
-        return;
       case 'message_delivered':
-        this.deliver(event.id, event.run);
+        this.#leaveQueue(event);
         return;
       case 'run_started': {
-        const { run } = event;
-        this.deliver(run.id, run.id);
-        this.run = run.id;
+        const { at, run } = event;
+        this.#leaveQueue({ type: 'message_delivered', at, id: run.id, run: run.id });
+        this.#run = run.id;
         // A run that begins again replaces what was known of it.
-        this.change(run.id, () => answerOfRun({ ...run, text: '' }));
+        this.#put(this.#at(run.id), answerOfRun({ ...run, text: '' }));
         return;
       }
+      case 'run_allowed':
       case 'delta':
-        this.goOn(event, (answer) => withDelta(answer, event.stream, event.text, event.replace === true));
-        return;
       case 'tool':
-        this.goOn(event, (answer) => withTool(answer, event.tool));
-        return;
       case 'agent':
-        this.goOn(event, (answer) => withAgent(answer, event.name, event.data, event.at));
-        return;
       case 'silent':
-        this.goOn(event, (answer) => withSilence(answer, event));
-        return;
-      case 'approval': {
-        const { approval } = event;
-        this.approvals = [...this.approvals.filter(({ id }) => id !== approval.id), approval];
-        this.goOn(event, (answer) => withApproval(answer, approval, null));
-        return;
-      }
+      case 'approval':
       case 'approval_answered':
-        this.approvals = this.approvals.filter(({ id }) => id !== event.id);
-        this.changeKnown(event.run, (answer) =>
-          withApprovalAnswer({ ...answer, silence: null }, event.id, event.answer),
-        );
+      case 'final':
+      case 'error':
+      case 'aborted':
+        this.#answer(event);
         return;
       case 'note': {
         const { at, text, by } = event;
-        this.items.push({ kind: 'note', at, text, by });
+        this.#items.push({ kind: 'note', at, text, by });
         return;
       }
-      case 'changed': {
-        const { title = this.info.title, visibility = this.info.visibility } = event;
-        this.info = { ...this.info, title, visibility };
+      case 'changed':
         return;
-      }
       default:
         return; // of a later version
     }
   }
 
-  private message(message: MessageInfo): void {
+  #message(message: MessageInfo, event: ConversationEvent): void {
     if (message.role === 'assistant') {
-      if (this.at(message.run ?? message.id) < 0) this.items.push(answerOfMessage(message));
+      if (this.#at(message.run ?? message.id) < 0) this.#items.push(answerOfMessage(message));
       return;
     }
-    if (message.state === 'queued') {
-      if (this.queue.some(({ id }) => id === message.id)) {
-        this.queue = this.queue.map((other) => (other.id === message.id ? message : other));
-      } else if (this.atMessage(message.id) < 0) {
-        this.queue = enqueued(this.queue, message);
-      }
-      return;
-    }
-    this.queue = this.queue.filter(({ id }) => id !== message.id);
-    const at = this.atMessage(message.id);
-    if (at < 0) this.items.push(messageItem(message));
-    else this.items[at] = messageItem(message);
+    const at = this.#items.findLastIndex((item) => item.kind === 'message' && item.message.id === message.id);
+    // History has it as delivered or cancelled, if the events begin before the history ends.
+    const isOld = message.state === 'queued' && at >= 0 && !this.#queue.some(({ id }) => id === message.id);
+    if (!isOld) this.#queue = queueAfter(this.#queue, event);
+    if (message.state !== 'queued') this.#put(at, messageItem(message));
   }
 
-  /** Places a delivered message: one that was injected into a run stands where the answer was by then. */
-  private deliver(id: string, run: string): void {
-    this.leaveQueue(id, (waiting) => {
-      const message: MessageInfo = { ...waiting, state: 'delivered', run };
-      if (run === id || this.at(run) < 0) this.items.push(messageItem(message));
-      else this.changeKnown(run, (answer) => withMessage({ ...answer, silence: null }, message));
-    });
+  /** Places a message: one that was injected into a run stands where the answer was by then. */
+  #leaveQueue(event: Extract<ConversationEvent, { readonly type: 'message_cancelled' | 'message_delivered' }>): void {
+    const waiting = this.#queue.find(({ id }) => id === event.id);
+    if (waiting === undefined) return;
+    this.#queue = queueAfter(this.#queue, event);
+    const message = messageAfter(waiting, event);
+    const at = message.run === null || message.run === message.id ? -1 : this.#at(message.run);
+    const answer = this.#items[at];
+    if (answer?.kind === 'answer') this.#put(at, withMessage(answer, message));
+    else this.#items.push(messageItem(message));
   }
 
-  private leaveQueue(id: string, then: (message: MessageInfo) => void): void {
-    const message = this.queue.find((waiting) => waiting.id === id);
-    if (message === undefined) return;
-    this.queue = this.queue.filter((waiting) => waiting.id !== id);
-    then(message);
-  }
-
-  private end(event: EndEvent): void {
-    if (this.run === event.run) this.run = null;
-    this.approvals = this.approvals.filter(({ run }) => run !== event.run);
-    this.change(event.run, (answer) => withEnd(answer ?? unheard(event.run), event));
-  }
-
-  /** Changes the answer of the current run. Nothing comes behind its end. */
-  private goOn(event: Extract<ConversationEvent, { readonly run: string }>, change: (answer: Answer) => Answer): void {
+  /** Folds an event into the answer of its run, whose beginning may be unknown. */
+  #answer(event: Extract<ConversationEvent, { readonly run: string }>): void {
     const { run } = event;
-    const at = this.at(run);
-    const there = at < 0 ? undefined : this.items[at];
-    if (there?.kind === 'answer' && there.state !== 'running') return;
-    this.run = run;
-    this.change(run, (answer = unheard(run)) => {
-      const next = change(answer);
-      return next.silence !== null && endsSilence(event) ? { ...next, silence: null } : next;
-    });
+    const at = this.#at(run);
+    const item = this.#items[at];
+    if (item === undefined && event.type === 'approval_answered') return;
+    const answer = answerAfter(item?.kind === 'answer' ? item : unheard(run), event);
+    if (isEndEvent(event)) this.#run = this.#run === run ? null : this.#run;
+    else if (answer.state === 'running') this.#run = run;
+    this.#put(at, answer);
   }
 
-  private changeKnown(run: string, change: (answer: Answer) => Answer): void {
-    this.change(run, (answer) => (answer === undefined ? undefined : change(answer)));
+  #put(at: number, item: ConversationItem): void {
+    if (at < 0) this.#items.push(item);
+    else this.#items[at] = item;
   }
 
-  private change(run: string, change: (answer: Answer | undefined) => Answer | undefined): void {
-    const at = this.at(run);
-    const there = at < 0 ? undefined : this.items[at];
-    const answer = change(there?.kind === 'answer' ? there : undefined);
-    if (answer === undefined) return;
-    if (at < 0) this.items.push(answer);
-    else this.items[at] = answer;
-  }
-
-  private at(run: string): number {
-    return this.items.findLastIndex((item) => item.kind === 'answer' && item.run === run);
-  }
-
-  private atMessage(id: string): number {
-    return this.items.findLastIndex((item) => item.kind === 'message' && item.message.id === id);
+  /** Returns where the answer of a run is; -1 if it is not there. */
+  #at(run: string): number {
+    return this.#items.findLastIndex((item) => item.kind === 'answer' && item.run === run);
   }
 }

@@ -1,3 +1,5 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
 import type {
   Approval,
   Author,
@@ -6,19 +8,19 @@ import type {
   ConversationKey,
   ConversationRun,
   MessageInfo,
-} from '@binnacle/protocol';
-import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
-import type { Answer } from './answer.ts';
+} from './conversation.ts';
+import type { Answer } from './conversation-answer.ts';
+import { approvalsAfter, factsAfter, queueAfter, runAfter } from './conversation-fold.ts';
 import {
   answerOf,
   type ConversationState,
+  conversationAfter,
   emptyConversation,
   reduceConversation,
   withHistory,
   withInfo,
   withoutOldest,
-} from './state.ts';
+} from './conversation-state.ts';
 
 const me: Author = { user: 'ada', name: 'Ada' };
 const at = (place: number): string => `e1.${place.toString(36)}.0`;
@@ -212,6 +214,45 @@ describe('a conversation', () => {
     expect(state.queue.map(({ id }) => id)).toEqual(['m3', 'm5', 'm2', 'm4']);
   });
 
+  it('has no message twice, and none that is no longer queued', () => {
+    const stopText: ConversationEvent = { type: 'message', at: 1, message: message('/stop', { state: 'cancelled' }) };
+    const state = after([
+      sent('m1'),
+      sent('m2'),
+      sent('m2'),
+      stopText,
+      { type: 'message_cancelled', at: 1, id: 'm1', by: me },
+    ]);
+    expect(state.queue).toEqual([message('m2')]);
+    expect(shape(state)).toEqual(['/stop', 'm1']);
+  });
+
+  it('keeps a long silence, of which people were notified, while the agent asks its model again', () => {
+    const silent = (isLong?: true): ConversationEvent => ({
+      type: 'silent',
+      at: 3,
+      run: 'm1',
+      silentMs: 5,
+      waitsFor: { kind: 'model' },
+      ...(isLong === undefined ? {} : { isLong }),
+    });
+    const retry: ConversationEvent = { type: 'agent', at: 4, run: 'm1', name: 'retry', data: { attempt: 2 } };
+    const waitsFor = { kind: 'model', retry: { attempt: 2 } };
+    expect(answerIn(after([started('m1'), silent(), retry]), 'm1').silence).toMatchObject({ waitsFor });
+    const long = { at: 3, silentMs: 5, waitsFor: { kind: 'model' }, isLong: true };
+    expect(answerIn(after([started('m1'), silent(true), retry]), 'm1').silence).toEqual(long);
+    expect(answerIn(after([started('m1'), silent(true), retry, delta('m1', 'x')]), 'm1').silence).toBeNull();
+  });
+
+  it('is called by the first words of its first message, as in the list', () => {
+    const first = { type: 'message', at: 5.4, message: message('m1', { text: '  Find the bug\nplease' }) } as const;
+    expect(after([first], emptyConversation(info({ title: '' }))).info).toMatchObject({
+      title: 'Find the bug',
+      updatedAt: 5,
+    });
+    expect(after([first]).info.title).toBe('x');
+  });
+
   it('edits and cancels what waits', () => {
     const state = after([
       started('m1'),
@@ -395,7 +436,11 @@ const schedule = fc.array(
     fc.record({ do: fc.constant('replace' as const), text: fc.string({ maxLength: 4 }) }),
     fc.record({ do: fc.constant('thought' as const), text: fc.string({ minLength: 1, maxLength: 4 }) }),
     fc.record({ do: fc.constant('tool' as const), text: fc.constantFrom('t1', 't2') }),
-    fc.record({ do: fc.constant('plan' as const), text: fc.string({ maxLength: 3 }) }),
+    fc.record({ do: fc.constantFrom('plan' as const, 'edit' as const), text: fc.string({ maxLength: 3 }) }),
+    fc.record({
+      do: fc.constantFrom('used' as const, 'silent' as const, 'retry' as const, 'interrupt' as const),
+      text: fc.constant(''),
+    }),
     fc.record({
       do: fc.constantFrom('send' as const, 'inject' as const, 'cancel' as const, 'ask' as const),
       text: fc.constant(''),
@@ -443,6 +488,26 @@ function eventsOf(steps: Schedule): ConversationEvent[] {
       case 'plan':
         events.push({ type: 'agent', at: 3, run: current, name: 'plan', data: step.text });
         break;
+      case 'used':
+        events.push({ type: 'agent', at: 3, run: current, name: 'usage', data: { inputTokens: count } });
+        break;
+      case 'retry':
+        events.push({ type: 'agent', at: 3, run: current, name: 'retry', data: { attempt: count } });
+        break;
+      case 'silent': {
+        const isLong = count % 3 === 0 ? { isLong: true as const } : {};
+        events.push({ type: 'silent', at: 3, run: current, silentMs: count, waitsFor: { kind: 'model' }, ...isLong });
+        break;
+      }
+      case 'interrupt':
+        waiting.unshift(`m${count}`);
+        events.push({ type: 'message', at: 1, message: message(`m${count}`, { steer: 'interrupt' }) });
+        break;
+      case 'edit': {
+        const id = waiting.at(-1);
+        if (id !== undefined) events.push({ type: 'message_edited', at: 3, id, text: step.text, by: me });
+        break;
+      }
       case 'inject':
         events.push(sent(`i${count}`), { type: 'message_delivered', at: 3, id: `i${count}`, run: current });
         break;
@@ -520,6 +585,49 @@ describe('whatever the pacing', () => {
         },
       ),
       { numRuns: 500 },
+    );
+  });
+
+  it('the state is the same when it goes on from a snapshot, and so is each of its parts', () => {
+    fc.assert(
+      fc.property(schedule, fc.nat(), fc.nat(), (steps, cut, runAt) => {
+        const events = eventsOf(steps);
+        const begin = cut % (events.length + 1);
+        const fold = <S>(part: (state: S, event: ConversationEvent) => S, empty: S, list = events): void => {
+          const snapshot = JSON.parse(JSON.stringify(list.slice(0, begin).reduce(part, empty))) as S;
+          expect(list.slice(begin).reduce(part, snapshot)).toEqual(list.reduce(part, empty));
+        };
+        const empty: ConversationState = { ...emptyConversation(info()), earlier: null };
+        fold((state, event) => conversationAfter(state, [event]), empty);
+        fold<readonly MessageInfo[]>(queueAfter, []);
+        fold<readonly Approval[]>(approvalsAfter, []);
+        fold(factsAfter, info({ title: '' }));
+        const runs = events.flatMap((event) => (event.type === 'run_started' ? [event.run] : []));
+        const run = runs[runAt % Math.max(1, runs.length)];
+        if (run === undefined) return;
+        fold(
+          runAfter,
+          run,
+          events.filter((event) => 'run' in event && event.run === run.id),
+        );
+      }),
+    );
+  });
+
+  it('its parts are what the whole state shows', () => {
+    fc.assert(
+      fc.property(schedule, (steps) => {
+        const events = eventsOf(steps);
+        const state = after(events);
+        expect(state.queue).toEqual(events.reduce<readonly MessageInfo[]>(queueAfter, []));
+        expect(state.approvals).toEqual(events.reduce<readonly Approval[]>(approvalsAfter, []));
+        const [first] = events.flatMap((event) => (event.type === 'run_started' ? [event.run] : []));
+        if (first === undefined) return;
+        const { text, usage, end, endedAt, silence } = events
+          .filter((event) => 'run' in event && event.run === first.id)
+          .reduce(runAfter, first);
+        expect(answerIn(state, first.id)).toMatchObject({ text, usage, end, endedAt, silence: silence ?? null });
+      }),
     );
   });
 

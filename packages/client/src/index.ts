@@ -79,8 +79,9 @@ export {
   type OutputEvent,
   type ScreenEvent,
 } from './session/attachment.ts';
+export type { LeaseRequest } from './session/client-lease.ts';
 export type { EntriesOptions, SessionEntry } from './session/entries.ts';
-export type { LeaseChange, LeaseEvents, LeaseRequest, SessionLease } from './session/lease.ts';
+export type { LeaseChange, LeaseEvents, SessionLease } from './session/lease.ts';
 export type { Watchers, WatchersChange, WatchersEvents } from './session/presence.ts';
 export type {
   OutputSlice,

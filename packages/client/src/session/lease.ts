@@ -11,14 +11,7 @@ import {
 } from '@binnacle/protocol';
 import type { Connection, Participant } from '../transport/connection.ts';
 import { Emitter } from '../transport/event-emitter.ts';
-
-/** Options of `acquire` and `take`. */
-export interface LeaseRequest {
-  /** Name that others see. Default: the name of the token. */
-  readonly holder?: string;
-  /** Milliseconds without renewal until the gateway releases the lease. Default: the gateway's. */
-  readonly ttlMs?: number;
-}
+import { ClientLease, type LeaseFields, type LeaseRequest } from './client-lease.ts';
 
 /** A change of the holder. */
 export interface LeaseChange {
@@ -60,107 +53,56 @@ const RENEWALS = 3;
  * await session.lease.release();
  * ```
  */
-export class SessionLease {
-  private readonly connection: Connection;
-  private readonly session: string;
-  private readonly events: Emitter<LeaseEvents>;
-  private readonly participant: Participant;
-  private unlisten: (() => void) | null;
-  private lease: Lease | null;
-  private latest: LeaseInfo | null;
-  private ttlMs: number | undefined;
-  private timer: ReturnType<typeof setTimeout> | null;
+export class SessionLease extends ClientLease {
+  readonly #connection: Connection;
+  readonly #session: string;
+  readonly #events = new Emitter<LeaseEvents>();
+  readonly #participant: Participant;
+  #unlisten: (() => void) | null = null;
+  #info: LeaseInfo | null = null;
+  #ttlMs: number | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   /** Milliseconds since 1970. */
-  private expiresAt: number;
+  #expiresAt = 0;
   /** The connection on which the lease was last got or renewed is gone. */
-  private isAdrift: boolean;
+  #isAdrift = false;
   /** The lease is being handed over: it is not lost. */
-  private isTransferring: boolean;
+  #isTransferring = false;
   /** Number of calls of `drop`. */
-  private drops: number;
+  #drops = 0;
 
   constructor(connection: Connection, session: string) {
-    this.connection = connection;
-    this.session = session;
-    this.events = new Emitter();
-    this.unlisten = null;
-    this.lease = null;
-    this.latest = null;
-    this.ttlMs = undefined;
-    this.timer = null;
-    this.expiresAt = 0;
-    this.isAdrift = false;
-    this.isTransferring = false;
-    this.drops = 0;
-    this.participant = {
+    super();
+    this.#connection = connection;
+    this.#session = session;
+    this.#participant = {
       opened: () => {
-        if (this.isAdrift) this.keep();
+        if (this.#isAdrift) this.#keep();
       },
       lost: () => {
-        this.isAdrift = true;
+        this.#isAdrift = true;
       },
-      stopped: (error) => this.lose(error),
+      stopped: (error) => this.#lose(error),
     };
-  }
-
-  /** The lease that this client holds; null if it holds none. */
-  get current(): Lease | null {
-    return this.lease;
   }
 
   /** The holder as last reported; null if the lease is free or nothing was reported yet. */
   get info(): LeaseInfo | null {
-    return this.latest;
+    return this.#info;
   }
 
   /** Adds a listener. Returns a function that removes it. */
   on<K extends keyof LeaseEvents>(name: K, listener: (value: LeaseEvents[K]) => void): () => void {
-    this.listen();
-    return this.events.on(name, listener);
-  }
-
-  /**
-   * Acquires a free lease and renews it from then on. Throws `lease_held` (`details.holder`) while another client has
-   * it, `session_exited`, `forbidden`.
-   */
-  acquire(request: LeaseRequest = {}): Promise<Lease> {
-    return this.get('acquire', request);
-  }
-
-  /** Takes the lease from its holder, who is notified. Throws `session_exited`, `forbidden`. */
-  take(request: LeaseRequest = {}): Promise<Lease> {
-    return this.get('take', request);
+    this.#listen();
+    return this.#events.on(name, listener);
   }
 
   /**
    * Renews the lease at once. The client already does so after a third of `ttlMs`. Throws `lease_lost`,
    * `session_exited`.
    */
-  async renew(): Promise<Lease> {
-    const { lease } = this;
-    if (lease === null) throw new BinnacleError('lease_lost');
-    try {
-      const renewed = (await this.send('renew', { lease: lease.lease }, true)) as Lease;
-      if (this.lease?.lease === lease.lease) this.hold(renewed);
-      return renewed;
-    } catch (cause) {
-      const error = cause instanceof BinnacleError ? cause : new BinnacleError('internal', { cause });
-      if (!CODES[error.code].retry && this.lease?.lease === lease.lease) this.lose(error);
-      throw error;
-    }
-  }
-
-  /** Releases the lease. Resolves at once if this client does not hold it. */
-  async release(): Promise<void> {
-    const { lease } = this;
-    if (lease === null) return;
-    this.letGo();
-    try {
-      await this.send('release', { lease: lease.lease }, true);
-    } catch (error) {
-      // A race: another client took the lease first, so that this one has nothing to release.
-      if (!(error instanceof BinnacleError) || error.code !== 'lease_lost') throw error;
-    }
+  renew(): Promise<Lease> {
+    return this.sendRenewal({}, true);
   }
 
   /**
@@ -176,14 +118,14 @@ export class SessionLease {
    * are refused from then on. Throws `lease_lost`, `watcher_not_found`, `watcher_cannot_steer`.
    */
   async transferTo(to: string): Promise<void> {
-    const { lease } = this;
+    const lease = this.current;
     if (lease === null) throw new BinnacleError('lease_lost');
-    this.isTransferring = true;
+    this.#isTransferring = true;
     try {
       await this.send('hand_over', { lease: lease.lease, to }, false);
-      if (this.lease?.lease === lease.lease) this.letGo();
+      if (this.current?.lease === lease.lease) this.forget();
     } finally {
-      this.isTransferring = false;
+      this.#isTransferring = false;
     }
   }
 
@@ -192,119 +134,111 @@ export class SessionLease {
    * that are under way.
    */
   drop(): void {
-    this.drops += 1;
+    this.#drops += 1;
     this.release().catch(() => {
       // The lease runs out by itself.
     });
-    this.unlisten?.();
-    this.unlisten = null;
+    this.#unlisten?.();
+    this.#unlisten = null;
   }
 
-  private async get(action: LeaseAction, request: LeaseRequest): Promise<Lease> {
-    this.listen();
-    const { drops } = this;
-    const lease = (await this.send(action, { ...request }, false)) as Lease;
-    this.ttlMs = request.ttlMs;
-    this.hold(lease);
-    if (drops === this.drops) return lease;
+  protected override async get(action: LeaseAction, request: LeaseRequest): Promise<Lease> {
+    this.#listen();
+    const drops = this.#drops;
+    const lease = await super.get(action, request);
+    this.#ttlMs = request.ttlMs;
+    if (drops === this.#drops) return lease;
     // No caller is left who would use or release the lease.
     this.drop();
     throw new BinnacleError('lease_lost');
   }
 
-  private send(
-    action: LeaseAction,
-    more: { lease?: string; holder?: string; ttlMs?: number; to?: string },
-    resend: boolean,
-  ) {
-    const { session } = this;
-    return this.connection.request((ref) => ({ t: 'lease', ref, session, action, ...more }), { resend });
+  protected override async send(action: LeaseAction, fields: LeaseFields, resend: boolean): Promise<Lease> {
+    const about = { session: this.#session, action, ...fields };
+    const result = await this.#connection.request((ref) => ({ t: 'lease', ref, ...about }), { resend });
+    return result as Lease;
   }
 
-  private hold(lease: Lease): void {
-    this.lease = lease;
-    this.latest = { holder: lease.holder, fence: lease.fence, expiresInMs: lease.expiresInMs };
-    this.expiresAt = this.connection.settings.now() + lease.expiresInMs;
-    this.isAdrift = false;
-    this.arm(lease.expiresInMs / RENEWALS);
-    this.connection.join(this.participant);
+  protected override renewalFailed(error: BinnacleError): void {
+    // A lost connection is no lost lease: the next one renews it.
+    if (!CODES[error.code].retry) this.#lose(error);
   }
 
-  private arm(delayMs: number): void {
-    if (this.timer !== null) clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.keep(), delayMs);
+  protected override hold(lease: Lease): void {
+    super.hold(lease);
+    this.#info = { holder: lease.holder, fence: lease.fence, expiresInMs: lease.expiresInMs };
+    this.#expiresAt = this.#connection.settings.now() + lease.expiresInMs;
+    this.#isAdrift = false;
+    this.#arm(lease);
+    this.#connection.join(this.#participant);
+  }
+
+  protected override forget(): void {
+    super.forget();
+    clearTimeout(this.#timer);
+    this.#connection.leave(this.#participant);
+  }
+
+  #arm({ expiresInMs }: Lease): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#keep(), expiresInMs / RENEWALS);
   }
 
   /** Renews the lease, and checks again later whatever the result. */
-  private keep(): void {
-    const { lease } = this;
-    if (lease === null) return;
-    if (this.connection.settings.now() >= this.expiresAt) {
-      this.lose(new BinnacleError('lease_lost'));
+  #keep(): void {
+    const { current } = this;
+    if (current === null) return;
+    if (this.#connection.settings.now() >= this.#expiresAt) {
+      this.#lose(new BinnacleError('lease_lost'));
       return;
     }
-    this.arm(lease.expiresInMs / RENEWALS);
-    if (!this.connection.isOpen) return;
-    const more = this.ttlMs === undefined ? {} : { ttlMs: this.ttlMs };
-    this.send('renew', { lease: lease.lease, ...more }, false).then(
-      (renewed) => {
-        if (this.lease?.lease === lease.lease) this.hold(renewed as Lease);
-      },
-      (cause: unknown) => {
-        const error = cause instanceof BinnacleError ? cause : new BinnacleError('internal', { cause });
-        // A lost connection is no lost lease: the next one renews it.
-        if (!CODES[error.code].retry && this.lease?.lease === lease.lease) this.lose(error);
-      },
-    );
+    this.#arm(current);
+    if (!this.#connection.isOpen) return;
+    this.sendRenewal(this.#ttlMs === undefined ? {} : { ttlMs: this.#ttlMs }, false).catch(() => {
+      // `renewalFailed` knows it.
+    });
   }
 
-  private listen(): void {
-    this.unlisten ??= this.connection.listen((frame) => this.onFrame(frame));
+  #listen(): void {
+    this.#unlisten ??= this.#connection.listen((frame) => this.#onFrame(frame));
   }
 
-  private onFrame(frame: ServerFrame): void {
-    if (!('session' in frame) || frame.session !== this.session) return;
-    if (frame.t === 'lease_asked') this.events.emit('requested', frame.by);
+  #onFrame(frame: ServerFrame): void {
+    if (!('session' in frame) || frame.session !== this.#session) return;
+    if (frame.t === 'lease_asked') this.#events.emit('requested', frame.by);
     else if (frame.t === 'lease_given') {
-      this.ttlMs = undefined;
+      this.#ttlMs = undefined;
       this.hold(frame.lease);
-      this.events.emit('received', { by: frame.by });
-    } else if (frame.t === 'lease') this.onLease(frame, frame.lost && BinnacleError.fromWire(frame.lost));
+      this.#events.emit('received', { by: frame.by });
+    } else if (frame.t === 'lease') this.#onLease(frame, frame.lost && BinnacleError.fromWire(frame.lost));
     // The gateway reports later changes by itself. Earlier ones, as during a lost connection, are in this frame.
     else if (frame.t === 'subscribed') {
       const { lease, running } = frame.info;
-      const yours = lease !== null && lease.fence === this.lease?.fence;
-      this.onLease({ lease, yours }, running ? undefined : new BinnacleError('session_exited'));
+      const yours = lease !== null && lease.fence === this.current?.fence;
+      this.#onLease({ lease, yours }, running ? undefined : new BinnacleError('session_exited'));
     }
   }
 
   /** `why`: it is ours no more, as the gateway has it. */
-  private onLease(frame: LeaseChange, why?: BinnacleError): void {
-    this.latest = frame.lease;
-    this.events.emit('change', { lease: frame.lease, yours: frame.yours });
-    if (this.lease === null) return;
+  #onLease(frame: LeaseChange, why?: BinnacleError): void {
+    this.#info = frame.lease;
+    this.#events.emit('change', { lease: frame.lease, yours: frame.yours });
+    if (this.current === null) return;
     // By fence too: after a reconnect it is `yours` again only once it is renewed. And by `yours`: when we take it from
     // ourselves, the news comes before the answer.
-    if (frame.lease === null) this.lose(why ?? new BinnacleError('lease_lost'));
-    else if (frame.lease.fence > this.lease.fence && !frame.yours) {
-      if (this.isTransferring) {
-        this.letGo();
+    if (frame.lease === null) this.#lose(why ?? new BinnacleError('lease_lost'));
+    else if (frame.lease.fence > this.current.fence && !frame.yours) {
+      if (this.#isTransferring) {
+        this.forget();
         return;
       }
-      this.lose(why ?? new BinnacleError('taken_over', { details: { holder: frame.lease.holder } }));
+      this.#lose(why ?? new BinnacleError('taken_over', { details: { holder: frame.lease.holder } }));
     }
   }
 
-  private lose(error: BinnacleError): void {
-    if (this.lease === null) return;
-    this.letGo();
-    this.events.emit('lost', error);
-  }
-
-  private letGo(): void {
-    this.lease = null;
-    if (this.timer !== null) clearTimeout(this.timer);
-    this.timer = null;
-    this.connection.leave(this.participant);
+  #lose(error: BinnacleError): void {
+    if (this.current === null) return;
+    this.forget();
+    this.#events.emit('lost', error);
   }
 }

@@ -2,7 +2,7 @@
 
 import { BinnacleError, type InputReceipt, type Lease } from '@binnacle/protocol';
 import { useMemo } from 'react';
-import type { LeaseRequest } from '../../session/lease.ts';
+import type { LeaseRequest } from '../../session/client-lease.ts';
 import type { WriteOptions } from '../../session/session.ts';
 import { type Result, resultOf } from '../result.ts';
 import { NO_SESSION_YET, type SessionOptions, type SessionSnapshot, SessionStore } from '../stores/session.ts';

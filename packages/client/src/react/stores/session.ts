@@ -10,7 +10,7 @@ import {
 } from '@binnacle/protocol';
 import type { Binnacle } from '../../client.ts';
 import type { Attachment, AttachmentEvent, GapEvent } from '../../session/attachment.ts';
-import type { LeaseRequest } from '../../session/lease.ts';
+import type { LeaseRequest } from '../../session/client-lease.ts';
 import type { Session } from '../../session/session.ts';
 import { type Chunk, type ChunkList, ChunkLog, NO_CHUNKS } from '../log/chunks.ts';
 import { asError } from '../result.ts';

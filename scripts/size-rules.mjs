@@ -20,7 +20,6 @@ const OPEN = {
   'packages/cli/src/program.ts makeProgram': 165,
   'packages/client/src/client.ts': 509,
   'packages/client/src/react/components/session-log.tsx SessionLog': 154,
-  'packages/client/src/react/components/session-terminal.tsx SessionTerminal': 134,
   'packages/server/src/access/auth.ts': 463,
   'packages/server/src/api/http/server.ts createHttpServer': 145,
   'packages/server/src/api/rest/conversations.ts conversationRoutes': 169,
@@ -44,9 +43,6 @@ const OPEN = {
   'packages/viewer/src/conversation/settings-dialog.tsx ConversationSettings': 153,
   'packages/viewer/src/conversation/transcript-scroll.tsx TranscriptScroll': 157,
   'packages/viewer/src/replay/replay-bar.tsx ReplayBar': 164,
-  'packages/viewer/src/replay/use-replay.ts useReplay': 140,
-  'packages/viewer/src/session/session-view.tsx SessionView': 238,
-  'packages/viewer/src/session/use-session-screen.ts useSessionScreen': 199,
   'packages/viewer/src/sharing/share-dialog.tsx ShareDialog': 144,
 };
 

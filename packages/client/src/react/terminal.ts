@@ -9,4 +9,5 @@ export { TerminalFeed } from './terminal/feed.ts';
 export { boundSize, guard } from './terminal/guards.ts';
 export { listenToInput, type TerminalInputEvents } from './terminal/input-events.ts';
 export { Gestures, type InputKind, inputKind } from './terminal/input-kind.ts';
+export { type TerminalAppearance, type TerminalEvents, TerminalScreen } from './terminal/screen.ts';
 export { lostTo, type SteerOwner, TerminalSteer } from './terminal/steer.ts';

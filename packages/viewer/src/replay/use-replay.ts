@@ -25,8 +25,7 @@ export function useReplay(client: Binnacle, session: Session | undefined, info: 
   const parts = useRef<{ readonly player: Player; readonly screen: Screen }>(null);
   const latest = useRef({ info, theme });
   latest.current = { info, theme };
-  const [timeline, setTimeline] = useState<Timeline>();
-  const [error, setError] = useState<BinnacleError>();
+  const { timeline, error } = useTimeline(session, info.running);
   /** Undefined: live. */
   const [played, setPlayed] = useState<PlaybackState>();
   const [speed, setSpeed] = useState<Speed>(1);
@@ -35,33 +34,6 @@ export function useReplay(client: Binnacle, session: Session | undefined, info: 
   const seeking = useRef<{ readonly time: number; readonly offset: number | undefined; readonly isPlaying: boolean }>(
     undefined,
   );
-
-  const isRunning = info.running;
-  useEffect(() => {
-    if (session === undefined) return;
-    let isOver = false;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const poll = (): void => {
-      session.timeline({ points: POINTS }).then(
-        (seen) => {
-          if (isOver) return;
-          setTimeline(seen);
-          setError(undefined);
-          if (isRunning) timer = setTimeout(poll, POLL_MS);
-        },
-        (cause: unknown) => {
-          if (isOver) return;
-          setError(asFailure(cause));
-          timer = setTimeout(poll, POLL_MS);
-        },
-      );
-    };
-    poll();
-    return () => {
-      isOver = true;
-      clearTimeout(timer);
-    };
-  }, [session, isRunning]);
 
   // A reconnect clears a read failure: the replay stays where it was until the user plays again.
   useEffect(() => {
@@ -87,7 +59,8 @@ export function useReplay(client: Binnacle, session: Session | undefined, info: 
         titled: () => undefined,
         hovered: () => undefined,
         linkChosen: () => undefined,
-        resized: () => undefined,
+        // Everything in a replay was answered when it happened.
+        past: () => Number.POSITIVE_INFINITY,
       },
     );
     screen.terminal.options.disableStdin = true;
@@ -109,7 +82,7 @@ export function useReplay(client: Binnacle, session: Session | undefined, info: 
       screen.dispose();
     };
   }, [isOpen, session]);
-  useEffect(() => parts.current?.screen.setTheme(theme), [theme]);
+  useEffect(() => parts.current?.screen.show(theme), [theme]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: a new player needs the speed, too
   useEffect(() => parts.current?.player.pace(speed, !isLong), [speed, isLong, isOpen]);
 
@@ -159,4 +132,36 @@ export function useReplay(client: Binnacle, session: Session | undefined, info: 
       setPlayed(undefined);
     },
   };
+}
+
+/** Polls the timeline while the program runs. */
+function useTimeline(session: Session | undefined, isRunning: boolean) {
+  const [timeline, setTimeline] = useState<Timeline>();
+  const [error, setError] = useState<BinnacleError>();
+  useEffect(() => {
+    if (session === undefined) return;
+    let isOver = false;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const poll = (): void => {
+      session.timeline({ points: POINTS }).then(
+        (seen) => {
+          if (isOver) return;
+          setTimeline(seen);
+          setError(undefined);
+          if (isRunning) timer = setTimeout(poll, POLL_MS);
+        },
+        (cause: unknown) => {
+          if (isOver) return;
+          setError(asFailure(cause));
+          timer = setTimeout(poll, POLL_MS);
+        },
+      );
+    };
+    poll();
+    return () => {
+      isOver = true;
+      clearTimeout(timer);
+    };
+  }, [session, isRunning]);
+  return { timeline, error };
 }

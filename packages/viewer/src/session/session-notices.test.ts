@@ -2,18 +2,18 @@ import { createElement } from 'react';
 import { renderToStaticMarkup } from 'react-dom/server';
 import { expect, it } from 'vitest';
 import { info } from '../model/session.fixture.ts';
-import { NO_CONTROL } from './lease.ts';
-import { type FollowerState, NOTHING_YET } from './log-follower.ts';
 import { SessionNotices } from './session-notices.tsx';
 import type { SessionScreen } from './use-session-screen.ts';
 
 const nothing = (): void => undefined;
 /** What the page says of a session that is followed so. */
-const noticeText = (follower: Partial<FollowerState>, isReplay = false): string => {
-  const shown = { follower: { ...NOTHING_YET, ...follower }, control: NO_CONTROL, now: info({}) };
+const noticeText = (follower: Partial<SessionScreen['follower']>, isReplay = false): string => {
+  const above = { state: 'none', offset: 0, error: undefined };
+  const control = { lease: null, isYours: false, lostTo: undefined, hasRequested: false, dismiss: nothing };
+  const shown = { follower: { above, lostBytes: 0, ahead: 0, ...follower }, control, now: info({}) };
   const markup = renderToStaticMarkup(
     createElement(SessionNotices, {
-      shown: { ...shown, updateFollower: nothing, updateControl: nothing } as unknown as SessionScreen,
+      shown: shown as unknown as SessionScreen,
       linkNotice: null,
       isReplay,
       onLive: nothing,

@@ -1,12 +1,12 @@
 // All notices about a session, in order: faults, gaps, the position, and the end.
 
+import type { GapEvent } from '@binnacle/client';
 import { BinnacleError, type Code, type SessionInfo } from '@binnacle/protocol';
 import type { ReactNode } from 'react';
 import { age, bytes, capitalized, person } from '../model/format.ts';
 import { ending, mark } from '../model/sessions.ts';
 import { ErrorNotice, Notice } from '../ui/notices.tsx';
 import { LostNotice } from './foreign-strip.tsx';
-import type { FollowerState, Gap } from './log-follower.ts';
 import type { SessionScreen } from './use-session-screen.ts';
 
 interface SessionNoticesProps {
@@ -22,47 +22,42 @@ interface SessionNoticesProps {
 }
 
 export function SessionNotices({ shown, linkNotice, isReplay, onLive, onBack, onAsk }: SessionNoticesProps) {
-  const { follower, control, now } = shown;
-  const isRefused = control.error?.code === 'lease_held';
+  const { follower, control, problem, now } = shown;
+  const isRefused = problem?.code === 'lease_held';
   return (
     <>
       {linkNotice}
       {follower.error !== undefined && <ErrorNotice error={follower.error} />}
-      {follower.gap !== undefined && (
-        <GapNotice gap={follower.gap} onClose={() => shown.updateFollower({ gap: undefined })} />
-      )}
+      {follower.gap !== undefined && <GapNotice gap={follower.gap} onClose={shown.dismissGap} />}
       {control.lostTo !== undefined && now.running && (
-        <LeaseLostNotice
-          holder={control.lostTo ?? undefined}
-          onClose={() => shown.updateControl({ lostTo: undefined })}
-        />
+        <LeaseLostNotice holder={control.lostTo ?? undefined} onClose={() => control.dismiss('lostTo')} />
       )}
-      {control.error !== undefined && (
+      {problem !== undefined && (
         <ErrorNotice
-          error={pageError(control.error)}
+          error={pageError(problem)}
           {...(isRefused && onAsk !== undefined ? { act: { label: 'Ask for control', onClick: onAsk } } : {})}
-          onClose={() => shown.updateControl({ error: undefined })}
+          onClose={shown.dismissProblem}
         />
       )}
       {control.hasRequested && (
-        <Notice about="lease-requested" tone="plain" onClose={() => shown.updateControl({ hasRequested: false })}>
+        <Notice about="lease-requested" tone="plain" onClose={() => control.dismiss('hasRequested')}>
           {control.lease === null ? 'You asked' : `${person(control.lease.holder)} was asked`} for control.{' '}
           <small>You get it when it is handed over.</small>
         </Notice>
       )}
-      {control.receivedFrom !== undefined && control.yours && (
-        <Notice about="lease-received" tone="good" onClose={() => shown.updateControl({ receivedFrom: undefined })}>
+      {control.receivedFrom !== undefined && control.isYours && (
+        <Notice about="lease-received" tone="good" onClose={() => control.dismiss('receivedFrom')}>
           {person(control.receivedFrom)} gave you control. <small>What you type goes to the program.</small>
         </Notice>
       )}
       <LostNotice lostBytes={follower.lostBytes} />
-      {!isReplay && <RoughNotice follower={follower} onClose={() => shown.updateFollower({ roughFrom: undefined })} />}
+      {!isReplay && <RoughNotice from={follower.roughFrom} onClose={shown.dismissRough} />}
       {!isReplay && follower.above.state === 'far' && (
         <Notice
           about="earlier"
           tone="plain"
           act={{ label: 'Go further back', onClick: () => onBack(follower.above.offset) }}
-          onClose={() => shown.updateFollower({ above: { ...follower.above, state: 'none' } })}
+          onClose={shown.dismissAbove}
         >
           Older output is kept, and is not loaded here.{' '}
           {follower.above.error !== undefined && <small>{follower.above.error.message}</small>}
@@ -101,17 +96,17 @@ function pageError(error: BinnacleError): BinnacleError {
 }
 
 /** Warns that the screen was not drawn from all of the output and may differ from what the program means to show. */
-function RoughNotice({ follower, onClose }: { readonly follower: FollowerState; readonly onClose: () => void }) {
-  if (follower.roughFrom === undefined) return null;
+function RoughNotice({ from, onClose }: { readonly from: number | undefined; readonly onClose: () => void }) {
+  if (from === undefined) return null;
   return (
     <Notice about="rough" tone="warn" onClose={onClose}>
       Earlier output may look different.
-      {follower.roughFrom > 0 && <small> {bytes(follower.roughFrom)} of it were not drawn.</small>}
+      {from > 0 && <small> {bytes(from)} of it were not drawn.</small>}
     </Notice>
   );
 }
 
-export function GapNotice({ gap, onClose }: { readonly gap: Gap; readonly onClose: () => void }) {
+export function GapNotice({ gap, onClose }: { readonly gap: GapEvent; readonly onClose: () => void }) {
   const size = bytes(gap.to - gap.from);
   const are = gap.to - gap.from === 1 ? 'is' : 'are';
   return (

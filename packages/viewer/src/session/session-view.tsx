@@ -8,7 +8,7 @@ import { useMute } from '../notifications/mute-button.tsx';
 import { ExportDialog } from '../recordings/export-dialog.tsx';
 import { ReplayBar } from '../replay/replay-bar.tsx';
 import { ReplayScreen } from '../replay/replay-screen.tsx';
-import { useReplay } from '../replay/use-replay.ts';
+import { type Replay, useReplay } from '../replay/use-replay.ts';
 import { ShareDialog } from '../sharing/share-dialog.tsx';
 import { textOf } from '../terminal/copy-text.ts';
 import { FindBar } from '../terminal/find-bar.tsx';
@@ -16,6 +16,7 @@ import { copyText } from '../ui/clipboard.ts';
 import { EndSession } from './end-session.tsx';
 import { ForeignStrip } from './foreign-strip.tsx';
 import { KeyBar } from './key-bar.tsx';
+import { killProgram } from './kill-program.ts';
 import { leaseText } from './lease-button.tsx';
 import { LinkQuestion } from './link-question.tsx';
 import { LeaseRequest, PresenceButton } from './presence.tsx';
@@ -24,7 +25,7 @@ import { SessionHeader } from './session-header.tsx';
 import { SessionMenu } from './session-menu.tsx';
 import { SessionNotices } from './session-notices.tsx';
 import { TypeBar } from './type-bar.tsx';
-import { type SessionScreenOptions, useSessionScreen } from './use-session-screen.ts';
+import { type SessionScreen, type SessionScreenOptions, useSessionScreen } from './use-session-screen.ts';
 import './session-view.css';
 
 interface SessionViewProps extends SessionScreenOptions {
@@ -40,95 +41,37 @@ interface SessionViewProps extends SessionScreenOptions {
 }
 
 export function SessionView(props: SessionViewProps) {
-  const { client, info, scope, menu, linkNotice, onLive } = props;
+  const { client, info, scope, menu, onLive } = props;
   const isGuest = props.guest === true;
   /** Position that was reached by going back; not part of the address. */
   const [place, setPlace] = useState<number>();
   const shown = useSessionScreen({ ...props, at: place ?? props.at });
-  const [above, setAbove] = useState<'end' | 'share' | 'save'>();
+  const [above, setAbove] = useState<SessionOverlay>();
   const [copied, setCopied] = useState('');
   const mute = useMute(client, 'session', isGuest ? undefined : info.id);
   // A recording opens with its timeline, ready to play.
-  const [hasTimeline, setTimeline] = useState(!isGuest && isRecording(info));
-  const [hasOpenedTimeline, setOpenedTimeline] = useState(false);
+  const [timeline, setTimeline] = useState<'closed' | 'open' | 'opened'>(
+    !isGuest && isRecording(info) ? 'open' : 'closed',
+  );
+  const hasTimeline = timeline !== 'closed';
   const session = useMemo(() => (hasTimeline ? client.session(info.id) : undefined), [hasTimeline, client, info.id]);
   const replay = useReplay(client, session, shown.now, props.theme);
 
   const { now, follower, control, leaseStatus, steerable } = shown;
   const name = oneLine(title(now));
-  const command = oneLine(follower.command ?? commandLine(now), 200);
-  const isEndable = now.running && !shown.isForeign;
-  const isPipe = info.mode === 'pipe';
-  const status = [
-    isRecording(now) ? 'A recording' : shown.isForeign ? 'Runs elsewhere' : now.running ? leaseText(leaseStatus) : '',
-    follower.phase === 'past' ? 'loading history' : (ending(now) ?? ''),
-    follower.place === undefined ? '' : 'at the place found',
-  ].filter(Boolean);
-  /** Changes the lease or interrupts, and then focuses the terminal. */
-  const steer = (act: 'acquire' | 'take' | 'interrupt') => (): void => {
-    shown.parts?.steer[act]();
-    shown.focus();
-  };
-  const close = (): void => setAbove(undefined);
-  const acts: SessionActs = {
-    acquire: steer('acquire'),
-    take: steer('take'),
-    release: shown.release,
-    ask: () => shown.parts?.steer.ask(),
-    find: () => shown.setFinding(true),
-    timeline: () => {
-      setTimeline(true);
-      setOpenedTimeline(true);
-    },
-    copy: (what) => {
-      const { screen } = shown.parts ?? {};
-      const text = what === 'all' ? screen && textOf(screen.terminal.buffer.active) : screen?.runs.lastOutput();
-      if (text === undefined) return setCopied('There is no output to copy yet.');
-      copyText(text).then(
-        () => setCopied('Copied.'),
-        () => setCopied('The browser did not let the page copy. Select the text and press Ctrl+C.'),
-      );
-    },
-    jump: (isOlder) => shown.parts?.screen.jump(isOlder),
-    show: shown.showOnly,
-    share: () => setAbove('share'),
-    save: () => setAbove('save'),
-    mute: mute.change,
-    interrupt: steer('interrupt'),
-    end: () => setAbove('end'),
-  };
-  const { hasRequested } = control;
-  const { only } = shown;
+  const acts = sessionActs(shown, mute, { onTimeline: () => setTimeline('opened'), onOverlay: setAbove, setCopied });
   const commands = sessionCommands(
     {
-      ...{
-        session: info.id,
-        scope,
-        isGuest,
-        leaseStatus,
-        hasRequested,
-        isSteerable: steerable,
-        isEndable,
-        isPipe,
-        only,
-      },
-      ...{ hasRuns: shown.runCount > 0, isMuted: mute.isMuted },
+      ...{ session: info.id, scope, isGuest, leaseStatus, isSteerable: steerable, only: shown.only },
+      hasRequested: control.hasRequested,
+      isEndable: now.running && !shown.isForeign,
+      isPipe: info.mode === 'pipe',
+      hasRuns: shown.runCount > 0,
+      isMuted: mute.isMuted,
     },
     acts,
   );
-  const { offered } = props;
-  useLayoutEffect(() => {
-    if (offered === undefined) return;
-    offered.current = commands;
-    return () => {
-      offered.current = [];
-    };
-  });
-  const endFind = (): void => {
-    shown.setFinding(false);
-    void shown.parts?.screen.finder.clear();
-    shown.focus();
-  };
+  useOffered(props.offered, commands);
 
   return (
     <main
@@ -140,17 +83,18 @@ export function SessionView(props: SessionViewProps) {
       data-above={follower.above.state}
     >
       <SessionHeader
-        {...{ name, command, leaseStatus, commands, acts, menu }}
+        {...{ name, leaseStatus, commands, acts, menu }}
+        command={oneLine(follower.command ?? commandLine(now), 200)}
         info={now}
         wish={shown.wish}
-        isBusy={control.busy}
+        isBusy={control.isBusy}
         mute={isGuest ? undefined : mute}
       >
         {shown.presence !== undefined && (
           <PresenceButton
             presence={shown.presence}
             leaseStatus={leaseStatus}
-            hasRequested={hasRequested}
+            hasRequested={control.hasRequested}
             onAsk={acts.ask}
             onTransfer={shown.transfer}
           />
@@ -159,48 +103,10 @@ export function SessionView(props: SessionViewProps) {
       </SessionHeader>
       <ForeignStrip info={now} heardAt={follower.heardAt} />
       <p className="sr-only" role="status" aria-live="polite" data-testid="status">
-        {capitalized(status.join(', '))}
+        {statusText(shown)}
       </p>
       <div className="stage">
-        <div className="screen-area">
-          <div className="screen">
-            <section
-              className={shown.isSized || isPipe ? 'screen-fit' : 'screen-fit watching'}
-              ref={shown.host}
-              aria-label={`Terminal of ${name}`}
-              data-testid="terminal"
-              data-lease={leaseStatus.kind}
-            />
-            {isPipe && <div className="stream-signs" ref={shown.signs} aria-hidden="true" />}
-          </div>
-          <ReplayScreen replay={replay} />
-          {follower.above.state === 'loading' && (
-            <p className="above-loading" role="status">
-              Loading earlier output…
-            </p>
-          )}
-          {control.requester !== undefined && control.yours && (
-            <LeaseRequest
-              by={control.requester}
-              onTransfer={() => {
-                if (control.requester !== undefined) shown.transfer(control.requester.id);
-              }}
-              onNotNow={() => {
-                shown.updateControl({ requester: undefined });
-                shown.focus();
-              }}
-            />
-          )}
-          {shown.hovered !== undefined && <div className="target">{shown.hovered}</div>}
-          {shown.isFinding && (
-            <FindBar
-              found={shown.found}
-              session={isGuest ? undefined : info.id}
-              onFind={(query, isOlder, isExact) => void shown.parts?.screen.finder.find(query, isOlder, isExact)}
-              onClose={endFind}
-            />
-          )}
-        </div>
+        <ScreenArea {...{ shown, name, replay }} session={isGuest ? undefined : info.id} />
         <div
           className={shown.isSized ? 'notices over' : 'notices'}
           ref={shown.notices}
@@ -209,14 +115,14 @@ export function SessionView(props: SessionViewProps) {
         >
           <SessionNotices
             shown={shown}
-            linkNotice={linkNotice}
+            linkNotice={props.linkNotice}
             isReplay={replay.played !== undefined}
             onLive={() => {
               setPlace(undefined);
               onLive();
             }}
             onBack={setPlace}
-            onAsk={leaseStatus.kind === 'taken' && !hasRequested ? acts.ask : undefined}
+            onAsk={leaseStatus.kind === 'taken' && !control.hasRequested ? acts.ask : undefined}
           />
         </div>
         {hasTimeline && (
@@ -224,56 +130,198 @@ export function SessionView(props: SessionViewProps) {
             replay={replay}
             theme={props.theme}
             running={now.running}
-            takesFocus={hasOpenedTimeline}
+            takesFocus={timeline === 'opened'}
             onClose={() => {
               replay.live();
-              setTimeline(false);
-              setOpenedTimeline(false);
+              setTimeline('closed');
               shown.focus();
             }}
           />
         )}
       </div>
-      {steerable && (
-        <KeyBar
-          ctrl={shown.ctrl}
-          onCtrl={() => shown.setCtrl((on) => !on)}
-          onText={(text) => shown.parts?.screen.press(text)}
-          onArrow={(arrow) => shown.parts?.screen.pressArrow(arrow)}
-          fit={shown.fit}
+      {steerable && <SessionKeys shown={shown} />}
+      <SessionDialogs {...{ client, scope, info, shown, above }} onClose={() => setAbove(undefined)} />
+    </main>
+  );
+}
+
+/** The open dialog of a session. */
+type SessionOverlay = 'end' | 'share' | 'save';
+
+function statusText({ now, isForeign, leaseStatus, follower }: SessionScreen): string {
+  const status = [
+    isRecording(now) ? 'A recording' : isForeign ? 'Runs elsewhere' : now.running ? leaseText(leaseStatus) : '',
+    follower.phase === 'past' ? 'loading history' : (ending(now) ?? ''),
+    follower.place === undefined ? '' : 'at the place found',
+  ];
+  return capitalized(status.filter(Boolean).join(', '));
+}
+
+interface ActOptions {
+  readonly onTimeline: () => void;
+  readonly onOverlay: (overlay: SessionOverlay) => void;
+  /** Receives the outcome of a copy. */
+  readonly setCopied: (text: string) => void;
+}
+
+function sessionActs(
+  shown: SessionScreen,
+  mute: ReturnType<typeof useMute>,
+  { onTimeline, onOverlay, setCopied }: ActOptions,
+): SessionActs {
+  const { parts } = shown;
+  /** Changes the lease or interrupts, and then focuses the terminal. */
+  const steer = (act: 'acquire' | 'take' | 'interrupt') => (): void => {
+    parts.current?.steer[act]();
+    shown.focus();
+  };
+  return {
+    acquire: steer('acquire'),
+    take: steer('take'),
+    release: shown.release,
+    ask: () => parts.current?.steer.ask(),
+    find: () => shown.setFinding(true),
+    timeline: onTimeline,
+    copy: (what) => {
+      const { screen } = parts.current ?? {};
+      const text = what === 'all' ? screen && textOf(screen.terminal.buffer.active) : screen?.runs.lastOutput();
+      if (text === undefined) return setCopied('There is no output to copy yet.');
+      copyText(text).then(
+        () => setCopied('Copied.'),
+        () => setCopied('The browser did not let the page copy. Select the text and press Ctrl+C.'),
+      );
+    },
+    jump: (isOlder) => parts.current?.screen.jump(isOlder),
+    show: shown.showOnly,
+    share: () => onOverlay('share'),
+    save: () => onOverlay('save'),
+    mute: mute.change,
+    interrupt: steer('interrupt'),
+    end: () => onOverlay('end'),
+  };
+}
+
+/** Offers the commands to the palette while the session is in view. */
+function useOffered(offered: SessionViewProps['offered'], commands: readonly Command[]): void {
+  useLayoutEffect(() => {
+    if (offered === undefined) return;
+    offered.current = commands;
+    return () => {
+      offered.current = [];
+    };
+  });
+}
+
+interface ScreenAreaProps {
+  readonly shown: SessionScreen;
+  readonly name: string;
+  readonly replay: Replay;
+  /** Id of the session, for a search in all of its output. Undefined for a guest. */
+  readonly session: string | undefined;
+}
+
+/** The terminal, with what covers parts of it. */
+function ScreenArea({ shown, name, replay, session }: ScreenAreaProps) {
+  const { control, leaseStatus, now } = shown;
+  const isPipe = now.mode === 'pipe';
+  const { requester } = control;
+  return (
+    <div className="screen-area">
+      <div className="screen">
+        <section
+          className={shown.isSized || isPipe ? 'screen-fit' : 'screen-fit watching'}
+          ref={shown.host}
+          aria-label={`Terminal of ${name}`}
+          data-testid="terminal"
+          data-lease={leaseStatus.kind}
+        />
+        {isPipe && <div className="stream-signs" ref={shown.signs} aria-hidden="true" />}
+      </div>
+      <ReplayScreen replay={replay} />
+      {shown.follower.above.state === 'loading' && (
+        <p className="above-loading" role="status">
+          Loading earlier output…
+        </p>
+      )}
+      {requester !== undefined && control.isYours && (
+        <LeaseRequest
+          by={requester}
+          onTransfer={() => shown.transfer(requester.id)}
+          onNotNow={() => {
+            control.dismiss('requester');
+            shown.focus();
+          }}
         />
       )}
-      {steerable && (
-        <TypeBar
-          ctrl={shown.ctrl}
-          onCtrlKey={(letter) => shown.parts?.screen.press(letter)}
-          onSend={(text) => shown.parts?.screen.enter(text)}
+      {shown.hovered !== undefined && <div className="target">{shown.hovered}</div>}
+      {shown.isFinding && (
+        <FindBar
+          found={shown.found}
+          session={session}
+          onFind={(query, isOlder, isExact) => void shown.parts.current?.screen.finder.find(query, isOlder, isExact)}
+          onClose={() => {
+            shown.setFinding(false);
+            void shown.parts.current?.screen.finder.clear();
+            shown.focus();
+          }}
         />
       )}
+    </div>
+  );
+}
+
+/** Keys and a line of text for a device without a keyboard. */
+function SessionKeys({ shown }: { readonly shown: SessionScreen }) {
+  const { ctrl, setCtrl, fit, parts } = shown;
+  return (
+    <>
+      <KeyBar
+        {...{ ctrl, fit }}
+        onCtrl={() => setCtrl((on) => !on)}
+        onText={(text) => parts.current?.screen.press(text)}
+        onArrow={(arrow) => parts.current?.screen.pressArrow(arrow)}
+      />
+      <TypeBar
+        ctrl={ctrl}
+        onCtrlKey={(letter) => parts.current?.screen.press(letter)}
+        onSend={(text) => parts.current?.screen.enter(text)}
+      />
+    </>
+  );
+}
+
+interface SessionDialogsProps extends Pick<SessionViewProps, 'client' | 'scope' | 'info'> {
+  readonly shown: SessionScreen;
+  readonly above: SessionOverlay | undefined;
+  readonly onClose: () => void;
+}
+
+function SessionDialogs({ client, scope, info, shown, above, onClose }: SessionDialogsProps) {
+  return (
+    <>
       {above === 'end' && (
         <EndSession
-          info={now}
-          onKill={async () => shown.parts?.steer.kill(shown.isRunning)}
+          info={shown.now}
+          onKill={() => killProgram(shown.session, shown.isRunning)}
           onRemove={() => client.sessions.delete(info.id)}
           onClose={() => {
-            close();
+            onClose();
             shown.focus();
           }}
         />
       )}
       {above === 'share' && (
-        <ShareDialog {...{ client, scope }} target={{ session: info.id }} name={title(info)} onClose={close} />
+        <ShareDialog {...{ client, scope, onClose }} target={{ session: info.id }} name={title(info)} />
       )}
       {above === 'save' && (
         <ExportDialog
-          client={client}
+          {...{ client, onClose }}
           path={`/v1/sessions/${info.id}/export`}
           kind="session"
           isRecording={isRecording(info)}
-          onClose={close}
         />
       )}
       {shown.link !== undefined && <LinkQuestion target={shown.link} onClose={() => shown.setLink(undefined)} />}
-    </main>
+    </>
   );
 }

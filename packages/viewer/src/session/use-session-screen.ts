@@ -1,17 +1,19 @@
-// A session's terminal, its log follower and its lease as React state: created once per session, and disposed with it.
+// A session's terminal, its history and its lease as React state: created once per session, and disposed with it.
 
-import type { Binnacle, Session, WatchersChange } from '@binnacle/client';
+import type { Binnacle, GapEvent } from '@binnacle/client';
+import { type UsedSessionTerminal, usePresence, useSessionTerminal } from '@binnacle/client/react';
+import type { TerminalSteer } from '@binnacle/client/terminal';
 import { allows, type Scope, type SessionInfo } from '@binnacle/protocol';
-import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
-import type { Size } from '../terminal/cell-size.ts';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import type { FindResult } from '../terminal/finder.ts';
+import { HistoryLoader, NO_HISTORY } from '../terminal/history-loader.ts';
 import type { Stream } from '../terminal/history-page.ts';
 import { withCtrl } from '../terminal/keys.ts';
 import { Screen } from '../terminal/screen.ts';
 import type { Theme } from '../ui/theme.ts';
-import { type ControlState, NO_CONTROL, Steer } from './lease.ts';
-import { type LeaseStatus, leaseStatusOf } from './lease-button.tsx';
-import { type FollowerState, LogFollower, NOTHING_YET } from './log-follower.ts';
+import { leaseStatusOf } from './lease-button.tsx';
+import { type LogRange, logRangeOf } from './log-range.ts';
+import { hasKeyboard, useSize } from './use-size.ts';
 
 export interface SessionScreenOptions {
   readonly client: Binnacle;
@@ -27,15 +29,9 @@ export interface SessionScreenOptions {
   readonly onSize: (size: { readonly width: number; readonly height: number }) => void;
 }
 
-interface Parts {
-  readonly session: Session;
-  readonly screen: Screen;
-  readonly follow: LogFollower;
-  readonly steer: Steer;
-}
-
 const NOTHING_FOUND: FindResult = { at: 0, count: 0, isMore: false };
-export const hasKeyboard = (): boolean => window.matchMedia('(hover: hover)').matches;
+/** Bytes of output to keep for a terminal that is slow. */
+const MAX_BYTES = 2 * 1024 * 1024;
 
 export type SessionScreen = ReturnType<typeof useSessionScreen>;
 
@@ -44,193 +40,110 @@ export function useSessionScreen(options: SessionScreenOptions) {
   const host = useRef<HTMLElement>(null);
   /** Layer over the terminal for signs beside its rows. */
   const signs = useRef<HTMLDivElement>(null);
-  const notices = useRef<HTMLDivElement>(null);
-  const parts = useRef<Parts>(null);
-  /** The requested offset of the last drawing. */
-  const begunAt = useRef(at);
-  const [follower, setFollower] = useState(NOTHING_YET);
-  const [control, setControl] = useState(NO_CONTROL);
-  const [wish, setWish] = useState('');
-  const [hovered, setHovered] = useState<string>();
-  const [link, setLink] = useState<string>();
   const [ctrl, setCtrl] = useState(false);
-  const [runCount, setRunCount] = useState(0);
-  const [found, setFound] = useState(NOTHING_FOUND);
-  const [isFinding, setFinding] = useState(false);
-  const [presence, setPresence] = useState<WatchersChange>();
   const [only, setOnly] = useState<Stream>();
-  /** True if the program gets the size of this page while this page holds the lease. On a phone only on request. */
-  const [isFit, setFit] = useState(() => hasKeyboard() || fresh);
-  /** Size before a user on a phone chose *Fit*. */
-  const sizeBefore = useRef<Size>(undefined);
+  const [above, setAbove] = useState(NO_HISTORY);
+  /** The gap that was dismissed. */
+  const [readGap, setReadGap] = useState<GapEvent>();
+  const { on, ...events } = useScreenEvents();
+  const history = useRef<HistoryLoader>(null);
+  /** Where the first drawing began. */
+  const [range] = useState(() => logRangeOf(info, at));
+  // The screen is created once per session; its callbacks must see the current state of the page.
+  const latest = useRef({ ctrl, steerable: false, running: info.running, info, theme, only, fresh });
 
-  const now = follower.ended ?? info;
+  const make = useCallback(
+    (steer: TerminalSteer, past: () => number) => {
+      const element = host.current;
+      if (element === null) return undefined;
+      const { info: now, theme: initial } = latest.current;
+      const { cols, rows, mode } = now;
+      const screen = new Screen(
+        element,
+        { cols, rows, theme: initial, pipe: mode === 'pipe', screenReader },
+        {
+          ...on,
+          past,
+          typed: (text) => {
+            const { ctrl: isCtrl, steerable: may } = latest.current;
+            if (isCtrl) setCtrl(false);
+            if (may) steer.typed(isCtrl ? (withCtrl(text) ?? text) : text);
+          },
+          pointed: (report) => steer.pointed(report),
+          replied: (text) => steer.replied(text),
+          neared: () => history.current?.reach(),
+          begun: () => history.current?.markRuns(),
+        },
+      );
+      if (mode === 'pipe' && signs.current !== null) screen.streams.show(signs.current);
+      history.current = new HistoryLoader(client.session(now.id), screen, setAbove);
+      beginHistory(history.current, screen, now, range, latest.current.only);
+      if (latest.current.fresh && latest.current.steerable) steer.acquire();
+      if (hasKeyboard()) screen.focus();
+      return screen;
+    },
+    [client, screenReader, on, range],
+  );
+  const { from, skipsLine = false } = range;
+  const terminal = useSessionTerminal(info.id, { from, skipsLine, at: range.at, maxBytes: MAX_BYTES }, make);
+  const presence = usePresence(info.id);
+  const { session, drawing, parts, mounted, problem } = terminal;
+  const isFailed = session.state === 'failed';
+  const phase = isFailed ? 'over' : drawing.phase;
+
+  const now = (drawing.phase === 'over' ? session.info : undefined) ?? info;
   const isForeign = now.foreign !== null;
   // Input is disabled while the screen lacks output: after an error, or at a paused position.
-  const isShown = follower.error === undefined && follower.phase !== 'paused';
+  const isShown = !isFailed && phase !== 'paused';
   const steerable = allows(scope, 'input') && now.running && isShown && !isForeign;
-  const leaseStatus: LeaseStatus = leaseStatusOf(control.lease, control.yours, steerable);
-  const { yours } = control;
-  /** True if the terminal has the size of this page. */
-  const isSized = yours && isFit;
-  // The screen is created once per session; its callbacks must see the current state of the page.
-  const latest = useRef({ ctrl, steerable, yours, running: now.running, info, at, theme, fresh, onSize, only, isFit });
-  latest.current = { ctrl, steerable, yours, running: now.running, info, at, theme, fresh, onSize, only, isFit };
+  const control = session.info === undefined ? { ...session.control, lease: info.lease } : session.control;
+  const { isYours } = control;
+  latest.current = { ctrl, steerable, running: now.running, info, theme, only, fresh };
 
-  const arrange = useCallback(() => {
-    const { screen, steer } = parts.current ?? {};
-    if (screen === undefined || steer === undefined) return;
-    const isPipe = latest.current.info.mode === 'pipe';
-    if (!isPipe && !(latest.current.yours && latest.current.isFit)) return screen.letterbox();
-    const size = screen.fittingSize();
-    const { cols, rows } = screen.size;
-    if (size === undefined || (size.cols === cols && size.rows === rows)) return;
-    // Pipes have no size: the page wraps their lines.
-    if (isPipe) screen.resize(size);
-    else steer.resize(size);
-  }, []);
+  const size = useSize({ ...{ host, parts, mounted, isYours, fresh, onSize }, mode: now.mode });
 
-  useLayoutEffect(() => {
-    const element = host.current;
-    if (element === null) return;
-    const begun = latest.current;
-    const session = client.session(info.id);
-    const steer = new Steer(session, begun.info.lease, (change) => setControl((before) => ({ ...before, ...change })));
-    const typed = (text: string): void => {
-      const { ctrl: isCtrl, steerable: may } = latest.current;
-      if (isCtrl) setCtrl(false);
-      if (may) steer.typed(isCtrl ? (withCtrl(text) ?? text) : text);
-    };
-    const { cols, rows, mode } = begun.info;
-    const screen = new Screen(
-      element,
-      { cols, rows, theme: begun.theme, pipe: mode === 'pipe', screenReader },
-      {
-        typed,
-        pointed: (report) => steer.pointed(report),
-        replied: (text) => steer.replied(text),
-        titled: setWish,
-        hovered: setHovered,
-        linkChosen: setLink,
-        resized: () => arrange(),
-        marked: setRunCount,
-        found: setFound,
-        finds: () => setFinding(true),
-        neared: () => parts.current?.follow.reachUp(),
-      },
-    );
-    const shownSigns = mode === 'pipe' && signs.current !== null ? screen.streams.show(signs.current) : undefined;
-    const follow = new LogFollower(session, screen, (change: Partial<FollowerState>) =>
-      setFollower((before) => ({ ...before, ...change })),
-    );
-    parts.current = { session, screen, follow, steer };
-    begunAt.current = begun.at;
-    follow.begin(begun.info, begun.at === undefined ? 'end' : { at: begun.at }, begun.only);
-    const unwatch = session.watchers.on('change', setPresence);
-    if (begun.fresh && begun.steerable) steer.acquire();
-    // Without a release, a reload would meet its own lease for the duration of the grace period.
-    const leave = (): void => {
-      giveBack(steer, sizeBefore);
-      steer.release();
-    };
-    window.addEventListener('pagehide', leave);
-    if (hasKeyboard()) screen.focus();
-    const observer = new ResizeObserver(() => {
-      latest.current.onSize({ width: element.clientWidth, height: element.clientHeight });
-      arrange();
-    });
-    observer.observe(element);
-    return () => {
-      observer.disconnect();
-      unwatch();
-      parts.current = null;
-      follow.stop();
-      window.removeEventListener('pagehide', leave);
-      giveBack(steer, sizeBefore);
-      shownSigns?.dispose();
-      steer.stop();
-      session.detach();
-      screen.dispose();
-    };
-  }, [client, info.id, screenReader, arrange]);
-
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another place is shown once, as the session is then.
+  const begin = (to: number | undefined, stream: Stream | undefined): void => {
+    const next = logRangeOf(now, to);
+    terminal.follow(next.from, { ...next, stream });
+    const { screen } = parts.current ?? {};
+    if (screen !== undefined && history.current !== null) beginHistory(history.current, screen, now, next, stream);
+  };
+  useRequestedPlace(terminal, { at, only, screenReader, isPaused: phase === 'paused', begin });
+  useEffect(() => mounted?.screen.show(theme), [mounted, theme]);
+  useEffect(() => () => history.current?.stop(), []);
+  const { dismiss } = control;
   useEffect(() => {
-    if (begunAt.current === at) return;
-    begunAt.current = at;
-    if (at !== undefined) parts.current?.follow.begin(now, { at }, only);
-    else if (follower.phase === 'paused') parts.current?.follow.begin(now, 'end', only);
-    else {
-      parts.current?.screen.scrollToEnd();
-      setFollower((before) => ({ ...before, place: undefined }));
-    }
-  }, [at]);
-  useEffect(() => parts.current?.screen.setTheme(theme), [theme]);
-  // The owner of the size decides where notices go: over the terminal for the lease holder, otherwise below it.
-  useEffect(() => {
-    const element = notices.current;
-    if (element === null) return;
-    const cover = (): void => parts.current?.screen.cover(isSized ? element.offsetHeight : 0);
-    cover();
-    const observer = new ResizeObserver(cover);
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, [isSized]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: who steers decides whose size it is.
-  useEffect(() => arrange(), [isSized, arrange]);
+    // The refusal says who holds the lease.
+    if (problem?.code === 'lease_held') dismiss('lostTo');
+  }, [problem, dismiss]);
 
-  const hadLease = useRef(false);
-  useEffect(() => {
-    // Losing the lease on a phone turns *Fit* off: a later lease starts without it.
-    if (hadLease.current && !yours && !hasKeyboard()) setFit(false);
-    if (!yours) sizeBefore.current = undefined;
-    hadLease.current = yours;
-  }, [yours]);
-
+  const gap = session.gaps.at(-1);
   return {
-    ...{ host, signs, notices, now, isForeign, steerable, leaseStatus, follower, control, wish, hovered, runCount },
-    ...{ link, setLink, ctrl, setCtrl, found, isFinding, setFinding, only, presence },
-    /** Null before the terminal is created, and after its disposal. */
-    get parts(): Parts | null {
-      return parts.current;
+    ...events,
+    ...{ host, signs, now, isForeign, steerable, control, problem, parts, presence, session, ctrl, setCtrl, only },
+    ...{ notices: size.notices, isSized: size.isSized, fit: size.fit },
+    leaseStatus: leaseStatusOf(control.lease, isYours, steerable),
+    follower: {
+      ...drawing,
+      ...session.foreign,
+      phase,
+      above,
+      gap: gap === readGap ? undefined : gap,
+      error: session.error,
     },
-    isSized,
-    /** The size choice for a lease holder on a phone; undefined for others, whose size applies always or never. */
-    fit:
-      yours && now.mode === 'pty' && !hasKeyboard()
-        ? {
-            isFit,
-            onFit: (on: boolean) => {
-              const { screen, steer } = parts.current ?? {};
-              if (on) sizeBefore.current = screen?.size;
-              else if (steer !== undefined) giveBack(steer, sizeBefore);
-              setFit(on);
-            },
-          }
-        : undefined,
+    dismissProblem: terminal.dismiss,
+    dismissGap: () => setReadGap(gap),
+    dismissRough: () => terminal.forget('roughFrom'),
+    dismissAbove: () => setAbove((before) => ({ ...before, state: 'none' })),
     /** Releases the lease, and restores the earlier size. */
-    release: () => {
-      const { steer } = parts.current ?? {};
-      if (steer === undefined) return;
-      giveBack(steer, sizeBefore);
-      if (!hasKeyboard()) setFit(false);
-      steer.release();
-    },
+    release: () => size.giveAway((steer) => steer.release()),
     /** Hands the lease over, with the earlier size. */
-    transfer: (to: string) => {
-      const { steer } = parts.current ?? {};
-      if (steer === undefined) return;
-      giveBack(steer, sizeBefore);
-      if (!hasKeyboard()) setFit(false);
-      steer.transfer(to);
-    },
+    transfer: (to: string) => size.giveAway((steer) => steer.transfer(to)),
     isRunning: () => latest.current.running,
-    updateFollower: (change: Partial<FollowerState>) => setFollower((before) => ({ ...before, ...change })),
-    updateControl: (change: Partial<ControlState>) => setControl((before) => ({ ...before, ...change })),
     /** Shows one stream of a session on pipes, or both. */
     showOnly: (stream: Stream | undefined) => {
       setOnly(stream);
-      parts.current?.follow.begin(now, 'end', stream);
+      begin(undefined, stream);
     },
     /** Focuses the terminal, if the device has a keyboard. */
     focus: () => {
@@ -239,9 +152,60 @@ export function useSessionScreen(options: SessionScreenOptions) {
   };
 }
 
-/** Restores the earlier size if it differs: the next holder should not find the size of a phone. */
-function giveBack(steer: Steer, before: { current: Size | undefined }): void {
-  const size = before.current;
-  before.current = undefined;
-  if (size !== undefined) steer.resizeNow(size);
+interface RequestedPlace extends Pick<SessionScreenOptions, 'at' | 'screenReader'> {
+  readonly only: Stream | undefined;
+  readonly isPaused: boolean;
+  readonly begin: (at: number | undefined, stream: Stream | undefined) => void;
+}
+
+/** Draws anew when another offset is requested, and when another terminal was made. */
+function useRequestedPlace(
+  { parts, forget }: Pick<UsedSessionTerminal<Screen>, 'parts' | 'forget'>,
+  { at, only, screenReader, isPaused, begin }: RequestedPlace,
+): void {
+  /** What the last drawing began with. */
+  const begun = useRef({ at, screenReader });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another place is shown once, as the session is then.
+  useEffect(() => {
+    const before = begun.current;
+    begun.current = { at, screenReader };
+    if (before.at === at && before.screenReader === screenReader) return;
+    if (at !== undefined || isPaused || before.screenReader !== screenReader) return begin(at, only);
+    parts.current?.screen.scrollToEnd();
+    forget('place');
+  }, [at, screenReader]);
+}
+
+/** Starts the history of a new drawing. */
+function beginHistory(
+  history: HistoryLoader,
+  screen: Screen,
+  info: SessionInfo,
+  range: LogRange,
+  stream: Stream | undefined,
+): void {
+  history.begin(info, range.isWhole, stream);
+  if (info.runs !== null) screen.runs.followLog();
+}
+
+/** What the terminal reports, as state; `on`: the listeners. */
+function useScreenEvents() {
+  const [wish, setWish] = useState('');
+  const [hovered, setHovered] = useState<string>();
+  const [link, setLink] = useState<string>();
+  const [runCount, setRunCount] = useState(0);
+  const [found, setFound] = useState(NOTHING_FOUND);
+  const [isFinding, setFinding] = useState(false);
+  const on = useMemo(
+    () => ({
+      titled: setWish,
+      hovered: setHovered,
+      linkChosen: setLink,
+      marked: setRunCount,
+      found: setFound,
+      finds: () => setFinding(true),
+    }),
+    [],
+  );
+  return { on, wish, hovered, link, setLink, runCount, found, isFinding, setFinding };
 }

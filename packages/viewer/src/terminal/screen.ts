@@ -1,16 +1,17 @@
 // A terminal on the page: draws bytes, has a size, and emits input, titles, links and other events.
 
 import '@xterm/xterm/css/xterm.css';
-import { boundSize, guard, listenToInput, TerminalFeed, type TerminalInputEvents } from '@binnacle/client/terminal';
+import type { Chunk } from '@binnacle/client/react';
+import { boundSize, type TerminalEvents, TerminalScreen } from '@binnacle/client/terminal';
 import type { OutputKind } from '@binnacle/protocol';
 import { FitAddon } from '@xterm/addon-fit';
-import { type IDisposable, type IMarker, type ITheme, Terminal } from '@xterm/xterm';
+import { type IDisposable, type ITheme, Terminal } from '@xterm/xterm';
 import { oneLine } from '../model/format.ts';
 import { isPageKey } from '../ui/shortcuts.ts';
 import { type Theme, terminalColours } from '../ui/theme.ts';
 import { Anchors } from './anchors.ts';
 import { baseFont, isPhone, MONO, type Size } from './cell-size.ts';
-import { CommandMarks } from './command-marks.ts';
+import { CommandMarks, isOfRun } from './command-marks.ts';
 import { selectedText } from './copy-text.ts';
 import { blinkCursor } from './cursor-blink.ts';
 import { Finder, type FindResult } from './finder.ts';
@@ -22,15 +23,13 @@ import { accelerate } from './webgl.ts';
 import './xterm-input.css';
 import './screen.css';
 
-export interface ScreenEvents extends TerminalInputEvents {
+export interface ScreenEvents extends TerminalEvents {
   /** Receives the window title that the program asked for. */
   readonly titled: (title: string) => void;
   /** Receives the target of the link under the pointer. */
   readonly hovered: (target: string | undefined) => void;
   /** Receives a chosen link: http or https only. */
   readonly linkChosen: (target: string) => void;
-  /** Called after a change of the terminal's size. */
-  readonly resized: () => void;
   /** Receives the number of marked commands. */
   readonly marked?: (count: number) => void;
   readonly found?: (found: FindResult) => void;
@@ -38,6 +37,8 @@ export interface ScreenEvents extends TerminalInputEvents {
   readonly finds?: () => void;
   /** Called when the reader scrolls up near the first line. */
   readonly neared?: () => void;
+  /** Called when the screen that a drawing began with is drawn. */
+  readonly begun?: () => void;
 }
 
 // About 5 MB at 80 columns; the log has the rest.
@@ -62,9 +63,9 @@ function coloursOf(theme: Theme): ITheme {
   return colours.background === undefined ? colours : { ...colours, overviewRulerBorder: colours.background };
 }
 
-export class Screen {
-  /** The xterm terminal, for code that draws into it or reads from it directly. */
-  readonly terminal: Terminal;
+const contrastOf = (theme: Theme): number => (theme === 'light' ? 4.5 : 1);
+
+export class Screen extends TerminalScreen {
   readonly anchors: Anchors;
   readonly runs: CommandMarks;
   readonly finder: Finder;
@@ -72,12 +73,8 @@ export class Screen {
   readonly #fit = new FitAddon();
   readonly #host: HTMLElement;
   readonly #events: ScreenEvents;
-  readonly #feed: TerminalFeed;
-  readonly #input: ReturnType<typeof listenToInput>;
   readonly #undo: IDisposable[] = [];
   readonly #aborter = new AbortController();
-  #answering = false;
-  #disposed = false;
   /** Covered pixels at the bottom of the host. */
   #covered = 0;
   #touchedAt = Number.NEGATIVE_INFINITY;
@@ -87,111 +84,75 @@ export class Screen {
   #mayBeLarger = true;
   /** Frame request of the pending letterbox measurement. */
   #letterboxing: number | undefined;
-  /** The line of the requested position. */
-  #place: IMarker | undefined;
 
   /** Creates the terminal. `host` must be visible: cells are measured in it. */
   constructor(host: HTMLElement, options: ScreenOptions, events: ScreenEvents) {
-    this.#host = host;
-    this.#events = events;
     const isMoving = !window.matchMedia('(prefers-reduced-motion: reduce)').matches;
-    this.terminal = new Terminal({
-      ...boundSize(options),
+    const appearance = {
       theme: coloursOf(options.theme),
-      minimumContrastRatio: options.theme === 'light' ? 4.5 : 1,
       fontFamily: MONO,
       fontSize: baseFont(),
       scrollback: SCROLLBACK_LINES,
+    };
+    super({ Terminal }, host, host, appearance, events, {
+      ...boundSize(options),
+      minimumContrastRatio: contrastOf(options.theme),
       cursorBlink: isMoving,
       // Pipes carry bare line feeds; a terminal's line discipline would have added the returns.
       convertEol: options.pipe,
       screenReaderMode: options.screenReader,
       // Required for decorations, which mark the line of a search hit.
       allowProposedApi: true,
-      // No title or size reports and no window operations: a program must not read or move what is not its own.
-      windowOptions: {},
       linkHandler: {
         allowNonHttpProtocols: false,
-        activate: (_event, target) => this.#events.linkChosen(target),
-        hover: (_event, target) => this.#events.hovered(oneLine(target, 300)),
-        leave: () => this.#events.hovered(undefined),
+        activate: (_event, target) => events.linkChosen(target),
+        hover: (_event, target) => events.hovered(oneLine(target, 300)),
+        leave: () => events.hovered(undefined),
       },
     });
+    this.#host = host;
+    this.#events = events;
     this.anchors = new Anchors(this.terminal);
     this.runs = new CommandMarks(this.terminal, (count) => events.marked?.(count));
     this.finder = new Finder(this.terminal, (found) => events.found?.(found));
     this.streams = new StderrRows(this.terminal);
     this.terminal.loadAddon(this.#fit);
-    this.#feed = new TerminalFeed(this.terminal);
-    this.#input = listenToInput(this.terminal, host, events, () => this.#answering);
-    this.#undo.push(guard(this.terminal), this.#input);
-    this.terminal.open(host);
     if (isMoving) this.#undo.push(blinkCursor(this.terminal));
     this.#listen();
-    if (!options.screenReader) void accelerate(this.terminal, () => this.#disposed);
+    if (!options.screenReader) void accelerate(this.terminal, () => this.isDisposed);
   }
 
-  /** Draws bytes as the program wrote them; `end`: the output offset after them. Waits under back-pressure. */
-  async write(bytes: Uint8Array, end?: number, kind: OutputKind = 'tty'): Promise<void> {
-    await this.#feed.write(bytes, () => {
-      if (end !== undefined) this.anchors.rendered(end);
-      if (kind !== 'tty') this.streams.rendered(kind === 'stderr');
-    });
+  override draw(chunk: Chunk): Promise<void> | undefined {
+    if (chunk.type === 'event' && isOfRun(chunk.data)) {
+      return this.settled().then(() => this.runs.apply(chunk.data));
+    }
+    const drawing = super.draw(chunk);
+    return chunk.type === 'screen' ? Promise.resolve(drawing).then(() => this.#events.begun?.()) : drawing;
   }
 
-  /** Resolves when all earlier writes are drawn. */
-  async settled(): Promise<void> {
-    await this.#feed.settled();
+  protected override rendered(end: number | undefined, kind: OutputKind): void {
+    if (end !== undefined) this.anchors.rendered(end);
+    if (kind !== 'tty') this.streams.rendered(kind === 'stderr');
   }
 
-  /** Enables or disables answers to queries: queries in history were answered when they happened. */
-  answer(on: boolean): void {
-    this.#answering = on;
-  }
-
-  /** Discards everything drawn, and earlier writes that are not drawn yet. */
-  clear(): void {
-    this.#place = undefined;
+  override clear(): void {
     this.anchors.clear();
     this.runs.clear();
-    // Written as a sequence, to keep the order of writes.
-    if (!this.#disposed) this.terminal.write('\x18\x1bc');
+    super.clear();
   }
 
-  /** Treats a bare line feed as a new line from now on, for output written without a terminal. */
-  returnLines(): void {
-    if (!this.terminal.options.convertEol) this.terminal.options.convertEol = true;
-  }
-
-  /** Marks the line of the cursor as the position. Call when all earlier output is drawn. */
-  markPlace(): void {
-    // The alternate screen has no lines that stay.
-    if (this.#disposed || this.terminal.buffer.active.type !== 'normal') return;
-    this.#place = this.terminal.registerMarker(0);
-  }
-
-  /** Scrolls to the marked line and highlights it. Call when the following output is drawn. */
-  showPlace(): void {
-    if (!this.#disposed && this.#place !== undefined) decorate(this.terminal, this.#place);
+  override showPlace(): void {
+    if (this.place !== undefined) decorate(this.terminal, this.place);
   }
 
   scrollToEnd(): void {
     this.terminal.scrollToBottom();
   }
 
-  get size(): Size {
-    return { cols: this.terminal.cols, rows: this.terminal.rows };
-  }
-
-  resize(size: Size): void {
-    const { cols, rows } = boundSize(size);
-    if (!this.#disposed) this.terminal.resize(cols, rows);
-  }
-
   /** Returns the size that would fill the host, in the usual font size. */
-  fittingSize(): Size | undefined {
+  override fittingSize(): Size | undefined {
     this.#stopLetterboxing();
-    this.#setFont(baseFont());
+    this.setFont(baseFont());
     const size = this.#fit.proposeDimensions();
     return size === undefined || !Number.isFinite(size.cols) ? undefined : size;
   }
@@ -200,7 +161,7 @@ export class Screen {
    * Fits the font to the host, so that a terminal of another viewer's size is visible as a whole, if legible. Debounced
    * to the next frame: the history may have hundreds of sizes, of which only the last is seen, and each costs a layout.
    */
-  letterbox(): void {
+  override letterbox(): void {
     this.#letterboxing ??= requestAnimationFrame(() => {
       this.#letterboxing = undefined;
       this.#fitType();
@@ -222,7 +183,7 @@ export class Screen {
     // Half a point at most between sizes: cells are snapped to pixels, so the ratio is not quite linear.
     const fitting = Math.floor(Math.min(across, down) * 2) / 2;
     const smallest = isPhone() ? SMALLEST_ON_PHONE : SMALLEST_FONT;
-    this.#setFont(Math.max(smallest, Math.min(baseFont(), fitting)));
+    this.setFont(Math.max(smallest, Math.min(baseFont(), fitting)));
     this.#showCursor();
     // The result is drawn with the next frame, which measures again.
     this.#mayBeLarger = true;
@@ -250,25 +211,21 @@ export class Screen {
       frame.scrollTop = top + 2 * line - frame.clientHeight;
   }
 
-  setTheme(theme: Theme): void {
-    this.terminal.options.theme = coloursOf(theme);
-    this.terminal.options.minimumContrastRatio = theme === 'light' ? 4.5 : 1;
-  }
-
-  focus(): void {
-    this.terminal.focus();
+  show(theme: Theme): void {
+    this.setTheme(coloursOf(theme));
+    this.terminal.options.minimumContrastRatio = contrastOf(theme);
   }
 
   /** Sends a key that is not on the keyboard. */
   press(text: string): void {
-    this.#input.gestures.typed(performance.now());
+    this.input.gestures.typed(performance.now());
     this.terminal.input(text, true);
   }
 
   /** Sends a line that was written beside the terminal, as a paste, and Enter. */
   enter(text: string): void {
     if (text !== '') {
-      this.#input.gestures.typed(performance.now());
+      this.input.gestures.typed(performance.now());
       this.terminal.paste(text);
     }
     this.press('\r');
@@ -279,15 +236,13 @@ export class Screen {
     this.press(this.terminal.modes.applicationCursorKeysMode ? `\x1bO${arrow}` : `\x1b[${arrow}`);
   }
 
-  dispose(): void {
-    this.#disposed = true;
+  override dispose(): void {
     this.#stopLetterboxing();
     this.#aborter.abort();
     for (const undo of this.#undo) undo.dispose();
     this.finder.dispose();
     this.runs.dispose();
-    this.#feed.stop();
-    this.terminal.dispose();
+    super.dispose();
   }
 
   #lift(): void {
@@ -298,15 +253,10 @@ export class Screen {
     element.style.translate = up === 0 ? '' : `0 ${-up}px`;
   }
 
-  #setFont(size: number): void {
-    if (this.terminal.options.fontSize !== size) this.terminal.options.fontSize = size;
-  }
-
   #listen(): void {
     const { terminal } = this;
     const events = this.#events;
     this.#undo.push(
-      terminal.onResize(() => events.resized()),
       // Throttled to once a frame: the measurement forces a layout, and output moves the cursor often.
       terminal.onCursorMove(() => {
         this.#hasMoved = true;

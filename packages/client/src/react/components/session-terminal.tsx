@@ -2,12 +2,16 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import type * as Xterm from '@xterm/xterm';
-import { type CSSProperties, useEffect, useRef, useState } from 'react';
-import { useShared } from '../hooks/provider.tsx';
-import { makeSession, useSession } from '../hooks/use-session.ts';
+import { type CSSProperties, type RefObject, useCallback, useEffect, useRef } from 'react';
+import type { UsedSession } from '../hooks/use-session.ts';
+import {
+  type MakeTerminal,
+  type MountedTerminal,
+  type UsedSessionTerminal,
+  useSessionTerminal,
+} from '../hooks/use-session-terminal.ts';
 import type { SessionOptions } from '../stores/session.ts';
 import { type TerminalAppearance, TerminalScreen } from '../terminal/screen.ts';
-import { TerminalSteer } from '../terminal/steer.ts';
 import { endText, type Status, statusOf } from './status.ts';
 import { StatusLine } from './status-line.tsx';
 
@@ -31,11 +35,6 @@ export interface SessionTerminalProps extends TerminalAppearance {
   readonly style?: CSSProperties;
   /** Loads xterm.js. Default `() => import('@xterm/xterm')`. */
   readonly load?: () => Promise<Pick<typeof Xterm, 'Terminal'>>;
-}
-
-interface MountedTerminal {
-  readonly screen: TerminalScreen;
-  readonly steer: TerminalSteer;
 }
 
 const BOX: CSSProperties = {
@@ -71,103 +70,12 @@ const notLoaded = (cause: unknown): BinnacleError =>
  * ```
  */
 export function SessionTerminal(props: SessionTerminalProps) {
-  const { id, options = {}, readOnly = false, fit = true, label = 'Terminal', load = loadXterm, theme } = props;
-  const shared = useShared();
-  const session = useSession(id, options);
+  const { id, options = {}, readOnly = false, fit = true, label = 'Terminal', theme } = props;
   const box = useRef<HTMLDivElement>(null);
   const host = useRef<HTMLDivElement>(null);
-  const [shown, setShown] = useState<MountedTerminal>();
-  const [problem, setProblem] = useState<BinnacleError>();
-  const how = JSON.stringify(options);
-  const latest = useRef({ props, readOnly });
-  useEffect(() => {
-    latest.current = { props, readOnly };
-  });
-
-  useEffect(() => {
-    const [boxed, hosted] = [box.current, host.current];
-    if (boxed === null || hosted === null) return;
-    let isOver = false;
-    let unread: (() => void) | undefined;
-    let screen: TerminalScreen | undefined;
-    const followed = shared.sessions.take(id, how, () => makeSession(shared)(id, how));
-    const steer = new TerminalSteer(followed, (error) => {
-      if (!isOver) setProblem(error);
-    });
-    const typing = (act: () => void): void => {
-      if (!latest.current.readOnly) act();
-    };
-    load().then(
-      (xterm) => {
-        if (isOver) return;
-        const made = new TerminalScreen(xterm, boxed, hosted, latest.current.props, {
-          typed: (text) => typing(() => steer.typed(text)),
-          pointed: (report) => typing(() => steer.pointed(report)),
-          replied: (text) => typing(() => steer.replied(text)),
-          past: () => followed.pastOffset,
-        });
-        screen = made;
-        unread = followed.read({
-          draw: (chunk) => {
-            made.begin(followed.info);
-            return made.draw(chunk);
-          },
-          missed: () => made.missed(),
-        });
-        if (latest.current.props.autoFocus === true) made.focus();
-        setShown({ screen: made, steer });
-      },
-      (cause: unknown) => {
-        if (!isOver) setProblem(notLoaded(cause));
-      },
-    );
-    return () => {
-      isOver = true;
-      unread?.();
-      steer.stop();
-      screen?.dispose();
-      setShown(undefined);
-      setProblem(undefined);
-      shared.sessions.release(id, followed);
-    };
-  }, [shared, id, how, load]);
-
-  const { cols, rows, mode } = session.info ?? {};
-  const owns = session.control.isYours && fit && !readOnly && mode === 'pty';
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the size of the program's terminal is what it is fitted to
-  useEffect(() => {
-    const boxed = box.current;
-    if (shown === undefined || boxed === null) return;
-    let isOver = false;
-    if (session.info !== undefined) shown.screen.begin(session.info);
-    const place = (): void => {
-      if (isOver) return;
-      const size = owns || mode === 'pipe' ? shown.screen.fittingSize() : undefined;
-      if (size === undefined) shown.screen.letterbox();
-      // Without a terminal the program has no size, and the page wraps lines as it likes.
-      else if (mode === 'pipe') shown.screen.resize(size);
-      else if (size.cols !== cols || size.rows !== rows) shown.steer.resize(size);
-    };
-    // Chunks of the old size are drawn first.
-    shown.screen.settled().then(place, () => undefined);
-    const observer = new ResizeObserver(place);
-    observer.observe(boxed);
-    // History holds hundreds of sizes: one per frame is enough.
-    let frame: number | undefined;
-    const resized = shown.screen.onResize(() => {
-      if (owns || mode === 'pipe') return;
-      frame ??= requestAnimationFrame(() => {
-        frame = undefined;
-        place();
-      });
-    });
-    return () => {
-      isOver = true;
-      observer.disconnect();
-      resized.dispose();
-      if (frame !== undefined) cancelAnimationFrame(frame);
-    };
-  }, [shown, owns, cols, rows, mode]);
+  const make = useMakeTerminal(props, box, host);
+  const { session, mounted: shown, problem } = useSessionTerminal(id, options, make);
+  useSize(box, session, shown, fit && !readOnly);
 
   useEffect(() => {
     shown?.screen.setTheme(theme);
@@ -205,9 +113,87 @@ export function SessionTerminal(props: SessionTerminalProps) {
   );
 }
 
+/** Returns what makes the terminal: xterm.js is loaded first. */
+function useMakeTerminal(
+  props: SessionTerminalProps,
+  box: RefObject<HTMLElement | null>,
+  host: RefObject<HTMLElement | null>,
+): MakeTerminal<TerminalScreen> {
+  const { load = loadXterm } = props;
+  const latest = useRef(props);
+  useEffect(() => {
+    latest.current = props;
+  });
+  return useCallback(
+    async (steer, past) => {
+      const typing = (act: () => void): void => {
+        if (latest.current.readOnly !== true) act();
+      };
+      const xterm = await load().catch((cause: unknown) => {
+        throw notLoaded(cause);
+      });
+      const [boxed, hosted] = [box.current, host.current];
+      if (boxed === null || hosted === null) throw new BinnacleError('client_closed');
+      const screen = new TerminalScreen(xterm, boxed, hosted, latest.current, {
+        typed: (text) => typing(() => steer.typed(text)),
+        pointed: (report) => typing(() => steer.pointed(report)),
+        replied: (text) => typing(() => steer.replied(text)),
+        past,
+      });
+      if (latest.current.autoFocus === true) screen.focus();
+      return screen;
+    },
+    [load, box, host],
+  );
+}
+
+/** Fits the program to the box while this client owns its size, and otherwise the font to the program's size. */
+function useSize(
+  box: RefObject<HTMLElement | null>,
+  { info, control }: Pick<UsedSession, 'info' | 'control'>,
+  shown: MountedTerminal | undefined,
+  mayResize: boolean,
+): void {
+  const { cols, rows, mode } = info ?? {};
+  const owns = control.isYours && mayResize && mode === 'pty';
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the size of the program's terminal is what it is fitted to
+  useEffect(() => {
+    const boxed = box.current;
+    if (shown === undefined || boxed === null) return;
+    let isOver = false;
+    const place = (): void => {
+      if (isOver) return;
+      const size = owns || mode === 'pipe' ? shown.screen.fittingSize() : undefined;
+      if (size === undefined) shown.screen.letterbox();
+      // Without a terminal the program has no size, and the page wraps lines as it likes.
+      else if (mode === 'pipe') shown.screen.resize(size);
+      else if (size.cols !== cols || size.rows !== rows) shown.steer.resize(size);
+    };
+    // Chunks of the old size are drawn first.
+    shown.screen.settled().then(place, () => undefined);
+    const observer = new ResizeObserver(place);
+    observer.observe(boxed);
+    // History holds hundreds of sizes: one per frame is enough.
+    let frame: number | undefined;
+    const resized = shown.screen.onResize(() => {
+      if (owns || mode === 'pipe') return;
+      frame ??= requestAnimationFrame(() => {
+        frame = undefined;
+        place();
+      });
+    });
+    return () => {
+      isOver = true;
+      observer.disconnect();
+      resized.dispose();
+      if (frame !== undefined) cancelAnimationFrame(frame);
+    };
+  }, [shown, owns, cols, rows, mode]);
+}
+
 function terminalStatus(
   problem: BinnacleError | undefined,
-  session: ReturnType<typeof useSession>,
+  session: UsedSessionTerminal<TerminalScreen>['session'],
 ): Status | undefined {
   const reading = statusOf(session);
   if (session.state !== 'live') return reading;

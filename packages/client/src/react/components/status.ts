@@ -44,6 +44,8 @@ export function statusOf({
       const isGood = info?.exitCode === 0 || (info?.foreign != null && info.exitCode === null && info.signal === null);
       return { tone: isGood ? 'good' : 'bad', text: (info && endText(info)) ?? 'Ended.' };
     }
+    case 'paused':
+      return { tone: 'plain', text: 'Paused: more output follows.' };
     case 'live':
       return info?.stalled == null
         ? undefined

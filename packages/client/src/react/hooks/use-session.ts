@@ -5,12 +5,20 @@ import { useMemo } from 'react';
 import type { LeaseRequest } from '../../session/client-lease.ts';
 import type { WriteOptions } from '../../session/session.ts';
 import { type Result, resultOf } from '../result.ts';
-import { NO_SESSION_YET, type SessionOptions, type SessionSnapshot, SessionStore } from '../stores/session.ts';
+import {
+  NO_SESSION_YET,
+  type SessionFacts,
+  type SessionOptions,
+  type SessionSnapshot,
+  type SessionStart,
+  SessionStore,
+} from '../stores/session.ts';
+import type { LeaseReport, LeaseSnapshot } from '../stores/session-lease.ts';
 import { type SharedStores, useShared } from './provider.tsx';
 import { useFollowed } from './use-store.ts';
 
 /** The lease of a session: who holds it, and the actions on it. */
-export interface LeaseControl extends Pick<SessionSnapshot, 'lease' | 'isYours' | 'lostTo'> {
+export interface LeaseControl extends LeaseSnapshot {
   /**
    * Acquires a free lease; fails with `lease_held` while another client has it. It is renewed until it is released or
    * the last component is unmounted.
@@ -20,6 +28,12 @@ export interface LeaseControl extends Pick<SessionSnapshot, 'lease' | 'isYours' 
   take(request?: LeaseRequest): Promise<Result<Lease>>;
   /** Releases the lease. */
   release(): Promise<Result>;
+  /** Asks the holder for the lease: sets `hasRequested` here, and `requester` there. */
+  request(): Promise<Result>;
+  /** Hands the lease over to a client that follows the session, by its `id` in `usePresence` or `requester`. */
+  transfer(to: string): Promise<Result>;
+  /** Forgets `lostTo`, `requester`, `hasRequested` or `receivedFrom`, once a person has read it. */
+  dismiss(report: LeaseReport): void;
 }
 
 /** Actions on a session. None of them rejects: each resolves with a `Result`. */
@@ -30,12 +44,14 @@ export interface SessionActions {
   signal(signal: string): Promise<Result>;
   /** Sets the size of the terminal in columns and rows. */
   resize(cols: number, rows: number): Promise<Result>;
+  /** Reads from another place, for all components of the session. The chunks so far are dropped. */
+  follow(from: SessionStart): void;
   /** Resumes the reading after `failed`. Does nothing in other states. */
   retry(): void;
 }
 
 /** Result of `useSession`. */
-export interface UsedSession extends Omit<SessionSnapshot, 'lease' | 'isYours' | 'lostTo'>, SessionActions {
+export interface UsedSession extends Omit<SessionSnapshot, keyof LeaseSnapshot>, SessionActions {
   /** Id of the session. */
   readonly id: string;
   /** The lease. */
@@ -73,35 +89,62 @@ export const makeSession = (shared: SharedStores) => (id: string, options: strin
 export function useSession(id: string, options: SessionOptions = {}): UsedSession {
   const shared = useShared();
   const snapshot = useFollowed(shared.sessions, id, JSON.stringify(options), makeSession(shared), NO_SESSION_YET);
+  return useUsed(shared, id, snapshot);
+}
+
+/** The same without the chunks: a component that shows none is not rendered for each of them. */
+export function useSessionFacts(id: string, options: string): Omit<UsedSession, 'chunks'> {
+  const shared = useShared();
+  const facts = useFollowed<SessionFacts, SessionStore>(
+    shared.sessions,
+    id,
+    options,
+    makeSession(shared),
+    NO_SESSION_YET,
+    factsOf,
+  );
+  return useUsed(shared, id, facts);
+}
+
+const factsOf = (followed: SessionStore): SessionFacts => followed.facts;
+
+type Used<T extends SessionFacts> = Omit<T, keyof LeaseSnapshot> & Pick<UsedSession, 'id' | 'control'> & SessionActions;
+
+function useUsed<T extends SessionFacts>(shared: SharedStores, id: string, snapshot: T): Used<T> {
   const actions = useMemo(() => actionsOf(shared, id), [shared, id]);
   return useMemo(() => {
-    const { lease, isYours, lostTo, ...rest } = snapshot;
+    const { lease, isYours, isBusy, lostTo, requester, hasRequested, receivedFrom, ...rest } = snapshot;
     const { control, ...others } = actions;
-    return { id, ...rest, ...others, control: { lease, isYours, lostTo, ...control } };
+    const leased = { lease, isYours, isBusy, lostTo, requester, hasRequested, receivedFrom };
+    return { id, ...rest, ...others, control: { ...leased, ...control } };
   }, [id, snapshot, actions]);
 }
 
 function actionsOf(
   shared: SharedStores,
   id: string,
-): SessionActions & { readonly control: Pick<LeaseControl, 'acquire' | 'take' | 'release'> } {
-  const follow = (): SessionStore => {
-    const found = shared.sessions.peek(id);
-    if (found !== undefined) return found;
+): SessionActions & { readonly control: Omit<LeaseControl, keyof LeaseSnapshot> } {
+  const found = (): SessionStore => {
+    const followed = shared.sessions.peek(id);
+    if (followed !== undefined) return followed;
     throw new BinnacleError('client_closed', {
       message: 'No component uses this session any more.',
       hint: 'Use client.session(id) to go on without a component.',
     });
   };
   return {
-    write: (input, options) => resultOf(async () => await follow().session.write(input, options)),
-    signal: (signal) => resultOf(async () => await follow().session.signal(signal)),
-    resize: (cols, rows) => resultOf(async () => await follow().session.resize(cols, rows)),
+    write: (input, options) => resultOf(async () => await found().session.write(input, options)),
+    signal: (signal) => resultOf(async () => await found().session.signal(signal)),
+    resize: (cols, rows) => resultOf(async () => await found().session.resize(cols, rows)),
+    follow: (from) => shared.sessions.peek(id)?.follow(from),
     retry: () => shared.sessions.peek(id)?.retry(),
     control: {
-      acquire: (request) => resultOf(async () => await follow().hold('acquire', request)),
-      take: (request) => resultOf(async () => await follow().hold('take', request)),
-      release: () => resultOf(async () => await follow().release()),
+      acquire: (request) => resultOf(async () => await found().lease.hold('acquire', request)),
+      take: (request) => resultOf(async () => await found().lease.hold('take', request)),
+      release: () => resultOf(async () => await found().lease.release()),
+      request: () => resultOf(async () => await found().lease.request()),
+      transfer: (to) => resultOf(async () => await found().lease.transfer(to)),
+      dismiss: (report) => shared.sessions.peek(id)?.lease.dismiss(report),
     },
   };
 }

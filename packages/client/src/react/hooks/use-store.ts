@@ -10,6 +10,7 @@ export function useFollowed<T extends object, S extends SnapshotStore<T>>(
   options: string,
   make: (key: string, options: string) => S,
   initial: T,
+  readStore: (followed: S) => T = snapshotOf,
 ): T {
   // biome-ignore lint/correctness/useExhaustiveDependencies: another function of the same key and options makes no other
   const subscribe = useCallback(
@@ -23,6 +24,11 @@ export function useFollowed<T extends object, S extends SnapshotStore<T>>(
     },
     [pool, key, options],
   );
-  const read = useCallback(() => pool.peek(key)?.snapshot ?? initial, [pool, key, initial]);
+  const read = useCallback(() => {
+    const followed = pool.peek(key);
+    return followed === undefined ? initial : readStore(followed);
+  }, [pool, key, initial, readStore]);
   return useSyncExternalStore(subscribe, read, () => initial);
 }
+
+const snapshotOf = <T extends object>(followed: SnapshotStore<T>): T => followed.snapshot;

@@ -1,9 +1,12 @@
 // The output of one log as a list of chunks that grows at its end and stays within a limit. Knows no React.
 
-import type { EntryEvent, GapEvent, OutputEvent } from '../../session/attachment.ts';
+import type { EntryEvent, GapEvent, OutputEvent, ScreenEvent } from '../../session/attachment.ts';
 
-/** Output, a gap, or a new size of the terminal. */
-export type Chunk = OutputEvent | GapEvent | Extract<EntryEvent, { type: 'resize' }>;
+/**
+ * Output, a gap, a new size of the terminal, a mark (`event`: a run began or ended, or a report of an emitter), or the
+ * screen that the reading began with.
+ */
+export type Chunk = OutputEvent | GapEvent | ScreenEvent | Extract<EntryEvent, { type: 'resize' | 'event' }>;
 
 /** Bytes that a chunk costs besides its output: a flood of one-byte chunks must not evade the limit. */
 const CHUNK_BYTES = 256;
@@ -113,6 +116,17 @@ export class ChunkLog {
     this.#items.push({ chunk, cost: this.#cost });
     // The newest one stays, however large it is.
     while (this.#cost - this.#droppedCost > this.#maxBytes && this.#first < this.end - 1) this.#drop();
+  }
+
+  /** Drops all chunks. Later ones have higher numbers. */
+  clear(): void {
+    this.#version += 1;
+    this.#base = this.end;
+    this.#first = this.#base;
+    this.#items = [];
+    this.#bytes = 0;
+    this.#droppedBytes = 0;
+    this.#droppedCost = this.#cost;
   }
 
   list(): ChunkList {

@@ -2,25 +2,30 @@
 
 import {
   BinnacleError,
-  type Lease,
-  type LeaseInfo,
   parsePosition,
   type SessionInfo,
   type StartPosition,
+  type StartScreen,
 } from '@binnacle/protocol';
 import type { Binnacle } from '../../client.ts';
 import type { Attachment, AttachmentEvent, GapEvent } from '../../session/attachment.ts';
-import type { LeaseRequest } from '../../session/client-lease.ts';
 import type { Session } from '../../session/session.ts';
 import { type Chunk, type ChunkList, ChunkLog, NO_CHUNKS } from '../log/chunks.ts';
 import { asError } from '../result.ts';
-import { lostTo } from '../terminal/steer.ts';
+import { type ForeignReport, NO_REPORT, withEvent } from './foreign.ts';
+import { LeaseFollower, type LeaseSnapshot, NO_LEASE_YET } from './session-lease.ts';
 import { SnapshotStore } from './store.ts';
+
+/**
+ * Start of the reading: a place in the log, or `{ screen: true, at? }`: what the terminal shows now or showed at an output
+ * offset, and what follows.
+ */
+export type SessionStart = StartPosition | StartScreen;
 
 /** Options of `useSession` and `SessionTerminal`. */
 export interface SessionOptions {
   /** Start of the reading. Default: `maxBytes` before the end, so the whole of a shorter log. */
-  readonly from?: StartPosition;
+  readonly from?: SessionStart;
   /** Bytes of output to keep; older chunks are dropped. Default 8 MiB. */
   readonly maxBytes?: number;
 }
@@ -29,9 +34,9 @@ export interface SessionOptions {
 export type FollowState = 'connecting' | 'live' | 'reconnecting' | 'ended' | 'failed';
 
 /** State of a session, as components see it. */
-export interface SessionSnapshot {
-  /** State of the reading. */
-  readonly state: FollowState;
+export interface SessionSnapshot extends LeaseSnapshot {
+  /** State of the reading. `paused`: it stopped far behind the end, as a component asked; `follow` reads again. */
+  readonly state: FollowState | 'paused';
   /** The session as of the beginning, with later sizes and its exit. Undefined until connected. */
   readonly info: SessionInfo | undefined;
   /** The stored output. */
@@ -44,33 +49,43 @@ export interface SessionSnapshot {
   readonly isCaughtUp: boolean;
   /** Why the reading failed. */
   readonly error: BinnacleError | undefined;
-  /** The holder of the lease; null if it is free. */
-  readonly lease: LeaseInfo | null;
-  /** Whether this client holds the lease. */
-  readonly isYours: boolean;
-  /** Client that took the lease from this one; null if it expired; undefined if it was not lost. */
-  readonly lostTo: string | null | undefined;
+  /** What the emitter of a program that runs elsewhere reported. */
+  readonly foreign: ForeignReport;
 }
 
-export const NO_SESSION_YET: SessionSnapshot = {
+/** All but the chunks: a component that shows no chunks is not rendered for each of them. */
+export type SessionFacts = Omit<SessionSnapshot, 'chunks'>;
+
+/** A reading before its first event. */
+const NOTHING_READ = {
   state: 'connecting',
-  info: undefined,
-  chunks: NO_CHUNKS,
   skippedBytes: 0,
   gaps: [],
   isCaughtUp: false,
   error: undefined,
-  lease: null,
-  isYours: false,
-  lostTo: undefined,
+  foreign: NO_REPORT,
+} as const;
+
+export const NO_SESSION_YET: SessionSnapshot = {
+  ...NOTHING_READ,
+  ...NO_LEASE_YET,
+  info: undefined,
+  chunks: NO_CHUNKS,
 };
 
 /** Draws chunks at its own pace. Back-pressure: reading waits for it before too many are buffered. */
 export interface ChunkReader {
+  /**
+   * The session when the reading began, and the output offset of its beginning; undefined if it begins with a screen. The
+   * first chunk comes when the promise resolves.
+   */
+  begin?(info: SessionInfo, offset: number | undefined): Promise<void> | undefined;
   /** The next chunk comes when the promise resolves. */
   draw(chunk: Chunk): Promise<void> | undefined;
   /** The next chunk was dropped. */
   missed(): void;
+  /** The last chunk of the log was drawn. */
+  ended?(): Promise<void>;
 }
 
 /** About 800 pages of a terminal. */
@@ -83,20 +98,27 @@ interface ReaderCursor {
   readonly reader: ChunkReader;
   next: number;
   isOver: boolean;
+  hasEnded: boolean;
 }
 
 export class SessionStore extends SnapshotStore<SessionSnapshot> {
   /** Handle that all components share: input numbers and the lease belong to it. */
   readonly session: Session;
+  readonly lease: LeaseFollower;
   readonly #client: Binnacle;
-  readonly #from: StartPosition;
   readonly #maxBytes: number;
   readonly #log: ChunkLog;
-  readonly #undo: (() => void)[] = [];
   readonly #readings = new Set<ReaderCursor>();
   /** Called when there is another chunk for readers, or when one of them has drawn some. */
   readonly #wakes = new Set<() => void>();
+  #from: SessionStart;
+  #unlisten: (() => void) | undefined;
   #attachment: Attachment | undefined;
+  /** Where the reading began; null until the gateway has answered. */
+  #begun: { readonly offset: number | undefined } | null = null;
+  #facts: SessionSnapshot = NO_SESSION_YET;
+  /** The state has changed in something other than chunks. */
+  #hasNewFacts = false;
 
   constructor(client: Binnacle, id: string, options: SessionOptions) {
     super(NO_SESSION_YET);
@@ -105,25 +127,36 @@ export class SessionStore extends SnapshotStore<SessionSnapshot> {
     this.#maxBytes = options.maxBytes ?? MAX_BYTES;
     this.#from = options.from ?? { tail: this.#maxBytes };
     this.#log = new ChunkLog(this.#maxBytes);
+    this.lease = new LeaseFollower(this.session, (change) => this.change(change));
+  }
+
+  /** The published state; the same object while only chunks come. */
+  get facts(): SessionFacts {
+    return this.#facts;
   }
 
   begin(): void {
-    this.#undo.push(
-      this.#client.on('state', ({ kind }) => {
-        const { state } = this.latest;
-        if (kind === 'open' && state === 'reconnecting') this.change({ state: 'live' });
-        else if (kind !== 'open' && state === 'live') this.change({ state: 'reconnecting' });
-      }),
-      this.session.lease.on('change', ({ lease }) => this.change({ lease, isYours: this.holds })),
-      // The news of it came before it, and knew nothing of ours yet.
-      this.session.lease.on('received', () => {
-        this.change({ lease: this.session.lease.info, isYours: true, lostTo: undefined });
-      }),
-      this.session.lease.on('lost', (error) => {
-        this.change({ lease: this.session.lease.info, isYours: false, lostTo: lostTo(error) });
-      }),
-    );
+    this.#listen();
     this.#attach(this.#from);
+  }
+
+  /** Reads from another place. The chunks so far are dropped. */
+  follow(from: SessionStart): void {
+    if (this.isOver) return;
+    this.#from = from;
+    this.#begun = null;
+    this.#attachment?.detach();
+    this.#attachment = undefined;
+    this.#log.clear();
+    this.change(NOTHING_READ);
+    this.#listen();
+    this.#attach(from);
+  }
+
+  /** Stops reading, for a reader far behind the end. */
+  pause(): void {
+    this.change({ state: 'paused' });
+    this.#attachment?.detach();
   }
 
   /** Reads on after a failure. Does nothing while it reads, and after the end. */
@@ -135,7 +168,7 @@ export class SessionStore extends SnapshotStore<SessionSnapshot> {
 
   /** Delivers the stored chunks, then later ones. Returns a function that ends it. */
   read(reader: ChunkReader): () => void {
-    const reading: ReaderCursor = { reader, next: this.#log.start, isOver: false };
+    const reading: ReaderCursor = { reader, next: this.#log.start, isOver: false, hasEnded: false };
     this.#readings.add(reading);
     this.#deliver(reading).catch((cause: unknown) => {
       this.#leave(reading);
@@ -152,30 +185,8 @@ export class SessionStore extends SnapshotStore<SessionSnapshot> {
     return this.#attachment?.info?.outputOffset ?? 0;
   }
 
-  /** The session as last read, published or not. */
-  get info(): SessionInfo | undefined {
-    return this.latest.info;
-  }
-
-  get holds(): boolean {
-    return this.session.lease.current !== null;
-  }
-
-  /** Acquires the lease if it is free, or takes it from its holder. */
-  async hold(action: 'acquire' | 'take', request: LeaseRequest = {}): Promise<Lease> {
-    const lease = await this.session.lease[action](request);
-    const { holder, fence, expiresInMs } = lease;
-    this.change({ lease: { holder, fence, expiresInMs }, isYours: this.holds, lostTo: undefined });
-    return lease;
-  }
-
-  async release(): Promise<void> {
-    await this.session.lease.release();
-    this.change({ lease: this.session.lease.info, isYours: this.holds, lostTo: undefined });
-  }
-
   protected stop(): void {
-    this.#unlisten();
+    this.#stopListening();
     for (const reading of this.#readings) reading.isOver = true;
     this.#readings.clear();
     this.#wake();
@@ -183,12 +194,36 @@ export class SessionStore extends SnapshotStore<SessionSnapshot> {
     this.session.detach();
   }
 
-  protected override settle(state: SessionSnapshot): SessionSnapshot {
-    const chunks = this.#log.list();
-    return state.chunks.version === chunks.version ? state : { ...state, chunks };
+  protected override change(change: Partial<SessionSnapshot>): void {
+    if (Object.keys(change).length > 0) this.#hasNewFacts = true;
+    super.change(change);
   }
 
-  #attach(from: StartPosition): void {
+  protected override settle(state: SessionSnapshot): SessionSnapshot {
+    const chunks = this.#log.list();
+    const next = state.chunks.version === chunks.version ? state : { ...state, chunks };
+    if (this.#hasNewFacts) this.#facts = next;
+    this.#hasNewFacts = false;
+    return next;
+  }
+
+  #listen(): void {
+    if (this.#unlisten !== undefined) return;
+    this.#unlisten = this.#client.on('state', ({ kind }) => {
+      const { state } = this.latest;
+      if (kind === 'open' && state === 'reconnecting') this.change({ state: 'live' });
+      else if (kind !== 'open' && state === 'live') this.change({ state: 'reconnecting' });
+    });
+    this.lease.begin();
+  }
+
+  #stopListening(): void {
+    this.#unlisten?.();
+    this.#unlisten = undefined;
+    this.lease.stop();
+  }
+
+  #attach(from: SessionStart): void {
     try {
       const attachment = this.session.attach(from, { bufferBytes: this.#maxBytes });
       this.#attachment = attachment;
@@ -201,28 +236,36 @@ export class SessionStore extends SnapshotStore<SessionSnapshot> {
   }
 
   async #run(attachment: Attachment): Promise<void> {
+    const isOver = (): boolean => this.isOver || this.#attachment !== attachment || this.latest.state === 'paused';
     for await (const event of attachment) {
-      if (this.isOver) return;
+      if (isOver()) return;
       this.#on(event);
       if (this.#readings.size > 0) await this.#room();
     }
-    if (!this.isOver && this.latest.state !== 'ended') this.#fail(new BinnacleError('client_closed'));
+    if (!isOver() && this.latest.state !== 'ended') this.#fail(new BinnacleError('client_closed'));
   }
 
   #on(event: AttachmentEvent): void {
     switch (event.type) {
       case 'attached': {
         const { offset } = parsePosition(event.position);
-        const isFirst = this.latest.info === undefined;
+        const isScreen = typeof this.#from === 'object' && 'screen' in this.#from;
+        const { info } = event;
         this.change({
           state: 'live',
-          info: event.info,
-          lease: event.info.lease,
-          ...(isFirst ? { skippedBytes: offset } : {}),
+          info,
+          lease: info.lease,
+          ...(this.#begun === null ? { skippedBytes: offset } : {}),
         });
-        this.#caughtUp(offset);
+        this.#begun ??= { offset: isScreen ? undefined : offset };
+        if (!isScreen) this.#caughtUp(offset);
+        this.#wake();
         return;
       }
+      case 'screen':
+        this.#push(event);
+        this.#caughtUp(event.offset);
+        return;
       case 'output':
         this.#push(event);
         this.#caughtUp(event.offset + event.bytes.length);
@@ -236,6 +279,13 @@ export class SessionStore extends SnapshotStore<SessionSnapshot> {
         this.#inform(event.data);
         this.#push(event);
         return;
+      case 'event': {
+        const { foreign } = this.latest;
+        const now = withEvent(foreign, event);
+        if (now !== foreign) this.change({ foreign: now });
+        this.#push(event);
+        return;
+      }
       case 'exit': {
         const { exitCode, signal } = event.data;
         this.#inform({ state: 'exited', running: false, exitCode, signal, exitedAt: event.time });
@@ -244,8 +294,9 @@ export class SessionStore extends SnapshotStore<SessionSnapshot> {
       case 'end':
         this.change({ state: 'ended', info: event.info, isCaughtUp: true, lease: null, isYours: false });
         // No listener and no lease remain, because either would connect again.
-        this.#unlisten();
+        this.#stopListening();
         this.session.lease.drop();
+        this.#wake();
         return;
       default:
         return;
@@ -271,27 +322,27 @@ export class SessionStore extends SnapshotStore<SessionSnapshot> {
     this.change({ state: 'failed', error, isYours: false });
   }
 
-  #unlisten(): void {
-    for (const end of this.#undo.splice(0)) end();
-  }
-
   // Readers
 
   async #deliver(reading: ReaderCursor): Promise<void> {
-    const log = this.#log;
+    const { reader } = reading;
+    while (!reading.isOver && this.#begun === null) await this.#news();
+    const { info } = this.latest;
+    if (info !== undefined && !reading.isOver) await reader.begin?.(info, this.#begun?.offset);
     while (!reading.isOver) {
-      if (reading.next < log.start) {
-        reading.reader.missed();
-        reading.next = log.start;
+      if (reading.next < this.#log.start) {
+        reader.missed();
+        reading.next = this.#log.start;
       }
-      const chunk = log.at(reading.next);
-      if (chunk === undefined) {
-        await new Promise<void>((resolve) => this.#wakes.add(resolve));
-        continue;
-      }
-      reading.next += 1;
-      await reading.reader.draw(chunk);
-      this.#wake();
+      const chunk = this.#log.at(reading.next);
+      if (chunk !== undefined) {
+        reading.next += 1;
+        await reader.draw(chunk);
+        this.#wake();
+      } else if (this.latest.state === 'ended' && !reading.hasEnded) {
+        reading.hasEnded = true;
+        await reader.ended?.();
+      } else await this.#news();
     }
   }
 
@@ -304,7 +355,11 @@ export class SessionStore extends SnapshotStore<SessionSnapshot> {
   async #room(): Promise<void> {
     const isBehind = (): boolean =>
       [...this.#readings].some(({ next }) => this.#log.costFrom(next) > this.#maxBytes * MAX_LAG);
-    while (!this.isOver && isBehind()) await new Promise<void>((resolve) => this.#wakes.add(resolve));
+    while (!this.isOver && isBehind()) await this.#news();
+  }
+
+  async #news(): Promise<void> {
+    await new Promise<void>((resolve) => this.#wakes.add(resolve));
   }
 
   #wake(): void {

@@ -13,6 +13,10 @@ export interface SteerOwner {
   hold(action: 'acquire' | 'take'): Promise<unknown>;
   /** Releases the lease. */
   release(): Promise<void>;
+  /** Asks the holder for the lease. Default: `session.lease.request`. */
+  request?(): Promise<void>;
+  /** Hands the lease over. Default: `session.lease.transferTo`. */
+  transfer?(to: string): Promise<void>;
 }
 
 // The client renews the lease as long as the page is open; a forgotten tab must not keep it. The same as the gateway's
@@ -54,7 +58,10 @@ export class TerminalSteer {
     this.session = owner.session;
     this.#owner = owner;
     this.#failed = failed;
-    this.#unlisten = this.session.lease.on('received', () => this.#touched());
+    this.#unlisten = this.session.lease.on('received', () => {
+      this.#failed(undefined);
+      this.#touched();
+    });
   }
 
   /** Whether this client holds the lease. */
@@ -100,6 +107,27 @@ export class TerminalSteer {
   release(): void {
     this.stopTimers();
     this.#owner.release().catch((cause: unknown) => this.fail(cause));
+  }
+
+  /** Asks the holder for the lease. Acquires the lease if it became free meanwhile. */
+  ask(): void {
+    this.#failed(undefined);
+    (this.#owner.request?.() ?? this.session.lease.request()).catch((cause: unknown) => {
+      if (asError(cause).code === 'helm_free') this.acquire();
+      else this.fail(cause);
+    });
+  }
+
+  /** Hands the lease over to a client that follows the session, by its `id` in `Session.watchers`. */
+  transfer(to: string): void {
+    this.stopTimers();
+    const transferred = this.#owner.transfer?.(to) ?? this.session.lease.transferTo(to);
+    transferred.catch((cause: unknown) => this.fail(cause));
+  }
+
+  /** Sends SIGINT to the foreground job. */
+  interrupt(): void {
+    this.session.signal('SIGINT').catch((cause: unknown) => this.fail(cause));
   }
 
   /** Gives the terminal this size, debounced, while this client holds the lease. */

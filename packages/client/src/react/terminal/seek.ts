@@ -1,7 +1,6 @@
 // Draws output up to a requested position, marks it, and draws a little more after it.
 
 import type { OutputKind } from '@binnacle/protocol';
-import type { Screen } from './screen.ts';
 
 // Bytes drawn after the position: some screenfuls, and less than the scrollback, which would lose the position
 // otherwise.
@@ -9,15 +8,22 @@ const BEHIND_BYTES = 256 * 1024;
 const BEHIND_LINES = 2000;
 const LINE_FEED = 0x0a;
 
+/** The terminal that is drawn into. */
+interface SeekScreen {
+  write(bytes: Uint8Array, end: number, kind: OutputKind): Promise<void> | undefined;
+  settled(): Promise<void>;
+  markPlace(): void;
+}
+
 export class Seeker {
   /** The output offset of the position. */
   readonly at: number;
-  readonly #screen: Screen;
+  readonly #screen: SeekScreen;
   #markedAt: number | undefined;
   #bytesBehind = 0;
   #linesBehind = 0;
 
-  constructor(at: number, screen: Screen) {
+  constructor(at: number, screen: SeekScreen) {
     this.at = at;
     this.#screen = screen;
   }

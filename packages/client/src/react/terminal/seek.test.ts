@@ -1,5 +1,4 @@
 import { expect, it } from 'vitest';
-import type { Screen } from './screen.ts';
 import { Seeker } from './seek.ts';
 
 /** What a screen would have drawn, with a bar where the place was marked. */
@@ -14,7 +13,7 @@ function seeker(at: number): { readonly to: Seeker; readonly rendered: () => str
       rendered += '|';
     },
   };
-  return { to: new Seeker(at, screen as unknown as Screen), rendered: () => rendered };
+  return { to: new Seeker(at, screen), rendered: () => rendered };
 }
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 

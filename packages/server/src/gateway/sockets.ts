@@ -14,8 +14,8 @@ import { EXECD } from '../api/opensandbox/errors.ts';
 import { attachPty } from '../api/opensandbox/pty-socket.ts';
 import type { Ptys } from '../api/opensandbox/ptys.ts';
 import { PtyFrames, ServerFrames, SessionFrames, SHAPES, TrafficMessages } from '../api/schemas/frames.ts';
+import { SESSION_SCOPES, SessionRequests } from '../api/session-socket/dialect.ts';
 import { attachCompat } from '../api/session-socket/session-socket.ts';
-import { SESSION_SCOPES, SessionRequests } from '../api/session-socket/session-wire.ts';
 import type { Liveness } from '../api/stream/liveness.ts';
 import { TrafficRequests } from '../api/traffic/messages.ts';
 import { TrafficSocket } from '../api/traffic/socket.ts';
@@ -122,7 +122,8 @@ export class Sockets {
     this.#server.handleUpgrade(request, socket, head, (ws) => {
       const joined = this.#join();
       let leave = (): void => undefined;
-      const connection = new Connection(ws, socket as Socket, principal, {
+      const connection = new Connection({
+        ...{ ws, socket: socket as Socket, principal },
         seen: this.#parts.access.seenBy(principal),
         conversations: this.#parts.conversations,
         notices: this.#parts.notices,
@@ -158,7 +159,8 @@ export class Sockets {
   #watchTraffic(request: IncomingMessage, socket: Duplex, head: Buffer, principal: Principal): void {
     this.#admit();
     this.#server.handleUpgrade(request, socket, head, (ws) => {
-      new TrafficSocket(ws, socket as Socket, principal, {
+      new TrafficSocket({
+        ...{ ws, socket: socket as Socket, principal },
         seen: this.#parts.access.seenBy(principal),
         liveness: this.#parts.liveness,
         maxFollowed: this.#parts.maxSubscriptions,

@@ -45,7 +45,7 @@ export class McpConnection {
     const send = (method: string, params: object): void => void stream.message({ jsonrpc: '2.0', method, params });
     const disconnect = this.subscriber.connect({
       get isFull() {
-        return stream.fullSince !== undefined;
+        return stream.isFull;
       },
       updated: (uri) => send('notifications/resources/updated', { uri }),
       log: (level, data) => {

@@ -54,7 +54,7 @@ async function listen(request: Request, message: McpMessage, exchange: McpExchan
     subscribe: (listener) =>
       subscriber.connect({
         get isFull() {
-          return stream?.fullSince !== undefined;
+          return stream?.isFull === true;
         },
         updated: (uri) => listener({ kind: 'resource_updated', uri }),
         // In this era such a stream has no log messages.
@@ -141,7 +141,8 @@ async function relay(
   while (stream.isOpen) {
     const { done, value } = await reader.read();
     if (done) break;
-    if (!stream.write(value) && stream.isOpen) {
+    stream.write(value);
+    if (stream.isFull && stream.isOpen) {
       await new Promise<void>((resolve) => {
         wake = resolve;
       });

@@ -12,6 +12,7 @@ import type { Entry, Page } from '../../log/log.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
 import type { Liveness } from '../stream/liveness.ts';
+import { waitForExit, watchSession } from '../stream/wait.ts';
 import type { Seeker } from './pattern.ts';
 import type { ToolProgress } from './progress.ts';
 
@@ -73,7 +74,7 @@ export async function readText(session: Session, request: ReadRequest, by: ReadA
   if (request.offset === undefined && request.waitsFor === 'end' && request.waitMs > 0) {
     // Waits for the exit first: the end of the output is known only then, and nothing before it needs to be read.
     const begun = performance.now();
-    await untilExited(session, request, by);
+    await waitForExit(session, { ...by, signal: request.signal, timeoutMs: request.waitMs });
     const left = Math.max(1, request.waitMs - (performance.now() - begun));
     return await readPart(session, { ...request, waitMs: session.info.running ? 0 : left }, by);
   }
@@ -91,7 +92,7 @@ async function readPart(session: Session, request: ReadRequest, by: ReadAccess):
   const isCut = request.offset === undefined && from > oldest.offset;
   return await new Promise((resolve, reject) => {
     const reading = new TextReading(session, { request, at, from, isCut, resolve, reject });
-    reading.watch(by.seen, by.liveness);
+    reading.watch(by);
     reading.start();
   });
 }
@@ -140,7 +141,7 @@ class TextReading implements Sink {
     this.#pump = new Pump(new Cursor(session.log, parts.at), this);
   }
 
-  watch(seen: SeenSessions, liveness: Liveness): void {
+  watch(by: ReadAccess): void {
     const { waitMs, signal } = this.#parts.request;
     const finish = (): void => void this.#finish();
     if (waitMs > 0) {
@@ -157,15 +158,8 @@ class TextReading implements Sink {
           if (!session.isHosted) this.#startPause();
           else if (!session.info.running && this.#isAtHead) this.#startDrain();
         },
-        deleted: () => this.failed(new BinnacleError('session_gone')),
       }),
-      seen.hold(this.#session, (why) => this.failed(why)),
-      liveness.watch({
-        heardAt: undefined,
-        fullSince: undefined,
-        ping: () => undefined,
-        cut: (code) => this.failed(new BinnacleError(code)),
-      }),
+      ...watchSession(this.#session, by, (why) => this.failed(why)),
     );
   }
 
@@ -340,38 +334,6 @@ class TextReading implements Sink {
     for (const undo of this.#release.splice(0)) undo();
     this.#pump.stop();
   }
-}
-
-/** Resolves when the program has ended, after `waitMs`, or when the caller is gone. Throws the errors of reading. */
-function untilExited(session: Session, { waitMs, signal }: ReadRequest, { seen, liveness }: ReadAccess): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const release: (() => void)[] = [];
-    const settle = (act: () => void): void => {
-      for (const undo of release.splice(0)) undo();
-      act();
-    };
-    const done = (): void => settle(resolve);
-    const fail = (error: unknown): void => settle(() => reject(error));
-    const check = (): void => {
-      if (!session.info.running) done();
-    };
-    const timer = setTimeout(done, waitMs);
-    signal.addEventListener('abort', done);
-    release.push(
-      () => clearTimeout(timer),
-      () => signal.removeEventListener('abort', done),
-      session.listen({ changed: check, deleted: () => fail(new BinnacleError('session_gone')) }),
-      seen.hold(session, fail),
-      liveness.watch({
-        heardAt: undefined,
-        fullSince: undefined,
-        ping: () => undefined,
-        cut: (code) => fail(new BinnacleError(code)),
-      }),
-    );
-    if (signal.aborted) done();
-    else check();
-  });
 }
 
 /** Plain text per stream: escape sequences and characters do not cross streams. */

@@ -62,7 +62,7 @@ export function commandRoutes(access: SessionAccess, commands: TimedSessions, li
         const spec = { command, envs, cwd: expandCwd(cwd, envs), timeoutMs: timeout };
         const seen = access.seenBy(principal);
         const session = await commands.start(seen, spec, by);
-        if (background === true) writeStarted(takeOver(), session.id, performance.now() - begun);
+        if (background === true) writeStarted(takeOver(), liveness, session.id, performance.now() - begun);
         else await writeExecution(new CommandExecution(session, commands), seen.takeOver(session, takeOver), liveness);
         return TAKEN_OVER;
       },

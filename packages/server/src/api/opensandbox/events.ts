@@ -4,13 +4,15 @@
 
 import type { ServerResponse } from 'node:http';
 import { BinnacleError, formatPosition, isOutput, type OutputKind, type Position } from '@binnacle/protocol';
-import { Cursor } from '../../cursor/cursor.ts';
-import { type Gap, Pump, type Sink, type SinkResult } from '../../cursor/pump.ts';
+import type { Gap } from '../../cursor/pump.ts';
 import { TextCutter } from '../../cursor/text-decoder.ts';
 import type { Entry, Page } from '../../log/log.ts';
 import type { Session, SessionListener } from '../../sessions/session.ts';
 import type { SeenResponse } from '../../visibility/session-access.ts';
-import type { LiveConnection, Liveness } from '../stream/liveness.ts';
+import type { Liveness } from '../stream/liveness.ts';
+import { type Codec, LogStream } from '../stream/log-stream.ts';
+import { ResponseBody } from '../stream/response-body.ts';
+import { EVENT_STREAM_HEADERS } from '../stream/sse.ts';
 
 /** Ping interval of the original daemon. Some clients treat a longer silence as a dead stream. */
 const PING_MS = 3000;
@@ -47,8 +49,6 @@ type ServerEvent =
       readonly error: { readonly ename: string; readonly evalue: string; readonly traceback: readonly string[] };
     };
 
-const HEAD = { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' };
-
 const frame = (event: ServerEvent, time: number, behind?: Position): string => {
   const id = behind === undefined ? '' : `id: ${formatPosition(behind)}\n`;
   return `${id}data: ${JSON.stringify({ ...event, timestamp: Math.round(time) })}\n\n`;
@@ -60,90 +60,94 @@ const lastEvent = (ending: ExecutionEnd): ServerEvent =>
     : { type: 'error', error: { ename: 'CommandExecError', evalue: ending.evalue, traceback: [ending.why] } };
 
 /** Writes the stream of a background command, which is complete as soon as the command has started. */
-export function writeStarted(response: ServerResponse, id: string, ms: number): void {
+export function writeStarted(response: ServerResponse, liveness: Liveness, id: string, ms: number): void {
   const now = Date.now();
-  response.writeHead(200, HEAD);
-  response.end(frame({ type: 'init', text: id }, now) + frame(lastEvent({ type: 'complete', ms }), now));
+  const body = new ResponseBody(response, liveness, { head: () => EVENT_STREAM_HEADERS });
+  body.write(frame({ type: 'init', text: id }, now) + frame(lastEvent({ type: 'complete', ms }), now));
+  body.finish();
 }
 
 /**
  * Writes the response. Resolves when it is complete or the client has disconnected; a disconnect ends only the stream.
  */
-export function writeExecution(execution: Execution, response: SeenResponse, liveness: Liveness): Promise<void> {
-  return new Promise((resolve) => {
-    new ExecutionAnswer(execution, response, liveness, resolve).start();
+export async function writeExecution(execution: Execution, response: SeenResponse, liveness: Liveness): Promise<void> {
+  const { session, at } = execution;
+  // No ping of `Liveness`: the daemon's own comes more often.
+  const body = new ResponseBody(response, liveness, { head: () => EVENT_STREAM_HEADERS });
+  const codec = new ExecutionCodec(execution);
+  const stream = new LogStream({
+    ...{ log: session.log, at, codec, wire: body },
+    over: (error) => {
+      if (error !== undefined) {
+        const known = BinnacleError.of(error);
+        codec.endWith({ type: 'error', evalue: known.code, why: known.message }, Date.now());
+        for (const event of codec.ending()) body.write(event);
+      }
+      body.finish();
+    },
   });
+  const finish = (ending: ExecutionEnd): void => {
+    codec.endWith(ending, Date.now());
+    stream.finish();
+  };
+  body.write(frame({ type: 'init', text: execution.id }, Date.now(), at));
+  const unlisten = session.listen({
+    ...execution.listener?.(finish),
+    deleted: () => finish({ type: 'error', evalue: 'deleted', why: 'The session was deleted.' }),
+  });
+  const pinging = setInterval(() => {
+    // Skipped for a stalled client: the ping would only be buffered in memory.
+    if (!body.isFull) body.write(frame({ type: 'ping', text: 'pong' }, Date.now()));
+  }, PING_MS);
+  await body.send(stream);
+  clearInterval(pinging);
+  unlisten();
 }
 
-class ExecutionAnswer implements Sink, LiveConnection {
+class ExecutionCodec implements Codec {
   readonly #execution: Execution;
-  readonly #response: ServerResponse;
-  readonly #pump: Pump;
   readonly #text = new TextCutter();
   /** Kinds of output whose last character is incomplete. */
   readonly #incomplete = new Set<OutputKind>();
   /** Position in the id of the last event. */
   #lastSent: Position;
-  readonly #release: (() => void)[];
-  readonly #pinging: NodeJS.Timeout;
-  readonly #resolve: () => void;
-  #isOver = false;
-  readonly heardAt = undefined;
-  fullSince: number | undefined;
+  #end: { readonly how: ExecutionEnd; readonly time: number } | undefined;
 
-  constructor(execution: Execution, response: ServerResponse, liveness: Liveness, resolve: () => void) {
+  constructor(execution: Execution) {
     this.#execution = execution;
-    this.#response = response;
-    this.#resolve = resolve;
     this.#lastSent = execution.at;
-    const { session, at } = execution;
-    this.#pump = new Pump(new Cursor(session.log, at), this);
-    const finish = (ending: ExecutionEnd) => this.#finish(ending);
-    this.#release = [
-      liveness.watch(this),
-      session.listen({
-        ...execution.listener?.(finish),
-        deleted: () => finish({ type: 'error', evalue: 'deleted', why: 'The session was deleted.' }),
-      }),
-    ];
-    this.#pinging = setInterval(() => this.#sendPing(), PING_MS);
-    response.on('drain', () => {
-      this.fullSince = undefined;
-      this.#pump.resume();
-    });
-    response.on('close', () => this.#stop());
   }
 
-  start(): void {
-    // The client disconnected before the response began; `close` will not fire again.
-    if (this.#response.destroyed) {
-      this.#stop();
-      return;
-    }
-    this.#response.writeHead(200, HEAD);
-    this.#write({ type: 'init', text: this.#execution.id }, Date.now());
-    this.#pump.start();
+  get isOver(): boolean {
+    return this.#end !== undefined;
   }
 
-  page(page: Page): SinkResult {
+  /** Sets the ending. The first call counts. */
+  endWith(how: ExecutionEnd, time: number): void {
+    this.#end ??= { how, time };
+  }
+
+  *page(page: Page): Generator<string> {
     const { epoch } = page.from;
-    let hasRoom = true;
     /** Place of the current entry. */
     let begin = page.from.place;
     for (const entry of page.entries) {
       const sorted = this.#execution.sort(entry);
-      if (typeof sorted === 'object') return this.#finish(sorted, entry.time);
+      if (typeof sorted === 'object') {
+        this.endWith(sorted, entry.time);
+        return;
+      }
       if (isOutput(entry.kind) && sorted !== 'nothing') {
         const { kind, bytes, offset, next, time } = entry;
-        const { text, incomplete: incompleteBytes } = this.#text.cut(kind, bytes);
-        if (incompleteBytes === 0) this.#incomplete.delete(kind);
+        const { text, incomplete } = this.#text.cut(kind, bytes);
+        if (incomplete === 0) this.#incomplete.delete(kind);
         else this.#incomplete.add(kind);
-        // An incomplete character is not part of the sent output: reading from this position repeats its bytes.
-        const end = offset + bytes.length - incompleteBytes;
-        if (text !== '') this.#lastSent = { epoch, place: incompleteBytes === 0 ? next : begin, offset: end };
-        const stream = kind === 'stderr' ? 'stderr' : 'stdout';
         if (text !== '') {
-          hasRoom = this.#write(
+          // An incomplete character is not part of the sent output: reading from this position repeats its bytes.
+          const end = offset + bytes.length - incomplete;
+          this.#lastSent = { epoch, place: incomplete === 0 ? next : begin, offset: end };
+          const stream = kind === 'stderr' ? 'stderr' : 'stdout';
+          yield this.#event(
             sorted === 'replay' ? { type: 'replay', offset: end, text, stream } : { type: stream, text },
             time,
           );
@@ -151,68 +155,38 @@ class ExecutionAnswer implements Sink, LiveConnection {
       }
       begin = entry.next;
     }
-    if (hasRoom) return 'more';
-    this.fullSince ??= performance.now();
-    return 'full';
   }
 
-  gap({ from, to, reason, next }: Gap): SinkResult {
+  *gap({ from, to, reason, next }: Gap): Generator<string> {
     // The rest of the character is lost in the gap.
-    this.#flush(Date.now());
+    yield* this.#flush(Date.now());
     this.#lastSent = next;
-    return this.#write({ type: 'gap', from, to, reason }, Date.now()) ? 'more' : 'full';
+    yield this.#event({ type: 'gap', from, to, reason }, Date.now());
   }
 
-  caughtUp(): SinkResult {
+  caughtUp(): readonly [] {
     const ending = this.#execution.session.isHosted ? undefined : this.#execution.over();
-    return ending === undefined ? 'more' : this.#finish(ending);
+    if (ending !== undefined) this.endWith(ending, Date.now());
+    return [];
   }
 
-  failed(error: unknown): void {
-    const known = BinnacleError.of(error);
-    this.#finish({ type: 'error', evalue: known.code, why: known.message });
-  }
-
-  /** No-op: the daemon's own ping comes more often. */
-  ping(): void {}
-
-  cut(): void {
-    this.#response.destroy();
-  }
-
-  #sendPing(): void {
-    // Skipped for a stalled client: the ping would only be buffered in memory.
-    if (this.fullSince === undefined) this.#response.write(frame({ type: 'ping', text: 'pong' }, Date.now()));
-  }
-
-  #finish(ending: ExecutionEnd, time = Date.now()): SinkResult {
-    if (this.#isOver) return 'done';
-    this.#flush(time);
-    this.#write(lastEvent(ending), time);
-    this.#response.end();
-    this.#stop();
-    return 'done';
+  *ending(): Generator<string> {
+    if (this.#end === undefined) return;
+    const { how, time } = this.#end;
+    yield* this.#flush(time);
+    yield this.#event(lastEvent(how), time);
   }
 
   /** Flushes incomplete characters, which nothing will complete. */
-  #flush(time: number): void {
+  *#flush(time: number): Generator<string> {
     for (const kind of this.#incomplete) {
-      this.#write({ type: kind === 'stderr' ? 'stderr' : 'stdout', text: this.#text.flush(kind) }, time);
+      yield this.#event({ type: kind === 'stderr' ? 'stderr' : 'stdout', text: this.#text.flush(kind) }, time);
     }
     this.#incomplete.clear();
   }
 
-  /** Writes an event. JSON contains no raw line break, so no program can end or forge an event. */
-  #write(event: ServerEvent, time: number): boolean {
-    return this.#isOver || this.#response.write(frame(event, time, this.#lastSent));
-  }
-
-  #stop(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    clearInterval(this.#pinging);
-    this.#pump.stop();
-    for (const release of this.#release) release();
-    this.#resolve();
+  /** Encodes an event. JSON contains no raw line break, so no program can end or forge an event. */
+  #event(event: ServerEvent, time: number): string {
+    return frame(event, time, this.#lastSent);
   }
 }

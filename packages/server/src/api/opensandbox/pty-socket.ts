@@ -8,6 +8,13 @@ import { validate } from '../http/app.ts';
 import { z } from '../http/routes.ts';
 import { Flag, Offset } from '../schemas/fields.ts';
 import {
+  codeOf,
+  type Dialect,
+  type OutgoingFrame,
+  type ProgramExit,
+  parseJsonFrame,
+} from '../session-socket/dialect.ts';
+import {
   acquireLease,
   type CompatParts,
   type CompatUpgrade,
@@ -15,13 +22,6 @@ import {
   releaseLease,
   SessionSocket,
 } from '../session-socket/session-socket.ts';
-import {
-  codeOf,
-  type OutgoingFrame,
-  type ProgramExit,
-  parseJsonFrame,
-  type Wire,
-} from '../session-socket/session-wire.ts';
 import { wordOf } from './errors.ts';
 import type { Ptys } from './ptys.ts';
 
@@ -60,12 +60,11 @@ export async function attachPty(parts: CompatParts & { readonly ptys: Ptys }, up
   const at = await positionOf(log, from);
   const lease = isReadOnly ? undefined : await acquireLease(session, principal, query.takeover === true);
   const replayUntil = log.head.offset;
-  const wire = new PtyWire(session);
+  const dialect = new PtyDialect(session);
   let isUpgraded = false;
   parts.server.handleUpgrade(request, socket, head, (ws) => {
     isUpgraded = true;
-    const shown = { ws, socket, session, principal, seen, at, replayUntil, lease, isReadOnly, wire, parts };
-    new SessionSocket(shown).start();
+    new SessionSocket({ ws, socket, session, principal, seen, at, replayUntil, lease, isReadOnly, dialect, parts });
   });
   // The handshake was refused, or the client has disconnected meanwhile: no one is left to hold the lease.
   if (!isUpgraded) releaseLease(session, lease);
@@ -101,7 +100,7 @@ async function findOrStart(
   return { session: await ptys.start(seen, found, mode), isNew: true };
 }
 
-class PtyWire implements Wire {
+class PtyDialect implements Dialect {
   /** Undefined: the dialect has no JSON ping; the ping of the WebSocket protocol detects dead clients. */
   readonly ping = undefined;
   readonly #mode: SessionMode;
@@ -147,7 +146,7 @@ class PtyWire implements Wire {
     return code === 'exit' ? 'process exited' : wordOf(code);
   }
 
-  parse(data: Buffer, isBinary: boolean): ReturnType<Wire['parse']> {
+  parse(data: Buffer, isBinary: boolean): ReturnType<Dialect['parse']> {
     if (!isBinary) return parseJsonFrame(data.toString());
     if (data[0] !== CHANNEL.stdin) return { type: 'invalid', why: 'a binary frame of a client begins with 0x00' };
     return { type: 'stdin', bytes: data.subarray(1) };

@@ -14,7 +14,8 @@ import { EventHeaders, Flag, LeaseHeader, WaitMs, wantsEvents } from '../schemas
 import { CONVERSATION_EVENTS, MESSAGE_EVENTS } from '../schemas/frames.ts';
 import { ConversationFeed, conversationHead, runOfReceipt } from '../stream/conversation-feed.ts';
 import type { Liveness } from '../stream/liveness.ts';
-import { EventStream } from '../stream/sse.ts';
+import { EventStream, eventText } from '../stream/sse.ts';
+import { waitFor } from '../stream/wait.ts';
 import { OfConversation, PageShape, withoutUndefined } from './conversations.ts';
 
 const MessageId = z.string().max(100);
@@ -221,41 +222,39 @@ async function stream(
   { at, intervalMs = DELTA_INTERVAL_MS, runs, follow, first }: EventStreamOptions,
 ): Promise<void> {
   const { conversations, liveness, principal } = parts;
-  const events = new EventStream(response, liveness);
-  if (first !== undefined) events.send('accepted', at, first);
+  const body = new EventStream(response, liveness);
+  if (first !== undefined) body.event('accepted', at, first);
   // True if all runs have ended: no further event of them follows the current head.
   const areOver = (): boolean => runs?.every((run) => isKnownOver(conversation, run)) === true;
   let isLast = areOver();
-  const feed = new ConversationFeed({
+  const feed: ConversationFeed = new ConversationFeed({
     conversation,
     at,
     intervalMs: follow ? intervalMs : 0,
     ...(runs === undefined ? {} : { runs }),
-    outlet: {
-      events: (_, list, behind) => events.send('events', behind, { events: list }),
-      gap: (_, reason, next) => {
+    wire: body,
+    format: {
+      events: (events, behind) => eventText('events', behind, { events }),
+      gap: (reason, next) => {
         isLast = areOver();
-        return events.send('gap', next, { reason });
+        return eventText('gap', next, { reason });
       },
-      failed: (one, error) => events.fail(error, one.position),
-      over: () => events.finish(),
-      caughtUp: () => {
-        if (!follow || isLast) events.finish();
-      },
+    },
+    isLast: () => !follow || isLast,
+    over: (error) => {
+      if (error === undefined) body.finish();
+      else body.fail(error, feed.position);
     },
   });
   const release = conversations.hold(conversation);
-  const unwatch = conversations.onLoss(conversation, principal, (why) => events.fail(why, feed.position));
-  events.onRoom(() => feed.resume());
-  if (events.isOpen) feed.start();
-  await events.closed;
-  feed.stop();
+  const unwatch = conversations.onLoss(conversation, principal, (why) => body.fail(why, feed.position));
+  await body.send(feed);
   unwatch();
   release();
 }
 
 /** Returns the result of `read` when the run has ended, or after `waitMs`. */
-function waitForRunEnd<T>(
+async function waitForRunEnd<T>(
   parts: {
     readonly conversations: Conversations;
     readonly conversation: Conversation;
@@ -267,34 +266,24 @@ function waitForRunEnd<T>(
   signal: AbortSignal,
 ): Promise<T> {
   const { conversations, conversation, principal, run } = parts;
-  if (waitMs === 0 || signal.aborted || isOver(conversation.findRun(run))) return Promise.resolve(parts.read());
-  return new Promise((resolve, reject) => {
-    const finish = (): void => {
-      clearTimeout(timer);
-      unlisten();
-      unwatch();
-      release();
-      signal.removeEventListener('abort', finish);
-      try {
-        resolve(parts.read());
-      } catch (error) {
-        reject(error);
-      }
-    };
-    const timer = setTimeout(finish, waitMs);
-    const release = conversations.hold(conversation);
-    // A caller that loses access during the wait gets an error instead of the result.
-    const unwatch = conversations.onLoss(conversation, principal, (why) => {
-      reject(why);
-      finish();
-    });
-    const unlisten = conversations.listen({
-      changed: (other: Conversation, events: readonly ConversationEvent[]) => {
-        if (other === conversation && events.some((event) => isEndOf(event, run))) finish();
-      },
-    });
-    signal.addEventListener('abort', finish, { once: true });
-  });
+  const isReached = (): boolean => waitMs === 0 || isOver(conversation.findRun(run));
+  if (isReached()) return parts.read();
+  await waitFor(
+    // The listener decides: a cancelled message has no run whose state could be read.
+    () => false,
+    ({ finish, fail }) => [
+      conversations.hold(conversation),
+      // A caller that loses access during the wait gets an error instead of the result.
+      conversations.onLoss(conversation, principal, fail),
+      conversations.listen({
+        changed: (other, events) => {
+          if (other === conversation && events.some((event) => isEndOf(event, run))) finish();
+        },
+      }),
+    ],
+    { timeoutMs: waitMs, signal },
+  );
+  return parts.read();
 }
 
 const isOver = ({ state }: ConversationRun): boolean => state !== 'running' && state !== 'queued';

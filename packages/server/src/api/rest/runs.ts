@@ -20,7 +20,7 @@ import {
 import { RUN_EVENTS } from '../schemas/frames.ts';
 import type { Liveness } from '../stream/liveness.ts';
 import { type RunFrom, sessionHead, streamRun, writeRunOutput } from '../stream/run-stream.ts';
-import { hasRunEnded, waitForRun } from '../stream/run-wait.ts';
+import { hasRunEnded, waitForRun } from '../stream/wait.ts';
 
 const InSession = z.object({ id: z.string() });
 const OfRun = z.object({ id: z.string(), run: z.string() });

@@ -1,15 +1,14 @@
 // WebSocket to a single session, for its only writer or a viewer: GET /ws/session/:id?since=&pty=1 of the sandbox
-// daemon. session-wire.ts has the frame formats; api/opensandbox/pty-socket.ts is another dialect.
+// daemon. dialect.ts has the frame formats; api/opensandbox/pty-socket.ts is another dialect.
 
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import {
   allows,
   BinnacleError,
-  CODES,
-  type Code,
   isOutput,
   type Lease,
+  type OutputKind,
   type Position,
   parseOffset,
   parseSignal,
@@ -17,9 +16,8 @@ import {
 import type { WebSocket, WebSocketServer } from 'ws';
 import type { Auth } from '../../access/auth.ts';
 import type { Principal } from '../../access/principal.ts';
-import { Cursor } from '../../cursor/cursor.ts';
 import { partialCharactersAt } from '../../cursor/partial-characters.ts';
-import { type Gap, Pump, type Sink, type SinkResult } from '../../cursor/pump.ts';
+import type { Gap } from '../../cursor/pump.ts';
 import { positionOf } from '../../cursor/start-position.ts';
 import type { Entry, Page } from '../../log/log.ts';
 import { watcherOf } from '../../presence/connection-presence.ts';
@@ -27,17 +25,17 @@ import type { Watchers } from '../../presence/presence.ts';
 import type { Session, Steering } from '../../sessions/session.ts';
 import type { SeenSessions, SessionAccess } from '../../visibility/session-access.ts';
 import type { ServerFrame } from '../schemas/session-frames.ts';
-import type { LiveConnection, Liveness } from '../stream/liveness.ts';
-import { type Encoding, JsonWire, type OutgoingFrame, type ProgramExit, type Wire } from './session-wire.ts';
+import type { Liveness } from '../stream/liveness.ts';
+import { type Codec, LogStream } from '../stream/log-stream.ts';
+import { SocketPeer, type SocketProtocol } from '../stream/socket-peer.ts';
+import type { Frame } from '../stream/wire.ts';
+import { type Dialect, type Encoding, JsonDialect, type OutgoingFrame, type ProgramExit } from './dialect.ts';
 
 /**
  * Delay from the last output after the exit to the exit frame. Without a limit, orphaned children could hold the output
  * open for ever.
  */
 const LINGER_MS = 1000;
-const CLOSE_MS = 1000;
-/** Maximum bytes of replies that a stalled viewer leaves unread; output waits in the log. */
-const MAX_UNTAKEN_BYTES = 1024 * 1024;
 
 export interface CompatParts {
   readonly access: SessionAccess;
@@ -84,10 +82,9 @@ export async function attachCompat(parts: CompatParts, upgrade: CompatUpgrade): 
   let isUpgraded = false;
   parts.server.handleUpgrade(request, socket, head, (ws) => {
     isUpgraded = true;
-    const wire = new JsonWire(encoding, at.offset, incompleteBytes);
+    const dialect = new JsonDialect(encoding, at.offset, incompleteBytes);
     const isReadOnly = !allows(principal.scope, 'input');
-    const shown = { ws, socket, session, principal, seen, at, replayUntil, lease, isReadOnly, wire, parts };
-    new SessionSocket(shown).start();
+    new SessionSocket({ ws, socket, session, principal, seen, at, replayUntil, lease, isReadOnly, dialect, parts });
   });
   // The handshake was refused, or the client has disconnected meanwhile: no one is left to hold the lease.
   if (!isUpgraded) releaseLease(session, lease);
@@ -142,173 +139,75 @@ export interface SocketParts {
   readonly lease: Lease | undefined;
   /** True for a client that writes nothing, whatever its token allows. */
   readonly isReadOnly: boolean;
-  readonly wire: Wire;
+  readonly dialect: Dialect;
   readonly parts: CompatParts;
 }
 
-export class SessionSocket implements Sink, LiveConnection {
-  readonly #ws: WebSocket;
-  readonly #socket: Socket;
-  readonly #session: Session;
-  readonly #principal: Principal;
-  readonly #replayUntil: number;
-  readonly #lease: Lease | undefined;
-  readonly #isReadOnly: boolean;
-  readonly #wire: Wire;
-  readonly #pump: Pump;
+export class SessionSocket implements SocketProtocol {
+  readonly #parts: SocketParts;
+  readonly #peer: SocketPeer;
+  readonly #stream: LogStream;
   readonly #release: (() => void)[];
-  /** Exit of the program. Sent after the last output, which may come after the exit in the log. */
-  #exit: ProgramExit | undefined;
   #lingering: NodeJS.Timeout | undefined;
-  #isReplaying: boolean;
-  #untakenBytes = 0;
-  #isOver = false;
-  heardAt = performance.now();
-  fullSince: number | undefined;
 
   constructor(socketParts: SocketParts) {
-    const { ws, socket, session, principal, seen, at, replayUntil, lease, isReadOnly, wire, parts } = socketParts;
-    this.#ws = ws;
-    this.#socket = socket;
-    this.#session = session;
-    this.#principal = principal;
-    this.#replayUntil = replayUntil;
-    this.#lease = lease;
-    this.#isReadOnly = isReadOnly;
-    this.#wire = wire;
-    this.#isReplaying = replayUntil > at.offset;
-    this.#pump = new Pump(new Cursor(session.log, at), this);
+    const { session, principal, seen, at, dialect, parts } = socketParts;
+    this.#parts = socketParts;
+    const { ws, socket } = socketParts;
+    const peer = { ws, socket, principal, liveness: parts.liveness };
+    this.#peer = new SocketPeer(
+      { ...peer, hold: (who, close) => parts.auth.hold(who, close), reasonOf: (code) => dialect.reason(code) },
+      this,
+    );
+    const codec = new SessionCodec(socketParts);
+    this.#stream = new LogStream({
+      ...{ log: session.log, at, codec, wire: this.#peer },
+      caughtUp: () => {
+        if (codec.hasExit) this.#lingering ??= setTimeout(() => this.#stream.finish(), LINGER_MS);
+      },
+      over: (error) => {
+        if (error === undefined) this.#peer.end(1000, dialect.reason('exit'));
+        else this.#fail(BinnacleError.of(error));
+      },
+    });
     // Adds a presence entry. `maySteer` is false, because this protocol has no frames for a hand-over of the lease.
     const entry = parts.watchers.join(session.id, { ...watcherOf(principal, session), maySteer: false });
     this.#release = [
       () => entry.leave(),
       parts.join(),
-      parts.liveness.watch(this),
-      parts.auth.hold(principal, (why) => this.close(why.code)),
       seen.hold(session, (why) => this.#fail(why)),
       session.listen({
         changed: () => this.#sessionOnChange(),
         deleted: () => this.#fail(new BinnacleError('session_gone')),
       }),
     ];
-    socket.on('drain', () => {
-      this.fullSince = undefined;
-      this.#untakenBytes = 0;
-      this.#pump.resume();
-    });
-    ws.on('message', (data, isBinary) => this.#wsOnMessage(data as Buffer, isBinary));
-    // Some clients know only the ping of the WebSocket protocol and answer only that.
-    for (const sign of ['ping', 'pong'] as const) {
-      ws.on(sign, () => {
-        this.heardAt = performance.now();
-      });
-    }
-    ws.on('close', () => this.#wsOnClose());
-    // Raised for a malformed frame. ws closes with the fitting code and then waits long for the peer's close frame; the
-    // timer cuts that wait.
-    ws.on('error', () => {
-      this.#stop();
-      setTimeout(() => this.#ws.terminate(), CLOSE_MS).unref();
-    });
+    this.#stream.push(codec.beginning());
+    this.#stream.start();
   }
 
-  start(): void {
-    if (!this.#isReplaying) this.#sendConnected();
-    this.#pump.start();
-  }
-
-  page(page: Page): SinkResult {
-    let hasRoom = true;
-    let isLast = false;
-    for (const entry of page.entries) {
-      if (isOutput(entry.kind)) hasRoom = this.#output(entry);
-      else if (entry.kind === 'exit') this.#exit = JSON.parse(Buffer.from(entry.bytes).toString()) as ProgramExit;
-      else if (entry.kind === 'closed') isLast = true;
-    }
-    if (isLast) return this.#finish();
-    if (hasRoom) return 'more';
-    this.fullSince ??= performance.now();
-    return 'full';
-  }
-
-  gap({ from, to, reason }: Gap): SinkResult {
-    // The rest of the character is lost in the gap.
-    this.#sendAll(this.#wire.rest(this.#isReplaying));
-    return this.#send(gapFrame(from, to, reason === 'damaged' ? 'is damaged' : 'is no longer kept')) ? 'more' : 'full';
-  }
-
-  caughtUp(): SinkResult {
-    if (this.#isReplaying) this.#endReplay();
-    if (!this.#session.isHosted) return this.#finish();
-    if (this.#exit !== undefined) this.#lingering ??= setTimeout(() => this.#finish(), LINGER_MS);
-    return 'more';
-  }
-
-  failed(error: unknown): void {
-    this.#fail(BinnacleError.of(error));
+  resume(): void {
+    this.#stream.resume();
   }
 
   ping(): void {
-    if (this.#wire.ping !== undefined) this.#send(this.#wire.ping);
-    this.#ws.ping();
+    const { ping } = this.#parts.dialect;
+    if (ping !== undefined) this.#peer.write(frameOf(ping));
+    this.#peer.pingSocket();
   }
 
-  cut(code: Extract<Code, 'no_pong' | 'too_slow' | 'going_away'>): void {
-    this.close(code);
+  stop(): void {
+    clearTimeout(this.#lingering);
+    this.#stream.stop();
   }
 
-  close(code: Code): void {
-    const row = CODES[code];
-    this.#close('close' in row ? row.close : 1011, this.#wire.reason(code));
+  closed(): void {
+    for (const release of this.#release) release();
+    releaseLease(this.#parts.session, this.#parts.lease);
   }
 
-  #output({ kind, bytes, offset }: Entry): boolean {
-    if (!isOutput(kind)) return true;
-    const cut = Math.max(0, Math.min(bytes.length, this.#replayUntil - offset));
-    let hasRoom = true;
-    if (this.#isReplaying && cut > 0) {
-      hasRoom = this.#sendAll(this.#wire.output(kind, bytes.subarray(0, cut), offset, true));
-    }
-    if (this.#isReplaying && offset + cut >= this.#replayUntil) this.#endReplay();
-    if (cut < bytes.length) {
-      hasRoom = this.#sendAll(this.#wire.output(kind, bytes.subarray(cut), offset + cut, false));
-    }
-    return hasRoom;
-  }
-
-  #endReplay(): void {
-    this.#isReplaying = false;
-    this.#sendConnected();
-  }
-
-  #sendConnected(): void {
-    this.#send(this.#wire.connected(this.#session, this.#replayUntil, this.#isReadOnly));
-  }
-
-  #finish(): SinkResult {
-    if (this.#isOver) return 'done';
-    if (this.#isReplaying) this.#endReplay();
-    this.#sendAll(this.#wire.rest(false));
-    const { exitCode, signal, state } = this.#session.record;
-    if (this.#exit !== undefined) this.#send(this.#wire.exit(this.#exit));
-    else if (exitCode !== null || signal !== null) this.#send(this.#wire.exit({ exitCode, signal }));
-    else
-      this.#send({ type: 'error', code: 'SESSION_GONE', error: `The session is ${state}; how it ended was not seen.` });
-    this.#close(1000, this.#wire.reason('exit'));
-    return 'done';
-  }
-
-  #sessionOnChange(): void {
-    if (this.#lease === undefined || this.#isOver) return;
-    // Reads only: a renewal here would keep a lease alive whose holder is dead.
-    const { info } = this.#session.lease;
-    if (info !== null && info.fence !== this.#lease.fence) this.close('taken_over');
-  }
-
-  #wsOnMessage(data: Buffer, isBinary: boolean): void {
-    this.heardAt = performance.now();
-    if (this.#isOver) return;
-    const frame = this.#wire.parse(data, isBinary);
+  received(data: Buffer, isBinary: boolean): void {
+    const { session, dialect } = this.#parts;
+    const frame = dialect.parse(data, isBinary);
     try {
       switch (frame.type) {
         case 'invalid':
@@ -320,15 +219,15 @@ export class SessionSocket implements Sink, LiveConnection {
         case 'pong':
           return;
         case 'stdin':
-          this.#follow(this.#session.write(frame.bytes, this.#by()));
+          this.#follow(session.write(frame.bytes, this.#by()));
           return;
         case 'resize':
-          this.#follow(this.#session.resize(frame.cols, frame.rows, this.#by()));
+          this.#follow(session.resize(frame.cols, frame.rows, this.#by()));
           return;
         case 'signal': {
           const signal = parseSignal(frame.signal);
           if (signal === undefined) throw new BinnacleError('unknown_signal');
-          this.#follow(this.#session.signal(signal, this.#by()));
+          this.#follow(session.signal(signal, this.#by()));
         }
       }
     } catch (error) {
@@ -336,21 +235,30 @@ export class SessionSocket implements Sink, LiveConnection {
     }
   }
 
+  #sessionOnChange(): void {
+    const { lease, session } = this.#parts;
+    if (lease === undefined) return;
+    // Reads only: a renewal here would keep a lease alive whose holder is dead.
+    const { info } = session.lease;
+    if (info !== null && info.fence !== lease.fence) this.#peer.close('taken_over');
+  }
+
   #by(): Steering {
-    if (this.#isReadOnly) {
+    const { isReadOnly, principal, session, lease } = this.#parts;
+    if (isReadOnly) {
       throw new BinnacleError('forbidden', {
         message: 'This connection only watches: writing needs the scope "input".',
       });
     }
-    const { name } = this.#principal;
+    const { name } = principal;
     // The lease expired while its user was idle, and no client took it since (a take-over would have closed this
     // socket): any client may write now.
-    const isFree = this.#session.lease.info === null;
-    return this.#lease === undefined || isFree ? { name } : { name, lease: this.#lease.lease };
+    const isFree = session.lease.info === null;
+    return lease === undefined || isFree ? { name } : { name, lease: lease.lease };
   }
 
   #follow(working: Promise<unknown>): void {
-    working.catch((error: unknown) => this.#refuse(error));
+    this.#peer.follow(working, (error) => this.#refuse(error));
   }
 
   #refuse(error: unknown): void {
@@ -360,46 +268,87 @@ export class SessionSocket implements Sink, LiveConnection {
 
   #fail(error: BinnacleError): void {
     this.#refuse(error);
-    this.close(error.code);
+    this.#peer.close(error.code);
   }
 
-  /** Sends a reply to a request. A client that sends requests and reads no replies is disconnected. */
   #answer(frame: ServerFrame): void {
-    if (this.#send(frame)) return;
-    this.#untakenBytes += JSON.stringify(frame).length;
-    if (this.#untakenBytes > MAX_UNTAKEN_BYTES) this.close('too_slow');
-  }
-
-  #send(frame: OutgoingFrame): boolean {
-    if (this.#isOver) return false;
-    this.#ws.send(frame instanceof Uint8Array ? frame : JSON.stringify(frame));
-    return !this.#socket.writableNeedDrain;
-  }
-
-  #sendAll(frames: readonly OutgoingFrame[]): boolean {
-    for (const frame of frames) this.#send(frame);
-    return !this.#socket.writableNeedDrain;
-  }
-
-  #close(code: number, reason: string): void {
-    if (this.#isOver) return;
-    this.#stop();
-    this.#ws.close(code, reason);
-    setTimeout(() => this.#ws.terminate(), CLOSE_MS).unref();
-  }
-
-  #stop(): void {
-    this.#isOver = true;
-    clearTimeout(this.#lingering);
-    this.#pump.stop();
-  }
-
-  #wsOnClose(): void {
-    this.#stop();
-    for (const release of this.#release) release();
-    releaseLease(this.#session, this.#lease);
+    this.#peer.reply(JSON.stringify(frame));
   }
 }
+
+/** Codec of one session in a dialect: replay, `connected`, live output, and the exit behind the last output. */
+class SessionCodec implements Codec {
+  isOver = false;
+  readonly #parts: SocketParts;
+  #isReplaying: boolean;
+  /** Exit of the program. Sent after the last output, which may come after the exit in the log. */
+  #exit: ProgramExit | undefined;
+
+  constructor(parts: SocketParts) {
+    this.#parts = parts;
+    this.#isReplaying = parts.replayUntil > parts.at.offset;
+  }
+
+  /** True if the exit of the program was read. */
+  get hasExit(): boolean {
+    return this.#exit !== undefined;
+  }
+
+  /** Returns the frames before the first entry. */
+  beginning(): readonly Frame[] {
+    return this.#isReplaying ? [] : [this.#connected()];
+  }
+
+  *page(page: Page): Generator<Frame> {
+    for (const entry of page.entries) {
+      if (isOutput(entry.kind)) yield* this.#output(entry.kind, entry);
+      else if (entry.kind === 'exit') this.#exit = JSON.parse(Buffer.from(entry.bytes).toString()) as ProgramExit;
+      else if (entry.kind === 'closed') this.isOver = true;
+    }
+  }
+
+  *gap({ from, to, reason }: Gap): Generator<Frame> {
+    // The rest of the character is lost in the gap.
+    yield* this.#parts.dialect.rest(this.#isReplaying).map(frameOf);
+    yield frameOf(gapFrame(from, to, reason === 'damaged' ? 'is damaged' : 'is no longer kept'));
+  }
+
+  *caughtUp(): Generator<Frame> {
+    if (this.#isReplaying) yield this.#endReplay();
+    if (!this.#parts.session.isHosted) this.isOver = true;
+  }
+
+  *ending(): Generator<Frame> {
+    const { dialect, session } = this.#parts;
+    if (this.#isReplaying) yield this.#endReplay();
+    yield* dialect.rest(false).map(frameOf);
+    const { exitCode, signal, state } = session.record;
+    const isSeen = exitCode !== null || signal !== null;
+    const exit = this.#exit ?? (isSeen ? { exitCode, signal } : undefined);
+    const error = `The session is ${state}; how it ended was not seen.`;
+    yield frameOf(exit === undefined ? { type: 'error', code: 'SESSION_GONE', error } : dialect.exit(exit));
+  }
+
+  *#output(kind: OutputKind, { bytes, offset }: Entry): Generator<Frame> {
+    const { dialect, replayUntil } = this.#parts;
+    const cut = Math.max(0, Math.min(bytes.length, replayUntil - offset));
+    if (this.#isReplaying && cut > 0) yield* dialect.output(kind, bytes.subarray(0, cut), offset, true).map(frameOf);
+    if (this.#isReplaying && offset + cut >= replayUntil) yield this.#endReplay();
+    if (cut < bytes.length) yield* dialect.output(kind, bytes.subarray(cut), offset + cut, false).map(frameOf);
+  }
+
+  #endReplay(): Frame {
+    this.#isReplaying = false;
+    return this.#connected();
+  }
+
+  #connected(): Frame {
+    const { dialect, session, replayUntil, isReadOnly } = this.#parts;
+    return frameOf(dialect.connected(session, replayUntil, isReadOnly));
+  }
+}
+
+const frameOf = (frame: OutgoingFrame): Frame => (frame instanceof Uint8Array ? frame : JSON.stringify(frame));
 
 const gapFrame = (from: number, to: number, what: string): ServerFrame => ({
   type: 'error',

@@ -10,20 +10,30 @@ import {
 import type { Conversation } from '../../conversations/conversation.ts';
 import { EventPacer, PACE_CLOCK } from '../../conversations/state/pace.ts';
 import { parseEntry } from '../../conversations/state/transcript.ts';
-import { Cursor } from '../../cursor/cursor.ts';
-import { type Gap, Pump, type Sink, type SinkResult } from '../../cursor/pump.ts';
+import type { Gap } from '../../cursor/pump.ts';
 import type { Page } from '../../log/log.ts';
+import { type Codec, LogStream } from './log-stream.ts';
+import type { Frame, Wire } from './wire.ts';
 
-/** The parts of a connection that a feed needs. */
-export interface ConversationFeedOutlet {
-  /** Sends events. Returns false if the connection has no room for more now. */
-  events(feed: ConversationFeed, events: readonly ConversationEvent[], behind: Position): boolean;
-  gap(feed: ConversationFeed, reason: 'retention' | 'damaged', next: Position): boolean;
-  failed(feed: ConversationFeed, error: unknown): void;
-  /** Called when all requested runs have ended. */
-  over(feed: ConversationFeed): void;
-  /** Called when all events so far were read from the log and sent. */
-  caughtUp?(feed: ConversationFeed): void;
+/** Format of the frames of a feed. */
+export interface ConversationFormat {
+  events(events: readonly ConversationEvent[], behind: Position): Frame;
+  gap(reason: Gap['reason'], next: Position): Frame;
+}
+
+export interface ConversationFeedParts {
+  readonly conversation: Conversation;
+  readonly at: Position;
+  /** Minimum interval between deltas, in ms; 0: each delta at once. */
+  readonly intervalMs: number;
+  /** Filter: only events of these runs; the feed ends behind the last of them. Default: everything, without an end. */
+  readonly runs?: readonly string[];
+  readonly format: ConversationFormat;
+  readonly wire: Wire;
+  /** Called when all events so far were sent. True: the feed ends here. Default: it goes on. */
+  isLast?(): boolean;
+  /** Called once: after the last frame, or with the error of reading. Not called after `stop`. */
+  over(error?: unknown): void;
 }
 
 export const conversationHead = ({ log }: Conversation): Position => ({ epoch: log.epoch, ...log.head });
@@ -38,31 +48,29 @@ interface ParsedEntry {
   readonly behind: Position;
 }
 
-export class ConversationFeed implements Sink {
+export class ConversationFeed implements Codec {
   readonly conversation: Conversation;
-  readonly #outlet: ConversationFeedOutlet;
-  readonly #pump: Pump;
+  isOver = false;
+  readonly #parts: ConversationFeedParts;
+  readonly #stream: LogStream;
   readonly #pace: EventPacer;
   /** Requested runs; undefined for everything. */
-  #runs: Set<string> | undefined;
+  readonly #runs: Set<string> | undefined;
   #sent: Position;
-  #hasRoom = true;
-  #isOver = false;
 
-  constructor(parts: {
-    readonly conversation: Conversation;
-    readonly at: Position;
-    readonly intervalMs: number;
-    /** Filter: only events of these runs. Default: everything. */
-    readonly runs?: readonly string[];
-    readonly outlet: ConversationFeedOutlet;
-  }) {
-    const { conversation, at, intervalMs, runs, outlet } = parts;
+  constructor(parts: ConversationFeedParts) {
+    const { conversation, at, intervalMs, runs, wire } = parts;
     this.conversation = conversation;
-    this.#outlet = outlet;
+    this.#parts = parts;
     this.#runs = runs === undefined ? undefined : new Set(runs);
     this.#sent = at;
-    this.#pump = new Pump(new Cursor(conversation.log, at), this);
+    this.#stream = new LogStream({
+      ...{ log: conversation.log, at, codec: this, wire },
+      over: (error) => {
+        this.#pace.stop();
+        parts.over(error);
+      },
+    });
     this.#pace = new EventPacer(intervalMs, PACE_CLOCK, (events, behind) => this.#emit(events, behind));
   }
 
@@ -71,23 +79,18 @@ export class ConversationFeed implements Sink {
     return this.#sent;
   }
 
-  get wantsAll(): boolean {
-    return this.#runs === undefined;
-  }
-
   start(): void {
-    this.#pump.start();
+    this.#stream.start();
   }
 
   resume(): void {
-    this.#hasRoom = true;
-    this.#pump.resume();
+    this.#stream.resume();
   }
 
   stop(): void {
-    this.#isOver = true;
+    this.isOver = true;
     this.#pace.stop();
-    this.#pump.stop();
+    this.#stream.stop();
   }
 
   /** Adds a run to the filter. The run starts after the feed's position, or its earlier events are not wanted. */
@@ -95,43 +98,41 @@ export class ConversationFeed implements Sink {
     this.#runs?.add(run);
   }
 
-  page(page: Page): SinkResult {
+  page(page: Page): readonly [] {
     for (const { events, behind } of page.once(PARSED, parse)) {
       const selected = this.#runs === undefined ? events : events.filter((event) => this.#isSelected(event));
-      if (selected.length === 0) continue;
-      this.#pace.take(selected, behind);
-      if (this.#isOver) return 'done';
+      if (selected.length > 0) this.#pace.take(selected, behind);
+      if (this.isOver) break;
     }
-    return this.#hasRoom ? 'more' : 'full';
+    return [];
   }
 
-  gap({ reason, next }: Gap): SinkResult {
+  gap({ reason, next }: Gap): readonly [Frame] {
     this.#pace.flush();
     this.#sent = next;
-    return this.#outlet.gap(this, reason, next) ? 'more' : 'full';
+    return [this.#parts.format.gap(reason, next)];
   }
 
-  caughtUp(): SinkResult {
+  caughtUp(): readonly [] {
     this.#pace.caughtUp();
-    this.#outlet.caughtUp?.(this);
-    return this.#isOver ? 'done' : 'more';
+    if (this.#parts.isLast?.() === true) this.isOver = true;
+    return [];
   }
 
-  failed(error: unknown): void {
-    this.#outlet.failed(this, error);
+  ending(): readonly [] {
+    return [];
   }
 
   #emit(events: readonly ConversationEvent[], behind: Position): void {
-    if (this.#isOver) return;
+    if (this.isOver) return;
     this.#sent = behind;
-    this.#hasRoom = this.#outlet.events(this, events, behind);
-    if (this.#runs === undefined) return;
     for (const event of events) {
-      if (isEndEvent(event)) this.#runs.delete(event.run);
+      if (isEndEvent(event)) this.#runs?.delete(event.run);
       // A message cancelled before its run started: the run never starts.
-      if (event.type === 'message_cancelled') this.#runs.delete(event.id);
+      if (event.type === 'message_cancelled') this.#runs?.delete(event.id);
     }
-    if (this.#runs.size === 0) this.#outlet.over(this);
+    if (this.#runs?.size === 0) this.isOver = true;
+    this.#stream.push([this.#parts.format.events(events, behind)]);
   }
 
   #isSelected(event: ConversationEvent): boolean {

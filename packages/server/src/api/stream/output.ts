@@ -1,14 +1,18 @@
-// Output over plain HTTP: raw bytes, with or without follow, and long-poll. The only writer to its response.
+// Output over plain HTTP: raw bytes, with or without follow, and long-poll.
 
-import type { Position } from '@binnacle/protocol';
-import { BinnacleError, isOutput, type OutputKind } from '@binnacle/protocol';
-import { Cursor } from '../../cursor/cursor.ts';
-import { type Gap, Pump, type Sink, type SinkResult } from '../../cursor/pump.ts';
+import type { OutgoingHttpHeaders } from 'node:http';
+import { BinnacleError, isOutput, type OutputKind, type Position } from '@binnacle/protocol';
+import type { Gap } from '../../cursor/pump.ts';
 import type { Page } from '../../log/log.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { SeenResponse } from '../../visibility/session-access.ts';
-import type { LiveConnection, Liveness } from './liveness.ts';
+import type { Liveness } from './liveness.ts';
+import { type Codec, LogStream } from './log-stream.ts';
+import { ResponseBody, UNBUFFERED } from './response-body.ts';
 import { type Selection, wholeLog } from './selection.ts';
+
+/** Maximum bytes buffered so that the headers can have the length. */
+const MAX_COLLECTED_BYTES = 1024 * 1024;
 
 export interface OutputQuery {
   readonly at: Position;
@@ -27,211 +31,129 @@ export interface OutputQuery {
 /**
  * Writes the response. Resolves when it is complete or the viewer has disconnected. Rejects only before the first byte.
  */
-export function writeOutput(
+export async function writeOutput(
   session: Session,
   query: OutputQuery,
   response: SeenResponse,
   liveness: Liveness,
   selection: Selection = wholeLog(session),
 ): Promise<void> {
-  return new Promise((resolve, reject) => {
-    new OutputAnswer({ session, selection, query, response, liveness, resolve, reject }).start();
+  const codec = new RawCodec(session, selection, query);
+  const body = new ResponseBody(response, liveness, {
+    head: (length) => codec.head(length),
+    ...(query.follow ? {} : { collectBytes: MAX_COLLECTED_BYTES }),
+  });
+  if (query.follow) body.flushHead();
+  await new Promise<void>((resolve, reject) => {
+    const stream = new LogStream({
+      ...{ log: session.log, at: query.at, codec, wire: body },
+      over: (error) => {
+        if (error === undefined) body.finish();
+        else if (body.hasBegun) body.destroy();
+        else reject(error);
+        resolve();
+      },
+    });
+    const timer = codec.isPolling ? setTimeout(() => stream.finish(), query.waitMs) : undefined;
+    void body.send(stream).then(() => {
+      clearTimeout(timer);
+      resolve();
+    });
   });
 }
 
-interface OutputParts {
-  readonly session: Session;
-  readonly selection: Selection;
-  readonly query: OutputQuery;
-  readonly response: SeenResponse;
-  readonly liveness: Liveness;
-  resolve(): void;
-  reject(error: unknown): void;
-}
-
-class OutputAnswer implements Sink, LiveConnection {
+class RawCodec implements Codec {
+  isOver: boolean;
+  /** True while the response waits for its first byte. */
+  isPolling: boolean;
   readonly #session: Session;
   readonly #selection: Selection;
   readonly #query: OutputQuery;
-  readonly #response: SeenResponse;
-  readonly #pump: Pump;
-  readonly #unwatch: () => void;
-  readonly #resolve: () => void;
-  readonly #reject: (error: unknown) => void;
-  /** Output offset after the last written byte. */
+  /** Output offset after the last encoded byte. */
   #offset: number;
   /** End of a finite response: the head at its start, so that a program that never stops cannot make it endless. */
   #until: number;
   #remainingBytes: number;
-  #timer: NodeJS.Timeout | undefined;
-  /** Buffer of a finite response: its length and its end offset belong in the header. */
-  #collected: Uint8Array[] = [];
-  #collectedBytes = 0;
-  #isOver = false;
-  /** Undefined: a plain HTTP client sends nothing back. TCP keep-alive detects dead clients. */
-  readonly heardAt = undefined;
-  fullSince: number | undefined;
 
-  constructor({ session, selection, query, response, liveness, resolve, reject }: OutputParts) {
+  constructor(session: Session, selection: Selection, query: OutputQuery) {
     this.#session = session;
     this.#selection = selection;
     this.#query = query;
-    this.#response = response;
-    this.#resolve = resolve;
-    this.#reject = reject;
     this.#offset = query.at.offset;
     this.#until = query.follow ? Number.POSITIVE_INFINITY : session.log.head.offset;
     this.#remainingBytes = query.limit ?? Number.POSITIVE_INFINITY;
-    this.#pump = new Pump(new Cursor(session.log, query.at), this);
-    this.#unwatch = liveness.watch(this);
-    response.on('drain', () => {
-      this.fullSince = undefined;
-      this.#pump.resume();
-    });
-    response.on('close', () => this.#end());
-  }
-
-  start(): void {
-    const { follow, waitMs } = this.#query;
-    // The client disconnected before the response began; `close` will not fire again.
-    if (this.#response.destroyed) {
-      this.#end();
-      return;
-    }
     // After the end of the selection no output can be missing, whatever retention removed.
-    if (this.#offset >= this.#selection.limit) {
-      this.#finish();
-      return;
-    }
-    if (follow) this.#writeHead({});
-    else if (waitMs > 0) this.#timer = setTimeout(() => this.#finish(), waitMs);
-    this.#pump.start();
+    this.isOver = this.#offset >= selection.limit;
+    this.isPolling = !this.isOver && !query.follow && query.waitMs > 0;
   }
 
-  page(page: Page): SinkResult {
-    let hasRoom = true;
+  head(length: number | undefined): OutgoingHttpHeaders {
+    return {
+      'Content-Type': this.#query.type ?? 'application/octet-stream',
+      'Binnacle-Epoch': this.#session.log.epoch,
+      'Binnacle-From-Offset': String(this.#query.at.offset),
+      'Binnacle-Closed': this.#selection.isClosed ? '1' : '0',
+      ...UNBUFFERED,
+      ...(length === undefined
+        ? this.#streamedHead()
+        : { 'Binnacle-Next-Offset': String(this.#offset), 'Content-Length': String(length) }),
+    };
+  }
+
+  *page(page: Page): Generator<Uint8Array> {
     for (const entry of page.entries) {
       if (!isOutput(entry.kind)) {
-        if (this.#selection.isLast(entry)) return this.#finish();
-        continue;
-      }
-      const isSelected = this.#query.stream === undefined || this.#query.stream === entry.kind;
-      const end = Math.min(
-        this.#endOffset - entry.offset,
-        entry.bytes.length,
-        isSelected ? this.#remainingBytes : Number.POSITIVE_INFINITY,
-      );
-      const bytes = entry.bytes.subarray(0, Math.max(0, end));
-      this.#offset = entry.offset + bytes.length;
-      if (isSelected) {
-        this.#remainingBytes -= bytes.length;
-        hasRoom = this.#write(bytes);
-      }
-      if (this.#remainingBytes <= 0 || this.#offset >= this.#endOffset) return this.#finish();
+        if (this.#selection.isLast(entry)) this.isOver = true;
+      } else yield* this.#output(entry.kind, entry.bytes, entry.offset);
+      if (this.isOver) return;
     }
-    if (hasRoom) return 'more';
-    this.fullSince ??= performance.now();
-    return 'full';
   }
 
   /** Fails: raw bytes have no place for a gap marker, so an incomplete range is not sent. */
-  gap({ from, to, reason }: Gap): SinkResult {
+  gap({ from, to, reason }: Gap): never {
     const { oldest, head } = this.#session.log;
     const details = { from, to, oldestOffset: oldest.offset, headOffset: head.offset };
-    this.failed(new BinnacleError(reason === 'damaged' ? 'log_damaged' : 'gap', { details }));
-    return 'done';
+    throw new BinnacleError(reason === 'damaged' ? 'log_damaged' : 'gap', { details });
   }
 
-  caughtUp(): SinkResult {
-    if (!this.#session.isHosted || this.#offset >= this.#selection.limit) return this.#finish();
-    if (this.#query.follow) return 'more';
-    const isWaiting = this.#collectedBytes === 0 && this.#timer !== undefined;
+  caughtUp(): readonly [] {
+    if (!this.#session.isHosted || this.#offset >= this.#selection.limit) this.isOver = true;
     // Long poll: the first bytes that arrive are the response.
-    if (isWaiting) this.#until = Number.POSITIVE_INFINITY;
-    return isWaiting ? 'more' : this.#finish();
+    else if (this.isPolling) this.#until = Number.POSITIVE_INFINITY;
+    else if (!this.#query.follow) this.isOver = true;
+    return [];
   }
 
-  failed(error: unknown): void {
-    if (this.#response.headersSent) this.#response.destroy();
-    else {
-      // Before #end, which resolves the promise.
-      this.#reject(error);
-      this.#end();
-    }
+  ending(): readonly [] {
+    return [];
   }
 
-  ping(): void {}
-
-  cut(): void {
-    this.#response.destroy();
+  *#output(kind: OutputKind, all: Uint8Array, offset: number): Generator<Uint8Array> {
+    const isSelected = this.#query.stream === undefined || this.#query.stream === kind;
+    const end = Math.min(
+      this.#endOffset - offset,
+      all.length,
+      isSelected ? this.#remainingBytes : Number.POSITIVE_INFINITY,
+    );
+    const bytes = all.subarray(0, Math.max(0, end));
+    this.#offset = offset + bytes.length;
+    if (isSelected) this.#remainingBytes -= bytes.length;
+    this.isOver = this.#remainingBytes <= 0 || this.#offset >= this.#endOffset;
+    if (!isSelected || bytes.length === 0) return;
+    this.isPolling = false;
+    yield bytes;
   }
 
-  #write(bytes: Uint8Array): boolean {
-    if (bytes.length === 0) return true;
-    if (this.#query.follow) return this.#response.write(bytes);
-    this.#collected.push(bytes);
-    this.#collectedBytes += bytes.length;
-    // A long response streams and announces its end offset: the log before that offset cannot change.
-    if (this.#collectedBytes <= MAX_COLLECTED_BYTES) return true;
-    if (!this.#response.headersSent) this.#writeHead(this.#streamedHead());
-    return this.#flush();
-  }
-
+  /** Announces the end of a response without a known length: the log before that offset cannot change. */
   #streamedHead(): Record<string, string> {
     // With a stream filter or a limit the end is not known yet; the client counts bytes, or requests a smaller range.
-    if (
-      this.#query.stream !== undefined ||
-      this.#query.limit !== undefined ||
-      this.#endOffset === Number.POSITIVE_INFINITY
-    )
-      return {};
-    return { 'Binnacle-Next-Offset': String(this.#endOffset) };
+    const { stream, limit, follow } = this.#query;
+    const isUnknown = stream !== undefined || limit !== undefined || this.#endOffset === Number.POSITIVE_INFINITY;
+    return follow || isUnknown ? {} : { 'Binnacle-Next-Offset': String(this.#endOffset) };
   }
 
   /** Offset after the last byte of this response, as far as known. */
   get #endOffset(): number {
     return Math.min(this.#until, this.#selection.limit);
   }
-
-  #flush(): boolean {
-    let hasRoom = true;
-    for (const bytes of this.#collected) hasRoom = this.#response.write(bytes);
-    this.#collected = [];
-    this.#collectedBytes = 0;
-    return hasRoom;
-  }
-
-  #finish(): SinkResult {
-    if (this.#isOver) return 'done';
-    if (!this.#response.headersSent) {
-      this.#writeHead({ 'Binnacle-Next-Offset': String(this.#offset), 'Content-Length': String(this.#collectedBytes) });
-    }
-    this.#flush();
-    this.#response.end();
-    this.#end();
-    return 'done';
-  }
-
-  #writeHead(more: Readonly<Record<string, string>>): void {
-    this.#response.writeHead(200, {
-      'Content-Type': this.#query.type ?? 'application/octet-stream',
-      'Binnacle-Epoch': this.#session.log.epoch,
-      'Binnacle-From-Offset': String(this.#query.at.offset),
-      'Binnacle-Closed': this.#selection.isClosed ? '1' : '0',
-      'X-Accel-Buffering': 'no',
-      ...more,
-    });
-    this.#response.flushHeaders();
-  }
-
-  #end(): void {
-    this.#isOver = true;
-    clearTimeout(this.#timer);
-    this.#unwatch();
-    this.#pump.stop();
-    this.#resolve();
-  }
 }
-
-/** Maximum bytes buffered so that the header can contain the length. */
-const MAX_COLLECTED_BYTES = 1024 * 1024;

@@ -15,9 +15,10 @@ import type { Session } from '../../sessions/session.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
 import type { Liveness } from './liveness.ts';
 import { writeOutput } from './output.ts';
-import { hasRunBegun, latestOf, waitForRun } from './run-wait.ts';
+import type { StreamEnd } from './response-body.ts';
 import { entryBodyOf, type LogEvent, type Selection } from './selection.ts';
-import { EventStream, type SseQuery, type StreamEnd, showLog } from './sse.ts';
+import { EventStream, type SseQuery, showLog } from './sse.ts';
+import { hasRunBegun, latestOf, waitForRun } from './wait.ts';
 
 /** Start of reading a run: an output offset of its session, a position in its log, or the start of the run. */
 export type RunFrom = { readonly since: number } | { readonly position: string } | 'start';
@@ -54,7 +55,7 @@ export async function streamRun(
   const stream = new EventStream(seen.takeOver(session, takeOver), liveness);
   try {
     // The run as it was when `startPosition` computed the position: a run that has begun since begins elsewhere.
-    if (!startsAtRun) stream.send('run', at, run);
+    if (!startsAtRun) stream.event('run', at, run);
     if (run.position !== null) return await showLog(session, selection, { at, follow, encoding }, stream);
     if (follow && !hasRunBegun(run)) await selection.begin(stream, liveness, seen);
     const { position } = selection.run;
@@ -64,7 +65,7 @@ export async function streamRun(
       return await showLog(session, selection, { at: begin, follow, encoding }, stream);
     }
     // The run is still queued, or will never begin.
-    for (const { event, data } of selection.ending()) stream.send(event, at, data);
+    for (const { event, data } of selection.ending()) stream.event(event, at, data);
     stream.finish();
   } catch (error) {
     stream.fail(error, at);

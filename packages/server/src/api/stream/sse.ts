@@ -1,14 +1,15 @@
 // A part of a log as server-sent events. `id:` is the position after an event, so Last-Event-ID resumes exactly.
 
-import type { ServerResponse } from 'node:http';
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { BinnacleError, formatPosition, isOutput, type OutputKind, type Position } from '@binnacle/protocol';
-import { Cursor } from '../../cursor/cursor.ts';
-import { type Gap, Pump, type Sink, type SinkResult } from '../../cursor/pump.ts';
+import type { Gap } from '../../cursor/pump.ts';
 import { TextCutter } from '../../cursor/text-decoder.ts';
 import type { Entry, Page } from '../../log/log.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { SeenResponse, SeenSessions } from '../../visibility/session-access.ts';
-import type { LiveConnection, Liveness } from './liveness.ts';
+import type { Liveness } from './liveness.ts';
+import { type Codec, LogStream } from './log-stream.ts';
+import { ResponseBody, type StreamEnd, UNBUFFERED } from './response-body.ts';
 import { type Selection, wholeLog } from './selection.ts';
 
 export interface SseQuery {
@@ -28,7 +29,7 @@ export async function writeEvents(
 ): Promise<void> {
   const stream = new EventStream(response, liveness);
   const position = formatPosition(query.at);
-  stream.send('connected', query.at, { session: session.id, position, info: seen.infoOf(session) });
+  stream.event('connected', query.at, { session: session.id, position, info: seen.infoOf(session) });
   await showLog(session, wholeLog(session, seen), query, stream);
 }
 
@@ -39,116 +40,56 @@ export async function showLog(
   query: SseQuery,
   stream: EventStream,
 ): Promise<StreamEnd> {
-  const pump = new LogEvents(session, selection, query, stream).pump;
-  stream.onRoom(() => pump.resume());
-  if (stream.isOpen) pump.start();
-  const end = await stream.closed;
-  pump.stop();
-  return end;
+  const log: LogStream = new LogStream({
+    ...{ log: session.log, at: query.at, codec: new EventCodec(session, selection, query), wire: stream },
+    over: (error) => {
+      if (error === undefined) stream.finish();
+      else stream.fail(error, log.position);
+    },
+  });
+  return await stream.send(log);
 }
 
-/**
- * `complete`: all events were sent. `left`: the viewer disconnected or stalled. `cut`: the gateway ended the stream.
- */
-export type StreamEnd = 'complete' | 'left' | 'cut';
+export const EVENT_STREAM_HEADERS: OutgoingHttpHeaders = {
+  'Content-Type': 'text/event-stream',
+  'Cache-Control': 'no-store',
+  ...UNBUFFERED,
+};
 
-/** A response with events. The only writer to the response. */
-export class EventStream implements LiveConnection {
-  readonly closed: Promise<StreamEnd>;
-  readonly #response: ServerResponse;
-  #isOpen = true;
-  #end: StreamEnd = 'left';
-  #resume = (): void => undefined;
-  /** Undefined: a plain HTTP client sends nothing back. TCP keep-alive detects dead clients. */
-  readonly heardAt = undefined;
-  fullSince: number | undefined;
-
+/** A response with events. */
+export class EventStream extends ResponseBody {
   /** `headers`: additional to the headers of every event stream. */
-  constructor(response: ServerResponse, liveness: Liveness, headers: Readonly<Record<string, string>> = {}) {
-    this.#response = response;
-    const unwatch = liveness.watch(this);
-    this.closed = new Promise((resolve) => {
-      const close = (): void => {
-        this.#isOpen = false;
-        unwatch();
-        resolve(this.#end);
-      };
-      response.on('close', close);
-      // The client disconnected before the response began; `close` will not fire again.
-      if (response.destroyed) close();
-    });
-    response.on('drain', () => {
-      this.fullSince = undefined;
-      this.#resume();
-    });
-    response.writeHead(200, {
-      'Content-Type': 'text/event-stream',
-      'Cache-Control': 'no-store',
-      'X-Accel-Buffering': 'no',
-      ...headers,
+  constructor(response: ServerResponse, liveness: Liveness, headers: OutgoingHttpHeaders = {}) {
+    super(response, liveness, {
+      head: () => ({ ...EVENT_STREAM_HEADERS, ...headers }),
+      ping: ': still here\n\n',
     });
   }
 
-  get isOpen(): boolean {
-    return this.#isOpen;
+  event(event: string, behind: Position, data: object): void {
+    this.write(eventText(event, behind, data));
   }
 
-  /** Sets the function that is called when the response has room again. */
-  onRoom(resume: () => void): void {
-    this.#resume = resume;
-  }
-
-  /**
-   * Sends an event. Returns false if there is no room for more. JSON contains no raw line break, so no program can end
-   * or forge an event.
-   */
-  send(event: string, behind: Position, data: object): boolean {
-    return this.write(`id: ${formatPosition(behind)}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
-  }
-
-  /** Sends an event without an id, so that no client resumes after it. Returns false if there is no room for more. */
-  message(data: object): boolean {
-    return this.write(`event: message\ndata: ${JSON.stringify(data)}\n\n`);
-  }
-
-  /** Writes already encoded events, whole or in parts. Returns false if there is no room for more. */
-  write(events: string | Uint8Array): boolean {
-    if (!this.#isOpen || this.#response.writableEnded) return false;
-    const hasRoom = this.#response.write(events);
-    if (!hasRoom) this.fullSince ??= performance.now();
-    return hasRoom;
-  }
-
-  finish(): void {
-    this.#end = 'complete';
-    this.#response.end();
+  /** Sends an event without an id, so that no client resumes after it. */
+  message(data: object): void {
+    this.write(`event: message\ndata: ${JSON.stringify(data)}\n\n`);
   }
 
   fail(error: unknown, behind: Position): void {
-    const known = BinnacleError.of(error);
-    this.send('error', behind, known.toWire());
-    this.#end = 'cut';
-    this.#response.end();
-  }
-
-  /** Sends a comment, which keeps proxies from cutting an idle stream. */
-  ping(): void {
-    if (this.fullSince === undefined && !this.#response.writableEnded) this.#response.write(': still here\n\n');
-  }
-
-  cut(code: Parameters<LiveConnection['cut']>[0]): void {
-    if (code === 'going_away') this.#end = 'cut';
-    this.#response.destroy();
+    this.event('error', behind, BinnacleError.of(error).toWire());
+    this.finish('cut');
   }
 }
 
-class LogEvents implements Sink {
-  readonly pump: Pump;
+/** Encodes an event. JSON contains no raw line break, so no program can end or forge an event. */
+export const eventText = (event: string, behind: Position, data: object): string =>
+  `id: ${formatPosition(behind)}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+
+class EventCodec implements Codec {
+  isOver = false;
   readonly #session: Session;
   readonly #selection: Selection;
   readonly #query: SseQuery;
-  readonly #stream: EventStream;
-  readonly #cursor: Cursor;
   readonly #text = new TextCutter();
   /** Offset of the first byte of an incomplete character, by stream. */
   readonly #incomplete = new Map<OutputKind, number>();
@@ -156,90 +97,90 @@ class LogEvents implements Sink {
   #at: Position;
   /** Position in the id of the last event. */
   #lastSent: Position;
+  /** True if no output can be added to the selection: an incomplete character at the end is then invalid. */
+  #isClosed = false;
 
-  constructor(session: Session, selection: Selection, query: SseQuery, stream: EventStream) {
+  constructor(session: Session, selection: Selection, query: SseQuery) {
     this.#session = session;
     this.#selection = selection;
     this.#query = query;
-    this.#stream = stream;
     this.#at = query.at;
     this.#lastSent = query.at;
-    this.#cursor = new Cursor(session.log, query.at);
-    this.pump = new Pump(this.#cursor, this);
   }
 
-  page(page: Page): SinkResult {
-    let hasRoom = true;
+  *page(page: Page): Generator<string> {
     for (const entry of page.entries) {
       const { kind, bytes, offset, next: place } = entry;
       if (isOutput(kind)) {
-        if (offset >= this.#selection.limit) return this.#finish(true);
+        if (offset >= this.#selection.limit) return this.#close();
         const behind = { ...this.#at, place, offset: offset + bytes.length };
-        hasRoom = this.#output(kind, entry, behind) && hasRoom;
+        yield* this.#output(kind, entry, behind);
         this.#at = behind;
       } else {
         this.#at = { ...this.#at, place, offset };
         const event = this.#selection.toEvent(entry);
         // While a character is incomplete, a resume must repeat its first bytes, and this event with them.
-        const behind = this.#incomplete.size === 0 ? this.#at : this.#lastSent;
-        if (event !== undefined) hasRoom = this.#send(event.event, behind, event.data) && hasRoom;
-        if (this.#selection.isLast(entry)) return this.#finish(true);
+        if (event !== undefined) yield this.#event(event.event, this.#resumePosition, event.data);
+        if (this.#selection.isLast(entry)) return this.#close();
       }
     }
-    return hasRoom ? 'more' : 'full';
   }
 
-  gap({ from, to, reason, next }: Gap): SinkResult {
+  *gap({ from, to, reason, next }: Gap): Generator<string> {
     const { limit } = this.#selection;
     // Bytes after a gap do not complete a character before the gap.
-    this.#flush();
+    yield* this.#flush();
     this.#at = next;
-    const hasRoom = from >= limit || this.#send('gap', next, { from, to: Math.min(to, limit), reason });
-    if (next.offset >= limit) return this.#finish(true);
-    return hasRoom ? 'more' : 'full';
+    if (from < limit) yield this.#event('gap', next, { from, to: Math.min(to, limit), reason });
+    if (next.offset >= limit) this.#close();
   }
 
-  caughtUp(): SinkResult {
+  caughtUp(): readonly [] {
     // Without a writer, and after all output was sent, no more can follow.
-    const isOver = !this.#session.isHosted || this.#at.offset >= this.#selection.limit;
-    return isOver || !this.#query.follow ? this.#finish(isOver) : 'more';
+    this.#isClosed = !this.#session.isHosted || this.#at.offset >= this.#selection.limit;
+    this.isOver = this.#isClosed || !this.#query.follow;
+    return [];
   }
 
-  failed(error: unknown): void {
-    this.#stream.fail(error, this.#cursor.position);
-  }
-
-  #output(kind: OutputKind, { bytes, offset }: Entry, behind: Position): boolean {
-    if (this.#query.encoding === 'base64') {
-      return this.#send('output', behind, { kind, offset, base64: Buffer.from(bytes).toString('base64') });
-    }
-    const { text, incomplete: incompleteBytes } = this.#text.cut(kind, bytes);
-    if (incompleteBytes === 0) this.#incomplete.delete(kind);
-    else if (!this.#incomplete.has(kind) || text !== '') this.#incomplete.set(kind, behind.offset - incompleteBytes);
-    // An incomplete character is not part of the sent output: a resume repeats its bytes.
-    const at =
-      incompleteBytes === 0 ? behind : { ...behind, place: this.#at.place, offset: behind.offset - incompleteBytes };
-    return text === '' || this.#send('output', at, { kind, offset, text });
-  }
-
-  #finish(isOver: boolean): SinkResult {
+  *ending(): Generator<string> {
     // At the final end an incomplete character is invalid and is flushed. Otherwise a resume repeats its bytes.
-    if (isOver) this.#flush();
-    const behind = this.#incomplete.size === 0 ? this.#at : this.#lastSent;
-    for (const { event, data } of this.#selection.ending()) this.#send(event, behind, data);
-    this.#stream.finish();
-    return 'done';
+    if (this.#isClosed) yield* this.#flush();
+    for (const { event, data } of this.#selection.ending()) yield this.#event(event, this.#resumePosition, data);
   }
 
-  #flush(): void {
+  #close(): void {
+    this.#isClosed = true;
+    this.isOver = true;
+  }
+
+  /** Position for the id of an event beside the output. */
+  get #resumePosition(): Position {
+    return this.#incomplete.size === 0 ? this.#at : this.#lastSent;
+  }
+
+  *#output(kind: OutputKind, { bytes, offset }: Entry, behind: Position): Generator<string> {
+    if (this.#query.encoding === 'base64') {
+      yield this.#event('output', behind, { kind, offset, base64: Buffer.from(bytes).toString('base64') });
+      return;
+    }
+    const { text, incomplete } = this.#text.cut(kind, bytes);
+    if (incomplete === 0) this.#incomplete.delete(kind);
+    else if (!this.#incomplete.has(kind) || text !== '') this.#incomplete.set(kind, behind.offset - incomplete);
+    if (text === '') return;
+    // An incomplete character is not part of the sent output: a resume repeats its bytes.
+    const at = incomplete === 0 ? behind : { ...behind, place: this.#at.place, offset: behind.offset - incomplete };
+    yield this.#event('output', at, { kind, offset, text });
+  }
+
+  *#flush(): Generator<string> {
     for (const [kind, offset] of this.#incomplete) {
-      this.#send('output', this.#at, { kind, offset, text: this.#text.flush(kind) });
+      yield this.#event('output', this.#at, { kind, offset, text: this.#text.flush(kind) });
     }
     this.#incomplete.clear();
   }
 
-  #send(event: string, behind: Position, data: object): boolean {
+  #event(event: string, behind: Position, data: object): string {
     this.#lastSent = behind;
-    return this.#stream.send(event, behind, data);
+    return eventText(event, behind, data);
   }
 }

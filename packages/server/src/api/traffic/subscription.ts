@@ -12,7 +12,8 @@ import {
 import { positionOf } from '../../cursor/start-position.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
-import { type FeedMessage, TrafficFeed, type TrafficFeedOutlet } from './feed.ts';
+import { resumeByTurns, type Wire } from '../stream/wire.ts';
+import { TrafficFeed, type TrafficFeedOutlet } from './feed.ts';
 import { matches } from './filter.ts';
 import { parseTextPosition, type Subscribe, type TextPosition } from './messages.ts';
 
@@ -32,7 +33,7 @@ const STARTS_PER_SLICE = 8;
 
 /** The parts of a connection that a subscription needs. */
 export interface SubscriptionOutlet {
-  readonly hasRoom: boolean;
+  readonly wire: Wire;
   /** True if a session of any subscription of the connection waits for a slot. */
   readonly hasLine: boolean;
   /** Maximum sessions followed by all subscriptions of the connection. */
@@ -43,8 +44,7 @@ export interface SubscriptionOutlet {
   leave(): void;
   /** Calls `advance` in a later event-loop turn. */
   advanceSoon(): void;
-  /** Sends output, without the limit on unread bytes. */
-  show(message: TrafficServerMessage): void;
+  /** Sends a message that no log buffers. */
   say(message: TrafficServerMessage): void;
 }
 
@@ -151,14 +151,11 @@ export class TrafficSubscription {
 
   /** Continues all feeds when the socket has room. */
   resume(): void {
-    for (const [id, following] of this.#following) {
-      following.feed.resume();
-      if (this.#outlet.hasRoom) continue;
-      if (!this.#following.delete(id)) return;
-      // Moves this feed to the end, so that the next one is resumed first: no starvation.
-      this.#following.set(id, following);
-      return;
-    }
+    resumeByTurns(
+      this.#following,
+      ({ feed }) => feed.resume(),
+      () => this.#outlet.wire.isFull,
+    );
   }
 
   /** Starts waiting sessions while slots are free, up to a limit per event-loop turn. */
@@ -359,8 +356,8 @@ export class TrafficSubscription {
       return;
     }
     const outlet: TrafficFeedOutlet = {
-      hasRoom: () => this.#outlet.hasRoom,
-      send: (message) => this.#show(message),
+      wire: this.#outlet.wire,
+      encode: (message) => JSON.stringify({ ...message, id: this.id }),
       quiet: () => this.#releaseSlot(id, following),
       wake: () => this.#requestSlot(id, following),
       over: () => this.#drop(id),
@@ -389,10 +386,6 @@ export class TrafficSubscription {
     const following: FollowedSession = { feed, release };
     this.#following.set(id, following);
     feed.resume();
-  }
-
-  #show(message: FeedMessage): void {
-    this.#outlet.show({ ...message, id: this.id });
   }
 
   /** Stops following a session. Leaves `#known` unchanged, so that the session is not started again. */

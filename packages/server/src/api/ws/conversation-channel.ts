@@ -17,12 +17,9 @@ import type { Conversations } from '../../conversations/conversations.ts';
 import { assertMaySend, authorOf, isFor, maySee, type Viewer } from '../../conversations/state/audience.ts';
 import { DELTA_INTERVAL_MS } from '../../conversations/state/pace.ts';
 import { positionOf } from '../../cursor/start-position.ts';
-import {
-  ConversationFeed,
-  type ConversationFeedOutlet,
-  conversationHead,
-  runOfReceipt,
-} from '../stream/conversation-feed.ts';
+import { ConversationFeed, conversationHead, runOfReceipt } from '../stream/conversation-feed.ts';
+import type { Wire } from '../stream/wire.ts';
+import { tail } from './entry-codec.ts';
 
 export type ConversationFrame = Extract<
   ClientFrame,
@@ -38,8 +35,8 @@ export interface ConversationChannelParts {
   readonly viewer: Viewer;
   /** Maximum conversations that one connection follows. */
   readonly maxFollows: number;
-  /** Sends a frame of a feed; the log buffers the rest. Returns false if the socket has no room for more now. */
-  show(body: ServerBody): boolean;
+  /** Takes the frames of feeds; their log buffers the rest. */
+  readonly wire: Wire;
   /** Sends a frame that no log buffers. A viewer that reads too slowly is disconnected. */
   say(body: ServerBody): boolean;
   ok(ref: number | undefined, result?: OkResult): void;
@@ -51,7 +48,7 @@ interface FollowedConversation {
   readonly release: () => void;
 }
 
-export class ConversationChannel implements ConversationFeedOutlet {
+export class ConversationChannel {
   readonly #parts: ConversationChannelParts;
   readonly #feeds = new Map<string, FollowedConversation>();
   readonly #news = new Map<string, NodeJS.Timeout>();
@@ -96,26 +93,6 @@ export class ConversationChannel implements ConversationFeedOutlet {
     for (const key of [...this.#feeds.keys()]) this.#drop(key);
     for (const timer of this.#news.values()) clearTimeout(timer);
     this.#news.clear();
-  }
-
-  events(feed: ConversationFeed, events: readonly ConversationEvent[], behind: Position): boolean {
-    const { key } = feed.conversation.record;
-    return this.#parts.show({ t: 'events', conversation: key, position: formatPosition(behind), events });
-  }
-
-  gap(feed: ConversationFeed, reason: 'retention' | 'damaged', next: Position): boolean {
-    const { key } = feed.conversation.record;
-    return this.#parts.show({ t: 'events_gap', conversation: key, reason, position: formatPosition(next) });
-  }
-
-  failed(feed: ConversationFeed, error: unknown): void {
-    const { key } = feed.conversation.record;
-    this.#drop(key);
-    this.#parts.refuse(undefined, error, key);
-  }
-
-  over(feed: ConversationFeed): void {
-    this.#drop(feed.conversation.record.key);
   }
 
   async #follow({ ref, conversation: key, from, deltaIntervalMs }: FrameOf<'follow'>): Promise<void> {
@@ -246,18 +223,26 @@ export class ConversationChannel implements ConversationFeedOutlet {
     intervalMs = DELTA_INTERVAL_MS,
     runs?: readonly string[],
   ): ConversationFeed {
-    const { conversations, maxFollows } = this.#parts;
+    const { conversations, maxFollows, wire } = this.#parts;
     if (this.#feeds.size >= maxFollows)
       throw new BinnacleError('too_many_subscriptions', { details: { limit: maxFollows } });
     this.#listen();
+    const { key } = conversation.record;
     const feed = new ConversationFeed({
-      conversation,
-      at,
-      intervalMs,
-      outlet: this,
+      ...{ conversation, at, intervalMs, wire },
       ...(runs === undefined ? {} : { runs }),
+      format: {
+        events: (events, behind) =>
+          tail({ t: 'events', conversation: key, position: formatPosition(behind), events } satisfies ServerBody),
+        gap: (reason, next) =>
+          tail({ t: 'events_gap', conversation: key, reason, position: formatPosition(next) } satisfies ServerBody),
+      },
+      over: (error) => {
+        this.#drop(key);
+        if (error !== undefined) this.#parts.refuse(undefined, error, key);
+      },
     });
-    this.#feeds.set(conversation.record.key, { feed, release: conversations.hold(conversation) });
+    this.#feeds.set(key, { feed, release: conversations.hold(conversation) });
     return feed;
   }
 

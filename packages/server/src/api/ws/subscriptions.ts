@@ -16,9 +16,10 @@ import type { SessionScreens } from '../../screen/session-screens.ts';
 import type { RenderedScreen } from '../../screen/wire.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
+import { LogStream } from '../stream/log-stream.ts';
 import { snapshotOf } from '../stream/snapshot.ts';
-import { type EncodedFrame, tail } from './encode.ts';
-import { type FrameOutlet, Subscription } from './subscription.ts';
+import { resumeByTurns, type Wire } from '../stream/wire.ts';
+import { EntryCodec, tail } from './entry-codec.ts';
 
 type SubscribeFrame = Extract<ClientFrame, { t: 'subscribe' }>;
 
@@ -27,20 +28,17 @@ export interface SubscriptionsParts {
   readonly seen: SeenSessions;
   readonly screens: SessionScreens;
   readonly maxSubscriptions: number;
-  /** True while the socket accepts no more data. */
-  isFull(): boolean;
-  /** Same contract as `send` of `FrameOutlet`. */
-  send(frame: EncodedFrame, sent?: () => void): boolean;
+  readonly wire: Wire;
   say(body: ServerBody): boolean;
   refuse(error: unknown, session: string): void;
   began(session: Session): void;
   left(session: string): void;
 }
 
-export class Subscriptions implements FrameOutlet {
+export class Subscriptions {
   readonly #parts: SubscriptionsParts;
   /** All subscriptions by session, in order of resumption: the first entry is resumed next. */
-  readonly #all = new Map<string, Subscription>();
+  readonly #all = new Map<string, LogStream>();
   /** The requested screens: the next is drawn when the last has been drawn and sent. */
   readonly #screens = new SerialQueue();
   readonly #waitingForRoom = new Set<() => void>();
@@ -59,7 +57,7 @@ export class Subscriptions implements FrameOutlet {
    * and the errors of reading a log.
    */
   async begin({ session: id, from = 'start', ref }: SubscribeFrame): Promise<void> {
-    const { seen, maxSubscriptions, say, send, began } = this.#parts;
+    const { seen, maxSubscriptions, say, wire, began } = this.#parts;
     const session = seen.get(id);
     await session.refresh();
     const screen = typeof from === 'object' && 'screen' in from ? await this.#screenOf(session, from.at) : undefined;
@@ -74,8 +72,15 @@ export class Subscriptions implements FrameOutlet {
     // `drop` is not called here, so that this client's presence entry stays.
     this.#all.get(session.id)?.stop();
     this.#all.delete(session.id);
-    const subscription = new Subscription(session, seen, at, this);
-    this.#all.set(session.id, subscription);
+    const stream = new LogStream({
+      ...{ log: session.log, at, codec: new EntryCodec(session, seen, at), wire },
+      over: (error) => {
+        this.#all.delete(session.id);
+        this.#parts.left(session.id);
+        if (error !== undefined) this.#parts.refuse(error, session.id);
+      },
+    });
+    this.#all.set(session.id, stream);
     began(session);
     say({
       t: 'subscribed',
@@ -86,8 +91,9 @@ export class Subscriptions implements FrameOutlet {
     });
     // Sent outside of the limit on unread bytes, because a screen can exceed that limit. Screens go out one at a time,
     // and only after the socket had room.
-    if (screen !== undefined && !this.#isOver) send(tail({ t: 'screen', session: session.id, ...snapshotOf(screen) }));
-    subscription.start();
+    if (screen !== undefined && !this.#isOver)
+      wire.write(tail({ t: 'screen', session: session.id, ...snapshotOf(screen) }));
+    stream.start();
   }
 
   drop(session: string): void {
@@ -99,35 +105,18 @@ export class Subscriptions implements FrameOutlet {
   /** Resumes subscriptions when the socket has room again. */
   resume(): void {
     this.#wakeWaiters();
-    for (const [id, subscription] of this.#all) {
-      subscription.resume();
-      if (!this.#parts.isFull()) continue;
-      // Moves this subscription to the end, so that the next one is resumed first: no starvation.
-      this.#all.delete(id);
-      this.#all.set(id, subscription);
-      return;
-    }
+    resumeByTurns(
+      this.#all,
+      (stream) => stream.resume(),
+      () => this.#parts.wire.isFull,
+    );
   }
 
   stop(): void {
     this.#isOver = true;
     this.#wakeWaiters();
-    for (const subscription of this.#all.values()) subscription.stop();
+    for (const stream of this.#all.values()) stream.stop();
     this.#all.clear();
-  }
-
-  send(frame: EncodedFrame, sent?: () => void): boolean {
-    return this.#parts.send(frame, sent);
-  }
-
-  failed({ session }: Subscription, error: unknown): void {
-    this.drop(session.id);
-    this.#parts.refuse(error, session.id);
-  }
-
-  ended({ session }: Subscription): void {
-    this.#all.delete(session.id);
-    this.#parts.left(session.id);
   }
 
   /**
@@ -146,7 +135,7 @@ export class Subscriptions implements FrameOutlet {
   }
 
   async #room(): Promise<void> {
-    while (!this.#isOver && this.#parts.isFull()) {
+    while (!this.#isOver && this.#parts.wire.isFull) {
       await new Promise<void>((resolve) => this.#waitingForRoom.add(resolve));
     }
     if (this.#isOver) throw new BinnacleError('connection_lost');

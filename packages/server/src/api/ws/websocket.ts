@@ -1,20 +1,16 @@
-// The multiplexed WebSocket of one viewer: parses and executes its frames. The only writer to its socket.
+// The multiplexed WebSocket of one viewer: parses and executes its frames.
 
 import { randomUUID } from 'node:crypto';
-import type { Socket } from 'node:net';
 import {
   allows,
   BinnacleError,
   type ClientFrame,
-  CODES,
-  type Code,
   type OkResult,
   PROTOCOL_VERSION,
   parseSignal,
   type Scope,
   type ServerBody,
 } from '@binnacle/protocol';
-import type { WebSocket } from 'ws';
 import type { Principal } from '../../access/principal.ts';
 import { VERSION } from '../../base/version.ts';
 import type { Conversations } from '../../conversations/conversations.ts';
@@ -26,51 +22,33 @@ import type { SessionScreens } from '../../screen/session-screens.ts';
 import type { Session, Steering } from '../../sessions/session.ts';
 import { FRAME_SCOPES } from '../../visibility/frame-scopes.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
-import type { LiveConnection, Liveness } from '../stream/liveness.ts';
+import { type PeerParts, SocketPeer, type SocketProtocol } from '../stream/socket-peer.ts';
+import type { Frame, Wire } from '../stream/wire.ts';
 import { parseClientFrame } from './client-frames.ts';
 import { ConversationChannel } from './conversation-channel.ts';
-import { type EncodedFrame, tail } from './encode.ts';
+import { tail } from './entry-codec.ts';
 import { FrameOrder } from './frame-order.ts';
 import { LeaseChannel } from './lease-channel.ts';
 import { Subscriptions } from './subscriptions.ts';
 
-/** Maximum requests of one viewer in progress. At the limit the socket is not read until a request completes. */
-const MAX_UNDER_WAY = 64;
-/**
- * Maximum bytes sent per event-loop turn: one page. Then other sockets are served. The kernel accepts 4 MiB for a
- * client that reads nothing; while 200 such sockets fill, healthy clients wait for all of them. 1 MiB doubled that
- * delay.
- */
-const SLICE_BYTES = 64 * 1024;
-/**
- * Maximum bytes of replies and notifications that a slow viewer leaves unread. Output waits in the log; these frames
- * have no other buffer.
- */
-const MAX_UNTAKEN_BYTES = 1024 * 1024;
-/** Maximum wait for the peer's close frame. A close frame that takes longer never arrives. */
-const CLOSE_MS = 1000;
-
 type FrameOf<T extends ClientFrame['t']> = Extract<ClientFrame, { t: T }>;
 
-export interface ConnectionParts {
+export interface ConnectionParts extends PeerParts {
   /** The sessions that the principal may see. */
   readonly seen: SeenSessions;
   readonly conversations: Conversations;
   readonly notices: Notices;
   readonly screens: SessionScreens;
-  readonly liveness: Liveness;
   readonly maxSubscriptions: number;
   readonly watchers: Watchers;
   readonly focus: UserFocus;
-  /** Calls `close` when the principal loses access; see `Auth.hold`. */
-  hold(principal: Principal, close: (why: BinnacleError) => void): () => void;
   onClose(): void;
 }
 
-export class Connection implements LiveConnection {
+export class Connection implements SocketProtocol, Wire {
   readonly id = randomUUID();
-  readonly #ws: WebSocket;
-  readonly #socket: Socket;
+  readonly #peer: SocketPeer;
+  readonly #parts: ConnectionParts;
   readonly #principal: Principal;
   readonly #seen: SeenSessions;
   readonly #conversationChannel: ConversationChannel;
@@ -81,56 +59,37 @@ export class Connection implements LiveConnection {
   readonly #order = new FrameOrder();
   readonly #presence: ConnectionPresence;
   readonly #leaseChannel: LeaseChannel;
-  readonly #release: (() => void)[];
-  readonly #notices: Notices;
   readonly #focus: ReturnType<UserFocus['join']>;
-  #unwatch: (() => void) | undefined;
-  #unwatchNotices: (() => void) | undefined;
+  /** Functions that end the watched lists of this connection, by the frame that starts them. */
+  readonly #watches = new Map<ClientFrame['t'], () => void>();
   #seq = 0;
-  #underWay = 0;
-  #sentInSlice = 0;
-  #untakenBytes = 0;
-  #isOver = false;
-  heardAt = performance.now();
-  fullSince: number | undefined;
 
-  constructor(ws: WebSocket, socket: Socket, principal: Principal, parts: ConnectionParts) {
-    this.#ws = ws;
-    this.#socket = socket;
+  constructor(parts: ConnectionParts) {
+    const { principal, seen, watchers, screens, maxSubscriptions } = parts;
+    this.#parts = parts;
     this.#principal = principal;
-    this.#seen = parts.seen;
-    this.#notices = parts.notices;
+    this.#seen = seen;
     this.#focus = parts.focus.join(principal.user);
+    const say = (body: ServerBody): boolean => this.#say(body);
+    const ok = (ref: number | undefined, result?: OkResult): void => this.#ok(ref, result);
     this.#conversationChannel = new ConversationChannel({
-      conversations: parts.conversations,
-      viewer: principal,
-      maxFollows: parts.maxSubscriptions,
-      show: (body) => !this.#isOver && this.send(tail(body)),
-      say: (body) => this.#say(body),
-      ok: (ref, result) => this.#ok(ref, result),
+      ...{ conversations: parts.conversations, viewer: principal, maxFollows: maxSubscriptions, wire: this, say, ok },
       refuse: (ref, error, conversation) => this.#refuse(ref, error, { conversation }),
     });
     this.#presence = new ConnectionPresence({
-      ...{ watchers: parts.watchers, connection: this.id, principal },
-      hasRoom: () => !this.#isOver && !this.#socket.writableNeedDrain,
-      say: (body) => this.#say(body),
+      ...{ watchers, connection: this.id, principal, say },
+      hasRoom: () => !this.#peer.isOver && !this.#peer.isFull,
     });
     this.#leaseChannel = new LeaseChannel({
-      ...{ connection: this.id, principal, seen: parts.seen, watchers: parts.watchers, presence: this.#presence },
+      ...{ connection: this.id, principal, seen, watchers, presence: this.#presence, say, ok },
       isFollowing: (session) => this.#subscriptions.has(session),
       lost: (session, why) => {
         this.#subscriptions.drop(session);
         this.#refuse(undefined, why, { session });
       },
-      say: (body) => this.#say(body),
-      ok: (ref, result) => this.#ok(ref, result),
     });
-    const { screens, maxSubscriptions } = parts;
     this.#subscriptions = new Subscriptions({
-      ...{ principal, seen: parts.seen, screens, maxSubscriptions },
-      isFull: () => this.#socket.writableNeedDrain,
-      send: (frame, sent) => this.send(frame, sent),
-      say: (body) => this.#say(body),
+      ...{ principal, seen, screens, maxSubscriptions, wire: this, say },
       refuse: (error, session) => this.#refuse(undefined, error, { session }),
       began: (session) => {
         this.#leaseChannel.watch(session);
@@ -141,25 +100,7 @@ export class Connection implements LiveConnection {
         this.#leaseChannel.unwatch(session);
       },
     });
-    this.#release = [
-      parts.liveness.watch(this),
-      parts.hold(principal, (why) => this.close(why.code)),
-      () => this.#focus.end(),
-      () => parts.onClose(),
-    ];
-    socket.on('drain', this.#socketOnDrain);
-    ws.on('message', (data, isBinary) => this.#wsOnMessage(data as Buffer, isBinary));
-    // A ping proves that the client is alive; ws answers it.
-    ws.on('ping', () => {
-      this.heardAt = performance.now();
-    });
-    ws.on('close', () => this.#wsOnClose());
-    // Raised for a malformed frame. ws closes with the fitting code (1002, 1007, 1009) and then waits long for the
-    // peer's close frame; the timer cuts that wait.
-    ws.on('error', () => {
-      this.#stop();
-      setTimeout(() => this.#ws.terminate(), CLOSE_MS).unref();
-    });
+    this.#peer = new SocketPeer(parts, this);
     this.#say({
       t: 'hello',
       connection: this.id,
@@ -171,21 +112,13 @@ export class Connection implements LiveConnection {
     });
   }
 
-  send(frame: EncodedFrame, sent?: () => void): boolean {
+  get isFull(): boolean {
+    return this.#peer.isFull;
+  }
+
+  write(frame: Frame, sent?: () => void): void {
     this.#seq += 1;
-    this.#ws.send(typeof frame === 'string' ? `{"seq":${this.#seq},${frame}` : frame, sent);
-    this.#sentInSlice += frame.length;
-    if (!this.#socket.writableNeedDrain) return true;
-    this.fullSince ??= performance.now();
-    return false;
-  }
-
-  ping(): void {
-    this.#say({ t: 'ping', time: Date.now() });
-  }
-
-  cut(code: Extract<Code, 'no_pong' | 'too_slow' | 'going_away'>): void {
-    this.close(code);
+    this.#peer.write(typeof frame === 'string' ? `{"seq":${this.#seq},${frame}` : frame, sent);
   }
 
   /** True while this connection holds the lease of any session. */
@@ -193,22 +126,55 @@ export class Connection implements LiveConnection {
     return this.#leaseChannel.isDriving;
   }
 
-  /** Closes the socket with the close code and the reason. */
-  close(code: Code): void {
-    if (this.#isOver) return;
-    this.#stop();
-    const row = CODES[code];
-    this.#ws.close('close' in row ? row.close : 1011, code);
-    setTimeout(() => this.#ws.terminate(), CLOSE_MS).unref();
+  ping(): void {
+    this.#say({ t: 'ping', time: Date.now() });
+  }
+
+  resume(): void {
+    this.#presence.resume();
+    this.#conversationChannel.resume();
+    this.#subscriptions.resume();
+  }
+
+  received(data: Buffer, isBinary: boolean): void {
+    if (isBinary) {
+      this.#refuse(undefined, new BinnacleError('protocol_error', { message: 'Clients send JSON frames.' }));
+      return;
+    }
+    const frame = parseClientFrame(data.toString());
+    if (frame.t === 'bad') {
+      this.#refuse(frame.ref, frame.error);
+      return;
+    }
+    const refuse = (error: unknown): void =>
+      this.#refuse('ref' in frame ? frame.ref : undefined, error, aboutOf(frame));
+    try {
+      const working = this.#handle(frame);
+      if (working !== undefined) this.#peer.follow(working, refuse);
+    } catch (error) {
+      refuse(error);
+    }
+  }
+
+  stop(): void {
+    this.#conversationChannel.stop();
+    for (const unwatch of this.#watches.values()) unwatch();
+    this.#subscriptions.stop();
+    this.#leaseChannel.stop();
+    this.#presence.stop();
+  }
+
+  closed(): void {
+    this.#focus.end();
+    this.#parts.onClose();
   }
 
   #say(body: ServerBody): boolean {
-    if (this.#isOver) return false;
+    if (this.#peer.isOver) return false;
     const frame = tail(body);
-    if (this.send(frame)) return true;
-    this.#untakenBytes += frame.length;
-    if (this.#untakenBytes > MAX_UNTAKEN_BYTES) this.close('too_slow');
-    return false;
+    this.write(frame);
+    this.#peer.limitUntaken(frame);
+    return !this.#peer.isFull;
   }
 
   #ok(ref: number | undefined, result?: OkResult): void {
@@ -227,53 +193,6 @@ export class Connection implements LiveConnection {
     });
   }
 
-  readonly #socketOnDrain = (): void => {
-    // The socket of a fast reader drains within the same event-loop turn. Without this pause that reader would starve
-    // all others.
-    if (this.#sentInSlice > SLICE_BYTES) setImmediate(this.#resume);
-    else this.#resume();
-  };
-
-  readonly #resume = (): void => {
-    this.#sentInSlice = 0;
-    this.#untakenBytes = 0;
-    this.fullSince = undefined;
-    this.#presence.resume();
-    this.#conversationChannel.resume();
-    this.#subscriptions.resume();
-  };
-
-  #wsOnMessage(data: Buffer, isBinary: boolean): void {
-    this.heardAt = performance.now();
-    if (this.#isOver) return;
-    if (isBinary) {
-      this.#refuse(undefined, new BinnacleError('protocol_error', { message: 'Clients send JSON frames.' }));
-      return;
-    }
-    const frame = parseClientFrame(data.toString());
-    if (frame.t === 'bad') {
-      this.#refuse(frame.ref, frame.error);
-      return;
-    }
-    try {
-      const working = this.#handle(frame);
-      if (working !== undefined) this.#follow(working, frame);
-    } catch (error) {
-      this.#refuse('ref' in frame ? frame.ref : undefined, error, aboutOf(frame));
-    }
-  }
-
-  #follow(working: Promise<void>, frame: ClientFrame): void {
-    this.#underWay += 1;
-    if (this.#underWay === MAX_UNDER_WAY) this.#ws.pause();
-    working
-      .catch((error: unknown) => this.#refuse('ref' in frame ? frame.ref : undefined, error, aboutOf(frame)))
-      .finally(() => {
-        if (this.#underWay === MAX_UNDER_WAY) this.#ws.resume();
-        this.#underWay -= 1;
-      });
-  }
-
   /**
    * Executes a frame. Returns undefined for synchronous work. Input is passed on in this event-loop turn, unless it
    * waits for a lease change, so that messages keep their order.
@@ -290,12 +209,10 @@ export class Connection implements LiveConnection {
         this.#unsubscribe(frame);
         return undefined;
       case 'watch':
-        this.#watch(frame.on);
-        this.#ok(frame.ref);
+        this.#watch(frame, () => this.#watchSessions());
         return undefined;
       case 'watch_notices':
-        this.#watchNotices(frame.on);
-        this.#ok(frame.ref);
+        this.#watch(frame, () => this.#parts.notices.listen((notice) => this.#say({ t: 'notice', notice })));
         return undefined;
       case 'look':
         this.#focus.set(focusTargetOf(frame));
@@ -403,34 +320,19 @@ export class Connection implements LiveConnection {
     });
   }
 
-  #watch(on: boolean): void {
-    this.#unwatch?.();
-    this.#unwatch = on
-      ? this.#seen.watch({
-          changed: (session) => this.#say({ t: 'session', info: this.#seen.infoOf(session) }),
-          deleted: (session) => this.#say({ t: 'deleted', session: session.id }),
-        })
-      : undefined;
+  /** Starts or ends a watched list; a second start replaces the first. */
+  #watch({ t, on, ref }: FrameOf<'watch' | 'watch_notices'>, start: () => () => void): void {
+    this.#watches.get(t)?.();
+    this.#watches.delete(t);
+    if (on) this.#watches.set(t, start());
+    this.#ok(ref);
   }
 
-  #watchNotices(on: boolean): void {
-    this.#unwatchNotices?.();
-    this.#unwatchNotices = on ? this.#notices.listen((notice) => this.#say({ t: 'notice', notice })) : undefined;
-  }
-
-  #wsOnClose(): void {
-    this.#stop();
-    for (const release of this.#release) release();
-  }
-
-  #stop(): void {
-    this.#isOver = true;
-    this.#conversationChannel.stop();
-    this.#unwatch?.();
-    this.#unwatchNotices?.();
-    this.#subscriptions.stop();
-    this.#leaseChannel.stop();
-    this.#presence.stop();
+  #watchSessions(): () => void {
+    return this.#seen.watch({
+      changed: (session) => this.#say({ t: 'session', info: this.#seen.infoOf(session) }),
+      deleted: (session) => this.#say({ t: 'deleted', session: session.id }),
+    });
   }
 }
 

@@ -6,13 +6,13 @@ import { partialCharactersAt } from '../../cursor/partial-characters.ts';
 import { positionOf } from '../../cursor/start-position.ts';
 import { MemoryLog } from '../../log/memory-log.ts';
 import type { ServerFrame } from '../schemas/session-frames.ts';
-import { JsonWire } from './session-wire.ts';
+import { JsonDialect } from './dialect.ts';
 
 type OutputFrame = Extract<ServerFrame, { readonly data: string }>;
 
 /** Returns what a connection that begins at `since` is sent. */
 async function framesOf(log: MemoryLog, since: number): Promise<OutputFrame[]> {
-  const wire = new JsonWire('text', since, await partialCharactersAt(log, since));
+  const wire = new JsonDialect('text', since, await partialCharactersAt(log, since));
   const cursor = new Cursor(log, await positionOf(log, { offset: since }));
   const all: ServerFrame[] = [];
   for (let reading = await cursor.next(); reading.kind === 'page'; reading = await cursor.next()) {

@@ -589,7 +589,7 @@ describe('limits', () => {
   });
 
   it('of time: a session of which nothing is heard is lost, one that is heard is not; its log keeps its newest', async () => {
-    const own = await openGateway({ foreignIdleMs: 400, retainBytes: 512 * 1024, segmentBytes: 64 * 1024 });
+    const own = await openGateway({ foreignIdleMs: 1000, retainBytes: 512 * 1024, segmentBytes: 64 * 1024 });
     const silent = await emitted(own, { session_id: 'silent', response: 'last words' });
     const chunk = 'x'.repeat(60_000);
     let id = '';

@@ -214,32 +214,32 @@ export class Binnacle {
   readonly push: Push;
   /** Export of sessions and conversations to files, and import of recordings. */
   readonly recordings: Recordings;
-  private readonly focusReporter: FocusReporter;
-  private readonly http: Http;
-  private readonly connection: Connection;
-  private readonly settings: Settings;
-  private readonly trafficStreams: Set<TrafficStream>;
+  readonly #focusReporter: FocusReporter;
+  readonly #http: Http;
+  readonly #connection: Connection;
+  readonly #settings: Settings;
+  readonly #trafficStreams: Set<TrafficStream>;
 
   /** Throws `bad_request` for a URL that is not HTTP. Connects to nothing yet. */
   constructor(options: ClientOptions) {
     const settings = settle(options);
-    this.settings = settings;
-    this.trafficStreams = new Set();
-    this.http = new Http(settings);
-    this.connection = new Connection(settings, async () => {
+    this.#settings = settings;
+    this.#trafficStreams = new Set();
+    this.#http = new Http(settings);
+    this.#connection = new Connection(settings, async () => {
       await this.me();
     });
-    this.sessions = sessionsOver(this.http);
-    this.tokens = tokensOver(this.http);
-    this.runs = new Runs(this.connection, this.http);
-    this.conversations = new Conversations(this.connection, this.http);
-    this.traffic = new Traffic(this.http);
-    this.plugins = new Plugins(this.http);
-    this.recordings = new Recordings(this.http);
-    this.shares = new Shares(this.http);
-    this.push = new Push(this.http);
-    this.focusReporter = new FocusReporter(this.connection);
-    this.notices = new Notices(this.connection, this.http);
+    this.sessions = sessionsOver(this.#http);
+    this.tokens = tokensOver(this.#http);
+    this.runs = new Runs(this.#connection, this.#http);
+    this.conversations = new Conversations(this.#connection, this.#http);
+    this.traffic = new Traffic(this.#http);
+    this.plugins = new Plugins(this.#http);
+    this.recordings = new Recordings(this.#http);
+    this.shares = new Shares(this.#http);
+    this.push = new Push(this.#http);
+    this.#focusReporter = new FocusReporter(this.#connection);
+    this.notices = new Notices(this.#connection, this.#http);
   }
 
   /**
@@ -253,7 +253,7 @@ export class Binnacle {
    * ```
    */
   session(id: string): Session {
-    return new Session(this.connection, this.http, this.runs, id);
+    return new Session(this.#connection, this.#http, this.runs, id);
   }
 
   /**
@@ -280,12 +280,12 @@ export class Binnacle {
    * ```
    */
   watch(): Watch {
-    return new Watch(this.connection, (after) => this.sessions.list(pageAfter(after)));
+    return new Watch(this.#connection, (after) => this.sessions.list(pageAfter(after)));
   }
 
   /** Returns what `watch` returns, for a guest of a share link: the sessions that the link shows. */
   watchShared(): Watch {
-    return new Watch(this.connection, async () => ({ sessions: (await this.shares.shown()).sessions, next: null }));
+    return new Watch(this.#connection, async () => ({ sessions: (await this.shares.shown()).sessions, next: null }));
   }
 
   /**
@@ -305,16 +305,16 @@ export class Binnacle {
    */
   watchTraffic(filter: TrafficFilter = {}, options: WatchTrafficOptions = {}): TrafficStream {
     const stream: TrafficStream = new TrafficStream({
-      settings: this.settings,
+      settings: this.#settings,
       filter,
       options,
       probe: async () => {
         await this.me();
       },
       // Never in this turn: a stream can be over before we have it.
-      over: () => queueMicrotask(() => this.trafficStreams.delete(stream)),
+      over: () => queueMicrotask(() => this.#trafficStreams.delete(stream)),
     });
-    this.trafficStreams.add(stream);
+    this.#trafficStreams.add(stream);
     return stream;
   }
 
@@ -330,12 +330,12 @@ export class Binnacle {
    * ```
    */
   async search(q: string, options: SearchOptions = {}): Promise<SearchResult> {
-    return await search(this.http, q, options);
+    return await search(this.#http, q, options);
   }
 
   /** Creates a login link for a browser. `scope`: default and maximum are the client's own. */
   async createTicket(scope?: Scope): Promise<Ticket> {
-    return await this.http.json({ method: 'POST', path: '/v1/tickets', body: scope === undefined ? {} : { scope } });
+    return await this.#http.json({ method: 'POST', path: '/v1/tickets', body: scope === undefined ? {} : { scope } });
   }
 
   /**
@@ -344,24 +344,24 @@ export class Binnacle {
    * with the page. Throws `unauthorized` for a ticket that is used or expired.
    */
   async login(ticket: string): Promise<boolean> {
-    const { key } = await this.http.json<{ key: string }>({ method: 'POST', path: '/v1/login', body: { ticket } });
-    const isStored = this.settings.key.set(key);
-    this.connection.restart();
+    const { key } = await this.#http.json<{ key: string }>({ method: 'POST', path: '/v1/login', body: { ticket } });
+    const isStored = this.#settings.key.set(key);
+    this.#connection.restart();
     return isStored;
   }
 
   /** Ends the login of this browser, on all its pages. */
   async logout(): Promise<void> {
     try {
-      await this.http.json({ method: 'POST', path: '/v1/logout' });
+      await this.#http.json({ method: 'POST', path: '/v1/logout' });
     } finally {
-      this.settings.key.set(undefined);
+      this.#settings.key.set(undefined);
     }
   }
 
   /** Headers that carry the credentials, for requests that are sent without this client. */
   get headers(): Readonly<Record<string, string>> {
-    return this.settings.headers;
+    return this.#settings.headers;
   }
 
   /**
@@ -370,20 +370,20 @@ export class Binnacle {
    * `/v1/sessions/ID/export?format=text`.
    */
   async downloadUrl(target: string): Promise<string> {
-    const { pass } = await this.http.json<{ pass: string }>({ method: 'POST', path: '/v1/passes', body: { target } });
-    return `${this.settings.base}${target}${target.includes('?') ? '&' : '?'}pass=${pass}`;
+    const { pass } = await this.#http.json<{ pass: string }>({ method: 'POST', path: '/v1/passes', body: { target } });
+    return `${this.#settings.base}${target}${target.includes('?') ? '&' : '?'}pass=${pass}`;
   }
 
   /** Returns the version and the abilities of the gateway. Throws `not_found` if the gateway is too old to answer. */
   async info(): Promise<GatewayInfo> {
-    return await this.http.json({ path: '/v1/info' });
+    return await this.#http.json({ path: '/v1/info' });
   }
 
   /**
    * Returns the request of a program that has sent its user to this page. `query` is the query of the page's address.
    */
   async authorization(query: string): Promise<Authorization> {
-    return await this.http.json({ method: 'POST', path: '/v1/authorization', body: { query } });
+    return await this.#http.json({ method: 'POST', path: '/v1/authorization', body: { query } });
   }
 
   /**
@@ -393,17 +393,17 @@ export class Binnacle {
   async authorize(query: string, decision: 'allow' | 'deny', scope?: Scope): Promise<string> {
     const body = { query, decision, ...(scope === undefined ? {} : { scope }) };
     const path = '/v1/authorization/decision';
-    return (await this.http.json<{ redirect: string }>({ method: 'POST', path, body })).redirect;
+    return (await this.#http.json<{ redirect: string }>({ method: 'POST', path, body })).redirect;
   }
 
   /** Returns the name, the user and the scope of the credentials. Throws `unauthorized`. */
   async me(): Promise<Me> {
-    return await this.http.json({ path: '/v1/me' });
+    return await this.#http.json({ path: '/v1/me' });
   }
 
   /** Reports what the user has in view. The gateway sends no notifications about it. Undefined: nothing. */
   setFocus(focus: Focus | undefined): void {
-    this.focusReporter.set(focus);
+    this.#focusReporter.set(focus);
   }
 
   /**
@@ -418,17 +418,17 @@ export class Binnacle {
    * ```
    */
   on<K extends keyof ClientEvents>(name: K, listener: (value: ClientEvents[K]) => void): () => void {
-    return this.connection.events.on(name, listener);
+    return this.#connection.events.on(name, listener);
   }
 
   /** State of the shared WebSocket. */
   get state(): ClientState {
-    return this.connection.state;
+    return this.#connection.state;
   }
 
   /** Milliseconds that the gateway's clock is ahead of this machine's; null until measured. */
   get clockOffsetMs(): number | null {
-    return this.connection.clockOffsetMs;
+    return this.#connection.clockOffsetMs;
   }
 
   /**
@@ -436,10 +436,10 @@ export class Binnacle {
    * call it already.
    */
   wake(): void {
-    this.connection.wake();
+    this.#connection.wake();
     this.runs.wake();
     this.conversations.wake();
-    for (const stream of this.trafficStreams) stream.wake();
+    for (const stream of this.#trafficStreams) stream.wake();
   }
 
   /**
@@ -447,10 +447,10 @@ export class Binnacle {
    * and open requests throw `client_closed`.
    */
   close(): void {
-    this.connection.stop();
+    this.#connection.stop();
     this.runs.stop();
     this.conversations.stop();
-    for (const stream of [...this.trafficStreams]) stream.stop();
+    for (const stream of [...this.#trafficStreams]) stream.stop();
   }
 }
 

@@ -33,17 +33,17 @@ export class Conversation {
   readonly key: string;
   /** Write lease: while a client holds it, the gateway refuses messages of all others. */
   readonly lease: ConversationLease;
-  private readonly connection: Connection;
-  private readonly parts: ConversationParts;
+  readonly #connection: Connection;
+  readonly #parts: ConversationParts;
   /** Settles when the message before was taken or refused, so that they come in the order in which they were sent. */
-  private turn: Promise<unknown>;
+  #turn: Promise<unknown>;
 
   constructor(connection: Connection, parts: ConversationParts, key: string) {
     this.key = key;
-    this.connection = connection;
-    this.parts = parts;
+    this.#connection = connection;
+    this.#parts = parts;
     this.lease = new ConversationLease(parts.http, conversationPath(key));
-    this.turn = Promise.resolve();
+    this.#turn = Promise.resolve();
   }
 
   /**
@@ -68,13 +68,13 @@ export class Conversation {
     };
     const lease = this.lease.current?.lease;
     const reply = new Reply(
-      this.parts,
+      this.#parts,
       this.key,
       message,
       { ...rest, ...(lease === undefined ? {} : { lease }) },
-      this.turn,
+      this.#turn,
     );
-    this.turn = reply.settled;
+    this.#turn = reply.settled;
     return reply;
   }
 
@@ -95,24 +95,24 @@ export class Conversation {
    * ```
    */
   subscribe(from = 'now', options: SubscribeOptions = {}): ConversationFeed {
-    return new ConversationFeed(this.connection, this.key, from, options);
+    return new ConversationFeed(this.#connection, this.key, from, options);
   }
 
   /** Aborts a run; without an id, the current run and all waiting messages. */
   async abort(run?: string): Promise<AbortReceipt> {
     return run === undefined
-      ? await this.parts.http.json({ method: 'POST', path: `${this.path}/abort` })
-      : await this.parts.http.json({ method: 'DELETE', path: this.below('runs', run) });
+      ? await this.#parts.http.json({ method: 'POST', path: `${this.#path}/abort` })
+      : await this.#parts.http.json({ method: 'DELETE', path: this.#below('runs', run) });
   }
 
   /** Returns a page of messages, newest last. `before` is that of the page behind it; default: the newest page. */
   async history(page: { readonly before?: string; readonly limit?: number } = {}): Promise<MessagePage> {
-    return await this.parts.http.json({ path: `${this.path}/messages`, query: { ...page } });
+    return await this.#parts.http.json({ path: `${this.#path}/messages`, query: { ...page } });
   }
 
   /** Returns one message. Throws `message_not_found`. */
   async message(id: string): Promise<MessageInfo> {
-    return await this.parts.http.json({ path: this.below('messages', id) });
+    return await this.#parts.http.json({ path: this.#below('messages', id) });
   }
 
   /**
@@ -122,7 +122,7 @@ export class Conversation {
   async run(id: string, options: { readonly waitMs?: number } = {}): Promise<ConversationRun> {
     const { waitMs = 0 } = options;
     const query = waitMs === 0 ? {} : { wait: waitMs };
-    return await this.parts.http.json({ path: this.below('runs', id), query, waitMs });
+    return await this.#parts.http.json({ path: this.#below('runs', id), query, waitMs });
   }
 
   /**
@@ -139,47 +139,47 @@ export class Conversation {
    * ```
    */
   async answer(approval: string, option: string): Promise<ApprovalAnswer> {
-    const request = { method: 'POST' as const, path: this.below('approvals', approval), body: { option } };
-    return (await this.parts.http.json<{ answer: ApprovalAnswer }>(request)).answer;
+    const request = { method: 'POST' as const, path: this.#below('approvals', approval), body: { option } };
+    return (await this.#parts.http.json<{ answer: ApprovalAnswer }>(request)).answer;
   }
 
   /** Changes the text of a waiting message. Throws `message_delivered` if the agent has it already. */
   async edit(id: string, text: string): Promise<MessageInfo> {
-    return await this.parts.http.json({ method: 'PATCH', path: this.below('messages', id), body: { text } });
+    return await this.#parts.http.json({ method: 'PATCH', path: this.#below('messages', id), body: { text } });
   }
 
   /** Cancels a waiting message. Throws `message_delivered` if the agent has it already. */
   async cancel(id: string): Promise<MessageInfo> {
-    return await this.parts.http.json({ method: 'DELETE', path: this.below('messages', id) });
+    return await this.#parts.http.json({ method: 'DELETE', path: this.#below('messages', id) });
   }
 
   /** Adds a line to the log that the agent does not see. It carries the lease if this handle holds it. */
   async note(text: string): Promise<void> {
     const lease = this.lease.current?.lease;
     const headers = lease === undefined ? {} : { 'Binnacle-Lease': lease };
-    await this.parts.http.json({ method: 'POST', path: `${this.path}/notes`, headers, body: { text } });
+    await this.#parts.http.json({ method: 'POST', path: `${this.#path}/notes`, headers, body: { text } });
   }
 
   /** Returns the conversation's state. Throws `conversation_not_found`. */
   async info(): Promise<ConversationInfo> {
-    return await this.parts.http.json({ path: this.path });
+    return await this.#parts.http.json({ path: this.#path });
   }
 
   /** Changes the title or who may see the conversation. */
   async update(changes: { readonly title?: string; readonly visibility?: Visibility }): Promise<ConversationInfo> {
-    return await this.parts.http.json({ method: 'PATCH', path: this.path, body: changes });
+    return await this.#parts.http.json({ method: 'PATCH', path: this.#path, body: changes });
   }
 
   /** Ends the current run and removes the conversation with its log. */
   async delete(): Promise<void> {
-    await this.parts.http.json({ method: 'DELETE', path: this.path });
+    await this.#parts.http.json({ method: 'DELETE', path: this.#path });
   }
 
-  private get path(): string {
+  get #path(): string {
     return conversationPath(this.key);
   }
 
-  private below(what: string, id: string): string {
-    return `${this.path}/${what}/${encodeURIComponent(id)}`;
+  #below(what: string, id: string): string {
+    return `${this.#path}/${what}/${encodeURIComponent(id)}`;
   }
 }

@@ -24,16 +24,16 @@ import { ConversationWatch, type WatchConversationsOptions } from './watch.ts';
  * ```
  */
 export class Conversations {
-  private readonly connection: Connection;
-  private readonly parts: ConversationParts;
+  readonly #connection: Connection;
+  readonly #parts: ConversationParts;
   /** The options of all watches on this connection. */
-  private readonly watchers: Set<WatchConversationsOptions>;
+  readonly #watchers: Set<WatchConversationsOptions>;
 
   constructor(connection: Connection, http: Http) {
     const { settings, events } = connection;
-    this.connection = connection;
-    this.parts = { http, settings, events, open: new Set(), sleepers: new Set(), isClosed: false };
-    this.watchers = new Set();
+    this.#connection = connection;
+    this.#parts = { http, settings, events, open: new Set(), sleepers: new Set(), isClosed: false };
+    this.#watchers = new Set();
   }
 
   /**
@@ -41,7 +41,7 @@ export class Conversations {
    * `unknown_agent`, `bad_key`, `too_many_conversations`.
    */
   async create(spec: CreateConversation = {}): Promise<ConversationInfo> {
-    return await this.parts.http.json({ method: 'POST', path: '/v1/conversations', body: spec });
+    return await this.#parts.http.json({ method: 'POST', path: '/v1/conversations', body: spec });
   }
 
   /**
@@ -49,7 +49,7 @@ export class Conversations {
    * behind it.
    */
   async list(page: { readonly after?: string; readonly limit?: number } = {}): Promise<ConversationList> {
-    return await this.parts.http.json({ path: '/v1/conversations', query: { ...page } });
+    return await this.#parts.http.json({ path: '/v1/conversations', query: { ...page } });
   }
 
   /** Returns the conversations of all pages. */
@@ -66,42 +66,42 @@ export class Conversations {
 
   /** Returns one conversation. Throws `conversation_not_found`, also for a conversation that the user may not see. */
   async get(key: string): Promise<ConversationInfo> {
-    return await this.parts.http.json({ path: conversationPath(key) });
+    return await this.#parts.http.json({ path: conversationPath(key) });
   }
 
   /** Returns the agents that this gateway offers. */
   async agents(): Promise<AgentInfo[]> {
-    return (await this.parts.http.json<{ agents: AgentInfo[] }>({ path: '/v1/agents' })).agents;
+    return (await this.#parts.http.json<{ agents: AgentInfo[] }>({ path: '/v1/agents' })).agents;
   }
 
   /** Returns the commands of plugins. A message that begins with `/name` goes to the plugin instead of the agent. */
   async commands(): Promise<readonly CommandInfo[]> {
-    return (await this.parts.http.json<{ commands: CommandInfo[] }>({ path: '/v1/commands' })).commands;
+    return (await this.#parts.http.json<{ commands: CommandInfo[] }>({ path: '/v1/commands' })).commands;
   }
 
   /** Returns an iterable of all conversations, then of every change. Each reconnect begins with a new `list`. */
   watch(options: WatchConversationsOptions = {}): ConversationWatch {
-    return new ConversationWatch(this.connection, () => this.all(), options, this.watchers);
+    return new ConversationWatch(this.#connection, () => this.all(), options, this.#watchers);
   }
 
   /** Returns what `watch` returns, for a guest of a share link: the conversation that the link shows. */
   watchShared(key: string): ConversationWatch {
-    return new ConversationWatch(this.connection, async () => [await this.get(key)], {}, this.watchers);
+    return new ConversationWatch(this.#connection, async () => [await this.get(key)], {}, this.#watchers);
   }
 
   /** Returns a handle; see `Binnacle.conversation`. */
   handle(key: string): Conversation {
-    return new Conversation(this.connection, this.parts, key);
+    return new Conversation(this.#connection, this.#parts, key);
   }
 
   /** Retries at once what waits for the network. */
   wake(): void {
-    for (const wake of [...this.parts.sleepers]) wake();
+    for (const wake of [...this.#parts.sleepers]) wake();
   }
 
   /** Ends what is in progress here when the client is closed. */
   stop(): void {
-    this.parts.isClosed = true;
-    for (const open of [...this.parts.open]) open.stop(new BinnacleError('client_closed'));
+    this.#parts.isClosed = true;
+    for (const open of [...this.#parts.open]) open.stop(new BinnacleError('client_closed'));
   }
 }

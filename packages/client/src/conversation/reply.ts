@@ -46,17 +46,17 @@ export class Reply implements AsyncIterable<ConversationEvent> {
   readonly conversation: string;
   /** Id of the message, and of the run that it begins. */
   readonly id: string;
-  private readonly parts: ConversationParts;
-  private readonly message: SendMessage & { readonly id: string };
-  private readonly options: StreamOptions;
-  private readonly lease: string | undefined;
-  private readonly closing: AbortController;
-  private readonly acceptance: Promise<SendReceipt>;
-  private ending: Promise<ConversationRun | null> | null;
-  private isWatched: boolean;
+  readonly #parts: ConversationParts;
+  readonly #message: SendMessage & { readonly id: string };
+  readonly #options: StreamOptions;
+  readonly #lease: string | undefined;
+  readonly #closing: AbortController;
+  readonly #acceptance: Promise<SendReceipt>;
+  #ending: Promise<ConversationRun | null> | null;
+  #isWatched: boolean;
   /** Milliseconds since 1970, until when sending is tried again. */
-  private readonly deadline: number;
-  private doing: number;
+  readonly #deadline: number;
+  #doing: number;
 
   /** `turn`: what is to be over before it is sent. */
   constructor(
@@ -69,22 +69,22 @@ export class Reply implements AsyncIterable<ConversationEvent> {
     const { lease, ...rest } = options;
     this.conversation = conversation;
     this.id = message.id;
-    this.parts = parts;
-    this.message = message;
-    this.options = rest;
-    this.lease = lease;
-    this.closing = new AbortController();
-    this.ending = null;
-    this.isWatched = false;
-    this.deadline = parts.settings.now() + parts.settings.requestTimeoutMs;
-    this.doing = 0;
-    if (parts.isClosed) this.closing.abort(new BinnacleError('client_closed'));
-    this.acceptance = this.during(async () => {
+    this.#parts = parts;
+    this.#message = message;
+    this.#options = rest;
+    this.#lease = lease;
+    this.#closing = new AbortController();
+    this.#ending = null;
+    this.#isWatched = false;
+    this.#deadline = parts.settings.now() + parts.settings.requestTimeoutMs;
+    this.#doing = 0;
+    if (parts.isClosed) this.#closing.abort(new BinnacleError('client_closed'));
+    this.#acceptance = this.#during(async () => {
       await turn;
-      return await this.send();
+      return await this.#send();
     });
-    this.acceptance.catch((error: unknown) => {
-      if (!this.isWatched) parts.events.emit('error', known(error));
+    this.#acceptance.catch((error: unknown) => {
+      if (!this.#isWatched) parts.events.emit('error', known(error));
     });
   }
 
@@ -93,8 +93,8 @@ export class Reply implements AsyncIterable<ConversationEvent> {
    * `lease_held`, and `unreachable` after `requestTimeoutMs`.
    */
   get receipt(): Promise<SendReceipt> {
-    this.isWatched = true;
-    return this.acceptance;
+    this.#isWatched = true;
+    return this.#acceptance;
   }
 
   /**
@@ -102,14 +102,14 @@ export class Reply implements AsyncIterable<ConversationEvent> {
    * while it waited). Throws what `receipt` throws, `conversation_not_found`, `client_closed`.
    */
   get ended(): Promise<ConversationRun | null> {
-    this.isWatched = true;
-    this.ending ??= this.during(() => this.waitForEnd());
-    return this.ending;
+    this.#isWatched = true;
+    this.#ending ??= this.#during(() => this.#waitForEnd());
+    return this.#ending;
   }
 
   /** Resolves when it is known whether the gateway has the message. Never throws. */
   get settled(): Promise<void> {
-    return this.acceptance.then(
+    return this.#acceptance.then(
       () => undefined,
       () => undefined,
     );
@@ -118,9 +118,9 @@ export class Reply implements AsyncIterable<ConversationEvent> {
   /** Aborts the run, or cancels the message while it waits. Resolves when that is done. */
   async abort(): Promise<AbortReceipt> {
     await this.receipt;
-    const place = await this.place();
+    const place = await this.#place();
     if (place === null) return { aborted: [] };
-    return await this.parts.http.json({ method: 'DELETE', path: this.runPath(place.run ?? this.id) });
+    return await this.#parts.http.json({ method: 'DELETE', path: this.#runPath(place.run ?? this.id) });
   }
 
   /**
@@ -128,43 +128,43 @@ export class Reply implements AsyncIterable<ConversationEvent> {
    * lost connection. Leaving the loop early closes the connection; the run goes on.
    */
   [Symbol.asyncIterator](): AsyncGenerator<ConversationEvent, void, undefined> {
-    this.isWatched = true;
-    return this.read();
+    this.#isWatched = true;
+    return this.#read();
   }
 
   /** Ends what is in progress here. The run itself goes on. */
   stop(error: BinnacleError): void {
-    this.isWatched = true;
-    this.closing.abort(error);
+    this.#isWatched = true;
+    this.#closing.abort(error);
   }
 
-  private async *read(): AsyncGenerator<ConversationEvent, void, undefined> {
-    this.begin();
+  async *#read(): AsyncGenerator<ConversationEvent, void, undefined> {
+    this.#begin();
     try {
-      const { aborted } = await this.acceptance;
+      const { aborted } = await this.#acceptance;
       if (aborted !== undefined) return;
-      const place = await this.place();
+      const place = await this.#place();
       if (place === null) return;
       let { run } = place;
-      const stream = eventStream(this.parts, this.conversation, place.position, this.options, this.closing.signal);
+      const stream = eventStream(this.#parts, this.conversation, place.position, this.#options, this.#closing.signal);
       for await (const step of stream) {
         if (step.type === 'gap') continue; // the end has the whole text
         for (const event of step.events) {
           if (run === null && event.type === 'message_delivered' && event.id === this.id) run = event.run;
-          if (!this.concerns(event, run)) continue;
+          if (!this.#concerns(event, run)) continue;
           yield event;
           if (isEndEvent(event) || event.type === 'message_cancelled') return;
         }
       }
     } catch (error) {
       // The loop ends, like every loop of a closed client.
-      if (!this.closing.signal.aborted) throw error;
+      if (!this.#closing.signal.aborted) throw error;
     } finally {
-      this.done();
+      this.#done();
     }
   }
 
-  private concerns(event: ConversationEvent, run: string | null): boolean {
+  #concerns(event: ConversationEvent, run: string | null): boolean {
     switch (event.type) {
       case 'message_edited':
       case 'message_cancelled':
@@ -182,58 +182,58 @@ export class Reply implements AsyncIterable<ConversationEvent> {
   }
 
   /** Null where it began no run and will begin none. */
-  private async place(): Promise<RunPlace | null> {
-    const receipt = await this.acceptance;
+  async #place(): Promise<RunPlace | null> {
+    const receipt = await this.#acceptance;
     if (receipt.aborted !== undefined) return null;
     if (typeof receipt.run?.position === 'string') return { run: receipt.run.id, position: receipt.run.position };
     // First where the log ends, then how the message stands: what is not yet is behind that place.
-    const { position } = await this.get<ConversationInfo>(this.path);
-    const message = await this.get<MessageInfo>(`${this.path}/messages/${encodeURIComponent(this.id)}`);
+    const { position } = await this.#get<ConversationInfo>(this.#path);
+    const message = await this.#get<MessageInfo>(`${this.#path}/messages/${encodeURIComponent(this.id)}`);
     if (message.state === 'cancelled') return null;
     const { run } = message;
     if (run === null) return { run: message.steer === 'inject' ? null : this.id, position };
-    return { run, position: (await this.get<ConversationRun>(this.runPath(run))).position ?? position };
+    return { run, position: (await this.#get<ConversationRun>(this.#runPath(run))).position ?? position };
   }
 
-  private async waitForEnd(): Promise<ConversationRun | null> {
-    const receipt = await this.acceptance;
-    let id = receipt.run?.id ?? (await this.place())?.run ?? null;
+  async #waitForEnd(): Promise<ConversationRun | null> {
+    const receipt = await this.#acceptance;
+    let id = receipt.run?.id ?? (await this.#place())?.run ?? null;
     if (id === null) {
       for await (const event of this) if (event.type === 'message_delivered' || isEndEvent(event)) id = event.run;
       if (id === null) return null;
     }
     for (;;) {
-      const run = await this.get<ConversationRun>(this.runPath(id), WAIT_MS).catch((error: BinnacleError) => {
+      const run = await this.#get<ConversationRun>(this.#runPath(id), WAIT_MS).catch((error: BinnacleError) => {
         // Taken back while it waited, it never was a run.
         if (CODES[error.code].status === 404 && error.code !== 'conversation_not_found') return null;
         throw error;
       });
       if (run === null || run.end !== null) return run;
-      if (run.state === 'queued' && (await this.place()) === null) return null;
+      if (run.state === 'queued' && (await this.#place()) === null) return null;
     }
   }
 
   /** Sent again and again under one id, it acts once. */
-  private async send(): Promise<SendReceipt> {
-    const headers = this.lease === undefined ? {} : { 'Binnacle-Lease': this.lease };
-    const request = { method: 'POST' as const, path: `${this.path}/messages`, headers, body: this.message };
-    return await this.persist<SendReceipt>(
-      () => this.parts.http.json({ ...request, signal: this.closing.signal }),
+  async #send(): Promise<SendReceipt> {
+    const headers = this.#lease === undefined ? {} : { 'Binnacle-Lease': this.#lease };
+    const request = { method: 'POST' as const, path: `${this.#path}/messages`, headers, body: this.#message };
+    return await this.#persist<SendReceipt>(
+      () => this.#parts.http.json({ ...request, signal: this.#closing.signal }),
       // A refusal counts at once, and an unreachable gateway is not awaited for ever.
-      ({ code }) => CODES[code].status === 503 && this.parts.settings.now() < this.deadline,
+      ({ code }) => CODES[code].status === 503 && this.#parts.settings.now() < this.#deadline,
     );
   }
 
-  private async get<T>(path: string, waitMs = 0): Promise<T> {
-    const request = { path, query: waitMs === 0 ? {} : { wait: waitMs }, waitMs, signal: this.closing.signal };
-    return await this.persist<T>(
-      () => this.parts.http.json(request),
+  async #get<T>(path: string, waitMs = 0): Promise<T> {
+    const request = { path, query: waitMs === 0 ? {} : { wait: waitMs }, waitMs, signal: this.#closing.signal };
+    return await this.#persist<T>(
+      () => this.#parts.http.json(request),
       ({ code }) => CODES[code].retry,
     );
   }
 
-  private async persist<T>(act: () => Promise<T>, mayTryAgain: (error: BinnacleError) => boolean): Promise<T> {
-    const { signal } = this.closing;
+  async #persist<T>(act: () => Promise<T>, mayTryAgain: (error: BinnacleError) => boolean): Promise<T> {
+    const { signal } = this.#closing;
     for (let failures = 0; ; failures += 1) {
       try {
         signal.throwIfAborted();
@@ -243,34 +243,34 @@ export class Reply implements AsyncIterable<ConversationEvent> {
         const error = known(cause);
         if (!mayTryAgain(error)) throw error;
       }
-      await pause(this.parts, failures, signal);
+      await pause(this.#parts, failures, signal);
     }
   }
 
-  private async during<T>(act: () => Promise<T>): Promise<T> {
-    this.begin();
+  async #during<T>(act: () => Promise<T>): Promise<T> {
+    this.#begin();
     try {
       return await act();
     } finally {
-      this.done();
+      this.#done();
     }
   }
 
-  private begin(): void {
-    this.doing += 1;
-    this.parts.open.add(this);
+  #begin(): void {
+    this.#doing += 1;
+    this.#parts.open.add(this);
   }
 
-  private done(): void {
-    this.doing -= 1;
-    if (this.doing === 0) this.parts.open.delete(this);
+  #done(): void {
+    this.#doing -= 1;
+    if (this.#doing === 0) this.#parts.open.delete(this);
   }
 
-  private get path(): string {
+  get #path(): string {
     return conversationPath(this.conversation);
   }
 
-  private runPath(run: string): string {
-    return `${this.path}/runs/${encodeURIComponent(run)}`;
+  #runPath(run: string): string {
+    return `${this.#path}/runs/${encodeURIComponent(run)}`;
   }
 }

@@ -9,38 +9,38 @@ export type Focus = Muted;
 
 /** The focus of this client. */
 export class FocusReporter {
-  private readonly connection: Connection;
-  private readonly participant: Participant;
-  private focus: Focus | undefined;
+  readonly #connection: Connection;
+  readonly #participant: Participant;
+  #focus: Focus | undefined;
   /** The focus that the gateway has for this connection. */
-  private reported: Focus | undefined;
+  #reported: Focus | undefined;
 
   constructor(connection: Connection) {
-    this.connection = connection;
-    this.focus = undefined;
-    this.reported = undefined;
+    this.#connection = connection;
+    this.#focus = undefined;
+    this.#reported = undefined;
     const forget = (): void => {
-      this.reported = undefined;
+      this.#reported = undefined;
     };
-    this.participant = { opened: () => this.report(), lost: forget, stopped: forget };
+    this.#participant = { opened: () => this.#report(), lost: forget, stopped: forget };
   }
 
   /** Reports the focus; undefined: nothing. */
   set(focus: Focus | undefined): void {
-    const had = this.focus;
-    this.focus = focus;
-    if (this.connection.isOpen) this.report();
+    const had = this.#focus;
+    this.#focus = focus;
+    if (this.#connection.isOpen) this.#report();
     // An empty focus is no reason for a connection.
-    if (focus !== undefined && had === undefined) this.connection.join(this.participant);
-    if (focus === undefined && had !== undefined) this.connection.leave(this.participant);
+    if (focus !== undefined && had === undefined) this.#connection.join(this.#participant);
+    if (focus === undefined && had !== undefined) this.#connection.leave(this.#participant);
   }
 
-  private report(): void {
-    if (nameOf(this.focus) === nameOf(this.reported)) return;
-    this.reported = this.focus;
+  #report(): void {
+    if (nameOf(this.#focus) === nameOf(this.#reported)) return;
+    this.#reported = this.#focus;
     // A gateway that does not know of it notifies once more.
-    this.connection.ask(
-      (ref) => ({ t: 'look', ref, ...this.focus }),
+    this.#connection.ask(
+      (ref) => ({ t: 'look', ref, ...this.#focus }),
       () => {},
     );
   }

@@ -25,25 +25,25 @@ export type NoticeEvent =
  * ```
  */
 export class Notices {
-  private readonly connection: Connection;
-  private readonly http: Http;
+  readonly #connection: Connection;
+  readonly #http: Http;
   /** The server knows one watch for a connection. */
-  private readonly watchers: Set<object>;
+  readonly #watchers: Set<object>;
 
   constructor(connection: Connection, http: Http) {
-    this.connection = connection;
-    this.http = http;
-    this.watchers = new Set();
+    this.#connection = connection;
+    this.#http = http;
+    this.#watchers = new Set();
   }
 
   /** Returns the stored notices, oldest first. Pass the `next` of an answer as `after` to get what came behind it. */
   async list(after?: number): Promise<NoticeList> {
-    return await this.http.json({ path: '/v1/notices', query: { after } });
+    return await this.#http.json({ path: '/v1/notices', query: { after } });
   }
 
   /** Returns an iterable of the stored notices, then of each new one. Each reconnect begins with a new `list`. */
   watch(): NoticeWatch {
-    return new NoticeWatch(this.connection, () => this.list(), this.watchers);
+    return new NoticeWatch(this.#connection, () => this.list(), this.#watchers);
   }
 }
 

@@ -38,20 +38,20 @@ const PREVIEW_MS = 45_000;
  * ```
  */
 export class Plugins {
-  private readonly http: Http;
+  readonly #http: Http;
 
   constructor(http: Http) {
-    this.http = http;
+    this.#http = http;
   }
 
   /** Returns all plugins. */
   async list(): Promise<readonly PluginInfo[]> {
-    return (await this.http.json<PluginList>({ path: '/v1/plugins' })).plugins;
+    return (await this.#http.json<PluginList>({ path: '/v1/plugins' })).plugins;
   }
 
   /** Returns one plugin. */
   async get(id: string): Promise<PluginInfo> {
-    return await this.http.json({ path: path(id) });
+    return await this.#http.json({ path: path(id) });
   }
 
   /**
@@ -59,7 +59,7 @@ export class Plugins {
    * `bad_manifest`, `unsafe_plugin`, `bad_typescript`, `too_many_installs`.
    */
   async preview(folder: string): Promise<PluginPreview> {
-    return await this.http.json({
+    return await this.#http.json({
       method: 'POST',
       path: '/v1/plugins/preview',
       body: { path: folder },
@@ -79,7 +79,7 @@ export class Plugins {
     grants: Readonly<Record<string, PluginGrantValue>> = {},
     inherit?: 'all' | 'nothing',
   ): Promise<PluginInfo> {
-    return await this.http.json({
+    return await this.#http.json({
       method: 'POST',
       path: '/v1/plugins',
       body: { path: folder, digest, grants, ...(inherit === undefined ? {} : { inherit }) },
@@ -89,32 +89,32 @@ export class Plugins {
 
   /** Removes a plugin with its log, its stored values and its grants. */
   async remove(id: string): Promise<void> {
-    await this.http.json({ method: 'DELETE', path: path(id) });
+    await this.#http.json({ method: 'DELETE', path: path(id) });
   }
 
   /** Grants a permission, in place of what was granted of it before. Throws `not_grantable`. */
   async grant(id: string, permission: string, value: PluginGrantValue): Promise<PluginInfo> {
-    return await this.http.json({ method: 'PUT', path: grantPath(id, permission), body: { value }, waitMs: START_MS });
+    return await this.#http.json({ method: 'PUT', path: grantPath(id, permission), body: { value }, waitMs: START_MS });
   }
 
   /** Revokes a permission. */
   async revoke(id: string, permission: string): Promise<PluginInfo> {
-    return await this.http.json({ method: 'DELETE', path: grantPath(id, permission), waitMs: START_MS });
+    return await this.#http.json({ method: 'DELETE', path: grantPath(id, permission), waitMs: START_MS });
   }
 
   /** Starts or stops a plugin, also after the next start of the gateway. */
   async setEnabled(id: string, enabled: boolean): Promise<PluginInfo> {
-    return await this.http.json({ method: 'PUT', path: `${path(id)}/enabled`, body: { enabled }, waitMs: START_MS });
+    return await this.#http.json({ method: 'PUT', path: `${path(id)}/enabled`, body: { enabled }, waitMs: START_MS });
   }
 
   /** Ends the plugin's process and starts a new one. */
   async restart(id: string): Promise<PluginInfo> {
-    return await this.http.json({ method: 'POST', path: `${path(id)}/restart`, waitMs: START_MS });
+    return await this.#http.json({ method: 'POST', path: `${path(id)}/restart`, waitMs: START_MS });
   }
 
   /** Returns lines of the plugin's log, oldest first. */
   async logs(id: string, { after, waitMs, signal }: PluginLogQuery = {}): Promise<PluginLog> {
-    return await this.http.json({
+    return await this.#http.json({
       path: `${path(id)}/logs`,
       query: { after, wait_ms: waitMs },
       ...(waitMs === undefined ? {} : { waitMs }),
@@ -124,7 +124,7 @@ export class Plugins {
 
   /** Returns what was allowed or denied to the plugin, newest first. */
   async audit(id: string, limit?: number): Promise<readonly PluginAuditEntry[]> {
-    const { entries } = await this.http.json<{ entries: PluginAuditEntry[] }>({
+    const { entries } = await this.#http.json<{ entries: PluginAuditEntry[] }>({
       path: `${path(id)}/audit`,
       query: { limit },
     });

@@ -45,25 +45,25 @@ export type Muted = { readonly session: string } | { readonly conversation: stri
  * ```
  */
 export class Push {
-  private readonly http: Http;
+  readonly #http: Http;
 
   constructor(http: Http) {
-    this.http = http;
+    this.#http = http;
   }
 
   /** Returns the settings of this user. */
   async state(): Promise<PushState> {
-    return await this.http.json({ path: '/v1/push' });
+    return await this.#http.json({ path: '/v1/push' });
   }
 
   /** Subscribes a browser until its login ends. Throws `bad_push_endpoint`, `too_many_push_subscriptions`. */
   async subscribe(subscription: PushSubscriptionJson): Promise<void> {
-    await this.http.json({ method: 'PUT', path: '/v1/push/subscription', body: subscription });
+    await this.#http.json({ method: 'PUT', path: '/v1/push/subscription', body: subscription });
   }
 
   /** Removes a browser's subscription. */
   async unsubscribe(endpoint: string): Promise<void> {
-    await this.http.json({ method: 'DELETE', path: '/v1/push/subscription', body: { endpoint } });
+    await this.#http.json({ method: 'DELETE', path: '/v1/push/subscription', body: { endpoint } });
   }
 
   /**
@@ -72,27 +72,27 @@ export class Push {
    */
   async test(endpoint?: string): Promise<number> {
     const body = endpoint === undefined ? {} : { endpoint };
-    return (await this.http.json<{ taken: number }>({ method: 'POST', path: '/v1/push/test', body })).taken;
+    return (await this.#http.json<{ taken: number }>({ method: 'POST', path: '/v1/push/test', body })).taken;
   }
 
   /** Sets whether a long turn of an agent notifies when it has ended, for this user in all browsers. */
   async wish(wishes: Pick<PushState, 'done'>): Promise<void> {
-    await this.http.json({ method: 'PATCH', path: '/v1/push', body: wishes });
+    await this.#http.json({ method: 'PATCH', path: '/v1/push', body: wishes });
   }
 
   /** Returns what this user has muted. */
   async mutes(): Promise<Mutes> {
-    return await this.http.json({ path: '/v1/mutes' });
+    return await this.#http.json({ path: '/v1/mutes' });
   }
 
   /** Mutes a session or a conversation for this user. Throws `too_many_mutes`. */
   async mute(what: Muted): Promise<void> {
-    await this.http.json({ method: 'PUT', path: pathOf(what) });
+    await this.#http.json({ method: 'PUT', path: pathOf(what) });
   }
 
   /** Removes a mute. */
   async unmute(what: Muted): Promise<void> {
-    await this.http.json({ method: 'DELETE', path: pathOf(what) });
+    await this.#http.json({ method: 'DELETE', path: pathOf(what) });
   }
 }
 

@@ -44,10 +44,10 @@ const UPLOAD_MS = 120_000;
  * ```
  */
 export class Recordings {
-  private readonly http: Http;
+  readonly #http: Http;
 
   constructor(http: Http) {
-    this.http = http;
+    this.#http = http;
   }
 
   /**
@@ -62,12 +62,12 @@ export class Recordings {
       ...(input === true ? { input: 1 } : {}),
       ...(follow === true ? { follow: 1 } : {}),
     };
-    return this.stream(`/v1/sessions/${encodeURIComponent(session)}/export`, query, signal);
+    return this.#stream(`/v1/sessions/${encodeURIComponent(session)}/export`, query, signal);
   }
 
   /** Yields a conversation as Markdown (default) or JSON lines. */
   exportConversation(key: string, format: 'markdown' | 'jsonl' = 'markdown'): AsyncGenerator<Uint8Array> {
-    return this.stream(`/v1/conversations/${encodeURIComponent(key)}/export`, { format });
+    return this.#stream(`/v1/conversations/${encodeURIComponent(key)}/export`, { format });
   }
 
   /**
@@ -83,7 +83,7 @@ export class Recordings {
    * ```
    */
   async import(recording: RecordingBody, { name, input }: ImportOptions = {}): Promise<ImportedRecording> {
-    return await this.http.json({
+    return await this.#http.json({
       method: 'POST',
       path: '/v1/recordings',
       query: { name, ...(input === true ? { input: 1 } : {}) },
@@ -92,7 +92,7 @@ export class Recordings {
     });
   }
 
-  private async *stream(
+  async *#stream(
     path: string,
     query: Readonly<Record<string, string | number | undefined>>,
     signal?: AbortSignal,
@@ -102,10 +102,10 @@ export class Recordings {
     if (signal !== undefined && isAborted(signal)) return;
     signal?.addEventListener('abort', stop);
     try {
-      const response = await this.http.open({ path, query }, abort);
+      const response = await this.#http.open({ path, query }, abort);
       const reader = response.body?.getReader();
       while (reader !== undefined) {
-        const { value } = await this.http.reading(() => reader.read());
+        const { value } = await this.#http.reading(() => reader.read());
         if (value === undefined) return;
         yield value;
       }

@@ -155,15 +155,15 @@ export interface SharedResource {
  * ```
  */
 export class Shares {
-  private readonly http: Http;
+  readonly #http: Http;
 
   constructor(http: Http) {
-    this.http = http;
+    this.#http = http;
   }
 
   /** Creates a share link. Throws `session_not_found`, `conversation_not_found`, `too_many_shares`, `forbidden`. */
   async create(share: NewShare): Promise<CreatedShare> {
-    return await this.http.json({ method: 'POST', path: '/v1/shares', body: share });
+    return await this.#http.json({ method: 'POST', path: '/v1/shares', body: share });
   }
 
   /**
@@ -172,17 +172,17 @@ export class Shares {
    */
   async list(options: { readonly over?: boolean } = {}): Promise<ShareInfo[]> {
     const query = options.over === true ? { over: '1' } : {};
-    return (await this.http.json<{ shares: ShareInfo[] }>({ path: '/v1/shares', query })).shares;
+    return (await this.#http.json<{ shares: ShareInfo[] }>({ path: '/v1/shares', query })).shares;
   }
 
   /** Returns a link with its guests and its history. Throws `share_not_found`. */
   async get(id: string): Promise<ShareDetails> {
-    return await this.http.json({ path: `/v1/shares/${encodeURIComponent(id)}` });
+    return await this.#http.json({ path: `/v1/shares/${encodeURIComponent(id)}` });
   }
 
   /** Revokes a link at once and closes the connections of its guests. Throws `share_not_found`. */
   async revoke(id: string): Promise<void> {
-    await this.http.json({ method: 'DELETE', path: `/v1/shares/${encodeURIComponent(id)}` });
+    await this.#http.json({ method: 'DELETE', path: `/v1/shares/${encodeURIComponent(id)}` });
   }
 
   /**
@@ -190,7 +190,7 @@ export class Shares {
    * `share_used_up`.
    */
   async preview(secret: string): Promise<SharePreview> {
-    return await this.http.json({ method: 'POST', path: '/v1/shares/look', body: { secret } });
+    return await this.#http.json({ method: 'POST', path: '/v1/shares/look', body: { secret } });
   }
 
   /**
@@ -198,12 +198,12 @@ export class Shares {
    * that was lost. Throws `share_expired`, `share_revoked`, `share_used_up`, `too_many_guests`.
    */
   async redeem(secret: string, options: { readonly name?: string; readonly id?: string } = {}): Promise<RedeemedShare> {
-    return await this.http.json({ method: 'POST', path: '/v1/shares/redeem', body: { secret, ...options } });
+    return await this.#http.json({ method: 'POST', path: '/v1/shares/redeem', body: { secret, ...options } });
   }
 
   /** Returns what a guest sees. Throws `not_found` for everyone else. */
   async shown(): Promise<SharedResource> {
-    return await this.http.json({ path: '/v1/shared' });
+    return await this.#http.json({ path: '/v1/shared' });
   }
 }
 

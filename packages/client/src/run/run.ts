@@ -62,52 +62,52 @@ export class Run implements AsyncIterable<RunStreamEvent> {
   readonly session: string;
   /** Id of the run. */
   readonly id: string;
-  private readonly parts: RunParts;
-  private readonly origin: RunOrigin;
-  private readonly bufferBytes: number;
-  private readonly streams: Set<RunStream>;
-  private readonly abort: AbortController;
-  private readonly acceptance: Promise<RunInfo>;
-  private accept: (run: RunInfo) => void;
-  private refuse: (error: BinnacleError) => void;
-  private isAccepted: boolean;
-  private isWatched: boolean;
+  readonly #parts: RunParts;
+  readonly #origin: RunOrigin;
+  readonly #bufferBytes: number;
+  readonly #streams: Set<RunStream>;
+  readonly #abort: AbortController;
+  readonly #acceptance: Promise<RunInfo>;
+  #accept: (run: RunInfo) => void;
+  #refuse: (error: BinnacleError) => void;
+  #isAccepted: boolean;
+  #isWatched: boolean;
   /** Milliseconds, until when a start is tried again. */
-  private readonly deadline: number;
-  private final: RunInfo | null;
-  private ending: Promise<RunInfo> | null;
+  readonly #deadline: number;
+  #final: RunInfo | null;
+  #ending: Promise<RunInfo> | null;
   /** Number of requests in progress here. */
-  private doing: number;
+  #doing: number;
 
   constructor(parts: RunParts, session: string, id: string, origin: RunOrigin, bufferBytes?: number) {
     this.session = session;
     this.id = id;
-    this.parts = parts;
-    this.origin = origin;
-    this.bufferBytes = bufferBytes ?? parts.settings.bufferBytes;
-    this.streams = new Set();
-    this.abort = new AbortController();
-    this.accept = () => undefined;
-    this.refuse = () => undefined;
-    this.acceptance = new Promise((resolve, reject) => {
-      this.accept = resolve;
-      this.refuse = reject;
+    this.#parts = parts;
+    this.#origin = origin;
+    this.#bufferBytes = bufferBytes ?? parts.settings.bufferBytes;
+    this.#streams = new Set();
+    this.#abort = new AbortController();
+    this.#accept = () => undefined;
+    this.#refuse = () => undefined;
+    this.#acceptance = new Promise((resolve, reject) => {
+      this.#accept = resolve;
+      this.#refuse = reject;
     });
-    this.isAccepted = origin.kind === 'known';
-    this.isWatched = origin.kind === 'known';
-    this.deadline = parts.settings.now() + parts.settings.requestTimeoutMs;
-    this.final = null;
-    this.ending = null;
-    this.doing = 0;
-    this.acceptance.catch((error: BinnacleError) => {
-      if (!this.isWatched) parts.events.emit('error', error);
+    this.#isAccepted = origin.kind === 'known';
+    this.#isWatched = origin.kind === 'known';
+    this.#deadline = parts.settings.now() + parts.settings.requestTimeoutMs;
+    this.#final = null;
+    this.#ending = null;
+    this.#doing = 0;
+    this.#acceptance.catch((error: BinnacleError) => {
+      if (!this.#isWatched) parts.events.emit('error', error);
     });
     if (origin.kind === 'known') return;
-    this.begin();
+    this.#begin();
     // By then it is known whether the caller reads it: then one request does both.
     queueMicrotask(() => {
-      if (this.streams.size === 0) void this.start().finally(() => this.done());
-      else this.done();
+      if (this.#streams.size === 0) void this.#start().finally(() => this.#done());
+      else this.#done();
     });
   }
 
@@ -116,8 +116,8 @@ export class Run implements AsyncIterable<RunStreamEvent> {
    * `no_runs`, `lease_held`, and `unreachable` after `requestTimeoutMs`.
    */
   get accepted(): Promise<RunInfo> {
-    this.isWatched = true;
-    return this.origin.kind === 'known' ? this.info() : this.acceptance;
+    this.#isWatched = true;
+    return this.#origin.kind === 'known' ? this.info() : this.#acceptance;
   }
 
   /**
@@ -125,19 +125,19 @@ export class Run implements AsyncIterable<RunStreamEvent> {
    * `client_closed`.
    */
   get ended(): Promise<RunInfo> {
-    this.isWatched = true;
-    if (this.ending === null) {
-      this.begin();
-      this.ending = this.waitForEnd().finally(() => this.done());
+    this.#isWatched = true;
+    if (this.#ending === null) {
+      this.#begin();
+      this.#ending = this.#waitForEnd().finally(() => this.#done());
     }
-    return this.ending;
+    return this.#ending;
   }
 
   /** Returns the current state of the run. Throws `run_not_found`. */
   async info(): Promise<RunInfo> {
-    this.isWatched = true;
-    if (this.origin.kind === 'new') await this.acceptance;
-    return this.final ?? (await this.parts.http.json({ path: this.path }));
+    this.#isWatched = true;
+    if (this.#origin.kind === 'new') await this.#acceptance;
+    return this.#final ?? (await this.#parts.http.json({ path: this.#path }));
   }
 
   /**
@@ -145,116 +145,116 @@ export class Run implements AsyncIterable<RunStreamEvent> {
    * ended before.
    */
   async cancel(): Promise<RunInfo> {
-    this.isWatched = true;
-    if (this.origin.kind === 'new') await this.acceptance;
-    const run = await this.parts.http.json<RunInfo>({ method: 'DELETE', path: this.path, headers: this.headers });
-    this.final = run;
+    this.#isWatched = true;
+    if (this.#origin.kind === 'new') await this.#acceptance;
+    const run = await this.#parts.http.json<RunInfo>({ method: 'DELETE', path: this.#path, headers: this.#headers });
+    this.#final = run;
     return run;
   }
 
   /** Each loop over it reads from its beginning, or from where it was resumed. */
   [Symbol.asyncIterator](): RunStream {
-    this.isWatched = true;
-    const { parts } = this;
+    this.#isWatched = true;
+    const parts = this.#parts;
     const stream: RunStream = new RunStream({
       http: parts.http,
       settings: parts.settings,
       about: { session: this.session, run: this.id },
-      bufferBytes: this.bufferBytes,
-      request: (position) => this.request(position),
-      mayRetry: (error) => this.mayTryAgain(error),
+      bufferBytes: this.#bufferBytes,
+      request: (position) => this.#request(position),
+      mayRetry: (error) => this.#mayTryAgain(error),
       onEvent: (event) => {
-        if (event.type === 'end') this.final = event.run;
-        if (event.type === 'run' || event.type === 'end') this.accepts(event.run);
+        if (event.type === 'end') this.#final = event.run;
+        if (event.type === 'run' || event.type === 'end') this.#accepts(event.run);
       },
       report: (error) => parts.events.emit('error', error),
       closed: (error) => {
-        this.streams.delete(stream);
+        this.#streams.delete(stream);
         // The request may have arrived, so its effect is unknown.
-        if (!this.isAccepted) this.refuse(error ?? new BinnacleError('connection_lost'));
-        this.done();
+        if (!this.#isAccepted) this.#refuse(error ?? new BinnacleError('connection_lost'));
+        this.#done();
       },
     });
-    this.streams.add(stream);
-    this.begin();
+    this.#streams.add(stream);
+    this.#begin();
     return stream;
   }
 
   /** Ends what is in progress here. The run itself goes on. */
   stop(error: BinnacleError): void {
-    this.isWatched = true;
-    this.refuse(error);
-    this.abort.abort(error);
-    for (const stream of [...this.streams]) stream.stop();
+    this.#isWatched = true;
+    this.#refuse(error);
+    this.#abort.abort(error);
+    for (const stream of [...this.#streams]) stream.stop();
   }
 
   /** Retries at once what waits for the network. */
   wake(): void {
-    for (const stream of this.streams) stream.wake();
+    for (const stream of this.#streams) stream.wake();
   }
 
-  private accepts(run: RunInfo): void {
-    this.isAccepted = true;
-    this.accept(run);
+  #accepts(run: RunInfo): void {
+    this.#isAccepted = true;
+    this.#accept(run);
   }
 
-  private begin(): void {
-    this.doing += 1;
-    this.parts.open.add(this);
+  #begin(): void {
+    this.#doing += 1;
+    this.#parts.open.add(this);
   }
 
-  private done(): void {
-    this.doing -= 1;
-    if (this.doing === 0) this.parts.open.delete(this);
+  #done(): void {
+    this.#doing -= 1;
+    if (this.#doing === 0) this.#parts.open.delete(this);
   }
 
   /** Sent again and again under one id, it acts once. */
-  private async start(): Promise<void> {
+  async #start(): Promise<void> {
     for (let failures = 0; ; failures += 1) {
       try {
-        this.accepts(await this.parts.http.json<RunInfo>({ ...this.post, ...this.signal }));
+        this.#accepts(await this.#parts.http.json<RunInfo>({ ...this.#post, ...this.#signal }));
         return;
       } catch (cause) {
         const error = known(cause);
-        if (!this.mayTryAgain(error)) {
-          this.refuse(error);
+        if (!this.#mayTryAgain(error)) {
+          this.#refuse(error);
           return;
         }
-        await this.pause(failures);
+        await this.#pause(failures);
       }
     }
   }
 
-  private async waitForEnd(): Promise<RunInfo> {
-    if (this.origin.kind === 'new') await this.acceptance;
-    for (let failures = 0; this.final === null; ) {
+  async #waitForEnd(): Promise<RunInfo> {
+    if (this.#origin.kind === 'new') await this.#acceptance;
+    for (let failures = 0; this.#final === null; ) {
       try {
-        const request = { path: this.path, query: { wait: WAIT_MS }, waitMs: WAIT_MS, ...this.signal };
-        const run = await this.parts.http.json<RunInfo>(request);
+        const request = { path: this.#path, query: { wait: WAIT_MS }, waitMs: WAIT_MS, ...this.#signal };
+        const run = await this.#parts.http.json<RunInfo>(request);
         failures = 0;
-        if (run.state === 'ended') this.final = run;
+        if (run.state === 'ended') this.#final = run;
       } catch (cause) {
         const error = known(cause);
         // A stream of ours may have been quicker.
-        if (this.final !== null) break;
-        if (!this.mayTryAgain(error)) throw this.abort.signal.aborted ? this.abort.signal.reason : error;
-        await this.pause(failures);
+        if (this.#final !== null) break;
+        if (!this.#mayTryAgain(error)) throw this.#abort.signal.aborted ? this.#abort.signal.reason : error;
+        await this.#pause(failures);
         failures += 1;
       }
     }
-    return this.final;
+    return this.#final;
   }
 
   /** Returns whether to retry. Before acceptance a refusal counts at once, and there is a deadline. */
-  private mayTryAgain({ code }: BinnacleError): boolean {
-    if (this.abort.signal.aborted) return false;
-    if (this.isAccepted) return CODES[code].retry;
-    return CODES[code].status === 503 && this.parts.settings.now() < this.deadline;
+  #mayTryAgain({ code }: BinnacleError): boolean {
+    if (this.#abort.signal.aborted) return false;
+    if (this.#isAccepted) return CODES[code].retry;
+    return CODES[code].status === 503 && this.#parts.settings.now() < this.#deadline;
   }
 
-  private pause(failures: number): Promise<void> {
-    const { random, backoff } = this.parts.settings;
-    const { signal } = this.abort;
+  #pause(failures: number): Promise<void> {
+    const { random, backoff } = this.#parts.settings;
+    const { signal } = this.#abort;
     return new Promise((resolve) => {
       const wake = () => {
         clearTimeout(timer);
@@ -267,36 +267,36 @@ export class Run implements AsyncIterable<RunStreamEvent> {
     });
   }
 
-  private request(position: string | null): HttpRequest {
-    this.abort.signal.throwIfAborted();
-    if (!this.isAccepted) {
-      const headers = { ...this.headers, Accept: 'text/event-stream' };
-      return { ...this.post, headers, query: { format: 'sse', encoding: 'base64' } };
+  #request(position: string | null): HttpRequest {
+    this.#abort.signal.throwIfAborted();
+    if (!this.#isAccepted) {
+      const headers = { ...this.#headers, Accept: 'text/event-stream' };
+      return { ...this.#post, headers, query: { format: 'sse', encoding: 'base64' } };
     }
-    const from = position !== null ? { position } : this.origin.kind === 'known' ? this.origin.from : {};
-    return { path: `${this.path}/output`, query: { format: 'sse', encoding: 'base64', ...from } };
+    const from = position !== null ? { position } : this.#origin.kind === 'known' ? this.#origin.from : {};
+    return { path: `${this.#path}/output`, query: { format: 'sse', encoding: 'base64', ...from } };
   }
 
-  private get post(): HttpRequest {
-    const body = this.origin.kind === 'new' ? this.origin.body : {};
-    return { method: 'POST', path: this.list, headers: this.headers, body };
+  get #post(): HttpRequest {
+    const body = this.#origin.kind === 'new' ? this.#origin.body : {};
+    return { method: 'POST', path: this.#list, headers: this.#headers, body };
   }
 
-  private get headers(): Readonly<Record<string, string>> {
-    const lease = this.origin.kind === 'new' ? this.origin.lease : undefined;
+  get #headers(): Readonly<Record<string, string>> {
+    const lease = this.#origin.kind === 'new' ? this.#origin.lease : undefined;
     return lease === undefined ? {} : { 'Binnacle-Lease': lease };
   }
 
-  private get signal(): { readonly signal: AbortSignal } {
-    return { signal: this.abort.signal };
+  get #signal(): { readonly signal: AbortSignal } {
+    return { signal: this.#abort.signal };
   }
 
-  private get list(): string {
+  get #list(): string {
     return `/v1/sessions/${encodeURIComponent(this.session)}/runs`;
   }
 
-  private get path(): string {
-    return `${this.list}/${encodeURIComponent(this.id)}`;
+  get #path(): string {
+    return `${this.#list}/${encodeURIComponent(this.id)}`;
   }
 }
 

@@ -8,12 +8,12 @@ import { Run, type RunFrom, type RunOptions, type RunParts } from './run.ts';
 
 /** Commands in sessions that take runs, as `Binnacle.runs`. `Session.run` starts one. */
 export class Runs {
-  private readonly parts: RunParts;
-  private isClosed: boolean;
+  readonly #parts: RunParts;
+  #isClosed: boolean;
 
   constructor(connection: Connection, http: Http) {
-    this.parts = { http, settings: connection.settings, events: connection.events, open: new Set() };
-    this.isClosed = false;
+    this.#parts = { http, settings: connection.settings, events: connection.events, open: new Set() };
+    this.#isClosed = false;
   }
 
   /**
@@ -34,45 +34,45 @@ export class Runs {
     if (place.since !== undefined && place.position !== undefined) {
       throw new BinnacleError('bad_request', { message: 'Pass one of since and position.' });
     }
-    return this.made(new Run(this.parts, session, run, { kind: 'known', from: place }, bufferBytes));
+    return this.#made(new Run(this.#parts, session, run, { kind: 'known', from: place }, bufferBytes));
   }
 
   /** Returns the runs of a session, oldest first. Throws `session_not_found`, `no_runs`. */
   async list(session: string): Promise<RunInfo[]> {
-    return (await this.parts.http.json<{ runs: RunInfo[] }>({ path: `${pathOf(session)}/runs` })).runs;
+    return (await this.#parts.http.json<{ runs: RunInfo[] }>({ path: `${pathOf(session)}/runs` })).runs;
   }
 
   /** Returns the current state of a run. Throws `run_not_found`. */
   async get(session: string, run: string): Promise<RunInfo> {
-    return await this.parts.http.json({ path: `${pathOf(session)}/runs/${encodeURIComponent(run)}` });
+    return await this.#parts.http.json({ path: `${pathOf(session)}/runs/${encodeURIComponent(run)}` });
   }
 
   /** Returns the processes of a session without those of the gateway. */
   async processes(session: string): Promise<ProcessInfo[]> {
     const path = `${pathOf(session)}/processes`;
-    return (await this.parts.http.json<{ processes: ProcessInfo[] }>({ path })).processes;
+    return (await this.#parts.http.json<{ processes: ProcessInfo[] }>({ path })).processes;
   }
 
   /** Starts a run. `Session.run` calls it, with its lease. */
   start(session: string, command: string, options: RunOptions, lease: string | undefined): Run {
     const { id = randomId(), bufferBytes, ...rest } = options;
     const body = { ...rest, id, command };
-    return this.made(new Run(this.parts, session, id, { kind: 'new', body, lease }, bufferBytes));
+    return this.#made(new Run(this.#parts, session, id, { kind: 'new', body, lease }, bufferBytes));
   }
 
   /** Retries at once what waits for the network. */
   wake(): void {
-    for (const run of this.parts.open) run.wake();
+    for (const run of this.#parts.open) run.wake();
   }
 
   /** Ends what is in progress here when the client is closed. */
   stop(): void {
-    this.isClosed = true;
-    for (const run of [...this.parts.open]) run.stop(new BinnacleError('client_closed'));
+    this.#isClosed = true;
+    for (const run of [...this.#parts.open]) run.stop(new BinnacleError('client_closed'));
   }
 
-  private made(run: Run): Run {
-    if (this.isClosed) run.stop(new BinnacleError('client_closed'));
+  #made(run: Run): Run {
+    if (this.#isClosed) run.stop(new BinnacleError('client_closed'));
     return run;
   }
 }

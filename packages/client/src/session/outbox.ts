@@ -32,59 +32,59 @@ const USED_UP: ReadonlySet<Code> = new Set(['vetoed']);
 const LATER_BACKOFF = { baseMs: 20, capMs: 1_000, steadyMs: 0 };
 
 export class Outbox {
-  private readonly connection: Connection;
-  private readonly session: string;
-  private readonly participant: Participant;
-  private readonly queue: PendingInput[];
-  private readonly drains: (() => void)[];
-  private queuedBytes: number;
-  private inFlightBytes: number;
-  private client: string;
-  private nextNumber: number;
+  readonly #connection: Connection;
+  readonly #session: string;
+  readonly #participant: Participant;
+  readonly #queue: PendingInput[];
+  readonly #drains: (() => void)[];
+  #queuedBytes: number;
+  #inFlightBytes: number;
+  #client: string;
+  #nextNumber: number;
   /** The gateway has taken a number of this `client`, and notices when one is skipped. */
-  private isKnown: boolean;
+  #isKnown: boolean;
   /** A message was refused: nothing more goes out until all answers are in, or the order would be lost. */
-  private isSettling: boolean;
+  #isSettling: boolean;
   /** A number of this `client` was refused for good, so those behind it cannot be taken under this name. */
-  private hasHole: boolean;
+  #hasHole: boolean;
   /** The gateway does not know this `client` any more. */
-  private isForgotten: boolean;
-  private failures: number;
-  private retry: ReturnType<typeof setTimeout> | null;
+  #isForgotten: boolean;
+  #failures: number;
+  #retry: ReturnType<typeof setTimeout> | null;
 
   constructor(connection: Connection, session: string) {
-    this.connection = connection;
-    this.session = session;
-    this.queue = [];
-    this.drains = [];
-    this.queuedBytes = 0;
-    this.inFlightBytes = 0;
-    this.client = randomId();
-    this.nextNumber = 1;
-    this.isKnown = false;
-    this.isSettling = false;
-    this.hasHole = false;
-    this.isForgotten = false;
-    this.failures = 0;
-    this.retry = null;
-    this.participant = {
-      opened: () => this.pump(),
-      lost: () => this.onLost(),
-      stopped: (error) => this.onStopped(error),
+    this.#connection = connection;
+    this.#session = session;
+    this.#queue = [];
+    this.#drains = [];
+    this.#queuedBytes = 0;
+    this.#inFlightBytes = 0;
+    this.#client = randomId();
+    this.#nextNumber = 1;
+    this.#isKnown = false;
+    this.#isSettling = false;
+    this.#hasHole = false;
+    this.#isForgotten = false;
+    this.#failures = 0;
+    this.#retry = null;
+    this.#participant = {
+      opened: () => this.#pump(),
+      lost: () => this.#onLost(),
+      stopped: (error) => this.#onStopped(error),
     };
   }
 
   /** All of it is taken by the outbox or none: `input_full`. */
   async write(bytes: Uint8Array, lease: string | undefined): Promise<InputReceipt> {
-    const limitBytes = this.connection.settings.outboxBytes;
-    if (this.queuedBytes + cost(bytes) > limitBytes) {
+    const limitBytes = this.#connection.settings.outboxBytes;
+    if (this.#queuedBytes + cost(bytes) > limitBytes) {
       throw new BinnacleError('input_full', {
         message: 'Too much input waits for a receipt.',
-        details: { queuedBytes: this.queuedBytes, limitBytes },
+        details: { queuedBytes: this.#queuedBytes, limitBytes },
       });
     }
-    const receipts = cut(bytes).map((part) => this.enqueue(part, lease));
-    this.pump();
+    const receipts = cut(bytes).map((part) => this.#enqueue(part, lease));
+    this.#pump();
     // One rejected part rejects the write; the rejections of the others have the same cause.
     const parts = await Promise.all(receipts);
     const accepted = parts.reduce((sum, receipt) => sum + receipt.accepted, 0);
@@ -97,9 +97,9 @@ export class Outbox {
 
   /** Sends what a terminal answers by itself: once, now or never. */
   reply(bytes: Uint8Array, lease: string | undefined): Promise<InputReceipt> {
-    if (!this.connection.isOpen) return Promise.resolve({ accepted: 0, duplicate: false, queued: 0 });
-    const { session } = this;
-    return this.connection.request((ref) => ({
+    if (!this.#connection.isOpen) return Promise.resolve({ accepted: 0, duplicate: false, queued: 0 });
+    const session = this.#session;
+    return this.#connection.request((ref) => ({
       t: 'input',
       ref,
       session,
@@ -111,144 +111,145 @@ export class Outbox {
 
   /** Resolves when nothing waits for a receipt. */
   drained(): Promise<void> {
-    if (this.queue.length === 0) return Promise.resolve();
-    return new Promise((resolve) => this.drains.push(resolve));
+    if (this.#queue.length === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#drains.push(resolve));
   }
 
-  private enqueue(bytes: Uint8Array, lease: string | undefined): Promise<InputReceipt> {
+  #enqueue(bytes: Uint8Array, lease: string | undefined): Promise<InputReceipt> {
     return new Promise((resolve, reject) => {
-      const n = this.nextNumber;
-      this.nextNumber += 1;
-      this.queuedBytes += cost(bytes);
-      this.queue.push({ bytes, lease, resolve, reject, n, sends: 0, isInFlight: false });
-      if (this.queue.length === 1) this.connection.join(this.participant);
+      const n = this.#nextNumber;
+      this.#nextNumber += 1;
+      this.#queuedBytes += cost(bytes);
+      this.#queue.push({ bytes, lease, resolve, reject, n, sends: 0, isInFlight: false });
+      if (this.#queue.length === 1) this.#connection.join(this.#participant);
     });
   }
 
-  private pump(): void {
-    if (!this.connection.isOpen || this.isSettling || this.retry !== null) return;
-    for (const message of this.queue) {
+  #pump(): void {
+    if (!this.#connection.isOpen || this.#isSettling || this.#retry !== null) return;
+    for (const message of this.#queue) {
       if (message.isInFlight) continue;
       // A client that the gateway does not know may begin with any number: were the first refused for want of room and
       // a shorter second taken, the first would be a "duplicate" for ever after.
-      if (this.inFlightBytes > 0 && !this.isKnown) return;
-      if (this.inFlightBytes > 0 && this.inFlightBytes + cost(message.bytes) > WINDOW_BYTES) return;
-      this.send(message);
+      if (this.#inFlightBytes > 0 && !this.#isKnown) return;
+      if (this.#inFlightBytes > 0 && this.#inFlightBytes + cost(message.bytes) > WINDOW_BYTES) return;
+      this.#send(message);
     }
   }
 
-  private send(message: PendingInput): void {
-    const { session, client } = this;
+  #send(message: PendingInput): void {
+    const session = this.#session;
+    const client = this.#client;
     const { n, lease } = message;
     message.isInFlight = true;
     message.sends += 1;
-    this.inFlightBytes += cost(message.bytes);
+    this.#inFlightBytes += cost(message.bytes);
     const base64 = toBase64(message.bytes);
-    this.connection.ask(
+    this.#connection.ask(
       (ref) => ({ t: 'input', ref, session, base64, client, n, ...(lease === undefined ? {} : { lease }) }),
-      (answer) => this.onAnswer(message, answer),
+      (answer) => this.#onAnswer(message, answer),
     );
   }
 
-  private onAnswer(message: PendingInput, answer: RequestResult): void {
+  #onAnswer(message: PendingInput, answer: RequestResult): void {
     message.isInFlight = false;
-    this.inFlightBytes -= cost(message.bytes);
+    this.#inFlightBytes -= cost(message.bytes);
     if ('frame' in answer) {
-      this.failures = 0;
-      this.isKnown = true;
-      this.remove(message);
+      this.#failures = 0;
+      this.#isKnown = true;
+      this.#remove(message);
       const result = answer.frame.t === 'ok' ? answer.frame.result : undefined;
       message.resolve(
         (result as InputReceipt | undefined) ?? { accepted: message.bytes.length, duplicate: false, queued: 0 },
       );
     } else if (USED_UP.has(answer.error.code)) {
-      this.failures = 0;
-      this.isKnown = true;
-      this.remove(message);
+      this.#failures = 0;
+      this.#isKnown = true;
+      this.#remove(message);
       message.reject(answer.error);
     } else {
-      this.onRefused(message, answer.error);
+      this.#onRefused(message, answer.error);
     }
-    if (this.isSettling && this.inFlightBytes === 0) this.settle();
-    else this.pump();
+    if (this.#isSettling && this.#inFlightBytes === 0) this.#settle();
+    else this.#pump();
   }
 
-  private onRefused(message: PendingInput, error: BinnacleError): void {
-    this.isSettling = true;
+  #onRefused(message: PendingInput, error: BinnacleError): void {
+    this.#isSettling = true;
     if (LATER.has(error.code)) return;
     if (error.code === 'input_gap') {
       // Behind a refused one this was to be expected, and it was not taken. Else the gateway has forgotten this client,
       // and whether it took an earlier copy is not known: say so rather than act twice.
-      const isBehindRefused = this.hasHole || this.queue.some((other) => other.n < message.n);
-      if (message.sends === 1 || (isBehindRefused && !this.isForgotten)) {
-        this.hasHole = true;
+      const isBehindRefused = this.#hasHole || this.#queue.some((other) => other.n < message.n);
+      if (message.sends === 1 || (isBehindRefused && !this.#isForgotten)) {
+        this.#hasHole = true;
         return;
       }
-      this.isForgotten = true;
+      this.#isForgotten = true;
     }
-    this.hasHole = true;
-    this.remove(message);
+    this.#hasHole = true;
+    this.#remove(message);
     message.reject(error);
   }
 
   /** Every answer is in: what is left was certainly not taken. */
-  private settle(): void {
-    this.isSettling = false;
-    const mayFollowAtOnce = this.hasHole;
-    if (this.hasHole) this.renumber();
-    if (this.queue.length === 0) return;
+  #settle(): void {
+    this.#isSettling = false;
+    const mayFollowAtOnce = this.#hasHole;
+    if (this.#hasHole) this.#renumber();
+    if (this.#queue.length === 0) return;
     if (mayFollowAtOnce) {
-      this.pump();
+      this.#pump();
       return;
     }
-    const delayMs = backoffDelay(this.failures, this.connection.settings.random(), LATER_BACKOFF);
-    this.failures += 1;
-    this.retry = setTimeout(() => {
-      this.retry = null;
-      this.pump();
+    const delayMs = backoffDelay(this.#failures, this.#connection.settings.random(), LATER_BACKOFF);
+    this.#failures += 1;
+    this.#retry = setTimeout(() => {
+      this.#retry = null;
+      this.#pump();
     }, delayMs);
   }
 
   /** A new name, so that a late copy of a refused message cannot be taken for one of these. */
-  private renumber(): void {
-    this.client = randomId();
-    this.isKnown = false;
-    this.hasHole = false;
-    this.isForgotten = false;
-    this.nextNumber = 1;
-    for (const message of this.queue) {
-      message.n = this.nextNumber;
-      this.nextNumber += 1;
+  #renumber(): void {
+    this.#client = randomId();
+    this.#isKnown = false;
+    this.#hasHole = false;
+    this.#isForgotten = false;
+    this.#nextNumber = 1;
+    for (const message of this.#queue) {
+      message.n = this.#nextNumber;
+      this.#nextNumber += 1;
     }
   }
 
-  private remove(message: PendingInput): void {
-    this.queue.splice(this.queue.indexOf(message), 1);
-    this.queuedBytes -= cost(message.bytes);
-    if (this.queue.length > 0) return;
-    this.connection.leave(this.participant);
-    for (const resolve of this.drains.splice(0)) resolve();
+  #remove(message: PendingInput): void {
+    this.#queue.splice(this.#queue.indexOf(message), 1);
+    this.#queuedBytes -= cost(message.bytes);
+    if (this.#queue.length > 0) return;
+    this.#connection.leave(this.#participant);
+    for (const resolve of this.#drains.splice(0)) resolve();
   }
 
-  private onLost(): void {
-    this.clearRetry();
-    this.isSettling = false;
-    this.inFlightBytes = 0;
-    for (const message of this.queue) message.isInFlight = false;
+  #onLost(): void {
+    this.#clearRetry();
+    this.#isSettling = false;
+    this.#inFlightBytes = 0;
+    for (const message of this.#queue) message.isInFlight = false;
   }
 
-  private onStopped(error: BinnacleError): void {
-    this.onLost();
-    this.hasHole = true;
-    for (const message of this.queue.splice(0)) message.reject(error);
-    this.queuedBytes = 0;
-    this.renumber();
-    for (const resolve of this.drains.splice(0)) resolve();
+  #onStopped(error: BinnacleError): void {
+    this.#onLost();
+    this.#hasHole = true;
+    for (const message of this.#queue.splice(0)) message.reject(error);
+    this.#queuedBytes = 0;
+    this.#renumber();
+    for (const resolve of this.#drains.splice(0)) resolve();
   }
 
-  private clearRetry(): void {
-    if (this.retry !== null) clearTimeout(this.retry);
-    this.retry = null;
+  #clearRetry(): void {
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    this.#retry = null;
   }
 }
 

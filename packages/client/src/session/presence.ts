@@ -31,25 +31,25 @@ export interface WatchersEvents {
  * ```
  */
 export class Watchers {
-  private readonly connection: Connection;
-  private readonly session: string;
-  private readonly events: Emitter<WatchersEvents>;
-  private unlisten: (() => void) | null;
-  private listeners: number;
-  private now: WatchersChange | null;
+  readonly #connection: Connection;
+  readonly #session: string;
+  readonly #events: Emitter<WatchersEvents>;
+  #unlisten: (() => void) | null;
+  #listeners: number;
+  #now: WatchersChange | null;
 
   constructor(connection: Connection, session: string) {
-    this.connection = connection;
-    this.session = session;
-    this.events = new Emitter();
-    this.unlisten = null;
-    this.listeners = 0;
-    this.now = null;
+    this.#connection = connection;
+    this.#session = session;
+    this.#events = new Emitter();
+    this.#unlisten = null;
+    this.#listeners = 0;
+    this.#now = null;
   }
 
   /** The last report; null before the first one and while there is no listener. */
   get latest(): WatchersChange | null {
-    return this.now;
+    return this.#now;
   }
 
   /**
@@ -57,35 +57,35 @@ export class Watchers {
    * it.
    */
   on<K extends keyof WatchersEvents>(name: K, listener: (value: WatchersEvents[K]) => void): () => void {
-    const undo = this.events.on(name, listener);
-    this.listeners += 1;
-    if (this.listeners === 1) {
-      this.unlisten = this.connection.listen((frame) => this.onFrame(frame));
-      this.ask(true);
+    const undo = this.#events.on(name, listener);
+    this.#listeners += 1;
+    if (this.#listeners === 1) {
+      this.#unlisten = this.#connection.listen((frame) => this.#onFrame(frame));
+      this.#ask(true);
     }
     let isOver = false;
     return () => {
       if (isOver) return;
       isOver = true;
       undo();
-      this.listeners -= 1;
-      if (this.listeners > 0) return;
-      this.unlisten?.();
-      this.unlisten = null;
-      this.now = null;
-      this.ask(false);
+      this.#listeners -= 1;
+      if (this.#listeners > 0) return;
+      this.#unlisten?.();
+      this.#unlisten = null;
+      this.#now = null;
+      this.#ask(false);
     };
   }
 
   /** Called by the attachment when it has sent a subscription: the request for presence goes behind it. */
   subscribed(): void {
-    if (this.listeners > 0) this.ask(true);
+    if (this.#listeners > 0) this.#ask(true);
   }
 
-  private ask(on: boolean): void {
-    if (!this.connection.isOpen) return;
-    const { session } = this;
-    this.connection.ask(
+  #ask(on: boolean): void {
+    if (!this.#connection.isOpen) return;
+    const session = this.#session;
+    this.#connection.ask(
       (ref) => ({ t: 'watch_watchers', ref, session, on }),
       () => {
         // A session that is not attached has no presence to report.
@@ -93,10 +93,10 @@ export class Watchers {
     );
   }
 
-  private onFrame(frame: ServerFrame): void {
-    if (frame.t !== 'watchers' || frame.session !== this.session) return;
+  #onFrame(frame: ServerFrame): void {
+    if (frame.t !== 'watchers' || frame.session !== this.#session) return;
     const { watchers, count, you } = frame;
-    this.now = { watchers, count, you };
-    this.events.emit('change', this.now);
+    this.#now = { watchers, count, you };
+    this.#events.emit('change', this.#now);
   }
 }

@@ -19,49 +19,49 @@ import type { WatchEvent } from './watch.ts';
  * ```
  */
 export class KnownSessions {
-  private readonly byId: Map<string, SessionInfo>;
+  readonly #byId: Map<string, SessionInfo>;
   /** Sessions of the old list that the new one has not named yet; null between lists. */
-  private unnamed: Set<string> | null;
-  private sorted: readonly SessionInfo[] | null;
-  private isListed: boolean;
+  #unnamed: Set<string> | null;
+  #sorted: readonly SessionInfo[] | null;
+  #isListed: boolean;
 
   constructor() {
-    this.byId = new Map();
-    this.unnamed = null;
-    this.sorted = null;
-    this.isListed = false;
+    this.#byId = new Map();
+    this.#unnamed = null;
+    this.#sorted = null;
+    this.#isListed = false;
   }
 
   /** Whether a whole list has arrived at some time. */
   get isWhole(): boolean {
-    return this.isListed;
+    return this.#isListed;
   }
 
   /** The sessions, newest first. The same array until something changes. */
   get sessions(): readonly SessionInfo[] {
     // A recording began long before it was imported, which is when its id was made.
-    this.sorted ??= [...this.byId.values()].sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1));
-    return this.sorted;
+    this.#sorted ??= [...this.#byId.values()].sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1));
+    return this.#sorted;
   }
 
   /** Applies one event of a watch. */
   apply(event: WatchEvent): void {
-    this.sorted = null;
-    if (event.type === 'deleted') this.byId.delete(event.session);
-    else if (event.type === 'session') this.byId.set(event.info.id, event.info);
-    else this.list(event);
+    this.#sorted = null;
+    if (event.type === 'deleted') this.#byId.delete(event.session);
+    else if (event.type === 'session') this.#byId.set(event.info.id, event.info);
+    else this.#list(event);
   }
 
   /** Old sessions stay until the whole list has arrived, so that none disappears and comes back. */
-  private list({ sessions, isFirst, isLast }: Extract<WatchEvent, { type: 'list' }>): void {
-    if (isFirst) this.unnamed = new Set(this.byId.keys());
+  #list({ sessions, isFirst, isLast }: Extract<WatchEvent, { type: 'list' }>): void {
+    if (isFirst) this.#unnamed = new Set(this.#byId.keys());
     for (const info of sessions) {
-      this.byId.set(info.id, info);
-      this.unnamed?.delete(info.id);
+      this.#byId.set(info.id, info);
+      this.#unnamed?.delete(info.id);
     }
     if (!isLast) return;
-    for (const id of this.unnamed ?? []) this.byId.delete(id);
-    this.unnamed = null;
-    this.isListed = true;
+    for (const id of this.#unnamed ?? []) this.#byId.delete(id);
+    this.#unnamed = null;
+    this.#isListed = true;
   }
 }

@@ -92,21 +92,21 @@ export class Session {
   readonly lease: SessionLease;
   /** Presence: the other clients that follow this session. */
   readonly watchers: Watchers;
-  private readonly connection: Connection;
-  private readonly http: Http;
-  private readonly allRuns: Runs;
-  private readonly outbox: Outbox;
-  private readonly attachments: Set<Attachment>;
+  readonly #connection: Connection;
+  readonly #http: Http;
+  readonly #allRuns: Runs;
+  readonly #outbox: Outbox;
+  readonly #attachments: Set<Attachment>;
 
   constructor(connection: Connection, http: Http, runs: Runs, id: string) {
     this.id = id;
-    this.connection = connection;
-    this.http = http;
-    this.allRuns = runs;
+    this.#connection = connection;
+    this.#http = http;
+    this.#allRuns = runs;
     this.lease = new SessionLease(connection, id);
     this.watchers = new Watchers(connection, id);
-    this.outbox = new Outbox(connection, id);
-    this.attachments = new Set();
+    this.#outbox = new Outbox(connection, id);
+    this.#attachments = new Set();
   }
 
   /**
@@ -130,7 +130,9 @@ export class Session {
    */
   attach(from: StartPosition | StartScreen | 'screen' = 'start', options: AttachOptions = {}): Attachment {
     const begin = from === 'screen' ? ({ screen: true } as const) : from;
-    return new Attachment(this.connection, this.id, begin, options, this.attachments, () => this.watchers.subscribed());
+    return new Attachment(this.#connection, this.id, begin, options, this.#attachments, () =>
+      this.watchers.subscribed(),
+    );
   }
 
   /**
@@ -147,7 +149,7 @@ export class Session {
   write(input: string | Uint8Array, options: WriteOptions = {}): Promise<InputReceipt> {
     const bytes = typeof input === 'string' ? new TextEncoder().encode(input) : input;
     const lease = this.lease.current?.lease;
-    return options.auto === true ? this.outbox.reply(bytes, lease) : this.outbox.write(bytes, lease);
+    return options.auto === true ? this.#outbox.reply(bytes, lease) : this.#outbox.write(bytes, lease);
   }
 
   /**
@@ -163,17 +165,17 @@ export class Session {
    * ```
    */
   run(command: string, options: RunOptions = {}): Run {
-    return this.allRuns.start(this.id, command, options, this.lease.current?.lease);
+    return this.#allRuns.start(this.id, command, options, this.lease.current?.lease);
   }
 
   /** Returns the runs of the session, oldest first. */
   async runs(): Promise<RunInfo[]> {
-    return await this.allRuns.list(this.id);
+    return await this.#allRuns.list(this.id);
   }
 
   /** Returns the processes of the session, background jobs included. */
   async processes(): Promise<ProcessInfo[]> {
-    return await this.allRuns.processes(this.id);
+    return await this.#allRuns.processes(this.id);
   }
 
   /**
@@ -181,13 +183,13 @@ export class Session {
    * was lost, `unknown_signal`, `lease_held`.
    */
   async signal(signal: string): Promise<void> {
-    await this.connection.request((ref) => ({ t: 'signal', ref, session: this.id, signal, ...this.currentLease() }));
+    await this.#connection.request((ref) => ({ t: 'signal', ref, session: this.id, signal, ...this.#currentLease() }));
   }
 
   /** Sets the size of the terminal in columns and rows, 1 to 65535. Throws `bad_size`, `not_a_tty`, `lease_held`. */
   async resize(cols: number, rows: number): Promise<void> {
-    await this.connection.request(
-      (ref) => ({ t: 'resize', ref, session: this.id, cols, rows, ...this.currentLease() }),
+    await this.#connection.request(
+      (ref) => ({ t: 'resize', ref, session: this.id, cols, rows, ...this.#currentLease() }),
       {
         resend: true,
       },
@@ -196,13 +198,13 @@ export class Session {
 
   /** Ends the program's input behind all input that was written before: end of file on a pipe, Ctrl-D on a terminal. */
   async closeStdin(): Promise<void> {
-    await this.outbox.drained();
-    await this.connection.request((ref) => ({ t: 'close_stdin', ref, session: this.id, ...this.currentLease() }));
+    await this.#outbox.drained();
+    await this.#connection.request((ref) => ({ t: 'close_stdin', ref, session: this.id, ...this.#currentLease() }));
   }
 
   /** Returns the session's state. Throws `session_not_found`. */
   async info(): Promise<SessionInfo> {
-    return await this.http.json({ path: this.path });
+    return await this.#http.json({ path: this.#path });
   }
 
   /**
@@ -217,12 +219,12 @@ export class Session {
    */
   async screen({ at, signal }: ScreenOptions = {}): Promise<ShownScreen> {
     const ends = signal === undefined ? {} : { signal };
-    return await this.http.json({ path: `${this.path}/screen`, query: { at }, ...ends });
+    return await this.#http.json({ path: `${this.#path}/screen`, query: { at }, ...ends });
   }
 
   /** Ends the program and removes the session with its log. Throws `session_not_found`. */
   async delete(): Promise<void> {
-    await this.http.json({ method: 'DELETE', path: this.path });
+    await this.#http.json({ method: 'DELETE', path: this.#path });
   }
 
   /**
@@ -241,8 +243,8 @@ export class Session {
    */
   async read(options: ReadOptions = {}): Promise<OutputSlice> {
     const { waitMs, ...query } = options;
-    return await this.http.send(
-      { path: `${this.path}/output`, query: { ...query, wait: waitMs }, waitMs: waitMs ?? 0 },
+    return await this.#http.send(
+      { path: `${this.#path}/output`, query: { ...query, wait: waitMs }, waitMs: waitMs ?? 0 },
       async (response) => {
         const next = response.headers.get('Binnacle-Next-Offset');
         if (next === null) throw new BinnacleError('protocol_error', { message: 'The answer names no next offset.' });
@@ -256,7 +258,7 @@ export class Session {
    */
   async timeline({ points, signal }: TimelineOptions = {}): Promise<Timeline> {
     const ends = signal === undefined ? {} : { signal };
-    return await this.http.json({ path: `${this.path}/timeline`, query: { points }, ...ends });
+    return await this.#http.json({ path: `${this.#path}/timeline`, query: { points }, ...ends });
   }
 
   /**
@@ -271,21 +273,21 @@ export class Session {
    * ```
    */
   entries(options: EntriesOptions = {}): AsyncGenerator<SessionEntry, void> {
-    const { backoff, random } = this.connection.settings;
-    return readEntries({ http: this.http, path: this.path, backoff, random }, options);
+    const { backoff, random } = this.#connection.settings;
+    return readEntries({ http: this.#http, path: this.#path, backoff, random }, options);
   }
 
   /** Ends the attachments of this handle and releases its lease. The program goes on. */
   detach(): void {
-    for (const attachment of [...this.attachments]) attachment.detach();
+    for (const attachment of [...this.#attachments]) attachment.detach();
     this.lease.drop();
   }
 
-  private get path(): string {
+  get #path(): string {
     return `/v1/sessions/${encodeURIComponent(this.id)}`;
   }
 
-  private currentLease(): { lease?: string } {
+  #currentLease(): { lease?: string } {
     const lease = this.lease.current?.lease;
     return lease === undefined ? {} : { lease };
   }

@@ -26,19 +26,19 @@ export interface TextPiece {
  * ```
  */
 export class TextReader {
-  private readonly decoders: Map<OutputKind, TextDecoder>;
+  readonly #decoders: Map<OutputKind, TextDecoder>;
 
   constructor() {
-    this.decoders = new Map();
+    this.#decoders = new Map();
   }
 
   /** Returns the characters that are complete, which may be none. Invalid UTF-8 becomes U+FFFD. */
   read(kind: OutputKind, bytes: Uint8Array): string {
-    let decoder = this.decoders.get(kind);
+    let decoder = this.#decoders.get(kind);
     if (decoder === undefined) {
       // ignoreBOM keeps a byte order mark in the text: a terminal stream has no beginning to strip it from.
       decoder = new TextDecoder('utf-8', { ignoreBOM: true });
-      this.decoders.set(kind, decoder);
+      this.#decoders.set(kind, decoder);
     }
     return decoder.decode(bytes, { stream: true });
   }
@@ -46,7 +46,7 @@ export class TextReader {
   /** Returns what is incomplete at the end of the output or before a gap, as U+FFFD, and forgets it. */
   flush(): TextPiece[] {
     const pieces: TextPiece[] = [];
-    for (const [kind, decoder] of this.decoders) {
+    for (const [kind, decoder] of this.#decoders) {
       const text = decoder.decode();
       if (text !== '') pieces.push({ kind, text });
     }

@@ -30,10 +30,10 @@ export interface SearchOptions {
  * ```
  */
 export class Traffic {
-  private readonly http: Http;
+  readonly #http: Http;
 
   constructor(http: Http) {
-    this.http = http;
+    this.#http = http;
   }
 
   /**
@@ -42,7 +42,7 @@ export class Traffic {
    */
   async events(query: TrafficQuery = {}, signal?: AbortSignal): Promise<StoredEventList> {
     const { is_final, ...rest } = query;
-    return await this.http.json({
+    return await this.#http.json({
       path: '/v1/pty-traffic',
       query: { ...rest, is_final: is_final === undefined ? undefined : String(is_final) },
       ...(signal === undefined ? {} : { signal }),
@@ -51,7 +51,7 @@ export class Traffic {
 
   /** Returns events, bytes and failures by hour and source. */
   async stats(query: StatsQuery = {}, signal?: AbortSignal): Promise<TrafficStats> {
-    return await this.http.json({
+    return await this.#http.json({
       path: '/v1/pty-traffic/stats',
       query: { ...query },
       ...(signal === undefined ? {} : { signal }),

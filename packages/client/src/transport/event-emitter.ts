@@ -3,22 +3,22 @@
 type Listener<T> = (value: T) => void;
 
 export class Emitter<Events extends object> {
-  private readonly listeners: { [K in keyof Events]?: Set<Listener<Events[K]>> };
+  readonly #listeners: { [K in keyof Events]?: Set<Listener<Events[K]>> };
 
   constructor() {
-    this.listeners = {};
+    this.#listeners = {};
   }
 
   /** Returns what ends the listening. */
   on<K extends keyof Events>(name: K, listener: Listener<Events[K]>): () => void {
-    const set = this.listeners[name] ?? new Set();
-    this.listeners[name] = set;
+    const set = this.#listeners[name] ?? new Set();
+    this.#listeners[name] = set;
     set.add(listener);
     return () => set.delete(listener);
   }
 
   emit<K extends keyof Events>(name: K, value: Events[K]): void {
-    for (const listener of [...(this.listeners[name] ?? [])]) {
+    for (const listener of [...(this.#listeners[name] ?? [])]) {
       try {
         listener(value);
       } catch (error) {

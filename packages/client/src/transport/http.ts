@@ -20,10 +20,10 @@ export interface HttpRequest {
 }
 
 export class Http {
-  private readonly settings: Settings;
+  readonly #settings: Settings;
 
   constructor(settings: Settings) {
-    this.settings = settings;
+    this.#settings = settings;
   }
 
   /** The answer's JSON; undefined for 204. */
@@ -40,7 +40,7 @@ export class Http {
     if (request.signal?.aborted === true) stop();
     request.signal?.addEventListener('abort', stop);
     try {
-      return await this.timed(request, abort, async () => await read(await this.fetch(request, abort.signal)));
+      return await this.#timed(request, abort, async () => await read(await this.#fetch(request, abort.signal)));
     } finally {
       request.signal?.removeEventListener('abort', stop);
     }
@@ -48,7 +48,7 @@ export class Http {
 
   /** An answer that streams until `abort`; the time limit is for its beginning. Throws like `send`. */
   async open(request: HttpRequest, abort: AbortController): Promise<Response> {
-    return await this.timed(request, abort, () => this.fetch(request, abort.signal));
+    return await this.#timed(request, abort, () => this.#fetch(request, abort.signal));
   }
 
   /** A part of an answer that streams. Throws `unreachable` where it is cut off. */
@@ -56,29 +56,29 @@ export class Http {
     try {
       return await read();
     } catch (error) {
-      throw new BinnacleError('unreachable', { cause: error, details: { url: this.settings.base } });
+      throw new BinnacleError('unreachable', { cause: error, details: { url: this.#settings.base } });
     }
   }
 
-  private async timed<T>({ waitMs = 0 }: HttpRequest, abort: AbortController, act: () => Promise<T>): Promise<T> {
-    const timer = setTimeout(() => abort.abort(), this.settings.requestTimeoutMs + waitMs);
+  async #timed<T>({ waitMs = 0 }: HttpRequest, abort: AbortController, act: () => Promise<T>): Promise<T> {
+    const timer = setTimeout(() => abort.abort(), this.#settings.requestTimeoutMs + waitMs);
     try {
       return await act();
     } catch (error) {
       if (error instanceof BinnacleError) throw error;
-      throw new BinnacleError('unreachable', { cause: error, details: { url: this.settings.base } });
+      throw new BinnacleError('unreachable', { cause: error, details: { url: this.#settings.base } });
     } finally {
       clearTimeout(timer);
     }
   }
 
-  private async fetch(request: HttpRequest, signal: AbortSignal): Promise<Response> {
-    const { base } = this.settings;
-    const headers = { ...this.settings.headers, ...request.headers };
+  async #fetch(request: HttpRequest, signal: AbortSignal): Promise<Response> {
+    const { base } = this.#settings;
+    const headers = { ...this.#settings.headers, ...request.headers };
     const url = new URL(base + request.path);
     for (const [name, value] of Object.entries(request.query ?? {}))
       if (value !== undefined) url.searchParams.set(name, String(value));
-    const response = await this.settings.fetch(url.href, {
+    const response = await this.#settings.fetch(url.href, {
       method: request.method ?? 'GET',
       headers: request.body === undefined ? headers : { ...headers, 'Content-Type': 'application/json' },
       credentials: 'same-origin',

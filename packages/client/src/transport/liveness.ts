@@ -17,93 +17,93 @@ const MISSED = 3;
 const GAIN = 1 / 8;
 
 export class Liveness {
-  private readonly now: () => number;
-  private readonly wall: () => number;
-  private readonly heartbeatMs: number;
-  private readonly hooks: LivenessHooks;
-  private readonly beat: ReturnType<typeof setInterval>;
-  private checkTimer: ReturnType<typeof setTimeout> | null;
-  private checkedAt: number;
-  private heardAt: number;
-  private pingedAt: number;
-  private latencyMs: number | null;
-  private bestRoundTripMs: number;
-  private offsetMs: number | null;
+  readonly #now: () => number;
+  readonly #wall: () => number;
+  readonly #heartbeatMs: number;
+  readonly #hooks: LivenessHooks;
+  readonly #beat: ReturnType<typeof setInterval>;
+  #checkTimer: ReturnType<typeof setTimeout> | null;
+  #checkedAt: number;
+  #heardAt: number;
+  #pingedAt: number;
+  #latencyMs: number | null;
+  #bestRoundTripMs: number;
+  #offsetMs: number | null;
 
   /** `wall`: the clock that people read, which the gateway's is compared with. Default: `now`. */
   constructor(now: () => number, heartbeatMs: number, hooks: LivenessHooks, wall: () => number = now) {
-    this.now = now;
-    this.wall = wall;
+    this.#now = now;
+    this.#wall = wall;
     // 15 s where the gateway says nothing usable: three of them are the 45 s in which a dead link must be found.
-    this.heartbeatMs = Number.isFinite(heartbeatMs) && heartbeatMs > 0 ? heartbeatMs : 15_000;
-    this.hooks = hooks;
-    this.checkTimer = null;
-    this.checkedAt = 0;
-    this.heardAt = now();
-    this.pingedAt = now();
-    this.latencyMs = null;
-    this.bestRoundTripMs = Number.POSITIVE_INFINITY;
-    this.offsetMs = null;
-    this.beat = setInterval(() => this.tick(), this.heartbeatMs / 2);
-    hooks.ping(this.pingedAt);
+    this.#heartbeatMs = Number.isFinite(heartbeatMs) && heartbeatMs > 0 ? heartbeatMs : 15_000;
+    this.#hooks = hooks;
+    this.#checkTimer = null;
+    this.#checkedAt = 0;
+    this.#heardAt = now();
+    this.#pingedAt = now();
+    this.#latencyMs = null;
+    this.#bestRoundTripMs = Number.POSITIVE_INFINITY;
+    this.#offsetMs = null;
+    this.#beat = setInterval(() => this.#tick(), this.#heartbeatMs / 2);
+    hooks.ping(this.#pingedAt);
   }
 
   /** The gateway's clock minus ours, ms. */
   get clockOffsetMs(): number | null {
-    return this.offsetMs;
+    return this.#offsetMs;
   }
 
   heard(): void {
-    this.heardAt = this.now();
-    if (this.heardAt - this.checkedAt >= STALE_MS) this.passCheck();
+    this.#heardAt = this.#now();
+    if (this.#heardAt - this.#checkedAt >= STALE_MS) this.#passCheck();
   }
 
   /** `time`: ours, as it was sent with the ping. */
   pong(time: number, serverTime: number): void {
-    const roundTripMs = this.now() - time;
+    const roundTripMs = this.#now() - time;
     // A clock that was set meanwhile measures nothing.
     if (!(roundTripMs >= 0)) return;
-    if (time >= this.checkedAt) this.passCheck();
-    this.latencyMs = this.latencyMs === null ? roundTripMs : this.latencyMs + GAIN * (roundTripMs - this.latencyMs);
+    if (time >= this.#checkedAt) this.#passCheck();
+    this.#latencyMs = this.#latencyMs === null ? roundTripMs : this.#latencyMs + GAIN * (roundTripMs - this.#latencyMs);
     // The quickest answer has the least room for error; the bound creeps up so that a changed clock shows in time.
-    this.bestRoundTripMs *= 1.1;
-    if (roundTripMs <= this.bestRoundTripMs) {
-      this.bestRoundTripMs = roundTripMs;
-      this.offsetMs = serverTime - (this.wall() - roundTripMs / 2);
+    this.#bestRoundTripMs *= 1.1;
+    if (roundTripMs <= this.#bestRoundTripMs) {
+      this.#bestRoundTripMs = roundTripMs;
+      this.#offsetMs = serverTime - (this.#wall() - roundTripMs / 2);
     }
-    this.hooks.measured(this.latencyMs);
+    this.#hooks.measured(this.#latencyMs);
   }
 
   /** Something says that the link may be dead: it has 5 s to prove the contrary. */
   check(): void {
-    if (this.now() - this.heardAt > MISSED * this.heartbeatMs) {
-      this.hooks.dead();
+    if (this.#now() - this.#heardAt > MISSED * this.#heartbeatMs) {
+      this.#hooks.dead();
       return;
     }
-    if (this.checkTimer !== null) return;
-    this.checkedAt = this.now();
-    this.checkTimer = setTimeout(() => this.hooks.dead(), CHECK_MS);
-    this.ping();
+    if (this.#checkTimer !== null) return;
+    this.#checkedAt = this.#now();
+    this.#checkTimer = setTimeout(() => this.#hooks.dead(), CHECK_MS);
+    this.#ping();
   }
 
   stop(): void {
-    clearInterval(this.beat);
-    this.passCheck();
+    clearInterval(this.#beat);
+    this.#passCheck();
   }
 
-  private passCheck(): void {
-    if (this.checkTimer !== null) clearTimeout(this.checkTimer);
-    this.checkTimer = null;
+  #passCheck(): void {
+    if (this.#checkTimer !== null) clearTimeout(this.#checkTimer);
+    this.#checkTimer = null;
   }
 
-  private tick(): void {
-    const now = this.now();
-    if (now - this.heardAt > MISSED * this.heartbeatMs) this.hooks.dead();
-    else if (now - this.pingedAt >= this.heartbeatMs) this.ping();
+  #tick(): void {
+    const now = this.#now();
+    if (now - this.#heardAt > MISSED * this.#heartbeatMs) this.#hooks.dead();
+    else if (now - this.#pingedAt >= this.#heartbeatMs) this.#ping();
   }
 
-  private ping(): void {
-    this.pingedAt = this.now();
-    this.hooks.ping(this.pingedAt);
+  #ping(): void {
+    this.#pingedAt = this.#now();
+    this.#hooks.ping(this.#pingedAt);
   }
 }

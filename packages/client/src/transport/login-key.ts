@@ -10,39 +10,39 @@ export interface KeyStorage {
 
 /** Key of the login at one gateway. All pages of an origin have the same key, whichever of them has logged in. */
 export class LoginKey {
-  private readonly name: string;
-  private readonly storage: () => KeyStorage | undefined;
+  readonly #name: string;
+  readonly #storage: () => KeyStorage | undefined;
   /** Key for as long as the page lives, where nothing can be stored. */
-  private unstored: string | undefined;
+  #unstored: string | undefined;
 
   /** `base`: the URL of the gateway. `storage` may throw, as browsers do where storage is blocked. */
   constructor(base: string, storage: () => KeyStorage | undefined = browserStorage) {
-    this.name = `binnacle.key:${base}`;
-    this.storage = storage;
-    this.unstored = undefined;
+    this.#name = `binnacle.key:${base}`;
+    this.#storage = storage;
+    this.#unstored = undefined;
   }
 
   /** Reads the key each time: another tab may have logged in or out. */
   get value(): string | undefined {
     try {
-      return this.storage()?.getItem(this.name) ?? this.unstored;
+      return this.#storage()?.getItem(this.#name) ?? this.#unstored;
     } catch {
-      return this.unstored;
+      return this.#unstored;
     }
   }
 
   /** Returns whether the key outlives the page; undefined takes it away. */
   set(key: string | undefined): boolean {
-    const isStored = this.store(key);
-    this.unstored = isStored ? undefined : key;
+    const isStored = this.#store(key);
+    this.#unstored = isStored ? undefined : key;
     return isStored && key !== undefined;
   }
 
-  private store(key: string | undefined): boolean {
+  #store(key: string | undefined): boolean {
     try {
-      const storage = this.storage();
-      if (key === undefined) storage?.removeItem(this.name);
-      else storage?.setItem(this.name, key);
+      const storage = this.#storage();
+      if (key === undefined) storage?.removeItem(this.#name);
+      else storage?.setItem(this.#name, key);
       return storage !== undefined;
     } catch {
       return false;

@@ -13,51 +13,53 @@ export interface ServerEvent {
 const MAX_EVENT_CHARS = 8 * 1024 * 1024;
 
 export class EventReader {
-  private readonly decoder: TextDecoder;
+  readonly #decoder: TextDecoder;
   /** The beginning of a line whose end has not come. */
-  private rest: string;
-  private id: string;
-  private event: string;
-  private data: string[];
+  #rest: string;
+  #id: string;
+  #event: string;
+  #data: string[];
 
   constructor() {
-    this.decoder = new TextDecoder();
-    this.rest = '';
-    this.id = '';
-    this.event = '';
-    this.data = [];
+    this.#decoder = new TextDecoder();
+    this.#rest = '';
+    this.#id = '';
+    this.#event = '';
+    this.#data = [];
   }
 
   /** The events that are complete now. Throws `protocol_error` when one is longer than any that a gateway sends. */
   push(bytes: Uint8Array): ServerEvent[] {
     const events: ServerEvent[] = [];
-    const text = this.decoder.decode(bytes, { stream: true });
-    const lines = (this.rest + text).split('\n');
-    this.rest = lines.pop() ?? '';
+    const text = this.#decoder.decode(bytes, { stream: true });
+    const lines = (this.#rest + text).split('\n');
+    this.#rest = lines.pop() ?? '';
     for (const line of lines) {
       // Some proxies like their lines to end in CR LF.
-      const event = this.line(line.endsWith('\r') ? line.slice(0, -1) : line);
+      const event = this.#line(line.endsWith('\r') ? line.slice(0, -1) : line);
       if (event !== undefined) events.push(event);
     }
-    const buffered = this.data.reduce((sum, line) => sum + line.length, this.rest.length);
+    const buffered = this.#data.reduce((sum, line) => sum + line.length, this.#rest.length);
     if (buffered > MAX_EVENT_CHARS) throw new BinnacleError('protocol_error', { message: 'The event is too long.' });
     return events;
   }
 
-  private line(line: string): ServerEvent | undefined {
+  #line(line: string): ServerEvent | undefined {
     if (line === '') {
-      const { id, event, data } = this;
-      this.event = '';
-      this.data = [];
+      const id = this.#id;
+      const event = this.#event;
+      const data = this.#data;
+      this.#event = '';
+      this.#data = [];
       return data.length === 0 ? undefined : { id, event, data: data.join('\n') };
     }
     const colon = line.indexOf(':');
     const name = colon < 0 ? line : line.slice(0, colon);
     const value = colon < 0 ? '' : line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1);
     // A line that begins with a colon is a comment; an unknown name is for later versions.
-    if (name === 'id') this.id = value;
-    else if (name === 'event') this.event = value;
-    else if (name === 'data') this.data.push(value);
+    if (name === 'id') this.#id = value;
+    else if (name === 'event') this.#event = value;
+    else if (name === 'data') this.#data.push(value);
     return undefined;
   }
 }

@@ -218,13 +218,12 @@ export class Binnacle {
   readonly #http: Http;
   readonly #connection: Connection;
   readonly #settings: Settings;
-  readonly #trafficStreams: Set<TrafficStream>;
+  readonly #trafficStreams = new Set<TrafficStream>();
 
   /** Throws `bad_request` for a URL that is not HTTP. Connects to nothing yet. */
   constructor(options: ClientOptions) {
     const settings = settle(options);
     this.#settings = settings;
-    this.#trafficStreams = new Set();
     this.#http = new Http(settings);
     this.#connection = new Connection(settings, async () => {
       await this.me();

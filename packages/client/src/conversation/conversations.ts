@@ -27,13 +27,12 @@ export class Conversations {
   readonly #connection: Connection;
   readonly #parts: ConversationParts;
   /** The options of all watches on this connection. */
-  readonly #watchers: Set<WatchConversationsOptions>;
+  readonly #watchers = new Set<WatchConversationsOptions>();
 
   constructor(connection: Connection, http: Http) {
     const { settings, events } = connection;
     this.#connection = connection;
     this.#parts = { http, settings, events, open: new Set(), sleepers: new Set(), isClosed: false };
-    this.#watchers = new Set();
   }
 
   /**

@@ -50,13 +50,13 @@ export class Reply implements AsyncIterable<ConversationEvent> {
   readonly #message: SendMessage & { readonly id: string };
   readonly #options: StreamOptions;
   readonly #lease: string | undefined;
-  readonly #closing: AbortController;
+  readonly #closing = new AbortController();
   readonly #acceptance: Promise<SendReceipt>;
-  #ending: Promise<ConversationRun | null> | null;
-  #isWatched: boolean;
+  #ending: Promise<ConversationRun | null> | null = null;
+  #isWatched = false;
   /** Milliseconds since 1970, until when sending is tried again. */
   readonly #deadline: number;
-  #doing: number;
+  #doing = 0;
 
   /** `turn`: what is to be over before it is sent. */
   constructor(
@@ -73,11 +73,7 @@ export class Reply implements AsyncIterable<ConversationEvent> {
     this.#message = message;
     this.#options = rest;
     this.#lease = lease;
-    this.#closing = new AbortController();
-    this.#ending = null;
-    this.#isWatched = false;
     this.#deadline = parts.settings.now() + parts.settings.requestTimeoutMs;
-    this.#doing = 0;
     if (parts.isClosed) this.#closing.abort(new BinnacleError('client_closed'));
     this.#acceptance = this.#during(async () => {
       await turn;

@@ -17,8 +17,6 @@ export class FocusReporter {
 
   constructor(connection: Connection) {
     this.#connection = connection;
-    this.#focus = undefined;
-    this.#reported = undefined;
     const forget = (): void => {
       this.#reported = undefined;
     };

@@ -28,12 +28,11 @@ export class Notices {
   readonly #connection: Connection;
   readonly #http: Http;
   /** The server knows one watch for a connection. */
-  readonly #watchers: Set<object>;
+  readonly #watchers = new Set<object>();
 
   constructor(connection: Connection, http: Http) {
     this.#connection = connection;
     this.#http = http;
-    this.#watchers = new Set();
   }
 
   /** Returns the stored notices, oldest first. Pass the `next` of an answer as `after` to get what came behind it. */

@@ -65,8 +65,8 @@ export class Run implements AsyncIterable<RunStreamEvent> {
   readonly #parts: RunParts;
   readonly #origin: RunOrigin;
   readonly #bufferBytes: number;
-  readonly #streams: Set<RunStream>;
-  readonly #abort: AbortController;
+  readonly #streams = new Set<RunStream>();
+  readonly #abort = new AbortController();
   readonly #acceptance: Promise<RunInfo>;
   #accept: (run: RunInfo) => void;
   #refuse: (error: BinnacleError) => void;
@@ -74,10 +74,10 @@ export class Run implements AsyncIterable<RunStreamEvent> {
   #isWatched: boolean;
   /** Milliseconds, until when a start is tried again. */
   readonly #deadline: number;
-  #final: RunInfo | null;
-  #ending: Promise<RunInfo> | null;
+  #final: RunInfo | null = null;
+  #ending: Promise<RunInfo> | null = null;
   /** Number of requests in progress here. */
-  #doing: number;
+  #doing = 0;
 
   constructor(parts: RunParts, session: string, id: string, origin: RunOrigin, bufferBytes?: number) {
     this.session = session;
@@ -85,8 +85,6 @@ export class Run implements AsyncIterable<RunStreamEvent> {
     this.#parts = parts;
     this.#origin = origin;
     this.#bufferBytes = bufferBytes ?? parts.settings.bufferBytes;
-    this.#streams = new Set();
-    this.#abort = new AbortController();
     this.#accept = () => undefined;
     this.#refuse = () => undefined;
     this.#acceptance = new Promise((resolve, reject) => {
@@ -96,9 +94,6 @@ export class Run implements AsyncIterable<RunStreamEvent> {
     this.#isAccepted = origin.kind === 'known';
     this.#isWatched = origin.kind === 'known';
     this.#deadline = parts.settings.now() + parts.settings.requestTimeoutMs;
-    this.#final = null;
-    this.#ending = null;
-    this.#doing = 0;
     this.#acceptance.catch((error: BinnacleError) => {
       if (!this.#isWatched) parts.events.emit('error', error);
     });

@@ -9,11 +9,10 @@ import { Run, type RunFrom, type RunOptions, type RunParts } from './run.ts';
 /** Commands in sessions that take runs, as `Binnacle.runs`. `Session.run` starts one. */
 export class Runs {
   readonly #parts: RunParts;
-  #isClosed: boolean;
+  #isClosed = false;
 
   constructor(connection: Connection, http: Http) {
     this.#parts = { http, settings: connection.settings, events: connection.events, open: new Set() };
-    this.#isClosed = false;
   }
 
   /**

@@ -35,38 +35,26 @@ export class Outbox {
   readonly #connection: Connection;
   readonly #session: string;
   readonly #participant: Participant;
-  readonly #queue: PendingInput[];
-  readonly #drains: (() => void)[];
-  #queuedBytes: number;
-  #inFlightBytes: number;
-  #client: string;
-  #nextNumber: number;
+  readonly #queue: PendingInput[] = [];
+  readonly #drains: (() => void)[] = [];
+  #queuedBytes = 0;
+  #inFlightBytes = 0;
+  #client = randomId();
+  #nextNumber = 1;
   /** The gateway has taken a number of this `client`, and notices when one is skipped. */
-  #isKnown: boolean;
+  #isKnown = false;
   /** A message was refused: nothing more goes out until all answers are in, or the order would be lost. */
-  #isSettling: boolean;
+  #isSettling = false;
   /** A number of this `client` was refused for good, so those behind it cannot be taken under this name. */
-  #hasHole: boolean;
+  #hasHole = false;
   /** The gateway does not know this `client` any more. */
-  #isForgotten: boolean;
-  #failures: number;
-  #retry: ReturnType<typeof setTimeout> | null;
+  #isForgotten = false;
+  #failures = 0;
+  #retry: ReturnType<typeof setTimeout> | null = null;
 
   constructor(connection: Connection, session: string) {
     this.#connection = connection;
     this.#session = session;
-    this.#queue = [];
-    this.#drains = [];
-    this.#queuedBytes = 0;
-    this.#inFlightBytes = 0;
-    this.#client = randomId();
-    this.#nextNumber = 1;
-    this.#isKnown = false;
-    this.#isSettling = false;
-    this.#hasHole = false;
-    this.#isForgotten = false;
-    this.#failures = 0;
-    this.#retry = null;
     this.#participant = {
       opened: () => this.#pump(),
       lost: () => this.#onLost(),

@@ -33,18 +33,14 @@ export interface WatchersEvents {
 export class Watchers {
   readonly #connection: Connection;
   readonly #session: string;
-  readonly #events: Emitter<WatchersEvents>;
-  #unlisten: (() => void) | null;
-  #listeners: number;
-  #now: WatchersChange | null;
+  readonly #events = new Emitter<WatchersEvents>();
+  #unlisten: (() => void) | null = null;
+  #listeners = 0;
+  #now: WatchersChange | null = null;
 
   constructor(connection: Connection, session: string) {
     this.#connection = connection;
     this.#session = session;
-    this.#events = new Emitter();
-    this.#unlisten = null;
-    this.#listeners = 0;
-    this.#now = null;
   }
 
   /** The last report; null before the first one and while there is no listener. */

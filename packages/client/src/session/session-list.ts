@@ -19,18 +19,11 @@ import type { WatchEvent } from './watch.ts';
  * ```
  */
 export class KnownSessions {
-  readonly #byId: Map<string, SessionInfo>;
+  readonly #byId = new Map<string, SessionInfo>();
   /** Sessions of the old list that the new one has not named yet; null between lists. */
-  #unnamed: Set<string> | null;
-  #sorted: readonly SessionInfo[] | null;
-  #isListed: boolean;
-
-  constructor() {
-    this.#byId = new Map();
-    this.#unnamed = null;
-    this.#sorted = null;
-    this.#isListed = false;
-  }
+  #unnamed: Set<string> | null = null;
+  #sorted: readonly SessionInfo[] | null = null;
+  #isListed = false;
 
   /** Whether a whole list has arrived at some time. */
   get isWhole(): boolean {

@@ -96,7 +96,7 @@ export class Session {
   readonly #http: Http;
   readonly #allRuns: Runs;
   readonly #outbox: Outbox;
-  readonly #attachments: Set<Attachment>;
+  readonly #attachments = new Set<Attachment>();
 
   constructor(connection: Connection, http: Http, runs: Runs, id: string) {
     this.id = id;
@@ -106,7 +106,6 @@ export class Session {
     this.lease = new SessionLease(connection, id);
     this.watchers = new Watchers(connection, id);
     this.#outbox = new Outbox(connection, id);
-    this.#attachments = new Set();
   }
 
   /**

@@ -26,11 +26,7 @@ export interface TextPiece {
  * ```
  */
 export class TextReader {
-  readonly #decoders: Map<OutputKind, TextDecoder>;
-
-  constructor() {
-    this.#decoders = new Map();
-  }
+  readonly #decoders = new Map<OutputKind, TextDecoder>();
 
   /** Returns the characters that are complete, which may be none. Invalid UTF-8 becomes U+FFFD. */
   read(kind: OutputKind, bytes: Uint8Array): string {

@@ -3,11 +3,7 @@
 type Listener<T> = (value: T) => void;
 
 export class Emitter<Events extends object> {
-  readonly #listeners: { [K in keyof Events]?: Set<Listener<Events[K]>> };
-
-  constructor() {
-    this.#listeners = {};
-  }
+  readonly #listeners: { [K in keyof Events]?: Set<Listener<Events[K]>> } = {};
 
   /** Returns what ends the listening. */
   on<K extends keyof Events>(name: K, listener: Listener<Events[K]>): () => void {

@@ -22,13 +22,13 @@ export class Liveness {
   readonly #heartbeatMs: number;
   readonly #hooks: LivenessHooks;
   readonly #beat: ReturnType<typeof setInterval>;
-  #checkTimer: ReturnType<typeof setTimeout> | null;
-  #checkedAt: number;
+  #checkTimer: ReturnType<typeof setTimeout> | null = null;
+  #checkedAt = 0;
   #heardAt: number;
   #pingedAt: number;
-  #latencyMs: number | null;
-  #bestRoundTripMs: number;
-  #offsetMs: number | null;
+  #latencyMs: number | null = null;
+  #bestRoundTripMs = Number.POSITIVE_INFINITY;
+  #offsetMs: number | null = null;
 
   /** `wall`: the clock that people read, which the gateway's is compared with. Default: `now`. */
   constructor(now: () => number, heartbeatMs: number, hooks: LivenessHooks, wall: () => number = now) {
@@ -37,13 +37,8 @@ export class Liveness {
     // 15 s where the gateway says nothing usable: three of them are the 45 s in which a dead link must be found.
     this.#heartbeatMs = Number.isFinite(heartbeatMs) && heartbeatMs > 0 ? heartbeatMs : 15_000;
     this.#hooks = hooks;
-    this.#checkTimer = null;
-    this.#checkedAt = 0;
     this.#heardAt = now();
     this.#pingedAt = now();
-    this.#latencyMs = null;
-    this.#bestRoundTripMs = Number.POSITIVE_INFINITY;
-    this.#offsetMs = null;
     this.#beat = setInterval(() => this.#tick(), this.#heartbeatMs / 2);
     hooks.ping(this.#pingedAt);
   }

@@ -13,13 +13,12 @@ export class LoginKey {
   readonly #name: string;
   readonly #storage: () => KeyStorage | undefined;
   /** Key for as long as the page lives, where nothing can be stored. */
-  #unstored: string | undefined;
+  #unstored: string | undefined = undefined;
 
   /** `base`: the URL of the gateway. `storage` may throw, as browsers do where storage is blocked. */
   constructor(base: string, storage: () => KeyStorage | undefined = browserStorage) {
     this.#name = `binnacle.key:${base}`;
     this.#storage = storage;
-    this.#unstored = undefined;
   }
 
   /** Reads the key each time: another tab may have logged in or out. */

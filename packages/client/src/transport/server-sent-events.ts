@@ -13,20 +13,12 @@ export interface ServerEvent {
 const MAX_EVENT_CHARS = 8 * 1024 * 1024;
 
 export class EventReader {
-  readonly #decoder: TextDecoder;
+  readonly #decoder = new TextDecoder();
   /** The beginning of a line whose end has not come. */
-  #rest: string;
-  #id: string;
-  #event: string;
-  #data: string[];
-
-  constructor() {
-    this.#decoder = new TextDecoder();
-    this.#rest = '';
-    this.#id = '';
-    this.#event = '';
-    this.#data = [];
-  }
+  #rest = '';
+  #id = '';
+  #event = '';
+  #data: string[] = [];
 
   /** The events that are complete now. Throws `protocol_error` when one is longer than any that a gateway sends. */
   push(bytes: Uint8Array): ServerEvent[] {

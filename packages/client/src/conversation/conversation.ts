@@ -10,11 +10,12 @@ import type {
   Visibility,
 } from '@binnacle/protocol';
 import type { Connection } from '../transport/connection.ts';
+import type { Operations } from '../transport/operation.ts';
 import { randomId } from '../transport/random-id.ts';
 import { ConversationFeed, type SubscribeOptions } from './feed.ts';
 import { ConversationLease } from './lease.ts';
 import { Reply, type SendOptions } from './reply.ts';
-import { type ConversationParts, conversationPath } from './retry.ts';
+import { conversationPath } from './stream.ts';
 
 /**
  * Handle to one conversation with an agent. It sends no request until a method is called.
@@ -34,15 +35,15 @@ export class Conversation {
   /** Write lease: while a client holds it, the gateway refuses messages of all others. */
   readonly lease: ConversationLease;
   readonly #connection: Connection;
-  readonly #parts: ConversationParts;
+  readonly #operations: Operations;
   /** Settles when the message before was taken or refused, so that they come in the order in which they were sent. */
   #turn: Promise<unknown>;
 
-  constructor(connection: Connection, parts: ConversationParts, key: string) {
+  constructor(connection: Connection, operations: Operations, key: string) {
     this.key = key;
     this.#connection = connection;
-    this.#parts = parts;
-    this.lease = new ConversationLease(parts.http, conversationPath(key));
+    this.#operations = operations;
+    this.lease = new ConversationLease(operations.http, conversationPath(key));
     this.#turn = Promise.resolve();
   }
 
@@ -68,7 +69,7 @@ export class Conversation {
     };
     const lease = this.lease.current?.lease;
     const reply = new Reply(
-      this.#parts,
+      this.#operations,
       this.key,
       message,
       { ...rest, ...(lease === undefined ? {} : { lease }) },
@@ -101,18 +102,18 @@ export class Conversation {
   /** Aborts a run; without an id, the current run and all waiting messages. */
   async abort(run?: string): Promise<AbortReceipt> {
     return run === undefined
-      ? await this.#parts.http.json({ method: 'POST', path: `${this.#path}/abort` })
-      : await this.#parts.http.json({ method: 'DELETE', path: this.#below('runs', run) });
+      ? await this.#operations.http.json({ method: 'POST', path: `${this.#path}/abort` })
+      : await this.#operations.http.json({ method: 'DELETE', path: this.#below('runs', run) });
   }
 
   /** Returns a page of messages, newest last. `before` is that of the page behind it; default: the newest page. */
   async history(page: { readonly before?: string; readonly limit?: number } = {}): Promise<MessagePage> {
-    return await this.#parts.http.json({ path: `${this.#path}/messages`, query: { ...page } });
+    return await this.#operations.http.json({ path: `${this.#path}/messages`, query: { ...page } });
   }
 
   /** Returns one message. Throws `message_not_found`. */
   async message(id: string): Promise<MessageInfo> {
-    return await this.#parts.http.json({ path: this.#below('messages', id) });
+    return await this.#operations.http.json({ path: this.#below('messages', id) });
   }
 
   /**
@@ -122,7 +123,7 @@ export class Conversation {
   async run(id: string, options: { readonly waitMs?: number } = {}): Promise<ConversationRun> {
     const { waitMs = 0 } = options;
     const query = waitMs === 0 ? {} : { wait: waitMs };
-    return await this.#parts.http.json({ path: this.#below('runs', id), query, waitMs });
+    return await this.#operations.http.json({ path: this.#below('runs', id), query, waitMs });
   }
 
   /**
@@ -140,39 +141,39 @@ export class Conversation {
    */
   async answer(approval: string, option: string): Promise<ApprovalAnswer> {
     const request = { method: 'POST' as const, path: this.#below('approvals', approval), body: { option } };
-    return (await this.#parts.http.json<{ answer: ApprovalAnswer }>(request)).answer;
+    return (await this.#operations.http.json<{ answer: ApprovalAnswer }>(request)).answer;
   }
 
   /** Changes the text of a waiting message. Throws `message_delivered` if the agent has it already. */
   async edit(id: string, text: string): Promise<MessageInfo> {
-    return await this.#parts.http.json({ method: 'PATCH', path: this.#below('messages', id), body: { text } });
+    return await this.#operations.http.json({ method: 'PATCH', path: this.#below('messages', id), body: { text } });
   }
 
   /** Cancels a waiting message. Throws `message_delivered` if the agent has it already. */
   async cancel(id: string): Promise<MessageInfo> {
-    return await this.#parts.http.json({ method: 'DELETE', path: this.#below('messages', id) });
+    return await this.#operations.http.json({ method: 'DELETE', path: this.#below('messages', id) });
   }
 
   /** Adds a line to the log that the agent does not see. It carries the lease if this handle holds it. */
   async note(text: string): Promise<void> {
     const lease = this.lease.current?.lease;
     const headers = lease === undefined ? {} : { 'Binnacle-Lease': lease };
-    await this.#parts.http.json({ method: 'POST', path: `${this.#path}/notes`, headers, body: { text } });
+    await this.#operations.http.json({ method: 'POST', path: `${this.#path}/notes`, headers, body: { text } });
   }
 
   /** Returns the conversation's state. Throws `conversation_not_found`. */
   async info(): Promise<ConversationInfo> {
-    return await this.#parts.http.json({ path: this.#path });
+    return await this.#operations.http.json({ path: this.#path });
   }
 
   /** Changes the title or who may see the conversation. */
   async update(changes: { readonly title?: string; readonly visibility?: Visibility }): Promise<ConversationInfo> {
-    return await this.#parts.http.json({ method: 'PATCH', path: this.#path, body: changes });
+    return await this.#operations.http.json({ method: 'PATCH', path: this.#path, body: changes });
   }
 
   /** Ends the current run and removes the conversation with its log. */
   async delete(): Promise<void> {
-    await this.#parts.http.json({ method: 'DELETE', path: this.#path });
+    await this.#operations.http.json({ method: 'DELETE', path: this.#path });
   }
 
   get #path(): string {

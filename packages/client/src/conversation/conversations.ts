@@ -1,17 +1,17 @@
 // The conversations of one gateway: create, list, watch. Reads no conversation's log.
 
-import {
-  type AgentInfo,
-  BinnacleError,
-  type CommandInfo,
-  type ConversationInfo,
-  type ConversationList,
-  type CreateConversation,
+import type {
+  AgentInfo,
+  CommandInfo,
+  ConversationInfo,
+  ConversationList,
+  CreateConversation,
 } from '@binnacle/protocol';
 import type { Connection } from '../transport/connection.ts';
 import type { Http } from '../transport/http.ts';
+import { Operations } from '../transport/operation.ts';
 import { Conversation } from './conversation.ts';
-import { type ConversationParts, conversationPath } from './retry.ts';
+import { conversationPath } from './stream.ts';
 import { ConversationWatch, type WatchConversationsOptions } from './watch.ts';
 
 /**
@@ -25,14 +25,13 @@ import { ConversationWatch, type WatchConversationsOptions } from './watch.ts';
  */
 export class Conversations {
   readonly #connection: Connection;
-  readonly #parts: ConversationParts;
+  readonly #operations: Operations;
   /** The options of all watches on this connection. */
   readonly #watchers = new Set<WatchConversationsOptions>();
 
   constructor(connection: Connection, http: Http) {
-    const { settings, events } = connection;
     this.#connection = connection;
-    this.#parts = { http, settings, events, open: new Set(), sleepers: new Set(), isClosed: false };
+    this.#operations = new Operations(http, connection);
   }
 
   /**
@@ -40,7 +39,7 @@ export class Conversations {
    * `unknown_agent`, `bad_key`, `too_many_conversations`.
    */
   async create(spec: CreateConversation = {}): Promise<ConversationInfo> {
-    return await this.#parts.http.json({ method: 'POST', path: '/v1/conversations', body: spec });
+    return await this.#operations.http.json({ method: 'POST', path: '/v1/conversations', body: spec });
   }
 
   /**
@@ -48,7 +47,7 @@ export class Conversations {
    * behind it.
    */
   async list(page: { readonly after?: string; readonly limit?: number } = {}): Promise<ConversationList> {
-    return await this.#parts.http.json({ path: '/v1/conversations', query: { ...page } });
+    return await this.#operations.http.json({ path: '/v1/conversations', query: { ...page } });
   }
 
   /** Returns the conversations of all pages. */
@@ -65,17 +64,17 @@ export class Conversations {
 
   /** Returns one conversation. Throws `conversation_not_found`, also for a conversation that the user may not see. */
   async get(key: string): Promise<ConversationInfo> {
-    return await this.#parts.http.json({ path: conversationPath(key) });
+    return await this.#operations.http.json({ path: conversationPath(key) });
   }
 
   /** Returns the agents that this gateway offers. */
   async agents(): Promise<AgentInfo[]> {
-    return (await this.#parts.http.json<{ agents: AgentInfo[] }>({ path: '/v1/agents' })).agents;
+    return (await this.#operations.http.json<{ agents: AgentInfo[] }>({ path: '/v1/agents' })).agents;
   }
 
   /** Returns the commands of plugins. A message that begins with `/name` goes to the plugin instead of the agent. */
   async commands(): Promise<readonly CommandInfo[]> {
-    return (await this.#parts.http.json<{ commands: CommandInfo[] }>({ path: '/v1/commands' })).commands;
+    return (await this.#operations.http.json<{ commands: CommandInfo[] }>({ path: '/v1/commands' })).commands;
   }
 
   /** Returns an iterable of all conversations, then of every change. Each reconnect begins with a new `list`. */
@@ -90,17 +89,16 @@ export class Conversations {
 
   /** Returns a handle; see `Binnacle.conversation`. */
   handle(key: string): Conversation {
-    return new Conversation(this.#connection, this.#parts, key);
+    return new Conversation(this.#connection, this.#operations, key);
   }
 
   /** Retries at once what waits for the network. */
   wake(): void {
-    for (const wake of [...this.#parts.sleepers]) wake();
+    this.#operations.wake();
   }
 
   /** Ends what is in progress here when the client is closed. */
   stop(): void {
-    this.#parts.isClosed = true;
-    for (const open of [...this.#parts.open]) open.stop(new BinnacleError('client_closed'));
+    this.#operations.stop();
   }
 }

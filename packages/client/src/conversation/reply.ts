@@ -2,7 +2,7 @@
 
 import {
   type AbortReceipt,
-  BinnacleError,
+  type BinnacleError,
   CODES,
   type ConversationEvent,
   type ConversationInfo,
@@ -12,8 +12,8 @@ import {
   type SendMessage,
   type SendReceipt,
 } from '@binnacle/protocol';
-import { type ConversationParts, conversationPath, known, pause } from './retry.ts';
-import { eventStream, type StreamOptions } from './stream.ts';
+import { Operation, type Operations } from '../transport/operation.ts';
+import { conversationPath, eventStream, type StreamOptions } from './stream.ts';
 
 /** Options of `Conversation.send`. */
 export interface SendOptions extends Omit<SendMessage, 'text'>, StreamOptions {}
@@ -46,21 +46,17 @@ export class Reply implements AsyncIterable<ConversationEvent> {
   readonly conversation: string;
   /** Id of the message, and of the run that it begins. */
   readonly id: string;
-  readonly #parts: ConversationParts;
+  readonly #operations: Operations;
+  readonly #operation: Operation;
   readonly #message: SendMessage & { readonly id: string };
   readonly #options: StreamOptions;
   readonly #lease: string | undefined;
-  readonly #closing = new AbortController();
   readonly #acceptance: Promise<SendReceipt>;
   #ending: Promise<ConversationRun | null> | null = null;
-  #isWatched = false;
-  /** Milliseconds since 1970, until when sending is tried again. */
-  readonly #deadline: number;
-  #doing = 0;
 
   /** `turn`: what is to be over before it is sent. */
   constructor(
-    parts: ConversationParts,
+    operations: Operations,
     conversation: string,
     message: SendMessage & { readonly id: string },
     options: StreamOptions & { readonly lease?: string },
@@ -69,19 +65,16 @@ export class Reply implements AsyncIterable<ConversationEvent> {
     const { lease, ...rest } = options;
     this.conversation = conversation;
     this.id = message.id;
-    this.#parts = parts;
+    this.#operations = operations;
+    this.#operation = new Operation(operations);
     this.#message = message;
     this.#options = rest;
     this.#lease = lease;
-    this.#deadline = parts.settings.now() + parts.settings.requestTimeoutMs;
-    if (parts.isClosed) this.#closing.abort(new BinnacleError('client_closed'));
-    this.#acceptance = this.#during(async () => {
+    this.#acceptance = this.#operation.during(async () => {
       await turn;
       return await this.#send();
     });
-    this.#acceptance.catch((error: unknown) => {
-      if (!this.#isWatched) parts.events.emit('error', known(error));
-    });
+    this.#operation.report(this.#acceptance);
   }
 
   /**
@@ -89,7 +82,7 @@ export class Reply implements AsyncIterable<ConversationEvent> {
    * `lease_held`, and `unreachable` after `requestTimeoutMs`.
    */
   get receipt(): Promise<SendReceipt> {
-    this.#isWatched = true;
+    this.#operation.isWatched = true;
     return this.#acceptance;
   }
 
@@ -98,8 +91,8 @@ export class Reply implements AsyncIterable<ConversationEvent> {
    * while it waited). Throws what `receipt` throws, `conversation_not_found`, `client_closed`.
    */
   get ended(): Promise<ConversationRun | null> {
-    this.#isWatched = true;
-    this.#ending ??= this.#during(() => this.#waitForEnd());
+    this.#operation.isWatched = true;
+    this.#ending ??= this.#operation.during(() => this.#waitForEnd());
     return this.#ending;
   }
 
@@ -116,7 +109,7 @@ export class Reply implements AsyncIterable<ConversationEvent> {
     await this.receipt;
     const place = await this.#place();
     if (place === null) return { aborted: [] };
-    return await this.#parts.http.json({ method: 'DELETE', path: this.#runPath(place.run ?? this.id) });
+    return await this.#operations.http.json({ method: 'DELETE', path: this.#runPath(place.run ?? this.id) });
   }
 
   /**
@@ -124,25 +117,30 @@ export class Reply implements AsyncIterable<ConversationEvent> {
    * lost connection. Leaving the loop early closes the connection; the run goes on.
    */
   [Symbol.asyncIterator](): AsyncGenerator<ConversationEvent, void, undefined> {
-    this.#isWatched = true;
+    this.#operation.isWatched = true;
     return this.#read();
   }
 
   /** Ends what is in progress here. The run itself goes on. */
   stop(error: BinnacleError): void {
-    this.#isWatched = true;
-    this.#closing.abort(error);
+    this.#operation.stop(error);
   }
 
   async *#read(): AsyncGenerator<ConversationEvent, void, undefined> {
-    this.#begin();
+    this.#operation.begin();
     try {
       const { aborted } = await this.#acceptance;
       if (aborted !== undefined) return;
       const place = await this.#place();
       if (place === null) return;
       let { run } = place;
-      const stream = eventStream(this.#parts, this.conversation, place.position, this.#options, this.#closing.signal);
+      const stream = eventStream(
+        this.#operations,
+        this.conversation,
+        place.position,
+        this.#options,
+        this.#operation.signal,
+      );
       for await (const step of stream) {
         if (step.type === 'gap') continue; // the end has the whole text
         for (const event of step.events) {
@@ -154,9 +152,9 @@ export class Reply implements AsyncIterable<ConversationEvent> {
       }
     } catch (error) {
       // The loop ends, like every loop of a closed client.
-      if (!this.#closing.signal.aborted) throw error;
+      if (!this.#operation.signal.aborted) throw error;
     } finally {
-      this.#done();
+      this.#operation.done();
     }
   }
 
@@ -213,53 +211,18 @@ export class Reply implements AsyncIterable<ConversationEvent> {
   async #send(): Promise<SendReceipt> {
     const headers = this.#lease === undefined ? {} : { 'Binnacle-Lease': this.#lease };
     const request = { method: 'POST' as const, path: `${this.#path}/messages`, headers, body: this.#message };
-    return await this.#persist<SendReceipt>(
-      () => this.#parts.http.json({ ...request, signal: this.#closing.signal }),
-      // A refusal counts at once, and an unreachable gateway is not awaited for ever.
-      ({ code }) => CODES[code].status === 503 && this.#parts.settings.now() < this.#deadline,
+    return await this.#operation.persist<SendReceipt>(
+      () => this.#operations.http.json({ ...request, signal: this.#operation.signal }),
+      (error) => this.#operation.mayBegin(error),
     );
   }
 
   async #get<T>(path: string, waitMs = 0): Promise<T> {
-    const request = { path, query: waitMs === 0 ? {} : { wait: waitMs }, waitMs, signal: this.#closing.signal };
-    return await this.#persist<T>(
-      () => this.#parts.http.json(request),
+    const request = { path, query: waitMs === 0 ? {} : { wait: waitMs }, waitMs, signal: this.#operation.signal };
+    return await this.#operation.persist<T>(
+      () => this.#operations.http.json(request),
       ({ code }) => CODES[code].retry,
     );
-  }
-
-  async #persist<T>(act: () => Promise<T>, mayTryAgain: (error: BinnacleError) => boolean): Promise<T> {
-    const { signal } = this.#closing;
-    for (let failures = 0; ; failures += 1) {
-      try {
-        signal.throwIfAborted();
-        return await act();
-      } catch (cause) {
-        if (signal.aborted) throw signal.reason;
-        const error = known(cause);
-        if (!mayTryAgain(error)) throw error;
-      }
-      await pause(this.#parts, failures, signal);
-    }
-  }
-
-  async #during<T>(act: () => Promise<T>): Promise<T> {
-    this.#begin();
-    try {
-      return await act();
-    } finally {
-      this.#done();
-    }
-  }
-
-  #begin(): void {
-    this.#doing += 1;
-    this.#parts.open.add(this);
-  }
-
-  #done(): void {
-    this.#doing -= 1;
-    if (this.#doing === 0) this.#parts.open.delete(this);
   }
 
   get #path(): string {

@@ -1,9 +1,9 @@
 // The events of a conversation over HTTP, from a position on: one cursor for each reader, which a slow reader slows down.
 
 import { CODES, type ConversationEvent, parsePosition } from '@binnacle/protocol';
-import { EventStream } from '../feed/event-stream.ts';
+import { EventStream, type EventStreamCodec } from '../feed/event-stream.ts';
 import { ITEM_BYTES, type ResumableFeed } from '../feed/resumable-feed.ts';
-import { type ConversationParts, conversationPath } from './retry.ts';
+import type { Operations } from '../transport/operation.ts';
 
 /** Options for reading events. */
 export interface StreamOptions {
@@ -21,42 +21,33 @@ export type StreamStep =
  * `signal`.
  */
 export function eventStream(
-  parts: ConversationParts,
+  operations: Operations,
   key: string,
   from: string,
   { deltaIntervalMs }: StreamOptions,
   signal: AbortSignal,
 ): ResumableFeed<StreamStep> {
-  const wake = () => stream.wake();
-  const stop = () => stream.feed.stop();
-  const stream = new EventStream<StreamStep>(
-    parts.http,
-    parts.settings,
-    {
-      about: { conversation: key },
-      isEventLog: true,
-      request: (position) => ({
-        path: `${conversationPath(key)}/events`,
-        query: { position: position ?? from, follow: 1, deltaIntervalMs },
-        headers: { Accept: 'text/event-stream' },
-      }),
-      mayRetry: ({ code }) => CODES[code].retry,
-      read: ({ event, id: position, body, after }) => {
-        if (event !== 'events' && event !== 'gap') return undefined;
-        const item = { ...(body as object), type: event, position } as StreamStep;
-        return { kind: 'entry', after, item, cost: ITEM_BYTES };
-      },
-      report: (error) => parts.events.emit('error', error),
-      closed: () => {
-        parts.sleepers.delete(wake);
-        signal.removeEventListener('abort', stop);
-      },
+  const codec: EventStreamCodec<StreamStep> = {
+    about: { conversation: key },
+    isEventLog: true,
+    request: (position) => ({
+      path: `${conversationPath(key)}/events`,
+      query: { position: position ?? from, follow: 1, deltaIntervalMs },
+      headers: { Accept: 'text/event-stream' },
+    }),
+    mayRetry: ({ code }) => CODES[code].retry,
+    read: ({ event, id: position, body, after }) => {
+      if (event !== 'events' && event !== 'gap') return undefined;
+      const item = { ...(body as object), type: event, position } as StreamStep;
+      return { kind: 'entry', after, item, cost: ITEM_BYTES };
     },
-    0,
-    parsePosition(from),
-  );
-  parts.sleepers.add(wake);
+    closed: () => signal.removeEventListener('abort', stop),
+  };
+  const { feed } = new EventStream(operations, codec, 0, parsePosition(from));
+  const stop = () => feed.stop();
   signal.addEventListener('abort', stop);
   if (signal.aborted) stop();
-  return stream.feed;
+  return feed;
 }
+
+export const conversationPath = (key: string): string => `/v1/conversations/${encodeURIComponent(key)}`;

@@ -2,7 +2,9 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { until } from '../../test/test-gateway.ts';
 import { TestRuns } from '../../test/test-runs.ts';
 import { fromBase64 } from '../transport/base64.ts';
+import { Emitter } from '../transport/event-emitter.ts';
 import { Http } from '../transport/http.ts';
+import { Operations } from '../transport/operation.ts';
 import { settle } from '../transport/options.ts';
 import { EventStream } from './event-stream.ts';
 import { ITEM_BYTES } from './resumable-feed.ts';
@@ -27,8 +29,7 @@ it('slow-alone: a stream keeps one event more than fits, reads no further, and g
   const settings = settle({ url: server.url, backoff: { baseMs: 2, capMs: 10 } });
   const path = '/v1/sessions/s/runs';
   const stream = new EventStream<{ readonly bytes: Uint8Array }>(
-    new Http(settings),
-    settings,
+    new Operations(new Http(settings), { settings, events: new Emitter() }),
     {
       about: { session: 's' },
       isEventLog: false,
@@ -46,8 +47,6 @@ it('slow-alone: a stream keeps one event more than fits, reads no further, and g
         const bytes = fromBase64(base64);
         return { kind: 'output', from: offset, after, item: { bytes }, cost: ITEM_BYTES + bytes.length };
       },
-      report: () => undefined,
-      closed: () => undefined,
     },
     100_000,
   );

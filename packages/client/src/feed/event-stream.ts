@@ -2,8 +2,8 @@
 // The codec knows what the events mean.
 
 import { BinnacleError, formatPosition, type Position, parsePosition, type WireError } from '@binnacle/protocol';
-import type { Http, HttpRequest } from '../transport/http.ts';
-import type { Settings } from '../transport/options.ts';
+import type { HttpRequest } from '../transport/http.ts';
+import type { Operations } from '../transport/operation.ts';
 import { Reconnector } from '../transport/reconnector.ts';
 import { EventReader, type ServerEvent } from '../transport/server-sent-events.ts';
 import { listenForWake } from '../transport/wake.ts';
@@ -32,10 +32,8 @@ export interface EventStreamCodec<Item> {
   read(event: LogEvent): Piece<Item> | number | undefined;
   /** Called with each item before it is handed out. */
   onItem?(item: Item): void;
-  /** Reports an error that a new connection repairs. */
-  report(error: BinnacleError): void;
   /** Called at the end. `error`: the stream broke off. */
-  closed(error: BinnacleError | null): void;
+  closed?(error: BinnacleError | null): void;
 }
 
 /** The gateway says something every 15 s: three of them missed, and the connection is dead. */
@@ -43,7 +41,7 @@ const SILENCE_MS = 45_000;
 
 export class EventStream<Item extends object> implements FeedLink<Item> {
   readonly feed: ResumableFeed<Item>;
-  readonly #http: Http;
+  readonly #operations: Operations;
   readonly #codec: EventStreamCodec<Item>;
   readonly #reconnector: Reconnector;
   readonly #unlisten: () => void;
@@ -53,21 +51,27 @@ export class EventStream<Item extends object> implements FeedLink<Item> {
   #resume: (() => void) | undefined;
 
   constructor(
-    http: Http,
-    settings: Settings,
+    operations: Operations,
     codec: EventStreamCodec<Item>,
     bufferBytes: number,
     head: Position | null = null,
   ) {
     const { about, isEventLog } = codec;
-    this.#http = http;
+    const { settings } = operations;
+    this.#operations = operations;
     this.#codec = codec;
     this.feed = new ResumableFeed<Item>(this, settings, { bufferBytes, about, isEventLog }, head);
     this.#reconnector = new Reconnector(settings, {
       open: (generation) => void this.#follow(generation),
       drop: () => this.#abort?.abort(),
     });
-    this.#unlisten = listenForWake(() => this.wake());
+    const wake = () => this.wake();
+    const unlisten = listenForWake(wake);
+    operations.sleepers.add(wake);
+    this.#unlisten = () => {
+      unlisten();
+      operations.sleepers.delete(wake);
+    };
     this.#reconnector.apply({ kind: 'want' });
   }
 
@@ -93,7 +97,7 @@ export class EventStream<Item extends object> implements FeedLink<Item> {
   }
 
   report(error: BinnacleError): void {
-    this.#codec.report(error);
+    this.#operations.events.emit('error', error);
   }
 
   onItem(item: Item): void {
@@ -105,7 +109,7 @@ export class EventStream<Item extends object> implements FeedLink<Item> {
     this.#unlisten();
     this.#reconnector.apply({ kind: 'stop', code: error?.code ?? 'client_closed' });
     this.#resume?.();
-    this.#codec.closed(error);
+    this.#codec.closed?.(error);
   }
 
   async #follow(generation: number): Promise<void> {
@@ -116,7 +120,10 @@ export class EventStream<Item extends object> implements FeedLink<Item> {
     await Promise.resolve();
     try {
       const { head } = this.feed.state;
-      const response = await this.#http.open(this.#codec.request(head === null ? null : formatPosition(head)), abort);
+      const response = await this.#operations.http.open(
+        this.#codec.request(head === null ? null : formatPosition(head)),
+        abort,
+      );
       if (!isOurs()) return;
       this.#reconnector.apply({ kind: 'opened', generation });
       this.feed.apply({ kind: 'connected' });
@@ -128,7 +135,7 @@ export class EventStream<Item extends object> implements FeedLink<Item> {
         this.feed.end(error);
         return;
       }
-      this.#codec.report(error);
+      this.report(error);
       // The rest of the stream is not wanted any more.
       abort.abort();
     }

@@ -1,8 +1,9 @@
 // A list, then its changes, as an async iterable that survives reconnects: the list over HTTP page by page, changes
 // over the WebSocket. A description says what is listed.
 
-import { BinnacleError, type ClientFrame, CODES, type ServerFrame } from '@binnacle/protocol';
+import { type BinnacleError, type ClientFrame, CODES, type ServerFrame } from '@binnacle/protocol';
 import type { Connection, Participant } from '../transport/connection.ts';
+import { toError } from '../transport/operation.ts';
 import { backoffDelay } from '../transport/reconnect.ts';
 import { Outlet } from './outlet.ts';
 
@@ -119,7 +120,7 @@ export class Topic<Item extends object, Member extends object = object>
       },
       (cause: unknown) => {
         if (this.#round !== round || this.#isOver) return;
-        const error = cause instanceof BinnacleError ? cause : new BinnacleError('internal', { cause });
+        const error = toError(cause);
         if (!CODES[error.code].retry) {
           this.#finish(error);
           return;

@@ -1,10 +1,8 @@
 // One run: started once whatever happens to the connection, read as a stream, awaited for its end.
 
 import { BinnacleError, CODES, type RunInfo, type RunRequest } from '@binnacle/protocol';
-import type { Emitter } from '../transport/event-emitter.ts';
-import type { Http, HttpRequest } from '../transport/http.ts';
-import type { Settings } from '../transport/options.ts';
-import { backoffDelay } from '../transport/reconnect.ts';
+import type { HttpRequest } from '../transport/http.ts';
+import { Operation, type Operations, toError } from '../transport/operation.ts';
 import { RunStream, type RunStreamEvent } from './stream.ts';
 
 /** Options of `Session.run`. */
@@ -24,16 +22,6 @@ export interface RunFrom {
   readonly since?: number;
   /** Position in the session's log. */
   readonly position?: string;
-}
-
-/** Parts that runs share. */
-export interface RunParts {
-  readonly http: Http;
-  readonly settings: Settings;
-  /** Receives errors that no call waits for. */
-  readonly events: Emitter<{ error: BinnacleError }>;
-  /** Runs that are in progress here, so that closing the client ends them. */
-  readonly open: Set<Run>;
 }
 
 /** A run to be started, or an existing one. */
@@ -62,29 +50,28 @@ export class Run implements AsyncIterable<RunStreamEvent> {
   readonly session: string;
   /** Id of the run. */
   readonly id: string;
-  readonly #parts: RunParts;
+  readonly #operations: Operations;
+  readonly #operation: Operation;
   readonly #origin: RunOrigin;
   readonly #bufferBytes: number;
   readonly #streams = new Set<RunStream>();
-  readonly #abort = new AbortController();
   readonly #acceptance: Promise<RunInfo>;
   #accept: (run: RunInfo) => void;
   #refuse: (error: BinnacleError) => void;
   #isAccepted: boolean;
-  #isWatched: boolean;
-  /** Milliseconds, until when a start is tried again. */
-  readonly #deadline: number;
   #final: RunInfo | null = null;
   #ending: Promise<RunInfo> | null = null;
-  /** Number of requests in progress here. */
-  #doing = 0;
 
-  constructor(parts: RunParts, session: string, id: string, origin: RunOrigin, bufferBytes?: number) {
+  constructor(operations: Operations, session: string, id: string, origin: RunOrigin, bufferBytes?: number) {
     this.session = session;
     this.id = id;
-    this.#parts = parts;
+    this.#operations = operations;
+    this.#operation = new Operation(operations, (error) => {
+      this.#refuse(error);
+      for (const stream of [...this.#streams]) stream.stop();
+    });
     this.#origin = origin;
-    this.#bufferBytes = bufferBytes ?? parts.settings.bufferBytes;
+    this.#bufferBytes = bufferBytes ?? operations.settings.bufferBytes;
     this.#accept = () => undefined;
     this.#refuse = () => undefined;
     this.#acceptance = new Promise((resolve, reject) => {
@@ -92,17 +79,14 @@ export class Run implements AsyncIterable<RunStreamEvent> {
       this.#refuse = reject;
     });
     this.#isAccepted = origin.kind === 'known';
-    this.#isWatched = origin.kind === 'known';
-    this.#deadline = parts.settings.now() + parts.settings.requestTimeoutMs;
-    this.#acceptance.catch((error: BinnacleError) => {
-      if (!this.#isWatched) parts.events.emit('error', error);
-    });
+    this.#operation.isWatched = origin.kind === 'known';
+    this.#operation.report(this.#acceptance);
+    if (operations.isClosed) this.stop(new BinnacleError('client_closed'));
     if (origin.kind === 'known') return;
-    this.#begin();
-    // By then it is known whether the caller reads it: then one request does both.
-    queueMicrotask(() => {
-      if (this.#streams.size === 0) void this.#start().finally(() => this.#done());
-      else this.#done();
+    void this.#operation.during(async () => {
+      // Behind this it is known whether the caller reads it: then one request does both.
+      await Promise.resolve();
+      if (this.#streams.size === 0) await this.#start();
     });
   }
 
@@ -111,7 +95,7 @@ export class Run implements AsyncIterable<RunStreamEvent> {
    * `no_runs`, `lease_held`, and `unreachable` after `requestTimeoutMs`.
    */
   get accepted(): Promise<RunInfo> {
-    this.#isWatched = true;
+    this.#operation.isWatched = true;
     return this.#origin.kind === 'known' ? this.info() : this.#acceptance;
   }
 
@@ -120,19 +104,16 @@ export class Run implements AsyncIterable<RunStreamEvent> {
    * `client_closed`.
    */
   get ended(): Promise<RunInfo> {
-    this.#isWatched = true;
-    if (this.#ending === null) {
-      this.#begin();
-      this.#ending = this.#waitForEnd().finally(() => this.#done());
-    }
+    this.#operation.isWatched = true;
+    this.#ending ??= this.#operation.during(() => this.#waitForEnd());
     return this.#ending;
   }
 
   /** Returns the current state of the run. Throws `run_not_found`. */
   async info(): Promise<RunInfo> {
-    this.#isWatched = true;
+    this.#operation.isWatched = true;
     if (this.#origin.kind === 'new') await this.#acceptance;
-    return this.#final ?? (await this.#parts.http.json({ path: this.#path }));
+    return this.#final ?? (await this.#operations.http.json({ path: this.#path }));
   }
 
   /**
@@ -140,20 +121,22 @@ export class Run implements AsyncIterable<RunStreamEvent> {
    * ended before.
    */
   async cancel(): Promise<RunInfo> {
-    this.#isWatched = true;
+    this.#operation.isWatched = true;
     if (this.#origin.kind === 'new') await this.#acceptance;
-    const run = await this.#parts.http.json<RunInfo>({ method: 'DELETE', path: this.#path, headers: this.#headers });
+    const run = await this.#operations.http.json<RunInfo>({
+      method: 'DELETE',
+      path: this.#path,
+      headers: this.#headers,
+    });
     this.#final = run;
     return run;
   }
 
   /** Each loop over it reads from its beginning, or from where it was resumed. */
   [Symbol.asyncIterator](): RunStream {
-    this.#isWatched = true;
-    const parts = this.#parts;
+    this.#operation.isWatched = true;
     const stream: RunStream = new RunStream({
-      http: parts.http,
-      settings: parts.settings,
+      operations: this.#operations,
       about: { session: this.session, run: this.id },
       bufferBytes: this.#bufferBytes,
       request: (position) => this.#request(position),
@@ -162,25 +145,21 @@ export class Run implements AsyncIterable<RunStreamEvent> {
         if (event.type === 'end') this.#final = event.run;
         if (event.type === 'run' || event.type === 'end') this.#accepts(event.run);
       },
-      report: (error) => parts.events.emit('error', error),
       closed: (error) => {
         this.#streams.delete(stream);
         // The request may have arrived, so its effect is unknown.
         if (!this.#isAccepted) this.#refuse(error ?? new BinnacleError('connection_lost'));
-        this.#done();
+        this.#operation.done();
       },
     });
     this.#streams.add(stream);
-    this.#begin();
+    this.#operation.begin();
     return stream;
   }
 
   /** Ends what is in progress here. The run itself goes on. */
   stop(error: BinnacleError): void {
-    this.#isWatched = true;
-    this.#refuse(error);
-    this.#abort.abort(error);
-    for (const stream of [...this.#streams]) stream.stop();
+    this.#operation.stop(error);
   }
 
   /** Retries at once what waits for the network. */
@@ -193,77 +172,46 @@ export class Run implements AsyncIterable<RunStreamEvent> {
     this.#accept(run);
   }
 
-  #begin(): void {
-    this.#doing += 1;
-    this.#parts.open.add(this);
-  }
-
-  #done(): void {
-    this.#doing -= 1;
-    if (this.#doing === 0) this.#parts.open.delete(this);
-  }
-
   /** Sent again and again under one id, it acts once. */
   async #start(): Promise<void> {
-    for (let failures = 0; ; failures += 1) {
-      try {
-        this.#accepts(await this.#parts.http.json<RunInfo>({ ...this.#post, ...this.#signal }));
-        return;
-      } catch (cause) {
-        const error = known(cause);
-        if (!this.#mayTryAgain(error)) {
-          this.#refuse(error);
-          return;
-        }
-        await this.#pause(failures);
-      }
+    try {
+      const request = { ...this.#post, signal: this.#operation.signal };
+      this.#accepts(await this.#persist(request));
+    } catch (error) {
+      this.#refuse(toError(error));
     }
   }
 
   async #waitForEnd(): Promise<RunInfo> {
     if (this.#origin.kind === 'new') await this.#acceptance;
-    for (let failures = 0; this.#final === null; ) {
+    while (this.#final === null) {
+      const { signal } = this.#operation;
       try {
-        const request = { path: this.#path, query: { wait: WAIT_MS }, waitMs: WAIT_MS, ...this.#signal };
-        const run = await this.#parts.http.json<RunInfo>(request);
-        failures = 0;
+        const run = await this.#persist({ path: this.#path, query: { wait: WAIT_MS }, waitMs: WAIT_MS, signal });
         if (run.state === 'ended') this.#final = run;
-      } catch (cause) {
-        const error = known(cause);
+      } catch (error) {
         // A stream of ours may have been quicker.
-        if (this.#final !== null) break;
-        if (!this.#mayTryAgain(error)) throw this.#abort.signal.aborted ? this.#abort.signal.reason : error;
-        await this.#pause(failures);
-        failures += 1;
+        if (this.#final === null) throw error;
       }
     }
     return this.#final;
   }
 
-  /** Returns whether to retry. Before acceptance a refusal counts at once, and there is a deadline. */
-  #mayTryAgain({ code }: BinnacleError): boolean {
-    if (this.#abort.signal.aborted) return false;
-    if (this.#isAccepted) return CODES[code].retry;
-    return CODES[code].status === 503 && this.#parts.settings.now() < this.#deadline;
+  #persist(request: HttpRequest): Promise<RunInfo> {
+    return this.#operation.persist(
+      () => this.#operations.http.json<RunInfo>(request),
+      (error) => this.#final === null && this.#mayTryAgain(error),
+    );
   }
 
-  #pause(failures: number): Promise<void> {
-    const { random, backoff } = this.#parts.settings;
-    const { signal } = this.#abort;
-    return new Promise((resolve) => {
-      const wake = () => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', wake);
-        resolve();
-      };
-      const timer = setTimeout(wake, backoffDelay(failures, random(), backoff));
-      signal.addEventListener('abort', wake);
-      if (signal.aborted) wake();
-    });
+  /** Returns whether to retry. Before acceptance a refusal counts at once, and there is a deadline. */
+  #mayTryAgain(error: BinnacleError): boolean {
+    if (this.#operation.signal.aborted) return false;
+    return this.#isAccepted ? CODES[error.code].retry : this.#operation.mayBegin(error);
   }
 
   #request(position: string | null): HttpRequest {
-    this.#abort.signal.throwIfAborted();
+    this.#operation.signal.throwIfAborted();
     if (!this.#isAccepted) {
       const headers = { ...this.#headers, Accept: 'text/event-stream' };
       return { ...this.#post, headers, query: { format: 'sse', encoding: 'base64' } };
@@ -282,10 +230,6 @@ export class Run implements AsyncIterable<RunStreamEvent> {
     return lease === undefined ? {} : { 'Binnacle-Lease': lease };
   }
 
-  get #signal(): { readonly signal: AbortSignal } {
-    return { signal: this.#abort.signal };
-  }
-
   get #list(): string {
     return `/v1/sessions/${encodeURIComponent(this.session)}/runs`;
   }
@@ -294,6 +238,3 @@ export class Run implements AsyncIterable<RunStreamEvent> {
     return `${this.#list}/${encodeURIComponent(this.id)}`;
   }
 }
-
-const known = (cause: unknown): BinnacleError =>
-  cause instanceof BinnacleError ? cause : new BinnacleError('internal', { cause });

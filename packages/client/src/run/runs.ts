@@ -3,16 +3,16 @@
 import { BinnacleError, type ProcessInfo, type RunInfo } from '@binnacle/protocol';
 import type { Connection } from '../transport/connection.ts';
 import type { Http } from '../transport/http.ts';
+import { Operations } from '../transport/operation.ts';
 import { randomId } from '../transport/random-id.ts';
-import { Run, type RunFrom, type RunOptions, type RunParts } from './run.ts';
+import { Run, type RunFrom, type RunOptions } from './run.ts';
 
 /** Commands in sessions that take runs, as `Binnacle.runs`. `Session.run` starts one. */
 export class Runs {
-  readonly #parts: RunParts;
-  #isClosed = false;
+  readonly #operations: Operations;
 
   constructor(connection: Connection, http: Http) {
-    this.#parts = { http, settings: connection.settings, events: connection.events, open: new Set() };
+    this.#operations = new Operations(http, connection);
   }
 
   /**
@@ -33,46 +33,40 @@ export class Runs {
     if (place.since !== undefined && place.position !== undefined) {
       throw new BinnacleError('bad_request', { message: 'Pass one of since and position.' });
     }
-    return this.#made(new Run(this.#parts, session, run, { kind: 'known', from: place }, bufferBytes));
+    return new Run(this.#operations, session, run, { kind: 'known', from: place }, bufferBytes);
   }
 
   /** Returns the runs of a session, oldest first. Throws `session_not_found`, `no_runs`. */
   async list(session: string): Promise<RunInfo[]> {
-    return (await this.#parts.http.json<{ runs: RunInfo[] }>({ path: `${pathOf(session)}/runs` })).runs;
+    return (await this.#operations.http.json<{ runs: RunInfo[] }>({ path: `${pathOf(session)}/runs` })).runs;
   }
 
   /** Returns the current state of a run. Throws `run_not_found`. */
   async get(session: string, run: string): Promise<RunInfo> {
-    return await this.#parts.http.json({ path: `${pathOf(session)}/runs/${encodeURIComponent(run)}` });
+    return await this.#operations.http.json({ path: `${pathOf(session)}/runs/${encodeURIComponent(run)}` });
   }
 
   /** Returns the processes of a session without those of the gateway. */
   async processes(session: string): Promise<ProcessInfo[]> {
     const path = `${pathOf(session)}/processes`;
-    return (await this.#parts.http.json<{ processes: ProcessInfo[] }>({ path })).processes;
+    return (await this.#operations.http.json<{ processes: ProcessInfo[] }>({ path })).processes;
   }
 
   /** Starts a run. `Session.run` calls it, with its lease. */
   start(session: string, command: string, options: RunOptions, lease: string | undefined): Run {
     const { id = randomId(), bufferBytes, ...rest } = options;
     const body = { ...rest, id, command };
-    return this.#made(new Run(this.#parts, session, id, { kind: 'new', body, lease }, bufferBytes));
+    return new Run(this.#operations, session, id, { kind: 'new', body, lease }, bufferBytes);
   }
 
   /** Retries at once what waits for the network. */
   wake(): void {
-    for (const run of this.#parts.open) run.wake();
+    this.#operations.wake();
   }
 
   /** Ends what is in progress here when the client is closed. */
   stop(): void {
-    this.#isClosed = true;
-    for (const run of [...this.#parts.open]) run.stop(new BinnacleError('client_closed'));
-  }
-
-  #made(run: Run): Run {
-    if (this.#isClosed) run.stop(new BinnacleError('client_closed'));
-    return run;
+    this.#operations.stop();
   }
 }
 

@@ -5,8 +5,8 @@ import type { BinnacleError, OutputKind, RunInfo } from '@binnacle/protocol';
 import { EventStream, type EventStreamCodec, type LogEvent } from '../feed/event-stream.ts';
 import { ITEM_BYTES, type Piece } from '../feed/resumable-feed.ts';
 import { fromBase64 } from '../transport/base64.ts';
-import type { Http, HttpRequest } from '../transport/http.ts';
-import type { Settings } from '../transport/options.ts';
+import type { HttpRequest } from '../transport/http.ts';
+import type { Operations } from '../transport/operation.ts';
 
 /** Everything that a run yields: first `run`, then its output, last `end`. */
 export type RunStreamEvent =
@@ -36,8 +36,7 @@ export type RunStreamEvent =
 
 /** Parts that a stream takes from its run. */
 export interface RunStreamParts {
-  readonly http: Http;
-  readonly settings: Settings;
+  readonly operations: Operations;
   readonly about: { readonly session: string; readonly run: string };
   readonly bufferBytes: number;
   /** Returns the request for what follows `position`; null: for all of it. */
@@ -46,8 +45,6 @@ export interface RunStreamParts {
   mayRetry(error: BinnacleError): boolean;
   /** Called with each event before it is handed out. */
   onEvent(event: RunStreamEvent): void;
-  /** Reports an error that a new connection repairs. */
-  report(error: BinnacleError): void;
   /** Called at the end. `error`: the stream broke off. */
   closed(error: BinnacleError | null): void;
 }
@@ -60,7 +57,7 @@ export class RunStream implements AsyncIterableIterator<RunStreamEvent, undefine
   readonly #stream: EventStream<RunStreamEvent>;
 
   constructor(parts: RunStreamParts) {
-    this.#stream = new EventStream(parts.http, parts.settings, new RunCodec(parts), parts.bufferBytes);
+    this.#stream = new EventStream(parts.operations, new RunCodec(parts), parts.bufferBytes);
   }
 
   /** Position behind the last event that was handed out: `Runs.resume` goes on there. Null before the first event. */
@@ -102,7 +99,6 @@ class RunCodec implements EventStreamCodec<RunStreamEvent> {
   readonly isEventLog = false;
   readonly request: RunStreamParts['request'];
   readonly mayRetry: RunStreamParts['mayRetry'];
-  readonly report: RunStreamParts['report'];
   readonly closed: RunStreamParts['closed'];
   readonly #onEvent: RunStreamParts['onEvent'];
   /** State of the run that was handed out last. */
@@ -110,11 +106,10 @@ class RunCodec implements EventStreamCodec<RunStreamEvent> {
   /** Before the run begins, other runs go on writing. */
   #isQueued = false;
 
-  constructor({ about, request, mayRetry, report, closed, onEvent }: RunStreamParts) {
+  constructor({ about, request, mayRetry, closed, onEvent }: RunStreamParts) {
     this.about = about;
     this.request = request;
     this.mayRetry = mayRetry;
-    this.report = report;
     this.closed = closed;
     this.#onEvent = onEvent;
   }

@@ -4,6 +4,7 @@
 import { BinnacleError, CODES, type EntryData, type OutputKind } from '@binnacle/protocol';
 import { fromBase64 } from '../transport/base64.ts';
 import type { Http } from '../transport/http.ts';
+import { pause } from '../transport/operation.ts';
 import { type Backoff, backoffDelay } from '../transport/reconnect.ts';
 
 /**
@@ -153,14 +154,3 @@ function parsed(text: string): EntryLine {
 
 /** Reads the signal at each call: TypeScript would narrow a property by its first check. */
 const isAborted = (signal: AbortSignal | undefined): boolean => signal?.aborted === true;
-
-const pause = (ms: number, signal: AbortSignal | undefined): Promise<void> =>
-  new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal?.addEventListener('abort', end);
-  });

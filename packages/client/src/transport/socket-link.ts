@@ -3,6 +3,7 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import { Liveness } from './liveness.ts';
+import { toError } from './operation.ts';
 import { type Settings, socketUrl, type WebSocketLike } from './options.ts';
 import type { Link, LinkEvent } from './reconnect.ts';
 import { Reconnector } from './reconnector.ts';
@@ -162,7 +163,7 @@ export class SocketLink {
       (cause: unknown) => {
         if (!isCurrent()) return;
         clearTimeout(this.#giveUp);
-        this.#refused(generation, cause instanceof BinnacleError ? cause : new BinnacleError('internal', { cause }));
+        this.#refused(generation, toError(cause));
       },
     );
   }

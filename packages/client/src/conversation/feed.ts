@@ -6,13 +6,10 @@ import {
   type ConversationInfo,
   type ConversationStep,
   formatPosition,
-  type Position,
   parsePosition,
-  type ServerFrame,
 } from '@binnacle/protocol';
-import type { FeedState } from '../feed/feed-state.ts';
-import { ITEM_BYTES, type Piece } from '../feed/resumable-feed.ts';
-import { type Beginning, Subscription, type SubscriptionCodec } from '../feed/subscription.ts';
+import { FeedIterator, ITEM_BYTES } from '../feed/resumable-feed.ts';
+import { Subscription, type SubscriptionCodec } from '../feed/subscription.ts';
 import type { Connection } from '../transport/connection.ts';
 
 /** Options of `Conversation.subscribe`. */
@@ -23,8 +20,12 @@ export interface SubscribeOptions {
   readonly bufferBytes?: number;
 }
 
-/** Iterable of the steps of one conversation, from `Conversation.subscribe`. */
-export class ConversationFeed implements AsyncIterableIterator<ConversationStep, undefined, undefined> {
+/**
+ * Iterable of the steps of one conversation, from `Conversation.subscribe`. It ends behind `deleted` and after `stop`.
+ * Throws what ends the following early: `conversation_not_found`, `wrong_epoch`, `forbidden`. Leaving a `for await`
+ * early stops it.
+ */
+export class ConversationFeed extends FeedIterator<ConversationStep> {
   /** Key of the conversation. */
   readonly conversation: string;
   readonly #codec: ConversationCodec;
@@ -33,14 +34,17 @@ export class ConversationFeed implements AsyncIterableIterator<ConversationStep,
   /** `from`: a position or `now`. Throws `too_many_subscriptions` while this client follows it already. */
   constructor(connection: Connection, conversation: string, from: string, options: SubscribeOptions) {
     const head = from === 'now' || from === 'start' ? null : parsePosition(from);
+    const codec = conversationCodec(conversation, from, options.deltaIntervalMs, () => unlisten());
+    const subscription = new Subscription(connection, codec, options.bufferBytes, head);
+    super(subscription.feed);
     this.conversation = conversation;
-    this.#codec = new ConversationCodec(conversation, from, options.deltaIntervalMs, () => unlisten());
-    this.#subscription = new Subscription(connection, this.#codec, options.bufferBytes, head);
+    this.#codec = codec;
+    this.#subscription = subscription;
     const unlisten = connection.listen((frame) => {
       if (frame.t === 'conversation_deleted' && frame.conversation === conversation)
-        this.#subscription.feed.end(null, { type: 'deleted' });
+        subscription.feed.end(null, { type: 'deleted' });
     });
-    this.#subscription.start();
+    subscription.start();
   }
 
   /**
@@ -56,74 +60,54 @@ export class ConversationFeed implements AsyncIterableIterator<ConversationStep,
     return this.#codec.info;
   }
 
-  /**
-   * Resolves with the next step; `done` behind `deleted` and after `stop`. Throws what ends the following early:
-   * `conversation_not_found`, `wrong_epoch`, `forbidden`.
-   */
-  next(): Promise<IteratorResult<ConversationStep, undefined>> {
-    return this.#subscription.feed.next();
-  }
-
-  /** Stops following. Leaving a `for await` early calls it. */
-  return(): Promise<IteratorResult<ConversationStep, undefined>> {
-    return this.#subscription.feed.return();
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
   /** Stops the sending at the gateway, ends the iteration, and drops the buffer. */
   stop(): void {
     this.#subscription.feed.stop();
   }
 }
 
+interface ConversationCodec extends SubscriptionCodec<ConversationStep> {
+  info: ConversationInfo | null;
+}
+
 /** The frames of one conversation. */
-class ConversationCodec implements SubscriptionCodec<ConversationStep> {
-  readonly key: string;
-  readonly about: { readonly conversation: string };
-  readonly isEventLog = true;
-  readonly closed: () => void;
-  readonly #from: string;
-  readonly #pacing: { readonly deltaIntervalMs?: number };
-  info: ConversationInfo | null = null;
-
-  constructor(conversation: string, from: string, deltaIntervalMs: number | undefined, closed: () => void) {
-    this.key = conversation;
-    this.about = { conversation };
-    this.closed = closed;
-    this.#from = from;
-    this.#pacing = deltaIntervalMs === undefined ? {} : { deltaIntervalMs };
-  }
-
-  request(ref: number, head: Position | null) {
-    const from = head === null ? this.#from : formatPosition(head);
-    return { t: 'follow', ref, conversation: this.key, from, ...this.#pacing } as const;
-  }
-
-  unsubscribe(ref: number) {
-    return { t: 'unfollow', ref, conversation: this.key } as const;
-  }
-
-  begin(frame: ServerFrame, { hasBegun, wasLost }: FeedState): Beginning<ConversationStep> | undefined {
-    if (frame.t !== 'following') return undefined;
-    const { from: position, info } = frame;
-    this.info = info;
-    const at = parsePosition(position);
-    if (hasBegun && !wasLost) return { at };
-    return { at, item: { type: hasBegun ? 'reconnected' : 'following', position, info } };
-  }
-
-  read(frame: ServerFrame): Piece<ConversationStep> | undefined {
-    if (frame.t !== 'events' && frame.t !== 'events_gap') return undefined;
-    const { position } = frame;
-    const item: ConversationStep =
-      frame.t === 'events'
-        ? { type: 'events', position, events: frame.events }
-        : { type: 'gap', position, reason: frame.reason };
-    return { kind: 'entry', after: parsePosition(position), item, cost: costOf(item) };
-  }
+function conversationCodec(
+  conversation: string,
+  start: string,
+  deltaIntervalMs: number | undefined,
+  closed: () => void,
+): ConversationCodec {
+  const pacing = deltaIntervalMs === undefined ? {} : { deltaIntervalMs };
+  const codec: ConversationCodec = {
+    key: conversation,
+    about: { conversation },
+    isEventLog: true,
+    info: null,
+    closed,
+    request: (ref, head) => {
+      const from = head === null ? start : formatPosition(head);
+      return { t: 'follow', ref, conversation, from, ...pacing };
+    },
+    unsubscribe: (ref) => ({ t: 'unfollow', ref, conversation }),
+    begin: (frame, { hasBegun, wasLost }) => {
+      if (frame.t !== 'following') return undefined;
+      const { from: position, info } = frame;
+      codec.info = info;
+      const at = parsePosition(position);
+      if (hasBegun && !wasLost) return { at };
+      return { at, item: { type: hasBegun ? 'reconnected' : 'following', position, info } };
+    },
+    read: (frame) => {
+      if (frame.t !== 'events' && frame.t !== 'events_gap') return undefined;
+      const { position } = frame;
+      const item: ConversationStep =
+        frame.t === 'events'
+          ? { type: 'events', position, events: frame.events }
+          : { type: 'gap', position, reason: frame.reason };
+      return { kind: 'entry', after: parsePosition(position), item, cost: costOf(item) };
+    },
+  };
+  return codec;
 }
 
 const costOf = (step: ConversationStep): number =>

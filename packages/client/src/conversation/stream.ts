@@ -2,7 +2,7 @@
 
 import { CODES, type ConversationEvent, parsePosition } from '@binnacle/protocol';
 import { EventStream, type EventStreamCodec } from '../feed/event-stream.ts';
-import { ITEM_BYTES, type ResumableFeed } from '../feed/resumable-feed.ts';
+import { FeedIterator, ITEM_BYTES } from '../feed/resumable-feed.ts';
 import type { Operations } from '../transport/operation.ts';
 
 /** Options for reading events. */
@@ -26,7 +26,7 @@ export function eventStream(
   from: string,
   { deltaIntervalMs }: StreamOptions,
   signal: AbortSignal,
-): ResumableFeed<StreamStep> {
+): FeedIterator<StreamStep> {
   const codec: EventStreamCodec<StreamStep> = {
     about: { conversation: key },
     isEventLog: true,
@@ -47,7 +47,7 @@ export function eventStream(
   const stop = () => feed.stop();
   signal.addEventListener('abort', stop);
   if (signal.aborted) stop();
-  return feed;
+  return new FeedIterator(feed);
 }
 
 export const conversationPath = (key: string): string => `/v1/conversations/${encodeURIComponent(key)}`;

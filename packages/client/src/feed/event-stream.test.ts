@@ -7,7 +7,7 @@ import { Http } from '../transport/http.ts';
 import { Operations } from '../transport/operation.ts';
 import { settle } from '../transport/options.ts';
 import { EventStream } from './event-stream.ts';
-import { ITEM_BYTES } from './resumable-feed.ts';
+import { FeedIterator, ITEM_BYTES } from './resumable-feed.ts';
 
 let server: TestRuns;
 
@@ -41,6 +41,7 @@ it('slow-alone: a stream keeps one event more than fits, reads no further, and g
         headers: { Accept: 'text/event-stream' },
       }),
       mayRetry: () => false,
+      closed: () => undefined,
       read: ({ event, body, after }) => {
         if (event !== 'output') return { kind: 'state', after, cost: 0, isLast: event === 'end' };
         const { offset, base64 } = body as { offset: number; base64: string };
@@ -54,7 +55,7 @@ it('slow-alone: a stream keeps one event more than fits, reads no further, and g
   expect(stream.feed.state.buffered).toBeLessThanOrEqual(100_000 + 50_000 + ITEM_BYTES);
   expect([...server.streams][0]?.writableLength).toBeGreaterThan(5_000_000);
   const chunks: Uint8Array[] = [];
-  for await (const { bytes } of stream.feed) chunks.push(bytes);
+  for await (const { bytes } of new FeedIterator(stream.feed)) chunks.push(bytes);
   expect(Buffer.concat(chunks).equals(Buffer.concat(parts))).toBe(true);
   expect(stream.feed.state.buffered).toBe(0);
   expect(server.seen).toHaveLength(1);

@@ -33,7 +33,7 @@ export interface EventStreamCodec<Item> {
   /** Called with each item before it is handed out. */
   onItem?(item: Item): void;
   /** Called at the end. `error`: the stream broke off. */
-  closed?(error: BinnacleError | null): void;
+  closed(error: BinnacleError | null): void;
 }
 
 /** The gateway says something every 15 s: three of them missed, and the connection is dead. */
@@ -109,7 +109,7 @@ export class EventStream<Item extends object> implements FeedLink<Item> {
     this.#unlisten();
     this.#reconnector.apply({ kind: 'stop', code: error?.code ?? 'client_closed' });
     this.#resume?.();
-    this.#codec.closed?.(error);
+    this.#codec.closed(error);
   }
 
   async #follow(generation: number): Promise<void> {

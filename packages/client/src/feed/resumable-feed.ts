@@ -32,7 +32,7 @@ export interface Piece<Item> extends Part {
 /** Bytes that an item costs besides its text: a flood of small items must not evade the limit. */
 export const ITEM_BYTES = 256;
 
-export class ResumableFeed<Item extends object> implements AsyncIterableIterator<Item, undefined, undefined> {
+export class ResumableFeed<Item extends object> {
   readonly #link: FeedLink<Item>;
   readonly #limits: FeedLimits;
   readonly #random: () => number;
@@ -74,15 +74,6 @@ export class ResumableFeed<Item extends object> implements AsyncIterableIterator
 
   next(): Promise<IteratorResult<Item, undefined>> {
     return this.#outlet.next();
-  }
-
-  return(): Promise<IteratorResult<Item, undefined>> {
-    this.stop();
-    return Promise.resolve({ done: true, value: undefined });
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
   }
 
   /** The gateway sends from here on. `item`: what the consumer gets of that. */
@@ -155,5 +146,29 @@ export class ResumableFeed<Item extends object> implements AsyncIterableIterator
       notice?.();
     }
     return undefined;
+  }
+}
+
+/** Iterator over a feed, as consumers get it. */
+export class FeedIterator<Item extends object> implements AsyncIterableIterator<Item, undefined, undefined> {
+  readonly #feed: ResumableFeed<Item>;
+
+  constructor(feed: ResumableFeed<Item>) {
+    this.#feed = feed;
+  }
+
+  /** Resolves with the next item; `done` behind the end. Throws what ends the iteration early, once. */
+  next(): Promise<IteratorResult<Item, undefined>> {
+    return this.#feed.next();
+  }
+
+  /** Has the gateway send nothing more, and drops what is buffered. Leaving a `for await` early calls it. */
+  return(): Promise<IteratorResult<Item, undefined>> {
+    this.#feed.stop();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
   }
 }

@@ -4,20 +4,16 @@
 import {
   type EntryData,
   formatPosition,
-  type OutputFrame,
   type OutputKind,
-  type Position,
   parsePosition,
   positionAfter,
   type ScreenSnapshot,
-  type ServerFrame,
   type SessionInfo,
   type StartPosition,
   type StartScreen,
 } from '@binnacle/protocol';
-import type { FeedState } from '../feed/feed-state.ts';
-import { ITEM_BYTES, type Piece } from '../feed/resumable-feed.ts';
-import { type Beginning, Subscription, type SubscriptionCodec } from '../feed/subscription.ts';
+import { FeedIterator, ITEM_BYTES } from '../feed/resumable-feed.ts';
+import { Subscription, type SubscriptionCodec } from '../feed/subscription.ts';
 import type { Connection } from '../transport/connection.ts';
 
 /** Output of the program. */
@@ -90,7 +86,8 @@ export interface AttachOptions {
 }
 
 /**
- * Cursor into the log of a session, from `Session.attach`.
+ * Cursor into the log of a session, from `Session.attach`. Throws what ends the following early: `session_gone`,
+ * `wrong_epoch`, `offset_ahead`, `forbidden`. Leaving a `for await` early detaches.
  *
  * @example
  * ```ts
@@ -102,7 +99,7 @@ export interface AttachOptions {
  * later.detach();
  * ```
  */
-export class Attachment implements AsyncIterableIterator<AttachmentEvent, undefined, undefined> {
+export class Attachment extends FeedIterator<AttachmentEvent> {
   /** Id of the session. */
   readonly session: string;
   readonly #codec: SessionCodec;
@@ -118,11 +115,14 @@ export class Attachment implements AsyncIterableIterator<AttachmentEvent, undefi
     onSubscribe: () => void = () => {},
   ) {
     const head = typeof from === 'string' && from !== 'start' && from !== 'now' ? parsePosition(from) : null;
+    const codec = sessionCodec(session, from, onSubscribe, () => siblings.delete(this));
+    const subscription = new Subscription(connection, codec, options.bufferBytes, head);
+    super(subscription.feed);
     this.session = session;
-    this.#codec = new SessionCodec(session, from, onSubscribe, () => siblings.delete(this));
-    this.#subscription = new Subscription(connection, this.#codec, options.bufferBytes, head);
+    this.#codec = codec;
+    this.#subscription = subscription;
     siblings.add(this);
-    this.#subscription.start();
+    subscription.start();
   }
 
   /**
@@ -137,105 +137,83 @@ export class Attachment implements AsyncIterableIterator<AttachmentEvent, undefi
     return this.#codec.info;
   }
 
-  /**
-   * Resolves with the next event; `done` behind the end and after a detach. Throws what ends the following early:
-   * `session_gone`, `wrong_epoch`, `offset_ahead`, `forbidden`.
-   */
-  next(): Promise<IteratorResult<AttachmentEvent, undefined>> {
-    return this.#subscription.feed.next();
-  }
-
-  /** Detaches. Leaving a `for await` early calls it. */
-  return(): Promise<IteratorResult<AttachmentEvent, undefined>> {
-    return this.#subscription.feed.return();
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
   /** Stops the sending at the gateway, ends the iteration, and drops the buffer. */
   detach(): void {
     this.#subscription.feed.stop();
   }
 }
 
+interface SessionCodec extends SubscriptionCodec<AttachmentEvent> {
+  info: SessionInfo | null;
+}
+
 /** The frames of one session. */
-class SessionCodec implements SubscriptionCodec<AttachmentEvent> {
-  readonly key: string;
-  readonly about: { readonly session: string };
-  readonly isEventLog = false;
-  readonly requested: () => void;
-  readonly closed: () => void;
-  readonly #from: StartPosition | StartScreen;
+function sessionCodec(
+  session: string,
+  start: StartPosition | StartScreen,
+  requested: () => void,
+  closed: () => void,
+): SessionCodec {
   /** The screen has not arrived yet: after a reconnect it is requested again. */
-  #awaitsScreen: boolean;
-  info: SessionInfo | null = null;
-
-  constructor(session: string, from: StartPosition | StartScreen, requested: () => void, closed: () => void) {
-    this.key = session;
-    this.about = { session };
-    this.requested = requested;
-    this.closed = closed;
-    this.#from = from;
-    this.#awaitsScreen = typeof from === 'object' && 'screen' in from;
-  }
-
-  request(ref: number, head: Position | null) {
-    const from = head === null || this.#awaitsScreen ? this.#from : formatPosition(head);
-    return { t: 'subscribe', ref, session: this.key, from } as const;
-  }
-
-  unsubscribe(ref: number) {
-    return { t: 'unsubscribe', ref, session: this.key } as const;
-  }
-
-  begin(frame: ServerFrame, { hasBegun }: FeedState): Beginning<AttachmentEvent> | undefined {
-    if (frame.t !== 'subscribed') return undefined;
-    const { from: position, info } = frame;
-    const item: AttachmentEvent | undefined = hasBegun ? undefined : { type: 'attached', position, info };
-    this.info = info;
-    // Before the screen nothing was shown: the log begins where the screen is now.
-    return { at: parsePosition(position), item, isFresh: this.#awaitsScreen };
-  }
-
-  output(frame: OutputFrame, head: Position): Piece<AttachmentEvent> {
-    const { kind, offset, bytes } = frame;
-    const after = positionAfter(frame, head.epoch);
-    const item = { type: 'output', kind, offset, bytes, position: formatPosition(after) } as const;
-    return { kind: 'output', from: offset, after, item, cost: ITEM_BYTES + bytes.length };
-  }
-
-  read(frame: ServerFrame, head: Position): Piece<AttachmentEvent> | number | undefined {
-    switch (frame.t) {
-      case 'screen': {
-        const { t: _, seq: __, session: ___, ...snapshot } = frame;
-        if (!this.#awaitsScreen || frame.offset !== head.offset) return frame.offset;
-        this.#awaitsScreen = false;
-        const cost = ITEM_BYTES + frame.data.length;
-        return { kind: 'state', after: head, item: { type: 'screen', ...snapshot }, cost };
+  let awaitsScreen = typeof start === 'object' && 'screen' in start;
+  const codec: SessionCodec = {
+    key: session,
+    about: { session },
+    isEventLog: false,
+    info: null,
+    requested,
+    closed,
+    request: (ref, head) => {
+      const from = head === null || awaitsScreen ? start : formatPosition(head);
+      return { t: 'subscribe', ref, session, from };
+    },
+    unsubscribe: (ref) => ({ t: 'unsubscribe', ref, session }),
+    begin: (frame, { hasBegun }) => {
+      if (frame.t !== 'subscribed') return undefined;
+      const { from: position, info } = frame;
+      codec.info = info;
+      const item = hasBegun ? undefined : ({ type: 'attached', position, info } as const);
+      // Before the screen nothing was shown: the log begins where the screen is now.
+      return { at: parsePosition(position), item, isFresh: awaitsScreen };
+    },
+    output: (frame, head) => {
+      const { kind, offset, bytes } = frame;
+      const after = positionAfter(frame, head.epoch);
+      const item = { type: 'output', kind, offset, bytes, position: formatPosition(after) } as const;
+      return { kind: 'output', from: offset, after, item, cost: ITEM_BYTES + bytes.length };
+    },
+    read: (frame, head) => {
+      switch (frame.t) {
+        case 'screen': {
+          const { t: _, seq: __, session: ___, ...snapshot } = frame;
+          if (!awaitsScreen || frame.offset !== head.offset) return frame.offset;
+          awaitsScreen = false;
+          const cost = ITEM_BYTES + frame.data.length;
+          return { kind: 'state', after: head, item: { type: 'screen', ...snapshot }, cost };
+        }
+        case 'entry': {
+          const { kind, time, offset, position, data } = frame;
+          // The frame ties `kind` to `data`; TypeScript loses that tie when they are taken apart.
+          const item = { type: kind, time, offset, position, data } as EntryEvent;
+          return { kind: 'entry', from: offset, after: parsePosition(position), item, cost: ITEM_BYTES };
+        }
+        case 'gap': {
+          const { from, to, reason, position } = frame;
+          // The gap may begin before what we have of an entry that went away under us.
+          const item = { type: 'gap', from: head.offset, to, reason, position } as const;
+          return { kind: 'gap', from, after: parsePosition(position), item, cost: ITEM_BYTES };
+        }
+        case 'end': {
+          const { position, info } = frame;
+          const after = parsePosition(position);
+          codec.info = info;
+          const item = { type: 'end', position, info } as const;
+          return { kind: 'state', from: after.offset, after, item, cost: ITEM_BYTES, isLast: true };
+        }
+        default:
+          return undefined;
       }
-      case 'entry': {
-        const { kind, time, offset, position, data } = frame;
-        // The frame ties `kind` to `data`; TypeScript loses that tie when they are taken apart.
-        const item = { type: kind, time, offset, position, data } as EntryEvent;
-        return { kind: 'entry', from: offset, after: parsePosition(position), item, cost: ITEM_BYTES };
-      }
-      case 'gap': {
-        const { from, to, reason, position } = frame;
-        // The gap may begin before what we have of an entry that went away under us.
-        const item = { type: 'gap', from: head.offset, to, reason, position } as const;
-        return { kind: 'gap', from, after: parsePosition(position), item, cost: ITEM_BYTES };
-      }
-      case 'end': {
-        const { position, info } = frame;
-        const after = parsePosition(position);
-        this.info = info;
-        const item = { type: 'end', position, info } as const;
-        return { kind: 'state', from: after.offset, after, item, cost: ITEM_BYTES, isLast: true };
-      }
-      default:
-        return undefined;
-    }
-  }
+    },
+  };
+  return codec;
 }

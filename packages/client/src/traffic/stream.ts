@@ -9,7 +9,7 @@ import {
   type TrafficFilter,
   type TrafficServerMessage,
 } from '@binnacle/protocol';
-import { type FeedLink, ITEM_BYTES, ResumableFeed } from '../feed/resumable-feed.ts';
+import { FeedIterator, type FeedLink, ITEM_BYTES, ResumableFeed } from '../feed/resumable-feed.ts';
 import type { Settings } from '../transport/options.ts';
 import type { Link } from '../transport/reconnect.ts';
 import { SocketLink } from '../transport/socket-link.ts';
@@ -53,29 +53,17 @@ export interface TrafficStreamParts {
 /** The gateway takes as many places in one `resume`. */
 const MAX_PLACES = 10_000;
 
-/** Iterable of events in all sessions that match a filter, from `Binnacle.watchTraffic`. */
-export class TrafficStream implements AsyncIterableIterator<PtyEvent, undefined, undefined> {
+/**
+ * Iterable of events in all sessions that match a filter, from `Binnacle.watchTraffic`. It ends behind `is_final` of the
+ * one session that the filter names. Leaving a `for await` early closes the WebSocket.
+ */
+export class TrafficStream extends FeedIterator<PtyEvent> {
   readonly #link: TrafficLink;
 
   constructor(parts: TrafficStreamParts) {
-    this.#link = new TrafficLink(parts);
-  }
-
-  /**
-   * Resolves with the next event; `done` behind `is_final` of the one session that the filter names, and after
-   * `return`.
-   */
-  next(): Promise<IteratorResult<PtyEvent, undefined>> {
-    return this.#link.feed.next();
-  }
-
-  /** Unsubscribes and closes the WebSocket. Leaving a `for await` early calls it. */
-  return(): Promise<IteratorResult<PtyEvent, undefined>> {
-    return this.#link.feed.return();
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
+    const link = new TrafficLink(parts);
+    super(link.feed);
+    this.#link = link;
   }
 
   /** Reconnects at once if the stream waits to, and probes an open connection. */

@@ -46,7 +46,7 @@ const ALLOWED = {
   'server/src/api/opensandbox/command-execution.ts': 'tells when something ended',
   'server/src/sessions/timed-sessions.ts': 'keeps a deadline for the next gateway',
   'server/src/api/opensandbox/events.ts': 'stamps frames',
-  'server/src/api/traffic/feed.ts': 'stamps frames',
+  'server/src/api/traffic/traffic-codec.ts': 'stamps frames',
   'server/src/screen/checkpoints.ts': 'compares the times of files; those in the future count as old',
   // People read them, beside the clock on their wall.
   'cli/src/commands/chat.ts': 'ages for people',

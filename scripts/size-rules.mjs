@@ -30,7 +30,6 @@ const OPEN = {
   'packages/server/src/api/rest/sessions.ts sessionRoutes': 218,
   'packages/server/src/api/rest/shares.ts shareRoutes': 204,
   'packages/server/src/api/rest/tokens.ts tokenRoutes': 169,
-  'packages/server/src/api/ws/websocket.ts': 455,
   'packages/server/src/conversations/agent-turns.ts': 583,
   'packages/server/src/conversations/agents/agent-process.ts': 505,
   'packages/server/src/conversations/drivers/claude-code/link.ts': 504,

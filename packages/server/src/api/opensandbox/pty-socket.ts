@@ -9,10 +9,10 @@ import { z } from '../http/routes.ts';
 import { Flag, Offset } from '../schemas/fields.ts';
 import {
   codeOf,
-  type Dialect,
   type OutgoingFrame,
   type ProgramExit,
   parseJsonFrame,
+  type SocketDialect,
 } from '../session-socket/dialect.ts';
 import {
   acquireLease,
@@ -100,7 +100,7 @@ async function findOrStart(
   return { session: await ptys.start(seen, found, mode), isNew: true };
 }
 
-class PtyDialect implements Dialect {
+class PtyDialect implements SocketDialect {
   /** Undefined: the dialect has no JSON ping; the ping of the WebSocket protocol detects dead clients. */
   readonly ping = undefined;
   readonly #mode: SessionMode;
@@ -146,7 +146,7 @@ class PtyDialect implements Dialect {
     return code === 'exit' ? 'process exited' : wordOf(code);
   }
 
-  parse(data: Buffer, isBinary: boolean): ReturnType<Dialect['parse']> {
+  parse(data: Buffer, isBinary: boolean): ReturnType<SocketDialect['parse']> {
     if (!isBinary) return parseJsonFrame(data.toString());
     if (data[0] !== CHANNEL.stdin) return { type: 'invalid', why: 'a binary frame of a client begins with 0x00' };
     return { type: 'stdin', bytes: data.subarray(1) };

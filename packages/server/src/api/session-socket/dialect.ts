@@ -16,7 +16,7 @@ export interface ProgramExit {
 }
 
 /** A dialect of the session socket: only the encoding differs between dialects. */
-export interface Dialect {
+export interface SocketDialect {
   /** Encodes output. `isReplay`: the output is older than the connection. */
   output(kind: OutputKind, bytes: Uint8Array, offset: number, isReplay: boolean): readonly OutgoingFrame[];
   /** Returns the bytes of an incomplete character that will not be completed. */
@@ -57,7 +57,7 @@ export type Encoding = 'text' | 'base64';
  * JSON in both directions: the format of the sandbox daemon as seed 003 has it, with the offset in every frame that has
  * output.
  */
-export class JsonDialect implements Dialect {
+export class JsonDialect implements SocketDialect {
   readonly #text = new TextCutter();
   readonly #encoding: Encoding;
   /** Offset after the output of the last frame. */
@@ -116,7 +116,7 @@ export class JsonDialect implements Dialect {
   }
 }
 
-export function parseJsonFrame(text: string): ReturnType<Dialect['parse']> {
+export function parseJsonFrame(text: string): ReturnType<SocketDialect['parse']> {
   const parsed = SessionRequests.safeParse(parseJson(text));
   if (!parsed.success) return { type: 'invalid', why: parsed.error.issues[0]?.message ?? 'no frame' };
   const frame = parsed.data;

@@ -29,7 +29,7 @@ import type { Liveness } from '../stream/liveness.ts';
 import { type Codec, LogStream } from '../stream/log-stream.ts';
 import { SocketPeer, type SocketProtocol } from '../stream/socket-peer.ts';
 import type { Frame } from '../stream/wire.ts';
-import { type Dialect, type Encoding, JsonDialect, type OutgoingFrame, type ProgramExit } from './dialect.ts';
+import { type Encoding, JsonDialect, type OutgoingFrame, type ProgramExit, type SocketDialect } from './dialect.ts';
 
 /**
  * Delay from the last output after the exit to the exit frame. Without a limit, orphaned children could hold the output
@@ -139,7 +139,7 @@ export interface SocketParts {
   readonly lease: Lease | undefined;
   /** True for a client that writes nothing, whatever its token allows. */
   readonly isReadOnly: boolean;
-  readonly dialect: Dialect;
+  readonly dialect: SocketDialect;
   readonly parts: CompatParts;
 }
 

@@ -37,7 +37,7 @@ const FOREIGN = {
   'packages/server/src/screen/wire.ts': ['withinMs', 'drawn'],
   // Stored with a conversation or in the index.
   'packages/server/src/conversations/drivers/acp/state.ts': ['asked', 'wanted'],
-  'packages/server/src/conversations/drivers/claude-code/link.ts': ['hasSaid', 'asked'],
+  'packages/server/src/conversations/drivers/claude-code/state.ts': ['hasSaid', 'asked'],
   'packages/server/src/conversations/drivers/local/command.ts': ['held'],
   'packages/server/src/conversations/state/transcript.ts': ['said'],
   'packages/server/src/search/log-index.ts': ['kept_from'],

@@ -32,8 +32,6 @@ const OPEN = {
   'packages/server/src/api/rest/tokens.ts tokenRoutes': 169,
   'packages/server/src/conversations/agent-turns.ts': 583,
   'packages/server/src/conversations/agents/agent-process.ts': 505,
-  'packages/server/src/conversations/drivers/claude-code/link.ts': 504,
-  'packages/server/src/conversations/drivers/codex/link.ts': 482,
   'packages/server/src/runner/hosted-program.ts': 468,
   'packages/server/src/runner/runs.ts': 462,
   'packages/server/src/sessions/session.ts': 462,

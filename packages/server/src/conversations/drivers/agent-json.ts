@@ -1,6 +1,7 @@
-// JSON from agents, made safe to store: limited nesting and short ids.
+// JSON from agents: made safe to store, with limited nesting and short ids, and parsed by schemas.
 
 import { createHash } from 'node:crypto';
+import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
 
 /** Maximum levels. `JSON.stringify` fails from some thousand levels on; the inputs of tools have about ten. */
@@ -61,3 +62,29 @@ export const KnownId = z
   .string()
   .min(1)
   .transform((id) => (isShort(id) ? id : createHash('sha256').update(id).digest('hex')));
+
+/** An optional field. An invalid field counts as absent, because other versions have other fields. */
+export const lenient = <T extends z.ZodType>(schema: T) =>
+  schema
+    .nullish()
+    .catch(undefined)
+    .transform((value) => value ?? undefined);
+
+/** Makes a function that parses its first argument, and ignores an invalid one. */
+export const withSchema =
+  <T extends z.ZodType, Rest extends readonly unknown[], R>(schema: T, act: (value: z.output<T>, ...rest: Rest) => R) =>
+  (value: unknown, ...rest: Rest): R | undefined => {
+    const read = schema.safeParse(value);
+    return read.success ? act(read.data, ...rest) : undefined;
+  };
+
+/** Parses a value without which a link cannot continue. Throws `agent_protocol`. */
+export function required<T extends z.ZodType>(schema: T, value: unknown, message: string): z.output<T> {
+  const read = schema.safeParse(value);
+  if (read.success) return read.data;
+  throw new BinnacleError('agent_protocol', { message });
+}
+
+/** Returns the row with a name from an agent, which may be a name that every object has. */
+export const rowOf = <T>(table: Readonly<Record<string, T>>, name: string): T | undefined =>
+  Object.hasOwn(table, name) ? table[name] : undefined;

@@ -13,18 +13,41 @@ export type RpcId = z.output<typeof RpcId>;
 export const RpcError = z.object({ code: z.number(), message: z.string(), data: z.unknown().optional() });
 export type RpcError = z.output<typeof RpcError>;
 
+export const METHOD_NOT_FOUND = -32601;
+
+export interface RpcRequest {
+  readonly kind: 'request';
+  readonly id: RpcId;
+  readonly method: string;
+  readonly params: unknown;
+  /** False if something was nested too deeply and is left out. */
+  readonly isWhole: boolean;
+}
+
 export type RpcMessage =
-  | {
-      readonly kind: 'request';
-      readonly id: RpcId;
-      readonly method: string;
-      readonly params: unknown;
-      /** False if something was nested too deeply and is left out. */
-      readonly isWhole: boolean;
-    }
+  | RpcRequest
   | { readonly kind: 'notification'; readonly method: string; readonly params: unknown }
   | { readonly kind: 'result'; readonly id: RpcId; readonly result: unknown }
   | { readonly kind: 'error'; readonly id: RpcId; readonly error: RpcError };
+
+/** The messages on the wire: JSON-RPC, or a protocol with the same kinds of messages. */
+export interface RpcCodec {
+  /** Parses a line; null for a line that is no message: programs print warnings on stdout. */
+  read(line: string): RpcMessage | null;
+  call(id: number, method: string, params: object): object;
+  notification(method: string, params?: object): object;
+  result(request: RpcId, result: object): object;
+  error(request: RpcId, error: RpcError): object;
+}
+
+/** JSON-RPC. `head`: the fields of each message that is sent. */
+export const jsonRpc = (head: object = {}): RpcCodec => ({
+  read: readMessage,
+  call: (id, method, params) => ({ ...head, id, method, params }),
+  notification: (method, params) => ({ ...head, method, params }),
+  result: (id, result) => ({ ...head, id, result }),
+  error: (id, error) => ({ ...head, id, error }),
+});
 
 /** A message. `jsonrpc` is not checked, because Codex omits it. */
 const Line = z.object({
@@ -35,7 +58,6 @@ const Line = z.object({
   error: RpcError.nullish(),
 });
 
-/** Parses a line; null for a line that is no message: programs print warnings on stdout. */
 export function readMessage(line: string): RpcMessage | null {
   const json = readAgentJson(line);
   if (json === undefined) return null;

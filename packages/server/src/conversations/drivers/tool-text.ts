@@ -26,3 +26,8 @@ export function cutText(text: string, max: number): string {
   const end = last >= 0xd800 && last < 0xdc00 ? max - 1 : max;
   return `${text.slice(0, end)}…`;
 }
+
+const MAX_ERROR_CHARS = 500;
+
+/** Cuts the message of an error to at most 500 UTF-16 units. */
+export const cutError = (message: string): string => cutText(message, MAX_ERROR_CHARS);

@@ -1,19 +1,10 @@
-// Schemas of the messages from an ACP agent: the edge of the driver.
+// Schemas of the messages from an ACP agent: the edge of the driver. The schema of ACP marks most fields "default on
+// error": an invalid field counts as absent, and the rest of the message is valid. Null means the same.
 
 import { z } from 'zod';
 import { MAX_COST_USD, MAX_USAGE_TOKENS } from '../../../store/usage.ts';
-import { KnownId, ReturnedId } from '../agent-json.ts';
+import { KnownId, lenient, ReturnedId } from '../agent-json.ts';
 import { RpcId } from '../json-rpc.ts';
-
-/**
- * An optional field. The schema of ACP marks most fields "default on error": an invalid field counts as absent, and the
- * rest of the message is valid. Null means the same.
- */
-const lenient = <T extends z.ZodType>(schema: T) =>
-  schema
-    .nullish()
-    .catch(undefined)
-    .transform((value) => value ?? undefined);
 
 /** An optional list without its invalid items. */
 const lenientList = <T extends z.ZodType>(schema: T) =>

@@ -2,25 +2,29 @@
 
 import type { ProcessOut } from '../driver.ts';
 import type { RpcId } from '../json-rpc.ts';
+import { FRESH_RPC_STATE, type JsonRpcLink, type RpcCall, type RpcState } from '../json-rpc-link.ts';
 import type { StoredCall } from './tool-calls.ts';
 
 /** A method that no agent knows and every agent answers. The answer arrives after all earlier output. */
 export const SETTLED = '_binnacle/settled';
 
-export type AcpMethod =
-  | 'initialize'
-  | 'session/new'
-  | 'session/load'
-  | 'session/resume'
-  | 'session/set_config_option'
-  | typeof SETTLED
-  | 'session/prompt';
+export interface AcpCall extends RpcCall {
+  readonly method:
+    | 'initialize'
+    | 'session/new'
+    | 'session/load'
+    | 'session/resume'
+    | 'session/set_config_option'
+    | typeof SETTLED
+    | 'session/prompt';
+}
+
+export type AcpRpc = JsonRpcLink<AcpState>;
 
 /** The state of the link. Immutable: each change makes a new object. */
-export interface AcpState {
-  readonly nextId: number;
-  /** The one request of the link that waits for an answer: each step waits for the previous one. */
-  readonly asked: { readonly id: number; readonly method: AcpMethod } | null;
+export interface AcpState extends RpcState {
+  /** At most one request: each step waits for the previous one. */
+  readonly pending: readonly AcpCall[];
   /** Capabilities of the agent; null before its answer to `initialize`. */
   readonly agent: { readonly loads: boolean; readonly resumes: boolean; readonly logins: readonly string[] } | null;
   /** Session of an earlier process, with which the agent should continue. */
@@ -45,16 +49,12 @@ export interface AcpState {
   /** The message under way, and whether other events interrupted it. Null before the first text of a turn. */
   readonly saying: { readonly message: string | null; readonly broken: boolean } | null;
   readonly tools: readonly StoredCall[];
-  readonly approvals: readonly { readonly id: string; readonly request: RpcId }[];
   readonly terminals: readonly AcpTerminal[];
   readonly questions: readonly TerminalQuestion[];
   /** Cost in USD since the session began. `before`: at the start of the turn; null if unknown. */
   readonly cost: { readonly before: number | null; readonly now: number | null };
   readonly approvalCount: number;
   readonly terminalCount: number;
-  /** Requests of this turn that were refused. */
-  readonly refused: number;
-  readonly rubbish: number;
 }
 
 export interface AcpTerminal {
@@ -76,8 +76,7 @@ export interface TerminalQuestion {
 }
 
 export const FRESH_ACP_STATE: AcpState = {
-  nextId: 1,
-  asked: null,
+  ...FRESH_RPC_STATE,
   agent: null,
   memory: null,
   session: null,
@@ -85,15 +84,18 @@ export const FRESH_ACP_STATE: AcpState = {
   isReady: false,
   modelOption: null,
   isInstructed: false,
-  turn: null,
   saying: null,
   tools: [],
-  approvals: [],
   terminals: [],
   questions: [],
   cost: { before: 0, now: 0 },
   approvalCount: 0,
   terminalCount: 0,
-  refused: 0,
-  rubbish: 0,
 };
+
+/** Returns the state of an earlier link. Until version 0.1 the request was stored as `asked`. */
+export function restoredAcp(state: object | undefined): Partial<AcpState> {
+  if (state === undefined || !('asked' in state)) return state ?? {};
+  const { asked, ...rest } = state as { readonly asked: AcpCall | null } & Partial<AcpState>;
+  return { ...rest, pending: asked === null ? [] : [asked] };
+}

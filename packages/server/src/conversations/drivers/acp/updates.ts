@@ -1,6 +1,6 @@
 // The kinds of `session/update`, as a table. Other kinds are not shown.
 
-import type { z } from 'zod';
+import { withSchema } from '../agent-json.ts';
 import type { DriverOut } from '../driver.ts';
 import {
   Chunk,
@@ -28,19 +28,12 @@ export interface UpdateParts {
 /** Applies an update, and returns the next state; undefined if the update is invalid. */
 type UpdateHandler = (update: unknown, parts: UpdateParts) => AcpState | undefined;
 
-const row =
-  <T extends z.ZodType>(schema: T, apply: (update: z.output<T>, parts: UpdateParts) => AcpState): UpdateHandler =>
-  (update, parts) => {
-    const read = schema.safeParse(update);
-    return read.success ? apply(read.data, parts) : undefined;
-  };
-
 /** Returns false for pictures and sound, which cannot be part of a text. */
 const hasText = ({ text, uri, resource }: ContentBlock): boolean =>
   text !== undefined || uri !== undefined || resource !== undefined;
 
 export const UPDATES: Readonly<Record<string, UpdateHandler>> = {
-  agent_message_chunk: row(Chunk, ({ content, messageId }, { state, out }) => {
+  agent_message_chunk: withSchema(Chunk, ({ content, messageId }, { state, out }) => {
     if (!hasText(content)) {
       out.agent('note', { text: textOf(content) });
       return state;
@@ -55,34 +48,34 @@ export const UPDATES: Readonly<Record<string, UpdateHandler>> = {
     if (saying !== null && !saying.broken && saying.message === message) return state;
     return { ...state, saying: { message, broken: false } };
   }),
-  agent_thought_chunk: row(Chunk, ({ content }, { state, out }) => {
+  agent_thought_chunk: withSchema(Chunk, ({ content }, { state, out }) => {
     out.delta(textOf(content), 'thought');
     return state;
   }),
-  tool_call: row(ToolUpdate, applyTool),
-  tool_call_update: row(ToolUpdate, applyTool),
-  plan: row(Plan, ({ entries }, { state, out }) => {
+  tool_call: withSchema(ToolUpdate, applyTool),
+  tool_call_update: withSchema(ToolUpdate, applyTool),
+  plan: withSchema(Plan, ({ entries }, { state, out }) => {
     out.agent('plan', { entries: entries ?? [] });
     return state;
   }),
-  current_mode_update: row(ModeUpdate, ({ currentModeId }, { state, out }) => {
+  current_mode_update: withSchema(ModeUpdate, ({ currentModeId }, { state, out }) => {
     out.agent('mode', { mode: currentModeId });
     return state;
   }),
-  session_info_update: row(SessionInfoUpdate, ({ title }, { state, out }) => {
+  session_info_update: withSchema(SessionInfoUpdate, ({ title }, { state, out }) => {
     if (title !== undefined) out.agent('status', { title });
     return state;
   }),
-  notice: row(Notice, ({ severity, title, description }, { state, out }) => {
+  notice: withSchema(Notice, ({ severity, title, description }, { state, out }) => {
     const text = description === undefined ? title : `${title}\n${description}`;
     out.agent('note', { text, ...(severity === undefined ? {} : { severity }) });
     return state;
   }),
-  compaction_update: row(Compaction, ({ status, error }, { state, out }) => {
+  compaction_update: withSchema(Compaction, ({ status, error }, { state, out }) => {
     out.agent('status', { compaction: status, ...(error === undefined ? {} : { error }) });
     return state;
   }),
-  usage_update: row(UsageUpdate, ({ used, size, cost }, { state, out }) => {
+  usage_update: withSchema(UsageUpdate, ({ used, size, cost }, { state, out }) => {
     if (used !== undefined && size !== undefined) {
       out.agent('status', { contextTokens: used, contextWindow: size });
     }

@@ -1,7 +1,8 @@
 // The driver `claude-code`: `claude -p` with stream-json in both directions, one process per conversation.
 
 import type { ProcessDriver } from '../driver.ts';
-import { ClaudeCodeLink, type ClaudeCodeState } from './link.ts';
+import { ClaudeCodeLink } from './link.ts';
+import type { ClaudeCodeState } from './state.ts';
 
 const FLAGS = [
   '-p',

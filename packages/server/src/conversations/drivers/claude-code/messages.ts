@@ -3,26 +3,21 @@
 
 import { z } from 'zod';
 import { MAX_COST_USD } from '../../../store/usage.ts';
-import { KnownId, ReturnedId } from '../agent-json.ts';
-
-/** An optional field. An invalid field counts as absent, because other versions have other fields. */
-const lenient = <T extends z.ZodType>(schema: T) =>
-  schema
-    .nullish()
-    .catch(undefined)
-    .transform((value) => value ?? undefined);
+import { KnownId, lenient, ReturnedId } from '../agent-json.ts';
 
 /** Id of a session or request, which must be returned unchanged. */
 const Id = ReturnedId.min(1);
 
-export const ClaudeLine = z.looseObject({
-  type: z.string(),
+export const ClaudeLine = z.looseObject({ type: z.string() });
+
+export const SystemLine = z.object({
   subtype: lenient(z.string()),
   session_id: lenient(Id),
-  /** Output of a sub-agent: id of the call that started it. */
-  parent_tool_use_id: lenient(z.string()),
+  status: z.unknown().optional(),
 });
-export type ClaudeLine = z.output<typeof ClaudeLine>;
+
+/** Output of a sub-agent: id of the call that started it. */
+const OfSubAgent = { parent_tool_use_id: lenient(z.string()) };
 
 /** Line `system`, `api_retry`: a request to the model failed and is retried. */
 export const ApiRetry = z.object({
@@ -37,6 +32,7 @@ const Block = z.looseObject({ type: z.string() });
 
 /** A raw event of the Messages API. */
 export const StreamEvent = z.object({
+  ...OfSubAgent,
   event: z.object({
     type: z.string(),
     content_block: lenient(Block),
@@ -45,6 +41,7 @@ export const StreamEvent = z.object({
 });
 
 export const AssistantLine = z.object({
+  ...OfSubAgent,
   message: z.object({ model: lenient(z.string()), content: lenient(z.array(Block)) }),
 });
 export const UserLine = z.object({
@@ -59,6 +56,7 @@ export const ToolResult = z.object({ tool_use_id: KnownId, content: z.unknown(),
 export const TextBlock = z.object({ text: z.string() });
 
 export const ClaudeResult = z.object({
+  subtype: lenient(z.string()),
   is_error: lenient(z.boolean()),
   result: lenient(z.string()),
   errors: lenient(z.array(z.string())),
@@ -92,6 +90,7 @@ export const ControlResponse = z.object({
   response: z.object({
     subtype: z.string(),
     request_id: Id,
-    response: lenient(z.object({ cancelled: lenient(z.boolean()) })),
+    response: z.unknown().optional(),
   }),
 });
+export const ControlAnswer = z.object({ cancelled: lenient(z.boolean()) });

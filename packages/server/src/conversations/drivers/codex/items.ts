@@ -1,7 +1,7 @@
 // Items of a Codex turn as tool calls: commands, changes of files, tools of MCP servers, searches.
 
 import type { ToolCall } from '@binnacle/protocol';
-import type { z } from 'zod';
+import { rowOf, withSchema } from '../agent-json.ts';
 import {
   type CodexFileChange,
   CollabItem,
@@ -22,15 +22,8 @@ const STATUSES: Readonly<Record<string, ToolCall['status']>> = {
 };
 const statusOf = (status: string): ToolCall['status'] => STATUSES[status] ?? 'running';
 
-const row =
-  <T extends z.ZodType>(schema: T, read: (item: z.output<T>, isOver: boolean) => ToolCall) =>
-  (item: unknown, isOver: boolean): ToolCall | undefined => {
-    const parsed = schema.safeParse(item);
-    return parsed.success ? read(parsed.data, isOver) : undefined;
-  };
-
 const TOOLS: Readonly<Record<string, (item: unknown, isOver: boolean) => ToolCall | undefined>> = {
-  commandExecution: row(CommandItem, (item) => {
+  commandExecution: withSchema(CommandItem, (item) => {
     const { id, command, cwd, status, commandActions = [], aggregatedOutput = '', exitCode } = item;
     const ended = exitCode === undefined || exitCode === 0 ? '' : `${separated(aggregatedOutput)}exit code ${exitCode}`;
     const output = aggregatedOutput + ended;
@@ -42,14 +35,14 @@ const TOOLS: Readonly<Record<string, (item: unknown, isOver: boolean) => ToolCal
       ...(output === '' ? {} : { output }),
     };
   }),
-  fileChange: row(FileItem, ({ id, changes, status }) => ({
+  fileChange: withSchema(FileItem, ({ id, changes, status }) => ({
     id,
     title: `Edit ${changes.map(({ path }) => path).join(', ')}`,
     kind: fileKind(changes),
     status: statusOf(status),
     diffs: changes.map(diffOf),
   })),
-  mcpToolCall: row(McpItem, ({ id, server, tool, status, arguments: input, result, error }) => ({
+  mcpToolCall: withSchema(McpItem, ({ id, server, tool, status, arguments: input, result, error }) => ({
     id,
     title: `${server}: ${tool}`,
     kind: 'other',
@@ -57,7 +50,7 @@ const TOOLS: Readonly<Record<string, (item: unknown, isOver: boolean) => ToolCal
     ...(input === undefined ? {} : { input }),
     ...outputOf(error?.message ?? textsOf(result?.content)),
   })),
-  dynamicToolCall: row(DynamicItem, ({ id, tool, status, arguments: input, contentItems }) => ({
+  dynamicToolCall: withSchema(DynamicItem, ({ id, tool, status, arguments: input, contentItems }) => ({
     id,
     title: tool,
     kind: 'other',
@@ -65,20 +58,20 @@ const TOOLS: Readonly<Record<string, (item: unknown, isOver: boolean) => ToolCal
     ...(input === undefined ? {} : { input }),
     ...outputOf(textsOf(contentItems)),
   })),
-  collabAgentToolCall: row(CollabItem, ({ id, tool, status, prompt }) => ({
+  collabAgentToolCall: withSchema(CollabItem, ({ id, tool, status, prompt }) => ({
     id,
     title: `Agents: ${tool}`,
     kind: 'think',
     status: statusOf(status),
     ...(prompt === undefined ? {} : { input: { prompt } }),
   })),
-  webSearch: row(SearchItem, ({ id, query }, isOver) => ({
+  webSearch: withSchema(SearchItem, ({ id, query }, isOver) => ({
     id,
     title: query === '' ? 'Search the web' : `Search the web: ${query}`,
     kind: 'search',
     status: isOver ? 'done' : 'running',
   })),
-  imageView: row(ImageItem, ({ id, path }, isOver) => ({
+  imageView: withSchema(ImageItem, ({ id, path }, isOver) => ({
     id,
     title: `Look at ${path}`,
     kind: 'read',
@@ -88,7 +81,7 @@ const TOOLS: Readonly<Record<string, (item: unknown, isOver: boolean) => ToolCal
 
 /** Returns the tool call of an item; undefined for other or invalid items. */
 export const toolOf = (type: string, item: unknown, isOver: boolean): ToolCall | undefined =>
-  Object.hasOwn(TOOLS, type) ? TOOLS[type]?.(item, isOver) : undefined;
+  rowOf(TOOLS, type)?.(item, isOver);
 
 /**
  * Returns title and kind of a command. Codex reports the actual command where possible; the shell around it is left

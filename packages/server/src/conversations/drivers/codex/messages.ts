@@ -2,14 +2,7 @@
 // schema that codex-cli 0.169.0 writes with `codex app-server generate-json-schema`.
 
 import { z } from 'zod';
-import { KnownId, ReturnedId } from '../agent-json.ts';
-
-/** An optional field. An invalid field counts as absent, because other versions have other fields. */
-const lenient = <T extends z.ZodType>(schema: T) =>
-  schema
-    .nullish()
-    .catch(undefined)
-    .transform((value) => value ?? undefined);
+import { KnownId, lenient, ReturnedId } from '../agent-json.ts';
 
 /** Id of a thread or turn, which must be returned unchanged. */
 const Id = ReturnedId.min(1);

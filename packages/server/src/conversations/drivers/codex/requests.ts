@@ -1,6 +1,8 @@
 // The approval requests of Codex, and the answer on the wire for each option.
 
 import type { ApprovalOption, ToolCall } from '@binnacle/protocol';
+import type { z } from 'zod';
+import { rowOf, withSchema } from '../agent-json.ts';
 import { changeText, cutText, quoted } from '../tool-text.ts';
 import { commandHead } from './items.ts';
 import { CommandApproval, Elicitation, FileApproval, PermissionsApproval } from './messages.ts';
@@ -23,27 +25,15 @@ const option = (id: string, kind: ApprovalOption['kind'], label: string): Approv
 const YES = option('accept', 'allow_once', 'Allow');
 const NO = option('decline', 'deny_once', 'Deny');
 
+/** Returns the running call with an id, whose changes a request is about. */
+type RunningCall = (tool: string) => ToolCall | undefined;
+
 /**
  * Converts a request; undefined for an unsupported one, which is answered with an error, so that Codex continues
  * without it.
  */
-export function questionOf(
-  method: string,
-  params: unknown,
-  running: (tool: string) => ToolCall | undefined,
-): CodexQuestion | undefined {
-  switch (method) {
-    case 'item/commandExecution/requestApproval':
-      return command(params);
-    case 'item/fileChange/requestApproval':
-      return files(params, running);
-    case 'item/permissions/requestApproval':
-      return permissions(params);
-    case 'mcpServer/elicitation/request':
-      return elicitation(params);
-    default:
-      return undefined;
-  }
+export function questionOf(method: string, params: unknown, running: RunningCall): CodexQuestion | undefined {
+  return rowOf(QUESTIONS, method)?.(params, params, running);
 }
 
 const about = (tool: string | undefined): { readonly tool?: string } => (tool === undefined ? {} : { tool });
@@ -98,10 +88,8 @@ const OF_COMMANDS = [
 /** Fields with the value of nearly every command, which need not be shown. */
 const USUAL: Readonly<Record<string, unknown>> = { kind: 'command', environmentId: 'local' };
 
-function command(params: unknown): CodexQuestion | undefined {
-  const read = CommandApproval.safeParse(params);
-  if (!read.success) return undefined;
-  const { kind, itemId, reason, command = '', cwd, commandActions = [], availableDecisions } = read.data;
+function command(request: z.output<typeof CommandApproval>, params: unknown): CodexQuestion {
+  const { kind, itemId, reason, command = '', cwd, commandActions = [], availableDecisions } = request;
   const decisions = availableDecisions ?? ['accept', 'acceptForSession'];
   const usual = Object.entries(USUAL).filter(([key, value]) => Reflect.get(Object(params), key) === value);
   return {
@@ -162,10 +150,11 @@ function networkOf(amendment: unknown): { id: string; kind: ApprovalOption['kind
     : { id: `allowHost:${name}`, kind: 'allow_always', label: `Always allow ${name}` };
 }
 
-function files(params: unknown, running: (tool: string) => ToolCall | undefined): CodexQuestion | undefined {
-  const read = FileApproval.safeParse(params);
-  if (!read.success) return undefined;
-  const { itemId, reason, grantRoot } = read.data;
+function files(
+  { itemId, reason, grantRoot }: z.output<typeof FileApproval>,
+  params: unknown,
+  running: RunningCall,
+): CodexQuestion {
   const call = itemId === undefined ? undefined : running(itemId);
   const changes = call?.diffs?.map(changeText);
   return {
@@ -192,10 +181,10 @@ function files(params: unknown, running: (tool: string) => ToolCall | undefined)
   };
 }
 
-function permissions(params: unknown): CodexQuestion | undefined {
-  const read = PermissionsApproval.safeParse(params);
-  if (!read.success) return undefined;
-  const { itemId, reason, permissions } = read.data;
+function permissions(
+  { itemId, reason, permissions }: z.output<typeof PermissionsApproval>,
+  params: unknown,
+): CodexQuestion {
   // Null means that this permission is not requested; in the answer it must be absent.
   const requested = Object.fromEntries(Object.entries(permissions).filter(([, value]) => value !== null));
   return {
@@ -214,10 +203,8 @@ function permissions(params: unknown): CodexQuestion | undefined {
 }
 
 /** Converts an elicitation that can be answered with yes or no. A form with required fields is declined by an error. */
-function elicitation(params: unknown): CodexQuestion | undefined {
-  const read = Elicitation.safeParse(params);
-  if (!read.success) return undefined;
-  const { serverName, mode, message, url, requestedSchema } = read.data;
+function elicitation(request: z.output<typeof Elicitation>, params: unknown): CodexQuestion | undefined {
+  const { serverName, mode, message, url, requestedSchema } = request;
   if (mode !== 'url' && (requestedSchema?.required ?? []).length > 0) return undefined;
   // A form without fields does not matter for the decision.
   const isEmpty = Object.keys(Object(requestedSchema?.properties)).length === 0;
@@ -230,3 +217,13 @@ function elicitation(params: unknown): CodexQuestion | undefined {
     ],
   };
 }
+
+/** The requests that a person can decide about. `params`: with the fields that the schema does not know. */
+const QUESTIONS: Readonly<
+  Record<string, (request: unknown, params: unknown, running: RunningCall) => CodexQuestion | undefined>
+> = {
+  'item/commandExecution/requestApproval': withSchema(CommandApproval, command),
+  'item/fileChange/requestApproval': withSchema(FileApproval, files),
+  'item/permissions/requestApproval': withSchema(PermissionsApproval, permissions),
+  'mcpServer/elicitation/request': withSchema(Elicitation, elicitation),
+};

@@ -1,15 +1,14 @@
 // The state of the link to Codex, as plain JSON.
 
 import type { ToolCall } from '@binnacle/protocol';
-import type { RpcId } from '../json-rpc.ts';
+import { FRESH_RPC_STATE, type JsonRpcLink, type RpcApproval, type RpcCall, type RpcState } from '../json-rpc-link.ts';
 
-export type CodexMethod =
-  | 'initialize'
-  | 'thread/start'
-  | 'thread/resume'
-  | 'turn/start'
-  | 'turn/steer'
-  | 'turn/interrupt';
+export type CodexRpc = JsonRpcLink<CodexState>;
+
+/** A request of the link. `message`: the injected message of a steer. */
+export interface CodexCall extends RpcCall {
+  readonly method: 'initialize' | 'thread/start' | 'thread/resume' | 'turn/start' | 'turn/steer' | 'turn/interrupt';
+}
 
 export interface CodexSteer {
   readonly message: string;
@@ -40,19 +39,13 @@ export interface CodexTokens {
 }
 
 /** A request that waits for an answer. `answers`: the result for each option. */
-export interface CodexApproval {
-  readonly id: string;
-  readonly request: RpcId;
+export interface CodexApproval extends RpcApproval {
   readonly answers: Readonly<Record<string, object>>;
-  /** Bytes of the answers as JSON. */
-  readonly bytes: number;
 }
 
 /** The state of the link. Immutable: each change makes a new object. */
-export interface CodexState {
-  readonly nextId: number;
-  /** Requests of the link without an answer. `message`: the injected message of a steer. */
-  readonly pending: readonly { readonly id: number; readonly method: CodexMethod; readonly message?: string }[];
+export interface CodexState extends RpcState {
+  readonly pending: readonly CodexCall[];
   readonly isGreeted: boolean;
   readonly thread: string | null;
   /** True once the thread has had a turn. Before that Codex stores nothing of it. */
@@ -63,21 +56,13 @@ export interface CodexState {
   readonly approvals: readonly CodexApproval[];
   /** Tokens of the whole thread. */
   readonly tokens: CodexTokens | null;
-  /** Requests of this turn that were refused without asking a person. */
-  readonly refused: number;
-  readonly rubbish: number;
 }
 
 export const FRESH_CODEX_STATE: CodexState = {
-  nextId: 1,
-  pending: [],
+  ...FRESH_RPC_STATE,
   isGreeted: false,
   thread: null,
   isUsed: false,
-  turn: null,
   running: [],
-  approvals: [],
   tokens: null,
-  refused: 0,
-  rubbish: 0,
 };

@@ -9,6 +9,7 @@ import type { Bench, Line } from './bench.ts';
 import { g9 } from './lines/append.ts';
 import { delta, streams } from './lines/delta.ts';
 import { g4, g5 } from './lines/echo.ts';
+import { escapes } from './lines/escapes.ts';
 import { g2 } from './lines/exact.ts';
 import { g6 } from './lines/fan-out.ts';
 import { g10 } from './lines/history.ts';
@@ -52,6 +53,7 @@ const LINES: Readonly<Record<string, Line>> = {
   search,
   retention,
   screen,
+  escapes,
   plugins,
   page,
 };

@@ -1,6 +1,7 @@
 // Screen of a chat: finished rows scroll up, changing rows stay below them, and the edited line is last.
 
 import type { Interface } from 'node:readline';
+import { withoutColours } from '@binnacle/protocol';
 import { cellsOf } from '../output/cells.ts';
 
 /** The part of readline that the screen needs. */
@@ -77,7 +78,7 @@ export class Screen {
 
   /** Counts rows: a row cut to a wider terminal takes several rows now. */
   #rowsOf(rows: readonly string[]): number {
-    return rows.reduce((sum, row) => sum + Math.max(1, Math.ceil(cellsOf(row.replace(SGR, '')) / this.#columns)), 0);
+    return rows.reduce((sum, row) => sum + Math.max(1, Math.ceil(cellsOf(withoutColours(row)) / this.#columns)), 0);
   }
 
   /** A terminal without a size reports 0. */
@@ -86,6 +87,5 @@ export class Screen {
   }
 }
 
-const SGR = new RegExp(`${String.fromCharCode(0x1b)}\\[[0-9;]*m`, 'g'); // what `style` adds
 const same = (a: readonly string[], b: readonly string[]): boolean =>
   a.length === b.length && a.every((row, at) => row === b[at]);

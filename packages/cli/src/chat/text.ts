@@ -1,8 +1,7 @@
 // Sanitizing, measuring and wrapping of agent text for a terminal.
 
-import type { ConversationEvent } from '@binnacle/protocol';
+import { type ConversationEvent, EscapeParser, type SequenceEnd } from '@binnacle/protocol';
 import { cellsOf, segmenter } from '../output/cells.ts';
-import { EscapeTokenizer } from '../output/escapes.ts';
 import { printable } from '../output/style.ts';
 
 /** Direction marks and the byte order mark, with which text can imitate other text. */
@@ -13,7 +12,19 @@ const ORDERING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu;
  * its line at most: a false start of a sequence must not swallow the rest of an answer.
  */
 export class HarmlessText {
-  readonly #escapes = new EscapeTokenizer();
+  readonly #parser = new EscapeParser(
+    {
+      text: (bytes, from, to) => this.#parts.push(bytes.slice(from, to)),
+      control: (code, _, isInside) => {
+        if (code === TAB && !isInside) this.#parts.push(FOUR_SPACES);
+      },
+      sequence: (bytes, from, to, end) => this.#cut(bytes, from, to, end),
+      string: (bytes, from, to, end) => this.#cut(bytes, from, to, end),
+    },
+    { bellEndsAll: true },
+  );
+  #parts: Uint8Array[] = [];
+  #isEnding = false;
 
   push(text: string): string {
     const [first = '', ...rest] = text.replace(/[\u2028\u2029\u0085]/gu, '\n').split('\n');
@@ -22,22 +33,31 @@ export class HarmlessText {
 
   /** Returns the text of a sequence that never ended, in printable form. */
   end(): string {
-    return this.#escapes
-      .end()
-      .map(({ bytes }) => printable(Buffer.from(bytes).toString()))
-      .join('');
+    this.#isEnding = true;
+    this.#parser.end();
+    this.#isEnding = false;
+    return this.#take();
   }
 
   #line(text: string): string {
-    const textTokens = this.#escapes
-      .feed(Buffer.from(text))
-      .filter(({ kind, bytes }) => kind === 'text' || (kind === 'control' && bytes[0] === 0x09));
-    return Buffer.concat(textTokens.map(({ bytes }) => bytes))
-      .toString()
-      .replace(ORDERING, '')
-      .replaceAll('\t', '    ');
+    this.#parser.push(Buffer.from(text));
+    return this.#take().replace(ORDERING, '');
+  }
+
+  #cut(bytes: Uint8Array, from: number, to: number, end: SequenceEnd): void {
+    if (!this.#isEnding || end !== 'cut') return;
+    this.#parts.push(Buffer.from(printable(Buffer.from(bytes.subarray(from, to)).toString())));
+  }
+
+  #take(): string {
+    const text = Buffer.concat(this.#parts).toString();
+    this.#parts = [];
+    return text;
   }
 }
+
+const TAB = 0x09;
+const FOUR_SPACES = Buffer.from('    ');
 
 /** Sanitizes text into one row, for titles and names. */
 export const harmless = (text: string): string => {

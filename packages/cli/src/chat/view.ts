@@ -16,6 +16,7 @@ import {
   retryOf,
   runEndOf,
   type ToolCall,
+  withoutColours,
 } from '@binnacle/protocol';
 import { cellsOf, cutTo } from '../output/cells.ts';
 import type { Style } from '../output/style.ts';
@@ -345,15 +346,16 @@ export class ChatView {
 
   /** Wraps a row to the width, each part in the colour of the whole. */
   #fitted(row: string): string[] {
-    const plain = row.replace(SGR, '');
+    const plain = withoutColours(row);
     if (cellsOf(plain) <= this.#screen.width) return [row];
-    const [, on = '', inner = plain, off = ''] = COLOURED.exec(row) ?? [];
-    return wrapped(inner, this.#screen.width).map((line) => on + line + off);
+    const at = row.indexOf(plain);
+    const [on, off] = at < 0 ? ['', ''] : [row.slice(0, at), row.slice(at + plain.length)];
+    return wrapped(plain, this.#screen.width).map((line) => on + line + off);
   }
 
   /** Truncates a row to the width. Colours do not count; a truncated row loses them. */
   #cut(row: string): string {
-    const plain = row.replace(SGR, '');
+    const plain = withoutColours(row);
     const cut = cutTo(plain, this.#screen.width);
     return cut === plain ? row : cut;
   }
@@ -365,7 +367,3 @@ function wrapped(text: string, width: number): string[] {
   const rows = new Rows(() => width);
   return [...rows.push(text), ...rows.end()];
 }
-
-const ESC = String.fromCharCode(0x1b);
-const SGR = new RegExp(`${ESC}\\[[0-9;]*m`, 'g'); // what `style` adds
-const COLOURED = new RegExp(`^(${ESC}\\[[0-9;]*m)([^${ESC}]*)(${ESC}\\[[0-9;]*m)$`);

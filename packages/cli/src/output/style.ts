@@ -1,5 +1,6 @@
 // Colours and tables for people.
 
+import { withoutColours } from '@binnacle/protocol';
 import { cellsOf, cutTo } from './cells.ts';
 
 export interface Style {
@@ -71,8 +72,7 @@ export function table(rows: readonly (readonly string[])[], width: number): stri
   return lines.map((line) => `${line}\n`).join('');
 }
 
-const SGR = new RegExp(`${String.fromCharCode(0x1b)}\\[[0-9;]*m`, 'g'); // what `style` adds
-const cells = (text: string): number => cellsOf(text.replace(SGR, ''));
+const cells = (text: string): number => cellsOf(withoutColours(text));
 const cut = (text: string, width: number): string => (cells(text) <= width ? text : cutTo(text, width));
 
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;

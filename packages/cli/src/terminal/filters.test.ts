@@ -1,6 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MAX_SEQUENCE_BYTES } from '../output/escapes.ts';
-import { attachFilter, type Filter, plainFilter } from './filters.ts';
+import { attachFilter, type Filter, MAX_SEQUENCE_BYTES, plainFilter } from './filters.ts';
 
 const through = (filter: Filter, text: string): string =>
   Buffer.concat([filter.push(Buffer.from(text)), filter.end()]).toString();
@@ -96,6 +96,7 @@ const IN_PIECES = {
   'clipboard around a control': '\x1b]5\x012;c;eA==\x07',
   'a colour that is asked for around a control': '\x1b]10;\x00?\x07',
   'a terminfo request behind a control': '\x1bP\x00+q544e\x1b\\',
+  'clipboard behind a string that another query ended': '\x1b]\x1b[c',
   'a clipboard that is longer than may be held': `\x1b]52;c;${'A'.repeat(3 * MAX_SEQUENCE_BYTES)}\x07`,
 };
 
@@ -164,3 +165,28 @@ describe('live output on attach', () => {
     expect(Buffer.concat([filter.push(bytes), filter.end()]).equals(bytes)).toBe(true);
   });
 });
+
+describe('both filters', () => {
+  it('leave nothing that they would remove, even where the bytes around a removed part make a C1 control', () => {
+    const half = Buffer.from([0xc2, 0x00, 0x9b, 0x36, 0x6e]);
+    expect([...plainFilter().push(half)]).toEqual([0xc2, 0x36, 0x6e]);
+    const piece = fc.oneof(
+      fc.uint8Array({ maxLength: 3 }),
+      fc.constantFrom(...Object.values({ ...EFFECTS, ...DESKTOP }), '\0', '\x18', '\x1b[', '\n', 'é').map(bytesOf),
+      fc.constantFrom([0xc2], [0x9b], [0x9d], [0xe2, 0x80]).map((bytes) => Uint8Array.from(bytes)),
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
+        for (const make of [plainFilter, () => attachFilter(true)]) {
+          const once = filtered(make(), pieces);
+          expect(filtered(make(), [once]).toString('latin1')).toBe(once.toString('latin1'));
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+const bytesOf = (text: string): Uint8Array => Buffer.from(text);
+const filtered = (filter: Filter, pieces: readonly Uint8Array[]): Buffer =>
+  Buffer.concat([...pieces.map((piece) => filter.push(piece)), filter.end()]);

@@ -1,6 +1,6 @@
 // Filters of a program's output for a person's terminal: for reading (tail) and for replaying history (attach).
 
-import { csiParts, EscapeTokenizer, sequenceText, stringParts, type Token } from '../output/escapes.ts';
+import { EscapeParser, type EscapeSequence, type SequenceEnd, sequenceOf } from '@binnacle/protocol';
 
 export interface Filter {
   push(chunk: Uint8Array): Uint8Array;
@@ -9,7 +9,7 @@ export interface Filter {
 }
 
 /** Keeps text, line breaks, tabs and colours (SGR); removes all sequences that move, answer, copy or rename. */
-export const plainFilter = (): Filter => filter((token) => isPlain(token));
+export const plainFilter = (): Filter => filter(isPlain);
 
 export interface AttachFilter extends Filter {
   /** Ends the history: output from here on is live. A sequence that began in the history is judged as live. */
@@ -26,80 +26,103 @@ export interface AttachFilter extends Filter {
 export function attachFilter(toTerminal: boolean): AttachFilter {
   let isLive = false;
   return {
-    ...filter((token) =>
-      isLive ? !toTerminal || !actsOnDesktop(token) : !actsOnDesktop(token) && !actsOutside(token),
-    ),
+    ...filter((part) => (isLive ? !toTerminal || !actsOnDesktop(part) : !actsOnDesktop(part) && !actsOutside(part))),
     goLive: () => {
       isLive = true;
     },
   };
 }
 
-function filter(keep: (token: Token) => boolean): Filter {
-  const escapes = new EscapeTokenizer();
-  let keepsString = false;
-  const filtered = (tokens: Token[]): Uint8Array =>
-    Buffer.concat(
-      tokens.map((token) => {
-        const passes = token.continues === true ? keepsString : keep(token);
-        keepsString = passes;
-        return passes ? token.bytes : controlsInside(token);
-      }),
-    );
+/**
+ * A control or a sequence of output. `cut`: a sequence that broke off, or a string that another ESC ended. If that one is
+ * removed, the string would continue in the bytes behind it, for example as a command that sets the clipboard.
+ */
+type Part = EscapeSequence | { readonly kind: 'control'; readonly code: number } | { readonly kind: 'cut' };
+
+function filter(passes: (part: Part) => boolean): Filter {
+  let output: Uint8Array[] = [];
+  /** Whether the current string passes, if it comes in parts. */
+  let isPassing: boolean | undefined;
+  /** True if the last part was removed: the bytes around it must not become one character, such as a C1 control. */
+  let isRemoved = false;
+  const add = (bytes: Uint8Array, from: number, to: number): void => {
+    let begin = from;
+    while (isRemoved && begin < to && ((bytes[begin] as number) & 0xc0) === 0x80) begin += 1;
+    if (begin === to) return;
+    output.push(bytes.slice(begin, to));
+    isRemoved = false;
+  };
+  /** Adds the controls inside a removed sequence: the terminal executes line breaks there. */
+  const addControls = (bytes: Uint8Array, from: number, to: number): void => {
+    output.push(bytes.slice(from, to).filter((byte) => PLAIN_CONTROLS.has(byte)));
+    isRemoved = true;
+  };
+  const passesSequence = (bytes: Uint8Array, from: number, to: number, end: SequenceEnd): boolean =>
+    passes(end === 'cut' || end === 'interrupted' ? { kind: 'cut' } : sequenceOf(bytes, from, to));
+  const parser = new EscapeParser(
+    {
+      text: add,
+      control: (code, _, isInside) => {
+        if (isInside) return;
+        isRemoved = !passes({ kind: 'control', code });
+        if (!isRemoved) output.push(code < 0x80 ? Uint8Array.of(code) : Uint8Array.of(0xc2, code));
+      },
+      sequence: (bytes, from, to, end) => {
+        if (passesSequence(bytes, from, to, end)) add(bytes, from, to);
+        else addControls(bytes, from, to);
+      },
+      string: (bytes, from, to, end) => {
+        const isFirst = isPassing === undefined;
+        isPassing ??= passesSequence(bytes, from, Math.min(to, from + MAX_SEQUENCE_BYTES), end);
+        if (isPassing) add(bytes, from, to);
+        else if (isFirst && end === 'cut') addControls(bytes, from, to);
+        else isRemoved = true;
+        if (end !== 'more') isPassing = undefined;
+      },
+    },
+    { bellEndsAll: true, maxSequence: MAX_SEQUENCE_BYTES, maxString: MAX_STRING_BYTES },
+  );
+  const take = (): Uint8Array => {
+    const all = Buffer.concat(output);
+    output = [];
+    return all;
+  };
   return {
-    push: (chunk) => filtered(escapes.feed(chunk)),
-    end: () => filtered(escapes.end()),
+    push: (chunk) => {
+      parser.push(chunk);
+      return take();
+    },
+    end: () => {
+      parser.end();
+      return take();
+    },
   };
 }
 
-/** Returns the controls inside a removed sequence: the terminal executes line breaks there, so they stay. */
-const controlsInside = ({ kind, bytes }: Token): Uint8Array =>
-  kind === 'csi' || kind === 'escape' ? bytes.filter((byte) => PLAIN_CONTROLS.has(byte)) : new Uint8Array();
-
-/** Second byte in UTF-8 of the C1 control that is a query like ESC Z. */
+/** Maximum bytes of a sequence, and of the beginning of a string by which it is judged. */
+export const MAX_SEQUENCE_BYTES = 64 * 1024;
+/**
+ * Maximum bytes of one string (an inline image). After that, an unterminated ESC ] no longer swallows output as its
+ * content.
+ */
+const MAX_STRING_BYTES = 16 * 1024 * 1024;
+/** The C1 control that is a query like ESC Z. */
 const C1_DECID = 0x9a;
 const PLAIN_CONTROLS = new Set([0x08, 0x09, 0x0a, 0x0d]); // BS, TAB, LF, CR
 
-function isPlain(token: Token): boolean {
-  switch (token.kind) {
-    case 'text':
-      return true;
-    case 'control':
-      return token.bytes.length === 1 && PLAIN_CONTROLS.has(token.bytes[0] ?? 0);
-    case 'csi': {
-      const { parameters, final } = csiParts(token);
-      // `CSI > … m` sets keyboard modes and `CSI ? … m` queries them: only plain numbers are colours.
-      return final === 'm' && /^[0-9;:]*$/.test(parameters);
-    }
-    default:
-      return false;
-  }
+function isPlain(part: Part): boolean {
+  if (part.kind === 'control') return PLAIN_CONTROLS.has(part.code);
+  // `CSI > … m` sets keyboard modes and `CSI ? … m` queries them: only plain numbers are colours.
+  return part.kind === 'csi' && part.final === 'm' && /^[0-9;:]*$/.test(part.parameters);
 }
 
-/**
- * ESC, intermediate bytes and a final byte. Any other sequence is truncated, and could continue in the following bytes.
- */
-const BEHIND_ESCAPE = /^[ -/]*[0-OQ-WYZ\\`-~]$/;
-
-const isComplete = (sequence: string): boolean => sequence.startsWith('\x1b') && BEHIND_ESCAPE.test(sequence.slice(1));
-
-/** Returns true for media copy, window operations except saving titles (22, 23), OSC 1337, and truncated sequences. */
-function actsOnDesktop(token: Token): boolean {
-  switch (token.kind) {
-    case 'text':
-    case 'control':
-      return false;
-    case 'csi': {
-      const { parameters, final } = csiParts(token);
-      return final === 'i' || (final === 't' && changesWindow(parameters));
-    }
-    case 'string': {
-      const { starter, content } = stringParts(token);
-      return starter === ']' && /^0*1337(?:;|$)/.test(content);
-    }
-    case 'escape':
-      return !isComplete(sequenceText(token));
-  }
+/** Returns true for media copy, window operations except saving titles (22, 23), OSC 1337, and sequences that broke off. */
+function actsOnDesktop(part: Part): boolean {
+  if (part.kind === 'cut') return true;
+  // A terminal without intermediates would continue these.
+  if (part.kind === 'escape') return /[[\]PX^_]$/.test(part.text);
+  if (part.kind === 'csi') return part.final === 'i' || (part.final === 't' && changesWindow(part.parameters));
+  return part.kind === 'string' && part.introducer === ']' && /^0*1337(?:;|$)/.test(part.content);
 }
 
 /**
@@ -112,23 +135,21 @@ function changesWindow(parameters: string): boolean {
   return operation <= 10 || operation >= 24;
 }
 
-function actsOutside(token: Token): boolean {
-  switch (token.kind) {
-    case 'text':
-      return false;
-    case 'control': {
-      const code = token.bytes.at(-1);
-      return code === 0x07 || code === 0x05 || code === C1_DECID; // BEL, ENQ
-    }
+function actsOutside(part: Part): boolean {
+  switch (part.kind) {
+    case 'control':
+      return part.code === 0x07 || part.code === 0x05 || part.code === C1_DECID; // BEL, ENQ
     case 'csi':
-      return asks(csiParts(token));
+      return asks(part);
     case 'string': {
-      const { starter, content } = stringParts(token);
-      if (starter === ']') return /^0*(?:52|9|99|777);/.test(content) || /;\?/.test(content);
-      return starter === 'P' ? /^[0-9;]*[+$]q/.test(content) : starter === '_';
+      const { introducer, content } = part;
+      if (introducer === ']') return /^0*(?:52|9|99|777);/.test(content) || /;\?/.test(content);
+      return introducer === 'P' ? /^[0-9;]*[+$]q/.test(content) : introducer === '_';
     }
     case 'escape':
-      return sequenceText(token) === '\x1bZ'; // DECID
+      return part.text === 'Z'; // DECID
+    case 'cut':
+      return true;
   }
 }
 

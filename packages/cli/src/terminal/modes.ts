@@ -1,6 +1,6 @@
 // Terminal modes that a program has changed, and the sequences that reset them.
 
-import { csiParts, EscapeTokenizer, type Token } from '../output/escapes.ts';
+import { EscapeParser, type EscapeSequence, sequenceOf } from '@binnacle/protocol';
 
 /** DEC private modes that are on in a fresh terminal: line wrap, auto-repeat, visible cursor. */
 const ON_BY_DEFAULT = new Set([7, 8, 25]);
@@ -9,8 +9,20 @@ const LEFT_ALONE = new Set([12, 1048]);
 /** The alternate screen, in its three forms. Reset last, because leaving it also restores the cursor. */
 const ALTERNATE_SCREEN = new Set([47, 1047, 1049]);
 
+const SHIFT_OUT = 0x0e;
+
 export class TerminalModes {
-  readonly #escapes = new EscapeTokenizer();
+  readonly #parser = new EscapeParser(
+    {
+      control: (code, _, isInside) => {
+        if (code === SHIFT_OUT && !isInside) this.#charset = true;
+      },
+      sequence: (bytes, from, to, end) => {
+        if (end === 'whole') this.#sequence(sequenceOf(bytes, from, to));
+      },
+    },
+    { bellEndsAll: true },
+  );
   /** Private modes that differ from a fresh terminal, with their current value. */
   readonly #changed = new Map<number, boolean>();
   #keypad = false;
@@ -21,11 +33,7 @@ export class TerminalModes {
   #colours = false;
 
   push(chunk: Uint8Array): void {
-    for (const token of this.#escapes.feed(chunk)) {
-      if (token.kind === 'csi') this.#csi(token);
-      else if (token.kind === 'escape') this.#escape(token);
-      else if (token.kind === 'control' && token.bytes[0] === 0x0e) this.#charset = true;
-    }
+    this.#parser.push(chunk);
   }
 
   /** True while a full-screen program uses the alternate screen. */
@@ -48,8 +56,10 @@ export class TerminalModes {
     return out;
   }
 
-  #csi(token: Token): void {
-    const { parameters, final } = csiParts(token);
+  #sequence(sequence: EscapeSequence): void {
+    if (sequence.kind === 'escape') this.#escape(sequence.text);
+    if (sequence.kind !== 'csi') return;
+    const { parameters, final } = sequence;
     if ((final === 'h' || final === 'l') && parameters.startsWith('?')) {
       for (const number of parameters.slice(1).split(';')) this.#set(Number(number), final === 'h');
     } else if (final === 'r' && /^[0-9;]*$/.test(parameters)) {
@@ -67,12 +77,11 @@ export class TerminalModes {
     }
   }
 
-  #escape(token: Token): void {
-    const text = String.fromCharCode(...token.bytes.subarray(0, 4));
-    if (text === '\x1bc') this.#reset();
-    else if (text === '\x1b=') this.#keypad = true;
-    else if (text === '\x1b>') this.#keypad = false;
-    else if (text.startsWith('\x1b(') || text.startsWith('\x1b)')) this.#charset = text !== '\x1b(B';
+  #escape(text: string): void {
+    if (text === 'c') this.#reset();
+    else if (text === '=') this.#keypad = true;
+    else if (text === '>') this.#keypad = false;
+    else if (/^[()]/.test(text)) this.#charset = text !== '(B';
   }
 
   #set(mode: number, value: boolean): void {

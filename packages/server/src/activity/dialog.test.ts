@@ -59,6 +59,7 @@ describe('a dialog', () => {
 
   it('is hinted at by words, between colours too', () => {
     expect(hintsAtDialog(Buffer.from('\x1b[48;2;20;20;20mPermission required\x1b[0m'))).toBe(true);
+    expect(hintsAtDialog(Buffer.from('\x1b(Byes'))).toBe(true);
     expect(hintsAtDialog(Buffer.from('\x1b[1mno such file\x1b[0m, yesterday'))).toBe(false);
   });
 });

@@ -2,6 +2,7 @@
 // selected, with a question above; or in one row. Works on text alone: colours, which some agents select with, are not
 // used.
 
+import { EscapeParser } from '@binnacle/protocol';
 import { safeLine } from './marks.ts';
 
 export interface Dialog {
@@ -78,9 +79,13 @@ function dialogAt(rows: readonly string[], first: number, end: number): Dialog |
 
 /** Words of which one is in every such dialog. */
 const DIALOG_WORD = /\b(?:allow|yes|approve|proceed|permission|reject|deny)\b/i;
-/** Colours and cursor moves between words: a letter ends each. */
-const CONTROL = /\p{Cc}\[[0-?]*[ -/]*[@-~]/gu;
 
 /** Tells whether output may have drawn a dialog. Other output alone is no reason to draw the screen. */
-export const hintsAtDialog = (written: Uint8Array): boolean =>
-  DIALOG_WORD.test(Buffer.from(written).toString().replace(CONTROL, ' '));
+export function hintsAtDialog(written: Uint8Array): boolean {
+  const parts: string[] = [];
+  const add = (bytes: Uint8Array, from: number, to: number): void => {
+    parts.push(Buffer.from(bytes.subarray(from, to)).toString());
+  };
+  new EscapeParser({ text: add, string: add }, { c1: 'none' }).push(written);
+  return DIALOG_WORD.test(parts.join(' '));
+}

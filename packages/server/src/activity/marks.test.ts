@@ -25,6 +25,11 @@ describe('marks', () => {
     ],
   ])('%j is one', (text, mark) => expect(marksIn(text)).toEqual([mark]));
 
+  it('are found where a control stands behind an ESC: a terminal executes it, and the sequence continues', () => {
+    expect(marksIn('\x1b\x07]0;no title\x07').map(({ kind }) => kind)).toEqual(['bell']);
+    expect(marksIn('\x1b[3\x07m')).toEqual([{ kind: 'bell' }]);
+  });
+
   it('are found wherever they are cut', () => {
     const text = Buffer.from('a\x1b]9;日本\x1b\\b\x07\x1b]133;D;1\x07\x1bPq\x07\x1b\\\x1b]2;t\x07');
     const whole = new MarkParser().take(text);

@@ -1,7 +1,7 @@
 // Parses marks in the output of a terminal: prompts, progress, notifications, titles, the bell. Buffers only the
 // beginning of one sequence. Of repeated marks in a flood, only the last counts.
 
-import { STATUS_STATES } from '@binnacle/protocol';
+import { EscapeParser, type SequenceEnd, STATUS_STATES } from '@binnacle/protocol';
 
 /** Maximum bytes of a mark: titles and notifications are read by people. */
 const MAX_MARK = 4096;
@@ -32,16 +32,11 @@ export type Mark =
   | StatusMark
   | { readonly kind: 'bell' };
 
-const GROUND = 0;
-const ESCAPE = 1;
-const OSC = 2;
-const OSC_ESCAPE = 3;
-/** DCS, SOS, PM, APC: ignored until ST. */
-const OTHER = 4;
-const OTHER_ESCAPE = 5;
-
-/** Maximum bytes to scan one by one for the next sequence: starting the runtime's search costs as much. */
-const NEAR = 32;
+const BEL = 0x07;
+const ESC = 0x1b;
+/** The introducer of OSC, behind ESC. */
+const OSC = 0x5d;
+const NONE = new Uint8Array(0);
 
 const SEMICOLON = 0x3b;
 /** OSC 0, 1 and 2. */
@@ -67,10 +62,17 @@ interface MarkSpan {
 }
 
 export class MarkParser {
-  /** The beginning of a sequence that continues in the next piece. */
-  #partial: Buffer | undefined;
-  #partialBytes = 0;
-  #state = GROUND;
+  /** C1 controls are not searched: no program reports its state with them, and the search would cost a third. */
+  readonly #parser = new EscapeParser(
+    {
+      control: (code) => {
+        if (code === BEL) this.#spot(BELL, 0, 0);
+      },
+      string: (bytes, from, to, end) => this.#string(bytes, from, to, end),
+    },
+    { c1: 'none', controls: [BEL], maxSequence: MAX_MARK + 2 },
+  );
+  #piece: Uint8Array = NONE;
   #isTooLong = false;
   /** True after skipped output: the bytes up to the next line or sequence may belong to anything. */
   #isLost = false;
@@ -84,123 +86,42 @@ export class MarkParser {
    * of each sort, and the mark that was cut.
    */
   take(bytes: Uint8Array): Mark[] {
-    const { length } = bytes;
-    let escapeAt = -2;
-    let bellAt = -2;
-    /** Beginning and end, in this piece, of the unfinished sequence. */
-    let from = 0;
-    let to = 0;
-    let i = 0;
-    while (i < length) {
-      switch (this.#state) {
-        case GROUND: {
-          const near = Math.min(length, i + NEAR);
-          while (i < near && bytes[i] !== 0x1b && bytes[i] !== 0x07) {
-            if (bytes[i] === 0x0a) this.#isLost = false;
-            i += 1;
-          }
-          if (i === near) {
-            if (escapeAt !== -1 && escapeAt < i) escapeAt = bytes.indexOf(0x1b, i);
-            if (bellAt !== -1 && bellAt < i) bellAt = bytes.indexOf(0x07, i);
-            const next = escapeAt === -1 || bellAt === -1 ? Math.max(escapeAt, bellAt) : Math.min(escapeAt, bellAt);
-            const end = next === -1 ? length : next;
-            if (this.#isLost && bytes.subarray(i, end).includes(0x0a)) this.#isLost = false;
-            i = end;
-            if (i === length) break;
-          }
-          if (bytes[i] === 0x1b) this.#state = ESCAPE;
-          else if (!this.#isLost) this.#spot(BELL, i, i);
-          this.#isLost = false;
-          i += 1;
-          break;
-        }
-        case ESCAPE:
-          while (i + 1 < length && bytes[i] === 0x1b) i += 1;
-          this.#introduced(bytes[i] as number);
-          i += 1;
-          from = i;
-          break;
-        case OSC: {
-          let byte = 0;
-          while (i < length) {
-            byte = bytes[i] as number;
-            if (byte === 0x07 || byte === 0x1b || byte === 0x18 || byte === 0x1a) break;
-            i += 1;
-          }
-          to = i;
-          if (i === length) break;
-          if (byte === 0x07) this.#end(bytes, from, to);
-          else if (byte === 0x1b) this.#state = OSC_ESCAPE;
-          else this.#drop(GROUND);
-          i += 1;
-          break;
-        }
-        case OSC_ESCAPE:
-          if (bytes[i] === 0x5c) this.#end(bytes, from, to);
-          else {
-            this.#drop(ESCAPE);
-            this.#introduced(bytes[i] as number);
-          }
-          i += 1;
-          from = i;
-          break;
-        case OTHER:
-          while (i < length && bytes[i] !== 0x1b && bytes[i] !== 0x18 && bytes[i] !== 0x1a) i += 1;
-          if (i < length) this.#state = bytes[i] === 0x1b ? OTHER_ESCAPE : GROUND;
-          i += 1;
-          break;
-        default:
-          if (bytes[i] === 0x5c) this.#state = GROUND;
-          else this.#introduced(bytes[i] as number);
-          i += 1;
-          from = i;
-      }
-    }
-    if (this.#state === OSC || this.#state === OSC_ESCAPE) this.#keep(bytes, from, to);
-    return this.#order === 0 ? [] : this.#found(bytes);
+    this.#piece = this.#isLost ? this.#found(bytes) : bytes;
+    this.#parser.push(this.#piece);
+    const marks = this.#order === 0 ? [] : this.#marks(this.#piece);
+    this.#piece = NONE;
+    return marks;
   }
 
   /** Notes that output was skipped: the next byte may be inside a sequence, whose end is no bell. */
   skip(): void {
-    this.#drop(GROUND);
+    this.#parser.reset();
+    this.#isTooLong = false;
     this.#isLost = true;
   }
 
-  #introduced(byte: number): void {
-    if (byte === 0x5d) this.#drop(OSC);
-    else if (byte === 0x50 || byte === 0x58 || byte === 0x5e || byte === 0x5f) this.#state = OTHER;
-    else this.#state = byte === 0x1b ? ESCAPE : GROUND;
+  /** Returns the output from the next line or sequence on. */
+  #found(bytes: Uint8Array): Uint8Array {
+    const at = bytes.findIndex((byte) => byte === ESC || byte === BEL || byte === 0x0a);
+    this.#isLost = at < 0;
+    return at < 0 ? NONE : bytes.subarray(bytes[at] === BEL ? at + 1 : at);
   }
 
-  #drop(state: number): void {
-    this.#partialBytes = 0;
-    this.#isTooLong = false;
-    this.#state = state;
-  }
-
-  #keep(bytes: Uint8Array, from: number, to: number): void {
-    if (to <= from || this.#isTooLong) return;
-    if (this.#partialBytes + to - from > MAX_MARK) {
-      this.#isTooLong = true;
+  #string(bytes: Uint8Array, from: number, to: number, end: SequenceEnd): void {
+    const isTooLong = this.#isTooLong;
+    this.#isTooLong = end === 'more';
+    if (end !== 'whole' || isTooLong || bytes[from + 1] !== OSC) return;
+    const begin = from + 2;
+    const last = bytes[to - 1] === BEL ? to - 1 : to - 2;
+    if (last - begin > MAX_MARK) return;
+    if (bytes === this.#piece) {
+      const sort = sortOf(bytes, begin, last);
+      if (sort !== -1) this.#spot(sort, begin, last);
       return;
     }
-    this.#partial ??= Buffer.alloc(MAX_MARK);
-    this.#partial.set(bytes.subarray(from, to), this.#partialBytes);
-    this.#partialBytes += to - from;
-  }
-
-  #end(bytes: Uint8Array, from: number, to: number): void {
-    if (this.#partialBytes > 0) {
-      this.#keep(bytes, from, to);
-      // At most the first mark of a piece continues from before.
-      const cut = this.#isTooLong ? undefined : markOf(this.#partial?.toString('utf8', 0, this.#partialBytes) ?? '');
-      if (cut !== undefined) this.#order += 1;
-      this.#first = cut;
-    } else if (!this.#isTooLong && to - from <= MAX_MARK) {
-      const sort = sortOf(bytes, from, to);
-      if (sort !== -1) this.#spot(sort, from, to);
-    }
-    this.#drop(GROUND);
+    // At most the first mark of a piece continues from before.
+    this.#first = markOf(textOf(bytes, begin, last));
+    if (this.#first !== undefined) this.#order += 1;
   }
 
   #spot(sort: number, from: number, to: number): void {
@@ -215,15 +136,14 @@ export class MarkParser {
   }
 
   /** Parses the last mark of each sort, for any number of marks in the piece. */
-  #found(bytes: Uint8Array): Mark[] {
+  #marks(bytes: Uint8Array): Mark[] {
     const last = this.#spots
       .map((spot, sort) => ({ sort, order: spot?.order ?? 0, from: spot?.from ?? 0, to: spot?.to ?? 0 }))
       .filter(({ order }) => order > 0)
       .sort((a, b) => a.order - b.order);
     const found: Mark[] = this.#first === undefined ? [] : [this.#first];
     for (const { sort, from, to } of last) {
-      const mark: Mark | undefined =
-        sort === BELL ? { kind: 'bell' } : markOf(Buffer.from(bytes.subarray(from, to)).toString());
+      const mark: Mark | undefined = sort === BELL ? { kind: 'bell' } : markOf(textOf(bytes, from, to));
       if (mark !== undefined) found.push(mark);
     }
     this.#spots.fill(undefined);
@@ -232,6 +152,9 @@ export class MarkParser {
     return found;
   }
 }
+
+const textOf = (bytes: Uint8Array, from: number, to: number): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString();
 
 /** Returns the sort of a mark from its first bytes; -1 for other sequences. */
 function sortOf(bytes: Uint8Array, from: number, to: number): number {
@@ -332,17 +255,24 @@ function statusOf(body: string): StatusMark | undefined {
 
 /** Tells whether output consists of titles only: a title that blinks is no work. */
 export function isOnlyTitles(bytes: Uint8Array): boolean {
-  let at = 0;
-  while (at < bytes.length) {
-    const isTitle = bytes[at] === 0x1b && bytes[at + 1] === 0x5d && TITLE_CODES.has(bytes[at + 2] as number);
-    if (!isTitle || bytes[at + 3] !== SEMICOLON || bytes.length > MAX_MARK) return false;
-    at += 4;
-    while (at < bytes.length && bytes[at] !== 0x07 && bytes[at] !== 0x1b) at += 1;
-    if (at === bytes.length) return false;
-    if (bytes[at] === 0x1b && bytes[at + 1] !== 0x5c) return false;
-    at += bytes[at] === 0x1b ? 2 : 1;
-  }
-  return true;
+  if (bytes.length === 0) return true;
+  if (bytes[0] !== ESC || bytes[1] !== OSC || bytes.length > MAX_MARK) return false;
+  let isOnly = true;
+  const other = (): void => {
+    isOnly = false;
+  };
+  const parser = new EscapeParser(
+    {
+      ...{ text: other, control: other, sequence: other },
+      string: (units, from, _, end) => {
+        const isTitle = units[from + 1] === OSC && TITLE_CODES.has(units[from + 2] as number);
+        if (end !== 'whole' || !isTitle || units[from + 3] !== SEMICOLON) isOnly = false;
+      },
+    },
+    { c1: 'none' },
+  );
+  parser.push(bytes);
+  return isOnly && parser.isGround;
 }
 
 /** Makes text of an untrusted program safe for lists: one line, short, without characters that reorder or hide text. */

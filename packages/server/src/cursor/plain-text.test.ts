@@ -159,6 +159,8 @@ describe('PlainText', () => {
     ['a sequence that another interrupts', '\x1b[3\x1b[1mx', 'x'],
     ['a sequence that CAN ends', '\x1b[3\x18x', 'x'],
     ['a sequence within a string', '\x1b]0;t\x1b[1mx', 'x'],
+    ['a line break directly behind an ESC that ends a string', '\x1b]0;t\x1b\nx', '\nx'],
+    ['a character directly behind an ESC that ends a string', '\x1b]0;t\x1bäx', 'äx'],
     ['a line break within a sequence, which ends there', 'a\x1b[\n1mb', 'a\n1mb'],
     ['a character within a sequence', '\x1b[3äx', 'äx'],
     ['CR LF', 'a\r\nb', 'a\nb'],

@@ -1,6 +1,10 @@
 // Converts a terminal's bytes into the text that a person would read: no escape sequences, no control characters,
-// invalid UTF-8 as U+FFFD. A state machine over bytes, so that the input may be cut anywhere. It has no screen:
-// overwritten text stays in the text, and a line that is drawn again is another line.
+// invalid UTF-8 as U+FFFD. It has no screen: overwritten text stays in the text, and a line that is drawn again is
+// another line.
+
+import { isAscii } from 'node:buffer';
+import { EscapeParser } from '@binnacle/protocol';
+import { incompleteBytes } from './text-decoder.ts';
 
 /** A line with the LF that ends it, or a part of a line where the input was cut. Never empty. */
 export interface TextPiece {
@@ -11,45 +15,32 @@ export interface TextPiece {
 
 /** Maximum bytes per escape sequence. After that the input counts as text again. */
 const MAX_SEQUENCE = 65_536;
+/** Bytes of text from which on the runtime's copy is faster than a loop. */
+const LONG_TEXT = 24;
 /** Maximum bytes of a buffer that is reused by the next push. */
-const MAX_REUSED_BYTES = 8192;
-
-const GROUND = 0;
-/** After ESC. */
-const ESCAPE = 1;
-/** After ESC and intermediates, before the final byte. */
-const ESCAPE_MORE = 2;
-const CSI = 3;
-/** OSC, which BEL ends, too. */
-const OSC = 4;
-/** DCS, SOS, PM and APC, which only ST ends. */
-const STRING = 5;
-/** After an ESC in OSC or STRING. */
-const STRING_ESCAPE = 6;
+const MAX_REUSED_BYTES = 16_384;
 
 export class PlainText {
-  #state = GROUND;
-  /** Bytes of the sequence so far. */
-  #length = 0;
-  #sequenceAt = 0;
-  /** The last byte within OSC or STRING: 0xC2 0x9C is ST. */
-  #last = 0;
+  readonly #parser = new EscapeParser(
+    {
+      text: (bytes, from, to, at) => this.#text(bytes, from, to, at),
+      control: (code, at, isInside) => this.#control(code, at, isInside),
+    },
+    { maxSequence: MAX_SEQUENCE, maxString: MAX_SEQUENCE },
+  );
   /** True directly after a CR that broke the line: a following LF or CR belongs to that break. */
   #afterCr = false;
-  /** An incomplete character: see "UTF-8 decoder" of the WHATWG's Encoding Standard. */
-  readonly #char = new Uint8Array(4);
-  #charSeen = 0;
-  #charNeeded = 0;
-  #lower = 0x80;
-  #upper = 0xbf;
-  #charAt = 0;
-  /** Input bytes before this push. */
+  /** Input bytes before the next push. */
   #before = 0;
   /** Beginning of the current piece; -1: it begins with the next character. */
   #pieceAt = 0;
+  /** End of the last text, in input bytes: a character that begins there continues only there. */
+  #textEnd = 0;
+  /** An incomplete character at the end of the last push. */
+  #incomplete = new Uint8Array(0);
   #out = Buffer.alloc(0);
   #written = 0;
-  #ascii = true;
+  #isAscii = true;
   /** Ends of the completed lines in #out, and their `at`. */
   #ends: number[] = [];
   #ats: number[] = [];
@@ -60,54 +51,52 @@ export class PlainText {
    */
   get resumeAt(): number {
     const piece = this.#pieceAt < 0 ? this.#before : this.#pieceAt;
-    if (this.#state !== GROUND) return Math.min(this.#sequenceAt, piece);
-    return this.#charNeeded > 0 ? Math.min(this.#charAt, piece) : piece;
+    return Math.min(piece, this.#parser.groundAt, this.#before - this.#incomplete.length);
   }
 
   push(bytes: Uint8Array): readonly TextPiece[] {
-    this.#open(bytes.length);
-    for (let i = 0; i < bytes.length; i++) {
-      const byte = bytes[i] as number;
-      if (byte >= 0x20 && byte < 0x7f && this.#state === GROUND && this.#charNeeded === 0) {
-        // the path of nearly all bytes
-        if (this.#pieceAt < 0) this.#pieceAt = this.#before + i;
-        this.#afterCr = false;
-        this.#out[this.#written++] = byte;
-      } else this.#take(byte, this.#before + i);
-    }
+    this.#open(bytes);
+    this.#parser.push(bytes);
     this.#before += bytes.length;
-    return this.#close();
+    return this.#close(this.#parser.isGround && this.#textEnd === this.#before);
   }
 
   /** Ends the input. An incomplete character becomes U+FFFD, an incomplete sequence is dropped. */
   flush(): readonly TextPiece[] {
-    this.#open(0);
-    if (this.#charNeeded > 0) this.#replace();
-    this.#state = GROUND;
+    this.#open(NONE);
+    this.#parser.end();
     this.#afterCr = false;
-    return this.#close();
+    return this.#close(false);
   }
 
-  #open(length: number): void {
-    // each byte becomes at most U+FFFD, and one character may wait from an earlier push
-    const room = 3 * length + 6;
+  #open(bytes: Uint8Array): void {
+    // Each byte becomes at most U+FFFD, and one character may be left from an earlier push. The bytes are at the end,
+    // because a copy inside of one buffer is the fastest.
+    const room = 4 * bytes.length + 6;
     if (this.#out.length < room) this.#out = Buffer.allocUnsafeSlow(room);
-    this.#written = 0;
-    this.#ascii = true;
+    this.#out.set(bytes, this.#out.length - bytes.length);
+    this.#out.set(this.#incomplete);
+    this.#written = this.#incomplete.length;
+    this.#isAscii = this.#written === 0 && isAscii(bytes);
+    if (this.#written > 0 && this.#pieceAt < 0) this.#pieceAt = this.#before - this.#written;
     this.#ends = [];
     this.#ats = [];
   }
 
-  #close(): readonly TextPiece[] {
+  /** Returns the pieces. `continues`: an incomplete character at the end may be completed by the next push. */
+  #close(continues: boolean): readonly TextPiece[] {
     const pieces: TextPiece[] = [];
     const ends = this.#ends;
     const last = ends.at(-1) ?? 0;
+    const incomplete = continues && !this.#isAscii ? incompleteBytes(this.#out.subarray(last, this.#written)) : 0;
+    this.#written -= incomplete;
+    this.#incomplete = Uint8Array.from(this.#out.subarray(this.#written, this.#written + incomplete));
     if (this.#written > last) {
       ends.push(this.#written);
       this.#ats.push(this.#pieceAt);
       this.#pieceAt = -1;
     }
-    const all = this.#ascii ? this.#out.toString('latin1', 0, this.#written) : null;
+    const all = this.#isAscii ? this.#out.toString('latin1', 0, this.#written) : null;
     let from = 0;
     for (let i = 0; i < ends.length; i++) {
       const end = ends[i] as number;
@@ -118,136 +107,65 @@ export class PlainText {
     return pieces;
   }
 
-  #take(byte: number, at: number): void {
-    if (this.#charNeeded > 0) {
-      if (byte >= this.#lower && byte <= this.#upper) {
-        this.#continue(byte, at);
-        return;
+  #text(bytes: Uint8Array, from: number, to: number, at: number): void {
+    if (this.#pieceAt < 0) this.#pieceAt = at;
+    this.#afterCr = false;
+    // The first byte of a character may be from the push before.
+    if ((bytes[from] as number) > 0x7f) this.#isAscii = false;
+    let i = from;
+    // Something came between this byte and the character that it would continue.
+    if (at !== this.#textEnd) for (; i < to && ((bytes[i] as number) & 0xc0) === 0x80; i += 1) this.#replace();
+    this.#textEnd = at + to - from;
+    const out = this.#out;
+    let written = this.#written;
+    if (to - i >= LONG_TEXT) {
+      const copyAt = out.length - bytes.length;
+      out.copyWithin(written, copyAt + i, copyAt + to);
+      written += to - i;
+    } else {
+      for (; i < to; i += 1) {
+        out[written] = bytes[i] as number;
+        written += 1;
       }
-      this.#replace(); // and this byte begins anew
     }
-    if (this.#state !== GROUND && ++this.#length > MAX_SEQUENCE) this.#state = GROUND;
-    if (this.#state === GROUND) this.#plain(byte, at);
-    else if (this.#state >= OSC) this.#inString(byte);
-    else this.#inSequence(byte, at);
-  }
-
-  #inSequence(byte: number, at: number): void {
-    if (byte === 0x1b) this.#begin(ESCAPE);
-    else if (byte === 0x18 || byte === 0x1a) this.#state = GROUND;
-    else if (byte === 0x0a || byte === 0x0d) {
-      // A terminal would continue the sequence after the break. Here a person finds whole lines again.
-      this.#state = GROUND;
-      this.#control(byte, at);
-    } else if (byte < 0x20 || byte === 0x7f) return;
-    else if (byte > 0x7f) {
-      this.#state = GROUND;
-      this.#plain(byte, at);
-    } else if (this.#state === CSI) {
-      if (byte >= 0x40) this.#state = GROUND;
-    } else if (byte < 0x30) this.#state = ESCAPE_MORE;
-    else if (this.#state === ESCAPE_MORE) this.#state = GROUND;
-    else this.#introduced(byte);
-  }
-
-  /** Takes the byte after ESC, or the equivalent of a C1 control. */
-  #introduced(byte: number): void {
-    if (byte === 0x5b) this.#begin(CSI);
-    else if (byte === 0x5d) this.#begin(OSC);
-    else if (byte === 0x50 || byte === 0x58 || byte === 0x5e || byte === 0x5f) this.#begin(STRING);
-    else this.#state = GROUND;
-  }
-
-  #begin(state: number): void {
-    this.#state = state;
-    this.#length = 0;
-    this.#last = 0;
-  }
-
-  #inString(byte: number): void {
-    if (this.#state === STRING_ESCAPE) {
-      // ESC \ is ST; any other byte begins a sequence of its own, and the string is over, too
-      this.#length = 0;
-      if (byte === 0x5c) this.#state = GROUND;
-      else if (byte === 0x1b) return;
-      else if (byte >= 0x20 && byte < 0x30) this.#state = ESCAPE_MORE;
-      else this.#introduced(byte);
-      return;
-    }
-    const st = byte === 0x9c && this.#last === 0xc2;
-    if (st || byte === 0x18 || byte === 0x1a || (byte === 0x07 && this.#state === OSC)) this.#state = GROUND;
-    else if (byte === 0x1b) this.#state = STRING_ESCAPE;
-    this.#last = byte;
-  }
-
-  #plain(byte: number, at: number): void {
-    if (byte < 0x20) this.#control(byte, at);
-    else if (byte < 0x7f) this.#write(byte, at);
-    else if (byte >= 0xc2 && byte <= 0xf4) {
-      this.#afterCr = false;
-      this.#char[0] = byte;
-      this.#charSeen = 1;
-      this.#charNeeded = byte >= 0xf0 ? 3 : byte >= 0xe0 ? 2 : 1;
-      // some first bytes allow only a part of the second ones: overlong forms, surrogates, beyond U+10FFFF
-      this.#lower = byte === 0xe0 ? 0xa0 : byte === 0xf0 ? 0x90 : 0x80;
-      this.#upper = byte === 0xed ? 0x9f : byte === 0xf4 ? 0x8f : 0xbf;
-      this.#charAt = at;
-    } else if (byte > 0x7f) {
-      this.#charAt = at;
-      this.#replace();
-    }
-  }
-
-  #continue(byte: number, at: number): void {
-    this.#lower = 0x80;
-    this.#upper = 0xbf;
-    this.#char[this.#charSeen++] = byte;
-    this.#charNeeded -= 1;
-    if (this.#charNeeded > 0) return;
-    if (this.#charSeen === 2 && this.#char[0] === 0xc2 && byte < 0xa0) {
-      // a C1 control: the equivalent of ESC and the byte 0x40 below it
-      if (byte === 0x85) this.#break(at);
-      else {
-        this.#sequenceAt = this.#charAt;
-        this.#introduced(byte - 0x40);
-      }
-      return;
-    }
-    for (let i = 0; i < this.#charSeen; i++) this.#write(this.#char[i] as number, this.#charAt);
-    this.#ascii = false;
+    this.#written = written;
   }
 
   #replace(): void {
-    this.#charNeeded = 0;
-    this.#write(0xef, this.#charAt);
-    this.#write(0xbf, this.#charAt);
-    this.#write(0xbd, this.#charAt);
-    this.#ascii = false;
+    this.#out.set(REPLACEMENT, this.#written);
+    this.#written += REPLACEMENT.length;
+    this.#isAscii = false;
   }
 
-  #control(byte: number, at: number): void {
-    if (byte === 0x1b) {
-      this.#sequenceAt = at;
-      this.#begin(ESCAPE);
-    } else if (byte === 0x09) this.#write(byte, at);
-    else if (byte === 0x0a || byte === 0x0d) {
-      // CR LF, CR CR LF: one break
+  /** Returns true if a sequence ends around the control. */
+  #control(code: number, at: number, isInside: boolean): boolean {
+    if (code === 0x0a || code === 0x0d) {
+      // CR LF, CR CR LF: one break.
       if (this.#afterCr) this.#pieceAt = at + 1;
       else this.#break(at);
-      this.#afterCr = byte === 0x0d;
+      this.#afterCr = code === 0x0d;
+      // A terminal would continue the sequence after the break. Here a person finds whole lines again.
+      return true;
     }
+    if (isInside) return false;
+    if (code === 0x85) {
+      this.#afterCr = false;
+      this.#break(at);
+    } else if (code === 0x09) {
+      if (this.#pieceAt < 0) this.#pieceAt = at;
+      this.#afterCr = false;
+      this.#out[this.#written++] = code;
+    }
+    return false;
   }
 
   #break(at: number): void {
-    this.#write(0x0a, at);
+    this.#out[this.#written++] = 0x0a;
     this.#ends.push(this.#written);
-    this.#ats.push(this.#pieceAt);
+    this.#ats.push(this.#pieceAt < 0 ? at : this.#pieceAt);
     this.#pieceAt = at + 1;
   }
-
-  #write(byte: number, at: number): void {
-    if (this.#pieceAt < 0) this.#pieceAt = at;
-    this.#afterCr = false;
-    this.#out[this.#written++] = byte;
-  }
 }
+
+const NONE = new Uint8Array(0);
+const REPLACEMENT = Buffer.from('\ufffd');

@@ -1,15 +1,16 @@
 // Text inside a conversation: authors, ends of runs, answers, tools, usage and plans. Pure.
 
 import { optionLabel, visibleLine, visibleText } from '@binnacle/client';
-import type {
-  ApprovalAnswer,
-  ApprovalOption,
-  Author,
-  RunEnd,
-  SteerMode,
-  ToolCall,
-  Usage,
-  Visibility,
+import {
+  type ApprovalAnswer,
+  type ApprovalOption,
+  type Author,
+  type RunEnd,
+  type SteerMode,
+  type ToolCall,
+  type Usage,
+  type Visibility,
+  withoutColours,
 } from '@binnacle/protocol';
 import { isRecord } from '../model/conversations.ts';
 import { oneLine, person } from '../model/format.ts';
@@ -137,9 +138,6 @@ export function timeLeft(seconds: number): string {
   return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, '0')} s`;
 }
 
-// Colour sequences (SGR) only: no text can hide inside them.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this removes
-const COLOURS = /\u001b\[[0-9;:]*m/g;
 // All control characters except tab and line feed, and zero-width characters except joiners of emoji.
 const HIDDEN =
   /[^\P{Cc}\t\n]|(?![\u200d\ufe0f])\p{Default_Ignorable_Code_Point}|[\u2028\u2029\ufff9-\ufffb\ud800-\udfff]|(?<!\p{Extended_Pictographic}\ufe0f?)\u200d|(?<![\p{Extended_Pictographic}0-9#*])\ufe0f/gu;
@@ -149,8 +147,7 @@ const HIDDEN =
  * change how a line reads, become signs.
  */
 export const visible = (text: string): string =>
-  text
-    .replace(COLOURS, '')
+  withoutColours(text)
     .replaceAll('\r\n', '\n')
     .replace(HIDDEN, (mark) => visibleText(mark));
 

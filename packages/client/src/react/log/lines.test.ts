@@ -106,6 +106,10 @@ describe('lines', () => {
     expect(textOfLines(lines.list())).toBe(`${text}y\n`);
   });
 
+  it('lose no break and no letter that stand in a sequence: terminals show them', () => {
+    expect(texts(linesOf([output('a\u001b[3\n1mb\u001b[3éc\n')]))).toEqual(['a', 'béc']);
+  });
+
   it('have no control of one character, and nothing of what it begins', () => {
     const lines = linesOf([output('a\u009b31mred\u009b0m\u009d0;title\u009c b\u0085\u0080c\n')]);
     expect(texts(lines)).toEqual(['ared bc']);

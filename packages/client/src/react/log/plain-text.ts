@@ -1,5 +1,7 @@
 // Lines of plain text out of what a program writes: no colours, no cursor but the one in its line. Bounded; knows no list.
 
+import { EscapeParser, sequenceOf } from '@binnacle/protocol';
+
 /** A longer line is cut into several; who copies them gets one again. */
 export const MAX_LINE = 4096;
 
@@ -9,25 +11,26 @@ export interface PlainLine {
   readonly isCut: boolean;
 }
 
-type ParserState =
-  | 'text'
-  /** Behind ESC. */
-  | 'escape'
-  /** Behind ESC and a space or a bracket: one more character. */
-  | 'one'
-  | 'csi'
-  /** A title, a link: up to BEL or ESC \. */
-  | 'string';
-
-const CSI_PARAMETERS = 64;
+/** Maximum units of a sequence that is stored: only short ones erase. */
+const MAX_SEQUENCE = 64;
 
 /** Splits one stream of output into lines: text is written to it, and complete lines come out. */
 export class PlainText {
+  readonly #parser = new EscapeParser(
+    {
+      text: (_, from, to) => this.#put(this.#text.slice(from, to)),
+      control: (code) => this.#act(code),
+      sequence: (units, from, to) => this.#erase(units, from, to),
+    },
+    { c1: 'single', bellEndsAll: true },
+  );
   #line = '';
   /** Column of the next character. */
   #column = 0;
-  #mode: ParserState = 'text';
-  #parameters = '';
+  /** Lines that the current text completes. */
+  #lines: PlainLine[] = [];
+  /** The current text. */
+  #text = '';
 
   /** Text of the incomplete line. */
   get open(): string {
@@ -36,97 +39,60 @@ export class PlainText {
 
   /** Returns the lines that it completes. */
   write(text: string): PlainLine[] {
-    const lines: PlainLine[] = [];
-    let at = 0;
-    while (at < text.length) {
-      if (this.#mode !== 'text') {
-        this.#escape(text[at] ?? '');
-        at += 1;
-        continue;
-      }
-      const end = this.#control(text, at);
-      if (end > at) this.#put(text.slice(at, end), lines);
-      if (end < text.length) this.#act(text[end] ?? '', lines);
-      at = end + 1;
-    }
-    return lines;
+    this.#lines = [];
+    const from = this.#parser.isGround ? this.#putPlain(text) : 0;
+    this.#text = text.slice(from);
+    this.#parser.push(unitsOf(this.#text));
+    return this.#lines;
   }
 
   /** A piece is missing: what was begun is no beginning of what comes. */
   cut(): PlainLine[] {
-    this.#mode = 'text';
+    this.#parser.reset();
     return this.#line === '' ? [] : [this.#take(false)];
   }
 
-  /** The place of the next control character. */
-  #control(text: string, from: number): number {
-    CONTROL.lastIndex = from;
-    return CONTROL.exec(text)?.index ?? text.length;
+  /** Takes the text before the first sequence: a pattern is faster than the parser there. Returns its length. */
+  #putPlain(text: string): number {
+    for (let at = 0; ; ) {
+      CONTROL.lastIndex = at;
+      const end = CONTROL.exec(text)?.index ?? text.length;
+      if (end > at) this.#put(text.slice(at, end));
+      const control = text.charCodeAt(end);
+      if (end === text.length || control === 0x1b || control >= 0x80) return end;
+      this.#act(control);
+      at = end + 1;
+    }
   }
 
-  #put(text: string, lines: PlainLine[]): void {
+  #put(text: string): void {
     const before = this.#column < this.#line.length ? this.#line.slice(0, this.#column) : this.#line;
     this.#line = before + text + this.#line.slice(this.#column + text.length);
     this.#column += text.length;
     while (this.#line.length > MAX_LINE) {
       const rest = this.#line.slice(MAX_LINE);
       this.#line = this.#line.slice(0, MAX_LINE);
-      lines.push(this.#take(true));
+      this.#lines.push(this.#take(true));
       this.#line = rest;
       this.#column = rest.length;
     }
   }
 
-  #act(control: string, lines: PlainLine[]): void {
-    switch (control) {
-      case '\n':
-        lines.push(this.#take(false));
-        return;
-      case '\r':
-        this.#column = 0;
-        return;
-      case '\b':
-        this.#column = Math.max(0, this.#column - 1);
-        return;
-      case '\t':
-        this.#put('\t', lines);
-        return;
-      case '\x1b':
-        this.#mode = 'escape';
-        return;
-      default:
-        // A C1 control is ESC and the character 0x40 below. Bells and the like are dropped.
-        if (control >= '\x80') this.#begin(String.fromCharCode(control.charCodeAt(0) - 0x40));
-        return;
-    }
-  }
-
-  #escape(char: string): void {
-    // CAN, SUB and a new ESC end what was begun.
-    if (char === '\x18' || char === '\x1a') this.#mode = 'text';
-    else if (char === '\x1b') this.#mode = 'escape';
-    else if (this.#mode === 'escape') this.#begin(char);
-    else if (this.#mode === 'one') this.#mode = 'text';
-    else if (this.#mode === 'string') {
-      if (char === '\x07' || char === '\x9c') this.#mode = 'text';
-    } else if (char >= '@' && char <= '~') {
-      this.#mode = 'text';
-      if (char === 'K') this.#erase();
-    } else if (this.#parameters.length < CSI_PARAMETERS) this.#parameters += char;
-  }
-
-  #begin(char: string): void {
-    this.#parameters = '';
-    if (char === '[') this.#mode = 'csi';
-    else if (']P^_X'.includes(char)) this.#mode = 'string';
-    else if (char >= ' ' && char <= '/') this.#mode = 'one';
-    else this.#mode = 'text';
+  /** Bells and the like are dropped. */
+  #act(control: number): void {
+    if (control === 0x0a) this.#lines.push(this.#take(false));
+    else if (control === 0x0d) this.#column = 0;
+    else if (control === 0x08) this.#column = Math.max(0, this.#column - 1);
+    else if (control === 0x09) this.#put('\t');
   }
 
   /** Progress bars do so before they write their line again. */
-  #erase(): void {
-    if (this.#parameters === '' || this.#parameters === '0') this.#line = this.#line.slice(0, this.#column);
-    else if (this.#parameters === '2') this.#line = this.#line.slice(0, 0).padEnd(this.#column);
+  #erase(units: Uint8Array, from: number, to: number): void {
+    if (units[to - 1] !== 0x4b || to - from > MAX_SEQUENCE) return;
+    const sequence = sequenceOf(units, from, to);
+    if (sequence.kind !== 'csi') return;
+    if (sequence.parameters === '' || sequence.parameters === '0') this.#line = this.#line.slice(0, this.#column);
+    else if (sequence.parameters === '2') this.#line = ' '.repeat(this.#column);
   }
 
   #take(isCut: boolean): PlainLine {
@@ -139,3 +105,15 @@ export class PlainText {
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
 const CONTROL = /[\x00-\x1f\x7f-\x9f]/g;
+const ENCODER = new TextEncoder();
+
+/** Returns one unit for each of the text, up to 0xff. */
+function unitsOf(text: string): Uint8Array {
+  const bytes = ENCODER.encode(text);
+  if (bytes.length === text.length) return bytes;
+  for (let i = 0; i < text.length; i += 1) {
+    const code = text.charCodeAt(i);
+    bytes[i] = code > 0xff ? 0xff : code;
+  }
+  return bytes.subarray(0, text.length);
+}

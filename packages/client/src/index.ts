@@ -24,15 +24,10 @@ export {
 export {
   type Authorization,
   Binnacle,
-  type CreatedToken,
   connect,
-  type IssuedByToken,
   type Me,
-  type NewToken,
   type Sessions,
   type Ticket,
-  type TokenInfo,
-  type Tokens,
 } from './client.ts';
 export type { Conversation } from './conversation/conversation.ts';
 export type { Conversations } from './conversation/conversations.ts';
@@ -67,6 +62,7 @@ export {
   type Shares,
   type ShareViewer,
 } from './resources/shares.ts';
+export type { CreatedToken, IssuedByToken, NewToken, TokenInfo, Tokens } from './resources/tokens.ts';
 export type { Run, RunFrom, RunOptions } from './run/run.ts';
 export type { Runs } from './run/runs.ts';
 export type { RunStream, RunStreamEvent } from './run/stream.ts';

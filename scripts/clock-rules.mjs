@@ -24,7 +24,6 @@ const ALLOWED = {
   'server/src/notifications/post.ts': 'Retry-After may name a time of day; bounded by who waits',
   // Stamps that are passed on.
   'server/src/store/sessions.ts': 'stamps rows',
-  'server/src/store/ptys.ts': 'stamps rows',
   'server/src/store/conversations.ts': 'stamps rows',
   'server/src/search/index-db.ts': 'the name of a directory says when it was put aside',
   'server/src/notifications/notifications.ts': 'stamps rows',

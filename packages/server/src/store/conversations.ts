@@ -14,8 +14,9 @@ import {
 } from '@binnacle/protocol';
 import { answerId, DEFAULT_PAGE, MAX_PAGE, MessageStore } from './messages.ts';
 import { transaction } from './schema.ts';
-import { type Database, isDuplicate, type Statement } from './sqlite.ts';
-import { sumOfUsage, usageOf } from './usage.ts';
+import { type Database, isDuplicate } from './sqlite.ts';
+import { type Columns, Store } from './table.ts';
+import { sumOfUsage } from './usage.ts';
 
 /** Times are in whole ms since 1970. */
 export interface ConversationRecord {
@@ -51,89 +52,88 @@ export interface NewConversation
 /** A run without its text, which is stored as its answer. */
 export type RunRecord = Omit<ConversationRun, 'text'>;
 
-export class ConversationStore {
+/** A run. `body` has all of it; the columns beside it are for queries. */
+interface RunRow {
+  readonly conversation: string;
+  readonly id: string;
+  readonly state: RunRecord['state'];
+  readonly body: RunRecord;
+}
+
+type ConversationRow = ConversationRecord & { readonly plugin: string | null };
+
+const CONVERSATION = {
+  id: 'text',
+  key: 'text',
+  agent: 'text',
+  owner: 'text',
+  visibility: 'json',
+  title: 'text',
+  epoch: 'text',
+  place: 'integer',
+  state: 'text',
+  lease: 'text',
+  process: 'text',
+  usage: 'json',
+  createdAt: 'integer',
+  updatedAt: 'integer',
+} as const satisfies Columns<ConversationRecord>;
+
+export class ConversationStore extends Store {
   readonly messages: MessageStore;
-  readonly #db: Database;
-  readonly #insert: Statement;
-  readonly #byKey: Statement;
-  readonly #byId: Statement;
-  readonly #busy: Statement;
-  readonly #page: Statement;
-  readonly #count: Statement;
-  readonly #countOf: Statement;
-  readonly #countOfPlugin: Statement;
-  readonly #save: Statement;
-  readonly #setProcess: Statement;
-  readonly #setLease: Statement;
-  readonly #remove: Statement;
-  readonly #dropRuns: Statement;
-  readonly #put: Statement;
-  readonly #run: Statement;
-  readonly #running: Statement;
+  readonly #conversations = this.sql.table<ConversationRecord>('conversations', CONVERSATION);
+  readonly #insert = this.sql
+    .table<ConversationRow>('conversations', {
+      ...CONVERSATION,
+      plugin: 'text',
+    })
+    .insert();
+  readonly #byKey = this.#conversations.get('key');
+  readonly #byId = this.#conversations.get('id');
+  readonly #busy = this.#conversations.list("WHERE state <> 'idle' OR process IS NOT NULL");
+  readonly #page = this.#conversations.list(
+    `WHERE (updated_at, id) < (?, ?)
+       AND (? = 1 OR owner = ? OR json_extract(visibility, '$.kind') = 'everyone'
+            OR EXISTS (SELECT 1 FROM json_each(visibility, '$.with') WHERE json_each.value = ?))
+     ORDER BY updated_at DESC, id DESC LIMIT ?`,
+  );
+  /** Counts the conversations of an owner. */
+  readonly countOf = this.sql.count('conversations WHERE owner = ?');
+  readonly countOfPlugin = this.sql.count('conversations WHERE plugin = ?');
+  readonly count = this.sql.count('conversations');
+  readonly #save = this.#conversations.update(
+    ['visibility', 'title', 'epoch', 'place', 'state', 'usage', 'updatedAt'],
+    ['id'],
+  );
+  readonly #setProcess = this.#conversations.update(['process'], ['id']);
+  readonly #setLease = this.#conversations.update(['lease'], ['id']);
+  readonly remove = this.#conversations.remove('id');
+  readonly #ids = this.sql.values<string>('SELECT id FROM conversations');
+  readonly #pluginOf = this.sql.value<string | null>('SELECT plugin FROM conversations WHERE id = ?');
+  readonly #dropRuns = this.sql.run(
+    `DELETE FROM conversation_runs WHERE conversation = ? AND state <> 'running'
+       AND id NOT IN (SELECT id FROM messages WHERE conversation = ?)`,
+  );
+  readonly #runs = this.sql.table<RunRow>('conversation_runs', {
+    conversation: 'text',
+    id: 'text',
+    state: 'text',
+    body: 'json',
+  });
+  readonly #upsertRun = this.#runs.upsert(['conversation', 'id'], ['state', 'body']);
+  readonly #run = this.#runs.get('conversation', 'id');
+  readonly #running = this.#runs.find("WHERE conversation = ? AND state = 'running' ORDER BY rowid DESC LIMIT 1");
 
   constructor(db: Database) {
-    this.#db = db;
+    super(db);
     this.messages = new MessageStore(db);
-    this.#insert = db.prepare(
-      `INSERT INTO conversations
-         (id, key, agent, owner, visibility, title, plugin, epoch, place, state, created_at, updated_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, '', 0, 'idle', ?, ?)`,
-    );
-    this.#byKey = db.prepare('SELECT * FROM conversations WHERE key = ?');
-    this.#byId = db.prepare('SELECT * FROM conversations WHERE id = ?');
-    this.#busy = db.prepare("SELECT * FROM conversations WHERE state <> 'idle' OR process IS NOT NULL");
-    this.#page = db.prepare(
-      `SELECT * FROM conversations
-       WHERE (updated_at, id) < (?, ?)
-         AND (? = 1 OR owner = ? OR json_extract(visibility, '$.kind') = 'everyone'
-              OR EXISTS (SELECT 1 FROM json_each(visibility, '$.with') WHERE json_each.value = ?))
-       ORDER BY updated_at DESC, id DESC LIMIT ?`,
-    );
-    this.#countOf = db.prepare('SELECT count(*) AS n FROM conversations WHERE owner = ?');
-    this.#countOfPlugin = db.prepare('SELECT count(*) AS n FROM conversations WHERE plugin = ?');
-    this.#count = db.prepare('SELECT count(*) AS n FROM conversations');
-    this.#save = db.prepare(
-      'UPDATE conversations SET visibility = ?, title = ?, epoch = ?, place = ?, state = ?, usage = ?, updated_at = ? WHERE id = ?',
-    );
-    this.#setProcess = db.prepare('UPDATE conversations SET process = ? WHERE id = ?');
-    this.#setLease = db.prepare('UPDATE conversations SET lease = ? WHERE id = ?');
-    this.#remove = db.prepare('DELETE FROM conversations WHERE id = ?');
-    this.#dropRuns = db.prepare(
-      `DELETE FROM conversation_runs WHERE conversation = ? AND state <> 'running'
-         AND id NOT IN (SELECT id FROM messages WHERE conversation = ?)`,
-    );
-    this.#put = db.prepare(
-      `INSERT INTO conversation_runs (conversation, id, state, body) VALUES (?, ?, ?, ?)
-       ON CONFLICT (conversation, id) DO UPDATE SET state = excluded.state, body = excluded.body`,
-    );
-    this.#run = db.prepare('SELECT * FROM conversation_runs WHERE conversation = ? AND id = ?');
-    this.#running = db.prepare(
-      "SELECT * FROM conversation_runs WHERE conversation = ? AND state = 'running' ORDER BY rowid DESC LIMIT 1",
-    );
   }
 
   /** Returns undefined if the key is taken. */
   insert(made: NewConversation): ConversationRecord | undefined {
-    const now = Date.now();
-    const { plugin = null, ...record } = made;
-    const { id, key, agent, owner, visibility, title } = record;
-    try {
-      this.#insert.run(id, key, agent, owner, JSON.stringify(visibility), title, plugin, now, now);
-    } catch (error) {
-      if (isDuplicate(error)) return undefined;
-      throw error;
-    }
-    return {
-      ...record,
-      epoch: '',
-      place: 0,
-      state: 'idle',
-      lease: null,
-      process: null,
-      usage: null,
-      createdAt: now,
-      updatedAt: now,
-    };
+    const { plugin = null, ...fields } = made;
+    const record = newRecord(fields, Date.now(), 'idle');
+    return this.#add({ ...record, plugin }) ? record : undefined;
   }
 
   /**
@@ -143,54 +143,33 @@ export class ConversationStore {
   adopt(
     found: Omit<NewConversation, 'plugin'> & { readonly plugin: string | null; readonly createdAt: number },
   ): boolean {
-    const { id, key, agent, owner, visibility, title, plugin, createdAt } = found;
-    try {
-      transaction(this.#db, () => {
-        this.#insert.run(id, key, agent, owner, JSON.stringify(visibility), title, plugin, createdAt, createdAt);
-        // The conversation counts as busy until its log shows that it is not.
-        this.#db.prepare("UPDATE conversations SET state = 'busy' WHERE id = ?").run(id);
-      });
-      return true;
-    } catch (error) {
-      if (isDuplicate(error)) return false;
-      throw error;
-    }
+    const { plugin, createdAt, ...fields } = found;
+    // The conversation counts as busy until its log shows that it is not.
+    return this.#add({ ...newRecord(fields, createdAt, 'busy'), plugin });
   }
 
   ids(): ReadonlySet<string> {
-    const rows = this.#db.prepare('SELECT id FROM conversations').all() as { readonly id: string }[];
-    return new Set(rows.map(({ id }) => id));
+    return new Set(this.#ids());
   }
 
   /** Returns the plugin whose channel made the conversation. */
   pluginOf(id: string): string | null {
-    const row = this.#db.prepare('SELECT plugin FROM conversations WHERE id = ?').get(id);
-    return (row as { readonly plugin: string | null } | undefined)?.plugin ?? null;
+    return this.#pluginOf(id) ?? null;
   }
 
   find(key: string): ConversationRecord | undefined {
-    return toRecord(this.#byKey.get(key));
+    const row = this.#byKey(key);
+    return row && toRecord(row);
   }
 
   byId(id: string): ConversationRecord | undefined {
-    return toRecord(this.#byId.get(id));
-  }
-
-  countOf(owner: string): number {
-    return (this.#countOf.get(owner) as { readonly n: number }).n;
-  }
-
-  countOfPlugin(plugin: string): number {
-    return (this.#countOfPlugin.get(plugin) as { readonly n: number }).n;
-  }
-
-  count(): number {
-    return (this.#count.get() as { readonly n: number }).n;
+    const row = this.#byId(id);
+    return row && toRecord(row);
   }
 
   /** Returns the conversations that a restart must recover. */
   listBusy(): readonly ConversationRecord[] {
-    return this.#busy.all().flatMap((row) => toRecord(row) ?? []);
+    return this.#busy().map(toRecord);
   }
 
   /**
@@ -203,22 +182,18 @@ export class ConversationStore {
     const limit = Math.min(page.limit ?? DEFAULT_PAGE, MAX_PAGE);
     const [time, id] = page.after === undefined ? [Number.MAX_SAFE_INTEGER, '~'] : parseAfter(page.after);
     const { user, isAdmin } = seenBy;
-    const rows = this.#page.all(time, id, isAdmin ? 1 : 0, user, user, limit + 1);
-    const records = rows.slice(0, limit).flatMap((row) => toRecord(row) ?? []);
+    const rows = this.#page(time, id, isAdmin ? 1 : 0, user, user, limit + 1);
+    const records = rows.slice(0, limit).map(toRecord);
     const last = records.at(-1);
     return { records, next: rows.length > limit && last !== undefined ? `${last.updatedAt}.${last.id}` : null };
   }
 
   setProcess(id: string, process: string | null): void {
-    this.#setProcess.run(process, id);
+    this.#setProcess({ process }, id);
   }
 
   setLease(id: string, lease: string | null): void {
-    this.#setLease.run(lease, id);
-  }
-
-  remove(id: string): void {
-    this.#remove.run(id);
+    this.#setLease({ lease }, id);
   }
 
   /** Applies the events of one log entry. `place`: directly after that entry. Returns the changed conversation. */
@@ -227,28 +202,33 @@ export class ConversationStore {
     events: readonly ConversationEvent[],
     { epoch, place, state }: Pick<ConversationRecord, 'epoch' | 'place' | 'state'>,
   ): ConversationRecord {
-    return transaction(this.#db, () => {
+    return transaction(this.db, () => {
       let next: ConversationRecord = { ...record, epoch, place, state };
       for (const event of events) next = this.#applyOne(next, event);
-      const { visibility, title, updatedAt } = next;
-      const usage = next.usage === null ? null : JSON.stringify(next.usage);
-      this.#save.run(JSON.stringify(visibility), title, epoch, place, state, usage, updatedAt, record.id);
+      this.#save(next, record.id);
       return next;
     });
   }
 
   run(conversation: string, id: string): ConversationRun | undefined {
-    return this.#withText(conversation, toRun(this.#run.get(conversation, id)));
+    const run = this.#run(conversation, id)?.body;
+    return run && { ...run, text: this.messages.find(conversation, answerId(id))?.text ?? '' };
   }
 
   /** Returns the run that was in progress. */
   running(conversation: string): RunRecord | undefined {
-    return toRun(this.#running.get(conversation));
+    return this.#running(conversation)?.body;
   }
 
-  #withText(conversation: string, run: RunRecord | undefined): ConversationRun | undefined {
-    if (run === undefined) return undefined;
-    return { ...run, text: this.messages.find(conversation, answerId(run.id))?.text ?? '' };
+  /** Returns false if the key or the id is taken. */
+  #add(row: ConversationRow): boolean {
+    try {
+      this.#insert(row);
+      return true;
+    } catch (error) {
+      if (isDuplicate(error)) return false;
+      throw error;
+    }
   }
 
   #applyOne(record: ConversationRecord, event: ConversationEvent): ConversationRecord {
@@ -256,7 +236,7 @@ export class ConversationStore {
     const next = factsAfter(record, event);
     switch (event.type) {
       case 'message':
-        this.#add(id, event.message);
+        this.#addMessage(id, event.message);
         return next;
       case 'message_edited':
       case 'message_cancelled':
@@ -285,23 +265,23 @@ export class ConversationStore {
 
   /** Applies an event to the row of its run. Returns the usage of a run that ends with the event. */
   #changeRun(conversation: string, event: Extract<ConversationEvent, { readonly run: string }>): Usage | null {
-    const row = toRun(this.#run.get(conversation, event.run));
+    const row = this.#run(conversation, event.run)?.body;
     // The row has no text and no silence, which a later gateway reads from the log.
     if (row === undefined || row.end !== null || (event.type === 'agent' && event.name !== 'usage')) return null;
     const run = runAfter({ ...row, text: '' }, event);
     this.#putRun(conversation, run);
     if (run.end === null || !isEndEvent(event)) return null;
     // An error, an abort and a veto explain by themselves why no answer came.
-    if (event.text !== '' || event.type === 'final') this.#add(conversation, answerOf(run));
+    if (event.text !== '' || event.type === 'final') this.#addMessage(conversation, answerOf(run));
     return run.usage;
   }
 
   #putRun(conversation: string, { text: _, ...run }: ConversationRun): void {
-    this.#put.run(conversation, run.id, run.state, JSON.stringify(run));
+    this.#upsertRun({ conversation, id: run.id, state: run.state, body: run });
   }
 
-  #add(conversation: string, message: MessageInfo): void {
-    if (this.messages.add(conversation, message)) this.#dropRuns.run(conversation, conversation);
+  #addMessage(conversation: string, message: MessageInfo): void {
+    if (this.messages.add(conversation, message)) this.#dropRuns(conversation, conversation);
   }
 }
 
@@ -329,42 +309,14 @@ function parseAfter(after: string): [number, string] {
   return [Number(found[1]), found[2]];
 }
 
-interface Row {
-  readonly id: string;
-  readonly key: string;
-  readonly agent: string;
-  readonly owner: string | null;
-  readonly visibility: string;
-  readonly title: string;
-  readonly epoch: string;
-  readonly place: number;
-  readonly state: string;
-  readonly lease: string | null;
-  readonly process: string | null;
-  readonly usage: string | null;
-  readonly created_at: number;
-  readonly updated_at: number;
-}
-// The rows were written by this store, with these types.
-function toRecord(found: unknown): ConversationRecord | undefined {
-  if (found === undefined) return undefined;
-  const row = found as Row;
-  return {
-    id: row.id,
-    key: row.key as ConversationKey,
-    agent: row.agent,
-    owner: row.owner,
-    visibility: JSON.parse(row.visibility) as Visibility,
-    title: row.title,
-    epoch: row.epoch,
-    place: row.place,
-    state: row.state as ConversationRecord['state'],
-    lease: row.lease,
-    process: row.process,
-    usage: usageOf(row.usage),
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
-  };
-}
-const toRun = (row: unknown): RunRecord | undefined =>
-  row === undefined ? undefined : (JSON.parse((row as { readonly body: string }).body) as RunRecord);
+const newRecord = (
+  fields: Omit<NewConversation, 'plugin'>,
+  createdAt: number,
+  state: ConversationRecord['state'],
+): ConversationRecord => ({
+  ...fields,
+  ...{ epoch: '', place: 0, state, lease: null, process: null, usage: null, createdAt, updatedAt: createdAt },
+});
+
+/** Drops impossible numbers from the usage: it is the word of an agent. */
+const toRecord = (row: ConversationRecord): ConversationRecord => ({ ...row, usage: sumOfUsage(row.usage, null) });

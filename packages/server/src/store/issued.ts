@@ -1,7 +1,7 @@
 // Makers of tokens and browser logins, as of the time of making.
 
 import { BinnacleError } from '@binnacle/protocol';
-import type { Database, Statement } from './sqlite.ts';
+import { Store } from './table.ts';
 
 /** Maker of a token, as of the time when the token was made: the maker may have ended since. */
 export interface MadeBy {
@@ -17,16 +17,27 @@ export interface MadeBy {
  */
 export const MAX_GENERATIONS = 32;
 
-export class IssuedStore {
-  readonly #put: Statement;
-  readonly #get: Statement;
-  readonly #under: Statement;
+interface IssuedRow {
+  readonly id: string;
+  readonly byId: string;
+  readonly byName: string;
+  readonly byUser: string;
+  readonly line: readonly string[];
+}
 
-  constructor(db: Database) {
-    this.#put = db.prepare('INSERT INTO issued (id, by_id, by_name, by_user, line) VALUES (?, ?, ?, ?, ?)');
-    this.#get = db.prepare('SELECT * FROM issued WHERE id = ?');
-    this.#under = db.prepare('SELECT issued.id FROM issued, json_each(issued.line) AS one WHERE one.value = ?');
-  }
+export class IssuedStore extends Store {
+  readonly #issued = this.sql.table<IssuedRow>('issued', {
+    id: 'text',
+    byId: 'text',
+    byName: 'text',
+    byUser: 'text',
+    line: 'json',
+  });
+  readonly #insert = this.#issued.insert();
+  readonly #get = this.#issued.get('id');
+  readonly #under = this.sql.values<string>(
+    'SELECT issued.id FROM issued, json_each(issued.line) AS one WHERE one.value = ?',
+  );
 
   /** Throws `too_many_tokens` if `by` is the last of a line of `MAX_GENERATIONS`. */
   check(by: string): void {
@@ -39,32 +50,24 @@ export class IssuedStore {
   }
 
   put(id: string, by: MadeBy): void {
-    this.#put.run(id, by.id, by.name, by.user, JSON.stringify(this.#lineOf(by.id)));
+    this.#insert({ id, byId: by.id, byName: by.name, byUser: by.user, line: this.#lineOf(by.id) });
   }
 
   /** Returns null for tokens that are older than this table. */
   madeBy(id: string): MadeBy | null {
-    const row = this.#get.get(id) as Row | undefined;
-    return row === undefined ? null : { id: row.by_id, name: row.by_name, user: row.by_user };
+    const row = this.#get(id);
+    return row === undefined ? null : { id: row.byId, name: row.byName, user: row.byUser };
   }
 
   /**
    * Returns the ids of all tokens and logins below `id`, directly or indirectly, even if those in between have ended.
    */
   under(id: string): ReadonlySet<string> {
-    return new Set(this.#under.all(id).map((row) => (row as { readonly id: string }).id));
+    return new Set(this.#under(id));
   }
 
   /** Returns the ids from the first of the line down to `by`. */
   #lineOf(by: string): readonly string[] {
-    const row = this.#get.get(by) as Row | undefined;
-    return [...(row === undefined ? [] : (JSON.parse(row.line) as string[])), by];
+    return [...(this.#get(by)?.line ?? []), by];
   }
-}
-
-interface Row {
-  readonly by_id: string;
-  readonly by_name: string;
-  readonly by_user: string;
-  readonly line: string;
 }

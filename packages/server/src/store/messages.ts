@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { type Author, BinnacleError, type ConversationEvent, type MessageInfo, messageAfter } from '@binnacle/protocol';
-import type { Database, Statement } from './sqlite.ts';
+import { Store } from './table.ts';
 
 export const MAX_PAGE = 200;
 export const DEFAULT_PAGE = 50;
@@ -29,49 +29,54 @@ type MessageChange = Extract<
   { readonly type: 'message_edited' | 'message_cancelled' | 'message_delivered' }
 >;
 
-export class MessageStore {
-  readonly #add: Statement;
-  readonly #find: Statement;
-  readonly #put: Statement;
-  readonly #drop: Statement;
-  readonly #lastN: Statement;
-  readonly #waiting: Statement;
-  readonly #history: Statement;
-  readonly #context: Statement;
+interface MessageRow {
+  readonly conversation: string;
+  /** Ordinal in the conversation. */
+  readonly n: number;
+  readonly id: string;
+  readonly state: MessageInfo['state'];
+  readonly digest: string;
+  readonly body: MessageInfo;
+}
 
-  constructor(db: Database) {
-    this.#add = db.prepare(
-      // An existing row stays: an entry can be applied twice, if only a part of it was stored.
-      'INSERT OR IGNORE INTO messages (conversation, n, id, state, digest, body) VALUES (?, ?, ?, ?, ?, ?)',
-    );
-    this.#find = db.prepare('SELECT * FROM messages WHERE conversation = ? AND id = ?');
-    this.#put = db.prepare('UPDATE messages SET n = ?, state = ?, body = ? WHERE conversation = ? AND id = ?');
-    this.#drop = db.prepare("DELETE FROM messages WHERE conversation = ? AND n <= ? AND state <> 'queued'");
-    this.#lastN = db.prepare('SELECT max(n) AS n FROM messages WHERE conversation = ?');
-    // Interrupting messages come first.
-    this.#waiting = db.prepare(
-      `SELECT * FROM messages WHERE conversation = ? AND state = 'queued'
-       ORDER BY json_extract(body, '$.steer') <> 'interrupt', n`,
-    );
-    this.#history = db.prepare(
-      `SELECT * FROM messages WHERE conversation = ? AND n < ? AND state <> 'queued' ORDER BY n DESC LIMIT ?`,
-    );
-    this.#context = db.prepare(
-      `SELECT * FROM messages AS m WHERE conversation = ? AND n < ? AND state <> 'queued'
-         AND NOT EXISTS (
-           SELECT 1 FROM conversation_runs AS r
-           WHERE r.conversation = m.conversation AND r.id = json_extract(m.body, '$.run')
-             AND (json_extract(r.body, '$.command') IS NOT NULL OR json_extract(r.body, '$.isAsked') IS NOT NULL))
-       ORDER BY n DESC LIMIT ?`,
-    );
-  }
+export class MessageStore extends Store {
+  readonly #messages = this.sql.table<MessageRow>('messages', {
+    conversation: 'text',
+    n: 'integer',
+    id: 'text',
+    state: 'text',
+    digest: 'text',
+    body: 'json',
+  });
+  // An existing row stays: an entry can be applied twice, if only a part of it was stored.
+  readonly #insert = this.#messages.insertNew();
+  readonly #get = this.#messages.get('conversation', 'id');
+  readonly #update = this.#messages.update(['n', 'state', 'body'], ['conversation', 'id']);
+  readonly #drop = this.sql.run("DELETE FROM messages WHERE conversation = ? AND n <= ? AND state <> 'queued'");
+  readonly #lastN = this.sql.value<number>('SELECT max(n) AS n FROM messages WHERE conversation = ?');
+  // Interrupting messages come first.
+  readonly #waiting = this.#messages.list(
+    `WHERE conversation = ? AND state = 'queued' ORDER BY json_extract(body, '$.steer') <> 'interrupt', n`,
+  );
+  readonly #history = this.#messages.list(
+    `WHERE conversation = ? AND n < ? AND state <> 'queued' ORDER BY n DESC LIMIT ?`,
+  );
+  readonly #context = this.#messages.list(
+    `WHERE conversation = ? AND n < ? AND state <> 'queued'
+       AND NOT EXISTS (
+         SELECT 1 FROM conversation_runs AS r
+         WHERE r.conversation = messages.conversation AND r.id = json_extract(messages.body, '$.run')
+           AND (json_extract(r.body, '$.command') IS NOT NULL OR json_extract(r.body, '$.isAsked') IS NOT NULL))
+     ORDER BY n DESC LIMIT ?`,
+  );
 
   /** Adds a message at the end. Returns true if the oldest were dropped for it. */
   add(conversation: string, message: MessageInfo): boolean {
+    const { id, state } = message;
     const n = this.#nextN(conversation);
-    this.#add.run(conversation, n, message.id, message.state, messageDigest(message), JSON.stringify(message));
+    this.#insert({ conversation, n, id, state, digest: messageDigest(message), body: message });
     if (n % DROP_STEP !== 0 || n <= MAX_STORED_MESSAGES) return false;
-    this.#drop.run(conversation, n - MAX_STORED_MESSAGES);
+    this.#drop(conversation, n - MAX_STORED_MESSAGES);
     return true;
   }
 
@@ -80,26 +85,25 @@ export class MessageStore {
    * from its delivery to the agent, not from its arrival in the queue.
    */
   apply(conversation: string, event: MessageChange): void {
-    const row = this.#row(conversation, event.id);
+    const row = this.#get(conversation, event.id);
     if (row === undefined) return;
-    const message = messageAfter(toMessage(row), event);
+    const body = messageAfter(row.body, event);
     const n = event.type === 'message_delivered' ? this.#nextN(conversation) : row.n;
-    this.#put.run(n, message.state, JSON.stringify(message), conversation, event.id);
+    this.#update({ n, state: body.state, body }, conversation, event.id);
   }
 
   find(conversation: string, id: string): MessageInfo | undefined {
-    const row = this.#row(conversation, id);
-    return row === undefined ? undefined : toMessage(row);
+    return this.#get(conversation, id)?.body;
   }
 
   /** Returns the digest of the first version, regardless of later edits. */
   digest(conversation: string, id: string): string | undefined {
-    return this.#row(conversation, id)?.digest;
+    return this.#get(conversation, id)?.digest;
   }
 
   /** Returns the queue, in order. */
   waiting(conversation: string): MessageInfo[] {
-    return this.#waiting.all(conversation).map(toMessage);
+    return this.#waiting(conversation).map(({ body }) => body);
   }
 
   /** Returns the history without the queue, oldest first. Throws `bad_request` for an invalid `before`. */
@@ -111,11 +115,11 @@ export class MessageStore {
     const before = page.before === undefined ? Number.MAX_SAFE_INTEGER : Number(page.before);
     if (!Number.isSafeInteger(before))
       throw new BinnacleError('bad_request', { message: 'before is not one of ours.' });
-    const rows = this.#history.all(conversation, before, limit + 1) as MessageRow[];
+    const rows = this.#history(conversation, before, limit + 1);
     const shown = rows.slice(0, limit).reverse();
     const first = shown[0];
     return {
-      messages: shown.map(toMessage),
+      messages: shown.map(({ body }) => body),
       before: rows.length > limit && first !== undefined ? String(first.n) : null,
     };
   }
@@ -128,29 +132,15 @@ export class MessageStore {
     conversation: string,
     id: string,
   ): { readonly history: readonly Pick<MessageInfo, 'role' | 'text'>[]; readonly by: Author } {
-    const row = this.#row(conversation, id);
-    const by = row === undefined ? { user: null, name: '' } : toMessage(row).by;
-    const rows = this.#context.all(conversation, row?.n ?? 0, CONTEXT_MESSAGES).reverse();
+    const row = this.#get(conversation, id);
+    const by = row?.body.by ?? { user: null, name: '' };
+    const rows = this.#context(conversation, row?.n ?? 0, CONTEXT_MESSAGES).reverse();
     // An empty answer exists for people; models refuse it.
-    const delivered = rows.map(toMessage).filter(({ state, text }) => state === 'delivered' && text !== '');
-    return { history: delivered.map(({ role, text }) => ({ role, text })), by };
-  }
-
-  #row(conversation: string, id: string): MessageRow | undefined {
-    return this.#find.get(conversation, id) as MessageRow | undefined;
+    const delivered = rows.filter(({ body: { state, text } }) => state === 'delivered' && text !== '');
+    return { history: delivered.map(({ body: { role, text } }) => ({ role, text })), by };
   }
 
   #nextN(conversation: string): number {
-    return ((this.#lastN.get(conversation) as { readonly n: number | null }).n ?? 0) + 1;
+    return (this.#lastN(conversation) ?? 0) + 1;
   }
 }
-
-interface MessageRow {
-  readonly n: number;
-  readonly id: string;
-  readonly digest: string;
-  readonly body: string;
-}
-
-// The rows were written by this store, with this type.
-const toMessage = (row: unknown): MessageInfo => JSON.parse((row as MessageRow).body) as MessageInfo;

@@ -1,7 +1,8 @@
 // Sessions and conversations of which a user wants no notifications.
 
 import { BinnacleError } from '@binnacle/protocol';
-import { type Database, type Statement, toDisk } from './sqlite.ts';
+import { type Database, toDisk } from './sqlite.ts';
+import { Store } from './table.ts';
 
 /** `target`: an id, for a conversation as well: its key can belong to another conversation later. */
 export interface MutedTarget {
@@ -11,58 +12,53 @@ export interface MutedTarget {
 
 export const MAX_MUTES_OF_USER = 1000;
 
-export class MuteStore {
+export class MuteStore extends Store {
   readonly #maxOfUser: number;
-  readonly #put: Statement;
-  readonly #drop: Statement;
-  readonly #has: Statement;
-  readonly #list: Statement;
-  readonly #count: Statement;
-  readonly #forget: Statement;
-  readonly #prune: Statement;
+  readonly #mutes = this.sql.table<MutedTarget>('mutes', { kind: 'text', target: 'text' });
+  readonly #ofUsers = this.sql.table<MutedTarget & { readonly user: string }>('mutes', {
+    user: 'text',
+    kind: 'text',
+    target: 'text',
+  });
+  readonly #put = this.#ofUsers.insertNew();
+  readonly #drop = this.#ofUsers.remove('user', 'kind', 'target');
+  readonly #get = this.#ofUsers.get('user', 'kind', 'target');
+  readonly list = this.#mutes.list('WHERE user = ? ORDER BY rowid');
+  readonly #count = this.sql.count('mutes WHERE user = ?');
+  readonly #forget = this.#mutes.remove('kind', 'target');
+  readonly #prune = this.sql.run(
+    `DELETE FROM mutes WHERE user = ? AND NOT EXISTS (
+       SELECT 1 FROM sessions WHERE id = target AND deleted_at IS NULL
+       UNION ALL SELECT 1 FROM conversations WHERE id = target)`,
+  );
 
   constructor(db: Database, maxOfUser = MAX_MUTES_OF_USER) {
+    super(db);
     this.#maxOfUser = maxOfUser;
-    this.#put = db.prepare('INSERT OR IGNORE INTO mutes (user, kind, target) VALUES (?, ?, ?)');
-    this.#drop = db.prepare('DELETE FROM mutes WHERE user = ? AND kind = ? AND target = ?');
-    this.#has = db.prepare('SELECT 1 FROM mutes WHERE user = ? AND kind = ? AND target = ?');
-    this.#list = db.prepare('SELECT kind, target FROM mutes WHERE user = ? ORDER BY rowid');
-    this.#count = db.prepare('SELECT count(*) AS n FROM mutes WHERE user = ?');
-    this.#forget = db.prepare('DELETE FROM mutes WHERE kind = ? AND target = ?');
-    this.#prune = db.prepare(
-      `DELETE FROM mutes WHERE user = ? AND NOT EXISTS (
-         SELECT 1 FROM sessions WHERE id = target AND deleted_at IS NULL
-         UNION ALL SELECT 1 FROM conversations WHERE id = target)`,
-    );
   }
 
   /** Throws `too_many_mutes`, `disk_full`. */
   put(user: string, { kind, target }: MutedTarget): void {
-    const count = (): number => (this.#count.get(user) as { readonly n: number }).n;
-    if (count() >= this.#maxOfUser && !this.has(user, { kind, target })) {
+    if (this.#count(user) >= this.#maxOfUser && !this.has(user, { kind, target })) {
       // Retention removes sessions without their mutes.
-      this.#prune.run(user);
-      if (count() >= this.#maxOfUser) {
+      this.#prune(user);
+      if (this.#count(user) >= this.#maxOfUser) {
         throw new BinnacleError('too_many_mutes', { details: { limit: this.#maxOfUser } });
       }
     }
-    toDisk(() => this.#put.run(user, kind, target));
+    toDisk(() => this.#put({ user, kind, target }));
   }
 
   drop(user: string, { kind, target }: MutedTarget): void {
-    this.#drop.run(user, kind, target);
+    this.#drop(user, kind, target);
   }
 
   has(user: string, { kind, target }: MutedTarget): boolean {
-    return this.#has.get(user, kind, target) !== undefined;
-  }
-
-  list(user: string): readonly MutedTarget[] {
-    return this.#list.all(user) as unknown as readonly MutedTarget[];
+    return this.#get(user, kind, target) !== undefined;
   }
 
   /** Removes the mutes of all users for a target that is gone. */
   forget({ kind, target }: MutedTarget): void {
-    this.#forget.run(kind, target);
+    this.#forget(kind, target);
   }
 }

@@ -2,7 +2,7 @@
 // digests only, no secrets. A grant ends with its token.
 
 import { transaction } from './schema.ts';
-import type { Database, Statement } from './sqlite.ts';
+import { Store } from './table.ts';
 
 export interface OAuthGrant {
   /** The id of its token. */
@@ -19,96 +19,45 @@ export interface OAuthGrant {
 /** Maximum used refresh tokens remembered per grant. Four days at one per hour. */
 const MAX_USED = 100;
 
-export class OAuthGrantStore {
-  readonly #db: Database;
-  readonly #insert: Statement;
-  readonly #get: Statement;
-  readonly #byRefresh: Statement;
-  readonly #byUsed: Statement;
-  readonly #rotate: Statement;
-  readonly #use: Statement;
-  readonly #trim: Statement;
-  readonly #issuers: Statement;
-  readonly #byIssuer: Statement;
-  readonly #ofUser: Statement;
-
-  constructor(db: Database) {
-    this.#db = db;
-    this.#insert = db.prepare(
-      'INSERT INTO oauth_grants (token, client, resource, issuer, refresh_sha256) VALUES (?, ?, ?, ?, ?)',
-    );
-    this.#get = db.prepare('SELECT * FROM oauth_grants WHERE token = ?');
-    this.#byRefresh = db.prepare('SELECT * FROM oauth_grants WHERE refresh_sha256 = ?');
-    this.#byUsed = db.prepare('SELECT token FROM oauth_used WHERE sha256 = ?');
-    this.#rotate = db.prepare('UPDATE oauth_grants SET refresh_sha256 = ? WHERE token = ?');
-    this.#use = db.prepare('INSERT INTO oauth_used (sha256, token) VALUES (?, ?)');
-    this.#trim = db.prepare(
-      'DELETE FROM oauth_used WHERE id IN (SELECT id FROM oauth_used WHERE token = ? ORDER BY id DESC LIMIT -1 OFFSET ?)',
-    );
-    this.#issuers = db.prepare('SELECT DISTINCT issuer FROM oauth_grants');
-    this.#byIssuer = db.prepare('SELECT token FROM oauth_grants WHERE issuer = ?');
-    // The least recently used grant is removed first.
-    this.#ofUser = db.prepare(
-      `SELECT token FROM oauth_grants JOIN tokens ON tokens.id = token WHERE tokens.user = ?
-       ORDER BY coalesce(tokens.last_used, tokens.created_at)`,
-    );
-  }
-
-  insert({ token, client, resource, issuer, refreshSha256 }: OAuthGrant): void {
-    this.#insert.run(token, client, resource, issuer, refreshSha256);
-  }
-
-  get(token: string): OAuthGrant | undefined {
-    return toGrant(this.#get.get(token));
-  }
-
-  findByRefresh(sha256: Uint8Array): OAuthGrant | undefined {
-    return toGrant(this.#byRefresh.get(sha256));
-  }
+export class OAuthGrantStore extends Store {
+  readonly #grants = this.sql.table<OAuthGrant>('oauth_grants', {
+    token: 'text',
+    client: 'text',
+    resource: 'text',
+    issuer: 'text',
+    refreshSha256: ['refresh_sha256', 'blob'],
+  });
+  readonly insert = this.#grants.insert();
+  readonly get = this.#grants.get('token');
+  readonly findByRefresh = this.#grants.get('refreshSha256');
+  readonly #tokenByUsed = this.sql.value<string>('SELECT token FROM oauth_used WHERE sha256 = ?');
+  readonly #rotate = this.#grants.update(['refreshSha256'], ['token']);
+  readonly #use = this.sql.run('INSERT INTO oauth_used (sha256, token) VALUES (?, ?)');
+  readonly #trim = this.sql.run(
+    'DELETE FROM oauth_used WHERE id IN (SELECT id FROM oauth_used WHERE token = ? ORDER BY id DESC LIMIT -1 OFFSET ?)',
+  );
+  readonly listIssuers = this.sql.values<string>('SELECT DISTINCT issuer FROM oauth_grants');
+  /** Returns the tokens of the grants with this issuer. */
+  readonly listByIssuer = this.sql.values<string>('SELECT token FROM oauth_grants WHERE issuer = ?');
+  /** Returns the tokens of a user, the least recently used first. */
+  readonly listOfUser = this.sql.values<string>(
+    `SELECT token FROM oauth_grants JOIN tokens ON tokens.id = token WHERE tokens.user = ?
+     ORDER BY coalesce(tokens.last_used, tokens.created_at)`,
+  );
 
   /** Finds the grant by a refresh token that has been used. */
   findByUsed(sha256: Uint8Array): OAuthGrant | undefined {
-    const row = this.#byUsed.get(sha256) as { readonly token: string } | undefined;
-    return row === undefined ? undefined : this.get(row.token);
+    const token = this.#tokenByUsed(sha256);
+    return token === undefined ? undefined : this.get(token);
   }
 
   /** Stores the next refresh token, and marks the previous one as used. `also` runs in the same transaction. */
   rotate({ token, refreshSha256 }: OAuthGrant, next: Uint8Array, also: () => void): void {
-    transaction(this.#db, () => {
-      this.#use.run(refreshSha256, token);
-      this.#rotate.run(next, token);
-      this.#trim.run(token, MAX_USED);
+    transaction(this.db, () => {
+      this.#use(refreshSha256, token);
+      this.#rotate({ refreshSha256: next }, token);
+      this.#trim(token, MAX_USED);
       also();
     });
   }
-
-  listIssuers(): readonly string[] {
-    return this.#issuers.all().map((row) => (row as { readonly issuer: string }).issuer);
-  }
-
-  /** Returns the tokens of the grants with this issuer. */
-  listByIssuer(issuer: string): readonly string[] {
-    return this.#byIssuer.all(issuer).map(tokenOf);
-  }
-
-  /** Returns the tokens of a user, the least recently used first. */
-  listOfUser(user: string): readonly string[] {
-    return this.#ofUser.all(user).map(tokenOf);
-  }
-}
-
-const tokenOf = (row: unknown): string => (row as { readonly token: string }).token;
-
-interface Row {
-  readonly token: string;
-  readonly client: string;
-  readonly resource: string;
-  readonly issuer: string;
-  readonly refresh_sha256: Uint8Array;
-}
-
-function toGrant(found: unknown): OAuthGrant | undefined {
-  if (found === undefined) return undefined;
-  const { token, client, resource, issuer, refresh_sha256 } = found as Row;
-  return { token, client, resource, issuer, refreshSha256: refresh_sha256 };
 }

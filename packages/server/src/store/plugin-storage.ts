@@ -1,7 +1,8 @@
 // Storage of plugins: values by key, separate per plugin and limited in size.
 
 import { BinnacleError } from '@binnacle/protocol';
-import { type Database, type Statement, toDisk } from './sqlite.ts';
+import { type Database, toDisk } from './sqlite.ts';
+import { Store } from './table.ts';
 
 export interface PluginStorageLimits {
   /** Maximum bytes of keys and values together. */
@@ -16,43 +17,34 @@ interface Usage {
   readonly bytes: number;
 }
 
-export class PluginStorage {
+export class PluginStorage extends Store {
   readonly #limits: PluginStorageLimits;
-  readonly #get: Statement;
-  readonly #put: Statement;
-  readonly #size: Statement;
-  readonly #remove: Statement;
-  readonly #keys: Statement;
-  readonly #sum: Statement;
-  readonly #clear: Statement;
+  /** Returns JSON. */
+  readonly get = this.sql.value<string>('SELECT value FROM plugin_storage WHERE plugin = ? AND key = ?');
+  readonly #put = this.sql.run(
+    `INSERT INTO plugin_storage (plugin, key, value, bytes) VALUES (?, ?, ?, ?)
+     ON CONFLICT (plugin, key) DO UPDATE SET value = excluded.value, bytes = excluded.bytes`,
+  );
+  readonly #size = this.sql.value<number>('SELECT bytes FROM plugin_storage WHERE plugin = ? AND key = ?');
+  readonly #remove = this.sql.run('DELETE FROM plugin_storage WHERE plugin = ? AND key = ?');
+  // Keys are printable ASCII, and char(127) sorts after all of it.
+  readonly #keys = this.sql.values<string>(
+    'SELECT key FROM plugin_storage WHERE plugin = ? AND key >= ? AND key < ? || char(127) ORDER BY key',
+  );
+  readonly #count = this.sql.count('plugin_storage WHERE plugin = ?');
+  readonly #sum = this.sql.value<number>('SELECT total(bytes) FROM plugin_storage WHERE plugin = ?');
+  readonly #clear = this.sql.run('DELETE FROM plugin_storage WHERE plugin = ?');
   /** Usage by plugin, a cache of the sums over the rows: counting 10 000 rows on each write would be noticeable. */
   readonly #usage = new Map<string, Usage>();
 
   constructor(db: Database, limits: PluginStorageLimits = PLUGIN_STORAGE_LIMITS) {
+    super(db);
     this.#limits = limits;
-    this.#get = db.prepare('SELECT value FROM plugin_storage WHERE plugin = ? AND key = ?');
-    this.#put = db.prepare(
-      `INSERT INTO plugin_storage (plugin, key, value, bytes) VALUES (?, ?, ?, ?)
-       ON CONFLICT (plugin, key) DO UPDATE SET value = excluded.value, bytes = excluded.bytes`,
-    );
-    this.#size = db.prepare('SELECT bytes FROM plugin_storage WHERE plugin = ? AND key = ?');
-    this.#remove = db.prepare('DELETE FROM plugin_storage WHERE plugin = ? AND key = ?');
-    // Keys are printable ASCII, and char(127) sorts after all of it.
-    this.#keys = db.prepare(
-      'SELECT key FROM plugin_storage WHERE plugin = ? AND key >= ? AND key < ? || char(127) ORDER BY key',
-    );
-    this.#sum = db.prepare('SELECT count(*) AS keys, total(bytes) AS bytes FROM plugin_storage WHERE plugin = ?');
-    this.#clear = db.prepare('DELETE FROM plugin_storage WHERE plugin = ?');
-  }
-
-  /** Returns JSON. */
-  get(plugin: string, key: string): string | undefined {
-    return (this.#get.get(plugin, key) as { readonly value: string } | undefined)?.value;
   }
 
   /** Throws `storage_full`, `disk_full`; the old value stays then. */
   set(plugin: string, key: string, value: string): void {
-    const had = (this.#size.get(plugin, key) as { readonly bytes: number } | undefined)?.bytes;
+    const had = this.#size(plugin, key);
     const bytes = Buffer.byteLength(key) + Buffer.byteLength(value);
     const before = this.usage(plugin);
     const after = { keys: before.keys + (had === undefined ? 1 : 0), bytes: before.bytes - (had ?? 0) + bytes };
@@ -62,34 +54,34 @@ export class PluginStorage {
     if (isMore && (after.keys > maxKeys || after.bytes > maxBytes)) {
       throw new BinnacleError('storage_full', { details: { plugin, ...before, maxKeys, maxBytes } });
     }
-    toDisk(() => this.#put.run(plugin, key, value, bytes));
+    toDisk(() => this.#put(plugin, key, value, bytes));
     this.#usage.set(plugin, after);
   }
 
   delete(plugin: string, key: string): void {
-    const had = (this.#size.get(plugin, key) as { readonly bytes: number } | undefined)?.bytes;
+    const had = this.#size(plugin, key);
     if (had === undefined) return;
     const { keys, bytes } = this.usage(plugin);
-    this.#remove.run(plugin, key);
+    this.#remove(plugin, key);
     this.#usage.set(plugin, { keys: keys - 1, bytes: bytes - had });
   }
 
   /** Returns the keys in order. */
   keys(plugin: string, prefix: string): string[] {
-    return this.#keys.all(plugin, prefix, prefix).map((row) => (row as { readonly key: string }).key);
+    return this.#keys(plugin, prefix, prefix);
   }
 
   usage(plugin: string): Usage {
     const known = this.#usage.get(plugin);
     if (known !== undefined) return known;
-    const { keys, bytes } = this.#sum.get(plugin) as Usage;
-    this.#usage.set(plugin, { keys, bytes });
-    return { keys, bytes };
+    const usage = { keys: this.#count(plugin), bytes: this.#sum(plugin) ?? 0 };
+    this.#usage.set(plugin, usage);
+    return usage;
   }
 
   /** Removes all values of a removed plugin. */
   clear(plugin: string): void {
-    this.#clear.run(plugin);
+    this.#clear(plugin);
     this.#usage.delete(plugin);
   }
 }

@@ -9,7 +9,8 @@ import {
   type SessionState,
 } from '@binnacle/protocol';
 import { transaction } from './schema.ts';
-import { type Database, isDuplicate, type Statement } from './sqlite.ts';
+import { isDuplicate } from './sqlite.ts';
+import { type Columns, Store } from './table.ts';
 
 /** The request of a session. `envNames` only: values are often secrets, and are never stored. */
 export interface SessionSpec {
@@ -94,53 +95,88 @@ const DEFAULT_PAGE = 100;
 /** Limits a requested page size: 1 to 1000, default 100. */
 export const pageSize = (requested?: number): number => Math.max(1, Math.min(MAX_PAGE, requested ?? DEFAULT_PAGE));
 
-const ROWS = `SELECT sessions.*, emitted_id, user, producer, source, labels, place, offset, heard_at
-  FROM sessions LEFT JOIN foreign_sessions ON foreign_sessions.session = sessions.id`;
+/** In the order of the record. */
+export const FOREIGN_INFO = {
+  sessionId: ['emitted_id', 'text'],
+  source: 'text',
+  labels: 'json',
+  user: 'text',
+  producer: 'text',
+  heardAt: 'integer',
+} as const satisfies Columns<ForeignInfo>;
 
-export class SessionStore {
-  readonly #db: Database;
-  readonly #insert: Statement;
-  readonly #update: Statement;
-  readonly #get: Statement;
-  readonly #first: Statement;
-  readonly #after: Statement;
-  readonly #unfinished: Statement;
-  readonly #count: Statement;
-  readonly #states: Statement;
-  readonly #bury: Statement;
-  readonly #dropLease: Statement;
-  readonly #forget: Statement;
-  readonly #ofConversation: Statement;
+type SessionRow = Omit<SessionRecord, 'spec' | 'head' | 'deleted' | 'foreign'> & {
+  /** Empty for a deleted session. Older rows lack some fields. */
+  readonly spec: Partial<SessionSpec>;
+  readonly headPlace: number | null;
+  readonly headOffset: number | null;
+  readonly deletedAt: number | null;
+};
+type ForeignRow = ForeignInfo & { readonly place: number; readonly offset: number };
+/** A session with its foreign part, whose columns are null for a session that runs here. */
+type JoinedRow = SessionRow & { readonly [F in keyof ForeignRow]: ForeignRow[F] | null };
+
+export class SessionStore extends Store {
+  readonly #sessions = this.sql.table<SessionRow>('sessions', {
+    id: 'text',
+    name: 'text',
+    spec: 'json',
+    state: 'text',
+    runner: 'text',
+    epoch: 'text',
+    pid: 'integer',
+    exitCode: 'integer',
+    signal: 'text',
+    headPlace: 'integer',
+    headOffset: 'integer',
+    createdAt: 'integer',
+    exitedAt: 'integer',
+    lostReason: 'text',
+    deletedAt: 'integer',
+    conversation: 'text',
+    hidden: 'boolean',
+  });
+  readonly #foreign = this.sql.table<ForeignRow>('foreign_sessions', {
+    ...FOREIGN_INFO,
+    place: 'integer',
+    offset: 'integer',
+  });
+  readonly #joined = this.#sessions.leftJoin<JoinedRow, ForeignRow>(
+    this.#foreign,
+    'foreign_sessions.session = sessions.id',
+  );
+  readonly #insert = this.#sessions.insert(
+    ...(['id', 'name', 'spec', 'state', 'runner', 'epoch', 'createdAt', 'conversation', 'hidden'] as const),
+  );
+  readonly #update = this.#sessions.update(
+    [
+      ...(['name', 'spec', 'state', 'runner', 'epoch', 'pid', 'exitCode', 'signal'] as const),
+      ...(['headPlace', 'headOffset', 'exitedAt', 'lostReason'] as const),
+    ],
+    ['id'],
+    'deleted_at IS NULL',
+  );
+  readonly #get = this.#joined.find('WHERE id = ?');
+  readonly #first = this.#joined.list('WHERE deleted_at IS NULL ORDER BY id DESC LIMIT ?');
+  readonly #after = this.#joined.list('WHERE deleted_at IS NULL AND id < ? ORDER BY id DESC LIMIT ?');
+  readonly #unfinished = this.#joined.list("WHERE deleted_at IS NULL AND state NOT IN ('closed', 'lost') ORDER BY id");
+  readonly count = this.sql.count('sessions WHERE deleted_at IS NULL');
+  /** Returns the visible sessions of a conversation, newest first, up to a limit. */
+  readonly idsOfConversation = this.sql.values<SessionId>(
+    'SELECT id FROM sessions WHERE conversation = ? AND deleted_at IS NULL AND hidden = 0 ORDER BY id DESC LIMIT ?',
+  );
+  readonly #states = this.db.prepare(
+    'SELECT state, count(*) AS n FROM sessions WHERE deleted_at IS NULL GROUP BY state',
+  );
+  readonly #bury = this.sql.run(
+    `UPDATE sessions SET deleted_at = ?, name = '', spec = '{}' WHERE id = ? AND deleted_at IS NULL`,
+  );
+  readonly #dropLease = this.sql.run('DELETE FROM leases WHERE session_id = ?');
+  readonly #forget = this.sql.run(
+    `DELETE FROM sessions WHERE deleted_at IS NOT NULL AND rowid NOT IN
+       (SELECT rowid FROM sessions WHERE deleted_at IS NOT NULL ORDER BY deleted_at DESC LIMIT ${MAX_TOMBSTONES})`,
+  );
   #buried = 0;
-
-  constructor(db: Database) {
-    this.#db = db;
-    this.#insert = db.prepare(
-      `INSERT INTO sessions (id, name, spec, state, runner, epoch, created_at, conversation, hidden)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    );
-    this.#update = db.prepare(
-      `UPDATE sessions SET name = ?, spec = ?, state = ?, runner = ?, epoch = ?, pid = ?, exit_code = ?, signal = ?,
-         head_place = ?, head_offset = ?, exited_at = ?, lost_reason = ? WHERE id = ? AND deleted_at IS NULL`,
-    );
-    this.#get = db.prepare(`${ROWS} WHERE id = ?`);
-    this.#first = db.prepare(`${ROWS} WHERE deleted_at IS NULL ORDER BY id DESC LIMIT ?`);
-    this.#after = db.prepare(`${ROWS} WHERE deleted_at IS NULL AND id < ? ORDER BY id DESC LIMIT ?`);
-    this.#unfinished = db.prepare(`${ROWS} WHERE deleted_at IS NULL AND state NOT IN ('closed', 'lost') ORDER BY id`);
-    this.#count = db.prepare('SELECT count(*) AS n FROM sessions WHERE deleted_at IS NULL');
-    this.#ofConversation = db.prepare(
-      'SELECT id FROM sessions WHERE conversation = ? AND deleted_at IS NULL AND hidden = 0 ORDER BY id DESC LIMIT ?',
-    );
-    this.#states = db.prepare('SELECT state, count(*) AS n FROM sessions WHERE deleted_at IS NULL GROUP BY state');
-    this.#bury = db.prepare(
-      `UPDATE sessions SET deleted_at = ?, name = '', spec = '{}' WHERE id = ? AND deleted_at IS NULL`,
-    );
-    this.#dropLease = db.prepare('DELETE FROM leases WHERE session_id = ?');
-    this.#forget = db.prepare(
-      `DELETE FROM sessions WHERE deleted_at IS NOT NULL AND rowid NOT IN
-         (SELECT rowid FROM sessions WHERE deleted_at IS NOT NULL ORDER BY deleted_at DESC LIMIT ${MAX_TOMBSTONES})`,
-    );
-  }
 
   /** Throws `invariant` if the id is taken: ids are generated here. */
   insert(session: NewSession): SessionRecord {
@@ -148,7 +184,7 @@ export class SessionStore {
     const { conversation = null, hidden = false } = session;
     const createdAt = Math.round(session.createdAt ?? Date.now());
     try {
-      this.#insert.run(id, name, specText(spec), state, runner, epoch, createdAt, conversation, hidden ? 1 : 0);
+      this.#insert({ id, name, spec: storedSpec(spec), state, runner, epoch, createdAt, conversation, hidden });
     } catch (error) {
       if (!isDuplicate(error)) throw error;
       throw new BinnacleError('invariant', { message: `The session id ${id} is taken.`, cause: error });
@@ -164,19 +200,11 @@ export class SessionStore {
     const after = { ...before, ...columns, spec };
     const exitedAt = after.exitedAt === null ? null : Math.round(after.exitedAt);
     const { name, state, runner, epoch, pid, exitCode, signal, head, lostReason } = after;
-    const end = [head?.place ?? null, head?.offset ?? null] as const;
-    this.#update.run(
-      name,
-      specText(spec),
-      state,
-      runner,
-      epoch,
-      pid,
-      exitCode,
-      signal,
-      ...end,
-      exitedAt,
-      lostReason,
+    this.#update(
+      {
+        ...{ name, spec: storedSpec(spec), state, runner, epoch, pid, exitCode, signal },
+        ...{ headPlace: head?.place ?? null, headOffset: head?.offset ?? null, exitedAt, lostReason },
+      },
       id,
     );
     return { ...after, exitedAt };
@@ -184,8 +212,8 @@ export class SessionStore {
 
   /** Returns deleted sessions as well: see `deleted`. */
   get(id: SessionId): SessionRecord | undefined {
-    const row = this.#get.get(id);
-    return row === undefined ? undefined : toRecord(row as Row);
+    const row = this.#get(id);
+    return row && toRecord(row);
   }
 
   /** Throws `session_not_found`, or `session_gone` for a deleted session. */
@@ -202,14 +230,12 @@ export class SessionStore {
     isSeen: SessionFilter = () => true,
   ): SessionPage {
     const limit = pageSize(options.limit);
-    const found: Row[] = [];
+    const found: JoinedRow[] = [];
     let { after } = options;
     // Invisible rows make no page shorter, and no `next` leads to an empty page.
     for (let batch = limit + 1; found.length <= limit; batch = MAX_PAGE) {
-      const rows = (after === undefined ? this.#first.all(batch) : this.#after.all(after, batch)) as Row[];
-      found.push(
-        ...rows.filter((row) => isSeen({ id: row.id, conversation: row.conversation, hidden: row.hidden !== 0 })),
-      );
+      const rows = after === undefined ? this.#first(batch) : this.#after(after, batch);
+      found.push(...rows.filter(({ id, conversation, hidden }) => isSeen({ id, conversation, hidden })));
       if (rows.length < batch) break;
       after = rows.at(-1)?.id;
     }
@@ -221,25 +247,16 @@ export class SessionStore {
    * Returns the sessions that a new gateway must recover: all that are not `closed`, `lost` or deleted. Oldest first.
    */
   listUnfinished(): readonly SessionRecord[] {
-    return this.#unfinished.all().map((row) => toRecord(row as Row));
+    return this.#unfinished().map(toRecord);
   }
 
   /** Returns the ids of all rows, including deleted sessions. */
   ids(): ReadonlyMap<string, 'kept' | 'deleted'> {
-    const rows = this.#db.prepare('SELECT id, deleted_at FROM sessions').all() as {
+    const rows = this.db.prepare('SELECT id, deleted_at FROM sessions').all() as {
       readonly id: string;
       readonly deleted_at: number | null;
     }[];
     return new Map(rows.map(({ id, deleted_at }) => [id, deleted_at === null ? 'kept' : 'deleted']));
-  }
-
-  count(): number {
-    return (this.#count.get() as { readonly n: number }).n;
-  }
-
-  /** Returns the visible sessions of a conversation, newest first. */
-  idsOfConversation(conversation: string, limit: number): readonly SessionId[] {
-    return this.#ofConversation.all(conversation, limit).map((row) => (row as { readonly id: SessionId }).id);
   }
 
   /** Counts sessions that are not deleted. Leaves out states without sessions. */
@@ -250,87 +267,45 @@ export class SessionStore {
 
   /** Deletes a session and its lease; a tombstone with the id stays. Returns false if there was nothing to delete. */
   remove(id: SessionId): boolean {
-    return transaction(this.#db, () => {
-      const { changes } = this.#bury.run(Date.now(), id);
-      this.#dropLease.run(id);
+    return transaction(this.db, () => {
+      const buried = this.#bury(Date.now(), id);
+      this.#dropLease(id);
       this.#buried += 1;
-      if (this.#buried % FORGET_EVERY === 0) this.#forget.run();
-      return Number(changes) > 0;
+      if (this.#buried % FORGET_EVERY === 0) this.#forget();
+      return buried > 0;
     });
   }
 }
 
-interface Row {
-  readonly id: SessionId;
-  readonly name: string;
-  readonly spec: string;
-  readonly state: SessionState;
-  readonly runner: string | null;
-  readonly epoch: string | null;
-  readonly pid: number | null;
-  readonly exit_code: number | null;
-  readonly signal: string | null;
-  readonly head_place: number | null;
-  readonly head_offset: number | null;
-  readonly created_at: number;
-  readonly exited_at: number | null;
-  readonly lost_reason: LostReason | null;
-  readonly deleted_at: number | null;
-  readonly conversation: string | null;
-  readonly hidden: number;
-  readonly emitted_id: string | null;
-  readonly user: string | null;
-  readonly producer: string | null;
-  readonly source: string | null;
-  readonly labels: string | null;
-  readonly place: number | null;
-  readonly offset: number | null;
-  readonly heard_at: number | null;
-}
-
 const EMPTY_SPEC: SessionSpec = { argv: [], mode: 'pipe', cwd: '', envNames: [], cols: 80, rows: 24, takesRuns: false };
 
-function toRecord(row: Row): SessionRecord {
+function toRecord(row: JoinedRow): SessionRecord {
+  const { sessionId, source, labels, user, producer, heardAt } = row;
+  const place = row.headPlace ?? row.place;
   return {
     id: row.id,
     name: row.name,
-    spec: { ...EMPTY_SPEC, ...(JSON.parse(row.spec) as Partial<SessionSpec>) },
+    spec: { ...EMPTY_SPEC, ...row.spec },
     state: row.state,
     runner: row.runner,
     epoch: row.epoch,
     pid: row.pid,
-    exitCode: row.exit_code,
+    exitCode: row.exitCode,
     signal: row.signal,
-    head: headOf(row),
-    createdAt: row.created_at,
-    exitedAt: row.exited_at,
-    lostReason: row.lost_reason,
-    deleted: row.deleted_at !== null,
+    head: place === null ? null : { place, offset: row.headOffset ?? row.offset ?? 0 },
+    createdAt: row.createdAt,
+    exitedAt: row.exitedAt,
+    lostReason: row.lostReason,
+    deleted: row.deletedAt !== null,
     conversation: row.conversation,
-    hidden: row.hidden !== 0,
-    foreign: foreignOf(row),
-  };
-}
-
-function headOf(row: Row): SessionRecord['head'] {
-  const place = row.head_place ?? row.place;
-  return place === null ? null : { place, offset: row.head_offset ?? row.offset ?? 0 };
-}
-
-function foreignOf({ emitted_id, user, producer, source, labels, heard_at }: Row): ForeignInfo | null {
-  if (emitted_id === null) return null;
-  return {
-    sessionId: emitted_id,
-    source: source ?? '',
-    labels: JSON.parse(labels ?? '{}') as Record<string, string>,
-    user: user ?? '',
-    producer,
-    heardAt: heard_at ?? 0,
+    hidden: row.hidden,
+    // The columns of an existing row are not null.
+    foreign: sessionId === null ? null : ({ sessionId, source, labels, user, producer, heardAt } as ForeignInfo),
   };
 }
 
 // Field by field, so that a caller who passes more than a SessionSpec (an env with values) cannot store it.
-function specText(spec: SessionSpec): string {
-  const { argv, mode, cwd, envNames, cols, rows, takesRuns, labels } = spec;
-  return JSON.stringify({ argv, mode, cwd, envNames, cols, rows, takesRuns, labels });
-}
+const storedSpec = ({ argv, mode, cwd, envNames, cols, rows, takesRuns, labels }: SessionSpec): SessionSpec => ({
+  ...{ argv, mode, cwd, envNames, cols, rows, takesRuns },
+  ...(labels && { labels }),
+});

@@ -3,7 +3,8 @@
 import { BinnacleError, type Code, type Scope } from '@binnacle/protocol';
 import type { TrustedTime } from '../base/trusted-time.ts';
 import { transaction } from './schema.ts';
-import type { Database, Statement } from './sqlite.ts';
+import type { Database } from './sqlite.ts';
+import { type Columns, Store } from './table.ts';
 
 /** `type`: input and the lease, and no other writes. */
 export type ShareMode = 'view' | 'type';
@@ -93,102 +94,119 @@ export const reachOf = ({ id, kind, target, by }: ShareRecord): Reach => ({
   maker: { user: by.user, scope: by.scope },
 });
 
-export class ShareStore {
-  readonly #db: Database;
-  readonly #insert: Statement;
-  readonly #get: Statement;
-  readonly #byHash: Statement;
-  readonly #list: Statement;
-  readonly #count: Statement;
-  readonly #countOfUser: Statement;
-  readonly #forget: Statement;
-  readonly #surplus: Statement;
-  readonly #use: Statement;
-  readonly #revoke: Statement;
-  readonly #byIssuer: Statement;
-  readonly #otherAdmins: Statement;
-  readonly #insertGuest: Statement;
-  readonly #guestByHash: Statement;
-  readonly #guest: Statement;
-  readonly #guests: Statement;
-  readonly #countGuests: Statement;
-  readonly #note: Statement;
-  readonly #countRefused: Statement;
-  readonly #audit: Statement;
+/** Condition of a link that is open at a time. */
+const IS_OPEN = 'revoked_at IS NULL AND expires_at > ?';
+
+type ShareRow = Omit<ShareRecord, 'by'> & {
+  readonly byName: string;
+  readonly byUser: string;
+  readonly byScope: Scope;
+};
+type GuestRow = GuestRecord & { readonly share: string };
+
+const SHARE = {
+  id: 'text',
+  label: 'text',
+  kind: 'text',
+  target: 'text',
+  mode: 'text',
+  uses: 'integer',
+  used: 'integer',
+  byName: 'text',
+  byUser: 'text',
+  byScope: 'text',
+  createdAt: 'integer',
+  expiresAt: 'integer',
+  revokedAt: 'integer',
+  revokedBy: 'text',
+} as const satisfies Columns<ShareRow>;
+
+const GUEST = {
+  id: 'text',
+  n: 'integer',
+  name: 'text',
+  sha256: 'blob',
+  redeemedAt: 'integer',
+} as const satisfies Columns<GuestRecord>;
+const AUDIT = { at: 'integer', what: 'text', by: 'text', address: 'text' } as const satisfies Columns<ShareAuditEntry>;
+
+export class ShareStore extends Store {
   readonly #time: TrustedTime;
+  readonly #shares = this.sql.table<ShareRow>('shares', SHARE);
+  readonly #insert = this.sql
+    .table<ShareRow & Pick<NewShare, 'sha256' | 'issuer'>>('shares', { ...SHARE, sha256: 'blob', issuer: 'text' })
+    .insert();
+  readonly #get = this.#shares.get('id');
+  readonly #byHash = this.#shares.find('WHERE sha256 = ?');
+  readonly #list = this.#shares.list('ORDER BY created_at DESC, id DESC');
+  readonly #count = this.sql.count(`shares WHERE ${IS_OPEN}`);
+  readonly #countOfUser = this.sql.count(`shares WHERE ${IS_OPEN} AND by_user = ?`);
+  readonly #forget = this.sql.run('DELETE FROM shares WHERE coalesce(revoked_at, expires_at) <= ?');
+  readonly #dropSurplus = this.sql.run(
+    `DELETE FROM shares WHERE id IN (
+       SELECT id FROM shares WHERE revoked_at IS NOT NULL OR expires_at <= ?
+       ORDER BY coalesce(revoked_at, expires_at) DESC LIMIT -1 OFFSET ${MAX_OVER})`,
+  );
+  readonly #use = this.sql.run(
+    `UPDATE shares SET used = used + 1 WHERE id = ? AND ${IS_OPEN} AND (uses IS NULL OR used < uses)`,
+  );
+  readonly #revoke = this.#shares.update(['revokedAt', 'revokedBy'], ['id'], 'revoked_at IS NULL');
+  /** Returns the links of an issuer that were not revoked. */
+  readonly listByIssuer = this.sql.values<string>('SELECT id FROM shares WHERE issuer = ? AND revoked_at IS NULL');
+  /** Returns issuers that were an admin token, other than the current one. */
+  readonly listOtherAdminIssuers = this.sql.values<string>(
+    "SELECT DISTINCT issuer FROM shares WHERE substr(issuer, 1, 6) = 'admin:' AND issuer <> ? AND revoked_at IS NULL",
+  );
+  readonly #guests = this.sql.table<GuestRecord>('share_guests', GUEST);
+  readonly #guestsOfShares = this.sql.table<GuestRow>('share_guests', { ...GUEST, share: 'text' });
+  readonly #insertGuest = this.#guestsOfShares.insert();
+  readonly #guestByHash = this.#guestsOfShares.get('sha256');
+  readonly guest = this.#guests.get('id');
+  readonly guests = this.#guests.list('WHERE share = ? ORDER BY n');
+  readonly #countGuests = this.sql.count('share_guests WHERE share = ?');
+  readonly #note = this.sql
+    .table<ShareAuditEntry & { readonly share: string }>('share_audit', { share: 'text', ...AUDIT })
+    .insert();
+  readonly #countRefused = this.sql.count("share_audit WHERE share = ? AND what = 'refused'");
+  /** Returns the audit of a link, oldest first. */
+  readonly audit = this.sql.table<ShareAuditEntry>('share_audit', AUDIT).list('WHERE share = ? ORDER BY at, rowid');
 
   constructor(db: Database, time: TrustedTime) {
+    super(db);
     this.#time = time;
-    this.#db = db;
-    this.#insert = db.prepare(
-      `INSERT INTO shares
-         (id, label, kind, target, mode, sha256, uses, issuer, by_name, by_user, by_scope, created_at, expires_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    );
-    this.#get = db.prepare('SELECT * FROM shares WHERE id = ?');
-    this.#byHash = db.prepare('SELECT * FROM shares WHERE sha256 = ?');
-    this.#list = db.prepare('SELECT * FROM shares ORDER BY created_at DESC, id DESC');
-    const isOpen = 'revoked_at IS NULL AND expires_at > ?';
-    this.#count = db.prepare(`SELECT count(*) AS n FROM shares WHERE ${isOpen}`);
-    this.#countOfUser = db.prepare(`SELECT count(*) AS n FROM shares WHERE ${isOpen} AND by_user = ?`);
-    this.#forget = db.prepare('DELETE FROM shares WHERE coalesce(revoked_at, expires_at) <= ?');
-    this.#surplus = db.prepare(
-      `DELETE FROM shares WHERE id IN (
-         SELECT id FROM shares WHERE revoked_at IS NOT NULL OR expires_at <= ?
-         ORDER BY coalesce(revoked_at, expires_at) DESC LIMIT -1 OFFSET ${MAX_OVER})`,
-    );
-    this.#use = db.prepare(
-      `UPDATE shares SET used = used + 1 WHERE id = ? AND ${isOpen} AND (uses IS NULL OR used < uses)`,
-    );
-    this.#revoke = db.prepare('UPDATE shares SET revoked_at = ?, revoked_by = ? WHERE id = ? AND revoked_at IS NULL');
-    this.#byIssuer = db.prepare('SELECT id FROM shares WHERE issuer = ? AND revoked_at IS NULL');
-    this.#otherAdmins = db.prepare(
-      "SELECT DISTINCT issuer FROM shares WHERE substr(issuer, 1, 6) = 'admin:' AND issuer <> ? AND revoked_at IS NULL",
-    );
-    this.#insertGuest = db.prepare(
-      'INSERT INTO share_guests (id, share, n, name, sha256, redeemed_at) VALUES (?, ?, ?, ?, ?, ?)',
-    );
-    this.#guestByHash = db.prepare('SELECT * FROM share_guests WHERE sha256 = ?');
-    this.#guest = db.prepare('SELECT * FROM share_guests WHERE id = ?');
-    this.#guests = db.prepare('SELECT * FROM share_guests WHERE share = ? ORDER BY n');
-    this.#countGuests = db.prepare('SELECT count(*) AS n FROM share_guests WHERE share = ?');
-    this.#note = db.prepare('INSERT INTO share_audit (share, at, what, by, address) VALUES (?, ?, ?, ?, ?)');
-    this.#countRefused = db.prepare("SELECT count(*) AS n FROM share_audit WHERE share = ? AND what = 'refused'");
-    this.#audit = db.prepare('SELECT at, what, by, address FROM share_audit WHERE share = ? ORDER BY at, rowid');
   }
 
   /** Throws `too_many_shares`. */
-  insert(share: NewShare, address: string | null): ShareRecord {
-    const { id, label, kind, target, mode, sha256, uses, issuer, by, createdAt, expiresAt } = share;
-    const isFull =
-      countIn(this.#count.get(createdAt)) >= MAX_SHARES ||
-      countIn(this.#countOfUser.get(createdAt, by.user)) >= MAX_SHARES_OF_USER;
-    if (isFull) {
+  insert({ by, ...share }: NewShare, address: string | null): ShareRecord {
+    const { id, createdAt, sha256, issuer, ...fields } = share;
+    if (this.#count(createdAt) >= MAX_SHARES || this.#countOfUser(createdAt, by.user) >= MAX_SHARES_OF_USER) {
       throw new BinnacleError('too_many_shares', { details: { limit: MAX_SHARES, limitOfUser: MAX_SHARES_OF_USER } });
     }
-    transaction(this.#db, () => {
+    const open = { ...fields, id, createdAt, used: 0, revokedAt: null, revokedBy: null };
+    transaction(this.db, () => {
       const now = this.#time.now();
-      this.#forget.run(now - KEEP_MS);
-      this.#surplus.run(now);
-      const { name, user, scope } = by;
-      this.#insert.run(id, label, kind, target, mode, sha256, uses, issuer, name, user, scope, createdAt, expiresAt);
-      this.#note.run(id, createdAt, 'made', name, address);
+      this.#forget(now - KEEP_MS);
+      this.#dropSurplus(now);
+      this.#insert({ ...open, sha256, issuer, byName: by.name, byUser: by.user, byScope: by.scope });
+      this.#note({ share: id, at: createdAt, what: 'made', by: by.name, address });
     });
-    return { id, label, kind, target, mode, uses, used: 0, by, createdAt, expiresAt, revokedAt: null, revokedBy: null };
+    return { ...open, by };
   }
 
   get(id: string): ShareRecord | undefined {
-    return toShare(this.#get.get(id));
+    const row = this.#get(id);
+    return row && toShare(row);
   }
 
   /** Finds ended links as well: the caller checks `shareEndOf`. */
   findByHash(sha256: Uint8Array): ShareRecord | undefined {
-    return toShare(this.#byHash.get(sha256));
+    const row = this.#byHash(sha256);
+    return row && toShare(row);
   }
 
   /** Lists all links, ended ones included, newest first. */
   list(): readonly ShareRecord[] {
-    return this.#list.all().flatMap((row) => toShare(row) ?? []);
+    return this.#list().map(toShare);
   }
 
   /**
@@ -202,105 +220,42 @@ export class ShareStore {
   ): GuestRecord {
     const known = this.findGuest(guest.sha256);
     if (known !== undefined && known.share === share.id) return known.guest;
-    return transaction(this.#db, () => {
-      const n = countIn(this.#countGuests.get(share.id)) + 1;
+    return transaction(this.db, () => {
+      const n = this.#countGuests(share.id) + 1;
       if (n > MAX_GUESTS) throw new BinnacleError('too_many_guests', { details: { limit: MAX_GUESTS } });
-      if (Number(this.#use.run(share.id, now).changes) === 0) {
+      if (this.#use(share.id, now) === 0) {
         throw new BinnacleError('share_used_up', { details: { uses: share.uses } });
       }
       const name = guest.name === '' ? `guest ${n}` : `${guest.name} (guest)`;
-      this.#insertGuest.run(guest.id, share.id, n, name, guest.sha256, now);
-      this.#note.run(share.id, now, 'redeemed', name, address);
-      return { ...guest, n, name, redeemedAt: now };
+      const made = { ...guest, n, name, redeemedAt: now };
+      this.#insertGuest({ ...made, share: share.id });
+      this.#note({ share: share.id, at: now, what: 'redeemed', by: name, address });
+      return made;
     });
   }
 
   findGuest(sha256: Uint8Array): { readonly guest: GuestRecord; readonly share: string } | undefined {
-    const row = this.#guestByHash.get(sha256) as GuestRow | undefined;
-    return row === undefined ? undefined : { guest: toGuest(row), share: row.share };
-  }
-
-  guest(id: string): GuestRecord | undefined {
-    const row = this.#guest.get(id) as GuestRow | undefined;
-    return row === undefined ? undefined : toGuest(row);
-  }
-
-  guests(share: string): readonly GuestRecord[] {
-    return this.#guests.all(share).map((row) => toGuest(row as GuestRow));
+    const row = this.#guestByHash(sha256);
+    if (row === undefined) return undefined;
+    const { share, ...guest } = row;
+    return { guest, share };
   }
 
   /** Returns false if the link was revoked before, or does not exist. */
   revoke(id: string, by: string, now: number, address: string | null): boolean {
-    return transaction(this.#db, () => {
-      if (Number(this.#revoke.run(now, by, id).changes) === 0) return false;
-      this.#note.run(id, now, 'revoked', by, address);
+    return transaction(this.db, () => {
+      if (this.#revoke({ revokedAt: now, revokedBy: by }, id) === 0) return false;
+      this.#note({ share: id, at: now, what: 'revoked', by, address });
       return true;
     });
   }
 
-  /** Returns the links of an issuer that were not revoked. */
-  listByIssuer(issuer: string): readonly string[] {
-    return this.#byIssuer.all(issuer).map((row) => (row as { readonly id: string }).id);
-  }
-
-  /** Returns issuers that were an admin token, other than the current one. */
-  listOtherAdminIssuers(current: string): readonly string[] {
-    return this.#otherAdmins.all(current).map((row) => (row as { readonly issuer: string }).issuer);
-  }
-
   /** Records that a client with the secret was refused. */
   refused(id: string, code: Code, now: number, address: string | null): void {
-    if (countIn(this.#countRefused.get(id)) < MAX_REFUSED) this.#note.run(id, now, 'refused', code, address);
-  }
-
-  /** Returns the audit, oldest first. */
-  audit(id: string): readonly ShareAuditEntry[] {
-    return this.#audit.all(id) as unknown as readonly ShareAuditEntry[];
+    if (this.#countRefused(id) < MAX_REFUSED) this.#note({ share: id, at: now, what: 'refused', by: code, address });
   }
 }
 
-const countIn = (row: unknown): number => (row as { readonly n: number }).n;
-
-interface ShareRow {
-  readonly id: string;
-  readonly label: string;
-  readonly kind: ShareKind;
-  readonly target: string;
-  readonly mode: ShareMode;
-  readonly uses: number | null;
-  readonly used: number;
-  readonly by_name: string;
-  readonly by_user: string;
-  readonly by_scope: Scope;
-  readonly created_at: number;
-  readonly expires_at: number;
-  readonly revoked_at: number | null;
-  readonly revoked_by: string | null;
+function toShare({ byName, byUser, byScope, ...share }: ShareRow): ShareRecord {
+  return { ...share, by: { name: byName, user: byUser, scope: byScope } };
 }
-
-interface GuestRow {
-  readonly id: string;
-  readonly share: string;
-  readonly n: number;
-  readonly name: string;
-  readonly sha256: Uint8Array;
-  readonly redeemed_at: number;
-}
-
-function toShare(found: unknown): ShareRecord | undefined {
-  if (found === undefined) return undefined;
-  const row = found as ShareRow;
-  const { id, label, kind, target, mode, uses, used } = row;
-  return {
-    ...{ id, label, kind, target, mode, uses, used },
-    by: { name: row.by_name, user: row.by_user, scope: row.by_scope },
-    createdAt: row.created_at,
-    expiresAt: row.expires_at,
-    revokedAt: row.revoked_at,
-    revokedBy: row.revoked_by,
-  };
-}
-
-const toGuest = ({ id, n, name, sha256, redeemed_at: redeemedAt }: GuestRow): GuestRecord => ({
-  ...{ id, n, name, sha256, redeemedAt },
-});

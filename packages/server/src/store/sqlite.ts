@@ -16,6 +16,7 @@ export interface Statement {
   run(...values: SqlValue[]): { readonly changes: number | bigint };
   get(...values: SqlValue[]): unknown;
   all(...values: SqlValue[]): unknown[];
+  setReturnArrays?(isArray: boolean): void;
 }
 
 interface Driver {

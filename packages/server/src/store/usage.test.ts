@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { boundedUsage, MAX_COST_USD, MAX_USAGE_TOKENS, sumOfUsage, usageOf } from './usage.ts';
+import { boundedUsage, MAX_COST_USD, MAX_USAGE_TOKENS, sumOfUsage } from './usage.ts';
 
 it('adds up what is known, and makes up nothing', () => {
   expect(sumOfUsage(null, null)).toBeNull();
@@ -13,9 +13,11 @@ it('adds up what is known, and makes up nothing', () => {
 });
 
 it('reads a row whose numbers are not all known', () => {
-  expect(usageOf(null)).toBeNull();
-  expect(usageOf('{"inputTokens":null,"outputTokens":null,"costUsd":null}')).toBeNull();
-  expect(usageOf('{"inputTokens":3,"outputTokens":null,"costUsd":null}')).toEqual({ inputTokens: 3 });
+  expect(sumOfUsage(null, null)).toBeNull();
+  expect(sumOfUsage(JSON.parse('{"inputTokens":null,"outputTokens":null,"costUsd":null}'), null)).toBeNull();
+  expect(sumOfUsage(JSON.parse('{"inputTokens":3,"outputTokens":null,"costUsd":null}'), null)).toEqual({
+    inputTokens: 3,
+  });
 });
 
 it('takes no number that no run could have taken', () => {
@@ -35,5 +37,5 @@ it('adds up to a number that can be told, also to what older rows have', () => {
   expect(sumOfUsage({ inputTokens: 2, costUsd: Number.POSITIVE_INFINITY }, { costUsd: 0.5 })).toEqual({
     ...{ inputTokens: 2, costUsd: 0.5 },
   });
-  expect(usageOf('{"inputTokens":3,"costUsd":1e300}')).toEqual({ inputTokens: 3 });
+  expect(sumOfUsage(JSON.parse('{"inputTokens":3,"costUsd":1e300}'), null)).toEqual({ inputTokens: 3 });
 });

@@ -39,9 +39,3 @@ export function sumOfUsage(one: Usage | null, other: Usage | null): Usage | null
   };
   return Object.keys(known).length === 0 ? null : known;
 }
-
-/** Returns the usage of a row, in which an unknown number may be null. */
-export function usageOf(row: string | null): Usage | null {
-  if (row === null) return null;
-  return sumOfUsage(boundedUsage(JSON.parse(row)), null);
-}

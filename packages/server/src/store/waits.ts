@@ -1,6 +1,6 @@
 // Times at which sessions began to wait for a person, for the history. A trigger removes them with the session.
 
-import type { Database, Statement } from './sqlite.ts';
+import { Store } from './table.ts';
 
 export interface StoredWait {
   /** ms since 1970. */
@@ -19,31 +19,22 @@ export const MAX_WAITS = 200;
  */
 export const SAME_MS = 1000;
 
-export class WaitStore {
-  readonly #put: Statement;
-  readonly #trim: Statement;
-  readonly #list: Statement;
-
-  constructor(db: Database) {
-    this.#put = db.prepare(
-      `INSERT INTO waits (session_id, since, offset, text) SELECT ?, ?, ?, ?
-       WHERE NOT EXISTS (SELECT 1 FROM waits WHERE session_id = ? AND since > ? AND since < ?)`,
-    );
-    this.#trim = db.prepare(
-      `DELETE FROM waits WHERE session_id = ? AND since <=
-         (SELECT since FROM waits WHERE session_id = ? ORDER BY since DESC LIMIT 1 OFFSET ${MAX_WAITS})`,
-    );
-    this.#list = db.prepare('SELECT since, offset, text FROM waits WHERE session_id = ? ORDER BY since');
-  }
+export class WaitStore extends Store {
+  readonly #put = this.sql.run(
+    `INSERT INTO waits (session_id, since, offset, text) SELECT ?, ?, ?, ?
+     WHERE NOT EXISTS (SELECT 1 FROM waits WHERE session_id = ? AND since > ? AND since < ?)`,
+  );
+  readonly #trim = this.sql.run(
+    `DELETE FROM waits WHERE session_id = ? AND since <=
+       (SELECT since FROM waits WHERE session_id = ? ORDER BY since DESC LIMIT 1 OFFSET ${MAX_WAITS})`,
+  );
+  readonly #waits = this.sql.table<StoredWait>('waits', { since: 'integer', offset: 'integer', text: 'text' });
+  /** Returns the waits of a session in order. */
+  readonly list = this.#waits.list('WHERE session_id = ? ORDER BY since');
 
   /** Stores a wait, unless another began within `SAME_MS`. Throws the failures of SQLite on a full disk. */
   put(session: string, { since, offset, text }: StoredWait): void {
-    const { changes } = this.#put.run(session, since, offset, text, session, since - SAME_MS, since + SAME_MS);
-    if (Number(changes) > 0) this.#trim.run(session, session);
-  }
-
-  /** Returns the waits in order. */
-  list(session: string): readonly StoredWait[] {
-    return this.#list.all(session) as unknown as readonly StoredWait[];
+    const added = this.#put(session, since, offset, text, session, since - SAME_MS, since + SAME_MS);
+    if (added > 0) this.#trim(session, session);
   }
 }

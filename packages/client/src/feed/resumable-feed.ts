@@ -36,11 +36,7 @@ export class ResumableFeed<Item extends object> {
   readonly #link: FeedLink<Item>;
   readonly #limits: FeedLimits;
   readonly #random: () => number;
-  readonly #buffer: {
-    readonly item?: Item | undefined;
-    readonly notice?: (() => void) | undefined;
-    readonly cost: number;
-  }[] = [];
+  readonly #buffer: Pick<Piece<Item>, 'item' | 'notice' | 'cost'>[] = [];
   readonly #outlet = new Outlet<Item>(() => this.#take());
   #state: FeedState;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -108,7 +104,7 @@ export class ResumableFeed<Item extends object> {
       switch (effect.kind) {
         case 'keep':
           if (content.item !== undefined) this.#link.onItem?.(content.item);
-          this.#buffer.push({ ...content, cost: state.buffered - before });
+          this.#buffer.push({ item: content.item, notice: content.notice, cost: state.buffered - before });
           this.#outlet.deliver();
           break;
         case 'request':

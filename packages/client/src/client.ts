@@ -1,14 +1,15 @@
 // The client of one gateway: its resources over HTTP, and its sessions over one shared WebSocket. Read this file first.
 
-import type {
-  CreateSession,
-  GatewayInfo,
-  Scope,
-  SearchResult,
-  SessionInfo,
-  SessionList,
-  SessionQuery,
-  TrafficFilter,
+import {
+  type CreateSession,
+  defined,
+  type GatewayInfo,
+  type Scope,
+  type SearchResult,
+  type SessionInfo,
+  type SessionList,
+  type SessionQuery,
+  type TrafficFilter,
 } from '@binnacle/protocol';
 import type { Conversation } from './conversation/conversation.ts';
 import { Conversations } from './conversation/conversations.ts';
@@ -247,7 +248,7 @@ export class Binnacle {
 
   /** Creates a login link for a browser. `scope`: default and maximum are the client's own. */
   async createTicket(scope?: Scope): Promise<Ticket> {
-    return await this.#http.json({ method: 'POST', path: '/v1/tickets', body: scope === undefined ? {} : { scope } });
+    return await this.#http.json({ method: 'POST', path: '/v1/tickets', body: defined({ scope }) });
   }
 
   /**
@@ -303,7 +304,7 @@ export class Binnacle {
    * what the program asked for.
    */
   async authorize(query: string, decision: 'allow' | 'deny', scope?: Scope): Promise<string> {
-    const body = { query, decision, ...(scope === undefined ? {} : { scope }) };
+    const body = { query, decision, ...defined({ scope }) };
     const path = '/v1/authorization/decision';
     return (await this.#http.json<{ redirect: string }>({ method: 'POST', path, body })).redirect;
   }

@@ -11,6 +11,7 @@ import type {
   RunEnd,
   Usage,
 } from './conversation.ts';
+import { defined } from './defined.ts';
 import { endsSilence, retryOf, type SilenceInfo } from './silence.ts';
 
 /** Maximum characters of a title that is made of the first words of a message. */
@@ -97,7 +98,7 @@ export function runAfter(run: ConversationRun, event: ConversationEvent): Conver
 export function silenceAfter(silence: SilenceInfo | null, event: ConversationEvent): SilenceInfo | null {
   if (event.type === 'silent') {
     const { at, silentMs, waitsFor, isLong } = event;
-    return { at, silentMs, waitsFor, ...(isLong === undefined ? {} : { isLong }) };
+    return { at, silentMs, waitsFor, ...defined({ isLong }) };
   }
   const retry = event.type === 'agent' && event.name === 'retry' ? retryOf(event.data) : undefined;
   if (event.type === 'agent' && retry !== undefined) {

@@ -12,6 +12,7 @@ export * from './conversation.ts';
 export type { Answer, AnswerPart } from './conversation-answer.ts';
 export * from './conversation-fold.ts';
 export * from './conversation-state.ts';
+export * from './defined.ts';
 export * from './entry.ts';
 export { type EscapeHandlers, type EscapeOptions, EscapeParser, type SequenceEnd } from './escape-parser.ts';
 export * from './escape-sequence.ts';

@@ -15,6 +15,7 @@ import {
   BinnacleError,
   type CommandInfo,
   type ConversationInfo,
+  defined,
   type SteerMode,
 } from '@binnacle/protocol';
 import { EXIT } from '../output/failure.ts';
@@ -350,7 +351,7 @@ class InteractiveChat {
   #send(text: string): void {
     const waits = this.#view.state.run !== null || this.#view.state.queue.length > 0;
     this.#forgetInterrupt();
-    const timeout = this.#timeoutMs === undefined ? {} : { timeoutMs: this.#timeoutMs };
+    const timeout = defined({ timeoutMs: this.#timeoutMs });
     const reply = this.#conversation.send(text, { steer: this.#session.steer, ...timeout });
     this.#unacknowledged.add(reply);
     const heard = (): boolean => this.#unacknowledged.delete(reply);

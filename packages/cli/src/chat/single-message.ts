@@ -5,6 +5,7 @@ import { constants } from 'node:os';
 import type { Conversation, Reply } from '@binnacle/client';
 import {
   type ConversationEvent,
+  defined,
   describeRetry,
   describeSilence,
   describeWait,
@@ -38,7 +39,7 @@ type EventPrinter = (event: ConversationEvent) => Promise<void>;
 /** Sends the message. Resolves with the exit code: 0 final, 1 error, 130 aborted or cancelled. */
 export async function once(conversation: Conversation, text: string, options: SingleMessageOptions): Promise<number> {
   const { steer, timeoutMs } = options;
-  const reply = conversation.send(text, { steer, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+  const reply = conversation.send(text, { steer, ...defined({ timeoutMs }) });
   const release = onSignals(reply);
   const waiting = new WaitNotice(say);
   try {

@@ -1,7 +1,7 @@
 // `binnacle chat`: finds the conversation and talks in it: interactively, or with a single message.
 
 import type { Binnacle } from '@binnacle/client';
-import { type ConversationInfo, isConversationKey, type SteerMode } from '@binnacle/protocol';
+import { type ConversationInfo, defined, isConversationKey, type SteerMode } from '@binnacle/protocol';
 import { once } from '../chat/single-message.ts';
 import { harmless } from '../chat/text.ts';
 import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
@@ -55,7 +55,7 @@ export async function chat(key: string | undefined, options: ChatOptions): Promi
 async function open(client: Binnacle, key: string | undefined, options: ChatOptions): Promise<ConversationInfo> {
   if (key !== undefined) return await find(client, key);
   return await client.conversations.create({
-    ...(options.agent === undefined ? {} : { agent: options.agent }),
+    ...defined({ agent: options.agent }),
     ...(options.new === true ? {} : { name: options.name ?? DEFAULT_NAME }),
   });
 }

@@ -8,7 +8,7 @@ import { constants, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { createEmitter, type EmittedSession, type Emitter, type EmitterOptions } from '@binnacle/emit';
-import { isEmittedId } from '@binnacle/protocol';
+import { defined, isEmittedId } from '@binnacle/protocol';
 import { Fifos, type OpenFifo } from '@binnacle/server/fifos';
 import { EmitMessages } from '../emit/format.ts';
 import { PassThrough } from '../emit/pass-through.ts';
@@ -107,7 +107,7 @@ function sessionOf(command: readonly string[], options: EmitOptions) {
     labels: parseLabels(label),
     cwd: process.cwd(),
     stream: 'stdout',
-    ...(session === undefined ? {} : { id: session }),
+    ...defined({ id: session }),
     ...(command.length === 0 ? {} : { command: command.map(quoted).join(' ') }),
   } as const;
 }
@@ -119,10 +119,7 @@ function emitterOf(options: EmitOptions, flushMs: number, messages: EmitMessages
     url: () => place.current?.url,
     token: () => place.current?.token,
     flushMs,
-    buffer: {
-      ...(buffer === undefined ? {} : { bytes: bufferBytes(buffer) }),
-      ...(bufferDir === undefined ? {} : { dir: bufferDir }),
-    },
+    buffer: { ...(buffer === undefined ? {} : { bytes: bufferBytes(buffer) }), ...defined({ dir: bufferDir }) },
     onDiagnostic: (diagnostic) => messages.warn(diagnostic),
   };
   try {

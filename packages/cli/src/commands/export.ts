@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import type { Binnacle } from '@binnacle/client';
-import { EXPORT_FORMATS, type ExportFormat, isConversationKey } from '@binnacle/protocol';
+import { defined, EXPORT_FORMATS, type ExportFormat, isConversationKey } from '@binnacle/protocol';
 import { type ClientCommandOptions, findSession, withClient } from '../gateway/connect.ts';
 import { EXIT, Failure, usage } from '../output/failure.ts';
 import { Progress } from '../output/progress.ts';
@@ -91,12 +91,7 @@ async function chunksOf(
   }
   const { id } = await findSession(client, idOrName);
   const idleLimit = idleLimitOf(options.idleLimit);
-  return client.recordings.export(id, {
-    ...{ input, follow, signal },
-    ...(format === undefined ? {} : { format }),
-    ...(version === undefined ? {} : { version }),
-    ...(idleLimit === undefined ? {} : { idleLimit }),
-  });
+  return client.recordings.export(id, { ...{ input, follow, signal }, ...defined({ format, version, idleLimit }) });
 }
 
 /**

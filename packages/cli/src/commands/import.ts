@@ -3,6 +3,7 @@
 import { createReadStream, statSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import type { ImportedRecording } from '@binnacle/client';
+import { defined } from '@binnacle/protocol';
 import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
 import { EXIT, usage } from '../output/failure.ts';
 import { Progress } from '../output/progress.ts';
@@ -22,7 +23,7 @@ export async function importRecording(file: string, options: ImportCommandOption
   let imported: ImportedRecording;
   try {
     imported = await withClient(options, (client) =>
-      client.recordings.import(bodyOf(source, progress), { input, ...(name === undefined ? {} : { name }) }),
+      client.recordings.import(bodyOf(source, progress), { input, ...defined({ name }) }),
     );
   } finally {
     progress.end();

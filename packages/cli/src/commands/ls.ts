@@ -1,6 +1,6 @@
 // `binnacle ls`: lists the sessions, as a table or as JSON.
 
-import { commandOf, type SessionActivity, type SessionInfo, type SessionQuery } from '@binnacle/protocol';
+import { commandOf, defined, type SessionActivity, type SessionInfo, type SessionQuery } from '@binnacle/protocol';
 import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
 import { formatDuration } from '../input/quantities.ts';
 import { EXIT } from '../output/failure.ts';
@@ -18,10 +18,7 @@ export interface LsOptions extends ClientCommandOptions {
 
 export async function ls(options: LsOptions): Promise<number> {
   const { waiting, label } = options;
-  const query: SessionQuery = {
-    ...(waiting === true ? { activity: 'waiting' } : {}),
-    ...(label === undefined ? {} : { label }),
-  };
+  const query: SessionQuery = { ...(waiting === true ? { activity: 'waiting' } : {}), ...defined({ label }) };
   const all = await withClient(options, (client) => client.sessions.all(query));
   const sessions = waitingFirst(options.running === true ? all.filter((session) => session.running) : all);
   if (options.json === true) process.stdout.write(`${JSON.stringify({ sessions })}\n`);

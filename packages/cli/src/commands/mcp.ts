@@ -1,7 +1,7 @@
 // `binnacle mcp`: an MCP server on stdin and stdout. A thin bridge: each message is posted to the gateway's /mcp, and
 // the response is printed as a line. Nothing else is ever written to stdout.
 
-import { BinnacleError, type WireError } from '@binnacle/protocol';
+import { BinnacleError, defined, type WireError } from '@binnacle/protocol';
 import { findGateway, type GatewayAddress } from '../gateway/address.ts';
 import type { ClientCommandOptions } from '../gateway/connect.ts';
 import { mcpCommand, printMcpConfig } from '../mcp/print-config.ts';
@@ -204,7 +204,7 @@ class Bridge {
   }
 
   #fail(id: RequestId, code: number, message: string, data?: unknown): void {
-    const error = { code, message, ...(data === undefined ? {} : { data }) };
+    const error = { code, message, ...defined({ data }) };
     this.#write({ jsonrpc: '2.0', id, error });
   }
 }

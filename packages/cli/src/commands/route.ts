@@ -1,7 +1,7 @@
 // `binnacle route explain`: shows where a message would go and why, by a config file or by the gateway's config.
 
 import { resolve } from 'node:path';
-import { BinnacleError } from '@binnacle/protocol';
+import { BinnacleError, defined } from '@binnacle/protocol';
 import type { ConfigProblem } from '@binnacle/server/config';
 import type { Explanation, RouteInput } from '@binnacle/server/routing';
 import { findGateway, type GatewayAddress } from '../gateway/address.ts';
@@ -43,11 +43,10 @@ interface RouteAnswer {
 function questionOf(options: RouteExplainOptions): RouteQuestion {
   return {
     channel: options.channel,
-    ...(options.account === undefined ? {} : { accountId: options.account }),
+    ...defined({ accountId: options.account }),
     ...(options.peer === undefined ? {} : { peer: peerOf(options.peer) }),
     ...(options.parent === undefined ? {} : { parentPeer: peerOf(options.parent) }),
-    ...(options.guild === undefined ? {} : { guildId: options.guild }),
-    ...(options.team === undefined ? {} : { teamId: options.team }),
+    ...defined({ guildId: options.guild, teamId: options.team }),
     ...(options.role.length === 0 ? {} : { roles: options.role }),
   };
 }

@@ -1,7 +1,7 @@
 // `binnacle run`: starts a program and attaches this terminal to it.
 
 import { resolve } from 'node:path';
-import type { CreateSession } from '@binnacle/protocol';
+import { type CreateSession, defined } from '@binnacle/protocol';
 import { parseKeys } from '../attach/detach-keys.ts';
 import { view } from '../attach/session-view.ts';
 import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
@@ -54,10 +54,10 @@ export function toSpec(command: readonly string[], options: RunOptions): CreateS
     env[pair.slice(0, at)] = pair.slice(at + 1);
   }
   return {
-    ...(options.shell === undefined ? {} : { command: options.shell }),
+    ...defined({ command: options.shell }),
     ...(command.length === 0 ? {} : { argv: command }),
     ...(options.runs === true ? { runs: true } : {}),
-    ...(options.name === undefined ? {} : { name: options.name }),
+    ...defined({ name: options.name }),
     ...(Object.keys(env).length === 0 ? {} : { env }),
     ...(options.label.length === 0 ? {} : { labels: parseLabels(options.label) }),
     ...(options.pipe === true ? {} : terminalSize()),

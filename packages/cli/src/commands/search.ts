@@ -1,6 +1,6 @@
 // `binnacle search`: finds words in the output of all sessions, and shows the lines.
 
-import type { SearchHit, SearchResult } from '@binnacle/protocol';
+import { defined, type SearchHit, type SearchResult } from '@binnacle/protocol';
 import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
 import { formatDuration } from '../input/quantities.ts';
 import { EXIT, usage } from '../output/failure.ts';
@@ -25,8 +25,7 @@ export async function search(terms: readonly string[], options: SearchCommandOpt
     while (next !== null && hits.length < limit) {
       const page = await client.search(terms.join(' '), {
         limit: Math.min(MAX_PAGE, limit - hits.length),
-        ...(options.session === undefined ? {} : { session_id: options.session }),
-        ...(next === undefined ? {} : { after: next }),
+        ...defined({ session_id: options.session, after: next }),
       });
       hits.push(...page.hits);
       ({ next, behindBytes } = page);

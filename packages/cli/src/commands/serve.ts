@@ -1,5 +1,6 @@
 // `binnacle serve`: starts the gateway, prints its address, and stops it in time.
 
+import { defined } from '@binnacle/protocol';
 import { type Gateway, type GatewayOptions, startGateway } from '@binnacle/server';
 import { dataDir } from '../gateway/address.ts';
 import { parseBytes, parseCount, parseDuration, parseDurationInRange } from '../input/quantities.ts';
@@ -84,29 +85,29 @@ export function toGatewayOptions(options: ServeOptions): GatewayOptions {
   const time = (text: string | undefined, name: string, max: number): number | undefined =>
     text === undefined ? undefined : parseDurationInRange(text, name, 1000, max);
   const leaseMs = time(options.leaseTime, '--lease-time', 24 * HOUR_MS);
-  return withoutUndefined({
+  return defined({
     dataDir: dataDir(options.data),
     host: options.host,
     port: parseCount(options.port, '--port', 0, 65_535),
     origins: options.origin,
     hostNames: options.hostName,
     publicUrl: options.publicUrl ?? (process.env.BINNACLE_PUBLIC_URL || undefined),
-    leaseTimes: withoutUndefined({
+    leaseTimes: defined({
       autoReleaseAfterMs: leaseMs,
       graceMs: time(options.leaseGrace, '--lease-grace', HOUR_MS),
     }),
-    writeLeaseTimes: withoutUndefined({
+    writeLeaseTimes: defined({
       autoReleaseAfterMs: leaseMs,
       maxIdleHoldMs: leaseMs === undefined ? undefined : Math.max(leaseMs, HOUR_MS),
     }),
-    livenessTimes: withoutUndefined({
+    livenessTimes: defined({
       heartbeatMs: time(options.heartbeat, '--heartbeat', HOUR_MS),
       stallMs: time(options.stallTime, '--stall-time', HOUR_MS),
     }),
     maxSessions: count(options.maxSessions, '--max-sessions'),
     maxForeignSessions: count(options.maxForeignSessions, '--max-foreign-sessions'),
     newForeignPerSecond: count(options.newForeignPerSecond, '--new-foreign-per-second'),
-    emitRates: withoutUndefined({
+    emitRates: defined({
       eventsPerSecond: count(options.emitEventsPerSecond, '--emit-events-per-second'),
       bytesPerSecond: options.emitBytesPerSecond === undefined ? undefined : parseBytes(options.emitBytesPerSecond),
     }),
@@ -207,9 +208,3 @@ async function greet(gateway: Gateway, data: string): Promise<void> {
     process.stdout.write(isLocal ? `  ${dim(note)}\n\n` : '\n');
   }
 }
-
-/** Removes undefined fields, so that the gateway's defaults apply. */
-const withoutUndefined = <T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } =>
-  Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as {
-    [K in keyof T]: Exclude<T[K], undefined>;
-  };

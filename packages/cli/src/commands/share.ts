@@ -1,7 +1,7 @@
 // `binnacle share`: links that show one session or conversation to anyone who has the link.
 
 import type { Binnacle, ShareInfo, ShareMode } from '@binnacle/client';
-import { isConversationKey } from '@binnacle/protocol';
+import { defined, isConversationKey } from '@binnacle/protocol';
 import { type ClientCommandOptions, findSession, withClient } from '../gateway/connect.ts';
 import { formatDuration, parseCount, parseDuration } from '../input/quantities.ts';
 import { EXIT, usage } from '../output/failure.ts';
@@ -25,7 +25,7 @@ export async function share(what: string, options: ShareOptions): Promise<number
     mode,
     ...(options.expires === undefined ? {} : { expiresInMs: parseDuration(options.expires) }),
     ...(options.uses === undefined ? {} : { uses: parseCount(options.uses, '--uses', 1, 1000) }),
-    ...(options.label === undefined ? {} : { label: options.label }),
+    ...defined({ label: options.label }),
   };
   const made = await withClient(options, async (client) => {
     const target = isConversationKey(what) ? { conversation: what } : { session: (await findSession(client, what)).id };

@@ -1,7 +1,7 @@
 // `binnacle token`: tokens for programs and people, and login links for browsers.
 
 import type { Binnacle, IssuedByToken, TokenInfo } from '@binnacle/client';
-import type { Scope } from '@binnacle/protocol';
+import { defined, type Scope } from '@binnacle/protocol';
 import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
 import { ask, canAsk } from '../input/prompt.ts';
 import { formatDuration, parseDuration } from '../input/quantities.ts';
@@ -24,7 +24,7 @@ export interface TokenLinkOptions extends ClientCommandOptions {
 
 export async function createToken(name: string, options: TokenCreateOptions): Promise<number> {
   const ttl = options.expires === undefined ? {} : { ttlMs: parseDuration(options.expires) };
-  const user = options.user === undefined ? {} : { user: options.user };
+  const user = defined({ user: options.user });
   const newToken = { name, scope: options.scope, ...ttl, ...user };
   const created = await withClient(options, (client) => client.tokens.create(newToken));
   // Only the token goes to stdout, for use in scripts.

@@ -1,7 +1,7 @@
 // The client of a command, and the lookup of the session that a person names.
 
 import { type Binnacle, connect as connectClient, type WebSocketLike } from '@binnacle/client';
-import type { SessionInfo } from '@binnacle/protocol';
+import { defined, type SessionInfo } from '@binnacle/protocol';
 import { WebSocket } from 'ws';
 import { EXIT, Failure, usage } from '../output/failure.ts';
 import { findGateway, type GatewayAddress } from './address.ts';
@@ -18,7 +18,7 @@ export const clientOf = (place: GatewayAddress, requestTimeoutMs?: number): Binn
     ...place,
     // The ws package on all versions of Node: Node 20 has no WebSocket, and that of later versions sends no headers.
     makeSocket: (url, headers) => new WebSocket(url, { headers }) as WebSocketLike,
-    ...(requestTimeoutMs === undefined ? {} : { requestTimeoutMs }),
+    ...defined({ requestTimeoutMs }),
   });
 
 /** Runs `body` with a client and closes the client afterwards, whatever happens. */

@@ -2,6 +2,7 @@
 // the printed ones: agents start their servers with few variables.
 
 import { realpathSync } from 'node:fs';
+import { defined } from '@binnacle/protocol';
 import { defaultDataDir } from '@binnacle/server/data-directory';
 import { dataDir } from '../gateway/address.ts';
 import { quoted } from '../output/shell.ts';
@@ -23,7 +24,7 @@ export function mcpCommand(script: string, data: string | undefined, env: NodeJS
   /** True if the command finds the gateway without options. */
   const isFound = url !== undefined || (data === undefined && dir === defaultDataDir({}));
   const variables = {
-    ...(url === undefined ? {} : { BINNACLE_URL: url }),
+    ...defined({ BINNACLE_URL: url }),
     ...(nonEmpty(env.BINNACLE_TOKEN) === undefined ? {} : { BINNACLE_TOKEN: TOKEN }),
   };
   return {

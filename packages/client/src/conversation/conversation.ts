@@ -1,13 +1,14 @@
 // One conversation: send, follow, answer, read its history. Sends no request by itself.
 
-import type {
-  AbortReceipt,
-  ApprovalAnswer,
-  ConversationInfo,
-  ConversationRun,
-  MessageInfo,
-  MessagePage,
-  Visibility,
+import {
+  type AbortReceipt,
+  type ApprovalAnswer,
+  type ConversationInfo,
+  type ConversationRun,
+  defined,
+  type MessageInfo,
+  type MessagePage,
+  type Visibility,
 } from '@binnacle/protocol';
 import type { Connection } from '../transport/connection.ts';
 import type { Operations } from '../transport/operation.ts';
@@ -61,20 +62,9 @@ export class Conversation {
    */
   send(text: string, options: SendOptions = {}): Reply {
     const { id = randomId(), steer, timeoutMs, ...rest } = options;
-    const message = {
-      id,
-      text,
-      ...(steer === undefined ? {} : { steer }),
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    };
+    const message = { id, text, ...defined({ steer, timeoutMs }) };
     const lease = this.lease.current?.lease;
-    const reply = new Reply(
-      this.#operations,
-      this.key,
-      message,
-      { ...rest, ...(lease === undefined ? {} : { lease }) },
-      this.#turn,
-    );
+    const reply = new Reply(this.#operations, this.key, message, { ...rest, ...defined({ lease }) }, this.#turn);
     this.#turn = reply.settled;
     return reply;
   }
@@ -157,7 +147,7 @@ export class Conversation {
   /** Adds a line to the log that the agent does not see. It carries the lease if this handle holds it. */
   async note(text: string): Promise<void> {
     const lease = this.lease.current?.lease;
-    const headers = lease === undefined ? {} : { 'Binnacle-Lease': lease };
+    const headers = defined({ 'Binnacle-Lease': lease });
     await this.#operations.http.json({ method: 'POST', path: `${this.#path}/notes`, headers, body: { text } });
   }
 

@@ -5,6 +5,7 @@ import {
   type ConversationEvent,
   type ConversationInfo,
   type ConversationStep,
+  defined,
   formatPosition,
   parsePosition,
 } from '@binnacle/protocol';
@@ -77,7 +78,7 @@ function conversationCodec(
   deltaIntervalMs: number | undefined,
   closed: () => void,
 ): ConversationCodec {
-  const pacing = deltaIntervalMs === undefined ? {} : { deltaIntervalMs };
+  const pacing = defined({ deltaIntervalMs });
   const codec: ConversationCodec = {
     key: conversation,
     about: { conversation },

@@ -7,6 +7,7 @@ import {
   type ConversationEvent,
   type ConversationInfo,
   type ConversationRun,
+  defined,
   isEndEvent,
   type MessageInfo,
   type SendMessage,
@@ -209,7 +210,7 @@ export class Reply implements AsyncIterable<ConversationEvent> {
 
   /** Sent again and again under one id, it acts once. */
   async #send(): Promise<SendReceipt> {
-    const headers = this.#lease === undefined ? {} : { 'Binnacle-Lease': this.#lease };
+    const headers = defined({ 'Binnacle-Lease': this.#lease });
     const request = { method: 'POST' as const, path: `${this.#path}/messages`, headers, body: this.#message };
     return await this.#operation.persist<SendReceipt>(
       () => this.#operations.http.json({ ...request, signal: this.#operation.signal }),

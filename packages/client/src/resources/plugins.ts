@@ -1,13 +1,14 @@
 // The plugins of a gateway, for its administrator: the scope is `admin`. Installs from folders of the gateway's
 // machine.
 
-import type {
-  PluginAuditEntry,
-  PluginGrantValue,
-  PluginInfo,
-  PluginList,
-  PluginLog,
-  PluginPreview,
+import {
+  defined,
+  type PluginAuditEntry,
+  type PluginGrantValue,
+  type PluginInfo,
+  type PluginList,
+  type PluginLog,
+  type PluginPreview,
 } from '@binnacle/protocol';
 import type { Http } from '../transport/http.ts';
 
@@ -82,7 +83,7 @@ export class Plugins {
     return await this.#http.json({
       method: 'POST',
       path: '/v1/plugins',
-      body: { path: folder, digest, grants, ...(inherit === undefined ? {} : { inherit }) },
+      body: { path: folder, digest, grants, ...defined({ inherit }) },
       waitMs: PREVIEW_MS,
     });
   }
@@ -117,8 +118,7 @@ export class Plugins {
     return await this.#http.json({
       path: `${path(id)}/logs`,
       query: { after, wait_ms: waitMs },
-      ...(waitMs === undefined ? {} : { waitMs }),
-      ...(signal === undefined ? {} : { signal }),
+      ...defined({ waitMs, signal }),
     });
   }
 

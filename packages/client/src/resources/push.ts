@@ -1,5 +1,6 @@
 // Push notifications: which browsers receive them, and what is muted. Asks no browser for permission.
 
+import { defined } from '@binnacle/protocol';
 import type { Http } from '../transport/http.ts';
 
 /** Push notifications of this user. */
@@ -71,7 +72,7 @@ export class Push {
    * `push_failed`, `push_not_subscribed`, `rate_limited`.
    */
   async test(endpoint?: string): Promise<number> {
-    const body = endpoint === undefined ? {} : { endpoint };
+    const body = defined({ endpoint });
     return (await this.#http.json<{ taken: number }>({ method: 'POST', path: '/v1/push/test', body })).taken;
   }
 

@@ -1,6 +1,6 @@
 // One run: started once whatever happens to the connection, read as a stream, awaited for its end.
 
-import { BinnacleError, CODES, type RunInfo, type RunRequest } from '@binnacle/protocol';
+import { BinnacleError, CODES, defined, type RunInfo, type RunRequest } from '@binnacle/protocol';
 import type { HttpRequest } from '../transport/http.ts';
 import { Operation, type Operations, toError } from '../transport/operation.ts';
 import { RunStream, type RunStreamEvent } from './stream.ts';
@@ -227,7 +227,7 @@ export class Run implements AsyncIterable<RunStreamEvent> {
 
   get #headers(): Readonly<Record<string, string>> {
     const lease = this.#origin.kind === 'new' ? this.#origin.lease : undefined;
-    return lease === undefined ? {} : { 'Binnacle-Lease': lease };
+    return defined({ 'Binnacle-Lease': lease });
   }
 
   get #list(): string {

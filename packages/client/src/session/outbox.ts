@@ -1,7 +1,7 @@
 // Input on its way to one session: numbered, kept until its receipt comes, sent again after a reconnect so that it
 // acts once. Knows no socket and no lease but the secret that goes along.
 
-import { BinnacleError, type Code, type InputReceipt } from '@binnacle/protocol';
+import { BinnacleError, type Code, defined, type InputReceipt } from '@binnacle/protocol';
 import { toBase64 } from '../transport/base64.ts';
 import type { Connection, Participant, RequestResult } from '../transport/connection.ts';
 import { randomId } from '../transport/random-id.ts';
@@ -93,7 +93,7 @@ export class Outbox {
       session,
       base64: toBase64(bytes),
       auto: true,
-      ...(lease === undefined ? {} : { lease }),
+      ...defined({ lease }),
     })) as Promise<InputReceipt>;
   }
 
@@ -134,7 +134,7 @@ export class Outbox {
     this.#inFlightBytes += cost(message.bytes);
     const base64 = toBase64(message.bytes);
     this.#connection.ask(
-      (ref) => ({ t: 'input', ref, session, base64, client, n, ...(lease === undefined ? {} : { lease }) }),
+      (ref) => ({ t: 'input', ref, session, base64, client, n, ...defined({ lease }) }),
       (answer) => this.#onAnswer(message, answer),
     );
   }

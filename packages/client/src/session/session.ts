@@ -2,6 +2,7 @@
 
 import {
   BinnacleError,
+  defined,
   type InputReceipt,
   type ProcessInfo,
   type RunInfo,
@@ -217,7 +218,7 @@ export class Session {
    * ```
    */
   async screen({ at, signal }: ScreenOptions = {}): Promise<ShownScreen> {
-    const ends = signal === undefined ? {} : { signal };
+    const ends = defined({ signal });
     return await this.#http.json({ path: `${this.#path}/screen`, query: { at }, ...ends });
   }
 
@@ -256,7 +257,7 @@ export class Session {
    * Returns how much the program wrote when, in at most `points` steps, with runs, resizes, signals, gaps and the exit.
    */
   async timeline({ points, signal }: TimelineOptions = {}): Promise<Timeline> {
-    const ends = signal === undefined ? {} : { signal };
+    const ends = defined({ signal });
     return await this.#http.json({ path: `${this.#path}/timeline`, query: { points }, ...ends });
   }
 
@@ -288,6 +289,6 @@ export class Session {
 
   #currentLease(): { lease?: string } {
     const lease = this.lease.current?.lease;
-    return lease === undefined ? {} : { lease };
+    return defined({ lease });
   }
 }

@@ -1,6 +1,13 @@
 // Stored events of programs that run elsewhere, and the search over the output of all sessions. Emits nothing.
 
-import type { SearchResult, StatsQuery, StoredEventList, TrafficQuery, TrafficStats } from '@binnacle/protocol';
+import {
+  defined,
+  type SearchResult,
+  type StatsQuery,
+  type StoredEventList,
+  type TrafficQuery,
+  type TrafficStats,
+} from '@binnacle/protocol';
 import type { Http } from '../transport/http.ts';
 
 export type { StatsQuery, TrafficQuery } from '@binnacle/protocol';
@@ -45,17 +52,13 @@ export class Traffic {
     return await this.#http.json({
       path: '/v1/pty-traffic',
       query: { ...rest, is_final: is_final === undefined ? undefined : String(is_final) },
-      ...(signal === undefined ? {} : { signal }),
+      ...defined({ signal }),
     });
   }
 
   /** Returns events, bytes and failures by hour and source. */
   async stats(query: StatsQuery = {}, signal?: AbortSignal): Promise<TrafficStats> {
-    return await this.#http.json({
-      path: '/v1/pty-traffic/stats',
-      query: { ...query },
-      ...(signal === undefined ? {} : { signal }),
-    });
+    return await this.#http.json({ path: '/v1/pty-traffic/stats', query: { ...query }, ...defined({ signal }) });
   }
 }
 
@@ -64,9 +67,5 @@ export async function search(http: Http, q: string, options: SearchOptions = {})
   // An object would become the query "[object Object]", which matches nothing.
   if (typeof q !== 'string') throw new TypeError('q is a string; the rest goes into the second argument.');
   const { signal, ...query } = options;
-  return await http.json({
-    path: '/v1/search',
-    query: { q, ...query },
-    ...(signal === undefined ? {} : { signal }),
-  });
+  return await http.json({ path: '/v1/search', query: { q, ...query }, ...defined({ signal }) });
 }

@@ -1,6 +1,6 @@
 // One HTTP request to the gateway, and its failures as BinnacleError. Knows no session.
 
-import { BinnacleError, isCode, type WireError } from '@binnacle/protocol';
+import { BinnacleError, defined, isCode, type WireError } from '@binnacle/protocol';
 import type { Settings } from './options.ts';
 
 export interface HttpRequest {
@@ -85,7 +85,7 @@ export class Http {
       cache: 'no-store',
       signal,
       ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
-      ...(request.bytes === undefined ? {} : { body: request.bytes }),
+      ...defined({ body: request.bytes }),
       // A streamed body is sent before the answer, and fetch wants that declared.
       ...(request.bytes instanceof ReadableStream ? { duplex: 'half' } : {}),
     });

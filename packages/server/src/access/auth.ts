@@ -1,7 +1,7 @@
 // Authentication: bearer tokens, browser logins, and the revocation of both.
 
 import type { IncomingMessage } from 'node:http';
-import { allows, BinnacleError, type Scope } from '@binnacle/protocol';
+import { allows, BinnacleError, defined, type Scope } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
 import { kindOfSecret, newSecret } from '../data-dir/admin-token.ts';
 import type { IssuedStore, MadeBy } from '../store/issued.ts';
@@ -79,7 +79,7 @@ export class Auth {
     this.shares = new Shares({
       store: options.catalogue.shares,
       clock,
-      ...(options.limiter === undefined ? {} : { limiter: options.limiter }),
+      ...defined({ limiter: options.limiter }),
       require: (by, scope) => this.require(by, scope),
       ended: (share) => this.#open.end(({ guest }) => guest?.share === share, new BinnacleError('share_revoked')),
     });

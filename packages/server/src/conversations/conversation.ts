@@ -10,6 +10,7 @@ import {
   type ConversationEvent,
   type ConversationInfo,
   type ConversationRun,
+  defined,
   type MessageInfo,
   queueAfter,
   type SendMessage,
@@ -173,7 +174,7 @@ export class Conversation {
       state: 'queued',
       steer,
       run: null,
-      ...(request.timeoutMs === undefined ? {} : { timeoutMs: request.timeoutMs }),
+      ...defined({ timeoutMs: request.timeoutMs }),
     };
     this.lease.check(admitted);
     this.#append([{ type: 'message', at: message.at, message }]);

@@ -8,6 +8,7 @@ import {
   type ConversationKey,
   type ConversationList,
   type CreateConversation,
+  defined,
   formatPosition,
   isConversationKey,
   parseEpoch,
@@ -168,7 +169,7 @@ export class Conversations {
     if (!isConversationKey(key)) throw new BinnacleError('bad_key', { details: { key } });
     if (plugin !== undefined) this.#requireShareOf(plugin, key);
     const visibility = this.#agents.visibilityOf(agentOf(key));
-    const made = { owner: null, visibility, title: '', ...(plugin === undefined ? {} : { plugin }) };
+    const made = { owner: null, visibility, title: '', ...defined({ plugin }) };
     return (await this.#findOrMake(key, made)).conversation;
   }
 

@@ -1,7 +1,7 @@
 // Messages from channels: routes each to an agent and a session key, and sends it there.
 
 import { createHash, randomUUID } from 'node:crypto';
-import { BinnacleError, type SendReceipt, type SteerMode } from '@binnacle/protocol';
+import { BinnacleError, defined, type SendReceipt, type SteerMode } from '@binnacle/protocol';
 import { KeyedSerialQueue } from '../base/serial-queue.ts';
 import type { Route, RouteInput } from '../routing/index.ts';
 import { RouteError } from '../routing/index.ts';
@@ -104,7 +104,7 @@ export class InboundReceiver {
     const by = { user: null, name: nameOf(message, route) };
     let receipt: SendReceipt;
     try {
-      receipt = conversation.send({ id: run, text, ...(steer === undefined ? {} : { steer }) }, by);
+      receipt = conversation.send({ id: run, text, ...defined({ steer }) }, by);
     } catch (error) {
       if (isNew) replies.forget(conversation.record.id, run);
       throw error;

@@ -1,7 +1,7 @@
 // The write lease of one conversation. It needs no runner: each write is checked again right before its append. Its holder
 // may be a process.
 
-import { BinnacleError, type Lease } from '@binnacle/protocol';
+import { BinnacleError, defined, type Lease } from '@binnacle/protocol';
 import { z } from 'zod';
 import { type LeaseRules, type StoredLease, WriteLease } from '../lease/write-lease.ts';
 import type { ProcessRow } from '../process/session-processes.ts';
@@ -58,7 +58,7 @@ export class ConversationLease extends WriteLease {
       isAlive: ({ pid, startTime }) => pid === undefined || startTimeOf(parts.processOf(pid)) === startTime,
       conflict: (info, { pid }) => ({
         message: `${info.holder} is in control of this conversation.`,
-        details: { ...info, ...(pid === undefined ? {} : { pid }) },
+        details: { ...info, ...defined({ pid }) },
       }),
       save: (state) => parts.save(JSON.stringify(state)),
       changed: (lease) => parts.changed(lease),

@@ -9,6 +9,7 @@ import {
   BinnacleError,
   type ConversationEvent,
   type ConversationRun,
+  defined,
   type EndEvent,
   runAfter,
   type ToolCall,
@@ -220,7 +221,7 @@ export class Turn {
       title: cut(request.title, MAX_TITLE),
       detail: cut(request.detail, MAX_DETAIL),
       ...(request.detail.length > MAX_DETAIL || request.title.length > MAX_TITLE ? { isCut: true } : {}),
-      ...(request.tool === undefined ? {} : { tool: request.tool }),
+      ...defined({ tool: request.tool }),
       options: request.options
         .filter(({ id }, at, all) => all.findIndex((one) => one.id === id) === at)
         .slice(0, MAX_OPTIONS)
@@ -399,6 +400,6 @@ function cutCall(call: ToolCall): ToolCall {
     ...(call.input === undefined ? {} : { input: cutJson(call.input) }),
     ...(call.output === undefined ? {} : { output: cutBytes(call.output, MAX_TOOL_JSON) }),
     ...(call.diffs === undefined ? {} : { diffs: cutDiffs(call.diffs) }),
-    ...(call.session === undefined ? {} : { session: call.session }),
+    ...defined({ session: call.session }),
   };
 }

@@ -1,6 +1,7 @@
 // Plugins, agents and conversations of a gateway.
 
 import { join } from 'node:path';
+import { defined } from '@binnacle/protocol';
 import { Config } from '../config/config.ts';
 import { Agents } from '../conversations/agents/agents.ts';
 import { Conversations } from '../conversations/conversations.ts';
@@ -44,7 +45,7 @@ export async function openPlugins(context: GatewayContext, core: GatewayCore) {
     editConfig: (path, value) => config.edit(path, value),
     stored: (plugin) => catalogue.pluginStorage.usage(plugin).keys,
     forget: (plugin) => catalogue.pluginStorage.clear(plugin),
-    ...(settings.pluginLimits === undefined ? {} : { limits: settings.pluginLimits }),
+    ...defined({ limits: settings.pluginLimits }),
     log,
   });
   // Processes that plugins have started end with the plugins.
@@ -78,7 +79,7 @@ export async function openConversations(context: GatewayContext, core: GatewayCo
     sessions,
     graceMs: settings.agentGraceMs,
     idleMs: settings.agentIdleMs,
-    ...(settings.silenceTimes === undefined ? {} : { silenceTimes: settings.silenceTimes }),
+    ...defined({ silenceTimes: settings.silenceTimes }),
     contextOf: (id, prompt) => catalogue.conversations.messages.contextOf(id, prompt.id),
     guard,
     foreignDriver: (name) => drivers.driverOf(name),

@@ -1,6 +1,7 @@
 // Observers of sessions and conversations: access checks, notifications, and the readers of logs besides viewers.
 
 import { join } from 'node:path';
+import { defined } from '@binnacle/protocol';
 import { SessionActivities } from '../activity/session-activities.ts';
 import { Metrics } from '../api/opensandbox/metrics.ts';
 import { Ptys } from '../api/opensandbox/ptys.ts';
@@ -51,8 +52,7 @@ export function openViewers(
     hasEnded: (issuer) => auth.hasEnded(issuer),
     maySee: (who, { kind, id }) => (kind === 'session' ? access.seenBy(who).has(id) : conversations.mayAccess(id, who)),
     isFocused: (user, target) => focus.isFocused(user, target),
-    ...(settings.waitTimes === undefined ? {} : { times: settings.waitTimes }),
-    ...(settings.deliveryLimits === undefined ? {} : { limits: settings.deliveryLimits }),
+    ...defined({ times: settings.waitTimes, limits: settings.deliveryLimits }),
   });
   teardown.add(() => notifications.stop());
   teardown.add(auth.onRevoke((id) => notifications.ended(id)));
@@ -114,7 +114,7 @@ export function openObservers(
       maxEvents: settings.maxEvents,
       maxIndexBytes: settings.maxIndexBytes,
       retainMs: settings.retainAgeMs,
-      ...(settings.searchMs === undefined ? {} : { searchMs: settings.searchMs }),
+      ...defined({ searchMs: settings.searchMs }),
     },
   );
   teardown.add(() => search.stop());

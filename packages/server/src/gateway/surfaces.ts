@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { defined } from '@binnacle/protocol';
 import type { HttpRoute } from '../api/http/routes.ts';
 import { createHttpServer } from '../api/http/server.ts';
 import { staticRoutes } from '../api/http/static.ts';
@@ -72,7 +73,7 @@ export function openSurfaces(context: GatewayContext, parts: GatewayParts) {
     hosts,
     log,
     version: VERSION,
-    ...(settings.httpLimits === undefined ? {} : { limits: settings.httpLimits }),
+    ...defined({ limits: settings.httpLimits }),
   });
   return {
     addresses: http.addresses,

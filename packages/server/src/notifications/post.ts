@@ -3,6 +3,7 @@
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import type { LookupFunction } from 'node:net';
+import { defined } from '@binnacle/protocol';
 
 export interface PostResponse {
   readonly status: number;
@@ -31,7 +32,7 @@ export function post({ url, headers, body, lookup, signal }: PostRequest): Promi
       maxHeaderSize: 16 * 1024,
       // A new connection: a pooled one may lead to an address that was checked at another time.
       agent: false,
-      ...(lookup === undefined ? {} : { lookup }),
+      ...defined({ lookup }),
     });
     outgoing.on('error', reject);
     outgoing.once('response', (response) => {

@@ -3,7 +3,7 @@
 
 import { constants } from 'node:os';
 import type { EntryData, OutputKind, RecordingEvent, RunInfo, TrafficMark } from '@binnacle/protocol';
-import { commandOf, DEFAULT_SIZE, isOutput } from '@binnacle/protocol';
+import { commandOf, DEFAULT_SIZE, defined, isOutput } from '@binnacle/protocol';
 import type { Gap } from '../cursor/pump.ts';
 import { TextCutter } from '../cursor/text-decoder.ts';
 import type { Entry } from '../log/log.ts';
@@ -117,7 +117,7 @@ export class CastWriter implements ExportWriter {
       title: this.#session.name,
       ...(command === '' ? {} : { command }),
       ...known,
-      ...(this.#options.idleLimit === undefined ? {} : { idleTimeLimit: this.#options.idleLimit }),
+      ...defined({ idleTimeLimit: this.#options.idleLimit }),
       timestamp: Math.floor(startedAt / 1000),
       cols: first.cols,
       rows: first.rows,

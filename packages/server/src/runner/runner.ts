@@ -3,7 +3,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { BinnacleError, isDiskFull } from '@binnacle/protocol';
+import { BinnacleError, defined, isDiskFull } from '@binnacle/protocol';
 import { afterOwnTime } from '../base/running-time.ts';
 import { GroupSync } from '../log/group-sync.ts';
 import { SegmentWriter } from '../log/segment-writer.ts';
@@ -119,10 +119,7 @@ export class Runner {
         this.#gateway = socket;
         this.#watches.clear();
         const programs = [...this.#programs.values()].map((hosted) => hosted.status);
-        this.#send({
-          ...{ t: 'hello', protocol: RUNNER_PROTOCOL, programs },
-          ...(directory === undefined ? {} : { directory }),
-        });
+        this.#send({ ...{ t: 'hello', protocol: RUNNER_PROTOCOL, programs }, ...defined({ directory }) });
       } else socket.destroy();
     });
     socket.on('data', (bytes) => {

@@ -1,7 +1,7 @@
 // Screens of sessions for the rest of the gateway: the current screen, in time or as well as possible, and in the
 // background the checkpoints that make it fast. The drawing itself is done by other processes.
 
-import { BinnacleError, DEFAULT_SIZE, formatPosition, type SessionId } from '@binnacle/protocol';
+import { BinnacleError, DEFAULT_SIZE, defined, formatPosition, type SessionId } from '@binnacle/protocol';
 import { ConcurrencyLimit } from '../base/concurrency-limit.ts';
 import type { Log } from '../base/logger.ts';
 import { Timer } from '../base/timer.ts';
@@ -156,7 +156,7 @@ export class SessionScreens {
     if (at !== undefined) checkOffset(session.log, at);
     const job = {
       ...this.#jobOf(session, { withinMs: this.#times.drawMs, tailBytes: TAIL_BYTES }),
-      ...(at === undefined ? {} : { at }),
+      ...defined({ at }),
     };
     let drawing: DrawingProcess | undefined;
     try {

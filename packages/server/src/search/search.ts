@@ -4,6 +4,7 @@
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import {
   BinnacleError,
+  defined,
   type SearchHit,
   type SearchResult,
   type StatsQuery,
@@ -107,8 +108,7 @@ export class Search {
       limit: query.limit ?? SEARCH_LIMIT,
       timeoutMs: this.#searchMs,
       conversations: this.#seenConversations(isSeen),
-      ...(session === undefined ? {} : { session }),
-      ...(source === undefined ? {} : { source }),
+      ...defined({ session, source }),
       ...(after === undefined ? {} : { after: parseAfter(after) }),
     });
     return {
@@ -159,10 +159,7 @@ export class Search {
     for (const followed of this.#followed.values()) followed.reset();
     let after: string | undefined;
     for (;;) {
-      const page = this.#parts.catalogue.sessions.list({
-        limit: BATCH,
-        ...(after === undefined ? {} : { after }),
-      });
+      const page = this.#parts.catalogue.sessions.list({ limit: BATCH, ...defined({ after }) });
       const logs = page.records.flatMap((record) => this.#newsOf(record) ?? []);
       if (logs.length > 0) this.#index.post({ t: 'logs', logs });
       if (page.next === null) break;

@@ -2,7 +2,14 @@
 
 import { homedir } from 'node:os';
 import { basename } from 'node:path';
-import { BinnacleError, type CreateSession, DEFAULT_SIZE, nameOfCommand, type SessionId } from '@binnacle/protocol';
+import {
+  BinnacleError,
+  type CreateSession,
+  DEFAULT_SIZE,
+  defined,
+  nameOfCommand,
+  type SessionId,
+} from '@binnacle/protocol';
 import { programEnvironment } from '../process/environment.ts';
 import { BASH, checkProgramCwd, findExecutable } from '../process/launcher.ts';
 import type { HostedSpec } from '../runner/wire.ts';
@@ -41,7 +48,7 @@ export function launchOf(
   const shared = { mode, cwd, cols, rows, takesRuns };
   return {
     name: nameOfCommand(request.command) || basename(program),
-    spec: { ...shared, argv, envNames: Object.keys(request.env ?? {}), ...(labels === undefined ? {} : { labels }) },
+    spec: { ...shared, argv, envNames: Object.keys(request.env ?? {}), ...defined({ labels }) },
     program: { ...shared, id, argv: [path, ...args], env: { ...env, ...ownEnv, PWD: cwd }, isShell },
   };
 }

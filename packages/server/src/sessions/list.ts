@@ -2,7 +2,7 @@
 // event loop in between, so that a long list blocks no other client.
 
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
-import type { SessionActivity, SessionQuery } from '@binnacle/protocol';
+import { defined, type SessionActivity, type SessionQuery } from '@binnacle/protocol';
 import { pageSize, type SessionFilter, type SessionRecord, type SessionStore } from '../store/sessions.ts';
 import { labelsOf } from './labels.ts';
 
@@ -28,7 +28,7 @@ export async function listSessions(
 ): Promise<SessionListPage> {
   const { after, activity, q, label } = query;
   const limit = pageSize(query.limit);
-  const page = { limit, ...(after === undefined ? {} : { after }) };
+  const page = { limit, ...defined({ after }) };
   if (activity === undefined && q === undefined && label === undefined) return rows.store.list(page, isSeen);
   const fits = fitting(query);
   if (activity !== undefined && activity !== 'exited') {
@@ -41,7 +41,7 @@ export async function listSessions(
   }
   const found: SessionRecord[] = [];
   for (let from = after; ; ) {
-    const batch = rows.store.list({ limit: BATCH, ...(from === undefined ? {} : { after: from }) }, isSeen);
+    const batch = rows.store.list({ limit: BATCH, ...defined({ after: from }) }, isSeen);
     for (const record of batch.records) if (fits(record)) found.push(record);
     if (batch.next === null || found.length > limit) return pageOf(found, limit);
     from = batch.next;

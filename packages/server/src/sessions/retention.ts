@@ -3,7 +3,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
-import { BinnacleError, type SessionId } from '@binnacle/protocol';
+import { BinnacleError, defined, type SessionId } from '@binnacle/protocol';
 import type { Log } from '../base/logger.ts';
 import type { SessionRecord } from '../store/sessions.ts';
 import type { Catalogue } from '../store/store.ts';
@@ -104,7 +104,7 @@ export class Retention {
     const sessions: SweptSession[] = [];
     let after: SessionId | null | undefined;
     while (after !== null && !this.#isStopped) {
-      const page = this.#parts.catalogue.sessions.list({ limit: BATCH, ...(after === undefined ? {} : { after }) });
+      const page = this.#parts.catalogue.sessions.list({ limit: BATCH, ...defined({ after }) });
       for (const { id, state, createdAt, exitedAt, foreign } of page.records) {
         const since = Math.max(exitedAt ?? createdAt, foreign?.heardAt ?? 0);
         sessions.push({ id, state, since, bytes: await this.#bytesOf(id) });

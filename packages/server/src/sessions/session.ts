@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import {
   BinnacleError,
+  defined,
   type Epoch,
   formatPosition,
   type InputReceipt,
@@ -432,7 +433,7 @@ export class Session {
     return SegmentReader.open(join(this.#parts.dir, 'log'), {
       ...pages,
       pageBytes,
-      ...(head === undefined ? {} : { head }),
+      ...defined({ head }),
       onWait: (place) => {
         const pace = this.#isBursting ? { atLeast: pageBytes, maxDelayMs: BURST_MS } : { atLeast: 1, maxDelayMs: 0 };
         this.#parts.host.watch(this.id, place, pace);

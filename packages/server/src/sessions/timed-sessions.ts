@@ -1,6 +1,6 @@
 // Commands of the sandbox daemon's protocol. Each is a session with a time limit, which this file adds.
 
-import { BinnacleError, type CreateSession, isSessionId, type SessionId } from '@binnacle/protocol';
+import { BinnacleError, type CreateSession, defined, isSessionId, type SessionId } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
 import type { Log } from '../base/logger.ts';
 import { Timer } from '../base/timer.ts';
@@ -63,8 +63,7 @@ export class TimedSessions {
       argv: [BASH, '-c', command],
       mode: 'pipe',
       name: command.trim().split('\n', 1)[0]?.slice(0, MAX_NAME_LENGTH) ?? '',
-      ...(cwd === undefined ? {} : { cwd }),
-      ...(envs === undefined ? {} : { env: envs }),
+      ...defined({ cwd, env: envs }),
     };
     const session = await this.#startAs(seen, program, timeoutMs);
     // Clients of this protocol cannot write to a command, so a command that reads gets the end of input, as with

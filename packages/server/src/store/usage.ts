@@ -1,6 +1,6 @@
 // Sums of the usage of a conversation's runs. Pure functions.
 
-import type { Usage } from '@binnacle/protocol';
+import { defined, type Usage } from '@binnacle/protocol';
 
 /** Maximum tokens of a run and of a conversation; a larger report is an error or a lie. */
 export const MAX_USAGE_TOKENS = 1e15;
@@ -33,8 +33,7 @@ export function sumOfUsage(one: Usage | null, other: Usage | null): Usage | null
     a[name] === undefined && b[name] === undefined ? undefined : Math.min(MOST[name], (a[name] ?? 0) + (b[name] ?? 0));
   const [inputTokens, outputTokens, cost] = [sum('inputTokens'), sum('outputTokens'), sum('costUsd')];
   const known = {
-    ...(inputTokens === undefined ? {} : { inputTokens }),
-    ...(outputTokens === undefined ? {} : { outputTokens }),
+    ...defined({ inputTokens, outputTokens }),
     ...(cost === undefined ? {} : { costUsd: Math.round(cost * COST_STEPS) / COST_STEPS }),
   };
   return Object.keys(known).length === 0 ? null : known;

@@ -1,6 +1,7 @@
 // Entry by a share link: the secret in the address, the credential of this tab, and a client with nothing else.
 
 import { type Binnacle, connect, guestSocket, type Me, type SharedResource, type SharePreview } from '@binnacle/client';
+import { defined } from '@binnacle/protocol';
 import { gateway } from './sign-in.ts';
 
 /** A guest's client, identity, and the shared session or conversation. */
@@ -33,12 +34,7 @@ export function takeShare(): string | undefined {
   const secret = location.hash.slice(PREFIX.length);
   history.replaceState(null, '', location.pathname);
   const { id = newId(), credential, name } = storedGuest() ?? {};
-  storeGuest({
-    id,
-    secret,
-    ...(credential === undefined ? {} : { credential }),
-    ...(name === undefined ? {} : { name }),
-  });
+  storeGuest({ id, secret, ...defined({ credential, name }) });
   return secret;
 }
 

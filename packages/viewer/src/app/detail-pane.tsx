@@ -2,7 +2,7 @@
 // on first use.
 
 import type { Binnacle, Me } from '@binnacle/client';
-import type { BinnacleError, ConversationInfo, SessionInfo } from '@binnacle/protocol';
+import { type BinnacleError, type ConversationInfo, defined, type SessionInfo } from '@binnacle/protocol';
 import { type ReactNode, useMemo } from 'react';
 import { ConversationView } from '../conversation/conversation-view.tsx';
 import type { Command } from '../model/command.ts';
@@ -143,7 +143,7 @@ export function FrameNotices({ client, link, error, onClose, isLoginStored = tru
         </Notice>
       )}
       <LinkNotice link={link} onRetry={() => client.wake()} />
-      {error !== undefined && <ErrorNotice error={error} {...(onClose === undefined ? {} : { onClose })} />}
+      {error !== undefined && <ErrorNotice error={error} {...defined({ onClose })} />}
     </>
   );
 }

@@ -2,7 +2,7 @@
 
 import type { Binnacle } from '@binnacle/client';
 import type { UsedConversations } from '@binnacle/client/react';
-import type { BinnacleError, CreateSession } from '@binnacle/protocol';
+import { type BinnacleError, type CreateSession, defined } from '@binnacle/protocol';
 import { useCallback, useRef, useState } from 'react';
 import { asFailure } from '../model/failure.ts';
 import type { Route } from '../model/route.ts';
@@ -51,7 +51,7 @@ export function useCreate(
   );
   const conversation = useCallback(
     async (agent?: string): Promise<void> => {
-      const info = await client.conversations.create(agent === undefined ? {} : { agent });
+      const info = await client.conversations.create(defined({ agent }));
       latest.current.conversationList.add(info);
       latest.current.pick({ kind: 'conversation', key: info.key });
     },

@@ -1,6 +1,7 @@
 // The filters of the page of traffic, as stored in the address and as sent to the gateway. Pure.
 
 import type { TrafficQuery } from '@binnacle/client';
+import { defined } from '@binnacle/protocol';
 
 /** Filters, combined with AND. */
 export interface TrafficFilter {
@@ -55,11 +56,13 @@ export const isFilterEmpty = (filter: { readonly [K in keyof TrafficFilter]: Tra
 
 /** Builds the query. `now`: ms since 1970. */
 export const queryOf = (filter: TrafficFilter, now: number): TrafficQuery => ({
-  ...(filter.source === undefined ? {} : { source: filter.source }),
-  ...(filter.label === undefined ? {} : { label: filter.label }),
-  ...(filter.command === undefined ? {} : { command: filter.command }),
-  ...(filter.session === undefined ? {} : { session_id: filter.session }),
-  ...(filter.exit === undefined ? {} : { exit_code: filter.exit }),
+  ...defined({
+    source: filter.source,
+    label: filter.label,
+    command: filter.command,
+    session_id: filter.session,
+    exit_code: filter.exit,
+  }),
   ...(filter.final === undefined ? {} : { is_final: true }),
   ...(filter.hours === undefined ? {} : { since: now - filter.hours * HOUR_MS }),
 });

@@ -2,7 +2,7 @@
 // pauses shortened.
 
 import type { Session } from '@binnacle/client';
-import type { BinnacleError, SessionInfo, Timeline } from '@binnacle/protocol';
+import { type BinnacleError, defined, type SessionInfo, type Timeline } from '@binnacle/protocol';
 import { asFailure } from '../model/failure.ts';
 import { isOfRun } from '../terminal/command-marks.ts';
 import type { Screen } from '../terminal/screen.ts';
@@ -196,7 +196,7 @@ export class Player {
     const now = performance.now();
     if (now - this.#reportedAt < REPORT_MS) return;
     this.#reportedAt = now;
-    this.#changed({ time: this.#time, ...(offset === undefined ? {} : { offset }) });
+    this.#changed({ time: this.#time, ...defined({ offset }) });
   }
 }
 

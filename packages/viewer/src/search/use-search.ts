@@ -1,7 +1,7 @@
 // A search as React state: its hits page by page, and the amount not indexed yet.
 
 import type { Binnacle } from '@binnacle/client';
-import type { BinnacleError, SearchHit } from '@binnacle/protocol';
+import { type BinnacleError, defined, type SearchHit } from '@binnacle/protocol';
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { asFailure } from '../model/failure.ts';
 import type { SearchRoute } from '../model/route.ts';
@@ -43,8 +43,7 @@ export function useSearch(client: Binnacle, { q, session, source }: SearchRoute)
         limit: PAGE,
         signal: abort.signal,
         ...(after === null ? {} : { after }),
-        ...(session === undefined ? {} : { session_id: session }),
-        ...(source === undefined ? {} : { source }),
+        ...defined({ session_id: session, source }),
       };
       client.search(q, options).then(
         ({ hits, next, behindBytes }) => {

@@ -1,7 +1,7 @@
 // Stored traffic and its statistics as React state: page by page, and polled while the page is visible.
 
 import type { Binnacle } from '@binnacle/client';
-import type { BinnacleError, StoredEventList, TrafficStats } from '@binnacle/protocol';
+import { type BinnacleError, defined, type StoredEventList, type TrafficStats } from '@binnacle/protocol';
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { asFailure } from '../model/failure.ts';
 import { queryOf, type TrafficFilter } from '../model/traffic-query.ts';
@@ -50,7 +50,7 @@ export function useTraffic(client: Binnacle, filter: TrafficFilter): TrafficStat
       const page = await client.traffic.events({ ...queryOf(current, now), limit: PAGE }, abort.signal);
       const first = page.events[0]?.id ?? '';
       if (first !== newest) {
-        const source = current.source === undefined ? {} : { source: current.source };
+        const source = defined({ source: current.source });
         const counted = await client.traffic.stats({ since: now - STATS_HOURS * HOUR_MS, ...source }, abort.signal);
         setStats(counted);
       }

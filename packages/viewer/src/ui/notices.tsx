@@ -1,6 +1,6 @@
 // Notices: one line with an action, the state of the connection, and an error.
 
-import type { BinnacleError, Code } from '@binnacle/protocol';
+import { type BinnacleError, type Code, defined } from '@binnacle/protocol';
 import type { ReactNode } from 'react';
 import { useCountdown } from '../state/use-clock.ts';
 import type { Link } from '../state/use-connection.ts';
@@ -71,7 +71,7 @@ export function ErrorNotice({
   act,
   onClose,
 }: { readonly error: BinnacleError } & Pick<NoticeProps, 'act' | 'onClose'>) {
-  const more = { ...(act === undefined ? {} : { act }), ...(onClose === undefined ? {} : { onClose }) };
+  const more = { ...defined({ act, onClose }) };
   return (
     <Notice about="error" tone="bad" code={error.code} {...more}>
       {error.message}{' '}

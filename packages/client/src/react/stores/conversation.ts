@@ -6,6 +6,7 @@ import {
   type ConversationFacts,
   type ConversationItem,
   type ConversationState,
+  defined,
   type MessageInfo,
   reduceConversation,
   withHistory,
@@ -114,7 +115,7 @@ export class ConversationStore extends SnapshotStore<ConversationSnapshot> {
       const count = this.#talk.items.length;
       let before = this.#talk.earlier;
       for (let tries = 0; tries < MAX_EMPTY_PAGES; tries += 1) {
-        const page = await this.conversation.history({ limit: PAGE, ...(before === undefined ? {} : { before }) });
+        const page = await this.conversation.history({ limit: PAGE, ...defined({ before }) });
         if (this.isOver) return;
         const talk = withHistory(this.#talk, page);
         const more = talk.items.length - this.#talk.items.length;

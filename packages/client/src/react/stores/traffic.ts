@@ -1,7 +1,7 @@
 // Events of the sessions that match a filter as a store for components: the latest ones, within a limit. Knows no
 // React.
 
-import { BinnacleError, type PtyEvent, type TrafficFilter } from '@binnacle/protocol';
+import { BinnacleError, defined, type PtyEvent, type TrafficFilter } from '@binnacle/protocol';
 import type { Binnacle } from '../../client.ts';
 import type { TrafficGap, TrafficStream } from '../../traffic/stream.ts';
 import { asError } from '../result.ts';
@@ -82,7 +82,7 @@ export class TrafficStore extends SnapshotStore<TrafficSnapshot> {
   async #run(): Promise<void> {
     const { from } = this.#options;
     const stream = this.#client.watchTraffic(this.#filter, {
-      ...(from === undefined ? {} : { from }),
+      ...defined({ from }),
       onState: (state) => this.change({ state }),
       onGap: (gap) => this.change({ gaps: [...this.latest.gaps, gap].slice(-MAX_GAPS) }),
       onError: (notice) => this.change({ notice }),

@@ -1,6 +1,7 @@
 // Limits on the work that one session may cause in a page: xterm repeats a sequence up to 2,147,483,647 times in one
 // task, and makes a screen of any size. Knows no session.
 
+import { defined } from '@binnacle/protocol';
 import type { IDisposable, Terminal } from '@xterm/xterm';
 import { boundMarks } from './combining-marks.ts';
 import { boundTurns, DrawingTurns } from './drawing-time.ts';
@@ -78,7 +79,7 @@ export function boundCounts(terminal: Terminal, turns = new DrawingTurns()): IDi
  */
 export function mendErasing(terminal: Terminal): IDisposable {
   const undo = [undefined, '?'].map((prefix) =>
-    terminal.parser.registerCsiHandler({ ...(prefix === undefined ? {} : { prefix }), final: 'J' }, ([what]) => {
+    terminal.parser.registerCsiHandler({ ...defined({ prefix }), final: 'J' }, ([what]) => {
       const { active } = terminal.buffer;
       // Its own handler looks for the row below in the whole buffer, and takes it to be there.
       const isSafe = what !== 1 || active.cursorX + 1 < terminal.cols || active.cursorY + 1 < active.length;

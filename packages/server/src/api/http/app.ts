@@ -1,7 +1,7 @@
 // Builds the request listener from routes: authorize, validate, call the handler, map failures.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { BinnacleError } from '@binnacle/protocol';
+import { BinnacleError, defined } from '@binnacle/protocol';
 import { type Context, Hono } from 'hono';
 import type { Auth } from '../../access/auth.ts';
 import { routeTargetOf } from '../../access/guest-policy.ts';
@@ -129,7 +129,7 @@ export function buildApp(options: AppOptions): {
         ? undefined
         : auth.authorize(incoming, one.scope, {
             shares: routeTargetOf(one.method, one.path) !== undefined,
-            ...(dialect === undefined ? {} : { dialect }),
+            ...defined({ dialect }),
           });
     const params = one.params === undefined ? {} : validate('path', one.params, paramsOf(one, c));
     principal?.guest?.assertRoute(one.method, one.path, params);
@@ -194,7 +194,7 @@ function refusedReads(routes: readonly HttpRoute[], wsRoutes: readonly WsRoute[]
         method: 'get',
         path,
         scope,
-        ...(dialect === undefined ? {} : { dialect }),
+        ...defined({ dialect }),
         summary: 'WebSocket',
         responses: {},
         handler: () => {
@@ -251,7 +251,7 @@ function notKnown(place: string, { field, known, nearest }: UnknownField): Binna
   return new BinnacleError('bad_request', {
     message: `"${field}" in the ${place} is not known.${suggestion}`,
     hint: `Leave it out. ${known.length === 0 ? `There is nothing to say in the ${place}` : `Known here: ${known.join(', ')}`}.`,
-    details: { in: place, field, ...(nearest === undefined ? {} : { nearest }) },
+    details: { in: place, field, ...defined({ nearest }) },
   });
 }
 

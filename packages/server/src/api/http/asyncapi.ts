@@ -1,6 +1,6 @@
 // The AsyncAPI 3 document: WebSockets and event streams, from the schemas of their frames.
 
-import type { Scope } from '@binnacle/protocol';
+import { defined, type Scope } from '@binnacle/protocol';
 import { z } from 'zod';
 import { type RouteTarget, routeTargetOf } from '../../access/guest-policy.ts';
 import { ErrorShape } from './answer.ts';
@@ -114,7 +114,7 @@ class Channels {
     if (binary?.sends !== undefined) sent.push(this.#binary(`${name}.server.bytes`, binary.sends));
     const description = `${summary} Needs the scope \`${scope}\`; what writes needs \`input\`.`;
     const reached = routeTargetOf('websocket', path);
-    const rights = { 'x-scope': scope, ...(reached === undefined ? {} : { 'x-guests': reached }) };
+    const rights = { 'x-scope': scope, ...defined({ 'x-guests': reached }) };
     this.#channel(name, path, { title: summary, description, ...rights }, 'sockets', [...taken, ...sent]);
     this.#operation(`${name}Takes`, 'receive', name, taken, 'What clients send.', 'WebSocket');
     this.#operation(`${name}Sends`, 'send', name, sent, 'What the gateway sends.', 'WebSocket');
@@ -207,7 +207,7 @@ class Channels {
     this.operations.set(name, {
       ...{ action, channel: { $ref: `#/channels/${channel}` }, summary, tags: [{ name: tag }] },
       messages: messages.map((id) => ({ $ref: `#/channels/${channel}/messages/${id}` })),
-      ...(bindings === undefined ? {} : { bindings }),
+      ...defined({ bindings }),
     });
   }
 }

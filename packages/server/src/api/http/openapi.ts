@@ -1,6 +1,6 @@
 // The OpenAPI 3.1 document of the routes.
 
-import { CODES, type CodeRow } from '@binnacle/protocol';
+import { CODES, type CodeRow, defined } from '@binnacle/protocol';
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { routeTargetOf } from '../../access/guest-policy.ts';
 import { ErrorShape } from './answer.ts';
@@ -142,13 +142,11 @@ function describe(one: HttpRoute) {
     ...(isOurs(one) ? {} : { 'x-unknown-fields': 'ignored' }),
     ...(scope === 'public' ? {} : { 'x-scope': scope }),
     // Target of the share links that reach the address; `self`: any share link reaches it.
-    ...(guests === undefined ? {} : { 'x-guests': guests }),
+    ...defined({ 'x-guests': guests }),
     description: description === undefined ? needed : `${description}\n\n${needed}`,
     security: scope === 'public' ? [] : [{ bearer: [] }, { login: [] }],
     request: {
-      ...(params === undefined ? {} : { params }),
-      ...(query === undefined ? {} : { query }),
-      ...(headers === undefined ? {} : { headers }),
+      ...defined({ params, query, headers }),
       ...(body === undefined ? {} : { body: { content: bodyContent(body), required: isNeeded(body) } }),
     } as NonNullable<RouteConfig['request']>,
     responses: {

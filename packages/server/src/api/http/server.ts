@@ -4,7 +4,7 @@ import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { BinnacleError } from '@binnacle/protocol';
+import { BinnacleError, defined } from '@binnacle/protocol';
 import { getRequestListener } from '@hono/node-server';
 import type { Auth } from '../../access/auth.ts';
 import { routeTargetOf } from '../../access/guest-policy.ts';
@@ -190,7 +190,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       const principal = auth.authorize(request, route.scope, {
         upgrade: true,
         shares: routeTargetOf('websocket', route.path) !== undefined,
-        ...(dialect === undefined ? {} : { dialect }),
+        ...defined({ dialect }),
       });
       const params = route.params === undefined ? found.params : validate('path', route.params, found.params);
       upgraded.add(socket);

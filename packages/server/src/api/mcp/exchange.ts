@@ -2,7 +2,7 @@
 // its schemas use memory that a gateway without agents saves.
 
 import type { ServerResponse } from 'node:http';
-import { BinnacleError } from '@binnacle/protocol';
+import { BinnacleError, defined } from '@binnacle/protocol';
 import { createMcpHandler, type ServerEventBus } from '@modelcontextprotocol/server';
 import { callerKeyOf } from '../../access/principal.ts';
 import type { ConcurrencyLimit } from '../../base/concurrency-limit.ts';
@@ -33,7 +33,7 @@ export async function answerMcp(request: Request, message: unknown, exchange: Mc
   if (isObject(message) && message.method === LISTEN) return await listen(request, message, exchange);
   const handler = createMcpHandler((of) => makeMcpServer(caller, report, of), { maxSubscriptions: 0, keepAliveMs: 0 });
   try {
-    const response = await handler.fetch(request, message === undefined ? {} : { parsedBody: message });
+    const response = await handler.fetch(request, defined({ parsedBody: message }));
     if (asksForProgress(message) && isStream(response)) return await relay(response, exchange);
     // Buffered, so that a token that is revoked during a call gets no part of the response.
     return new Response(await response.text(), { status: response.status, headers: response.headers });

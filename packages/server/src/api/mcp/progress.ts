@@ -1,5 +1,7 @@
 // Progress notifications of one call, for a client that sent a `progressToken`.
 
+import { defined } from '@binnacle/protocol';
+
 /** Minimum interval per call (throttle): enough for a person who watches, and little enough for any client. */
 const EVERY_MS = 1000;
 /** Interval of progress without news. Clients restart their timeout at each progress; most allow 10 s or more. */
@@ -73,6 +75,6 @@ export class ToolProgress {
     if (seconds <= this.#last.seconds || (total !== undefined && seconds >= total)) return undefined;
     this.#last = { text, at: now, seconds };
     const message = `${this.#name} waits${text === '' ? '' : `: ${text}`}`;
-    return { progress: seconds, ...(total === undefined ? {} : { total }), message };
+    return { progress: seconds, ...defined({ total }), message };
   }
 }

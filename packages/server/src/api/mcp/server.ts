@@ -1,7 +1,7 @@
 // An MCP server for one request of one caller: tools, resources and prompts. Created per request, so that a restart of
 // the gateway between two requests loses nothing.
 
-import { allows, BinnacleError } from '@binnacle/protocol';
+import { allows, BinnacleError, defined } from '@binnacle/protocol';
 import {
   type CallToolResult,
   type McpRequestContext,
@@ -107,7 +107,7 @@ function addPluginTool(
   fail: (error: unknown) => CallToolResult,
 ): void {
   const config = {
-    ...(title === undefined ? {} : { title }),
+    ...defined({ title }),
     description,
     // The only annotation that a plugin declares.
     annotations: { readOnlyHint: readOnly },

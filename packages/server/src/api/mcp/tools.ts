@@ -1,7 +1,7 @@
 // The tools as data: scope, arguments, results and behavior. They work on ordinary sessions, so that people can watch
 // and steer what an agent starts. Stateless: a result does not depend on earlier calls.
 
-import { BinnacleError, nameOfCommand, type Scope } from '@binnacle/protocol';
+import { BinnacleError, defined, nameOfCommand, type Scope } from '@binnacle/protocol';
 import type { CallToolResult, ToolAnnotations } from '@modelcontextprotocol/server';
 import type { z } from 'zod';
 import { callerKeyOf, type Principal } from '../../access/principal.ts';
@@ -120,8 +120,7 @@ export const TOOLS: readonly Tool[] = [
           argv: [BASH, '-c', command],
           mode: pty ? 'pty' : 'pipe',
           name: name ?? nameOfCommand(command),
-          ...(where === undefined ? {} : { cwd: where }),
-          ...(env === undefined ? {} : { env }),
+          ...defined({ cwd: where, env }),
         },
         timeout_ms,
       );
@@ -271,10 +270,7 @@ export const TOOLS: readonly Tool[] = [
       let after: string | undefined;
       let more = false;
       for (let scanned = 0; scanned < MAX_LIST_SCAN && !more; scanned += LIST_PAGE) {
-        const { sessions, next } = await caller.seen.list({
-          limit: LIST_PAGE,
-          ...(after === undefined ? {} : { after }),
-        });
+        const { sessions, next } = await caller.seen.list({ limit: LIST_PAGE, ...defined({ after }) });
         for (const info of sessions) {
           if (running !== undefined && info.running !== running) continue;
           if (found.length >= limit) {

@@ -1,6 +1,6 @@
 // Failure format of OAuth (RFC 6749, 5.2): OAuth's codes, mapped from the gateway's.
 
-import { BinnacleError } from '@binnacle/protocol';
+import { BinnacleError, defined } from '@binnacle/protocol';
 import type { Dialect } from '../http/answer.ts';
 import { z } from '../http/routes.ts';
 
@@ -23,7 +23,7 @@ export class OAuthFailure extends BinnacleError {
     super('bad_request', {
       message,
       hint: 'Remove the server from the program and add it again, so that it begins anew.',
-      details: { oauth, ...(back === undefined ? {} : { back }) },
+      details: { oauth, ...defined({ back }) },
     });
     this.oauth = oauth;
   }

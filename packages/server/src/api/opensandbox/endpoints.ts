@@ -1,6 +1,7 @@
 // The only route of OpenSandbox's lifecycle server that its clients need to find the daemon. Every sandbox and port
 // resolves to this gateway.
 
+import { defined } from '@binnacle/protocol';
 import { tokensOf } from '../../access/token-headers.ts';
 import { type HttpRoute, json, route, z } from '../http/routes.ts';
 import { LIFECYCLE } from './errors.ts';
@@ -21,7 +22,7 @@ export const endpointRoutes = (): HttpRoute[] => [
       const [token] = tokensOf(request, LIFECYCLE.tokenHeaders) ?? [];
       return json({
         endpoint: base.replace(/^https?:\/\//, ''),
-        headers: token === undefined ? {} : { 'X-EXECD-ACCESS-TOKEN': token },
+        headers: defined({ 'X-EXECD-ACCESS-TOKEN': token }),
       });
     },
   }),

@@ -1,7 +1,7 @@
 // Terminals of the sandbox daemon's protocol: created first, started by the first client that attaches, then ordinary
 // sessions.
 
-import { BinnacleError, type SessionId, type SessionMode } from '@binnacle/protocol';
+import { BinnacleError, defined, type SessionId, type SessionMode } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
 import type { TrustedTime } from '../../base/trusted-time.ts';
 import type { Session } from '../../sessions/session.ts';
@@ -85,14 +85,7 @@ export class Ptys {
       });
     }
     const session = await seen.create(
-      {
-        argv: command === undefined ? SHELL : [...SHELL, '-c', command],
-        mode,
-        env,
-        ...(cwd === undefined ? {} : { cwd }),
-        ...(cols === undefined ? {} : { cols }),
-        ...(rows === undefined ? {} : { rows }),
-      },
+      { argv: command === undefined ? SHELL : [...SHELL, '-c', command], mode, env, ...defined({ cwd, cols, rows }) },
       { id, isShell: command === undefined },
     );
     this.#forget(id);

@@ -2,7 +2,7 @@
 
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { BinnacleError } from '@binnacle/protocol';
+import { BinnacleError, defined } from '@binnacle/protocol';
 import { positionOf } from '../../cursor/start-position.ts';
 import type { SessionAccess } from '../../visibility/session-access.ts';
 import { type HttpRoute, json, route, TAKEN_OVER, z } from '../http/routes.ts';
@@ -38,7 +38,7 @@ export function execdSessionRoutes(access: SessionAccess, liveness: Liveness): H
         const cwd = expandCwd(body.cwd);
         if (cwd !== undefined) makeDirectory(cwd);
         const mode = query.pty === true ? 'pty' : 'pipe';
-        const spec = { runs: true, mode, ...(cwd === undefined ? {} : { cwd }) } as const;
+        const spec = { runs: true, mode, ...defined({ cwd }) } as const;
         const { id, record } = await access.seenBy(principal).create(spec, { orPipes: true });
         return json(query.pty === undefined ? { session_id: id } : { session_id: id, mode: record.spec.mode });
       },
@@ -78,12 +78,7 @@ export function execdSessionRoutes(access: SessionAccess, liveness: Liveness): H
           ...(query.since === undefined ? {} : { since: await positionOf(session.log, { offset: query.since }) }),
         };
         const run = await session.runs.start(
-          {
-            id: newRunId(session),
-            command,
-            ...(cwd === undefined ? {} : { cwd }),
-            ...(timeout === undefined ? {} : { timeoutMs: timeout }),
-          },
+          { id: newRunId(session), command, ...defined({ cwd, timeoutMs: timeout }) },
           { name: principal.name },
         );
         // The log may lag: a run event can arrive before the log growth that it reports.

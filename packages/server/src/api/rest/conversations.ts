@@ -1,6 +1,6 @@
 // The REST routes of conversations: parse, delegate, respond. conversation/ has the behavior.
 
-import { allows, BinnacleError, type ConversationInfo, type Visibility } from '@binnacle/protocol';
+import { allows, BinnacleError, type ConversationInfo, defined, type Visibility } from '@binnacle/protocol';
 import type { Conversations } from '../../conversations/conversations.ts';
 import type { ConversationLease } from '../../conversations/lease.ts';
 import { authorOf } from '../../conversations/state/audience.ts';
@@ -75,7 +75,7 @@ export function conversationRoutes(conversations: Conversations): HttpRoute[] {
         200: { description: 'The existing conversation.', schema: ConversationShape },
       },
       handler: async ({ body, principal }) => {
-        const { conversation, isNew } = await conversations.create(withoutUndefined(body), principal);
+        const { conversation, isNew } = await conversations.create(defined(body), principal);
         const info: ConversationInfo = conversations.infoOf(conversation, principal);
         const headers = { Location: `/v1/conversations/${encodeURIComponent(info.key)}` };
         return json(info, { status: isNew ? 201 : 200, headers });
@@ -116,7 +116,7 @@ export function conversationRoutes(conversations: Conversations): HttpRoute[] {
       handler: async ({ params, body, principal }) => {
         const conversation = await conversations.get(params.key, principal);
         conversations.requireManage(conversation, principal);
-        conversation.update(withoutUndefined(body) as { title?: string; visibility?: Visibility }, authorOf(principal));
+        conversation.update(defined(body) as { title?: string; visibility?: Visibility }, authorOf(principal));
         return json(conversations.infoOf(conversation, principal));
       },
     }),
@@ -218,18 +218,11 @@ function changeLease(lease: ConversationLease, body: z.output<typeof LeaseBody>,
   switch (action) {
     case 'acquire':
     case 'take':
-      return lease.acquire(holder, withoutUndefined({ take: action === 'take', ttlMs, pid }));
+      return lease.acquire(holder, defined({ take: action === 'take', ttlMs, pid }));
     case 'renew':
       return lease.renew(body.lease ?? '');
     case 'release':
       lease.release(body.lease ?? '');
       return { released: true };
   }
-}
-
-type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
-
-/** Removes fields with the value undefined, which zod includes. */
-export function withoutUndefined<T extends object>(value: T): Defined<T> {
-  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as Defined<T>;
 }

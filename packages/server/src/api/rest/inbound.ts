@@ -1,10 +1,9 @@
 // The route for messages from channels.
 
-import { BinnacleError } from '@binnacle/protocol';
+import { BinnacleError, defined } from '@binnacle/protocol';
 import type { InboundMessage, InboundReceiver } from '../../conversations/inbound.ts';
 import { type HttpRoute, json, route, z } from '../http/routes.ts';
 import { text } from '../schemas/fields.ts';
-import { withoutUndefined } from './conversations.ts';
 
 const Id = z.union([text(512), z.number().int()]);
 const Peer = z.strictObject({ kind: z.enum(['direct', 'dm', 'group', 'channel']), id: Id });
@@ -54,10 +53,7 @@ export function inboundRoutes(inbound: InboundReceiver): HttpRoute[] {
       handler: async ({ body }) => {
         const { roles, ...rest } = body;
         if (rest.text.trim() === '') throw new BinnacleError('bad_request', { message: 'The message is empty.' });
-        const message = {
-          ...withoutUndefined(rest),
-          ...(roles === undefined ? {} : { memberRoleIds: roles }),
-        } as InboundMessage;
+        const message = defined({ ...rest, memberRoleIds: roles }) as InboundMessage;
         return json(await inbound.receive(message), { status: 202 });
       },
     }),

@@ -1,7 +1,13 @@
 // The REST routes of messages, runs and events of a conversation: parse, delegate, respond or stream.
 
 import type { ServerResponse } from 'node:http';
-import { type ConversationEvent, type ConversationRun, type Position, parsePosition } from '@binnacle/protocol';
+import {
+  type ConversationEvent,
+  type ConversationRun,
+  defined,
+  type Position,
+  parsePosition,
+} from '@binnacle/protocol';
 import type { Principal } from '../../access/principal.ts';
 import { MAX_TIMER_MS } from '../../base/timer.ts';
 import type { Conversation } from '../../conversations/conversation.ts';
@@ -16,7 +22,7 @@ import { ConversationFeed, conversationHead, runOfReceipt } from '../stream/conv
 import type { Liveness } from '../stream/liveness.ts';
 import { EventStream, eventText } from '../stream/sse.ts';
 import { waitFor } from '../stream/wait.ts';
-import { OfConversation, PageShape, withoutUndefined } from './conversations.ts';
+import { OfConversation, PageShape } from './conversations.ts';
 
 const MessageId = z.string().max(100);
 const OfMessage = OfConversation.extend({ id: MessageId });
@@ -68,11 +74,7 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
         const conversation = await conversations.get(params.key, principal);
         assertMaySend(principal, body);
         const head = conversationHead(conversation);
-        const receipt = conversation.send(
-          { text: body.text, ...withoutUndefined(body) },
-          authorOf(principal),
-          headers['binnacle-lease'],
-        );
+        const receipt = conversation.send(defined(body), authorOf(principal), headers['binnacle-lease']);
         const run = runOfReceipt(receipt, conversation);
         if (run !== null && wantsEvents(query.format, headers.accept)) {
           const at = receipt.duplicate && run.position !== null ? parsePosition(run.position) : head;
@@ -231,7 +233,7 @@ async function stream(
     conversation,
     at,
     intervalMs: follow ? intervalMs : 0,
-    ...(runs === undefined ? {} : { runs }),
+    ...defined({ runs }),
     wire: body,
     format: {
       events: (events, behind) => eventText('events', behind, { events }),

@@ -1,6 +1,6 @@
 // The REST routes of recordings: exports of sessions and conversations, and imports as sessions.
 
-import { BinnacleError, CAST_VERSIONS, EXPORT_FORMATS, type ExportFormat } from '@binnacle/protocol';
+import { BinnacleError, CAST_VERSIONS, defined, EXPORT_FORMATS, type ExportFormat } from '@binnacle/protocol';
 import { headerValues } from '../../access/host-origin.ts';
 import { callerKeyOf, type Principal } from '../../access/principal.ts';
 import { ConcurrencyLimit } from '../../base/concurrency-limit.ts';
@@ -110,11 +110,11 @@ export function recordingRoutes(parts: RecordingParts): HttpRoute[] {
             const written = writeExport({
               log: entries.log,
               ...(since === undefined ? {} : { from: await positionOf(entries.log, { offset: since }) }),
-              ...(until === undefined ? {} : { until }),
+              ...defined({ until }),
               writer:
                 encoding === 'base64'
                   ? new EntryLines({ since: since ?? 0, input })
-                  : writerOf(format, info, { input, version, ...(idleLimit === undefined ? {} : { idleLimit }) }),
+                  : writerOf(format, info, { input, version, ...defined({ idleLimit }) }),
               headers: headersOf(format, info.name, info.id),
               shown: (entry) => seen.entryOf(entry),
               follow,

@@ -1,6 +1,6 @@
 // The routes of search over the output of all sessions: parse, delegate, respond. search/search.ts has the behavior.
 
-import type { SearchResult } from '@binnacle/protocol';
+import { defined, type SearchResult } from '@binnacle/protocol';
 import type { Search } from '../../search/search.ts';
 import type { SessionAccess } from '../../visibility/session-access.ts';
 import { type HttpRoute, json, route, z } from '../http/routes.ts';
@@ -52,13 +52,7 @@ export function searchRoutes(access: SessionAccess, search: Search): HttpRoute[]
       responses: { 200: { description: 'One page of hits.', schema: Result } },
       handler: async ({ query: { q, session_id, source, after, limit }, principal }) => {
         const found: SearchResult = await search.search(
-          {
-            q,
-            ...(session_id === undefined ? {} : { session_id }),
-            ...(source === undefined ? {} : { source }),
-            ...(after === undefined ? {} : { after }),
-            ...(limit === undefined ? {} : { limit }),
-          },
+          { q, ...defined({ session_id, source, after, limit }) },
           access.seenBy(principal).isSeen,
         );
         return json(found);

@@ -4,6 +4,7 @@
 import {
   BinnacleError,
   type CreateSession,
+  defined,
   type OutputKind,
   parseSignal,
   SESSION_FILTERS,
@@ -170,7 +171,7 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): HttpRo
             follow: query.follow ?? false,
             waitMs: query.wait ?? 0,
             ...(query.stream === undefined ? {} : { stream: query.stream satisfies OutputKind }),
-            ...(query.limit === undefined ? {} : { limit: query.limit }),
+            ...defined({ limit: query.limit }),
           },
           seen.takeOver(session, takeOver),
           liveness,
@@ -296,7 +297,7 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): HttpRo
           sessionLease.release(lease);
           return json({ released: true });
         }
-        const options = { take: action === 'take', ...(ttlMs === undefined ? {} : { ttlMs }) };
+        const options = { take: action === 'take', ...defined({ ttlMs }) };
         return json(await sessionLease.acquire(body.holder ?? principal.name, options));
       },
     }),

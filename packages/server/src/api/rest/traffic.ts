@@ -1,6 +1,6 @@
 // The routes of stored traffic: events of emitters, and statistics. search/search.ts has the behavior.
 
-import { BinnacleError, type StatsQuery, type TrafficQuery } from '@binnacle/protocol';
+import { BinnacleError, defined, type StatsQuery, type TrafficQuery } from '@binnacle/protocol';
 import type { Search } from '../../search/search.ts';
 import type { SessionAccess } from '../../visibility/session-access.ts';
 import { type HttpRoute, json, route, z } from '../http/routes.ts';
@@ -89,7 +89,7 @@ export function trafficRoutes(access: SessionAccess, search: Search): HttpRoute[
         },
       },
       handler: async ({ query, principal }) =>
-        json(await search.events(withoutUndefined(query), access.seenBy(principal).isSeen)),
+        json(await search.events(defined(query), access.seenBy(principal).isSeen)),
     }),
     route({
       method: 'get',
@@ -99,11 +99,7 @@ export function trafficRoutes(access: SessionAccess, search: Search): HttpRoute[
       query: filters(StatsFilters),
       responses: { 200: { description: 'Oldest hour first.', schema: z.object({ hours: z.array(Hour) }) } },
       handler: async ({ query, principal }) =>
-        json(await search.stats(withoutUndefined(query), access.seenBy(principal).isSeen)),
+        json(await search.stats(defined(query), access.seenBy(principal).isSeen)),
     }),
   ];
 }
-
-type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
-const withoutUndefined = <T extends object>(query: T): Defined<T> =>
-  Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined)) as Defined<T>;

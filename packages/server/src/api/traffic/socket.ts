@@ -1,7 +1,7 @@
 // WebSocket of one viewer of /ws/pty-traffic: its subscriptions and messages.
 
 import { randomUUID } from 'node:crypto';
-import { BinnacleError, type TrafficServerMessage } from '@binnacle/protocol';
+import { BinnacleError, defined, type TrafficServerMessage } from '@binnacle/protocol';
 import { SerialQueue } from '../../base/serial-queue.ts';
 import { VERSION } from '../../base/version.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
@@ -151,6 +151,6 @@ export class TrafficSocket implements SubscriptionOutlet, SocketProtocol {
 
   #refuse(id: string | undefined, error: unknown): void {
     const known = BinnacleError.of(error);
-    this.say({ type: 'error', ...(id === undefined ? {} : { id }), error: known.toWire() });
+    this.say({ type: 'error', ...defined({ id }), error: known.toWire() });
   }
 }

@@ -1,6 +1,7 @@
 // Codec of one session for a subscription of /ws/pty-traffic: entries as messages, one at a time.
 
 import {
+  defined,
   isOutput,
   type OutputKind,
   type Position,
@@ -160,7 +161,7 @@ export class TrafficCodec implements Codec {
       // Sent with `is_final` at the end.
       ...(exit_code === undefined || is_final === true ? {} : { exit_code }),
       ...(signal === undefined || is_final === true ? {} : { signal }),
-      ...(lost_bytes === undefined ? {} : { lost_bytes }),
+      ...defined({ lost_bytes }),
     };
     this.#command = command ?? this.#command;
     if (Object.keys(news).length === 0) return;

@@ -5,6 +5,7 @@ import {
   type ClientFrame,
   type ConversationEvent,
   type ConversationInfo,
+  defined,
   formatPosition,
   type OkResult,
   type Position,
@@ -114,12 +115,7 @@ export class ConversationChannel {
     const { ref, conversation: key, id, text, steer, timeoutMs, lease, deltaIntervalMs } = frame;
     const conversation = await this.#get(key);
     assertMaySend(this.#parts.viewer, { text, steer });
-    const message = {
-      id,
-      text,
-      ...(steer === undefined ? {} : { steer }),
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    };
+    const message = { id, text, ...defined({ steer, timeoutMs }) };
     // Opens the feed before the message is sent: then the change listener finds the feed, and sends nothing twice.
     const made = this.#feeds.has(key)
       ? undefined
@@ -230,7 +226,7 @@ export class ConversationChannel {
     const { key } = conversation.record;
     const feed = new ConversationFeed({
       ...{ conversation, at, intervalMs, wire },
-      ...(runs === undefined ? {} : { runs }),
+      ...defined({ runs }),
       format: {
         events: (events, behind) =>
           tail({ t: 'events', conversation: key, position: formatPosition(behind), events } satisfies ServerBody),
@@ -280,4 +276,4 @@ export class ConversationChannel {
   }
 }
 
-const refOf = (ref: number | undefined): { readonly ref?: number } => (ref === undefined ? {} : { ref });
+const refOf = (ref: number | undefined): { readonly ref?: number } => defined({ ref });

@@ -5,6 +5,7 @@ import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import {
   BinnacleError,
   type ClientFrame,
+  defined,
   formatPosition,
   type ServerBody,
   type StartPosition,
@@ -84,7 +85,7 @@ export class Subscriptions {
     began(session);
     say({
       t: 'subscribed',
-      ...(ref === undefined ? {} : { ref }),
+      ...defined({ ref }),
       session: session.id,
       from: formatPosition(at),
       info: seen.infoOf(session),

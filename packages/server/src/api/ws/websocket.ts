@@ -5,6 +5,7 @@ import {
   allows,
   BinnacleError,
   type ClientFrame,
+  defined,
   type OkResult,
   PROTOCOL_VERSION,
   parseSignal,
@@ -178,19 +179,13 @@ export class Connection implements SocketProtocol, Wire {
   }
 
   #ok(ref: number | undefined, result?: OkResult): void {
-    this.#say({ t: 'ok', ...(ref === undefined ? {} : { ref }), ...(result === undefined ? {} : { result }) });
+    this.#say({ t: 'ok', ...defined({ ref, result }) });
   }
 
   #refuse(ref: number | undefined, error: unknown, about: ReplyContext = {}): void {
     const known = BinnacleError.of(this.#principal.guest?.errorOf(error) ?? error);
     const { session, conversation } = about;
-    this.#say({
-      t: 'error',
-      ...(ref === undefined ? {} : { ref }),
-      ...(session === undefined ? {} : { session }),
-      ...(conversation === undefined ? {} : { conversation }),
-      error: known.toWire(),
-    });
+    this.#say({ t: 'error', ...defined({ ref, session, conversation }), error: known.toWire() });
   }
 
   /**
@@ -238,12 +233,7 @@ export class Connection implements SocketProtocol, Wire {
       case 'lease':
         return this.#lease(frame);
       case 'ping':
-        this.#say({
-          t: 'pong',
-          ...(frame.ref === undefined ? {} : { ref: frame.ref }),
-          time: frame.time,
-          serverTime: Date.now(),
-        });
+        this.#say({ t: 'pong', ...defined({ ref: frame.ref }), time: frame.time, serverTime: Date.now() });
         return undefined;
       case 'pong':
         return undefined;

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { homedir } from 'node:os';
-import type { AgentInfo, Visibility } from '@binnacle/protocol';
+import { type AgentInfo, defined, type Visibility } from '@binnacle/protocol';
 import type { AgentConfig } from '../../config/schema.ts';
 import type { Sessions } from '../../sessions/sessions.ts';
 import type { AgentSettings, Driver, LocalDriver, LocalTurn, Prompt, TurnTools } from '../drivers/driver.ts';
@@ -101,9 +101,7 @@ export class Agents {
     if (driver.kind === 'local') {
       const tools = this.#parts.toolsOf?.(settings.id);
       const contextOf = (prompt: Prompt) => this.#parts.contextOf(conversation, prompt);
-      return {
-        agent: new LocalAgent({ driver, settings, events, ...(tools === undefined ? {} : { tools }), contextOf }),
-      };
+      return { agent: new LocalAgent({ driver, settings, events, ...defined({ tools }), contextOf }) };
     }
     const agent = new AgentProcess(
       {
@@ -119,7 +117,7 @@ export class Agents {
             process,
             answer,
             before: ({ command, args, cwd }) => {
-              const input = { command, args, ...(cwd === undefined ? {} : { cwd }) };
+              const input = { command, args, ...defined({ cwd }) };
               return guard.beforeToolCall({ tool: 'terminal', input, caller: settings.id, via: 'terminal' });
             },
           }),

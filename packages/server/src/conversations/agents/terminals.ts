@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import {
   BinnacleError,
   type CreateSession,
+  defined,
   isOutput,
   isSessionId,
   nameOfCommand,
@@ -218,7 +219,7 @@ function requestFor({ command, args, cwd, env }: CommandSpec): CreateSession {
     ...SIZE,
     name: nameOfCommand([command, ...args].join(' ')),
     env: { ...ENV, ...env },
-    ...(cwd === undefined ? {} : { cwd }),
+    ...defined({ cwd }),
   };
 }
 

@@ -4,6 +4,7 @@
 import {
   BinnacleError,
   type ConversationEvent,
+  defined,
   describeWait,
   endsSilence,
   type Retry,
@@ -81,7 +82,7 @@ export class TurnWatch {
   fold(event: ConversationEvent): void {
     if (event.type === 'silent') {
       const { at, silentMs, waitsFor, isLong } = event;
-      this.#lastReport = { at, silentMs, waitsFor, ...(isLong === undefined ? {} : { isLong }) };
+      this.#lastReport = { at, silentMs, waitsFor, ...defined({ isLong }) };
     } else if (event.type === 'agent' && event.name === 'retry') {
       this.#retry = retryOf(event.data) ?? this.#retry;
       if (this.#retry !== undefined && this.#lastReport?.isLong !== true) {
@@ -126,7 +127,7 @@ export class TurnWatch {
     if (this.#awaitsHooks) return { kind: 'plugin' };
     if (title !== undefined) return { kind: 'tool', title };
     if (this.#parts.isStarting()) return { kind: 'start' };
-    return { kind: 'model', ...(this.#retry === undefined ? {} : { retry: this.#retry }) };
+    return { kind: 'model', ...defined({ retry: this.#retry }) };
   }
 
   #reached(step: SilenceStep, silentMs: number): void {

@@ -1,7 +1,7 @@
 // The connection to one agent, as a fold over its lines: calls with their answers, requests of the agent, and approvals.
 // Has no timer and does no I/O, because its state must continue in another gateway; see AgentLink.
 
-import { BinnacleError } from '@binnacle/protocol';
+import { BinnacleError, defined } from '@binnacle/protocol';
 import type { DriverOut, ProcessOut, TurnEnd } from './driver.ts';
 import type { RpcCodec, RpcError, RpcId, RpcRequest } from './json-rpc.ts';
 
@@ -129,7 +129,7 @@ export class JsonRpcLink<S extends RpcState> {
 
   call(method: S['pending'][number]['method'], params: object, message?: string): void {
     const { nextId: id, pending } = this.#state;
-    const call = { id, method, ...(message === undefined ? {} : { message }) };
+    const call = { id, method, ...defined({ message }) };
     this.set({ nextId: id + 1, pending: [...pending, call] });
     this.#send(this.#dialect.codec.call(id, method, params));
   }

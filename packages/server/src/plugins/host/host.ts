@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { isAbsolute, normalize } from 'node:path';
 import type { Duplex, Readable } from 'node:stream';
-import { BinnacleError } from '@binnacle/protocol';
+import { BinnacleError, defined } from '@binnacle/protocol';
 import type { LevelPolicy } from '../../config/plugin-settings.ts';
 import { chooseLevel, type Level } from './isolation-level.ts';
 import { PLUGIN_LIMITS, type PluginLimits } from './limits.ts';
@@ -225,7 +225,7 @@ export class PluginHost {
       limits: this.#limits,
       clock: this.#clock,
       call,
-      ...(deadlineOf === undefined ? {} : { deadlineOf }),
+      ...defined({ deadlineOf }),
       greeted: () => {
         try {
           link.start(start);

@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BinnacleError } from '@binnacle/protocol';
+import { BinnacleError, defined } from '@binnacle/protocol';
 import { z } from 'zod';
 import { isPluginId } from '../../config/plugin-id.ts';
 import { type Grant, type Grants, grantIn, readGrants, spellGrant, wider } from '../grant/grants.ts';
@@ -62,7 +62,7 @@ export async function recordInstall(
   await checkNoScripts(real, files, scan);
   const { id, version } = manifest;
   const consented = spellGrants(requestedGrants(manifest));
-  const originField = origin === undefined ? {} : { origin };
+  const originField = defined({ origin });
   const record = { id, version, hash: hashOf(files), files, consented, installedAt: now, ...originField };
   return { record, manifest, dir: real };
 }

@@ -10,7 +10,7 @@ import { constants, type Dirent, type Stats } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, opendir, readdir, realpath, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
-import { BinnacleError } from '@binnacle/protocol';
+import { BinnacleError, defined } from '@binnacle/protocol';
 import type { FolderScan } from './scan-limits.ts';
 
 export interface PluginFile {
@@ -228,7 +228,7 @@ const spelled = (path: string): string =>
   JSON.stringify(path).replace(/[^\x20-\x7e]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 function refuse(path: string, what: string, hint?: string): never {
-  throw new BinnacleError('unsafe_plugin', { message: `${path} ${what}.`, ...(hint === undefined ? {} : { hint }) });
+  throw new BinnacleError('unsafe_plugin', { message: `${path} ${what}.`, ...defined({ hint }) });
 }
 
 const codeOf = (error: unknown): string =>

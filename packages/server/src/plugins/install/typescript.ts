@@ -3,7 +3,7 @@
 
 import { readFile, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BinnacleError } from '@binnacle/protocol';
+import { BinnacleError, defined } from '@binnacle/protocol';
 
 const MAX_MESSAGE = 500;
 /**
@@ -130,6 +130,6 @@ export function wrong(where: string, what: string, hint?: string): BinnacleError
   return new BinnacleError('bad_typescript', {
     message: `${where}: ${what.slice(0, MAX_MESSAGE)}.`,
     details: { file: where },
-    ...(hint === undefined ? {} : { hint }),
+    ...defined({ hint }),
   });
 }

@@ -2,7 +2,7 @@
 // calls of its own.
 
 import { randomUUID } from 'node:crypto';
-import { BinnacleError, type ToolCall } from '@binnacle/protocol';
+import { BinnacleError, defined, type ToolCall } from '@binnacle/protocol';
 import { z } from 'zod';
 import { unlessAborted } from '../../base/abort.ts';
 import type { AgentSettings, DriverOut, LocalDriver, LocalTurn } from '../../conversations/drivers/driver.ts';
@@ -90,7 +90,7 @@ export class AgentDrivers {
       const answer = Answer.safeParse(await unlessAborted(offered.invoke(paramsOf(id, agent, turn), TURN_MS), signal));
       if (!answer.success) throw noText(name, offered);
       const text = answer.data ?? undefined;
-      out.ended({ kind: 'done', ...(text === undefined ? {} : { text }) });
+      out.ended({ kind: 'done', ...defined({ text }) });
     } finally {
       signal.removeEventListener('abort', abort);
       this.#turns.delete(id);
@@ -130,7 +130,7 @@ export class AgentDrivers {
 }
 
 function callOf({ output, ...call }: Extract<z.output<typeof Effect>, { kind: 'tool' }>['call']): ToolCall {
-  return { ...call, kind: 'other', ...(output === undefined ? {} : { output }) };
+  return { ...call, kind: 'other', ...defined({ output }) };
 }
 
 function paramsOf(id: string, { id: agent, model, instructions }: AgentSettings, turn: LocalTurn): object {
@@ -138,11 +138,7 @@ function paramsOf(id: string, { id: agent, model, instructions }: AgentSettings,
     turn: id,
     text: turn.text,
     by: turn.by.name,
-    agent: {
-      id: agent,
-      ...(model === undefined ? {} : { model }),
-      ...(instructions === undefined ? {} : { instructions }),
-    },
+    agent: { id: agent, ...defined({ model, instructions }) },
   };
   let room = MAX_TURN_BYTES - jsonBytes(whole);
   // The newest messages of the history matter most.

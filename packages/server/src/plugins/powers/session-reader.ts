@@ -5,6 +5,7 @@
 import {
   BinnacleError,
   type ConversationList,
+  defined,
   isConversationKey,
   type MessageInfo,
   type SessionInfo,
@@ -128,10 +129,7 @@ const pageOptions = ({
 }: {
   readonly after?: string | undefined;
   readonly limit?: number | undefined;
-}) => ({
-  ...(after === undefined ? {} : { after }),
-  ...(limit === undefined ? {} : { limit }),
-});
+}) => ({ ...defined({ after, limit }) });
 
 const sessionView = ({ id, name, argv, cwd, state, exitCode, createdAt, outputOffset }: SessionInfo) => ({
   id,

@@ -14,6 +14,7 @@ import type {
   Turn,
   TurnOut,
 } from '@binnacle/plugin';
+import { defined } from '@binnacle/protocol';
 import type { Offer } from '../offers/offers.ts';
 
 export interface GatewayConnection {
@@ -51,14 +52,7 @@ export function makeApi(line: GatewayConnection, offers: Offer[]): PluginApi {
     onStop: (handler) => line.onStop(handler),
     tool({ name, title, description, input = { type: 'object' }, readOnly = false, run, ...others }) {
       called(run, 'tool', name, 'run', others);
-      const one = {
-        kind: 'tool',
-        name,
-        ...(title === undefined ? {} : { title }),
-        description,
-        input,
-        readOnly,
-      } as const;
+      const one = { kind: 'tool', name, ...defined({ title }), description, input, readOnly } as const;
       offer(
         one,
         others,
@@ -109,14 +103,14 @@ export function makeApi(line: GatewayConnection, offers: Offer[]): PluginApi {
     writeConfigFile: async (key, value) => void (await ask('writeConfigFile', { key, value })),
     readConfigFile: async (key) => absent(await ask<Json | null>('readConfigFile', { key })),
     async fetch(url, { method = 'GET', headers = {}, body } = {}) {
-      const params = { url, method, headers: Object.entries(headers), ...(body === undefined ? {} : { body }) };
+      const params = { url, method, headers: Object.entries(headers), ...defined({ body }) };
       return fetched(await ask('net', params));
     },
     notify: async (notice) => void (await ask('notify', notice)),
     sessions: {
       list: (page = {}) => ask('readSessions', { op: 'list', ...page }),
       get: (session) => ask('readSessions', { op: 'get', session }),
-      read: (session, from) => ask('readSessions', { op: 'read', session, ...(from === undefined ? {} : { from }) }),
+      read: (session, from) => ask('readSessions', { op: 'read', session, ...defined({ from }) }),
     },
     conversations: {
       list: (page = {}) => ask('readConversations', { op: 'list', ...page }),
@@ -126,7 +120,7 @@ export function makeApi(line: GatewayConnection, offers: Offer[]): PluginApi {
       get: async (key) => absent(await ask<Json | null>('storage', { op: 'get', key })),
       set: async (key, value) => void (await ask('storage', { op: 'set', key, value })),
       delete: async (key) => void (await ask('storage', { op: 'delete', key })),
-      keys: (prefix) => ask('storage', { op: 'keys', ...(prefix === undefined ? {} : { prefix }) }),
+      keys: (prefix) => ask('storage', { op: 'keys', ...defined({ prefix }) }),
     },
   };
 }

@@ -1,7 +1,7 @@
 // The gateway's end of the socket to one runner: requests with replies, and the runner's events.
 
 import { connect, type Socket } from 'node:net';
-import { BinnacleError, type RunInfo, type WireError } from '@binnacle/protocol';
+import { BinnacleError, defined, type RunInfo, type WireError } from '@binnacle/protocol';
 import { type CallTimeout, PendingCalls } from '../../base/pending-calls.ts';
 import { afterOwnTime } from '../../base/running-time.ts';
 import type { Head } from '../../log/log.ts';
@@ -112,14 +112,7 @@ export class RunnerLink {
           link.close();
           reject(new ForeignRunner(`It was started in the data directory ${hello.directory}, not in ${directory}.`));
         };
-        socket.write(
-          encodeRunnerFrame({
-            t: 'hello',
-            token,
-            protocol: RUNNER_PROTOCOL,
-            ...(directory === undefined ? {} : { directory }),
-          }),
-        );
+        socket.write(encodeRunnerFrame({ t: 'hello', token, protocol: RUNNER_PROTOCOL, ...defined({ directory }) }));
       });
     });
   }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import {
   type ConversationKey,
+  defined,
   isConversationKey,
   isSessionId,
   type SessionId,
@@ -64,7 +65,7 @@ function insertSession(catalogue: Catalogue, id: SessionId, found: SessionDescri
   const { labels, ...rest } = spec;
   const row = {
     ...{ id, name, createdAt, runner, conversation, hidden },
-    spec: { ...rest, ...(labels === undefined ? {} : { labels }) },
+    spec: { ...rest, ...defined({ labels }) },
     state: ended === null ? ('running' as const) : ('closed' as const),
   };
   if (foreign === null) catalogue.sessions.insert(row);
@@ -102,7 +103,7 @@ function adoptConversations(root: string, catalogue: Catalogue): Pick<AdoptionCo
 export async function describeListed(dir: string, catalogue: Catalogue, isOver: () => boolean): Promise<void> {
   let after: string | undefined;
   do {
-    const page = catalogue.sessions.list({ limit: BATCH, ...(after === undefined ? {} : { after }) });
+    const page = catalogue.sessions.list({ limit: BATCH, ...defined({ after }) });
     for (const record of page.records) {
       const own = join(dir, 'sessions', record.id);
       if (existsSync(own) && !existsSync(join(own, 'session.json'))) describeSession(own, record);

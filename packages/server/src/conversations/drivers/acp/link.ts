@@ -1,5 +1,6 @@
 // The link to one ACP agent, as a fold over its lines. Protocol: agentclientprotocol.com, version 1, over stdio.
 
+import { defined } from '@binnacle/protocol';
 import { z } from 'zod';
 import { VERSION } from '../../../base/version.ts';
 import { required, rowOf } from '../agent-json.ts';
@@ -228,10 +229,7 @@ export class AcpLink implements AgentLink, RpcDialect<AcpState> {
   #prompted({ stopReason, usage }: z.output<typeof Prompted>): void {
     if (usage !== undefined) {
       const { inputTokens, outputTokens } = usage;
-      this.#rpc.out.usage({
-        ...(inputTokens === undefined ? {} : { inputTokens }),
-        ...(outputTokens === undefined ? {} : { outputTokens }),
-      });
+      this.#rpc.out.usage({ ...defined({ inputTokens, outputTokens }) });
     }
     const isOurs = stopReason === 'cancelled' && this.state.turn?.isCancelling === true;
     this.#end(isOurs ? { kind: 'cancelled' } : { kind: 'done', stopReason });

@@ -1,6 +1,6 @@
 // Tool calls of ACP: merges updates, and formats the detail of an approval request.
 
-import type { ToolCall } from '@binnacle/protocol';
+import { defined, type ToolCall } from '@binnacle/protocol';
 import { changeText, type FileDiff, quoted } from '../tool-text.ts';
 import type { ContentBlock, ToolUpdate } from './messages.ts';
 
@@ -44,10 +44,10 @@ export function mergeTool(
     title: update.title ?? known?.title ?? 'tool',
     kind: (update.kind === undefined ? known?.kind : KINDS[update.kind]) ?? 'other',
     status: (update.status === undefined ? known?.status : STATUSES[update.status]) ?? 'pending',
-    ...(input === undefined ? {} : { input }),
+    ...defined({ input }),
     ...(output === undefined || output === '' ? {} : { output }),
     ...(shown === undefined || shown.length === 0 ? {} : { diffs: shown }),
-    ...(session === undefined ? {} : { session }),
+    ...defined({ session }),
   };
 }
 
@@ -123,7 +123,7 @@ function commandOf(input: unknown, diffs: readonly FileDiff[]): ShownInput {
     if (OF_DIFFS.test(key) && typeof value === 'string' && shownTexts.has(value)) delete rest[key];
   }
   const isNothing = Object.keys(rest).length === 0 && (shown !== undefined || diffs.length > 0);
-  return { ...(shown === undefined ? {} : { shown }), ...(isNothing ? {} : { rest }) };
+  return { ...defined({ shown }), ...(isNothing ? {} : { rest }) };
 }
 
 /** Keys by which agents name the sides of a diff, and its file. */

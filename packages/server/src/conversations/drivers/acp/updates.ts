@@ -1,5 +1,6 @@
 // The kinds of `session/update`, as a table. Other kinds are not shown.
 
+import { defined } from '@binnacle/protocol';
 import { withSchema } from '../agent-json.ts';
 import type { DriverOut } from '../driver.ts';
 import {
@@ -68,11 +69,11 @@ export const UPDATES: Readonly<Record<string, UpdateHandler>> = {
   }),
   notice: withSchema(Notice, ({ severity, title, description }, { state, out }) => {
     const text = description === undefined ? title : `${title}\n${description}`;
-    out.agent('note', { text, ...(severity === undefined ? {} : { severity }) });
+    out.agent('note', { text, ...defined({ severity }) });
     return state;
   }),
   compaction_update: withSchema(Compaction, ({ status, error }, { state, out }) => {
-    out.agent('status', { compaction: status, ...(error === undefined ? {} : { error }) });
+    out.agent('status', { compaction: status, ...defined({ error }) });
     return state;
   }),
   usage_update: withSchema(UsageUpdate, ({ used, size, cost }, { state, out }) => {

@@ -1,7 +1,7 @@
 // The link to one `claude -p` process, as a fold over its lines.
 
 import { createHash } from 'node:crypto';
-import type { Usage } from '@binnacle/protocol';
+import { defined, type Usage } from '@binnacle/protocol';
 import { required, rowOf } from '../agent-json.ts';
 import type { AgentLink, ProcessOut, Prompt, TurnEnd } from '../driver.ts';
 import { METHOD_NOT_FOUND, type RpcRequest } from '../json-rpc.ts';
@@ -121,7 +121,7 @@ export class ClaudeCodeLink implements AgentLink, RpcDialect<ClaudeCodeState> {
     } else {
       // Built-in commands (`/cost`) are answered without a model.
       if (!turn.hasSaid && result !== undefined) appendBlockText(this.#rpc, result);
-      this.#end({ kind: 'done', ...(stop_reason === undefined ? {} : { stopReason: stop_reason }) });
+      this.#end({ kind: 'done', ...defined({ stopReason: stop_reason }) });
     }
   }
 
@@ -154,7 +154,7 @@ export class ClaudeCodeLink implements AgentLink, RpcDialect<ClaudeCodeState> {
       this.#rpc.refuse(request, { behavior: 'deny', message });
       return;
     }
-    const tool = tool_use_id === undefined ? {} : { tool: tool_use_id };
+    const tool = defined({ tool: tool_use_id });
     this.#rpc.ask({ id, request, input, suggestions, bytes }, { title, detail, ...tool, options });
   }
 

@@ -1,6 +1,6 @@
 // The output of Claude Code by the type of its line: text, thoughts, tool calls, states of the program.
 
-import type { Retry, ToolCall } from '@binnacle/protocol';
+import { defined, type Retry, type ToolCall } from '@binnacle/protocol';
 import { withSchema } from '../agent-json.ts';
 import { cutText } from '../tool-text.ts';
 import {
@@ -53,8 +53,7 @@ const retries = withSchema(ApiRetry, (line, { out }: ClaudeRpc) => {
   const reason = why ?? (error_status === undefined ? undefined : `HTTP ${error_status}`);
   const retry: Retry = {
     attempt,
-    ...(of === undefined ? {} : { of }),
-    ...(reason === undefined ? {} : { why: reason }),
+    ...defined({ of, why: reason }),
     ...(delayMs === undefined ? {} : { delayMs: Math.round(delayMs) }),
   };
   out.agent('retry', retry);

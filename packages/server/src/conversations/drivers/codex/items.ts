@@ -1,6 +1,6 @@
 // Items of a Codex turn as tool calls: commands, changes of files, tools of MCP servers, searches.
 
-import type { ToolCall } from '@binnacle/protocol';
+import { defined, type ToolCall } from '@binnacle/protocol';
 import { rowOf, withSchema } from '../agent-json.ts';
 import {
   type CodexFileChange,
@@ -31,7 +31,7 @@ const TOOLS: Readonly<Record<string, (item: unknown, isOver: boolean) => ToolCal
       id,
       ...commandHead(command, commandActions),
       status: statusOf(status),
-      input: { command, ...(cwd === undefined ? {} : { cwd }) },
+      input: { command, ...defined({ cwd }) },
       ...(output === '' ? {} : { output }),
     };
   }),
@@ -47,7 +47,7 @@ const TOOLS: Readonly<Record<string, (item: unknown, isOver: boolean) => ToolCal
     title: `${server}: ${tool}`,
     kind: 'other',
     status: statusOf(status),
-    ...(input === undefined ? {} : { input }),
+    ...defined({ input }),
     ...outputOf(error?.message ?? textsOf(result?.content)),
   })),
   dynamicToolCall: withSchema(DynamicItem, ({ id, tool, status, arguments: input, contentItems }) => ({
@@ -55,7 +55,7 @@ const TOOLS: Readonly<Record<string, (item: unknown, isOver: boolean) => ToolCal
     title: tool,
     kind: 'other',
     status: statusOf(status),
-    ...(input === undefined ? {} : { input }),
+    ...defined({ input }),
     ...outputOf(textsOf(contentItems)),
   })),
   collabAgentToolCall: withSchema(CollabItem, ({ id, tool, status, prompt }) => ({

@@ -1,5 +1,6 @@
 // The link to one `codex app-server`, as a fold over its lines. Protocol: JSON-RPC without `jsonrpc`, over stdio.
 
+import { defined } from '@binnacle/protocol';
 import { VERSION } from '../../../base/version.ts';
 import { required, rowOf, sentBytes } from '../agent-json.ts';
 import type { AgentLink, AgentSettings, ProcessOut, Prompt, TurnEnd } from '../driver.ts';
@@ -114,14 +115,11 @@ export class CodexLink implements AgentLink, RpcDialect<CodexState>, TurnEvents 
 
   #open(memory: string | null): void {
     const { model, instructions } = this.#agent;
-    const common = { cwd: this.#cwd, ...(model === undefined ? {} : { model }) };
+    const common = { cwd: this.#cwd, ...defined({ model }) };
     // Excludes the earlier turns: a single line would contain all of them.
     if (memory !== null) this.#rpc.call('thread/resume', { threadId: memory, excludeTurns: true, ...common });
     else {
-      this.#rpc.call('thread/start', {
-        ...common,
-        ...(instructions === undefined ? {} : { developerInstructions: instructions }),
-      });
+      this.#rpc.call('thread/start', { ...common, ...defined({ developerInstructions: instructions }) });
     }
   }
 
@@ -212,7 +210,7 @@ export class CodexLink implements AgentLink, RpcDialect<CodexState>, TurnEvents 
       return;
     }
     const options = choices.map(({ option }) => option);
-    const shown = { title, detail, ...(tool === undefined ? {} : { tool }), options };
+    const shown = { title, detail, ...defined({ tool }), options };
     this.#rpc.ask({ id, request, answers, bytes }, shown);
   }
 

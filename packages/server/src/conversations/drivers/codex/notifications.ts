@@ -1,5 +1,6 @@
 // The notifications of a `codex app-server` by name, and the action for each.
 
+import { defined } from '@binnacle/protocol';
 import type { z } from 'zod';
 import { required, withSchema } from '../agent-json.ts';
 import { cutError } from '../tool-text.ts';
@@ -42,7 +43,7 @@ export const NOTIFICATIONS: Readonly<Record<string, NotificationHandler>> = {
   'turn/plan/updated': withSchema(PlanNotification, ({ explanation, plan }, { out }: CodexRpc) =>
     out.agent('plan', {
       entries: plan.map(({ step, status }) => ({ content: step, status: STATUSES[status] ?? status })),
-      ...(explanation === undefined ? {} : { explanation }),
+      ...defined({ explanation }),
     }),
   ),
   'item/started': item(false),

@@ -1,6 +1,6 @@
 // The approval requests of Codex, and the answer on the wire for each option.
 
-import type { ApprovalOption, ToolCall } from '@binnacle/protocol';
+import { type ApprovalOption, defined, type ToolCall } from '@binnacle/protocol';
 import type { z } from 'zod';
 import { rowOf, withSchema } from '../agent-json.ts';
 import { changeText, cutText, quoted } from '../tool-text.ts';
@@ -36,7 +36,7 @@ export function questionOf(method: string, params: unknown, running: RunningCall
   return rowOf(QUESTIONS, method)?.(params, params, running);
 }
 
-const about = (tool: string | undefined): { readonly tool?: string } => (tool === undefined ? {} : { tool });
+const about = (tool: string | undefined): { readonly tool?: string } => defined({ tool });
 const lines = (...parts: readonly (string | undefined)[]): string =>
   parts.filter((part) => part !== undefined && part !== '').join('\n\n');
 

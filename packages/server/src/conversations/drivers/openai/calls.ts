@@ -1,6 +1,6 @@
 // The tool calls of a streamed chat completion: assembles the pieces and executes the calls.
 
-import { BinnacleError } from '@binnacle/protocol';
+import { BinnacleError, defined } from '@binnacle/protocol';
 import { z } from 'zod';
 import type { DriverOut, TurnTool, TurnTools } from '../driver.ts';
 import { cutText } from '../tool-text.ts';
@@ -69,12 +69,7 @@ export async function makeCall(
 ): Promise<string> {
   const known = offered.find((tool) => tool.name === name);
   const input = parsed(args);
-  const call = {
-    id,
-    title: cutText(known?.title ?? name, 200),
-    kind: 'other',
-    ...(input === undefined ? {} : { input }),
-  } as const;
+  const call = { id, title: cutText(known?.title ?? name, 200), kind: 'other', ...defined({ input }) } as const;
   out.tool({ ...call, status: 'running' });
   try {
     if (known === undefined) throw new BinnacleError('not_found', { message: `There is no tool "${name}".` });

@@ -1,7 +1,7 @@
 // The driver `openai`: any server with OpenAI's chat completions, streamed over HTTP. The gateway stores the history,
 // and executes the tool calls of the model.
 
-import { BinnacleError } from '@binnacle/protocol';
+import { BinnacleError, defined } from '@binnacle/protocol';
 import { z } from 'zod';
 import type { AgentSettings, DriverOut, LocalDriver, LocalTurn, TurnEnd, TurnTool } from '../driver.ts';
 import { cutText } from '../tool-text.ts';
@@ -168,7 +168,7 @@ function bodyOf({ model }: AgentSettings, messages: readonly object[], offered: 
     function: { name, description, parameters },
   }));
   return {
-    ...(model === undefined ? {} : { model }),
+    ...defined({ model }),
     messages,
     // Omitted without tools, because some servers do not know the field.
     ...(tools.length === 0 ? {} : { tools }),
@@ -203,11 +203,7 @@ async function answerOf(
       };
     }
     const hint = hintOf(status, headers.get('retry-after'));
-    return {
-      kind: 'failed',
-      message: `The server answered ${status}: ${reason}`,
-      ...(hint === undefined ? {} : { hint }),
-    };
+    return { kind: 'failed', message: `The server answered ${status}: ${reason}`, ...defined({ hint }) };
   }
   return readStream(response, out, limits, total);
 }
@@ -225,7 +221,7 @@ async function readStream(
   const finish = (reason: string | undefined): TurnEnd | ModelReply => {
     const calls = pieces.take();
     if (calls.length > 0) return { text, calls };
-    return { kind: 'done', ...(reason === undefined ? {} : { stopReason: reason }) };
+    return { kind: 'done', ...defined({ stopReason: reason }) };
   };
   let stopReason: string | undefined;
   // A web stream is iterable in Node; leaving the loop cancels the stream, and thereby the request.

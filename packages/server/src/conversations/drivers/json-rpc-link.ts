@@ -52,7 +52,8 @@ export interface RpcDialect<S extends RpcState> {
   readonly maxApprovals: number;
   readonly maxApprovalBytes: number;
   result(call: S['pending'][number], result: unknown, line: string): void;
-  error(call: S['pending'][number], error: RpcError): void;
+  /** Default: an error ends the call, and nothing else. */
+  error?(call: S['pending'][number], error: RpcError): void;
   request(request: RpcRequest): void;
   notification(method: string, params: unknown, line: string): void;
   /** Returns the answer of the protocol to an approval; undefined for an option that was not offered. */
@@ -111,7 +112,7 @@ export class JsonRpcLink<S extends RpcState> {
       // An answer to none of the calls.
       if (call === undefined) return;
       this.set({ pending: pending.filter((one) => one !== call) });
-      if (message.kind === 'error') this.#dialect.error(call, message.error);
+      if (message.kind === 'error') this.#dialect.error?.(call, message.error);
       else this.#dialect.result(call, message.result, line);
     }
   }

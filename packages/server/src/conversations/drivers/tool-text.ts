@@ -27,7 +27,27 @@ export function cutText(text: string, max: number): string {
   return `${text.slice(0, end)}…`;
 }
 
+/**
+ * Maximum length, in UTF-16 units, of a title and of the label of an option. An option that a button cannot show whole is
+ * not offered. The rest of a title is in the detail.
+ */
+export const MAX_LABEL = 400;
+
 const MAX_ERROR_CHARS = 500;
 
 /** Cuts the message of an error to at most 500 UTF-16 units. */
 export const cutError = (message: string): string => cutText(message, MAX_ERROR_CHARS);
+
+/** Joins the parts of a detail that are there. */
+export const paragraphs = (...parts: readonly (string | undefined)[]): string =>
+  parts.filter((part) => part !== undefined && part !== '').join('\n\n');
+
+/** Joins the texts of blocks. `other`: the text of a block without one. */
+export const blockTexts = (blocks: readonly unknown[], other: (block: unknown) => string): string =>
+  blocks
+    .map((block) =>
+      typeof block === 'object' && block !== null && 'text' in block && typeof block.text === 'string'
+        ? block.text
+        : other(block),
+    )
+    .join('\n');

@@ -5,7 +5,7 @@ import type { z } from 'zod';
 import { rowOf } from '../agent-json.ts';
 import type { TerminalAnswer } from '../driver.ts';
 import { METHOD_NOT_FOUND, type RpcId, type RpcRequest } from '../json-rpc.ts';
-import { cutError, cutText } from '../tool-text.ts';
+import { cutError, cutText, MAX_LABEL } from '../tool-text.ts';
 import { AcpCancelRequest, CreateTerminal, OfTerminal, PermissionRequest } from './messages.ts';
 import type { AcpRpc, TerminalQuestion } from './state.ts';
 import { keepTool } from './tool-calls.ts';
@@ -102,7 +102,7 @@ export class AcpRequests {
     this.#rpc.set({ approvalCount: approvalCount + 1, tools: keepTool(tools, call) });
     const paths = (toolCall.locations ?? []).map(({ path }) => path);
     // The detail has the whole title; a title that is cut would deny the request.
-    const title = cutText(call.title, 400);
+    const title = cutText(call.title, MAX_LABEL);
     const shown = { title, detail: detailOf(call, paths), tool: call.id, options: optionsOf(options) };
     this.#rpc.ask({ id, request }, shown);
   }

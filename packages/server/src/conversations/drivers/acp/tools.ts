@@ -1,7 +1,7 @@
 // Tool calls of ACP: merges updates, and formats the detail of an approval request.
 
 import { defined, type ToolCall } from '@binnacle/protocol';
-import { changeText, type FileDiff, quoted } from '../tool-text.ts';
+import { changeText, type FileDiff, MAX_LABEL, quoted } from '../tool-text.ts';
 import type { ContentBlock, ToolUpdate } from './messages.ts';
 
 const KINDS: Readonly<Record<string, ToolCall['kind']>> = {
@@ -69,9 +69,6 @@ function rawText(raw: unknown): string | undefined {
   return JSON.stringify(raw);
 }
 
-/** Maximum length in UTF-16 units. */
-const MAX_TITLE = 400;
-
 /**
  * Returns all that a person must see to approve: the command with its arguments and its directory, the changes, and the
  * rest of the input as JSON. Nothing is left out: the person sees exactly what is requested.
@@ -86,7 +83,7 @@ export function detailOf(call: ToolCall, paths: readonly string[]): string {
   // Some agents describe the request in words.
   if (output !== undefined && output !== '') parts.push(output);
   // The heading has only the beginning of the title.
-  if (call.title.length > MAX_TITLE && !parts.includes(call.title)) parts.push(call.title);
+  if (call.title.length > MAX_LABEL && !parts.includes(call.title)) parts.push(call.title);
   const shownTexts = new Set([...stringsIn(input), ...diffs.map(({ path }) => path)]);
   const named = [...new Set(paths)].filter((path) => !shownTexts.has(path));
   return [...parts, ...named].join('\n\n') || call.title;

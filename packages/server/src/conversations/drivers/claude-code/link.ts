@@ -176,10 +176,6 @@ export class ClaudeCodeLink implements AgentLink, RpcDialect<ClaudeCodeState> {
     this.#rpc.setTurn({ steers: turn.steers.filter((steer) => steer.message !== message) });
   }
 
-  error(): void {
-    // Its answers are all results.
-  }
-
   rubbishError(line: string): { readonly message: string } {
     return { message: `Claude Code does not speak its protocol: ${JSON.stringify(cutText(line, 100))}` };
   }

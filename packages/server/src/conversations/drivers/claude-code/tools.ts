@@ -1,7 +1,7 @@
 // The tools of Claude Code as tool calls, and the approval requests for them.
 
 import type { ApprovalOption, ToolCall } from '@binnacle/protocol';
-import { changeText, cutText } from '../tool-text.ts';
+import { blockTexts, changeText, cutText, MAX_LABEL, paragraphs } from '../tool-text.ts';
 import type { CanUseTool } from './messages.ts';
 
 type ToolInput = Readonly<Record<string, unknown>>;
@@ -64,13 +64,7 @@ function diffsOf(name: string, input: ToolInput): { path: string; before: string
 export function resultText(content: unknown): string {
   if (typeof content === 'string') return content;
   if (!Array.isArray(content)) return content === undefined ? '' : JSON.stringify(content);
-  return content
-    .map((block: unknown) =>
-      typeof block === 'object' && block !== null && 'text' in block && typeof block.text === 'string'
-        ? block.text
-        : `[${inputOf(block).type ?? 'something'}]`,
-    )
-    .join('\n');
+  return blockTexts(content, (block) => `[${inputOf(block).type ?? 'something'}]`);
 }
 
 /** Returns the to-do list, which the agent maintains by a tool. */
@@ -86,12 +80,6 @@ export function planOf(name: string, input: unknown): object | undefined {
 
 /** Maximum suggestions. More would be too many to choose from. */
 const MAX_SUGGESTIONS = 6;
-/**
- * Maximum length of a label. A suggestion that a button cannot show whole is not offered. The rest of a title is in the
- * detail.
- */
-const MAX_LABEL = 400;
-
 export interface ClaudePermission {
   readonly title: string;
   readonly detail: string;
@@ -114,17 +102,17 @@ export function permissionOf(request: CanUseTool): ClaudePermission {
   const { command, ...besides } = input;
   const isCommand = typeof command === 'string' && command !== '';
   const rest = isCommand ? besides : restOf(tool_name, input, diffs.length);
-  const detail = [
+  const detail = paragraphs(
     isCommand ? command : undefined,
     ...changes,
     Object.keys(rest).length === 0 && (isCommand || changes.length > 0) ? undefined : JSON.stringify(rest, null, 2),
     description === title || description === input.description ? undefined : description,
     blocked_path === undefined ? undefined : `outside of what is allowed: ${blocked_path}`,
     decision_reason,
-  ].filter((part) => part !== undefined && part !== '');
+  );
   return {
     title: cutText(title, MAX_LABEL),
-    detail: detail.join('\n\n'),
+    detail,
     options: [
       { id: 'allow', kind: 'allow_once', label: 'Allow' },
       ...suggestions.map(

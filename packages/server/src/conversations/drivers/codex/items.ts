@@ -2,6 +2,7 @@
 
 import { defined, type ToolCall } from '@binnacle/protocol';
 import { rowOf, withSchema } from '../agent-json.ts';
+import { blockTexts } from '../tool-text.ts';
 import {
   type CodexFileChange,
   CollabItem,
@@ -125,12 +126,4 @@ function diffOf({ path, kind, diff }: CodexFileChange): { path: string; before: 
 const separated = (output: string): string => (output === '' || output.endsWith('\n') ? '' : '\n');
 const outputOf = (output: string): { readonly output?: string } => (output === '' ? {} : { output });
 
-/** Joins the texts of blocks; other blocks as JSON. */
-function textsOf(blocks: readonly unknown[] | undefined): string {
-  const texts = (blocks ?? []).map((block) =>
-    typeof block === 'object' && block !== null && 'text' in block && typeof block.text === 'string'
-      ? block.text
-      : JSON.stringify(block),
-  );
-  return texts.join('\n');
-}
+const textsOf = (blocks: readonly unknown[] = []): string => blockTexts(blocks, (block) => JSON.stringify(block));

@@ -3,7 +3,7 @@
 import { type ApprovalOption, defined, type ToolCall } from '@binnacle/protocol';
 import type { z } from 'zod';
 import { rowOf, withSchema } from '../agent-json.ts';
-import { changeText, cutText, quoted } from '../tool-text.ts';
+import { changeText, cutText, MAX_LABEL, paragraphs, quoted } from '../tool-text.ts';
 import { commandHead } from './items.ts';
 import { CommandApproval, Elicitation, FileApproval, PermissionsApproval } from './messages.ts';
 
@@ -37,14 +37,6 @@ export function questionOf(method: string, params: unknown, running: RunningCall
 }
 
 const about = (tool: string | undefined): { readonly tool?: string } => defined({ tool });
-const lines = (...parts: readonly (string | undefined)[]): string =>
-  parts.filter((part) => part !== undefined && part !== '').join('\n\n');
-
-/**
- * Maximum length of a label. An option that a button cannot show whole is not offered. The rest of a title is in the
- * detail.
- */
-const MAX_LABEL = 400;
 const titled = (title: string): string => cutText(title, MAX_LABEL);
 
 /**
@@ -94,7 +86,7 @@ function command(request: z.output<typeof CommandApproval>, params: unknown): Co
   const usual = Object.entries(USUAL).filter(([key, value]) => Reflect.get(Object(params), key) === value);
   return {
     title: titled(kind === 'writeStdin' ? 'Write to a running command' : commandHead(command, commandActions).title),
-    detail: lines(
+    detail: paragraphs(
       command,
       cwd === undefined ? undefined : `in ${cwd}`,
       reason,
@@ -162,7 +154,7 @@ function files(
     detail:
       changes === undefined
         ? undefined
-        : lines(
+        : paragraphs(
             call?.title,
             ...changes,
             reason,
@@ -189,7 +181,7 @@ function permissions(
   const requested = Object.fromEntries(Object.entries(permissions).filter(([, value]) => value !== null));
   return {
     title: 'More permissions',
-    detail: lines(reason, JSON.stringify(requested, null, 2), rest(params, ['reason', 'permissions'])),
+    detail: paragraphs(reason, JSON.stringify(requested, null, 2), rest(params, ['reason', 'permissions'])),
     ...about(itemId),
     choices: [
       { option: YES, result: { permissions: requested, scope: 'turn' } },
@@ -210,7 +202,7 @@ function elicitation(request: z.output<typeof Elicitation>, params: unknown): Co
   const isEmpty = Object.keys(Object(requestedSchema?.properties)).length === 0;
   return {
     title: titled(`${serverName} asks`),
-    detail: lines(message, url, rest(params, ['message', 'url', 'mode', ...(isEmpty ? ['requestedSchema'] : [])])),
+    detail: paragraphs(message, url, rest(params, ['message', 'url', 'mode', ...(isEmpty ? ['requestedSchema'] : [])])),
     choices: [
       { option: YES, result: { action: 'accept', content: mode === 'url' ? null : {}, _meta: null } },
       { option: NO, result: { action: 'decline', content: null, _meta: null } },

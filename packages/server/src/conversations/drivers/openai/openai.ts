@@ -4,11 +4,10 @@
 import { BinnacleError, defined } from '@binnacle/protocol';
 import { z } from 'zod';
 import type { AgentSettings, DriverOut, LocalDriver, LocalTurn, TurnEnd, TurnTool } from '../driver.ts';
-import { cutText } from '../tool-text.ts';
+import { cutError, cutText } from '../tool-text.ts';
 import { CallPieces, CallReader, type ModelCall, makeCall } from './calls.ts';
 import { SseReader } from './sse.ts';
 
-const MAX_ERROR_CHARS = 500;
 /** Maximum bytes of an answer that is no stream, enough for any error message. */
 const MAX_ERROR_BYTES = 64 * 1024;
 
@@ -230,7 +229,7 @@ async function readStream(
       if (data === '[DONE]') return finish(stopReason);
       const chunk = parse(data);
       if (chunk === undefined)
-        return { kind: 'failed', message: `The server sent an invalid chunk: ${cutText(data, MAX_ERROR_CHARS)}` };
+        return { kind: 'failed', message: `The server sent an invalid chunk: ${cutError(data)}` };
       if (chunk.error !== undefined && chunk.error !== null) {
         return { kind: 'failed', message: `The server failed in the middle: ${errorText(data)}` };
       }
@@ -329,7 +328,7 @@ async function beginningOf(response: Response): Promise<string> {
 
 /** Returns a server's error text, without the surrounding JSON if its format is known. */
 function errorText(body: string): string {
-  return cutText(messageOf(body) ?? (body.trim() === '' ? 'nothing' : body.trim()), MAX_ERROR_CHARS);
+  return cutError(messageOf(body) ?? (body.trim() === '' ? 'nothing' : body.trim()));
 }
 
 function messageOf(body: string): string | undefined {
@@ -350,5 +349,5 @@ function causeOf(error: unknown): string {
   const { cause } = error;
   // The first of several addresses that were tried.
   const first = cause instanceof AggregateError ? cause.errors[0] : cause;
-  return cutText(first instanceof Error ? first.message : error.message, MAX_ERROR_CHARS);
+  return cutError(first instanceof Error ? first.message : error.message);
 }

@@ -27,6 +27,7 @@ export * from './recording.ts';
 export * from './run.ts';
 export * from './session.ts';
 export * from './silence.ts';
+export * from './single-line.ts';
 export * from './steady-clock.ts';
 export * from './traffic.ts';
 

@@ -2,7 +2,7 @@
 
 import { createHmac, randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { BinnacleError, type Scope } from '@binnacle/protocol';
+import { BinnacleError, type Scope, singleLine } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
 import { kindOfSecret } from '../data-dir/admin-token.ts';
 import {
@@ -220,17 +220,5 @@ const addressOf = (request: IncomingMessage): string | null => request.socket.re
 
 // Maximum characters of a guest's name. The page shows 40 characters, of which ` (guest)` takes eight.
 const MAX_NAME = 32;
-// Characters without ink.
-const BLANK = /[\p{C}\p{Z}\s\u2800\ufffc\u{13441}\u{13442}\u{1d159}]+/gu;
-
 /** Makes a guest's name one line without direction changes and invisible characters. */
-const guestName = (name: string): string =>
-  [
-    ...name
-      .replace(/\p{Default_Ignorable_Code_Point}/gu, '')
-      .replace(BLANK, ' ')
-      .trim(),
-  ]
-    .slice(0, MAX_NAME)
-    .join('')
-    .trim();
+const guestName = (name: string): string => singleLine(name, { max: MAX_NAME, ellipsis: '', collapses: true }).trim();

@@ -1,7 +1,7 @@
 // Parses marks in the output of a terminal: prompts, progress, notifications, titles, the bell. Buffers only the
 // beginning of one sequence. Of repeated marks in a flood, only the last counts.
 
-import { EscapeParser, type SequenceEnd, STATUS_STATES } from '@binnacle/protocol';
+import { EscapeParser, type SequenceEnd, STATUS_STATES, singleLine } from '@binnacle/protocol';
 
 /** Maximum bytes of a mark: titles and notifications are read by people. */
 const MAX_MARK = 4096;
@@ -275,14 +275,5 @@ export function isOnlyTitles(bytes: Uint8Array): boolean {
   return isOnly && parser.isGround;
 }
 
-/** Makes text of an untrusted program safe for lists: one line, short, without characters that reorder or hide text. */
-export function safeLine(text: string): string {
-  return [
-    ...text
-      .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}]+/gu, ' ')
-      .replace(/\s+/g, ' ')
-      .trim(),
-  ]
-    .slice(0, MAX_TEXT)
-    .join('');
-}
+/** Makes text of an untrusted program safe for lists: one line, and short. */
+export const safeLine = (text: string): string => singleLine(text, { max: MAX_TEXT, ellipsis: '', collapses: true });

@@ -1,6 +1,7 @@
 // Text of a notification: a name and a reason. All text comes from programs, so control and invisible characters are
 // removed.
 
+import { singleLine } from '@binnacle/protocol';
 import type { UserWait } from './waits.ts';
 
 export interface NotificationText {
@@ -32,13 +33,4 @@ export function notificationText({ state, title, text }: UserWait, details: bool
 export const notificationPath = ({ kind, key }: Pick<UserWait, 'kind' | 'key'>): string =>
   kind === 'session' ? `#/${key}` : `#/c/${encodeURIComponent(key)}`;
 
-/** Makes text one line without control characters, direction marks, invisible characters and half surrogate pairs. */
-function cut(text: string, max: number): string {
-  const line = text
-    .slice(0, 4 * max)
-    .toWellFormed()
-    .replace(/[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\s]+/gu, ' ')
-    .trim();
-  const chars = [...line];
-  return chars.length <= max ? line : `${chars.slice(0, max - 1).join('')}…`;
-}
+const cut = (text: string, max: number): string => singleLine(text.slice(0, 4 * max), { max, collapses: true });

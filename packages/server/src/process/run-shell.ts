@@ -4,7 +4,7 @@
 // a terminal people can use it as usual; on pipes it reads lines from the session's input. A run is one more line typed
 // at its prompt, and takes the command from a file, as data. The output is never searched for markers.
 
-import type { SessionMode } from '@binnacle/protocol';
+import { type SessionMode, singleLine } from '@binnacle/protocol';
 import { BASH } from './launcher.ts';
 
 /** Typed at the prompt to start a run. In a terminal it is a key that readline expands to the line. */
@@ -193,6 +193,6 @@ unset __binnacle_map
 /** Returns one line that a terminal shows unchanged; the shell does not parse its content. */
 export function titleOf(command: string): string {
   const line = command.trim().split('\n', 1)[0] ?? '';
-  const shown = line.replaceAll(/[\p{Cc}\p{Cf}]/gu, ' ').slice(0, 200);
+  const shown = singleLine(line, { max: 200, ellipsis: '' });
   return ` run: ${shown}${shown.length < command.trim().length ? ' …' : ''}\n`;
 }

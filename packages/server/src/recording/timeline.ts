@@ -77,11 +77,11 @@ function lost({ oldestOffset }: SessionInfo, { from, damaged }: LogProgress): Ti
 
 function ofRun({ startedAt, startOffset, command }: RunInfo): TimelineMark[] {
   if (startedAt === null || startOffset === null) return [];
-  return [{ kind: 'run', time: startedAt, offset: startOffset, text: shown(command) }];
+  return [{ kind: 'run', time: startedAt, offset: startOffset, text: oneLine(command) }];
 }
 
 const ofWait = ({ since, offset, text }: StoredWait): TimelineMark => ({
-  ...{ kind: 'waiting', time: since, offset, text: shown(text) },
+  ...{ kind: 'waiting', time: since, offset, text: oneLine(text) },
 });
 
 function ofEntry(entry: LoggedEvent): TimelineMark[] {
@@ -93,14 +93,14 @@ function ofEntry(entry: LoggedEvent): TimelineMark[] {
       return [{ kind: 'resize', ...at, text: `${cols}×${rows}` }];
     }
     case 'signal':
-      return [{ kind: 'signal', ...at, text: shown(entryBody<{ signal: string }>(entry).signal ?? '') }];
+      return [{ kind: 'signal', ...at, text: oneLine(entryBody<{ signal: string }>(entry).signal ?? '') }];
     case 'exit':
       return [exitOf(entryBody<Pick<SessionInfo, 'exitCode' | 'signal'>>(entry), time, offset)];
     case 'event': {
       // Marks of runs come from their records.
       const { traffic, type, label } = entryBody(entry);
       const text = traffic?.command_preview ?? traffic?.command ?? (type === 'marker' ? label : undefined);
-      return text === undefined ? [] : [{ kind: 'run', ...at, text: shown(text) }];
+      return text === undefined ? [] : [{ kind: 'run', ...at, text: oneLine(text) }];
     }
     default:
       return [];
@@ -124,6 +124,3 @@ function mostTelling(marks: readonly TimelineMark[]): TimelineMark[] {
   const byWorth = WORTH.flatMap((kind) => sorted.filter((mark) => mark.kind === kind).reverse());
   return byWorth.slice(0, MAX_MARKS).sort(inOrder);
 }
-
-/** Returns one line without invisible formatting characters. */
-const shown = (text: string): string => oneLine(text.replace(/\p{Cf}+/gu, ''));

@@ -1,6 +1,13 @@
 // Common parts of all export formats.
 
-import type { RecordingEvent, RunEvent, RunInfo, SessionInfo, TrafficMark } from '@binnacle/protocol';
+import {
+  type RecordingEvent,
+  type RunEvent,
+  type RunInfo,
+  type SessionInfo,
+  singleLine,
+  type TrafficMark,
+} from '@binnacle/protocol';
 import type { Gap } from '../cursor/pump.ts';
 import type { Entry } from '../log/log.ts';
 
@@ -39,8 +46,5 @@ export function entryBody<T extends object = AnyEvent>({ bytes }: Pick<Entry, 'b
 export const gapText = ({ from, to, reason }: Pick<Gap, 'from' | 'to' | 'reason'>): string =>
   `${to - from} bytes of output are missing here (${reason === 'retention' ? 'not kept any more' : 'the log is damaged'})`;
 
-/** Returns one line, short enough for a list, without half of a character at its end. */
-export const oneLine = (text: string, max = 200): string => {
-  const line = text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim();
-  return line.length <= max ? line : `${line.slice(0, max - 1).replace(/[\ud800-\udbff]$/, '')}…`;
-};
+/** Returns one line, short enough for a list. */
+export const oneLine = (text: string, max = 200): string => singleLine(text, { max });

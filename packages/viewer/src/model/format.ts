@@ -1,5 +1,7 @@
 // Ages, sizes, times, names and other short texts. Pure.
 
+import { singleLine } from '@binnacle/protocol';
+
 /** Returns `now`, `42 s`, `5 min`, `3 h`, `12 d`. */
 export function age(ms: number): string {
   const seconds = Math.floor(Math.max(0, ms) / 1000);
@@ -22,24 +24,8 @@ export function bytes(count: number): string {
   return `${value < 10 && unit > 0 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
 }
 
-// Control characters, direction marks, and letters without ink.
-const BLANK =
-  /[\p{Cc}\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u2800\ufeff\ufff9-\ufffc\u{13441}\u{13442}\u{1d159}]/gu;
-// Zero-width characters, except joiners and variation selectors.
-const UNSEEN = /(?!\u200c|\u200d|\ufe0e|\ufe0f)\p{Default_Ignorable_Code_Point}/gu;
-// Joiners without neighbours to join.
-const IDLE_JOINER =
-  /(?<![\p{L}\p{M}\p{Extended_Pictographic}\p{Emoji_Modifier}])(?:\u200c|\u200d)|(?:\u200c|\u200d)(?![\p{L}\p{Extended_Pictographic}])|(?<![\p{Extended_Pictographic}0-9#*])(?:\ufe0e|\ufe0f)/gu;
-
-/**
- * Makes a name from programs or people safe for one line: without control or direction marks, without zero-width
- * characters that make two names look alike (joiners between letters or emoji stay), and limited in length.
- */
-export function oneLine(text: string, limit = 120): string {
-  const plain = text.replace(BLANK, ' ').replace(UNSEEN, '').replace(IDLE_JOINER, '').trim();
-  const letters = [...plain];
-  return letters.length > limit ? `${letters.slice(0, limit - 1).join('')}…` : plain;
-}
+/** Makes a name from programs or people safe for one line, and limits its length. */
+export const oneLine = (text: string, limit = 120): string => singleLine(text, { max: limit });
 
 const GUEST = ' (guest)';
 

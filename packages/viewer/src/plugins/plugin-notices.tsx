@@ -124,4 +124,4 @@ export function Bell({ all, unseen, isKnown, see }: Pick<PluginNotices, 'all' | 
 
 /** Returns the text with its line breaks and without other invisible characters. */
 const lines = (text: string, limit: number): string =>
-  oneLine(text.replaceAll('\n', '\ue000'), limit).replaceAll('\ue000', '\n');
+  oneLine(text.replaceAll('\n', '\ufdd0'), limit).replaceAll('\ufdd0', '\n'); // of no meaning in Unicode

@@ -1,6 +1,6 @@
 // Resources of a session: its output as text, and a transcript in Markdown.
 
-import { BinnacleError, type SessionInfo } from '@binnacle/protocol';
+import { BinnacleError, type SessionInfo, singleLine } from '@binnacle/protocol';
 import { type McpServer, ProtocolError, ResourceNotFoundError, ResourceTemplate } from '@modelcontextprotocol/server';
 import { describeStatus, hintFor, shellCommandOf, statusOf } from './answers.ts';
 import { type ResourceKind, uriOf } from './resource-uri.ts';
@@ -72,10 +72,10 @@ const textOf = (id: string, { seen, liveness, signal }: Caller) =>
 function markdownOf(info: SessionInfo, end: string, part: { readonly text: string; readonly offset: number }): string {
   const time = (ms: number | null): string => (ms === null ? '–' : new Date(ms).toISOString());
   const lines = [
-    `# ${oneLine(info.name)}`,
+    `# ${singleLine(info.name, { collapses: true })}`,
     '',
     `- Session: ${info.id}`,
-    `- Directory: ${oneLine(info.cwd)}`,
+    `- Directory: ${singleLine(info.cwd, { collapses: true })}`,
     `- Started: ${time(info.createdAt)}`,
     `- Ended: ${time(info.exitedAt)}`,
     `- State: ${end}`,
@@ -92,8 +92,6 @@ function markdownOf(info: SessionInfo, end: string, part: { readonly text: strin
   ];
   return lines.join('\n');
 }
-
-const oneLine = (text: string): string => text.replace(/\s+/g, ' ');
 
 /** Fences text so that no text can end its own fence: the fence is longer than any run of backticks in it. */
 function fenced(text: string, language: string): string {

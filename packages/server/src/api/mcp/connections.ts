@@ -9,7 +9,7 @@ import { ConcurrencyLimit } from '../../base/concurrency-limit.ts';
 import { LruMap } from '../../base/lru-map.ts';
 import { Timer } from '../../base/timer.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
-import type { EventStream } from '../stream/sse.ts';
+import type { EventStream } from '../stream/event-stream.ts';
 import { Subscriber } from './subscriber.ts';
 
 /** Time for which the state of a disconnected client is kept. The official clients retry for about a minute. */

@@ -7,7 +7,7 @@ import { createMcpHandler, type ServerEventBus } from '@modelcontextprotocol/ser
 import { callerKeyOf } from '../../access/principal.ts';
 import type { ConcurrencyLimit } from '../../base/concurrency-limit.ts';
 import { TAKEN_OVER } from '../http/routes.ts';
-import { EventStream } from '../stream/sse.ts';
+import { EventStream } from '../stream/event-stream.ts';
 import { failure } from './answers.ts';
 import { makeMcpServer } from './server.ts';
 import { Subscriber } from './subscriber.ts';

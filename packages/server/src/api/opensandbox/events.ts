@@ -9,10 +9,10 @@ import { TextCutter } from '../../cursor/text-decoder.ts';
 import type { Entry, Page } from '../../log/log.ts';
 import type { Session, SessionListener } from '../../sessions/session.ts';
 import type { SeenResponse } from '../../visibility/session-access.ts';
+import { eventHeaders, SSE } from '../stream/event-stream.ts';
 import type { Liveness } from '../stream/liveness.ts';
 import { type Codec, LogStream } from '../stream/log-stream.ts';
 import { ResponseBody } from '../stream/response-body.ts';
-import { EVENT_STREAM_HEADERS } from '../stream/sse.ts';
 
 /** Ping interval of the original daemon. Some clients treat a longer silence as a dead stream. */
 const PING_MS = 3000;
@@ -62,7 +62,7 @@ const lastEvent = (ending: ExecutionEnd): ServerEvent =>
 /** Writes the stream of a background command, which is complete as soon as the command has started. */
 export function writeStarted(response: ServerResponse, liveness: Liveness, id: string, ms: number): void {
   const now = Date.now();
-  const body = new ResponseBody(response, liveness, { head: () => EVENT_STREAM_HEADERS });
+  const body = new ResponseBody(response, liveness, { head: () => eventHeaders(SSE) });
   body.write(frame({ type: 'init', text: id }, now) + frame(lastEvent({ type: 'complete', ms }), now));
   body.finish();
 }
@@ -73,7 +73,7 @@ export function writeStarted(response: ServerResponse, liveness: Liveness, id: s
 export async function writeExecution(execution: Execution, response: SeenResponse, liveness: Liveness): Promise<void> {
   const { session, at } = execution;
   // No ping of `Liveness`: the daemon's own comes more often.
-  const body = new ResponseBody(response, liveness, { head: () => EVENT_STREAM_HEADERS });
+  const body = new ResponseBody(response, liveness, { head: () => eventHeaders(SSE) });
   const codec = new ExecutionCodec(execution);
   const stream = new LogStream({
     ...{ log: session.log, at, codec, wire: body },

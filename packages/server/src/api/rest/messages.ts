@@ -19,8 +19,8 @@ import { type HttpRoute, json, route, TAKEN_OVER, z } from '../http/routes.ts';
 import { EventHeaders, Flag, LeaseHeader, WaitMs, wantsEvents } from '../schemas/fields.ts';
 import { CONVERSATION_EVENTS, MESSAGE_EVENTS } from '../schemas/frames.ts';
 import { ConversationFeed, conversationHead, runOfReceipt } from '../stream/conversation-feed.ts';
+import { EventStream, SSE } from '../stream/event-stream.ts';
 import type { Liveness } from '../stream/liveness.ts';
-import { EventStream, eventText } from '../stream/sse.ts';
 import { waitFor } from '../stream/wait.ts';
 import { OfConversation, PageShape } from './conversations.ts';
 
@@ -236,10 +236,10 @@ async function stream(
     ...defined({ runs }),
     wire: body,
     format: {
-      events: (events, behind) => eventText('events', behind, { events }),
+      events: (events, behind) => SSE.text('events', behind, { events }),
       gap: (reason, next) => {
         isLast = areOver();
-        return eventText('gap', next, { reason });
+        return SSE.text('gap', next, { reason });
       },
     },
     isLast: () => !follow || isLast,

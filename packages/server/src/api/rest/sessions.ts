@@ -33,9 +33,9 @@ import {
 } from '../schemas/fields.ts';
 import { OUTPUT_EVENTS } from '../schemas/frames.ts';
 import { LeaseShape, SessionShape } from '../schemas/resources.ts';
+import { writeEvents } from '../stream/event-stream.ts';
 import type { Liveness } from '../stream/liveness.ts';
 import { writeOutput } from '../stream/output.ts';
-import { writeEvents } from '../stream/sse.ts';
 
 const MAX_ARGS = 4096;
 

@@ -13,11 +13,11 @@ import { positionOf } from '../../cursor/start-position.ts';
 import type { Entry } from '../../log/log.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
+import { EventStream, type SseQuery, showLog } from './event-stream.ts';
 import type { Liveness } from './liveness.ts';
 import { writeOutput } from './output.ts';
 import type { StreamEnd } from './response-body.ts';
 import { entryBodyOf, type LogEvent, type Selection } from './selection.ts';
-import { EventStream, type SseQuery, showLog } from './sse.ts';
 import { hasRunBegun, latestOf, waitForRun } from './wait.ts';
 
 /** Start of reading a run: an output offset of its session, a position in its log, or the start of the run. */

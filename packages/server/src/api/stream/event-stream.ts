@@ -1,4 +1,4 @@
-// A part of a log as server-sent events. `id:` is the position after an event, so Last-Event-ID resumes exactly.
+// A part of a log as events. Each has the position after it, so that a client resumes exactly (`Last-Event-ID`).
 
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { BinnacleError, formatPosition, isOutput, type OutputKind, type Position } from '@binnacle/protocol';
@@ -26,8 +26,9 @@ export async function writeEvents(
   seen: SeenSessions,
   response: SeenResponse,
   liveness: Liveness,
+  format: EventFormat = SSE,
 ): Promise<void> {
-  const stream = new EventStream(response, liveness);
+  const stream = new EventStream(response, liveness, {}, format);
   const position = formatPosition(query.at);
   stream.event('connected', query.at, { session: session.id, position, info: seen.infoOf(session) });
   await showLog(session, wholeLog(session, seen), query, stream);
@@ -41,7 +42,12 @@ export async function showLog(
   stream: EventStream,
 ): Promise<StreamEnd> {
   const log: LogStream = new LogStream({
-    ...{ log: session.log, at: query.at, codec: new EventCodec(session, selection, query), wire: stream },
+    ...{
+      log: session.log,
+      at: query.at,
+      codec: new EventCodec(session, selection, query, stream.format),
+      wire: stream,
+    },
     over: (error) => {
       if (error === undefined) stream.finish();
       else stream.fail(error, log.position);
@@ -50,27 +56,42 @@ export async function showLog(
   return await stream.send(log);
 }
 
-export const EVENT_STREAM_HEADERS: OutgoingHttpHeaders = {
-  'Content-Type': 'text/event-stream',
+/** Spelling of an event. */
+export interface EventFormat {
+  readonly type: string;
+  /** `behind`: position after the event. JSON contains no raw line break, so no program can end or forge an event. */
+  text(event: string, behind: Position, data: object): string;
+  /** Text that keeps proxies from cutting an idle stream. */
+  readonly ping: string;
+}
+
+export const SSE: EventFormat = {
+  type: 'text/event-stream',
+  text: (event, behind, data) => `id: ${formatPosition(behind)}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`,
+  ping: ': still here\n\n',
+};
+
+export const eventHeaders = ({ type }: EventFormat): OutgoingHttpHeaders => ({
+  'Content-Type': type,
   'Cache-Control': 'no-store',
   ...UNBUFFERED,
-};
+});
 
 /** A response with events. */
 export class EventStream extends ResponseBody {
+  readonly format: EventFormat;
+
   /** `headers`: additional to the headers of every event stream. */
-  constructor(response: ServerResponse, liveness: Liveness, headers: OutgoingHttpHeaders = {}) {
-    super(response, liveness, {
-      head: () => ({ ...EVENT_STREAM_HEADERS, ...headers }),
-      ping: ': still here\n\n',
-    });
+  constructor(response: ServerResponse, liveness: Liveness, headers: OutgoingHttpHeaders = {}, format = SSE) {
+    super(response, liveness, { head: () => ({ ...eventHeaders(format), ...headers }), ping: format.ping });
+    this.format = format;
   }
 
   event(event: string, behind: Position, data: object): void {
-    this.write(eventText(event, behind, data));
+    this.write(this.format.text(event, behind, data));
   }
 
-  /** Sends an event without an id, so that no client resumes after it. */
+  /** Sends a server-sent event without an id, so that no client resumes after it. */
   message(data: object): void {
     this.write(`event: message\ndata: ${JSON.stringify(data)}\n\n`);
   }
@@ -81,15 +102,12 @@ export class EventStream extends ResponseBody {
   }
 }
 
-/** Encodes an event. JSON contains no raw line break, so no program can end or forge an event. */
-export const eventText = (event: string, behind: Position, data: object): string =>
-  `id: ${formatPosition(behind)}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
-
 class EventCodec implements Codec {
   isOver = false;
   readonly #session: Session;
   readonly #selection: Selection;
   readonly #query: SseQuery;
+  readonly #format: EventFormat;
   readonly #text = new TextCutter();
   /** Offset of the first byte of an incomplete character, by stream. */
   readonly #incomplete = new Map<OutputKind, number>();
@@ -100,7 +118,8 @@ class EventCodec implements Codec {
   /** True if no output can be added to the selection: an incomplete character at the end is then invalid. */
   #isClosed = false;
 
-  constructor(session: Session, selection: Selection, query: SseQuery) {
+  constructor(session: Session, selection: Selection, query: SseQuery, format: EventFormat) {
+    this.#format = format;
     this.#session = session;
     this.#selection = selection;
     this.#query = query;
@@ -181,6 +200,6 @@ class EventCodec implements Codec {
 
   #event(event: string, behind: Position, data: object): string {
     this.#lastSent = behind;
-    return eventText(event, behind, data);
+    return this.#format.text(event, behind, data);
   }
 }

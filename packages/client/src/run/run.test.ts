@@ -123,6 +123,21 @@ describe('a run', () => {
     expect(requests()).toContain(`DELETE ${RUNS}/${run.id}`);
   });
 
+  it('is started, read and cancelled with the lease of its session', async () => {
+    const { runs } = open();
+    const read = runs.start('s', 'sleep 5', {}, 'secret');
+    await read[Symbol.asyncIterator]().next();
+    const started = runs.start('s', 'sleep 5', {}, 'secret');
+    await started.accepted;
+    await started.cancel();
+    const leases = server.seen.map(({ method, headers }) => [method, headers['binnacle-lease']]);
+    expect(leases).toEqual([
+      ['POST', 'secret'],
+      ['POST', 'secret'],
+      ['DELETE', 'secret'],
+    ]);
+  });
+
   it('acts once, however often the answer to its start is lost', async () => {
     server.script = hello;
     let losses = 0;

@@ -42,7 +42,15 @@ const LeaseBody = z.strictObject({
 });
 const Answer = z.looseObject({ option: z.string(), reason: z.string() });
 
-export function conversationRoutes(conversations: Conversations): HttpRoute[] {
+export const conversationRoutes = (conversations: Conversations): HttpRoute[] => [
+  ...offerRoutes(conversations),
+  ...recordRoutes(conversations),
+  ...turnRoutes(conversations),
+  ...leaseRoutes(conversations),
+];
+
+/** Routes that list the recipients of messages: agents, and commands of plugins. */
+function offerRoutes(conversations: Conversations): HttpRoute[] {
   return [
     route({
       method: 'get',
@@ -64,6 +72,11 @@ export function conversationRoutes(conversations: Conversations): HttpRoute[] {
       },
       handler: () => json({ commands: conversations.commands }),
     }),
+  ];
+}
+
+function recordRoutes(conversations: Conversations): HttpRoute[] {
+  return [
     route({
       method: 'post',
       path: '/v1/conversations',
@@ -132,6 +145,11 @@ export function conversationRoutes(conversations: Conversations): HttpRoute[] {
         return noContent();
       },
     }),
+  ];
+}
+
+function turnRoutes(conversations: Conversations): HttpRoute[] {
+  return [
     route({
       method: 'post',
       path: '/v1/conversations/:key/abort',
@@ -162,6 +180,11 @@ export function conversationRoutes(conversations: Conversations): HttpRoute[] {
         return json({ answer: conversation.answer(params.id, body.option, authorOf(principal)) });
       },
     }),
+  ];
+}
+
+function leaseRoutes(conversations: Conversations): HttpRoute[] {
+  return [
     route({
       method: 'get',
       path: '/v1/conversations/:key/lease',

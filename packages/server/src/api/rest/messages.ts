@@ -49,7 +49,12 @@ const Receipt = z
   .object({ message: Message, run: Run.nullable(), duplicate: z.boolean(), aborted: z.array(z.string()).optional() })
   .openapi('SendReceipt');
 
-export function messageRoutes(conversations: Conversations, liveness: Liveness): HttpRoute[] {
+export const messageRoutes = (conversations: Conversations, liveness: Liveness): HttpRoute[] => [
+  ...queueRoutes(conversations, liveness),
+  ...runAndEventRoutes(conversations, liveness),
+];
+
+function queueRoutes(conversations: Conversations, liveness: Liveness): HttpRoute[] {
   return [
     route({
       method: 'post',
@@ -144,6 +149,11 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
       handler: async ({ params, principal }) =>
         json((await conversations.get(params.key, principal)).cancel(params.id, authorOf(principal))),
     }),
+  ];
+}
+
+function runAndEventRoutes(conversations: Conversations, liveness: Liveness): HttpRoute[] {
+  return [
     route({
       method: 'get',
       path: '/v1/conversations/:key/runs/:run',

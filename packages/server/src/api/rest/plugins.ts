@@ -21,7 +21,13 @@ const Audit = z.object({ entries: z.array(z.looseObject({ plugin: z.string(), wh
 
 const infoAnswer = (description: string) => ({ 200: { description, schema: Info } });
 
-export function pluginRoutes(plugins: Plugins): HttpRoute[] {
+export const pluginRoutes = (plugins: Plugins): HttpRoute[] => [
+  ...installRoutes(plugins),
+  ...grantRoutes(plugins),
+  ...processRoutes(plugins),
+];
+
+function installRoutes(plugins: Plugins): HttpRoute[] {
   return [
     route({
       method: 'get',
@@ -81,6 +87,11 @@ export function pluginRoutes(plugins: Plugins): HttpRoute[] {
         return noContent();
       },
     }),
+  ];
+}
+
+function grantRoutes(plugins: Plugins): HttpRoute[] {
+  return [
     route({
       method: 'put',
       path: '/v1/plugins/:id/permissions/:permission',
@@ -102,6 +113,12 @@ export function pluginRoutes(plugins: Plugins): HttpRoute[] {
       handler: async ({ params, principal }) =>
         json(await plugins.grant(params.id, params.permission, false, principal.name)),
     }),
+  ];
+}
+
+/** Routes of the plugin's process, and of what it did. */
+function processRoutes(plugins: Plugins): HttpRoute[] {
+  return [
     route({
       method: 'put',
       path: '/v1/plugins/:id/enabled',

@@ -67,144 +67,157 @@ const ImportResult = z
   .openapi('ImportedRecording');
 
 export function recordingRoutes(parts: RecordingParts): HttpRoute[] {
-  const { access, conversations, recordings, liveness, scheduler, assertLive } = parts;
   const exports = new ConcurrencyLimit(EXPORTS);
-  return [
-    route({
-      method: 'get',
-      path: '/v1/sessions/:id/export',
-      scope: 'view',
-      summary:
-        'The whole session as a file: asciicast (version 3, or 2), plain text, lines of JSON, or Markdown; ' +
-        'as lines of JSON also a part of it (since, until), and exactly (encoding=base64).',
-      params: z.object({ id: z.string() }),
-      query: z.strictObject({
-        format: z.enum(EXPORT_FORMATS).optional(),
-        version: WrittenVersion.optional(),
-        input: Flag.optional(),
-        idle_limit: IdleLimit.optional(),
-        follow: Flag.optional(),
-        since: Offset.optional(),
-        until: Offset.optional(),
-        encoding: z.enum(['text', 'base64']).optional(),
-      }),
-      responses: { 200: { description: 'The file.', type: FORMS.cast.type } },
-      handler: async ({ params, query, principal, takeOver }) => {
-        const seen = access.seenBy(principal);
-        seen.get(params.id);
-        const { format = 'cast', version, input = false, follow = false, idle_limit: idleLimit } = query;
-        const { since, until, encoding = 'text' } = query;
-        if (format !== 'cast' && version !== undefined) throw notCast();
-        if (format !== 'jsonl' && (since ?? until ?? query.encoding) !== undefined) throw notLines();
-        if (until !== undefined && until < (since ?? 0))
-          throw new BinnacleError('bad_offset', { message: 'until is before since.' });
-        const by = callerKeyOf(principal);
-        const { over } = await exports.run(by, async () => {
-          // Checked again after the wait in the queue.
-          assertLive(principal);
-          const session = seen.get(params.id);
-          await session.refresh();
-          const info = seen.infoOf(session);
-          const entries = openEntryLog(session);
-          try {
-            const written = writeExport({
-              log: entries.log,
-              ...(since === undefined ? {} : { from: await positionOf(entries.log, { offset: since }) }),
-              ...defined({ until }),
-              writer:
-                encoding === 'base64'
-                  ? new EntryLines({ since: since ?? 0, input })
-                  : writerOf(format, info, { input, version, ...defined({ idleLimit }) }),
-              headers: headersOf(format, info.name, info.id),
-              shown: (entry) => seen.entryOf(entry),
-              follow,
-              isOver: () => entries.isOver(),
-              response: seen.takeOver(session, takeOver),
-              ...{ liveness, scheduler, by },
-            });
-            void written.over.then(() => entries.close());
-            await written.reached;
-            return written;
-          } catch (error) {
-            entries.close();
-            throw error;
-          }
-        });
-        await over;
-        return TAKEN_OVER;
-      },
+  return [sessionExport(parts, exports), conversationExport(parts, exports), recordingImport(parts)];
+}
+
+function sessionExport(
+  { access, liveness, scheduler, assertLive }: RecordingParts,
+  exports: ConcurrencyLimit,
+): HttpRoute {
+  return route({
+    method: 'get',
+    path: '/v1/sessions/:id/export',
+    scope: 'view',
+    summary:
+      'The whole session as a file: asciicast (version 3, or 2), plain text, lines of JSON, or Markdown; ' +
+      'as lines of JSON also a part of it (since, until), and exactly (encoding=base64).',
+    params: z.object({ id: z.string() }),
+    query: z.strictObject({
+      format: z.enum(EXPORT_FORMATS).optional(),
+      version: WrittenVersion.optional(),
+      input: Flag.optional(),
+      idle_limit: IdleLimit.optional(),
+      follow: Flag.optional(),
+      since: Offset.optional(),
+      until: Offset.optional(),
+      encoding: z.enum(['text', 'base64']).optional(),
     }),
-    route({
-      method: 'get',
-      path: '/v1/conversations/:key/export',
-      scope: 'view',
-      summary: 'Export a conversation as Markdown or as lines of JSON.',
-      params: OfConversation,
-      query: z.strictObject({ format: z.enum(['markdown', 'jsonl']).optional() }),
-      responses: { 200: { description: 'The file.', type: FORMS.markdown.type } },
-      handler: async ({ params, query, principal, takeOver }) => {
-        const { format = 'markdown' } = query;
-        const by = callerKeyOf(principal);
-        await exports.run(by, async () => {
-          assertLive(principal);
-          const conversation = await conversations.get(params.key, principal);
-          const info = conversations.infoOf(conversation, principal);
-          const response = takeOver();
-          const release = conversations.hold(conversation);
-          const unwatch = conversations.onLoss(conversation, principal, () => response.destroy());
-          try {
-            await writeExport({
-              log: conversation.log,
-              writer: format === 'jsonl' ? new ConversationJsonl(info) : new ConversationMarkdown(info),
-              headers: headersOf(format, info.title === '' ? info.key : info.title, 'conversation'),
-              shown: (entry) => entry,
-              follow: false,
-              isOver: () => false,
-              ...{ response, liveness, scheduler, by },
-            }).over;
-          } finally {
-            unwatch();
-            release();
-          }
-        });
-        return TAKEN_OVER;
-      },
-    }),
-    route({
-      method: 'post',
-      path: '/v1/recordings',
-      scope: 'create',
-      summary: 'Create a session from a recording. The body is an asciicast file of version 1, 2 or 3.',
-      query: z.strictObject({ name: text(200).min(1).optional(), input: Flag.optional() }),
-      responses: {
-        201: { description: 'The session. It can be watched and searched like any other.', schema: ImportResult },
-      },
-      handler: async ({ query, principal, request }) => {
-        const { maxBytes } = recordings;
-        if (headerValues(request, 'content-encoding').some((encoding) => encoding.toLowerCase() !== 'identity')) {
-          throw new BinnacleError('bad_content_type', {
-            message: 'Compressed bodies are not accepted.',
-            hint: 'Send the file without Content-Encoding.',
-          });
-        }
-        if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes);
+    responses: { 200: { description: 'The file.', type: FORMS.cast.type } },
+    handler: async ({ params, query, principal, takeOver }) => {
+      const seen = access.seenBy(principal);
+      seen.get(params.id);
+      const { format = 'cast', version, input = false, follow = false, idle_limit: idleLimit } = query;
+      const { since, until, encoding = 'text' } = query;
+      if (format !== 'cast' && version !== undefined) throw notCast();
+      if (format !== 'jsonl' && (since ?? until ?? query.encoding) !== undefined) throw notLines();
+      if (until !== undefined && until < (since ?? 0))
+        throw new BinnacleError('bad_offset', { message: 'until is before since.' });
+      const by = callerKeyOf(principal);
+      const { over } = await exports.run(by, async () => {
+        // Checked again after the wait in the queue.
+        assertLive(principal);
+        const session = seen.get(params.id);
+        await session.refresh();
+        const info = seen.infoOf(session);
+        const entries = openEntryLog(session);
         try {
-          const { session, counts } = await recordings.import(request.iterator({ destroyOnReturn: false }), {
-            user: principal.user,
-            name: query.name,
-            input: query.input ?? false,
-            check: () => assertLive(principal),
+          const written = writeExport({
+            log: entries.log,
+            ...(since === undefined ? {} : { from: await positionOf(entries.log, { offset: since }) }),
+            ...defined({ until }),
+            writer:
+              encoding === 'base64'
+                ? new EntryLines({ since: since ?? 0, input })
+                : writerOf(format, info, { input, version, ...defined({ idleLimit }) }),
+            headers: headersOf(format, info.name, info.id),
+            shown: (entry) => seen.entryOf(entry),
+            follow,
+            isOver: () => entries.isOver(),
+            response: seen.takeOver(session, takeOver),
+            ...{ liveness, scheduler, by },
           });
-          const { info } = session;
-          const headers = { Location: `/v1/sessions/${info.id}` };
-          return json({ session: info, recording: counts }, { status: 201, headers });
-        } finally {
-          // Discards the rest of a refused file: the client reads the response only after sending everything.
-          request.resume();
+          void written.over.then(() => entries.close());
+          await written.reached;
+          return written;
+        } catch (error) {
+          entries.close();
+          throw error;
         }
-      },
-    }),
-  ];
+      });
+      await over;
+      return TAKEN_OVER;
+    },
+  });
+}
+
+function conversationExport(
+  { conversations, liveness, scheduler, assertLive }: RecordingParts,
+  exports: ConcurrencyLimit,
+): HttpRoute {
+  return route({
+    method: 'get',
+    path: '/v1/conversations/:key/export',
+    scope: 'view',
+    summary: 'Export a conversation as Markdown or as lines of JSON.',
+    params: OfConversation,
+    query: z.strictObject({ format: z.enum(['markdown', 'jsonl']).optional() }),
+    responses: { 200: { description: 'The file.', type: FORMS.markdown.type } },
+    handler: async ({ params, query, principal, takeOver }) => {
+      const { format = 'markdown' } = query;
+      const by = callerKeyOf(principal);
+      await exports.run(by, async () => {
+        assertLive(principal);
+        const conversation = await conversations.get(params.key, principal);
+        const info = conversations.infoOf(conversation, principal);
+        const response = takeOver();
+        const release = conversations.hold(conversation);
+        const unwatch = conversations.onLoss(conversation, principal, () => response.destroy());
+        try {
+          await writeExport({
+            log: conversation.log,
+            writer: format === 'jsonl' ? new ConversationJsonl(info) : new ConversationMarkdown(info),
+            headers: headersOf(format, info.title === '' ? info.key : info.title, 'conversation'),
+            shown: (entry) => entry,
+            follow: false,
+            isOver: () => false,
+            ...{ response, liveness, scheduler, by },
+          }).over;
+        } finally {
+          unwatch();
+          release();
+        }
+      });
+      return TAKEN_OVER;
+    },
+  });
+}
+
+function recordingImport({ recordings, assertLive }: RecordingParts): HttpRoute {
+  return route({
+    method: 'post',
+    path: '/v1/recordings',
+    scope: 'create',
+    summary: 'Create a session from a recording. The body is an asciicast file of version 1, 2 or 3.',
+    query: z.strictObject({ name: text(200).min(1).optional(), input: Flag.optional() }),
+    responses: {
+      201: { description: 'The session. It can be watched and searched like any other.', schema: ImportResult },
+    },
+    handler: async ({ query, principal, request }) => {
+      const { maxBytes } = recordings;
+      if (headerValues(request, 'content-encoding').some((encoding) => encoding.toLowerCase() !== 'identity')) {
+        throw new BinnacleError('bad_content_type', {
+          message: 'Compressed bodies are not accepted.',
+          hint: 'Send the file without Content-Encoding.',
+        });
+      }
+      if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes);
+      try {
+        const { session, counts } = await recordings.import(request.iterator({ destroyOnReturn: false }), {
+          user: principal.user,
+          name: query.name,
+          input: query.input ?? false,
+          check: () => assertLive(principal),
+        });
+        const { info } = session;
+        const headers = { Location: `/v1/sessions/${info.id}` };
+        return json({ session: info, recording: counts }, { status: 201, headers });
+      } finally {
+        // Discards the rest of a refused file: the client reads the response only after sending everything.
+        request.resume();
+      }
+    },
+  });
 }
 
 const notCast = (): BinnacleError =>

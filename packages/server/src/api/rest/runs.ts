@@ -70,7 +70,14 @@ const OutputQuery = z.strictObject({
   format: z.enum(['raw', 'sse']).optional(),
 });
 
-export function runRoutes(access: SessionAccess, liveness: Liveness): HttpRoute[] {
+export const runRoutes = (access: SessionAccess, liveness: Liveness): HttpRoute[] => [
+  ...startRoutes(access, liveness),
+  ...outputRoutes(access, liveness),
+  ...processRoutes(access),
+];
+
+/** Routes that start runs, and show them. */
+function startRoutes(access: SessionAccess, liveness: Liveness): HttpRoute[] {
   return [
     route({
       method: 'post',
@@ -142,6 +149,11 @@ export function runRoutes(access: SessionAccess, liveness: Liveness): HttpRoute[
         return json(describe(await waitForRunEnd(session, run, { waitMs: query.wait, signal, liveness, seen })));
       },
     }),
+  ];
+}
+
+function outputRoutes(access: SessionAccess, liveness: Liveness): HttpRoute[] {
+  return [
     route({
       method: 'get',
       path: '/v1/sessions/:id/runs/:run/output',
@@ -174,6 +186,12 @@ export function runRoutes(access: SessionAccess, liveness: Liveness): HttpRoute[
         });
       },
     }),
+  ];
+}
+
+/** Routes that end a run, and list the processes of a session. */
+function processRoutes(access: SessionAccess): HttpRoute[] {
+  return [
     route({
       method: 'delete',
       path: '/v1/sessions/:id/runs/:run',

@@ -85,7 +85,14 @@ const OutputQuery = z.strictObject({
   format: z.enum(['raw', 'sse']).optional(),
 });
 
-export function sessionRoutes(access: SessionAccess, liveness: Liveness): HttpRoute[] {
+export const sessionRoutes = (access: SessionAccess, liveness: Liveness): HttpRoute[] => [
+  ...lifeRoutes(access),
+  ...outputRoutes(access, liveness),
+  ...inputRoutes(access),
+  ...leaseRoutes(access),
+];
+
+function lifeRoutes(access: SessionAccess): HttpRoute[] {
   return [
     route({
       method: 'post',
@@ -137,6 +144,11 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): HttpRo
         return noContent();
       },
     }),
+  ];
+}
+
+function outputRoutes(access: SessionAccess, liveness: Liveness): HttpRoute[] {
+  return [
     route({
       method: 'get',
       path: '/v1/sessions/:id/output',
@@ -179,6 +191,11 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): HttpRo
         return TAKEN_OVER;
       },
     }),
+  ];
+}
+
+function inputRoutes(access: SessionAccess): HttpRoute[] {
+  return [
     route({
       method: 'post',
       path: '/v1/sessions/:id/input',
@@ -256,6 +273,11 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): HttpRo
         return noContent();
       },
     }),
+  ];
+}
+
+function leaseRoutes(access: SessionAccess): HttpRoute[] {
+  return [
     route({
       method: 'get',
       path: '/v1/sessions/:id/lease',

@@ -62,7 +62,9 @@ const SharedTarget = {
 };
 const OfShare = z.object({ id: z.string().max(100) });
 
-export function shareRoutes(parts: ShareParts): HttpRoute[] {
+export const shareRoutes = (parts: ShareParts): HttpRoute[] => [...ownerRoutes(parts), ...guestRoutes(parts)];
+
+function ownerRoutes(parts: ShareParts): HttpRoute[] {
   const { auth, access, conversations } = parts;
   const { shares } = auth;
 
@@ -75,16 +77,11 @@ export function shareRoutes(parts: ShareParts): HttpRoute[] {
     });
     return {
       ...{ id, label, mode, uses, used, createdAt, expiresAt, revokedAt, revokedBy, viewers },
-      ...targetOf(share),
+      ...targetOf(share, conversations),
       state: shares.stateOf(share),
       by: by.name,
     };
   };
-  const targetOf = ({ kind, target }: Pick<ShareRecord, 'kind' | 'target'>) => ({
-    session: kind === 'session' ? target : null,
-    // The current key of the conversation, or the id of a deleted one.
-    conversation: kind === 'conversation' ? (conversations.keyOf(target) ?? target) : null,
-  });
   /** Returns a share of the caller. Other users' shares count as not found, except for admins. */
   const own = (id: string, principal: Principal): ShareRecord => {
     const share = shares.get(id);
@@ -92,12 +89,6 @@ export function shareRoutes(parts: ShareParts): HttpRoute[] {
       throw new BinnacleError('share_not_found');
     }
     return share;
-  };
-  /** Throws the error that guests get for a deleted target. */
-  const assertThere = (guest: GuestPolicy): void => {
-    const who = { user: '', scope: 'view', guest } as const;
-    if (guest.target.kind === 'session') access.seenBy(who).get(guest.target.id);
-    else if (!conversations.mayAccess(guest.target.id, who)) throw new BinnacleError('conversation_not_found');
   };
 
   return [
@@ -166,6 +157,33 @@ export function shareRoutes(parts: ShareParts): HttpRoute[] {
         return noContent();
       },
     }),
+  ];
+
+  /** Resolves the target with the rights of the sharing user. */
+  async function idOf(body: z.output<typeof NewShare>, principal: Principal) {
+    if ((body.session === undefined) === (body.conversation === undefined)) {
+      throw new BinnacleError('bad_request', { message: 'Pass one of session and conversation.' });
+    }
+    if (body.session !== undefined) {
+      return { kind: 'session', target: access.seenBy(principal).get(body.session).id } as const;
+    }
+    const conversation = await conversations.get(body.conversation ?? '', principal);
+    return { kind: 'conversation', target: conversation.record.id } as const;
+  }
+}
+
+function guestRoutes(parts: ShareParts): HttpRoute[] {
+  const { auth, access, conversations } = parts;
+  const { shares } = auth;
+
+  /** Throws the error that guests get for a deleted target. */
+  const assertThere = (guest: GuestPolicy): void => {
+    const who = { user: '', scope: 'view', guest } as const;
+    if (guest.target.kind === 'session') access.seenBy(who).get(guest.target.id);
+    else if (!conversations.mayAccess(guest.target.id, who)) throw new BinnacleError('conversation_not_found');
+  };
+
+  return [
     route({
       method: 'post',
       path: '/v1/shares/redeem',
@@ -192,7 +210,10 @@ export function shareRoutes(parts: ShareParts): HttpRoute[] {
         assertThere(shares.policyOf(share));
         const { guest, credential } = shares.redeem(request, share, body as typeof body & { id: string | undefined });
         const { mode, label, expiresAt } = share;
-        return json({ credential, name: guest.name, expiresAt, ...targetOf(share), mode, label }, { status: 201 });
+        return json(
+          { credential, name: guest.name, expiresAt, ...targetOf(share, conversations), mode, label },
+          { status: 201 },
+        );
       },
     }),
     route({
@@ -242,22 +263,16 @@ export function shareRoutes(parts: ShareParts): HttpRoute[] {
         if (guest === null) throw new BinnacleError('not_found');
         const share = shares.get(guest.share);
         const { mode, label, expiresAt } = share;
-        return json({ ...targetOf(share), mode, label, expiresAt, sessions: await sessionsOf(principal, guest) });
+        return json({
+          ...targetOf(share, conversations),
+          mode,
+          label,
+          expiresAt,
+          sessions: await sessionsOf(principal, guest),
+        });
       },
     }),
   ];
-
-  /** Resolves the target with the rights of the sharing user. */
-  async function idOf(body: z.output<typeof NewShare>, principal: Principal) {
-    if ((body.session === undefined) === (body.conversation === undefined)) {
-      throw new BinnacleError('bad_request', { message: 'Pass one of session and conversation.' });
-    }
-    if (body.session !== undefined) {
-      return { kind: 'session', target: access.seenBy(principal).get(body.session).id } as const;
-    }
-    const conversation = await conversations.get(body.conversation ?? '', principal);
-    return { kind: 'conversation', target: conversation.record.id } as const;
-  }
 
   async function sessionsOf(principal: Principal, { target }: GuestPolicy): Promise<readonly SessionInfo[]> {
     const seen = access.seenBy(principal);
@@ -266,3 +281,9 @@ export function shareRoutes(parts: ShareParts): HttpRoute[] {
     return await Promise.all(ids.map((id) => seen.info(id)));
   }
 }
+
+const targetOf = ({ kind, target }: Pick<ShareRecord, 'kind' | 'target'>, conversations: Conversations) => ({
+  session: kind === 'session' ? target : null,
+  // The current key of the conversation, or the id of a deleted one.
+  conversation: kind === 'conversation' ? (conversations.keyOf(target) ?? target) : null,
+});

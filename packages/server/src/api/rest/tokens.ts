@@ -57,7 +57,13 @@ const noSuchToken = (): BinnacleError =>
     hint: 'List the tokens with GET /v1/tokens, or binnacle token ls.',
   });
 
-export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): HttpRoute[] {
+export const tokenRoutes = ({ auth, notReady }: TokenRoutesOptions): HttpRoute[] => [
+  ...issueRoutes(auth),
+  ...loginRoutes(auth),
+  ...probeRoutes(notReady),
+];
+
+function issueRoutes(auth: Auth): HttpRoute[] {
   return [
     route({
       method: 'post',
@@ -129,6 +135,11 @@ export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): HttpRoute[]
         return json({ ...issued, shares });
       },
     }),
+  ];
+}
+
+function loginRoutes(auth: Auth): HttpRoute[] {
+  return [
     route({
       method: 'post',
       path: '/v1/tickets',
@@ -201,6 +212,11 @@ export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): HttpRoute[]
       },
       handler: ({ principal: { name, scope, user } }) => json({ name, scope, user }),
     }),
+  ];
+}
+
+function probeRoutes(notReady: TokenRoutesOptions['notReady']): HttpRoute[] {
+  return [
     route({
       method: 'get',
       path: '/healthz',

@@ -1,30 +1,9 @@
-// The schema of a plugin's settings in its manifest: a subset of JSON Schema that can neither hang nor fetch, so that
-// the gateway itself can validate the settings. Runs no code of the plugin.
+// The schema of a plugin's settings in its manifest, by which the gateway itself validates the settings. Runs no code of
+// the plugin.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
-
-/** Allowed keywords. No patterns, which can take hours (ReDoS); no references, which can be circular. */
-const KEYWORDS = new Set([
-  '$schema',
-  'type',
-  'title',
-  'description',
-  'default',
-  'properties',
-  'required',
-  'additionalProperties',
-  'items',
-  'enum',
-  'const',
-  'minimum',
-  'maximum',
-  'minLength',
-  'maxLength',
-  'minItems',
-  'maxItems',
-]);
-const TYPES = ['object', 'array', 'string', 'number', 'integer', 'boolean'];
+import { faultOfSchema, isObject, SETTINGS_KEYWORDS } from './json-schema.ts';
 
 export interface ConfigSchema {
   /** The schema as it is in the manifest, for the viewer. */
@@ -42,12 +21,14 @@ export interface Setting {
   readonly isRequired: boolean;
 }
 
+/** `strict-json.ts` has limited the depth. */
+const RULES = { taken: SETTINGS_KEYWORDS, isTypeOptional: true };
 const MAX_SHOWN = 100;
 const MAX_SHOWN_CHARS = 200;
 
 /** Parses a schema. `wrong`: the error, for people. */
 export function readConfigSchema(value: unknown): { readonly schema: ConfigSchema } | { readonly wrong: string } {
-  const wrong = faultOf(value, 'config');
+  const wrong = faultOfSchema(value, 'config', RULES);
   if (wrong !== undefined) return { wrong };
   const json = value as Record<string, unknown>;
   if (json.type !== 'object') return { wrong: 'config: its type must be "object"' };
@@ -95,36 +76,3 @@ function unset(plugin: string, missing: readonly Setting[]): BinnacleError {
     details: { plugin, key, missing: names },
   });
 }
-
-/** Returns the first error. `strict-json.ts` has limited the depth. */
-function faultOf(value: unknown, at: string): string | undefined {
-  if (!isObject(value)) return `${at}: a schema is an object`;
-  for (const key of Object.keys(value)) {
-    if (!KEYWORDS.has(key)) return `${at}: "${key}" is not taken; these are: ${[...KEYWORDS].join(', ')}`;
-  }
-  const { type, properties, items, additionalProperties } = value;
-  if (
-    type === undefined
-      ? value.enum === undefined && value.const === undefined
-      : !TYPES.includes(String(type)) || typeof type !== 'string'
-  ) {
-    return `${at}: type is one of ${TYPES.join(', ')}`;
-  }
-  if (additionalProperties !== undefined && typeof additionalProperties !== 'boolean') {
-    return `${at}.additionalProperties: true or false`;
-  }
-  if (items !== undefined) {
-    const wrong = faultOf(items, `${at}.items`);
-    if (wrong !== undefined) return wrong;
-  }
-  if (properties === undefined) return undefined;
-  if (!isObject(properties)) return `${at}.properties: an object`;
-  for (const [name, inner] of Object.entries(properties)) {
-    const wrong = faultOf(inner, `${at}.properties.${name}`);
-    if (wrong !== undefined) return wrong;
-  }
-  return undefined;
-}
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

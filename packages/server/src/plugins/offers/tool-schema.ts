@@ -1,16 +1,15 @@
-// The input schema of a plugin's tool: a subset of JSON Schema that can neither hang nor fetch nor be circular, and the
-// validation of an agent's input.
+// The input schema of a plugin's tool, and the validation of an agent's input.
 
 import { BinnacleError, hiddenLetter } from '@binnacle/protocol';
+import {
+  BOUNDS,
+  faultOfSchema,
+  INPUT_KEYWORDS,
+  isObject,
+  type Json,
+  type SchemaRules,
+} from '../install/json-schema.ts';
 
-/** Allowed keywords. No patterns, which can take hours (ReDoS); no references, which can be circular. */
-const KEYWORDS = new Set([
-  ...['$schema', 'type', 'title', 'description', 'default', 'examples', 'enum', 'const'],
-  ...['properties', 'required', 'additionalProperties', 'items'],
-  ...['minimum', 'maximum', 'minLength', 'maxLength', 'minItems', 'maxItems'],
-]);
-const TYPES = ['object', 'array', 'string', 'number', 'integer', 'boolean'];
-const BOUNDS = ['minimum', 'maximum', 'minLength', 'maxLength', 'minItems', 'maxItems'];
 const CLOSED = new Set(['__proto__', 'constructor', 'prototype']);
 
 /** Maximum characters of a schema: every agent reads all of it, each time. */
@@ -21,8 +20,6 @@ const MAX_NAME = 64;
 const MAX_ENUM = 200;
 /** Maximum depth of an input that the runtime of a plugin accepts, with its envelope. */
 const MAX_INPUT_DEPTH = 64;
-
-type Json = Readonly<Record<string, unknown>>;
 
 /** Returns the first error of a schema, for people; undefined for a supported schema. */
 export function faultOfToolSchema(schema: Json): string | undefined {
@@ -36,7 +33,7 @@ export function faultOfToolSchema(schema: Json): string | undefined {
   // An agent reads everything, including names of fields and enum values.
   if (letter !== undefined) return `input: it holds ${letter}, which nobody sees`;
   if (schema.type !== 'object') return 'input: its type must be "object"';
-  return faultOf(schema, 'input', 1);
+  return faultOfSchema(schema, 'input', RULES);
 }
 
 /**
@@ -56,53 +53,38 @@ export function checkToolInput(schema: Json, input: unknown): Json {
   return read as Json;
 }
 
-function faultOf(schema: unknown, at: string, depth: number): string | undefined {
-  if (!isObject(schema)) return `${at}: a schema is an object`;
-  if (depth > MAX_SCHEMA_DEPTH) return `${at}: nested deeper than ${MAX_SCHEMA_DEPTH}`;
-  for (const key of Object.keys(schema)) {
-    if (!KEYWORDS.has(key)) return `${at}: "${key.slice(0, 40)}" is not taken; these are: ${[...KEYWORDS].join(', ')}`;
-  }
-  const { type, properties = {}, required = [], items, additionalProperties = true } = schema;
-  if (!(typeof type === 'string' && TYPES.includes(type))) return `${at}: type is one of ${TYPES.join(', ')}`;
-  for (const key of BOUNDS) {
-    const bound = schema[key];
-    if (bound !== undefined && !Number.isFinite(bound)) return `${at}.${key}: a number`;
-  }
-  for (const key of ['title', 'description', '$schema']) {
-    if (schema[key] !== undefined && typeof schema[key] !== 'string') return `${at}.${key}: a text`;
-  }
-  const { enum: choices } = schema;
-  if (choices !== undefined && !(Array.isArray(choices) && choices.length <= MAX_ENUM && choices.every(isPlain))) {
-    return `${at}.enum: a list of at most ${MAX_ENUM} texts, numbers and booleans`;
-  }
-  if (schema.const !== undefined && !isPlain(schema.const)) return `${at}.const: a text, a number or a boolean`;
-  if (typeof additionalProperties !== 'boolean') return `${at}.additionalProperties: true or false`;
-  if (items !== undefined) {
-    const fault = faultOf(items, `${at}.items`, depth + 1);
-    if (fault !== undefined) return fault;
-  }
-  const fault = faultOfProperties(properties, `${at}.properties`, depth);
-  if (fault !== undefined) return fault;
-  const isNamed = (name: unknown): boolean => typeof name === 'string' && Object.hasOwn(properties as object, name);
-  if (!(Array.isArray(required) && required.every(isNamed)))
-    return `${at}.required: a list of names that are in properties`;
-  if (schema.default === undefined) return undefined;
-  const read = readValue(schema, schema.default, '');
-  return read instanceof InvalidInput ? `${at}.default: ${read.why}` : undefined;
-}
-
-function faultOfProperties(properties: unknown, at: string, depth: number): string | undefined {
-  if (!isObject(properties)) return `${at}: an object`;
-  const entries = Object.entries(properties);
-  if (entries.length > MAX_PROPERTIES) return `${at}: at most ${MAX_PROPERTIES} of them`;
-  for (const [name, inner] of entries) {
-    if (name === '' || name.length > MAX_NAME || CLOSED.has(name))
-      return `${at}: "${name.slice(0, MAX_NAME)}" is no name`;
-    const fault = faultOf(inner, `${at}.${name}`, depth + 1);
-    if (fault !== undefined) return fault;
-  }
-  return undefined;
-}
+/** Stricter than settings, because every agent reads the schema: each field is named and typed. */
+const RULES: SchemaRules = {
+  taken: INPUT_KEYWORDS,
+  maxDepth: MAX_SCHEMA_DEPTH,
+  keywords(schema, at) {
+    const bound = BOUNDS.find((key) => schema[key] !== undefined && !Number.isFinite(schema[key]));
+    if (bound !== undefined) return `${at}.${bound}: a number`;
+    for (const key of ['title', 'description', '$schema']) {
+      if (schema[key] !== undefined && typeof schema[key] !== 'string') return `${at}.${key}: a text`;
+    }
+    const { enum: choices } = schema;
+    if (choices !== undefined && !(Array.isArray(choices) && choices.length <= MAX_ENUM && choices.every(isPlain))) {
+      return `${at}.enum: a list of at most ${MAX_ENUM} texts, numbers and booleans`;
+    }
+    if (schema.const !== undefined && !isPlain(schema.const)) return `${at}.const: a text, a number or a boolean`;
+    return undefined;
+  },
+  properties(names, at) {
+    if (names.length > MAX_PROPERTIES) return `${at}: at most ${MAX_PROPERTIES} of them`;
+    const wrongName = names.find((name) => name === '' || name.length > MAX_NAME || CLOSED.has(name));
+    return wrongName === undefined ? undefined : `${at}: "${wrongName.slice(0, MAX_NAME)}" is no name`;
+  },
+  whole(schema, at) {
+    const { properties = {}, required = [] } = schema;
+    const isNamed = (name: unknown): boolean => typeof name === 'string' && Object.hasOwn(properties as object, name);
+    if (!(Array.isArray(required) && required.every(isNamed)))
+      return `${at}.required: a list of names that are in properties`;
+    if (schema.default === undefined) return undefined;
+    const read = readValue(schema, schema.default, '');
+    return read instanceof InvalidInput ? `${at}.default: ${read.why}` : undefined;
+  },
+};
 
 class InvalidInput {
   readonly at: string;
@@ -204,6 +186,4 @@ function depthOf(value: unknown): number {
   return depth;
 }
 
-const isObject = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 const isPlain = (value: unknown): boolean => ['string', 'number', 'boolean'].includes(typeof value);

@@ -4,7 +4,7 @@ import type { WireError } from './codes.ts';
 import { BinnacleError } from './codes.ts';
 import type { AbortReceipt, ConversationEvent, ConversationInfo, SendReceipt, SteerMode } from './conversation.ts';
 import type { EntryData } from './entry.ts';
-import type { PluginNotice } from './notices.ts';
+import type { PluginNotice } from './plugins.ts';
 import type { InputReceipt, Lease, LeaseAction, LeaseInfo, Scope, SessionInfo, Watcher } from './session.ts';
 
 /** Start of a subscription: a position, an output offset, `tail` output bytes before the end, the start, or now. */

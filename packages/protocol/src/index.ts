@@ -20,7 +20,6 @@ export type { C1Form } from './escape-table.ts';
 export * from './frames.ts';
 export * from './gateway.ts';
 export * from './hidden-characters.ts';
-export * from './notices.ts';
 export * from './plugins.ts';
 export * from './position.ts';
 export * from './recording.ts';

@@ -27,11 +27,6 @@ const OPEN = {
   'packages/server/src/runner/runs.ts': 462,
   'packages/server/src/sessions/session.ts': 462,
   'packages/server/src/sessions/sessions.ts': 538,
-  'packages/viewer/src/app/app-shell.tsx AppShell': 156,
-  'packages/viewer/src/conversation/settings-dialog.tsx ConversationSettings': 153,
-  'packages/viewer/src/conversation/transcript-scroll.tsx TranscriptScroll': 157,
-  'packages/viewer/src/replay/replay-bar.tsx ReplayBar': 164,
-  'packages/viewer/src/sharing/share-dialog.tsx ShareDialog': 144,
 };
 
 const FUNCTIONS = new Set(['FunctionDeclaration', 'FunctionExpression', 'ArrowFunctionExpression']);

@@ -49,7 +49,107 @@ const SHUT: ReadonlySet<string> = new Set(['unauthorized', 'revoked', 'login_inc
 
 const BAR_PX = 54;
 
-export function AppShell({ client, me, isLoginStored, theme, onTheme, onLeave, onShut }: AppShellProps) {
+export function AppShell(props: AppShellProps) {
+  const { client, me, isLoginStored, theme, onTheme, onLeave } = props;
+  const shell = useShell(props);
+  const { link, sessionList, conversationList, pluginNotices, route, screenReader, create, above, setAbove } = shell;
+  const { drawer, setDrawer, pick, waiting, mayTalk, onTalk, onShell, onScreenReader } = shell;
+
+  const notices = (
+    <FrameNotices
+      isLoginStored={isLoginStored}
+      client={client}
+      link={link}
+      error={create.error ?? sessionList.error ?? conversationList.error}
+      onClose={create.error === undefined ? undefined : create.forget}
+    />
+  );
+  const menu = <MenuButton isOpen={drawer} onOpen={() => setDrawer(true)} />;
+
+  return (
+    <div className={drawer ? 'app-shell drawer' : 'app-shell'} data-testid="app-shell" data-link={link.kind}>
+      {/* On a phone the sidebar with the name in it is hidden. */}
+      <header className="sr-only">
+        <h1>Binnacle</h1>
+      </header>
+      <Sidebar
+        {...{
+          me,
+          link,
+          sessionList,
+          conversationList,
+          route,
+          theme,
+          screenReader,
+          mayTalk,
+          onTalk,
+          onTheme,
+          onLeave,
+          onShell,
+          onScreenReader,
+        }}
+        isNews={shell.isNews}
+        onOrder={shell.onOrder}
+        starting={create.starting}
+        bell={
+          <>
+            <PhoneDialog
+              client={client}
+              me={me}
+              route={route}
+              nameOf={(what) => nameOfMuted(what, sessionList, conversationList)}
+            />
+            <Bell
+              all={pluginNotices.all}
+              unseen={pluginNotices.unseen}
+              isKnown={pluginNotices.isKnown}
+              see={pluginNotices.see}
+            />
+          </>
+        }
+        onChoose={pick}
+        onPalette={() => setAbove('palette')}
+        onForm={() => setAbove('session')}
+        onClose={() => setDrawer(false)}
+      />
+      <Shade onClose={() => setDrawer(false)} />
+      <div className="main-area" ref={shell.main}>
+        <ErrorBoundary key={route?.kind ?? 'nothing'} menu={menu}>
+          <RoutePane
+            {...{
+              client,
+              me,
+              route,
+              sessionList,
+              conversationList,
+              create,
+              theme,
+              screenReader,
+            }}
+            {...{ waiting, menu, notices, mayTalk, pick, onTalk, onShell }}
+            unknownKind={shell.unknownKind}
+            session={shell.session}
+            talk={shell.talk}
+            offered={shell.offered}
+            mayCreate={shell.mayCreate}
+            onSize={(size) => {
+              shell.area.current = size;
+            }}
+          />
+        </ErrorBoundary>
+      </div>
+      <Toasts toasts={pluginNotices.toasts} dismiss={pluginNotices.dismiss} />
+      <Overlay
+        {...{ client, above, sessionList, conversationList, create, pick }}
+        commands={shell.commands}
+        onClose={(which) => setAbove((now) => (which === undefined || now === which ? undefined : now))}
+      />
+    </div>
+  );
+}
+
+/** The lists, the route, and what a user can do from anywhere. */
+function useShell({ client, me, theme, onTheme, onLeave, onShut }: AppShellProps) {
   const link = useLink(client);
   const sessionList = useSessionList();
   const conversationList = useConversations();
@@ -87,7 +187,8 @@ export function AppShell({ client, me, isLoginStored, theme, onTheme, onLeave, o
   // True until the agents are known: mostly there are some, and a button that appeared later would move the list below
   // it.
   const mayTalk = allows(me.scope, 'input') && conversationList.agents?.length !== 0;
-  const shell = mayCreate ? create.shell : undefined;
+  const onShell = mayCreate ? create.shell : undefined;
+  const onScreenReader = (): void => setScreenReader(!screenReader);
   const agents = conversationList.agents ?? [];
   const newTalk = (): void => (agents.length > 1 ? setAbove('conversation') : create.talk());
   const onTalk = mayTalk && agents.length > 0 ? newTalk : undefined;
@@ -105,105 +206,21 @@ export function AppShell({ client, me, isLoginStored, theme, onTheme, onLeave, o
   const commands = pageCommands(
     { own: offered.current, isAdmin: allows(me.scope, 'admin'), theme, screenReader },
     {
-      shell,
+      shell: onShell,
       command: mayCreate ? () => setAbove('session') : undefined,
       conversation: onTalk,
       theme: onTheme,
-      screenReader: () => setScreenReader(!screenReader),
+      screenReader: onScreenReader,
       shortcuts: () => setAbove('keys'),
       leave: onLeave,
     },
   );
 
-  const notices = (
-    <FrameNotices
-      isLoginStored={isLoginStored}
-      client={client}
-      link={link}
-      error={create.error ?? sessionList.error ?? conversationList.error}
-      onClose={create.error === undefined ? undefined : create.forget}
-    />
-  );
-  const menu = <MenuButton isOpen={drawer} onOpen={() => setDrawer(true)} />;
-
-  return (
-    <div className={drawer ? 'app-shell drawer' : 'app-shell'} data-testid="app-shell" data-link={link.kind}>
-      {/* On a phone the sidebar with the name in it is hidden. */}
-      <header className="sr-only">
-        <h1>Binnacle</h1>
-      </header>
-      <Sidebar
-        {...{
-          me,
-          link,
-          sessionList,
-          conversationList,
-          route,
-          theme,
-          screenReader,
-          isNews,
-          mayTalk,
-          onTalk,
-          onTheme,
-          onLeave,
-          onOrder,
-        }}
-        starting={create.starting}
-        bell={
-          <>
-            <PhoneDialog
-              client={client}
-              me={me}
-              route={route}
-              nameOf={(what) => nameOfMuted(what, sessionList, conversationList)}
-            />
-            <Bell
-              all={pluginNotices.all}
-              unseen={pluginNotices.unseen}
-              isKnown={pluginNotices.isKnown}
-              see={pluginNotices.see}
-            />
-          </>
-        }
-        onChoose={pick}
-        onPalette={() => setAbove('palette')}
-        onShell={shell}
-        onForm={() => setAbove('session')}
-        onScreenReader={() => setScreenReader(!screenReader)}
-        onClose={() => setDrawer(false)}
-      />
-      <Shade onClose={() => setDrawer(false)} />
-      <div className="main-area" ref={main}>
-        <ErrorBoundary key={route?.kind ?? 'nothing'} menu={menu}>
-          <RoutePane
-            {...{
-              client,
-              me,
-              route,
-              unknownKind,
-              sessionList,
-              conversationList,
-              create,
-              session,
-              talk,
-              theme,
-              screenReader,
-            }}
-            {...{ waiting, menu, notices, offered, mayCreate, mayTalk, pick, onTalk }}
-            onShell={shell}
-            onSize={(size) => {
-              area.current = size;
-            }}
-          />
-        </ErrorBoundary>
-      </div>
-      <Toasts toasts={pluginNotices.toasts} dismiss={pluginNotices.dismiss} />
-      <Overlay
-        {...{ client, above, sessionList, conversationList, create, commands, pick }}
-        onClose={(which) => setAbove((now) => (which === undefined || now === which ? undefined : now))}
-      />
-    </div>
-  );
+  return {
+    ...{ link, sessionList, conversationList, pluginNotices, route, unknownKind, session, talk, waiting, isNews },
+    ...{ screenReader, onScreenReader, drawer, setDrawer, above, setAbove, main, area, offered, commands },
+    ...{ create, pick, mayCreate, mayTalk, onTalk, onShell, onOrder },
+  };
 }
 
 /** The button that opens the sidebar where it is a drawer. */

@@ -33,7 +33,6 @@ export function ConversationSettings({ info, user, acts, onClose }: Conversation
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<BinnacleError>();
   const id = useId();
-  const used = usageText(info.usage);
   const users = [...new Set(people.split(/[\s,;]+/).filter(Boolean))];
 
   const run = (act: Promise<unknown>): void => {
@@ -54,30 +53,7 @@ export function ConversationSettings({ info, user, acts, onClose }: Conversation
   };
 
   if (removing && acts !== undefined) {
-    return (
-      <Dialog label="Remove this conversation?" onClose={onClose}>
-        <h2>Remove “{conversationTitle(info)}”?</h2>
-        <p>
-          {info.run === null ? '' : 'Its run is stopped. '}All that was said in it is removed from this machine. That
-          cannot be undone.
-        </p>
-        {error !== undefined && <Failure error={error} />}
-        <div className="dialog-buttons">
-          <button type="button" className="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button
-            type="button"
-            className="button danger"
-            disabled={busy}
-            onClick={() => run(acts.remove())}
-            data-testid="remove-yes"
-          >
-            Remove
-          </button>
-        </div>
-      </Dialog>
-    );
+    return <RemoveConversation {...{ info, busy, error, onClose }} onRemove={() => run(acts.remove())} />;
   }
   return (
     <Dialog label="About this conversation" onClose={onClose}>
@@ -131,22 +107,7 @@ export function ConversationSettings({ info, user, acts, onClose }: Conversation
             </div>
           )}
         </div>
-        <dl className="facts">
-          <dt>Agent</dt>
-          <dd>{info.agent}</dd>
-          <dt>Owner</dt>
-          <dd>{info.owner ?? 'nobody: a channel began it'}</dd>
-          {used !== undefined && (
-            <>
-              <dt>Used so far</dt>
-              <dd data-testid="settings-usage">{used}</dd>
-            </>
-          )}
-          <dt>Key</dt>
-          <dd>
-            <code>{info.key}</code>
-          </dd>
-        </dl>
+        <ConversationFacts info={info} />
         {acts === undefined && <p>Only its owner and administrators can change this.</p>}
         {error !== undefined && <Failure error={error} />}
         <div className="dialog-buttons">
@@ -176,6 +137,57 @@ export function ConversationSettings({ info, user, acts, onClose }: Conversation
         </div>
       </form>
     </Dialog>
+  );
+}
+
+interface RemoveConversationProps {
+  readonly info: ConversationInfo;
+  readonly busy: boolean;
+  readonly error: BinnacleError | undefined;
+  readonly onRemove: () => void;
+  readonly onClose: () => void;
+}
+
+function RemoveConversation({ info, busy, error, onRemove, onClose }: RemoveConversationProps) {
+  return (
+    <Dialog label="Remove this conversation?" onClose={onClose}>
+      <h2>Remove “{conversationTitle(info)}”?</h2>
+      <p>
+        {info.run === null ? '' : 'Its run is stopped. '}All that was said in it is removed from this machine. That
+        cannot be undone.
+      </p>
+      {error !== undefined && <Failure error={error} />}
+      <div className="dialog-buttons">
+        <button type="button" className="button" onClick={onClose}>
+          Cancel
+        </button>
+        <button type="button" className="button danger" disabled={busy} onClick={onRemove} data-testid="remove-yes">
+          Remove
+        </button>
+      </div>
+    </Dialog>
+  );
+}
+
+function ConversationFacts({ info }: { readonly info: ConversationInfo }) {
+  const used = usageText(info.usage);
+  return (
+    <dl className="facts">
+      <dt>Agent</dt>
+      <dd>{info.agent}</dd>
+      <dt>Owner</dt>
+      <dd>{info.owner ?? 'nobody: a channel began it'}</dd>
+      {used !== undefined && (
+        <>
+          <dt>Used so far</dt>
+          <dd data-testid="settings-usage">{used}</dd>
+        </>
+      )}
+      <dt>Key</dt>
+      <dd>
+        <code>{info.key}</code>
+      </dd>
+    </dl>
   );
 }
 

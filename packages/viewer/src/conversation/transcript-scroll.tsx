@@ -40,7 +40,59 @@ interface Anchor {
 }
 
 export function TranscriptScroll(props: TranscriptScrollProps) {
-  const { entries, render, loading, loadingOlder, hasOlder, endLabel, onOlder, onTrim, empty } = props;
+  const { entries, render, loading, loadingOlder, hasOlder, endLabel, empty } = props;
+  const { box, atEnd, start, shown, hasLater, earlier, later, measure, scrolled, jump } = useReader(props);
+  return (
+    <div className="talk-area">
+      <section
+        className="talk"
+        ref={box}
+        onScroll={scrolled}
+        // A reader who opens a row at the end reads that row: new content must not push it away.
+        onClickCapture={() => requestAnimationFrame(measure)}
+        aria-label="What was said"
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+        tabIndex={0}
+        data-testid="talk"
+        data-at-end={atEnd}
+      >
+        <div className="talk-column">
+          {loading && <p className="talk-loading">Looking…</p>}
+          {!loading && (hasOlder || start > 0) && entries.length > 0 && (
+            <button
+              type="button"
+              className="button quiet talk-older"
+              onClick={earlier}
+              disabled={loadingOlder}
+              data-testid="older"
+            >
+              {loadingOlder ? 'Loading…' : 'Earlier messages'}
+            </button>
+          )}
+          {!loading && entries.length === 0 && empty}
+          {shown.map(({ key, item }) => (
+            <div key={key} data-entry={key}>
+              <PartErrorBoundary of={item}>{render(item)}</PartErrorBoundary>
+            </div>
+          ))}
+          {hasLater && (
+            <button type="button" className="button quiet talk-older" onClick={later} data-testid="later">
+              Later messages
+            </button>
+          )}
+        </div>
+      </section>
+      {(!atEnd || hasLater) && (
+        <button type="button" className="button jump" onClick={jump} data-testid="jump">
+          <DownIcon /> {endLabel ?? 'Jump to the latest'}
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** The part of the transcript that is shown, and the reader's way through it. */
+function useReader({ entries, loadingOlder, hasOlder, onOlder, onTrim }: TranscriptScrollProps) {
   const box = useRef<HTMLDivElement>(null);
   const anchor = useRef<Anchor>(undefined);
   const [atEnd, setAtEnd] = useState(true);
@@ -148,51 +200,5 @@ export function TranscriptScroll(props: TranscriptScrollProps) {
     onTrim();
   };
 
-  return (
-    <div className="talk-area">
-      <section
-        className="talk"
-        ref={box}
-        onScroll={scrolled}
-        // A reader who opens a row at the end reads that row: new content must not push it away.
-        onClickCapture={() => requestAnimationFrame(measure)}
-        aria-label="What was said"
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-        tabIndex={0}
-        data-testid="talk"
-        data-at-end={atEnd}
-      >
-        <div className="talk-column">
-          {loading && <p className="talk-loading">Looking…</p>}
-          {!loading && (hasOlder || start > 0) && entries.length > 0 && (
-            <button
-              type="button"
-              className="button quiet talk-older"
-              onClick={earlier}
-              disabled={loadingOlder}
-              data-testid="older"
-            >
-              {loadingOlder ? 'Loading…' : 'Earlier messages'}
-            </button>
-          )}
-          {!loading && entries.length === 0 && empty}
-          {shown.map(({ key, item }) => (
-            <div key={key} data-entry={key}>
-              <PartErrorBoundary of={item}>{render(item)}</PartErrorBoundary>
-            </div>
-          ))}
-          {hasLater && (
-            <button type="button" className="button quiet talk-older" onClick={later} data-testid="later">
-              Later messages
-            </button>
-          )}
-        </div>
-      </section>
-      {(!atEnd || hasLater) && (
-        <button type="button" className="button jump" onClick={jump} data-testid="jump">
-          <DownIcon /> {endLabel ?? 'Jump to the latest'}
-        </button>
-      )}
-    </div>
-  );
+  return { box, atEnd, start, shown, hasLater, earlier, later, measure, scrolled, jump };
 }

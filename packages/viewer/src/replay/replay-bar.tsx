@@ -1,5 +1,6 @@
 // The timeline of a session with its scrubber, and the buttons of its replay.
 
+import type { Timeline, TimelineMark } from '@binnacle/protocol';
 import { type KeyboardEvent, useEffect, useRef } from 'react';
 import { exactClockTime } from '../model/format.ts';
 import { CloseIcon, PauseIcon, PlayIcon, StepBackIcon, StepIcon } from '../ui/icons.tsx';
@@ -40,7 +41,6 @@ export function ReplayBar({ replay, theme, running, takesFocus = false, onClose 
   const from = timeline?.from ?? 0;
   const to = Math.max(from + 1, timeline?.to ?? 1);
   const time = played?.time ?? to;
-  const isPlaying = played?.phase === 'playing';
   const key = (event: KeyboardEvent<HTMLElement>): void => {
     const isControl = event.target instanceof HTMLButtonElement || event.target instanceof HTMLSelectElement;
     const isBox = event.target instanceof HTMLInputElement && event.target.type === 'checkbox';
@@ -86,37 +86,7 @@ export function ReplayBar({ replay, theme, running, takesFocus = false, onClose 
         />
       </div>
       <div className="replay-row">
-        <button
-          type="button"
-          className="button quiet square"
-          aria-label="Previous mark"
-          title="Previous mark"
-          data-testid="replay-back"
-          onClick={() => replay.step(true)}
-        >
-          <StepBackIcon />
-        </button>
-        <button
-          type="button"
-          className="button square primary"
-          aria-label={isPlaying ? 'Pause' : 'Play'}
-          title={isPlaying ? 'Pause (Space)' : 'Play (Space)'}
-          disabled={timeline === undefined}
-          data-testid="replay-play"
-          onClick={replay.toggle}
-        >
-          {isPlaying ? <PauseIcon /> : <PlayIcon />}
-        </button>
-        <button
-          type="button"
-          className="button quiet square"
-          aria-label="Next mark"
-          title="Next mark"
-          data-testid="replay-next"
-          onClick={() => replay.step(false)}
-        >
-          <StepIcon />
-        </button>
+        <ReplayButtons replay={replay} />
         <span className="replay-time" data-testid="replay-time" data-phase={played?.phase ?? 'live'}>
           {played === undefined ? (running ? 'Live' : 'End') : elapsed(time - from)}
           <small> / {elapsed(to - from)}</small>
@@ -135,31 +105,7 @@ export function ReplayBar({ replay, theme, running, takesFocus = false, onClose 
             </option>
           ))}
         </select>
-        {timeline !== undefined && timeline.marks.length > 0 && (
-          <select
-            className="replay-marks"
-            value=""
-            aria-label="Jump to a mark"
-            data-testid="replay-marks"
-            onChange={({ target }) => {
-              const mark = timeline.marks[Number(target.value)];
-              if (mark !== undefined) replay.seek(mark);
-            }}
-          >
-            <option value="" disabled>
-              Marks ({timeline.marks.length.toLocaleString()}
-              {timeline.isClipped ? '+' : ''})
-            </option>
-            {timeline.marks.slice(0, MOST_LISTED).map((mark, at) => (
-              <option key={`${mark.kind} ${mark.time} ${mark.offset} ${mark.text}`} value={at}>
-                {elapsed(mark.time - from)} {markText(mark)}
-              </option>
-            ))}
-            {(timeline.isClipped || timeline.marks.length > MOST_LISTED) && (
-              <option disabled>There are more, which are not listed</option>
-            )}
-          </select>
-        )}
+        {timeline !== undefined && timeline.marks.length > 0 && <MarkList timeline={timeline} onChoose={replay.seek} />}
         <label className="replay-pauses">
           <input
             type="checkbox"
@@ -192,5 +138,81 @@ export function ReplayBar({ replay, theme, running, takesFocus = false, onClose 
         </p>
       )}
     </section>
+  );
+}
+
+/** Steps to the marks beside the moment, and plays or pauses. */
+function ReplayButtons({ replay }: { readonly replay: Replay }) {
+  const isPlaying = replay.played?.phase === 'playing';
+  const { timeline } = replay;
+  return (
+    <>
+      <button
+        type="button"
+        className="button quiet square"
+        aria-label="Previous mark"
+        title="Previous mark"
+        data-testid="replay-back"
+        onClick={() => replay.step(true)}
+      >
+        <StepBackIcon />
+      </button>
+      <button
+        type="button"
+        className="button square primary"
+        aria-label={isPlaying ? 'Pause' : 'Play'}
+        title={isPlaying ? 'Pause (Space)' : 'Play (Space)'}
+        disabled={timeline === undefined}
+        data-testid="replay-play"
+        onClick={replay.toggle}
+      >
+        {isPlaying ? <PauseIcon /> : <PlayIcon />}
+      </button>
+      <button
+        type="button"
+        className="button quiet square"
+        aria-label="Next mark"
+        title="Next mark"
+        data-testid="replay-next"
+        onClick={() => replay.step(false)}
+      >
+        <StepIcon />
+      </button>
+    </>
+  );
+}
+
+interface MarkListProps {
+  readonly timeline: Timeline;
+  readonly onChoose: (mark: TimelineMark) => void;
+}
+
+/** The marks of the timeline, to jump to. */
+function MarkList({ timeline, onChoose }: MarkListProps) {
+  const { from } = timeline;
+  return (
+    <select
+      className="replay-marks"
+      value=""
+      aria-label="Jump to a mark"
+      data-testid="replay-marks"
+      onChange={({ target }) => {
+        const mark = timeline.marks[Number(target.value)];
+        if (mark !== undefined) onChoose(mark);
+      }}
+    >
+      <option value="" disabled>
+        Marks ({timeline.marks.length.toLocaleString()}
+        {timeline.isClipped ? '+' : ''})
+      </option>
+      {timeline.marks.slice(0, MOST_LISTED).map((mark, at) => (
+        <option key={`${mark.kind} ${mark.time} ${mark.offset} ${mark.text}`} value={at}>
+          {elapsed(mark.time - from)} {markText(mark)}
+        </option>
+      ))}
+      {(timeline.isClipped || timeline.marks.length > MOST_LISTED) && (
+        <option disabled>There are more, which are not listed</option>
+      )}
+    </select>
   );
 }

@@ -31,30 +31,25 @@ const POLL_MS = 2000;
 const MODES = ['view', 'type'] as const;
 
 export function ShareDialog({ client, scope, target, name, onClose }: ShareDialogProps) {
-  const [mode, setMode] = useState<ShareMode>('view');
-  const [lifetime, setLifetime] = useState(USUAL_LIFETIME_MS);
-  const [uses, setUses] = useState('');
-  const [label, setLabel] = useState('');
+  const [options, setOptions] = useState(USUAL_OPTIONS);
+  const change = (one: Partial<LinkOptions>): void => setOptions((before) => ({ ...before, ...one }));
   const [busy, setBusy] = useState(false);
   const [made, setMade] = useState<CreatedShare>();
   const [error, setError] = useState<BinnacleError>();
   const { shares, failed, reload } = useShares(client, target);
-  const id = useId();
   const kind = 'session' in target ? 'session' : 'conversation';
   const mayType = allows(scope, 'input');
-  const isCount = uses === '' || (/^\d{1,4}$/.test(uses) && Number(uses) >= 1 && Number(uses) <= MAX_USES);
 
-  const submit = (event: FormEvent): void => {
-    event.preventDefault();
-    if (!isCount) return;
+  const make = (): void => {
+    const { mode, lifetime, label, uses } = options;
     setBusy(true);
     setError(undefined);
-    const options = { ...target, mode, expiresInMs: lifetime, label: label.trim() };
+    const link = { ...target, mode, expiresInMs: lifetime, label: label.trim() };
     client.shares
-      .create(uses === '' ? options : { ...options, uses: Number(uses) })
+      .create(uses === '' ? link : { ...link, uses: Number(uses) })
       .then(
-        (link) => {
-          setMade(link);
+        (created) => {
+          setMade(created);
           reload();
         },
         (cause: unknown) => setError(asFailure(cause)),
@@ -77,93 +72,14 @@ export function ShareDialog({ client, scope, target, name, onClose }: ShareDialo
       <div className="share" data-testid="share-dialog">
         <h2>Share “{oneLine(name, 60)}”</h2>
         {made === undefined ? (
-          <form onSubmit={submit}>
-            <p>A link shows this {kind} to whoever has it, without a login. Nothing else can be seen through it.</p>
-            <fieldset className="share-modes">
-              <legend>Anyone with the link can</legend>
-              {MODES.map((one) => (
-                <label key={one} className={one === mode ? 'share-mode chosen' : 'share-mode'}>
-                  <input
-                    type="radio"
-                    name={`${id}-mode`}
-                    value={one}
-                    checked={one === mode}
-                    disabled={one === 'type' && !mayType}
-                    onChange={() => setMode(one)}
-                    data-testid={`share-${one}`}
-                  />
-                  <span>
-                    {MODE_TEXTS[one].label}
-                    <small>
-                      {one === 'type' && !mayType ? 'This login may not write itself.' : MODE_TEXTS[one].what}
-                    </small>
-                  </span>
-                </label>
-              ))}
-            </fieldset>
-            <div className="dialog-fields share-fields">
-              <div>
-                <label htmlFor={`${id}-lifetime`}>Expires after</label>
-                <select
-                  id={`${id}-lifetime`}
-                  value={lifetime}
-                  onChange={(event) => setLifetime(Number(event.target.value))}
-                  data-testid="share-lifetime"
-                >
-                  {LIFETIMES.map(({ ms, label: text }) => (
-                    <option key={ms} value={ms}>
-                      {text}
-                    </option>
-                  ))}
-                </select>
-              </div>
-              <div>
-                <label htmlFor={`${id}-uses`}>Limit of visitors</label>
-                <input
-                  id={`${id}-uses`}
-                  value={uses}
-                  inputMode="numeric"
-                  placeholder="No limit"
-                  autoComplete="off"
-                  aria-invalid={!isCount}
-                  aria-describedby={isCount ? undefined : `${id}-uses-wrong`}
-                  onChange={(event) => setUses(event.target.value.trim())}
-                  data-testid="share-uses"
-                />
-                {!isCount && (
-                  <small id={`${id}-uses-wrong`} className="share-wrong">
-                    A number from 1 to {MAX_USES}, or nothing.
-                  </small>
-                )}
-              </div>
-              <div className="share-label">
-                <label htmlFor={`${id}-label`}>Note for visitors</label>
-                <input
-                  id={`${id}-label`}
-                  value={label}
-                  maxLength={MAX_LABEL}
-                  autoComplete="off"
-                  onChange={(event) => setLabel(event.target.value)}
-                  data-testid="share-label"
-                />
-              </div>
-            </div>
-            <div className="dialog-buttons">
-              <button type="button" className="button" onClick={onClose}>
-                Close
-              </button>
-              <button type="submit" className="button primary" disabled={busy || !isCount} data-testid="share-make">
-                {busy ? 'Making it…' : 'Make a link'}
-              </button>
-            </div>
-          </form>
+          <LinkForm {...{ kind, mayType, busy, options, onClose }} onChange={change} onMake={make} />
         ) : (
           <MadeLink
             made={made}
             now={Date.now() + (client.clockOffsetMs ?? 0)}
             onAnother={() => {
               setMade(undefined);
-              setLabel('');
+              change({ label: '' });
             }}
             onClose={onClose}
           />
@@ -172,6 +88,117 @@ export function ShareDialog({ client, scope, target, name, onClose }: ShareDialo
         <ShareList client={client} shares={shares} onRevoke={revoke} />
       </div>
     </Dialog>
+  );
+}
+
+interface LinkOptions {
+  readonly mode: ShareMode;
+  /** Milliseconds. */
+  readonly lifetime: number;
+  /** Maximum visitors, as typed. */
+  readonly uses: string;
+  readonly label: string;
+}
+
+const USUAL_OPTIONS: LinkOptions = { mode: 'view', lifetime: USUAL_LIFETIME_MS, uses: '', label: '' };
+
+interface LinkFormProps {
+  readonly kind: 'session' | 'conversation';
+  readonly mayType: boolean;
+  readonly busy: boolean;
+  readonly options: LinkOptions;
+  readonly onChange: (change: Partial<LinkOptions>) => void;
+  readonly onMake: () => void;
+  readonly onClose: () => void;
+}
+
+function LinkForm({ kind, mayType, busy, options, onChange, onMake, onClose }: LinkFormProps) {
+  const { mode, lifetime, uses, label } = options;
+  const id = useId();
+  const isCount = uses === '' || (/^\d{1,4}$/.test(uses) && Number(uses) >= 1 && Number(uses) <= MAX_USES);
+  const submit = (event: FormEvent): void => {
+    event.preventDefault();
+    if (isCount) onMake();
+  };
+  return (
+    <form onSubmit={submit}>
+      <p>A link shows this {kind} to whoever has it, without a login. Nothing else can be seen through it.</p>
+      <fieldset className="share-modes">
+        <legend>Anyone with the link can</legend>
+        {MODES.map((one) => (
+          <label key={one} className={one === mode ? 'share-mode chosen' : 'share-mode'}>
+            <input
+              type="radio"
+              name={`${id}-mode`}
+              value={one}
+              checked={one === mode}
+              disabled={one === 'type' && !mayType}
+              onChange={() => onChange({ mode: one })}
+              data-testid={`share-${one}`}
+            />
+            <span>
+              {MODE_TEXTS[one].label}
+              <small>{one === 'type' && !mayType ? 'This login may not write itself.' : MODE_TEXTS[one].what}</small>
+            </span>
+          </label>
+        ))}
+      </fieldset>
+      <div className="dialog-fields share-fields">
+        <div>
+          <label htmlFor={`${id}-lifetime`}>Expires after</label>
+          <select
+            id={`${id}-lifetime`}
+            value={lifetime}
+            onChange={(event) => onChange({ lifetime: Number(event.target.value) })}
+            data-testid="share-lifetime"
+          >
+            {LIFETIMES.map(({ ms, label: text }) => (
+              <option key={ms} value={ms}>
+                {text}
+              </option>
+            ))}
+          </select>
+        </div>
+        <div>
+          <label htmlFor={`${id}-uses`}>Limit of visitors</label>
+          <input
+            id={`${id}-uses`}
+            value={uses}
+            inputMode="numeric"
+            placeholder="No limit"
+            autoComplete="off"
+            aria-invalid={!isCount}
+            aria-describedby={isCount ? undefined : `${id}-uses-wrong`}
+            onChange={(event) => onChange({ uses: event.target.value.trim() })}
+            data-testid="share-uses"
+          />
+          {!isCount && (
+            <small id={`${id}-uses-wrong`} className="share-wrong">
+              A number from 1 to {MAX_USES}, or nothing.
+            </small>
+          )}
+        </div>
+        <div className="share-label">
+          <label htmlFor={`${id}-label`}>Note for visitors</label>
+          <input
+            id={`${id}-label`}
+            value={label}
+            maxLength={MAX_LABEL}
+            autoComplete="off"
+            onChange={(event) => onChange({ label: event.target.value })}
+            data-testid="share-label"
+          />
+        </div>
+      </div>
+      <div className="dialog-buttons">
+        <button type="button" className="button" onClick={onClose}>
+          Close
+        </button>
+        <button type="submit" className="button primary" disabled={busy || !isCount} data-testid="share-make">
+          {busy ? 'Making it…' : 'Make a link'}
+        </button>
+      </div>
+    </form>
   );
 }
 

@@ -17,6 +17,7 @@ describe('one line of untrusted text', () => {
     ['tags', 'a\u{e0041}\u{e0101}b', 'ab'],
     ['private characters', 'a\ue000b\u{f0000}c', 'a b c'],
     ['halves of characters', 'a\ud800b\udc00c', 'a b c'],
+    ['second blank beside what is removed', 'a \u202eb\u200b c', 'a b c'],
     ['blanks around', ' \u200b a b \u3000', 'a b'],
   ])('has no %s', (_title, text, line) => expect(singleLine(text)).toBe(line));
 

@@ -35,7 +35,13 @@ export interface SingleLineOptions {
  */
 export function singleLine(text: string, options: SingleLineOptions = {}): string {
   const { max = Number.POSITIVE_INFINITY, replacement = ' ', ellipsis = '…', collapses = false } = options;
-  const visible = text.replace(ACTING, replacement).replace(UNSEEN, '').replace(IDLE_JOINER, '');
+  // Beside a blank there is no second one.
+  const visible = text
+    .replace(ACTING, (run, at: number, whole: string) =>
+      replacement === ' ' && /\s/.test(whole.charAt(at - 1) + whole.charAt(at + run.length)) ? '' : replacement,
+    )
+    .replace(UNSEEN, '')
+    .replace(IDLE_JOINER, '');
   const line = (collapses ? visible.replace(/\s+/gu, ' ') : visible).trim();
   if (line.length <= max) return line;
   const characters = [...line];

@@ -1,5 +1,7 @@
 // Untrusted text in Markdown, escaped so that it stays text.
 
+import { singleLine } from '@binnacle/protocol';
+
 /**
  * Maximum length of a line of output that could close a fence. A longer line is split, so that a fence only has to be
  * longer than this.
@@ -11,11 +13,11 @@ const COULD_CLOSE = /^ {0,3}`*[ \t]*$/;
 
 /** Returns inline code for any text. */
 export function inlineCode(text: string): string {
-  const line = text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ');
-  if (line.trim() === '') return '` `';
+  const line = singleLine(text);
+  if (line === '') return '` `';
   const longest = Math.max(0, ...[...line.matchAll(/`+/g)].map(([run]) => run.length));
   const ticks = '`'.repeat(longest + 1);
-  const pad = line.startsWith('`') || line.endsWith('`') || line.startsWith(' ') ? ' ' : '';
+  const pad = line.startsWith('`') || line.endsWith('`') ? ' ' : '';
   return `${ticks}${pad}${line}${pad}${ticks}`;
 }
 

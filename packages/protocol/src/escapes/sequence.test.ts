@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type EscapeSequence, sequenceOf, withoutColours } from './escape-sequence.ts';
+import { type EscapeSequence, sequenceOf, withoutColours } from './sequence.ts';
 
 const partsOf = (text: string): EscapeSequence => {
   const units = new TextEncoder().encode(`x${text}x`);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type EscapeOptions, EscapeParser } from './escape-parser.ts';
+import { type EscapeOptions, EscapeParser } from './parser.ts';
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 const latin1 = (bytes: Uint8Array): string => String.fromCharCode(...bytes);

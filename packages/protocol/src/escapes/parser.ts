@@ -18,7 +18,7 @@ import {
   INTERRUPT,
   STRING,
   STRING_ESCAPE,
-} from './escape-table.ts';
+} from './table.ts';
 
 /**
  * End of a sequence. `whole`: it ended by itself. `interrupted`: another ESC ended the string. `cut`: it broke off.

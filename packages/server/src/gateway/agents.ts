@@ -72,7 +72,7 @@ export async function openConversations(context: GatewayContext, core: GatewayCo
   const { catalogue, time, sessions, group } = core;
   const { config, plugins, hooks, toolHooks, pluginTools } = pluginParts;
   const guard = new ConversationGuard(hooks);
-  const drivers = new AgentDrivers(plugins, (count) => conversations.droppedLate(count));
+  const drivers = new AgentDrivers(plugins);
   const agents = new Agents({
     configs: () => config.current.agents,
     defaultAgent: () => config.current.defaultAgent,

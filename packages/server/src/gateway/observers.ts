@@ -69,7 +69,7 @@ export function openViewers(
 export function openObservers(
   context: GatewayContext,
   core: GatewayCore,
-  { conversations }: GatewayConversations,
+  { conversations, drivers }: GatewayConversations,
   viewers: GatewayViewers,
 ) {
   const { dir, log, settings, teardown } = context;
@@ -125,7 +125,7 @@ export function openObservers(
     viewers: () => liveness.count,
     runners: () => fleet.count,
     conversations: () => ({ all: conversations.count, working: conversations.working().length }),
-    lateEvents: () => conversations.lateEvents,
+    lateEvents: () => conversations.lateEvents + drivers.lateEffects,
     notifications: () => notifications.counts,
   });
   teardown.add(() => metrics.close());

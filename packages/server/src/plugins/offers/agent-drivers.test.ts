@@ -26,10 +26,7 @@ function world() {
     inForce: (kind: OfferKind) => (kind === 'driver' ? [offered('one'), offered('two')] : []),
     onChange: () => () => undefined,
   } as Offers;
-  let late = 0;
-  const drivers = new AgentDrivers(offers, (count) => {
-    late += count;
-  });
+  const drivers = new AgentDrivers(offers);
   const outputs: unknown[] = [];
   const out = new Effects(() => outputs.push(...out.take()));
   const report = (params: unknown, plugin = 'one', grants: object = { agentDrivers: true }) => {
@@ -47,7 +44,7 @@ function world() {
       out,
       signal,
     );
-  return { begun, others, ends, outputs, report, begin, drivers, late: () => late };
+  return { begun, others, ends, outputs, report, begin, drivers, late: () => drivers.lateEffects };
 }
 
 const delta = { kind: 'delta', text: 'x', stream: 'said' };

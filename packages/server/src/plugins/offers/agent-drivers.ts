@@ -47,14 +47,17 @@ interface RunningTurn {
 
 export class AgentDrivers {
   readonly #offers: Offers;
-  readonly #late: (count: number) => void;
   /** Turns under way by an id of the gateway, because ids of runs are unique only within a conversation. */
   readonly #turns = new Map<string, RunningTurn>();
+  #lateEffects = 0;
 
-  /** `late`: called with the number of effects that arrived after the end of a turn. */
-  constructor(offers: Offers, late: (count: number) => void) {
+  constructor(offers: Offers) {
     this.#offers = offers;
-    this.#late = late;
+  }
+
+  /** Number of effects that arrived after the end of a turn. */
+  get lateEffects(): number {
+    return this.#lateEffects;
   }
 
   /**
@@ -117,7 +120,7 @@ export class AgentDrivers {
     gate.allow('agentDrivers', { name: driver });
     const running = this.#turns.get(turn);
     if (running === undefined || running.plugin !== plugin || running.driver !== driver) {
-      this.#late(effects.length);
+      this.#lateEffects += effects.length;
       throw new BinnacleError('run_not_found', { message: 'That turn is over.' });
     }
     const { out } = running;

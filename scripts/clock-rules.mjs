@@ -28,7 +28,7 @@ const ALLOWED = {
   'server/src/search/index-db.ts': 'the name of a directory says when it was put aside',
   'server/src/notifications/notifications.ts': 'stamps rows',
   'server/src/conversations/conversation.ts': 'stamps events',
-  'server/src/conversations/agents/turn-watch.ts': 'stamps the beginning of a silence',
+  'server/src/conversations/agents/turn-timers.ts': 'stamps the beginning of a silence',
   'server/src/conversations/state/transcript.ts': 'stamps entries',
   'server/src/conversations/agent-turns.ts': 'stamps events',
   'server/src/plugins/notices.ts': 'numbers grow over restarts',

@@ -21,7 +21,6 @@ const OPEN = {
   'packages/client/src/react/components/session-log.tsx SessionLog': 154,
   'packages/server/src/access/auth.ts': 463,
   'packages/server/src/api/http/server.ts createHttpServer': 145,
-  'packages/server/src/conversations/agent-turns.ts': 583,
   'packages/server/src/conversations/agents/agent-process.ts': 505,
   'packages/server/src/runner/hosted-program.ts': 468,
   'packages/server/src/runner/runs.ts': 462,

@@ -1,6 +1,7 @@
 import type { Approval } from '@binnacle/protocol';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { SetClocks } from '../base/clocks.fixture.ts';
+import { Timer } from '../base/timer.ts';
 import { TrustedTime } from '../base/trusted-time.ts';
 import { Approvals } from './approvals.ts';
 
@@ -11,15 +12,17 @@ let due: number[];
 const approval = (askedAt: number): Approval =>
   ({ id: 'a', title: 't', options: [], askedAt, expiresAt: askedAt + MINUTE }) as unknown as Approval;
 
-/** Handles approvals as `AgentTurns` does: checks when called, then watches again. */
+/** Handles approvals as a conversation does: checks when the next one times out, then waits again. */
 function watch(open: readonly Approval[]): void {
   const approvals = new Approvals(new TrustedTime(clocks), clocks);
+  const timer = new Timer();
   const began = clocks.monotonic();
+  const wait = (): void => timer.set(approvals.nextInMs(open) ?? Number.NaN, check);
   const check = (): void => {
     if (approvals.due(open).length > 0) due.push(clocks.monotonic() - began);
-    else approvals.watch(open, check);
+    else wait();
   };
-  approvals.watch(open, check);
+  wait();
 }
 
 function pass(ms: number): void {

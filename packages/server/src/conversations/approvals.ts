@@ -10,7 +10,6 @@ import {
   REAL_CLOCKS,
 } from '@binnacle/protocol';
 import { LruMap } from '../base/lru-map.ts';
-import { Timer } from '../base/timer.ts';
 import type { TrustedTime } from '../base/trusted-time.ts';
 
 /** Maximum stored answers. A second answer to the same request is refused with the first one. */
@@ -20,7 +19,6 @@ export class Approvals {
   /** Ids of requests whose answer is on its way to the agent. */
   readonly #passing = new Set<string>();
   readonly #answers = new LruMap<string, ApprovalAnswer>(MAX_ANSWERS);
-  readonly #alarm = new Timer();
   /** Due times by id, monotonic: set when a request is first seen, so that setting the clock does not change them. */
   readonly #dueAt = new Map<string, number>();
   readonly #clocks: Clocks;
@@ -71,13 +69,12 @@ export class Approvals {
     this.#passing.delete(id);
   }
 
-  /** Sets a timer that calls `due` when the next request times out. */
-  watch(open: readonly Approval[], due: () => void): void {
+  /** Returns the ms until the next request times out; undefined if none waits. */
+  nextInMs(open: readonly Approval[]): number | undefined {
     const ids = new Set(open.map(({ id }) => id));
     for (const id of this.#dueAt.keys()) if (!ids.has(id)) this.#dueAt.delete(id);
     const times = this.#waiting(open).map((approval) => this.#dueOf(approval));
-    if (times.length === 0) this.#alarm.clear();
-    else this.#alarm.set(Math.min(...times) - this.#clocks.monotonic(), due);
+    return times.length === 0 ? undefined : Math.min(...times) - this.#clocks.monotonic();
   }
 
   /** Returns the requests that have timed out. */
@@ -89,7 +86,6 @@ export class Approvals {
   /** Clears everything at the end of a run. */
   clear(): void {
     this.#passing.clear();
-    this.#alarm.clear();
     this.#dueAt.clear();
   }
 

@@ -12,7 +12,6 @@ import {
   type ConversationRun,
   defined,
   type MessageInfo,
-  queueAfter,
   type SendMessage,
   type SendReceipt,
   type SteerMode,
@@ -20,34 +19,26 @@ import {
 } from '@binnacle/protocol';
 import type { Logger } from 'pino';
 import { uuidv7 } from 'uuidv7';
-import type { TrustedTime } from '../base/trusted-time.ts';
 import type { LogReader } from '../log/log.ts';
 import type { ConversationRecord, ConversationStore } from '../store/conversations.ts';
 import { messageDigest } from '../store/messages.ts';
-import { AgentTurns, type ConversationTurns, queuedRun, unknownAgent } from './agent-turns.ts';
-import type { AgentKind, ProcessMemory } from './agents/agent.ts';
-import type { AgentGuard } from './agents/agent-hooks.ts';
-import type { ChatCommands } from './agents/chat-command.ts';
+import { type AgentTurns, unknownAgent } from './agent-turns.ts';
 import type { ConversationLease } from './lease.ts';
 import { requireMessage, requireWaiting } from './state/message-rules.ts';
 import { ConversationRows } from './state/rows.ts';
 import { isStopText } from './state/stop-text.ts';
 import type { DriverMark, Transcript } from './state/transcript.ts';
+import { queuedRun, startOf } from './turn.ts';
+import { TurnExecutor, type TurnExecutorParts } from './turn-executor.ts';
 
-export interface ConversationParts {
+export interface ConversationParts extends TurnExecutorParts {
   readonly store: ConversationStore;
   readonly log: Logger;
-  readonly time: TrustedTime;
   readonly limits: { readonly maxQueued: number; readonly maxMessageBytes: number };
   openTranscript(record: ConversationRecord): Transcript;
   makeLease(record: ConversationRecord): ConversationLease;
-  agent(id: string): AgentKind | undefined;
-  readonly guard: AgentGuard;
-  readonly commands: ChatCommands;
   /** Called for in-process subscribers with every event, whether or not a viewer watches. */
   happened(conversation: Conversation, events: readonly ConversationEvent[], position: string): void;
-  /** Called with the number of events that arrived after their run had ended. */
-  droppedLate(count: number): void;
 }
 
 /** The right by which a caller changes a message. */
@@ -62,20 +53,25 @@ export class Conversation {
   readonly #parts: ConversationParts;
   readonly #rows: ConversationRows;
   #transcript: Transcript | undefined;
-  /** Queued messages, in order. */
-  #queue: readonly MessageInfo[];
-  readonly #turns: AgentTurns;
   /** Settles when released log files are closed. */
   #closing: Promise<unknown> = Promise.resolve();
   #isClosed = false;
+  readonly #work: TurnExecutor;
+  readonly #turns: AgentTurns;
+  /** Place of the log at which the text of a run was last repeated. */
+  #repeatedAt = 0;
 
   constructor(record: ConversationRecord, parts: ConversationParts) {
     this.#parts = parts;
     this.#rows = new ConversationRows(record, parts.store, parts.log);
-    this.#queue = this.#rows.queue();
-    const memory = record.process === null ? null : (JSON.parse(record.process) as ProcessMemory);
-    const { guard, commands, log, time, droppedLate } = parts;
-    this.#turns = new AgentTurns({ of: this.#asTurnsSee(record), memory, guard, commands, log, time, droppedLate });
+    this.#work = new TurnExecutor(record, this.#rows.queue(), parts, {
+      position: () => this.#open().position,
+      append: (events, mark) => this.#append(events, mark),
+      // The process can also change while the conversation is closed, when the log must not be opened again.
+      remember: (process) =>
+        this.#rows.remember({ ...process, place: this.#transcript?.head.place ?? this.record.place }),
+    });
+    this.#turns = this.#work.turns;
     this.lease = parts.makeLease(record);
   }
 
@@ -94,7 +90,7 @@ export class Conversation {
 
   /** Id of the session of the agent's process; null without a process. */
   get process(): string | null {
-    return this.#turns.process;
+    return this.#work.session;
   }
 
   get isOpen(): boolean {
@@ -106,7 +102,7 @@ export class Conversation {
   }
 
   get isBusy(): boolean {
-    return this.#queue.length > 0 || !this.#turns.isFree;
+    return this.#turns.queue.length > 0 || !this.#turns.isFree;
   }
 
   get run(): ConversationRun | null {
@@ -133,7 +129,7 @@ export class Conversation {
       position,
       epoch,
       run: this.run,
-      queue: this.#queue,
+      queue: this.#turns.queue,
       approvals: this.#turns.approvals,
       lease: this.lease.info,
       usage,
@@ -156,13 +152,13 @@ export class Conversation {
     const kind = this.#parts.agent(this.record.agent);
     if (kind === undefined) throw unknownAgent(this.record.agent);
     const { maxQueued } = this.#parts.limits;
-    if (this.#queue.length >= maxQueued) {
+    if (this.#turns.queue.length >= maxQueued) {
       throw new BinnacleError('queue_full', { details: { limit: maxQueued } });
     }
     const requested = request.steer ?? 'queue';
     // While an agent settles after an abort there is no run, but an interrupting message still goes to the front of the
     // queue.
-    const isWorking = this.#turns.isUnderWay || (requested === 'interrupt' && this.#queue.length > 0);
+    const isWorking = this.#turns.isUnderWay || (requested === 'interrupt' && this.#turns.queue.length > 0);
     const canSteer = requested !== 'inject' || this.#turns.takesInjected(request.text);
     const steer: SteerMode = isWorking && canSteer && kind.driver.steer.includes(requested) ? requested : 'queue';
     const message: MessageInfo = {
@@ -178,9 +174,9 @@ export class Conversation {
     };
     this.lease.check(admitted);
     this.#append([{ type: 'message', at: message.at, message }]);
-    if (steer === 'inject') this.#turns.inject({ id, text: request.text }, by);
-    if (steer === 'interrupt') this.#turns.abort('interrupt', by);
-    this.#turns.startNext();
+    if (steer === 'inject') this.#work.inject({ id, text: request.text }, by);
+    if (steer === 'interrupt') this.#work.run(this.#turns.abort('interrupt', by));
+    this.#work.startNext();
     return this.#receipt(id, false);
   }
 
@@ -199,7 +195,7 @@ export class Conversation {
     by: Author,
     first: readonly ConversationEvent[],
   ): readonly string[] {
-    const waiting = this.#queue.filter(({ id }) => target === undefined || id === target);
+    const waiting = this.#turns.queue.filter(({ id }) => target === undefined || id === target);
     const hitsTurn = this.#turns.isUnderWay && (target === undefined || this.#turns.runId === target);
     if (waiting.length === 0 && !hitsTurn) {
       if (target !== undefined) this.findRun(target);
@@ -217,7 +213,7 @@ export class Conversation {
       return ids;
     }
     const run = this.#turns.runId;
-    this.#turns.abort(via, by, cancelled);
+    this.#work.run(this.#turns.abort(via, by, cancelled));
     return [run, ...ids];
   }
 
@@ -226,7 +222,9 @@ export class Conversation {
    * `unknown_option`, `disk_full`.
    */
   answer(id: string, option: string, by: Author): ApprovalAnswer {
-    return this.#turns.answer(id, option, by);
+    const answer: ApprovalAnswer = { option, by, reason: 'answered' };
+    this.#work.run(this.#turns.answer(id, answer));
+    return answer;
   }
 
   /**
@@ -235,7 +233,7 @@ export class Conversation {
    */
   edit(id: string, text: string, by: Author, { hasManageRight, lease }: ChangeRight): MessageInfo {
     requireMessage(id, text, this.#parts.limits);
-    const message = requireWaiting(this.#queue, this.message(id));
+    const message = requireWaiting(this.#turns.queue, this.message(id));
     // The agent takes the text for the words of the original sender.
     if (!hasManageRight && message.by.user !== by.user) {
       throw new BinnacleError('forbidden', {
@@ -253,7 +251,7 @@ export class Conversation {
    * `message_delivered`.
    */
   cancel(id: string, by: Author): MessageInfo {
-    requireWaiting(this.#queue, this.message(id));
+    requireWaiting(this.#turns.queue, this.message(id));
     this.#append([{ type: 'message_cancelled', at: Date.now(), id, by }]);
     return this.message(id);
   }
@@ -280,7 +278,7 @@ export class Conversation {
     if (run?.id === id) return run;
     const known = this.#rows.run(id);
     if (known !== undefined) return known;
-    const message = this.#queue.find((one) => one.id === id);
+    const message = this.#turns.queue.find((one) => one.id === id);
     if (message === undefined) {
       throw new BinnacleError('run_not_found', { hint: 'Its id is that of the message which began it.' });
     }
@@ -302,14 +300,13 @@ export class Conversation {
   async recover(): Promise<void> {
     const rows = this.#rows;
     const transcript = this.#open();
-    const left = this.record.place;
-    for await (const { entry, place } of transcript.readFrom(left)) {
+    for await (const { entry, place } of transcript.readFrom(this.record.place)) {
       // The log has entries that the rows lack: the gateway was killed between the two writes.
       rows.take(entry.events, { epoch: transcript.epoch, place, state: 'busy' });
     }
-    this.#queue = rows.queue();
     const running = rows.running();
-    await this.#turns.resume(running, transcript.readFrom(this.#turns.placeToResumeFrom(running)));
+    const message = running && rows.message(running.id);
+    await this.#work.resume({ queue: rows.queue(), running, message }, (place) => transcript.readFrom(place));
     if (!this.isBusy) rows.rest({ epoch: transcript.epoch, place: transcript.head.place });
   }
 
@@ -317,7 +314,10 @@ export class Conversation {
   release(): void {
     const transcript = this.#transcript;
     this.#transcript = undefined;
-    if (transcript !== undefined) this.#closing = Promise.all([this.#closing, this.#shut(transcript)]);
+    if (transcript === undefined) return;
+    // Every event was written before any listener learned of it. A full disk prevents only the sync of the last entries.
+    const closed = transcript.close().catch((error: unknown) => this.#complain(error, 'a log could not be synced'));
+    this.#closing = Promise.all([this.#closing, closed]);
   }
 
   /**
@@ -332,7 +332,7 @@ export class Conversation {
     this.#isClosed = true;
     this.#rows.stop();
     this.lease.stop();
-    await this.#turns.close(all);
+    await this.#work.close(all);
     this.release();
     await this.#closing;
   }
@@ -344,29 +344,32 @@ export class Conversation {
     await this.close(true);
   }
 
-  async #shut(transcript: Transcript): Promise<void> {
-    try {
-      await transcript.close();
-    } catch (error) {
-      // Every event was written before any listener learned of it. A full disk prevents only the sync of the last
-      // entries.
-      this.#parts.log.error({ err: error, conversation: this.record.key }, 'a log could not be synced');
-    }
-  }
-
   /** Appends events; the only way in which a conversation changes. Throws `disk_full`; nothing has changed then. */
   #append(events: readonly ConversationEvent[], mark?: DriverMark): void {
     const transcript = this.#open();
     const head = transcript.append(mark === undefined ? { events } : { events, driver: mark });
-    for (const event of events) {
-      this.#turns.fold(event);
-      this.#queue = queueAfter(this.#queue, event);
-    }
-    const isBusy = this.#turns.run !== null || this.#queue.length > 0;
+    for (const event of events) this.#work.fold(event);
+    const isBusy = this.#turns.run !== null || this.#turns.queue.length > 0;
     this.#rows.take(events, { epoch: transcript.epoch, place: head.place, state: isBusy ? 'busy' : 'idle' });
-    this.#turns.repeatText(transcript);
+    this.#repeatText(transcript);
     transcript.wakeReaders();
     if (events.length > 0) this.#parts.happened(this, events, transcript.position);
+  }
+
+  /** Repeats the text of the run under way before retention removes its beginning from the log. */
+  #repeatText(transcript: Transcript): void {
+    const { run } = this.#turns;
+    if (run === null || run.text === '') return;
+    if (transcript.doomed <= Math.max(this.#repeatedAt, startOf(run))) return;
+    const { place } = transcript.head;
+    const { id, text } = run;
+    try {
+      transcript.append({ events: [{ type: 'delta', at: Date.now(), run: id, stream: 'said', text, replace: true }] });
+      this.#repeatedAt = place;
+    } catch (error) {
+      // The text is missing only if the gateway is killed before the end of the run.
+      this.#complain(error, 'the messages could not be stored again');
+    }
   }
 
   #stop(request: SendMessage & { readonly id: string }, by: Author): SendReceipt {
@@ -384,33 +387,12 @@ export class Conversation {
     return { message, run: null, duplicate: false, aborted };
   }
 
-  #asTurnsSee({ id, key, agent }: ConversationRecord): ConversationTurns {
-    return {
-      id,
-      key,
-      agent,
-      position: () => this.#open().position,
-      append: (events, mark) => this.#append(events, mark),
-      next: () => this.#queue[0],
-      isWaiting: (message) => this.#queue.some(({ id }) => id === message),
-      message: (message) => this.message(message),
-      timeoutOf: (message) => this.#rows.message(message)?.timeoutMs,
-      kind: () => this.#parts.agent(agent),
-      remember: (process) => {
-        // The process can also change while the conversation is closed, when the log must not be opened again.
-        const memory = { ...process, place: this.#transcript?.head.place ?? this.record.place };
-        this.#rows.setProcess(JSON.stringify(memory));
-        return memory;
-      },
-    };
-  }
-
   #tryAbort(target: string | undefined, via: AbortVia, by: Author): void {
     try {
       this.abort(target, via, by);
     } catch (error) {
       // The next gateway finds the run without an end, and records one.
-      this.#parts.log.error({ err: error, conversation: this.record.key }, 'a run could not be aborted');
+      this.#complain(error, 'a run could not be aborted');
     }
   }
 
@@ -424,6 +406,10 @@ export class Conversation {
     const isOwnRun =
       message.run === null ? message.state === 'queued' && message.steer !== 'inject' : message.run === id;
     return { message, run: isOwnRun ? this.findRun(id) : null, duplicate };
+  }
+
+  #complain(error: unknown, message: string): void {
+    this.#parts.log.error({ err: error, conversation: this.record.key }, message);
   }
 
   #open(): Transcript {

@@ -11,11 +11,14 @@ import {
   type ConversationRun,
   defined,
   type EndEvent,
+  type MessageInfo,
+  parsePosition,
   runAfter,
   type ToolCall,
   type Usage,
   type WireError,
 } from '@binnacle/protocol';
+import type { ConversationRecord, RunRecord } from '../store/conversations.ts';
 import type { Effect } from './agents/effects.ts';
 import type { TurnEnd } from './drivers/driver.ts';
 import type { TurnCarry } from './state/transcript.ts';
@@ -339,6 +342,35 @@ class EntryDraft {
     return false;
   }
 }
+
+/** Returns the future run of a queued message. */
+export const queuedRun = (
+  { id, by, at }: MessageInfo,
+  { key, agent }: Pick<ConversationRecord, 'key' | 'agent'>,
+): ConversationRun => ({
+  id,
+  conversation: key,
+  agent,
+  state: 'queued',
+  by,
+  queuedAt: at,
+  startedAt: null,
+  endedAt: null,
+  position: null,
+  text: '',
+  end: null,
+  usage: null,
+});
+
+/** Returns the place from which on a later gateway needs the log. `memoryPlace`: that of the memory of the process. */
+export const placeToResumeFrom = (running: RunRecord | undefined, memoryPlace: number): number =>
+  running !== undefined && isDelivered(running) ? Math.min(memoryPlace, startOf(running)) : memoryPlace;
+
+/** Returns true if the agent had been given its message before the gateway ended. */
+export const isDelivered = ({ isAsked, command }: RunRecord): boolean => isAsked !== true && command === undefined;
+
+/** Returns the place of the log at which a run began. */
+export const startOf = ({ position }: RunRecord): number => (position === null ? 0 : parsePosition(position).place);
 
 /** Splits text between characters. */
 function* pieces(text: string): Generator<string> {

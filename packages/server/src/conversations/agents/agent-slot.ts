@@ -1,14 +1,37 @@
-// The slot for the agent of one conversation: the current agent, whether it is free, and the memory of its process.
+// The agent of one conversation: carries out what the turns ask of it, and has the memory of its process.
 
+import type { Author } from '@binnacle/protocol';
 import type { RunRecord } from '../../store/conversations.ts';
 import type { Driver, Prompt } from '../drivers/driver.ts';
 import type { DriverMark } from '../state/transcript.ts';
 import type { Agent, AgentEvents, AgentKind, AgentMade, ProcessMemory } from './agent.ts';
+import { type CommandCall, commandAgent } from './chat-command.ts';
+import type { Effect } from './effects.ts';
+
+/** What the turns ask of the agent that has the turn. `lend`: a command takes the turn, and the agent does not learn of it. */
+export type AgentEffect =
+  | { readonly kind: 'begin'; readonly agent: AgentKind; readonly prompt: Prompt }
+  | { readonly kind: 'lend'; readonly call: CommandCall; readonly by: Author; readonly prompt: Prompt }
+  | { readonly kind: 'inject'; readonly prompt: Prompt }
+  | { readonly kind: 'answer'; readonly approval: string; readonly option: string }
+  | { readonly kind: 'interrupt' };
+
+/** Source of a report: the agent, or the stand-in that has one turn. */
+export type AgentSource = 'agent' | 'stand_in';
+
+/** The conversation as its agents see it, see `AgentEvents`. */
+export interface AgentReports {
+  commit(source: AgentSource, effects: readonly Effect[], mark?: Omit<DriverMark, 'carry'>): void;
+  failed(source: AgentSource, ...error: Parameters<AgentEvents['failed']>): void;
+  free(): void;
+  /** Stores the memory of the process, with its place in the log. */
+  remember(process: Omit<ProcessMemory, 'place'>): ProcessMemory;
+}
 
 export interface AgentSlotParts {
-  /** Id of the conversation. */
-  readonly conversation: string;
-  readonly events: AgentEvents;
+  /** Id and key of the conversation, and the name of its agent. */
+  readonly conversation: { readonly id: string; readonly key: string; readonly agent: string };
+  readonly reports: AgentReports;
   readonly memory: ProcessMemory | null;
 }
 
@@ -56,29 +79,31 @@ export class AgentSlot {
     return this.#memory?.place ?? 0;
   }
 
-  begin(kind: AgentKind, prompt: Prompt): void {
-    const { agent } = this.#take(kind);
-    this.#isFree = false;
-    agent.begin(prompt);
-  }
-
-  /** Lends one turn to a stand-in. The agent does not learn of the turn, and its process continues unchanged. */
-  lend(standIn: Agent, prompt: Prompt): void {
-    this.#standIn = standIn;
-    standIn.begin(prompt);
-  }
-
-  standInEnded(): void {
-    this.#standIn = undefined;
-  }
-
-  /** Marks the agent as free. */
-  free(): void {
-    this.#isFree = true;
-  }
-
-  remember(memory: ProcessMemory): void {
-    this.#memory = memory;
+  carryOut(effect: AgentEffect): void {
+    switch (effect.kind) {
+      case 'begin': {
+        const { agent } = this.#take(effect.agent);
+        this.#isFree = false;
+        agent.begin(effect.prompt);
+        return;
+      }
+      case 'lend': {
+        const { key, agent } = this.#parts.conversation;
+        const { call, by, prompt } = effect;
+        this.#standIn = commandAgent(call, { conversation: key, agent, by, events: this.#eventsFrom('stand_in') });
+        this.#standIn.begin(prompt);
+        return;
+      }
+      case 'inject':
+        this.agent?.inject(effect.prompt);
+        return;
+      case 'answer':
+        this.agent?.answer(effect.approval, effect.option);
+        return;
+      case 'interrupt':
+        this.agent?.interrupt();
+        return;
+    }
   }
 
   /** Continues with an agent that an earlier gateway left, in the middle of `running` or between turns. */
@@ -110,10 +135,25 @@ export class AgentSlot {
   #take(kind: AgentKind): AgentMade {
     if (this.#taken?.version === kind.version) return this.#taken.made;
     void this.#taken?.made.agent.close(true);
-    const { conversation, events } = this.#parts;
-    const made = kind.make(conversation, events, this.#memory?.memory ?? null);
+    const made = kind.make(this.#parts.conversation.id, this.#eventsFrom('agent'), this.#memory?.memory ?? null);
     this.#taken = { made, version: kind.version, kind: kind.driver.kind };
     return made;
+  }
+
+  #eventsFrom(source: AgentSource): AgentEvents {
+    const { reports } = this.#parts;
+    return {
+      commit: (effects, mark) => reports.commit(source, effects, mark),
+      failed: (error) => reports.failed(source, error),
+      free: () => {
+        if (source === 'agent') this.#isFree = true;
+        else this.#standIn = undefined;
+        reports.free();
+      },
+      remember: (process) => {
+        if (source === 'agent') this.#memory = reports.remember(process);
+      },
+    };
   }
 
   /** Returns the memory of that process. For a newer process only `memory`, from the process before, applies. */

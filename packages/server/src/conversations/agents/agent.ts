@@ -4,7 +4,7 @@ import type { BinnacleError } from '@binnacle/protocol';
 import type { Driver, Prompt } from '../drivers/driver.ts';
 import type { DriverMark } from '../state/transcript.ts';
 import type { Effect } from './effects.ts';
-import type { TurnWatchTimes } from './turn-watch.ts';
+import type { TurnWatchTimes } from './turn-timers.ts';
 
 export interface Agent {
   /** Id of the session of the agent's process; null without a process. */

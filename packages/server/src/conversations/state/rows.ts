@@ -67,13 +67,14 @@ export class ConversationRows {
     if (this.#waiting.length > 0 && !this.#settle()) throw new BinnacleError('disk_full');
   }
 
-  /** Stores the memory of the process. Without room, a restart does not know the memory. */
-  setProcess(process: string): void {
+  /** Stores and returns the memory of the agent's process. Without room, a restart does not know the memory. */
+  remember<T extends object>(memory: T): T {
     try {
-      this.#store.setProcess(this.#record.id, process);
+      this.#store.setProcess(this.#record.id, JSON.stringify(memory));
     } catch (error) {
       this.#complain(error);
     }
+    return memory;
   }
 
   message(id: string): MessageInfo | undefined {

@@ -30,8 +30,9 @@ export function shellText([program = '', option = '', text, ...rest]: readonly s
 /** Returns the command as a person would type it; for `sh -c TEXT`, the text. */
 export function commandOf({ argv, foreign }: Pick<SessionInfo, 'argv' | 'foreign'>): string {
   if (foreign !== null) return argv.join(' ');
-  return shellText(argv) ?? argv.map(quoted).join(' ');
+  return shellText(argv) ?? argv.map(shellWord).join(' ');
 }
 
-const quoted = (word: string): string =>
+/** Quotes a word for a shell if it has a character with a meaning there. */
+export const shellWord = (word: string): string =>
   /^[A-Za-z0-9_./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;

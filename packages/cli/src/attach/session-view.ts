@@ -2,9 +2,9 @@
 
 import { constants, userInfo } from 'node:os';
 import type { AttachmentEvent, Binnacle, Session } from '@binnacle/client';
-import { BinnacleError, type SessionInfo, type StartPosition } from '@binnacle/protocol';
+import { BinnacleError, type SessionInfo, type StartPosition, shellWord } from '@binnacle/protocol';
 import { EXIT } from '../output/failure.ts';
-import { dataFlag, quoted } from '../output/shell.ts';
+import { dataFlag } from '../output/shell.ts';
 import { printable } from '../output/style.ts';
 import { attachFilter } from '../terminal/filters.ts';
 import { Terminal, terminalSize } from '../terminal/terminal.ts';
@@ -75,7 +75,7 @@ export async function view(client: Binnacle, info: SessionInfo, options: ViewOpt
   const name = printable(info.name) || info.id;
   if (ending.kind === 'detached') {
     process.stderr.write(
-      `\n[binnacle: detached; the program keeps running. To return: binnacle attach ${quoted(name)}${dataFlag(options.data)}]\n`,
+      `\n[binnacle: detached; the program keeps running. To return: binnacle attach ${shellWord(name)}${dataFlag(options.data)}]\n`,
     );
     return EXIT.ok;
   }

@@ -8,7 +8,7 @@ import { constants, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { createEmitter, type EmittedSession, type Emitter, type EmitterOptions } from '@binnacle/emit';
-import { defined, isEmittedId } from '@binnacle/protocol';
+import { defined, isEmittedId, shellWord } from '@binnacle/protocol';
 import { Fifos, type OpenFifo } from '@binnacle/server/fifos';
 import { EmitMessages } from '../emit/format.ts';
 import { PassThrough } from '../emit/pass-through.ts';
@@ -18,7 +18,6 @@ import { ProvenAddress } from '../gateway/proven-address.ts';
 import { parseLabels } from '../input/labels.ts';
 import { parseBytes, parseTimeout } from '../input/quantities.ts';
 import { EXIT, Failure, usage } from '../output/failure.ts';
-import { quoted } from '../output/shell.ts';
 
 export interface EmitOptions extends Pick<ClientCommandOptions, 'data'> {
   readonly session?: string;
@@ -108,7 +107,7 @@ function sessionOf(command: readonly string[], options: EmitOptions) {
     cwd: process.cwd(),
     stream: 'stdout',
     ...defined({ id: session }),
-    ...(command.length === 0 ? {} : { command: command.map(quoted).join(' ') }),
+    ...(command.length === 0 ? {} : { command: command.map(shellWord).join(' ') }),
   } as const;
 }
 
@@ -217,7 +216,7 @@ async function openFifos(): Promise<readonly [OpenFifo, OpenFifo] | undefined> {
 }
 
 function notStarted(program: string, error: NodeJS.ErrnoException): Failure {
-  const hint = /\s/.test(program) ? `For shell text: binnacle emit -- sh -c ${quoted(program)}` : undefined;
+  const hint = /\s/.test(program) ? `For shell text: binnacle emit -- sh -c ${shellWord(program)}` : undefined;
   if (error.code === 'ENOENT') return new Failure(EXIT.noProgram, `There is no program "${program}".`, hint);
   return new Failure(error.code === 'EACCES' ? 126 : EXIT.failed, `"${program}" cannot be started: ${error.message}`);
 }

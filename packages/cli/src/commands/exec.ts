@@ -3,12 +3,11 @@
 import { constants } from 'node:os';
 import type { Binnacle, Run, RunStreamEvent } from '@binnacle/client';
 import { TextReader } from '@binnacle/client';
-import type { RunInfo } from '@binnacle/protocol';
+import { type RunInfo, shellWord } from '@binnacle/protocol';
 import { holderName } from '../attach/session-view.ts';
 import { type ClientCommandOptions, findSession, withClient } from '../gateway/connect.ts';
 import { parseTimeout } from '../input/quantities.ts';
 import { EXIT, usage } from '../output/failure.ts';
-import { quoted } from '../output/shell.ts';
 import { writeTo } from '../terminal/terminal.ts';
 
 export interface ExecOptions extends ClientCommandOptions {
@@ -50,7 +49,7 @@ export async function exec(
  * Converts words to shell text. A single word is shell text; several are a program and its arguments, and are quoted.
  */
 export const shellText = (args: readonly string[]): string =>
-  args.length === 1 ? (args[0] ?? '') : args.map(quoted).join(' ');
+  args.length === 1 ? (args[0] ?? '') : args.map(shellWord).join(' ');
 
 async function execIn(
   client: Binnacle,

@@ -2,10 +2,9 @@
 // the printed ones: agents start their servers with few variables.
 
 import { realpathSync } from 'node:fs';
-import { defined } from '@binnacle/protocol';
+import { defined, shellWord } from '@binnacle/protocol';
 import { defaultDataDir } from '@binnacle/server/data-directory';
 import { dataDir } from '../gateway/address.ts';
-import { quoted } from '../output/shell.ts';
 
 /** Placeholder for the token, which is not printed. */
 const TOKEN = 'TOKEN';
@@ -37,12 +36,12 @@ export function mcpCommand(script: string, data: string | undefined, env: NodeJS
 
 export function printMcpConfig({ command, args, env = {} }: McpCommand): string {
   const variables = Object.entries(env);
-  const flags = variables.map(([name, value]) => `--env ${quoted(`${name}=${value}`)} `).join('');
+  const flags = variables.map(([name, value]) => `--env ${shellWord(`${name}=${value}`)} `).join('');
   const table = variables.map(([name, value]) => `${name} = ${JSON.stringify(value)}`).join(', ');
   const settings = { mcpServers: { binnacle: { command, args, ...(variables.length === 0 ? {} : { env }) } } };
   return `Claude Code:
 
-  claude mcp add binnacle ${flags}-- ${[command, ...args].map(quoted).join(' ')}
+  claude mcp add binnacle ${flags}-- ${[command, ...args].map(shellWord).join(' ')}
 
 Codex (~/.codex/config.toml):
 

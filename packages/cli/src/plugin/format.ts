@@ -1,14 +1,14 @@
 // Texts about plugins and their permissions. All text from a plugin is sanitized here. Pure.
 
-import type {
-  PluginGrantValue,
-  PluginInfo,
-  PluginOffer,
-  PluginPermission,
-  PluginProblem,
-  PluginSetting,
+import {
+  type PluginGrantValue,
+  type PluginInfo,
+  type PluginOffer,
+  type PluginPermission,
+  type PluginProblem,
+  type PluginSetting,
+  shellWord,
 } from '@binnacle/protocol';
-import { quoted } from '../output/shell.ts';
 import { printable, type Style } from '../output/style.ts';
 
 /** Returns the items of a value; undefined for the whole permission or none of it. */
@@ -58,7 +58,7 @@ export const settingLine = ({ key, description, isRequired, isSet }: PluginSetti
 };
 
 export function grantCommand(id: string, permission: string, value: PluginGrantValue): string {
-  const items = (itemsOf(value) ?? []).map((item) => quoted(printable(item)));
+  const items = (itemsOf(value) ?? []).map((item) => shellWord(printable(item)));
   return ['binnacle plugin grant', printable(id), printable(permission), ...items].join(' ');
 }
 

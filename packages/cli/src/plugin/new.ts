@@ -3,9 +3,9 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { shellWord } from '@binnacle/protocol';
 import { isPluginId } from '@binnacle/server/plugin-manifest';
 import { EXIT, Failure, usage } from '../output/failure.ts';
-import { quoted } from '../output/shell.ts';
 import { printable } from '../output/style.ts';
 import { isPluginKind, PLUGIN_KINDS, type PluginKind, templateOf } from './templates.ts';
 
@@ -21,8 +21,8 @@ export function newPlugin(folder: string, { kind, ts = false }: PluginNewOptions
   if (namesIn(dir).length > 0) throw new Failure(EXIT.failed, `${dir} is not empty.`, 'Name a new folder.');
   write(dir, templateOf(kind satisfies PluginKind, id, ts ? apiTypes() : undefined));
   process.stderr.write(`Created the plugin ${id} in ${printable(dir)}. Next:
-  binnacle plugin test ${quoted(printable(folder))}
-  binnacle plugin dev ${quoted(printable(folder))}
+  binnacle plugin test ${shellWord(printable(folder))}
+  binnacle plugin dev ${shellWord(printable(folder))}
 `);
   return EXIT.ok;
 }

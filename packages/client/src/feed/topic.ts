@@ -1,9 +1,8 @@
 // A list, then its changes, as an async iterable that survives reconnects: the list over HTTP page by page, changes
 // over the WebSocket. A description says what is listed.
 
-import { type BinnacleError, type ClientFrame, CODES, type ServerFrame } from '@binnacle/protocol';
+import { BinnacleError, type ClientFrame, CODES, type ServerFrame } from '@binnacle/protocol';
 import type { Connection, Participant } from '../transport/connection.ts';
-import { toError } from '../transport/operation.ts';
 import { backoffDelay } from '../transport/reconnect.ts';
 import { Outlet } from './outlet.ts';
 
@@ -120,7 +119,7 @@ export class Topic<Item extends object, Member extends object = object>
       },
       (cause: unknown) => {
         if (this.#round !== round || this.#isOver) return;
-        const error = toError(cause);
+        const error = BinnacleError.of(cause);
         if (!CODES[error.code].retry) {
           this.#finish(error);
           return;

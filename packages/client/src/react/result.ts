@@ -8,14 +8,11 @@ export type Result<T = void> =
   /** Branch on `error.code`; show `error.message` and `error.hint`. */
   | { readonly ok: false; readonly error: BinnacleError };
 
-export const asError = (error: unknown): BinnacleError =>
-  error instanceof BinnacleError ? error : new BinnacleError('internal', { cause: error });
-
 /** Runs an action and returns its outcome. Never rejects. */
 export async function resultOf<T>(act: () => Promise<T>): Promise<Result<T>> {
   try {
     return { ok: true, value: await act() };
   } catch (error) {
-    return { ok: false, error: asError(error) };
+    return { ok: false, error: BinnacleError.of(error) };
   }
 }

@@ -2,7 +2,7 @@
 
 import { BinnacleError, CODES, defined, type RunInfo, type RunRequest } from '@binnacle/protocol';
 import type { HttpRequest } from '../transport/http.ts';
-import { Operation, type Operations, toError } from '../transport/operation.ts';
+import { Operation, type Operations } from '../transport/operation.ts';
 import { RunStream, type RunStreamEvent } from './stream.ts';
 
 /** Options of `Session.run`. */
@@ -178,7 +178,7 @@ export class Run implements AsyncIterable<RunStreamEvent> {
       const request = { ...this.#post, signal: this.#operation.signal };
       this.#accepts(await this.#persist(request));
     } catch (error) {
-      this.#refuse(toError(error));
+      this.#refuse(BinnacleError.of(error));
     }
   }
 

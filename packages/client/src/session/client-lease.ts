@@ -78,7 +78,7 @@ export abstract class ClientLease {
       if (this.#lease?.lease === lease.lease) this.hold(renewed);
       return renewed;
     } catch (cause) {
-      const error = cause instanceof BinnacleError ? cause : new BinnacleError('internal', { cause });
+      const error = BinnacleError.of(cause);
       if (this.#lease?.lease === lease.lease) this.renewalFailed(error);
       throw error;
     }

@@ -70,7 +70,7 @@ export class Operation {
   /** Reports the error of a promise if nobody waits for it. */
   report(promise: Promise<unknown>): void {
     promise.catch((error: unknown) => {
-      if (!this.isWatched) this.#operations.events.emit('error', toError(error));
+      if (!this.isWatched) this.#operations.events.emit('error', BinnacleError.of(error));
     });
   }
 
@@ -112,7 +112,7 @@ export class Operation {
         return await act();
       } catch (cause) {
         if (signal.aborted) throw signal.reason;
-        const error = toError(cause);
+        const error = BinnacleError.of(cause);
         if (!mayRetry(error)) throw error;
       }
       await pause(backoffDelay(failures, random(), backoff), signal, this.#operations.sleepers);
@@ -144,6 +144,3 @@ export function pause(ms: number, signal: AbortSignal | undefined, sleepers = ne
     if (signal?.aborted === true) wake();
   });
 }
-
-export const toError = (cause: unknown): BinnacleError =>
-  cause instanceof BinnacleError ? cause : new BinnacleError('internal', { cause });

@@ -3,7 +3,6 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import { Liveness } from './liveness.ts';
-import { toError } from './operation.ts';
 import { type Settings, socketUrl, type WebSocketLike } from './options.ts';
 import type { Link, LinkEvent } from './reconnect.ts';
 import { Reconnector } from './reconnector.ts';
@@ -163,7 +162,7 @@ export class SocketLink {
       (cause: unknown) => {
         if (!isCurrent()) return;
         clearTimeout(this.#giveUp);
-        this.#refused(generation, toError(cause));
+        this.#refused(generation, BinnacleError.of(cause));
       },
     );
   }

@@ -1,6 +1,7 @@
 // Classes of IP addresses: the internet, a private network, this machine, or an address that no request may reach.
 
 import { BlockList, isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
 
 /**
  * `own` and `private`: only where a grant names exactly that address and port. `never`: no grant allows it. That class
@@ -100,4 +101,10 @@ const isInNets = (address: string, nets: readonly Net[]): boolean =>
 
 function familyOf(address: string): 'ipv4' | 'ipv6' {
   return isIP(address) === 6 ? 'ipv6' : 'ipv4';
+}
+
+/** Lists this machine's addresses as `canonicalAddress` spells them. Reads them on each call: networks come and go. */
+export function ownAddresses(): ReadonlySet<string> {
+  const all = Object.values(networkInterfaces()).flatMap((addresses = []) => addresses);
+  return new Set(all.flatMap(({ address }) => canonicalAddress(address) ?? []));
 }

@@ -4,9 +4,8 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { BinnacleError } from '@binnacle/protocol';
-import { canonicalAddress, kindOfAddress } from '../base/addresses.ts';
+import { canonicalAddress, kindOfAddress, ownAddresses } from '../base/addresses.ts';
 import { MAX_ADDRESSES, type ResolvedAddress } from '../base/fixed-lookup.ts';
-import { ownAddresses } from '../base/own-addresses.ts';
 import { type Resolve, resolveName, resolveWithTimeout } from './dns-lookup.ts';
 
 /** Maximum characters of an endpoint. Those of push services have some 200. */

@@ -1,8 +1,7 @@
 // A session that is drawn into a terminal, for a component with a terminal of its own.
 
-import type { BinnacleError } from '@binnacle/protocol';
+import { BinnacleError } from '@binnacle/protocol';
 import { type RefObject, useEffect, useRef, useState } from 'react';
-import { asError } from '../result.ts';
 import type { SessionOptions, SessionStart } from '../stores/session.ts';
 import { Drawing, type DrawingOptions, type DrawingState, NO_DRAWING_YET } from '../terminal/drawing.ts';
 import type { TerminalScreen } from '../terminal/screen.ts';
@@ -137,7 +136,7 @@ export function useSessionTerminal<S extends TerminalScreen>(
       };
     };
     const made = make(steer, () => followed.pastOffset);
-    if (made instanceof Promise) made.then(mount, (cause: unknown) => isOver || setProblem(asError(cause)));
+    if (made instanceof Promise) made.then(mount, (cause: unknown) => isOver || setProblem(BinnacleError.of(cause)));
     else mount(made);
     return () => {
       isOver = true;

@@ -16,7 +16,6 @@ import type { Binnacle } from '../../client.ts';
 import type { Conversation } from '../../conversation/conversation.ts';
 import type { ConversationFeed } from '../../conversation/feed.ts';
 import { hasReached, openConversation } from '../../conversation/opening.ts';
-import { asError } from '../result.ts';
 import { SnapshotStore } from './store.ts';
 
 /** Options of `useConversation`. */
@@ -150,7 +149,7 @@ export class ConversationStore extends SnapshotStore<ConversationSnapshot> {
     this.#run().catch((cause: unknown) => {
       this.#hush();
       if (this.isOver) return;
-      const error = asError(cause);
+      const error = BinnacleError.of(cause);
       if ((error.code === 'wrong_epoch' || error.code === 'gap') && attempt < MAX_BEGINNINGS) {
         this.#talk = undefined;
         this.#follow(attempt + 1);

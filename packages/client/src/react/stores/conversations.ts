@@ -1,9 +1,8 @@
 // The list of conversations and of agents as a store for components. Knows no React.
 
-import type { AgentInfo, ConversationInfo } from '@binnacle/protocol';
+import { type AgentInfo, BinnacleError, type ConversationInfo } from '@binnacle/protocol';
 import type { Binnacle } from '../../client.ts';
 import type { ConversationChange, ConversationWatch } from '../../conversation/watch.ts';
-import { asError } from '../result.ts';
 import { type ListSnapshot, ListStore } from './list.ts';
 
 /** State of the list of conversations, as components see it. */
@@ -70,7 +69,7 @@ export class ConversationListStore extends ListStore<ConversationsSnapshot, Conv
   #query(): void {
     this.client.conversations.agents().then(
       (agents) => this.change({ agents }),
-      (cause: unknown) => this.change({ error: asError(cause) }),
+      (cause: unknown) => this.change({ error: BinnacleError.of(cause) }),
     );
   }
 }

@@ -2,7 +2,6 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { Binnacle } from '../../client.ts';
-import { asError } from '../result.ts';
 import { SnapshotStore } from './store.ts';
 
 /** State of a list, as components see it. */
@@ -33,7 +32,7 @@ export abstract class ListStore<T extends ListSnapshot, Event> extends SnapshotS
       // Live again with the next list, not with the connection.
       if (kind !== 'open' && this.latest.state === 'live') this.setState('reconnecting');
     });
-    this.#run().catch((cause: unknown) => this.setState('failed', asError(cause)));
+    this.#run().catch((cause: unknown) => this.setState('failed', BinnacleError.of(cause)));
   }
 
   protected abstract watch(): ListWatch<Event>;

@@ -11,7 +11,6 @@ import type { Binnacle } from '../../client.ts';
 import type { Attachment, AttachmentEvent, GapEvent } from '../../session/attachment.ts';
 import type { Session } from '../../session/session.ts';
 import { type Chunk, type ChunkList, ChunkLog, NO_CHUNKS } from '../log/chunks.ts';
-import { asError } from '../result.ts';
 import { type ForeignReport, NO_REPORT, withEvent } from './foreign.ts';
 import { LeaseFollower, type LeaseSnapshot, NO_LEASE_YET } from './session-lease.ts';
 import { SnapshotStore } from './store.ts';
@@ -228,10 +227,10 @@ export class SessionStore extends SnapshotStore<SessionSnapshot> {
       const attachment = this.session.attach(from, { bufferBytes: this.#maxBytes });
       this.#attachment = attachment;
       this.#run(attachment).catch((cause: unknown) => {
-        if (this.#attachment === attachment) this.#fail(asError(cause));
+        if (this.#attachment === attachment) this.#fail(BinnacleError.of(cause));
       });
     } catch (cause) {
-      this.#fail(asError(cause));
+      this.#fail(BinnacleError.of(cause));
     }
   }
 

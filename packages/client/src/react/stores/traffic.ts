@@ -4,7 +4,6 @@
 import { BinnacleError, defined, type PtyEvent, type TrafficFilter } from '@binnacle/protocol';
 import type { Binnacle } from '../../client.ts';
 import type { TrafficGap, TrafficStream } from '../../traffic/stream.ts';
-import { asError } from '../result.ts';
 import type { FollowState } from './session.ts';
 import { SnapshotStore } from './store.ts';
 
@@ -66,7 +65,7 @@ export class TrafficStore extends SnapshotStore<TrafficSnapshot> {
   }
 
   begin(): void {
-    this.#run().catch((cause: unknown) => this.change({ state: 'failed', error: asError(cause) }));
+    this.#run().catch((cause: unknown) => this.change({ state: 'failed', error: BinnacleError.of(cause) }));
   }
 
   protected stop(): void {

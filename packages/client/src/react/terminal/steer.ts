@@ -3,7 +3,6 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { Session } from '../../session/session.ts';
-import { asError } from '../result.ts';
 
 /** The component that shows the session. Changes of the lease go through it, so that it shows them. */
 export interface SteerOwner {
@@ -113,7 +112,7 @@ export class TerminalSteer {
   ask(): void {
     this.#failed(undefined);
     (this.#owner.request?.() ?? this.session.lease.request()).catch((cause: unknown) => {
-      if (asError(cause).code === 'helm_free') this.acquire();
+      if (BinnacleError.of(cause).code === 'helm_free') this.acquire();
       else this.fail(cause);
     });
   }
@@ -151,7 +150,7 @@ export class TerminalSteer {
   }
 
   protected fail(cause: unknown): void {
-    const error = asError(cause);
+    const error = BinnacleError.of(cause);
     // The loss of the lease is reported already.
     if (!this.#isStopped && error.code !== 'taken_over' && error.code !== 'client_closed') this.#failed(error);
   }
@@ -175,7 +174,7 @@ export class TerminalSteer {
           return undefined;
         },
         // The text is dropped and reported: sent later it might do harm.
-        (cause: unknown) => this.fail(this.#waiting.splice(0).length > 0 ? notSent(asError(cause)) : cause),
+        (cause: unknown) => this.fail(this.#waiting.splice(0).length > 0 ? notSent(BinnacleError.of(cause)) : cause),
       )
       .catch((cause: unknown) => this.fail(cause))
       .finally(() => {

@@ -7,6 +7,7 @@ import {
   type ClientFrame,
   defined,
   formatPosition,
+  type ScreenSnapshot,
   type ServerBody,
   type StartPosition,
 } from '@binnacle/protocol';
@@ -18,7 +19,6 @@ import type { RenderedScreen } from '../../screen/wire.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
 import { LogStream } from '../stream/log-stream.ts';
-import { snapshotOf } from '../stream/snapshot.ts';
 import { resumeByTurns, type Wire } from '../stream/wire.ts';
 import { EntryCodec, tail } from './entry-codec.ts';
 
@@ -146,4 +146,10 @@ export class Subscriptions {
     for (const resolve of [...this.#waitingForRoom]) resolve();
     this.#waitingForRoom.clear();
   }
+}
+
+/** Returns a drawn screen without the fields that only the server uses. */
+function snapshotOf(rendered: RenderedScreen): ScreenSnapshot {
+  const { offset, position, cols, rows, data, scrollback, drawnFrom: renderedFrom, exact } = rendered;
+  return { offset, position, cols, rows, data, scrollback, drawnFrom: renderedFrom, exact };
 }

@@ -15,10 +15,6 @@ const lines = (sign: string, text: string): string[] =>
         .split('\n')
         .map((line) => `${sign} ${line}`);
 
-/** Quotes a word for a shell. */
-export const quoted = (word: string): string =>
-  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-
 /** Cuts a text to at most `max` UTF-16 units, without splitting a character. */
 export function cutText(text: string, max: number): string {
   if (text.length <= max) return text;

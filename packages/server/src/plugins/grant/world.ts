@@ -1,6 +1,6 @@
 // The facts about this machine that a gate needs: the location of programs, and its own addresses.
 
-import { ownAddresses } from '../../base/own-addresses.ts';
+import { ownAddresses } from '../../base/addresses.ts';
 import type { MachineFacts } from './calls.ts';
 import { programFinder } from './programs.ts';
 

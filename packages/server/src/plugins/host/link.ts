@@ -4,6 +4,7 @@
 import type { Duplex } from 'node:stream';
 import { BinnacleError } from '@binnacle/protocol';
 import { FrameReader, WireFault } from '../../base/frame-reader.ts';
+import { LruMap } from '../../base/lru-map.ts';
 import { PendingCalls } from '../../base/pending-calls.ts';
 import { RateLimit } from '../../base/rate-limit.ts';
 import type { PluginLimits } from './limits.ts';
@@ -67,7 +68,7 @@ export class PluginLink {
   #lastReceived = 0;
   /** Calls to the plugin that wait for an answer. */
   readonly #invoked: PendingCalls<Buffer>;
-  readonly #late = new Set<number>();
+  readonly #late = new LruMap<number, true>(MAX_LATE);
   #hasGreeted = false;
   #isReady = false;
   #isClosed = false;
@@ -138,11 +139,7 @@ export class PluginLink {
     if (this.#isClosed) throw new BinnacleError('plugin_stopped', { details: { plugin } });
     if (socket.writableLength >= limits.maxUnreadBytes) throw this.#busy();
     const late = (id: number): BinnacleError => {
-      this.#late.add(id);
-      for (const oldest of this.#late) {
-        if (this.#late.size <= MAX_LATE) break;
-        this.#late.delete(oldest);
-      }
+      this.#late.set(id, true);
       const message = `The plugin ${plugin} gave no answer to ${method} within ${deadlineMs} ms.`;
       return new BinnacleError('plugin_timeout', { message, details: { plugin, method, deadlineMs } });
     };

@@ -4,14 +4,13 @@
 import { constants } from 'node:fs';
 import { lstat, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BinnacleError } from '@binnacle/protocol';
+import { BinnacleError, hiddenLetter } from '@binnacle/protocol';
 import { z } from 'zod';
 import { isPluginId, MAX_ID } from '../../config/plugin-id.ts';
 import { type Grant, type Grants, readGrant, spellGrant } from '../grant/grants.ts';
 import { isPermission, PERMISSION_NAMES, type PermissionName } from '../grant/permissions.ts';
 import { type ConfigSchema, readConfigSchema } from './config-schema.ts';
 import { readStrictJson } from './strict-json.ts';
-import { isSeen } from './visible-text.ts';
 
 export const MANIFEST_FILE = 'binnacle.plugin.json';
 /** Maximum bytes: a person has to read the manifest. */
@@ -169,4 +168,15 @@ const codeOf = (error: unknown): string =>
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Marks without a letter, or more marks on one letter than any script has: they cover the lines around. */
+const LOOSE_MARKS = /(?:^|\s)\p{M}|\p{M}{5}/u;
+
+/**
+ * Returns true for one line of visible text. A person consents to what they see: hidden characters, or characters that
+ * change the direction of text, could obtain consent to something else.
+ */
+function isSeen(text: string): boolean {
+  return hiddenLetter(text) === undefined && !/[\n\t]/.test(text) && !LOOSE_MARKS.test(text);
 }

@@ -1,7 +1,7 @@
 // Tool calls of ACP: merges updates, and formats the detail of an approval request.
 
-import { defined, type ToolCall } from '@binnacle/protocol';
-import { changeText, type FileDiff, MAX_LABEL, quoted } from '../tool-text.ts';
+import { defined, shellWord, type ToolCall } from '@binnacle/protocol';
+import { changeText, type FileDiff, MAX_LABEL } from '../tool-text.ts';
 import type { ContentBlock, ToolUpdate } from './messages.ts';
 
 const KINDS: Readonly<Record<string, ToolCall['kind']>> = {
@@ -107,7 +107,7 @@ function commandOf(input: unknown, diffs: readonly FileDiff[]): ShownInput {
   if (argv !== undefined || (typeof command === 'string' && command !== '')) {
     // A command without arguments is a shell line or a program. Both read the same.
     const isLine = typeof command === 'string' && more === undefined;
-    shown = isLine ? command : [...(argv ?? [String(command)]), ...(more ?? [])].map(quoted).join(' ');
+    shown = isLine ? command : [...(argv ?? [String(command)]), ...(more ?? [])].map(shellWord).join(' ');
     delete rest.command;
     if (more !== undefined) delete rest.args;
     if (typeof cwd === 'string' && cwd !== '') {

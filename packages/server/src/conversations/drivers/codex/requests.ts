@@ -1,9 +1,9 @@
 // The approval requests of Codex, and the answer on the wire for each option.
 
-import { type ApprovalOption, defined, type ToolCall } from '@binnacle/protocol';
+import { type ApprovalOption, defined, shellWord, type ToolCall } from '@binnacle/protocol';
 import type { z } from 'zod';
 import { rowOf, withSchema } from '../agent-json.ts';
-import { changeText, cutText, MAX_LABEL, paragraphs, quoted } from '../tool-text.ts';
+import { changeText, cutText, MAX_LABEL, paragraphs } from '../tool-text.ts';
 import { commandHead } from './items.ts';
 import { CommandApproval, Elicitation, FileApproval, PermissionsApproval } from './messages.ts';
 
@@ -126,7 +126,7 @@ function prefixOf(amendment: unknown): string {
       ? amendment.execpolicy_amendment
       : undefined;
   return Array.isArray(prefix)
-    ? `commands that begin with: ${prefix.map(String).map(quoted).join(' ')}`
+    ? `commands that begin with: ${prefix.map(String).map(shellWord).join(' ')}`
     : `what it says: ${JSON.stringify(amendment)}`;
 }
 

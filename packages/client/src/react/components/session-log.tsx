@@ -77,6 +77,67 @@ const HIDDEN: CSSProperties = {
 export function SessionLog({ id, options, announce = true, label = 'Log', className, style }: SessionLogProps) {
   const session = useSession(id, withoutLines(options));
   const lines = useSessionLines(id, options);
+  const reader = useLogReader(lines);
+  const { atEnd, seen, rendered } = reader;
+  const announced = useAnnouncement(lines, session.isCaughtUp, announce);
+  const status = statusOf(session);
+  const isCutBefore = (lines[0]?.number ?? 0) > 0 || session.skippedBytes > 0 || session.chunks.droppedBytes > 0;
+  return (
+    <div
+      className={`binnacle-log ${className ?? ''}`.trim()}
+      style={{ display: 'flex', flexDirection: 'column', ...style }}
+      data-session={id}
+      data-state={session.state}
+      data-at-end={atEnd}
+    >
+      {isCutBefore && <p className="binnacle-log-before">Earlier output is not shown here.</p>}
+      <section
+        ref={reader.scroller}
+        className="binnacle-log-lines"
+        style={SCROLL}
+        aria-label={label}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+        tabIndex={0}
+        onScroll={reader.measure}
+        onCopy={reader.copy}
+        onKeyDown={reader.key}
+        onMouseDown={reader.deselect}
+      >
+        <div
+          ref={reader.content}
+          style={{
+            paddingTop: rendered.from * seen.line,
+            paddingBottom: (lines.length - rendered.to) * seen.line,
+            width: 'max-content',
+            minWidth: '100%',
+          }}
+        >
+          {lines.slice(rendered.from, rendered.to).map((line) => (
+            <Line key={line.number} line={line} />
+          ))}
+        </div>
+      </section>
+      {!atEnd && (
+        <button type="button" className="binnacle-log-jump" onClick={reader.jump}>
+          Jump to the latest
+        </button>
+      )}
+      <div aria-live="polite" style={HIDDEN}>
+        {announced}
+      </div>
+      <StatusLine status={status}>
+        {session.state === 'failed' && (
+          <button type="button" onClick={session.retry}>
+            Try again
+          </button>
+        )}
+      </StatusLine>
+    </div>
+  );
+}
+
+/** The lines that are in the document, and the reader's way through all of them: scrolling, selecting, copying. */
+function useLogReader(lines: readonly LogLine[]) {
   const scroller = useRef<HTMLElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const [atEnd, setAtEnd] = useState(true);
@@ -87,7 +148,6 @@ export function SessionLog({ id, options, announce = true, label = 'Log', classN
   // All lines are selected, also those that are not in the document.
   const isAll = useRef(false);
   const firstShown = useRef(0);
-  const announced = useAnnouncement(lines, session.isCaughtUp, announce);
 
   const count = lines.length;
   const first = lines[0]?.number ?? 0;
@@ -170,63 +230,10 @@ export function SessionLog({ id, options, announce = true, label = 'Log', classN
     const element = scroller.current;
     if (element !== null) element.scrollTop = element.scrollHeight;
   };
-
-  const status = statusOf(session);
-  const isCutBefore = first > 0 || session.skippedBytes > 0 || session.chunks.droppedBytes > 0;
-  return (
-    <div
-      className={`binnacle-log ${className ?? ''}`.trim()}
-      style={{ display: 'flex', flexDirection: 'column', ...style }}
-      data-session={id}
-      data-state={session.state}
-      data-at-end={atEnd}
-    >
-      {isCutBefore && <p className="binnacle-log-before">Earlier output is not shown here.</p>}
-      <section
-        ref={scroller}
-        className="binnacle-log-lines"
-        style={SCROLL}
-        aria-label={label}
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-        tabIndex={0}
-        onScroll={measure}
-        onCopy={copy}
-        onKeyDown={key}
-        onMouseDown={() => {
-          isAll.current = false;
-        }}
-      >
-        <div
-          ref={content}
-          style={{
-            paddingTop: rendered.from * seen.line,
-            paddingBottom: (count - rendered.to) * seen.line,
-            width: 'max-content',
-            minWidth: '100%',
-          }}
-        >
-          {lines.slice(rendered.from, rendered.to).map((line) => (
-            <Line key={line.number} line={line} />
-          ))}
-        </div>
-      </section>
-      {!atEnd && (
-        <button type="button" className="binnacle-log-jump" onClick={jump}>
-          Jump to the latest
-        </button>
-      )}
-      <div aria-live="polite" style={HIDDEN}>
-        {announced}
-      </div>
-      <StatusLine status={status}>
-        {session.state === 'failed' && (
-          <button type="button" onClick={session.retry}>
-            Try again
-          </button>
-        )}
-      </StatusLine>
-    </div>
-  );
+  const deselect = (): void => {
+    isAll.current = false;
+  };
+  return { scroller, content, atEnd, seen, rendered, measure, copy, key, jump, deselect };
 }
 
 /** One line. A sign and a word mark stderr too: some readers see no colours or have no style sheet. */

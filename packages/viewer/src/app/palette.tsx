@@ -105,7 +105,7 @@ export function Palette({ sessions, conversations, commands, onChoose, onClose }
             data-testid="palette-offer"
           >
             {offer.mark === undefined ? <RightIcon /> : <span className={`dot ${offer.mark}`} />}
-            <span className="palette-name">{offer.name}</span>
+            <span className="clip">{offer.name}</span>
             {offer.more !== '' && <small>{offer.more}</small>}
           </div>
         ))}

@@ -132,7 +132,7 @@ function QueuedMessage({ message, isMine, onEdit, onCancel }: QueuedMessageProps
   }
   return (
     <li data-testid="queued" data-message={message.id}>
-      <p className="queue-text">{message.text}</p>
+      <p className="queue-text clip">{message.text}</p>
       {!isMine && <span className="queue-by">{nameOf(message.by)}</span>}
       {onEdit !== undefined && (
         <button

@@ -55,7 +55,7 @@ export const ToolRow = memo(function ToolRow({ tool, onSession }: ToolRowProps) 
         >
           <ToolIcon kind={tool.kind} />
           <span className="tool-kind">{toolWord(tool)}</span>
-          <span className="tool-title">{visibleLine(tool.title)}</span>
+          <span className="tool-title clip">{visibleLine(tool.title)}</span>
           {diffs.length > 0 && (
             <span className="tool-count">
               <span className="plus">+{added}</span> <span className="minus">−{removed}</span>

@@ -23,7 +23,7 @@ export function Diff({ path, isNew, rows, added, removed }: DiffProps) {
   return (
     <figure className="code diff" data-testid="diff">
       <figcaption>
-        <span className="diff-path">{visibleLine(path)}</span>
+        <span className="diff-path clip">{visibleLine(path)}</span>
         <span>
           {isNew ? 'new file, ' : ''}
           {added} added, {removed} removed

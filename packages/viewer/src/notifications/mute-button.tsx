@@ -4,6 +4,7 @@ import type { Binnacle, Muted } from '@binnacle/client';
 import { useEffect, useState } from 'react';
 import { IconButton } from '../ui/icon-button.tsx';
 import { BellIcon, BellOffIcon } from '../ui/icons.tsx';
+import './tick-box.css';
 import './mute-button.css';
 
 export interface Mute {

@@ -10,6 +10,7 @@ import { Failure } from '../ui/failure.tsx';
 import { MuteBox } from './mute-button.tsx';
 import { type NotificationState, useNotifications } from './use-notifications.ts';
 import '../ui/phone-part.css';
+import './tick-box.css';
 import './notification-settings.css';
 
 interface NotificationSettingsProps {

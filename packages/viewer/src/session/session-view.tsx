@@ -253,7 +253,7 @@ function ScreenArea({ shown, name, replay, session }: ScreenAreaProps) {
           }}
         />
       )}
-      {shown.hovered !== undefined && <div className="target">{shown.hovered}</div>}
+      {shown.hovered !== undefined && <div className="target clip">{shown.hovered}</div>}
       {shown.isFinding && (
         <FindBar
           found={shown.found}

@@ -122,7 +122,7 @@ function RowButton(props: RowButtonProps) {
       {...data}
     >
       <span className={`dot ${how}`} />
-      <span className="session-name">{name}</span>
+      <span className="session-name clip">{name}</span>
       <span className="session-aside">
         <time className="session-age" dateTime={new Date(at).toISOString()}>
           {age(Math.max(now, at) - at)}

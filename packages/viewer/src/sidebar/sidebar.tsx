@@ -151,7 +151,7 @@ export function Sidebar(props: SidebarProps) {
             </span>
           )}
         </span>
-        <span className="who" title={`${oneLine(me.name, 80)}, may ${me.scope}`}>
+        <span className="who clip" title={`${oneLine(me.name, 80)}, may ${me.scope}`}>
           {/* The gateway names a login after its token; "(browser)" is redundant here. */}
           {oneLine(me.name.replace(/ \(browser\)$/, ''), 40)}
           {me.scope === 'admin' ? '' : ` (${me.scope})`}

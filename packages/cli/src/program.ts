@@ -37,7 +37,52 @@ export function makeProgram(exit: (code: number) => void): Command {
     .addHelpText('after', EXIT_HELP);
 
   addServe(program, exit);
+  addRun(program, exit);
+  addEmit(program, exit);
+  addOutput(program, exit);
+  addRecordings(program, exit);
+  addSteering(program, exit);
+  addChat(program, exit);
+  addAgents(program, exit);
+  addConfig(program, exit);
+  addHooks(program, exit);
+  addRoute(program, exit);
 
+  clientCommand(program, 'mcp', 'run an MCP server on stdin and stdout: background shells for an agent')
+    .option('--print-config', 'print the settings for agents, and return')
+    .addHelpText(
+      'after',
+      `
+An agent starts this command, not a person. It passes messages on to the gateway, and reconnects when it is back.
+The token limits what the tools can do: see binnacle token create --scope.`,
+    )
+    .action(async (options: McpOptions) => exit(await (await import('./commands/mcp.ts')).mcp(options)));
+
+  addPlugin(program, { exit, clientCommand, collect });
+  addShare(program, exit);
+  addToken(program, exit);
+
+  program
+    .command('doctor')
+    .description('check the installation for problems')
+    .option('--data <dir>', 'the data directory (default: $BINNACLE_DATA, else below $XDG_DATA_HOME)')
+    .option('--rebuild-catalogue', 'rebuild a damaged catalogue from its readable parts and the logs')
+    .option('--rebuild-index', 'rebuild the search index from the logs, without any check')
+    .option('--json', 'print JSON')
+    .action(async (options: DoctorOptions) => exit(await (await import('./commands/doctor.ts')).doctor(options)));
+
+  program
+    .command('completion <shell>')
+    .description('print a completion script for bash, zsh or fish')
+    .addHelpText('after', '\nFor example: source <(binnacle completion bash)')
+    .action(async (shell: string) => exit(await (await import('./commands/completion.ts')).completion(program, shell)));
+
+  nameHelp(program, 'binnacle');
+  return program;
+}
+
+/** Adds the commands that start programs. */
+function addRun(program: Command, exit: (code: number) => void): void {
   clientCommand(program, 'run [command...]', 'start a program and attach this terminal to it')
     .passThroughOptions()
     .option('--pipe', 'run on pipes instead of a terminal; stdout and stderr stay apart')
@@ -75,9 +120,10 @@ For example: binnacle exec build -- 'cd src && make'`,
     .action(async (session: string | undefined, command: string[], options: ExecOptions) =>
       exit(await (await import('./commands/exec.ts')).exec(session, command, options)),
     );
+}
 
-  addEmit(program, exit);
-
+/** Adds the commands that read the output of sessions. */
+function addOutput(program: Command, exit: (code: number) => void): void {
   clientCommand(program, 'attach <session>', 'watch and steer a session from this terminal')
     .option('--read-only', 'only watch')
     .option('--take', 'take control from its holder, and keep it (otherwise a shell that accepts runs is shared)')
@@ -110,9 +156,10 @@ For example: binnacle search 'connection refused'
     .action(async (terms: string[], options: SearchCommandOptions) =>
       exit(await (await import('./commands/search.ts')).search(terms, options)),
     );
+}
 
-  addRecordings(program, exit);
-
+/** Adds the commands that list sessions, type into them and end them. */
+function addSteering(program: Command, exit: (code: number) => void): void {
   clientCommand(program, 'ls', 'list sessions')
     .option('--running', 'list only running sessions')
     .option('--waiting', 'list only sessions that wait for someone')
@@ -151,45 +198,6 @@ For example: binnacle search 'connection refused'
         exit(await (await import('./commands/mute.ts')).mute(sessions, on, options)),
       );
   }
-
-  addChat(program, exit);
-  addAgents(program, exit);
-  addConfig(program, exit);
-  addHooks(program, exit);
-
-  addRoute(program, exit);
-
-  clientCommand(program, 'mcp', 'run an MCP server on stdin and stdout: background shells for an agent')
-    .option('--print-config', 'print the settings for agents, and return')
-    .addHelpText(
-      'after',
-      `
-An agent starts this command, not a person. It passes messages on to the gateway, and reconnects when it is back.
-The token limits what the tools can do: see binnacle token create --scope.`,
-    )
-    .action(async (options: McpOptions) => exit(await (await import('./commands/mcp.ts')).mcp(options)));
-
-  addPlugin(program, { exit, clientCommand, collect });
-  addShare(program, exit);
-  addToken(program, exit);
-
-  program
-    .command('doctor')
-    .description('check the installation for problems')
-    .option('--data <dir>', 'the data directory (default: $BINNACLE_DATA, else below $XDG_DATA_HOME)')
-    .option('--rebuild-catalogue', 'rebuild a damaged catalogue from its readable parts and the logs')
-    .option('--rebuild-index', 'rebuild the search index from the logs, without any check')
-    .option('--json', 'print JSON')
-    .action(async (options: DoctorOptions) => exit(await (await import('./commands/doctor.ts')).doctor(options)));
-
-  program
-    .command('completion <shell>')
-    .description('print a completion script for bash, zsh or fish')
-    .addHelpText('after', '\nFor example: source <(binnacle completion bash)')
-    .action(async (shell: string) => exit(await (await import('./commands/completion.ts')).completion(program, shell)));
-
-  nameHelp(program, 'binnacle');
-  return program;
 }
 
 /** Makes an error message name the help of the command in question. */

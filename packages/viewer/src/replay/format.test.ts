@@ -23,7 +23,7 @@ it('a moment is shown as the time since the beginning', () => {
 });
 
 it('the text of a mark is safe to show', () => {
-  expect(timeline.marks.map(markText)).toEqual(['Command: make  test', 'End']);
+  expect(timeline.marks.map(markText)).toEqual(['Command: make test', 'End']);
 });
 
 it('the next and the previous mark are found from any moment, never the shown one', () => {

@@ -33,7 +33,7 @@ import {
 } from '../schemas/fields.ts';
 import { OUTPUT_EVENTS } from '../schemas/frames.ts';
 import { LeaseShape, SessionShape } from '../schemas/resources.ts';
-import { writeEvents } from '../stream/event-stream.ts';
+import { type EventFormat, NDJSON, SSE, writeEvents } from '../stream/event-stream.ts';
 import type { Liveness } from '../stream/liveness.ts';
 import { writeOutput } from '../stream/output.ts';
 
@@ -82,7 +82,7 @@ const OutputQuery = z.strictObject({
   limit: Offset.optional(),
   stream: z.enum(['stdout', 'stderr']).optional(),
   encoding: z.enum(['text', 'base64']).optional(),
-  format: z.enum(['raw', 'sse']).optional(),
+  format: z.enum(['raw', 'sse', 'ndjson']).optional(),
 });
 
 export const sessionRoutes = (access: SessionAccess, liveness: Liveness): HttpRoute[] => [
@@ -153,7 +153,8 @@ function outputRoutes(access: SessionAccess, liveness: Liveness): HttpRoute[] {
       method: 'get',
       path: '/v1/sessions/:id/output',
       scope: 'view',
-      summary: 'Read output from a position: raw bytes, or server-sent events (Accept: text/event-stream).',
+      summary:
+        'Read output from a position: raw bytes, server-sent events (Accept: text/event-stream), or lines of JSON (application/x-ndjson).',
       params: Id,
       query: OutputQuery,
       headers: z.object(EventHeaders),
@@ -163,12 +164,20 @@ function outputRoutes(access: SessionAccess, liveness: Liveness): HttpRoute[] {
         const seen = access.seenBy(principal);
         const session = seen.get(params.id);
         await session.refresh();
-        const isSse = wantsEvents(query.format, headers.accept);
-        const at = await positionOf(session.log, fromOf(query, isSse ? headers['last-event-id'] : undefined));
-        if (isSse) {
+        const format = eventFormatOf(query.format, headers.accept);
+        const lastEventId = format === SSE ? headers['last-event-id'] : undefined;
+        const at = await positionOf(session.log, fromOf(query, lastEventId));
+        if (format !== undefined) {
           const follow = query.follow ?? true;
           const encoding = query.encoding ?? 'text';
-          await writeEvents(session, { at, encoding, follow }, seen, seen.takeOver(session, takeOver), liveness);
+          await writeEvents(
+            session,
+            { at, encoding, follow },
+            seen,
+            seen.takeOver(session, takeOver),
+            liveness,
+            format,
+          );
           return TAKEN_OVER;
         }
         if (at.place < session.log.oldest.place) {
@@ -324,6 +333,12 @@ function leaseRoutes(access: SessionAccess): HttpRoute[] {
       },
     }),
   ];
+}
+
+/** Returns the format of events that the client asks for; undefined for raw bytes. */
+function eventFormatOf(format: string | undefined, accept: string | undefined): EventFormat | undefined {
+  if (format === 'ndjson' || (format === undefined && accept?.includes(NDJSON.type) === true)) return NDJSON;
+  return wantsEvents(format, accept) ? SSE : undefined;
 }
 
 function fromOf(query: z.output<typeof OutputQuery>, lastEventId: string | undefined): StartPosition {

@@ -71,6 +71,13 @@ export const SSE: EventFormat = {
   ping: ': still here\n\n',
 };
 
+/** The same events as lines of JSON. */
+export const NDJSON: EventFormat = {
+  type: 'application/x-ndjson',
+  text: (event, behind, data) => `${JSON.stringify({ event, position: formatPosition(behind), data })}\n`,
+  ping: '{"event":"ping"}\n',
+};
+
 export const eventHeaders = ({ type }: EventFormat): OutgoingHttpHeaders => ({
   'Content-Type': type,
   'Cache-Control': 'no-store',

@@ -103,11 +103,14 @@ export class LogStream implements Sink {
     const { codec, wire } = this.#parts;
     if (codec.isPinned !== true) return this.#take(codec.page(page));
     page.hold();
-    for (const frame of codec.page(page)) {
-      page.hold();
-      wire.write(frame, page.release);
+    try {
+      for (const frame of codec.page(page)) {
+        page.hold();
+        wire.write(frame, page.release);
+      }
+    } finally {
+      page.release();
     }
-    page.release();
     return this.#drain();
   }
 

@@ -12,6 +12,12 @@ export type StreamEnd = 'complete' | 'left' | 'cut';
 /** Keeps nginx from buffering a stream. */
 export const UNBUFFERED = { 'X-Accel-Buffering': 'no' };
 
+/**
+ * Maximum time for the rest of an ended response, in stall limits: 10 minutes by default. No event reports how the last
+ * buffer is read, which has some pages, so a slow reader gets longer than for a page.
+ */
+const REST_STALLS = 20;
+
 export interface BodyOptions {
   /** Returns the headers. `length`: bytes of the body, if all of them are known before the first is sent. */
   head(length?: number): OutgoingHttpHeaders;
@@ -37,6 +43,7 @@ export class ResponseBody implements Wire, LiveConnection {
   #collected: Frame[] = [];
   #collectedBytes = 0;
   #fullSince: number | undefined;
+  readonly #restMs: number;
   #isOpen = true;
   #end: StreamEnd = 'left';
   #resume = (): void => undefined;
@@ -44,6 +51,7 @@ export class ResponseBody implements Wire, LiveConnection {
   constructor(response: ServerResponse, liveness: Liveness, options: BodyOptions) {
     this.#response = response;
     this.#options = options;
+    this.#restMs = liveness.times.stallMs * REST_STALLS;
     this.#unwatch = liveness.watch(this);
     this.closed = new Promise((resolve) => {
       const close = (): void => {
@@ -114,8 +122,7 @@ export class ResponseBody implements Wire, LiveConnection {
     if (!this.#isOpen || this.#response.writableEnded) return;
     this.#end = end;
     if (!this.#response.headersSent) this.#flush(this.#collectedBytes);
-    // The rest is in the buffers of the process and of the kernel. No `drain` reports how it is read.
-    this.#unwatch();
+    this.#fullSince = performance.now() + this.#restMs;
     this.#response.end();
   }
 

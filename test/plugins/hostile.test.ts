@@ -105,11 +105,10 @@ describe('a hostile plugin', () => {
     await endure([attack]);
   });
 
-  it(`is ended by its silence: one that ${attacks
-    .filter(isStuck)
-    .map(({ what }) => what)
-    .join(', ')}`, async () => {
-    await endure(attacks.filter(isStuck), count({ quick: 700, all: 2000 }));
+  // Three at once in npm test: each loop takes a core from the tests beside it.
+  const stuck = some(attacks.filter(isStuck), 3);
+  it(`is ended by its silence: one that ${stuck.map(({ what }) => what).join(', ')}`, async () => {
+    await endure(stuck, count({ quick: 700, all: 2000 }));
   });
 
   const AT_LOAD: readonly [string, string, string, RegExp][] = [

@@ -218,7 +218,7 @@ describe('the connection', () => {
     });
     await new Promise<void>((resolve) => swallower.listen(0, '127.0.0.1', resolve));
     const { port } = swallower.address() as AddressInfo;
-    const { client } = open({ url: `http://127.0.0.1:${port}`, connectTimeoutMs: 30 });
+    const { client } = open({ url: `http://127.0.0.1:${port}`, connectTimeoutMs: 500 });
     await client.session(gateway.session().id).attach().next();
     expect(attempts).toBe(2);
     client.close();

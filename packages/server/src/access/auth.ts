@@ -3,10 +3,10 @@
 import type { IncomingMessage } from 'node:http';
 import { allows, BinnacleError, defined, type Scope } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
-import { kindOfSecret, newSecret } from '../data-dir/admin-token.ts';
+import { newSecret } from '../data-dir/admin-token.ts';
 import type { IssuedStore, MadeBy } from '../store/issued.ts';
 import type { LoginStore, NewToken, TokenRecord, TokenStore } from '../store/tokens.ts';
-import { AttemptLimiter, type AttemptLimiterOptions, limiterKey } from './attempt-limit.ts';
+import type { AttemptLimiterOptions } from './attempt-limit.ts';
 import { cookieText, loginPartsOf, targetOf } from './cookie.ts';
 import type { Hosts } from './host-origin.ts';
 import { OpenConnections } from './open-connections.ts';
@@ -20,6 +20,7 @@ import {
   type Principal,
   sha256,
 } from './principal.ts';
+import { SecretCheck } from './secret-check.ts';
 import { credentialIn, Shares } from './shares.ts';
 import { PASS_TTL_MS, type PassGrant, TICKET_TTL_MS, type TicketGrant, Tickets } from './tickets.ts';
 import { tokensOf } from './token-headers.ts';
@@ -62,16 +63,13 @@ export class Auth {
   readonly #logins: LoginStore;
   readonly #issued: IssuedStore;
   readonly #hosts: Hosts;
-  readonly #limiter: AttemptLimiter;
-  /** Limiter of possible guesses at a short admin token. Other failures do not count against it. */
-  readonly #guesses: AttemptLimiter;
+  readonly #check: SecretCheck;
   readonly #tickets: Tickets<TicketGrant>;
   /** One-time passes for downloads, with which a page cannot send its key. */
   readonly #passes: Tickets<PassGrant>;
   readonly #loginTtlMs: number;
   readonly #open: OpenConnections;
   readonly #listeners: Set<(principalId: string) => void>;
-  #evaluatedFailures: number;
 
   constructor(options: AuthOptions) {
     const { clock = Date.now } = options;
@@ -87,15 +85,14 @@ export class Auth {
     this.#logins = options.catalogue.logins;
     this.#issued = options.catalogue.issued;
     this.#hosts = options.hosts;
-    this.#limiter = new AttemptLimiter(options.limiter);
-    this.#guesses = new AttemptLimiter(options.limiter);
+    const { isAdminGuessable: isGuessable } = this.#credentials;
+    this.#check = new SecretCheck({ isGuessable, ...defined({ limiter: options.limiter }) });
     const now = options.now ?? (() => performance.now());
     this.#tickets = new Tickets(options.ticketTtlMs ?? TICKET_TTL_MS, now);
     this.#passes = new Tickets(PASS_TTL_MS, now);
     this.#loginTtlMs = options.loginTtlMs ?? LOGIN_TTL_MS;
     this.#open = new OpenConnections(clock);
     this.#listeners = new Set();
-    this.#evaluatedFailures = 0;
     // A new admin token ends all logins and share links that the old one issued.
     const { adminIssuer } = this.#credentials;
     for (const issuer of this.#logins.listOtherAdminIssuers(adminIssuer)) this.#endIssued(issuer);
@@ -104,7 +101,7 @@ export class Auth {
 
   /** Number of failed attempts, without those that the limiter refused. */
   get evaluatedFailures(): number {
-    return this.#evaluatedFailures;
+    return this.#check.failures;
   }
 
   /**
@@ -206,7 +203,7 @@ export class Auth {
     request: IncomingMessage,
     ticket: string,
   ): { readonly setCookie: string; readonly key: string; readonly scope: Scope } {
-    const grant = this.#evaluate(request, ticket, {
+    const grant = this.#check.evaluate(request, ticket, {
       verify: (candidate) => this.#tickets.take(sha256(candidate)),
       refuse: () =>
         new BinnacleError('unauthorized', {
@@ -349,7 +346,7 @@ export class Auth {
     // A page cannot send headers with a WebSocket, and a guest's credential is in no cookie.
     const credential = upgrade ? credentialIn(request) : undefined;
     if (credential !== undefined) {
-      return this.#evaluate(request, tokens === undefined ? credential : undefined, {
+      return this.#check.evaluate(request, tokens === undefined ? credential : undefined, {
         verify: (candidate) => this.#credentials.verifyGuest(sha256(candidate)),
         refuse: () =>
           new BinnacleError('unauthorized', { message: 'The share link is not valid, or is no longer valid.' }),
@@ -357,7 +354,7 @@ export class Auth {
     }
     if (tokens !== undefined) {
       // The same token may be sent in several places; two different tokens are an error.
-      return this.#evaluate(request, tokens.size === 1 ? [...tokens][0] : undefined, {
+      return this.#check.evaluate(request, tokens.size === 1 ? [...tokens][0] : undefined, {
         verify: (token) => this.#credentials.verifyToken(token),
         isChosen: true,
         refuse: () => new BinnacleError('unauthorized', { message: 'The token is not valid, or is no longer valid.' }),
@@ -377,7 +374,7 @@ export class Auth {
     if (key === undefined && pass === undefined) {
       throw new BinnacleError('login_incomplete', { details: { missing: 'key' } });
     }
-    return this.#evaluate(request, key ?? pass, {
+    return this.#check.evaluate(request, key ?? pass, {
       verify: (candidate) => {
         const hash = sha256(candidate);
         if (key !== undefined) return this.#credentials.verifyLogin({ key: hash }, cookies);
@@ -393,42 +390,6 @@ export class Auth {
           hint: 'Open a fresh login link (binnacle token link).',
         }),
     });
-  }
-
-  /**
-   * Compares a secret with the stored digests.
-   *
-   * A secret in the format of this gateway has 256 bits, so it is always looked up, at the cost of one SHA-256 and one
-   * index lookup. For an address with too many failures, the limiter refuses only attempts that fail: otherwise twenty
-   * failures a minute from that address (by any local user; behind a proxy, by any client) would lock all other users
-   * out. The hard limit protects the one secret that can be guessed, a short admin token: beyond that limit, the token
-   * is not compared at all.
-   */
-  #evaluate<T>(
-    request: IncomingMessage,
-    secret: string | undefined,
-    check: {
-      readonly verify: (secret: string) => T | undefined;
-      readonly refuse: () => BinnacleError;
-      /**
-       * True where an admin token of the operator's choice is accepted. Default false: only secrets in the gateway's
-       * format.
-       */
-      readonly isChosen?: boolean;
-    },
-  ): T {
-    const key = limiterKey(request.socket.remoteAddress);
-    const isOwn = secret !== undefined && kindOfSecret(secret) !== undefined;
-    const isGuess = !isOwn && check.isChosen === true && this.#credentials.isAdminGuessable;
-    const limiter = isGuess ? this.#guesses : this.#limiter;
-    const waitMs = limiter.waitMs(key);
-    const isCompared = isOwn || (check.isChosen === true && !(isGuess && waitMs > 0));
-    const found = secret !== undefined && isCompared ? check.verify(secret) : undefined;
-    if (found !== undefined) return found;
-    if (waitMs > 0) throw new BinnacleError('rate_limited', { details: { retryAfterMs: Math.ceil(waitMs) } });
-    limiter.fail(key);
-    this.#evaluatedFailures += 1;
-    throw check.refuse();
   }
 
   #infoOf(record: TokenRecord, kind: 'token' | 'cookie'): TokenInfo {

@@ -2,7 +2,7 @@
 
 import { createHmac, randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { BinnacleError, type Scope, singleLine } from '@binnacle/protocol';
+import { BinnacleError, defined, type Scope, singleLine } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
 import { kindOfSecret } from '../data-dir/admin-token.ts';
 import {
@@ -15,9 +15,10 @@ import {
   type ShareStore,
   shareEndOf,
 } from '../store/shares.ts';
-import { AttemptLimiter, type AttemptLimiterOptions, limiterKey } from './attempt-limit.ts';
+import type { AttemptLimiterOptions } from './attempt-limit.ts';
 import { GuestPolicy } from './guest-policy.ts';
 import { issuerOf, type Principal, sha256 } from './principal.ts';
+import { SecretCheck } from './secret-check.ts';
 import { offeredSecret } from './subprotocol.ts';
 
 export interface SharesParts {
@@ -54,11 +55,11 @@ export function credentialIn(request: IncomingMessage): string | undefined {
 
 export class Shares {
   readonly #parts: SharesParts;
-  readonly #limiter: AttemptLimiter;
+  readonly #check: SecretCheck;
 
   constructor(parts: SharesParts) {
     this.#parts = parts;
-    this.#limiter = new AttemptLimiter(parts.limiter);
+    this.#check = new SecretCheck(defined({ limiter: parts.limiter }));
   }
 
   /**
@@ -91,22 +92,19 @@ export class Shares {
   /**
    * Returns the link of a secret. Throws `unauthorized` for an unknown secret, the reason for an ended link, and
    * `rate_limited` for failures from an address with too many of them: a secret of 256 bits is always looked up, see
-   * `Auth`.
+   * `SecretCheck`.
    */
   open(request: IncomingMessage, secret: string): ShareRecord {
-    const share = kindOfSecret(secret) === 'bs' ? this.#parts.store.findByHash(sha256(secret)) : undefined;
-    if (share !== undefined) {
-      this.#refuseOver(request, share);
-      return share;
-    }
-    const key = limiterKey(request.socket.remoteAddress);
-    const waitMs = this.#limiter.waitMs(key);
-    if (waitMs > 0) throw new BinnacleError('rate_limited', { details: { retryAfterMs: Math.ceil(waitMs) } });
-    this.#limiter.fail(key);
-    throw new BinnacleError('unauthorized', {
-      message: 'The share link is not valid.',
-      hint: 'Copy the whole link, or ask the sender for a new link.',
+    const share = this.#check.evaluate(request, secret, {
+      verify: (text) => (kindOfSecret(text) === 'bs' ? this.#parts.store.findByHash(sha256(text)) : undefined),
+      refuse: () =>
+        new BinnacleError('unauthorized', {
+          message: 'The share link is not valid.',
+          hint: 'Copy the whole link, or ask the sender for a new link.',
+        }),
     });
+    this.#refuseOver(request, share);
+    return share;
   }
 
   /** Returns the link that a secret opens, without using it up. Throws the errors of `open`, and `share_used_up`. */

@@ -22,17 +22,12 @@ import { type Head, type LogWriter, MAX_ENTRY_BYTES } from '../log/log.ts';
 import type { Fifos } from '../process/fifos.ts';
 import type { ExitStatus, Program, StartProgram } from '../process/program.ts';
 import { keeperCommand } from '../process/run-shell.ts';
-import {
-  familyOf,
-  kill,
-  type Leader,
-  readProcess,
-  signalProcess,
-  youngestFirst,
-} from '../process/session-processes.ts';
+import { type Leader, readProcess } from '../process/session-processes.ts';
 import { ENDING_TIMES, type EndingTimes, endFamily } from '../process/termination.ts';
 import { type ExitRecord, writeExitRecord } from './exit-record.ts';
+import { InputAudit } from './input-audit.ts';
 import { InputQueue } from './input-queue.ts';
+import { signalProgram } from './program-signals.ts';
 import { RunJob } from './run-job.ts';
 import { RunRecords } from './run-record.ts';
 import { Runs } from './runs.ts';
@@ -42,15 +37,8 @@ import type { FencedWriter, HostedSpec, HostedStatus, RunnerReceipt } from './wi
 
 /** Delay before a retry on a full disk; meanwhile the kernel blocks the program. */
 const DISK_RETRY_MS = 100;
-/**
- * Interval of audit entries for input. Keystrokes are summed up to one entry per second: one entry per keystroke would
- * cost more than the recorded echo.
- */
-const INPUT_AUDIT_MS = 1000;
 /** Interval at which segments are checked for their age. The log itself enforces the maximum of bytes. */
 const TRIM_MS = 4_000;
-/** Signals for the job of an interactive shell, of which a shell on pipes would die. */
-const FOR_JOBS_ONLY: ReadonlySet<SignalName> = new Set(['SIGINT', 'SIGQUIT', 'SIGTSTP']);
 
 export interface HostedEvents {
   /** The log grew. Called in the event-loop turn of the append. */
@@ -92,8 +80,7 @@ export class HostedProgram {
   /** Entries that a full disk refused, in order. Reading is paused while there are any. */
   readonly #refused: RefusedEntry[] = [];
   #diskRetry: NodeJS.Timeout | undefined;
-  #audit: { by: string; bytes: number; n?: number } | undefined;
-  #auditTimer: NodeJS.Timeout | undefined;
+  readonly #audit = new InputAudit((entry) => this.#append('input', json(entry)));
   readonly #trimTimer: NodeJS.Timeout;
   /** Resolves when the exit is recorded, which must happen before `closed`: the record is written asynchronously. */
   #exitRecorded: Promise<void> = Promise.resolve();
@@ -131,7 +118,7 @@ export class HostedProgram {
         if (kind === 'tty' && this.#statusQuery.take(bytes)) this.#type(STATUS_REPLY);
       },
       exited: (status) => this.#programOnExit(status),
-      ended: () => this.#programOnEnd(),
+      ended: () => void this.#close(),
     });
     const row = readProcess(this.#program.pid);
     // The program may have ended already. Then its start time is unknown, and only its mark and session identify its
@@ -252,7 +239,7 @@ export class HostedProgram {
     const receipt = this.#input.push(bytes, client, n);
     if (!receipt.duplicate) {
       this.#runs?.noticeInput(bytes);
-      this.#auditInput(writer.by, bytes.length, n);
+      this.#audit.add(writer.by, bytes.length, n);
     }
     return receipt;
   }
@@ -276,11 +263,7 @@ export class HostedProgram {
     this.#events.changed(this);
   }
 
-  /**
-   * Sends a signal. PTY: to the foreground group of the terminal, as Ctrl-C does; a signal to the shell's group would
-   * not reach its job. Pipes: to the whole group of a command; for a shell, to the processes that it has started.
-   * Throws `no_job` and `session_exited`.
-   */
+  /** Sends a signal to the processes that `signalProgram` chooses. Throws `no_job` and `session_exited`. */
   signal(signal: SignalName, writer: FencedWriter): void {
     this.#admit(writer);
     const leader = readProcess(this.#leader.pid);
@@ -288,24 +271,8 @@ export class HostedProgram {
     if (this.#hasExited || leader === undefined || leader.isZombie || leader.startTime !== this.#leader.startTime) {
       throw new BinnacleError('session_exited');
     }
-    const delivered = this.spec.mode === 'pty' ? this.#signalForeground(signal) : this.#signalJob(signal);
-    if (!delivered) throw new BinnacleError('no_job');
+    if (!signalProgram(this.spec, this.#leader, signal)) throw new BinnacleError('no_job');
     this.#append('signal', json({ signal, by: writer.by }));
-  }
-
-  #signalForeground(signal: SignalName): boolean {
-    const foreground = readProcess(this.#leader.pid)?.foreground ?? -1;
-    return kill(foreground > 0 ? -foreground : this.#leader.pid, signal);
-  }
-
-  #signalJob(signal: SignalName): boolean {
-    if (!this.spec.isShell) return kill(-this.#leader.pid, signal);
-    const family = familyOf(this.#leader, this.spec.id).filter((row) => row.pid !== this.#leader.pid);
-    const job = youngestFirst(family);
-    // A shell that takes runs is the child of its keeper, and must get an interrupt before its job does.
-    job.sort((a, b) => Number(b.parent === this.#leader.pid) - Number(a.parent === this.#leader.pid));
-    if (job.length === 0) return !FOR_JOBS_ONLY.has(signal) && kill(this.#leader.pid, signal);
-    return job.map((row) => signalProcess(row, signal)).includes(true);
   }
 
   /** Ends the whole process family. Resolves when the log is closed. */
@@ -334,7 +301,7 @@ export class HostedProgram {
     this.#hasExited = true;
     this.#runs?.stop();
     this.#input.stop();
-    this.#flushAudit();
+    this.#audit.flush();
     this.#exitRecorded = this.#recordExit(record);
   }
 
@@ -359,10 +326,6 @@ export class HostedProgram {
     this.#events.changed(this);
   }
 
-  #programOnEnd(): void {
-    void this.#close();
-  }
-
   async #close(): Promise<void> {
     await this.#exitRecorded;
     this.trim(this.spec.retainBytes);
@@ -373,23 +336,6 @@ export class HostedProgram {
     this.#events.changed(this);
     await this.#log.close();
     this.#resolveClosed();
-  }
-
-  #auditInput(by: string, bytes: number, n: number | undefined): void {
-    if (this.#audit !== undefined && this.#audit.by !== by) this.#flushAudit();
-    this.#audit ??= { by, bytes: 0 };
-    this.#audit.bytes += bytes;
-    if (n !== undefined) this.#audit.n = n;
-    this.#auditTimer ??= setTimeout(() => this.#flushAudit(), INPUT_AUDIT_MS);
-  }
-
-  #flushAudit(): void {
-    clearTimeout(this.#auditTimer);
-    this.#auditTimer = undefined;
-    if (this.#audit === undefined) return;
-    const entry: EntryData['input'] = this.#audit;
-    this.#audit = undefined;
-    this.#append('input', json(entry));
   }
 
   /**

@@ -1,22 +1,21 @@
-// The HTTP server: limits, listening, upgrades, and the checks before any route.
+// The HTTP server: limits, listening, and the checks before any route.
 
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
-import { BinnacleError, defined } from '@binnacle/protocol';
+import { BinnacleError } from '@binnacle/protocol';
 import { getRequestListener } from '@hono/node-server';
 import type { Auth } from '../../access/auth.ts';
-import { routeTargetOf } from '../../access/guest-policy.ts';
 import { type Hosts, headerValues } from '../../access/host-origin.ts';
 import type { Principal } from '../../access/principal.ts';
 import type { PublicUrl } from '../../access/public-url.ts';
 import type { Log } from '../../base/logger.ts';
 import { pathOf } from '../../base/request-path.ts';
-import { answerOf, answerRaw, type Dialect, type FailureResponse, SECURITY_HEADERS } from './answer.ts';
-import { buildApp, validate } from './app.ts';
+import { answerOf, answerRaw, type FailureResponse, SECURITY_HEADERS } from './answer.ts';
+import { buildApp } from './app.ts';
 import { Pipelines } from './pipelining.ts';
-import { type HttpRoute, matchPath, type ServedAddress, type WsRoute } from './routes.ts';
+import type { HttpRoute, ServedAddress, WsRoute } from './routes.ts';
+import { destroyWhenRevoked, Upgrades } from './upgrades.ts';
 
 export interface HttpServerOptions {
   readonly routes: readonly HttpRoute[];
@@ -69,8 +68,6 @@ export const HTTP_LIMITS: HttpLimits = {
  * s.
  */
 const CHECK_MS = 500;
-/** Time for the close frame of a revoked connection before its socket is destroyed. Keeps the total below a second. */
-const REVOKE_GRACE_MS = 600;
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 /** Maximum path bytes: sockaddr_un has 108 bytes on Linux and 104 on macOS, including the final zero. */
 const MAX_SOCKET_PATH = 103;
@@ -96,7 +93,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { routes, wsRoutes = [], auth, hosts, log, version } = options;
   const limits = { ...HTTP_LIMITS, ...options.limits };
   refuseOwnPath(hosts.publicUrl, [...routes, ...wsRoutes]);
-  const upgraded = new Set<Duplex>();
+  const upgrades = new Upgrades({ wsRoutes, auth, hosts, log });
   const pipelines = new Pipelines(limits.pipelined);
   const onTakeOver = (principal: Principal | undefined, outgoing: ServerResponse): void => {
     if (principal !== undefined) destroyWhenRevoked(auth, principal, outgoing);
@@ -176,32 +173,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     });
   });
 
-  server.on('upgrade', (request, socket, head) => {
-    socket.on('error', (error) => log.debug({ err: error }, 'upgraded socket failed'));
-    let dialect: Dialect | undefined;
-    const refuse = (error: unknown): void => answerRaw(socket, answerOf(error, log, request, dialect));
-    try {
-      hosts.checkHost(request);
-      hosts.checkOrigin(request);
-      hosts.publicUrl.strip(request);
-      const found = findWsRoute(wsRoutes, request);
-      const { route } = found;
-      dialect = route.dialect;
-      const principal = auth.authorize(request, route.scope, {
-        upgrade: true,
-        shares: routeTargetOf('websocket', route.path) !== undefined,
-        ...defined({ dialect }),
-      });
-      const params = route.params === undefined ? found.params : validate('path', route.params, found.params);
-      upgraded.add(socket);
-      socket.once('close', () => upgraded.delete(socket));
-      destroyWhenRevoked(auth, principal, socket);
-      Promise.resolve(route.upgrade(request, socket, head, principal, params)).catch(refuse);
-    } catch (error) {
-      refuse(error);
-    }
-  });
-
+  server.on('upgrade', (request, socket, head) => upgrades.handle(request, socket, head));
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET' || (socket as Socket).bytesWritten > 0) socket.destroy();
     else answerRaw(socket, answerOf(clientFailure(error), log));
@@ -230,7 +202,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       });
       const timer = setTimeout(() => {
         server.closeAllConnections();
-        for (const socket of upgraded) socket.destroy();
+        upgrades.destroy();
       }, graceMs);
       await closed;
       clearTimeout(timer);
@@ -249,32 +221,6 @@ function refuseOwnPath({ path, href }: PublicUrl, routes: readonly { readonly pa
     message: `The path of the public URL ${href} begins as addresses of the gateway do: /${first}.`,
     hint: 'Serve it below another path, e.g. /binnacle/.',
   });
-}
-
-function findWsRoute(wsRoutes: readonly WsRoute[], request: IncomingMessage) {
-  const path = pathOf(request.url);
-  for (const route of wsRoutes) {
-    const params = matchPath(route.path, path);
-    if (params === undefined) continue;
-    if (request.method !== 'GET') throw new BinnacleError('method_not_allowed', { details: { allow: 'GET' } });
-    if (headerValues(request, 'upgrade').join().toLowerCase() !== 'websocket') {
-      throw new BinnacleError('upgrade_required');
-    }
-    return { route, params };
-  }
-  throw new BinnacleError('not_found', {
-    message: 'No WebSocket is served at this address.',
-    hint: 'Connect to /v1/ws, or send the request without an Upgrade header.',
-  });
-}
-
-/** Fallback: the owner of the connection closes it gracefully; this timer guarantees that it is closed. */
-function destroyWhenRevoked(auth: Auth, principal: Principal, stream: Duplex | ServerResponse): void {
-  const release = auth.hold(principal, () => {
-    const timer = setTimeout(() => stream.destroy(), REVOKE_GRACE_MS);
-    stream.once('close', () => clearTimeout(timer));
-  });
-  stream.once('close', release);
 }
 
 /** Sends a refusal that comes before the app. */

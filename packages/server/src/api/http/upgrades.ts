@@ -1,0 +1,92 @@
+// Upgrades to WebSockets: the route of a request, its principal, and the sockets that are open.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { BinnacleError, defined } from '@binnacle/protocol';
+import type { Auth } from '../../access/auth.ts';
+import { routeTargetOf } from '../../access/guest-policy.ts';
+import { type Hosts, headerValues } from '../../access/host-origin.ts';
+import type { Principal } from '../../access/principal.ts';
+import type { Log } from '../../base/logger.ts';
+import { pathOf } from '../../base/request-path.ts';
+import { answerOf, answerRaw, type Dialect } from './answer.ts';
+import { validate } from './app.ts';
+import { matchPath, type WsRoute } from './routes.ts';
+
+/** Time for the close frame of a revoked connection before its socket is destroyed. Keeps the total below a second. */
+const REVOKE_GRACE_MS = 600;
+
+export interface UpgradesParts {
+  readonly wsRoutes: readonly WsRoute[];
+  readonly auth: Auth;
+  readonly hosts: Hosts;
+  readonly log: Log;
+}
+
+export class Upgrades {
+  readonly #parts: UpgradesParts;
+  readonly #open = new Set<Duplex>();
+
+  constructor(parts: UpgradesParts) {
+    this.#parts = parts;
+  }
+
+  /** Upgrades a connection, or answers with the reason why not. */
+  handle(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const { wsRoutes, auth, hosts, log } = this.#parts;
+    socket.on('error', (error) => log.debug({ err: error }, 'upgraded socket failed'));
+    let dialect: Dialect | undefined;
+    const refuse = (error: unknown): void => answerRaw(socket, answerOf(error, log, request, dialect));
+    try {
+      hosts.checkHost(request);
+      hosts.checkOrigin(request);
+      hosts.publicUrl.strip(request);
+      const found = findWsRoute(wsRoutes, request);
+      const { route } = found;
+      dialect = route.dialect;
+      const principal = auth.authorize(request, route.scope, {
+        upgrade: true,
+        shares: routeTargetOf('websocket', route.path) !== undefined,
+        ...defined({ dialect }),
+      });
+      const params = route.params === undefined ? found.params : validate('path', route.params, found.params);
+      this.#open.add(socket);
+      socket.once('close', () => this.#open.delete(socket));
+      destroyWhenRevoked(auth, principal, socket);
+      Promise.resolve(route.upgrade(request, socket, head, principal, params)).catch(refuse);
+    } catch (error) {
+      refuse(error);
+    }
+  }
+
+  /** Destroys the sockets that are still open. */
+  destroy(): void {
+    for (const socket of this.#open) socket.destroy();
+  }
+}
+
+function findWsRoute(wsRoutes: readonly WsRoute[], request: IncomingMessage) {
+  const path = pathOf(request.url);
+  for (const route of wsRoutes) {
+    const params = matchPath(route.path, path);
+    if (params === undefined) continue;
+    if (request.method !== 'GET') throw new BinnacleError('method_not_allowed', { details: { allow: 'GET' } });
+    if (headerValues(request, 'upgrade').join().toLowerCase() !== 'websocket') {
+      throw new BinnacleError('upgrade_required');
+    }
+    return { route, params };
+  }
+  throw new BinnacleError('not_found', {
+    message: 'No WebSocket is served at this address.',
+    hint: 'Connect to /v1/ws, or send the request without an Upgrade header.',
+  });
+}
+
+/** Fallback: the owner of the connection closes it gracefully; this timer guarantees that it is closed. */
+export function destroyWhenRevoked(auth: Auth, principal: Principal, stream: Duplex | ServerResponse): void {
+  const release = auth.hold(principal, () => {
+    const timer = setTimeout(() => stream.destroy(), REVOKE_GRACE_MS);
+    stream.once('close', () => clearTimeout(timer));
+  });
+  stream.once('close', release);
+}

@@ -19,7 +19,6 @@ const TABLES = new Set(['packages/protocol/src/codes.ts']);
 const OPEN = {
   'packages/server/src/conversations/agents/agent-process.ts': 505,
   'packages/server/src/runner/runs.ts': 462,
-  'packages/server/src/sessions/session.ts': 462,
   'packages/server/src/sessions/sessions.ts': 538,
 };
 

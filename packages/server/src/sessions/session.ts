@@ -4,10 +4,7 @@ import { join } from 'node:path';
 import {
   BinnacleError,
   defined,
-  type Epoch,
-  formatPosition,
   type InputReceipt,
-  type LostReason,
   type RunInfo,
   type SessionActivity,
   type SessionId,
@@ -25,9 +22,9 @@ import type { EndingTimes } from '../process/termination.ts';
 import type { HostedStatus, RunnerReceipt, RunnerRequest } from '../runner/wire.ts';
 import type { SessionChange, SessionRecord } from '../store/sessions.ts';
 import { GuardedInput, type GuardedSession, type NumberedMessage, type SessionGuard } from './input-hooks.ts';
-import { labelsOf } from './labels.ts';
 import { SessionLease, type SessionLeaseTimes, type Steering } from './lease.ts';
 import { type RunsOf, SessionRuns } from './runs.ts';
+import { sessionInfoOf } from './session-info.ts';
 
 export type { Steering };
 
@@ -146,44 +143,8 @@ export class Session {
 
   /** The session as this gateway last learned of it. Call `refresh` first if the answer must be current. */
   get info(): SessionInfo {
-    const record = this.#record;
-    const status = this.#status;
-    const log = this.#reader;
-    const head = log?.head ?? status?.head ?? record.head ?? { place: 0, offset: 0 };
-    const epoch = (log?.epoch ?? status?.epoch ?? record.epoch ?? '') as Epoch;
-    return {
-      id: this.id,
-      name: record.name,
-      state: record.state,
-      running: record.state === 'running' || record.state === 'starting',
-      mode: record.spec.mode,
-      argv: record.spec.argv,
-      cwd: record.spec.cwd,
-      cols: record.spec.cols,
-      rows: record.spec.rows,
-      pid: record.pid,
-      exitCode: record.exitCode,
-      signal: record.signal,
-      epoch,
-      outputOffset: head.offset,
-      oldestOffset: log?.oldest.offset ?? status?.oldest.offset ?? 0,
-      syncedOffset: status?.synced.offset ?? head.offset,
-      position: epoch === '' ? '' : formatPosition({ epoch, ...head }),
-      createdAt: record.createdAt,
-      exitedAt: record.exitedAt,
-      lease: this.lease.info,
-      stalled: status?.stalled ?? null,
-      runs: this.takesRuns ? (status?.runs ?? { current: null, queued: 0 }) : null,
-      foreign: record.foreign,
-      labels: labelsOf(record),
-      activity: this.activity,
-      ...(record.state === 'lost' ? { lostReason: this.#lostReason } : {}),
-    };
-  }
-
-  /** Reason of the loss. Rows from old versions have none: such a session had lost its runner or its emitter. */
-  get #lostReason(): LostReason {
-    return this.#record.lostReason ?? (this.isForeign ? 'silent' : 'runner_died');
+    const { activity } = this;
+    return sessionInfoOf(this.#record, { status: this.#status, log: this.#reader, lease: this.lease.info, activity });
   }
 
   /** The last reported activity; null if the program does not run or nothing can detect its activity. */

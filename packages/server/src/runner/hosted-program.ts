@@ -114,7 +114,7 @@ export class HostedProgram {
     this.#program = await startProgram(spec, {
       output: (kind, bytes) => {
         this.#append(kind, bytes);
-        this.#runs?.noticeOutput();
+        this.#runs?.prompt.noticeOutput();
         if (kind === 'tty' && this.#statusQuery.take(bytes)) this.#type(STATUS_REPLY);
       },
       exited: (status) => this.#programOnExit(status),
@@ -238,7 +238,7 @@ export class HostedProgram {
     if (this.#hasExited) throw new BinnacleError('session_exited');
     const receipt = this.#input.push(bytes, client, n);
     if (!receipt.duplicate) {
-      this.#runs?.noticeInput(bytes);
+      this.#runs?.prompt.noticeInput(bytes);
       this.#audit.add(writer.by, bytes.length, n);
     }
     return receipt;
@@ -247,7 +247,7 @@ export class HostedProgram {
   closeInput(writer: FencedWriter): void {
     this.#admit(writer);
     if (this.#hasExited) throw new BinnacleError('session_exited');
-    this.#runs?.noticeEndOfInput();
+    this.#runs?.prompt.noticeEndOfInput();
     if (this.spec.mode === 'pty') this.#input.push(END_OF_FILE);
     else this.#input.end(() => this.#program?.closeInput?.());
   }

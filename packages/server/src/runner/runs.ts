@@ -14,12 +14,8 @@ import { ABORT, RESTORE_LINE, WAKE, WAKE_WITH_INPUT } from '../process/run-shell
 import { RUN_ENDING, type RunJob } from './run-job.ts';
 import { newRun, type RunRecords, sameRun } from './run-record.ts';
 import type { ShellLink, ShellReport } from './shell-link.ts';
+import { ShellPrompt } from './shell-prompt.ts';
 
-/**
- * Maximum wait for output after the prompt's hook. Readline takes over the terminal directly after the hook; an empty
- * prompt shows nothing.
- */
-const PROMPT_MS = 20;
 /** Delay before a second wake. A shell that was woken at its prompt begins within milliseconds. */
 const WAKE_MS = 2000;
 /**
@@ -34,8 +30,6 @@ const PROMPT_CHECK_MS = 500;
 const MAX_RESTARTS = 5;
 /** Delay before a retry on a full disk. */
 const DISK_RETRY_MS = 100;
-/** Bytes at which a shell executes typed input: newline, return, end of file, and readline's operate-and-get-next. */
-const EXECUTING = new Set([0x0a, 0x0d, 0x04, 0x0f]);
 
 export interface RunsParts {
   readonly session: RunInfo['session'];
@@ -77,19 +71,13 @@ interface CurrentRun extends QueuedRun {
 }
 
 export class Runs {
+  /** Takes the input and the output of the shell, which decide whether a run can begin. */
+  readonly prompt: ShellPrompt;
   readonly #parts: RunsParts;
   readonly #queue: QueuedRun[] = [];
   #current: CurrentRun | undefined;
   /** Ids of ended runs, oldest first. */
   readonly #ended: string[] = [];
-  #isReady = false;
-  /** True if readline is at the prompt, the usual state in a terminal unless a user turned it off. */
-  #editsLines = true;
-  /** True if input that the shell executes was typed since the last answer to the shell. */
-  #wasTyped = false;
-  /** True if the terminal showed output since the last answer to the shell: the prompt, or a background job. */
-  #hasShown = false;
-  #prompt: { readonly timer: NodeJS.Timeout; readonly hasLine: boolean } | undefined;
   /** Shells in a row that ended without an executed command. */
   #restarts = 0;
   readonly #promptCheck = new Timer();
@@ -98,6 +86,7 @@ export class Runs {
 
   constructor(parts: RunsParts) {
     this.#parts = parts;
+    this.prompt = new ShellPrompt(parts.mode, (hasLine) => this.#promptOnReached(hasLine));
   }
 
   get status(): { readonly current: RunId | null; readonly queued: number } {
@@ -112,7 +101,7 @@ export class Runs {
     const known = this.#find(id)?.info ?? this.#parts.records.read(id);
     if (known !== undefined) return sameRun(known, request);
     if (this.#isOver) throw new BinnacleError('session_exited');
-    const isFree = this.#isReady && this.#current === undefined && this.#queue.length === 0;
+    const isFree = this.prompt.isReady && this.#current === undefined && this.#queue.length === 0;
     if (request.onBusy === 'refuse' && !isFree) throw new BinnacleError('shell_busy');
     const { maxQueued: limit } = this.#parts;
     if (this.#queue.length >= limit) throw new BinnacleError('too_many_runs', { details: { limit } });
@@ -137,25 +126,6 @@ export class Runs {
     return await found.ended.promise;
   }
 
-  /** Takes the end of the input: the shell will exit. */
-  noticeEndOfInput(): void {
-    this.#wasTyped = true;
-    this.#isReady = false;
-  }
-
-  /** Takes typed input. */
-  noticeInput(bytes: Uint8Array): void {
-    if (!bytes.some((byte) => EXECUTING.has(byte))) return;
-    this.#wasTyped = true;
-    this.#isReady = false;
-  }
-
-  /** Takes output of the terminal: directly after the prompt's hook it is the prompt. */
-  noticeOutput(): void {
-    this.#hasShown = true;
-    if (this.#prompt !== undefined) this.#beReady();
-  }
-
   /** Reports that the session is being ended: every later end has that reason. */
   expectEnd(): void {
     this.#isEnding = true;
@@ -166,8 +136,7 @@ export class Runs {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#promptCheck.clear();
-    clearTimeout(this.#prompt?.timer);
-    this.#prompt = undefined;
+    this.prompt.stop();
     this.#finish({ outcome: 'session_ended' });
     for (const waiting of [...this.#queue]) this.#drop(waiting, 'session_ended');
     this.#parts.link.close();
@@ -190,8 +159,7 @@ export class Runs {
         this.#shellOnPrompt(report.n);
         return;
       case 'ready':
-        this.#editsLines = report.editsLines;
-        this.#shellOnReady(report.hasInput, report.hasLine);
+        this.prompt.announce(report);
         return;
       case 'over':
         this.#shellOnOver(report.status);
@@ -200,14 +168,12 @@ export class Runs {
   }
 
   #answer(n: number, word: 'ok' | 'go' | 'no'): void {
-    // Input from now on may come before or after the prompt; `ready` reports earlier input.
-    this.#wasTyped = false;
-    this.#hasShown = false;
+    this.prompt.noticeAnswer();
     this.#parts.link.answer(n, word);
   }
 
   #startNext(): void {
-    if (!this.#isReady || this.#isEnding || this.#current !== undefined) return;
+    if (!this.prompt.isReady || this.#isEnding || this.#current !== undefined) return;
     const next = this.#queue[0];
     if (next === undefined) return;
     try {
@@ -225,28 +191,28 @@ export class Runs {
   /** Schedules a check for an unreported prompt, if a run waits for one. */
   #checkPromptLater(): void {
     this.#promptCheck.clear();
-    if (this.#isOver || this.#isReady || this.#current !== undefined || this.#queue.length === 0) return;
+    if (this.#isOver || this.prompt.isReady || this.#current !== undefined || this.#queue.length === 0) return;
     this.#promptCheck.set(PROMPT_CHECK_MS, () => {
-      this.#isReady = !this.#wasTyped && this.#prompt === undefined && this.#parts.job.hasShellTerminal;
+      this.prompt.check(() => this.#parts.job.hasShellTerminal);
       this.#startNext();
       this.#checkPromptLater();
     });
   }
 
   #wake(current: CurrentRun): void {
-    this.#isReady = false;
+    this.prompt.leave();
     current.timer.set(WAKE_MS, () => this.#wakeOnTimeout(current));
     const { mode } = this.#parts;
-    const isPlain = mode === 'pipe' ? current.request.stdin === 'session' : !this.#editsLines;
+    const isPlain = mode === 'pipe' ? current.request.stdin === 'session' : !this.prompt.editsLines;
     this.#parts.type(isPlain ? WAKE_WITH_INPUT : WAKE[mode]);
   }
 
   /** Retries if the key was lost. If another program had the terminal after all, the run waits for the next prompt. */
   #wakeOnTimeout(current: CurrentRun): void {
     if (this.#current !== current || current.phase !== 'woken') return;
-    if (!this.#wasTyped && this.#parts.job.hasShellTerminal) {
+    if (!this.prompt.wasTyped && this.#parts.job.hasShellTerminal) {
       // The remains of the key after an interrupt would become a part of the next key.
-      if (this.#editsLines) this.#parts.type(ABORT);
+      if (this.prompt.editsLines) this.#parts.type(ABORT);
       this.#wake(current);
       return;
     }
@@ -320,37 +286,24 @@ export class Runs {
     });
   }
 
-  #shellOnReady(hasInput: boolean, hasLine: boolean): void {
-    if (hasInput) this.#wasTyped = true;
-    if (this.#wasTyped) return;
-    clearTimeout(this.#prompt?.timer);
-    this.#prompt = { timer: setTimeout(() => this.#beReady(), PROMPT_MS), hasLine };
-    if (this.#hasShown || this.#parts.mode === 'pipe') this.#beReady();
-  }
-
-  #beReady(): void {
-    const prompt = this.#prompt;
-    clearTimeout(prompt?.timer);
-    this.#prompt = undefined;
-    if (this.#isOver || this.#wasTyped) return;
-    this.#isReady = true;
+  #promptOnReached(hasLine: boolean): void {
     // A run that was typed but has not begun: the line was lost, by an interrupt for example.
     if (this.#current !== undefined) {
       if (this.#current.phase === 'woken') this.#wake(this.#current);
       return;
     }
     this.#startNext();
-    if (this.#isReady && prompt?.hasLine === true) this.#parts.type(RESTORE_LINE);
+    if (this.prompt.isReady && hasLine) this.#parts.type(RESTORE_LINE);
   }
 
   #shellOnOver(exitCode: number): void {
     const current = this.#current;
     const durationMs = this.#duration();
-    this.#isReady = false;
+    this.prompt.leave();
     const isRun = current?.phase === 'begun';
     this.#restarts += 1;
     // Left by the user (`exit`, end of the input): the session ends. Otherwise the shell died of an effect of a run.
-    const isLeft = !isRun && this.#wasTyped && !isSignal(exitCode);
+    const isLeft = !isRun && this.prompt.wasTyped && !isSignal(exitCode);
     if (this.#isEnding || isLeft || this.#restarts > MAX_RESTARTS) {
       this.#parts.link.answerKeeper('enough');
       return;

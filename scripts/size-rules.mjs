@@ -17,7 +17,6 @@ const TABLES = new Set(['packages/protocol/src/codes.ts']);
 
 /** What is still too long, with its lines at most. Each number only falls, and the list only gets shorter. */
 const OPEN = {
-  'packages/server/src/conversations/agents/agent-process.ts': 505,
   'packages/server/src/sessions/sessions.ts': 538,
 };
 

@@ -1,69 +1,35 @@
-// Agents that are programs: the one loop that launches, reads, stores and sends. The driver interprets the lines.
+// Agents that are programs: launches and ends their processes, one life after the other, as the turns require.
 
-import { BinnacleError, type SessionId, type SessionInfo } from '@binnacle/protocol';
+import { BinnacleError, type SessionId } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
-import { Cursor } from '../../cursor/cursor.ts';
-import { type Gap, Pump, type Sink, type SinkResult } from '../../cursor/pump.ts';
-import { positionOf } from '../../cursor/start-position.ts';
-import type { Page } from '../../log/log.ts';
-import type { Session } from '../../sessions/session.ts';
-import type { Sessions } from '../../sessions/sessions.ts';
-import type { AgentLink, AgentSettings, ProcessDriver, Prompt, TerminalAnswer } from '../drivers/driver.ts';
+import type { AgentSettings, Prompt } from '../drivers/driver.ts';
 import type { DriverMark } from '../state/transcript.ts';
 import type { Agent, AgentEvents, ProcessMemory } from './agent.ts';
-import { AgentInput } from './agent-input.ts';
-import { AgentOutput, type OutputPiece } from './agent-output.ts';
-import { ProcessEffects } from './effects.ts';
-import { QuietTimer } from './quiet-timer.ts';
-import type { Terminals } from './terminals.ts';
+import { type LinkCall, ProcessLife, type ProcessLifeEvents, type ProcessLifeParts } from './process-life.ts';
 
 /** Delay before a retry after the disk was full. */
 const DISK_RETRY_MS = 500;
-/**
- * Interval, in bytes of output, at which the state of the link is stored beside the log: in a long turn, retention may
- * remove what the link needs from the log.
- */
-const REMEMBER_BYTES = 8 * 1024 * 1024;
-/** Maximum wait, ms, for the end of the output after the program's exit: children may keep the output open. */
-const LINGER_MS = 1000;
 
-export interface AgentProcessParts {
-  readonly driver: ProcessDriver;
-  readonly settings: AgentSettings;
-  readonly sessions: Sessions;
+export interface AgentProcessParts extends ProcessLifeParts {
   /** Id of the conversation that the process belongs to. */
   readonly conversation: string;
   readonly events: AgentEvents;
-  readonly terminals: (parts: { readonly process: string; answer(answer: TerminalAnswer): void }) => Terminals;
-  readonly cwd: string;
   /** Delay, ms, between the request to end the turn and the end of the process. */
   readonly graceMs: number;
   /** Time, ms, after which an idle process is ended. */
   readonly idleMs: number;
 }
 
-/** One life of the program. */
-interface ProcessLife {
-  readonly session: SessionId;
-  readonly link: AgentLink;
-  readonly terminals: Terminals;
-  readonly input: AgentInput;
-  readonly output: AgentOutput;
-  readonly effects: ProcessEffects;
-  pump: Pump | undefined;
-  /** Output offset up to which everything is stored beside the log. */
-  rememberedAt: number;
-  /** State stored last, from which a new link can begin. */
-  stored: { readonly state: string; readonly offset: number };
-  isOver: boolean;
-  lingering: NodeJS.Timeout | undefined;
-  unlisten: () => void;
-}
-
-type LinkCall = (link: AgentLink) => void;
-
 export class AgentProcess implements Agent {
   readonly #parts: AgentProcessParts;
+  readonly #lifeEvents: ProcessLifeEvents = {
+    commit: (effects, mark) => this.#parts.events.commit(effects, mark),
+    stalled: (life, act) => this.#stall(life, act),
+    failed: (life, error) => this.#fail(life, error),
+    turnEnded: (life) => this.#turnOnEnd(life),
+    progressed: (life) => this.#remember(life),
+    exited: (life, how) => this.#processOnExit(life, how),
+  };
   #life: ProcessLife | undefined;
   #memory: string | null;
   #isInTurn = false;
@@ -72,7 +38,6 @@ export class AgentProcess implements Agent {
   #stalled: { readonly acts: LinkCall[]; readonly timer: NodeJS.Timeout } | undefined;
   #grace: NodeJS.Timeout | undefined;
   #idle: NodeJS.Timeout | undefined;
-  readonly #quiet = new QuietTimer();
   /** Settles when all ended processes are deleted. */
   #ending: Promise<unknown> = Promise.resolve();
 
@@ -154,9 +119,9 @@ export class AgentProcess implements Agent {
       for (const [i, line] of sent.entries()) life.input.send(line, mark.n - sent.length + 1 + i);
       if (mark.endsInput === true) life.input.end();
     }
-    this.#call(life, (link) => link.resumed?.());
+    life.call((link) => link.resumed?.());
     life.input.begin(
-      life.input.drained.then(() => this.#follow(life, session)).catch((error: unknown) => this.#fail(life, error)),
+      life.input.drained.then(() => life.follow(session)).catch((error: unknown) => this.#fail(life, error)),
     );
     if (!isInTurn) this.#armIdle();
   }
@@ -189,98 +154,21 @@ export class AgentProcess implements Agent {
         .then((session) => {
           // The turn was abandoned while the process started.
           if (life.isOver) return this.#delete(id);
-          return this.#follow(life, session);
+          return life.follow(session);
         })
         .catch((error: unknown) => this.#fail(life, hinted(error, settings, argv))),
     );
-    this.#call(life, (link) => link.prompt(prompt));
+    life.call((link) => link.prompt(prompt));
   }
 
   #makeLife(session: SessionId, state: object | undefined, offset: number): ProcessLife {
-    const { driver, settings, cwd } = this.#parts;
-    const terminals = this.#parts.terminals({
-      process: session,
-      answer: (answer) => this.#call(life, (link) => link.terminal?.(answer)),
-    });
-    const effects = new ProcessEffects(terminals);
-    const link = driver.link(settings, effects, { state, memory: this.#memory, cwd });
-    const life: ProcessLife = {
-      session,
-      link,
-      terminals,
-      input: new AgentInput({
-        session: () => this.#parts.sessions.get(session),
-        isOver: () => life.isOver,
-        failed: (error) => this.#fail(life, error),
-        hasRoom: () => life.pump?.resume(),
-      }),
-      output: new AgentOutput(driver.reads, offset),
-      effects,
-      pump: undefined,
-      rememberedAt: offset,
-      stored: { state: state === undefined ? '' : JSON.stringify(state), offset },
-      isOver: false,
-      lingering: undefined,
-      unlisten: () => undefined,
-    };
-    return life;
+    return new ProcessLife(this.#parts, { session, state, offset, memory: this.#memory }, this.#lifeEvents);
   }
 
   /** Calls the link now, or after a full disk has room again. */
   #ask(act: LinkCall): void {
     if (this.#stalled !== undefined) this.#stalled.acts.push(act);
-    else if (this.#life !== undefined) this.#call(this.#life, act);
-  }
-
-  /** Calls the link, stores its effects, then executes its requests. */
-  #call(life: ProcessLife, act: LinkCall): void {
-    if (life.isOver) return;
-    try {
-      act(life.link);
-    } catch (error) {
-      this.#fail(life, error);
-      return;
-    }
-    this.#commit(life, act);
-  }
-
-  /** Stores the effects, then executes the requests. `act`: call to repeat if the disk was full. */
-  #commit(life: ProcessLife, act?: LinkCall): void {
-    const { effects, output, stored } = life;
-    const state = JSON.stringify(life.link.state);
-    const isNew = state !== stored.state;
-    const hasEnded = effects.hasEnded;
-    const { sends, endsInput, operations } = effects;
-    effects.sends = [];
-    effects.endsInput = false;
-    effects.operations = [];
-    if (!effects.isEmpty || sends.length > 0 || endsInput || (isNew && operations.length > 0)) {
-      const mark = {
-        session: life.session,
-        offset: output.offset,
-        n: life.input.n + sends.length,
-        ...(isNew ? { state: life.link.state } : {}),
-        ...(sends.length === 0 ? {} : { sent: sends }),
-        ...(endsInput ? { endsInput } : {}),
-      } as const;
-      try {
-        this.#parts.events.commit(effects.take(), mark);
-      } catch (error) {
-        if (!(error instanceof BinnacleError) || error.code !== 'disk_full') this.#fail(life, error);
-        else this.#stall(life, act);
-        return;
-      }
-      life.stored = { state, offset: output.offset };
-    }
-    for (const line of sends) {
-      life.input.n += 1;
-      life.input.send(line, life.input.n);
-    }
-    if (endsInput) life.input.end();
-    for (const operation of operations) operation();
-    if (!life.isOver) this.#quiet.arm(life.link.quietMs, () => this.#call(life, (link) => link.quiet?.()));
-    if (hasEnded) this.#turnOnEnd(life);
-    else if (!life.isOver && output.offset - life.rememberedAt >= REMEMBER_BYTES) this.#remember(life);
+    else if (this.#life !== undefined) this.#life.call(act);
   }
 
   /**
@@ -293,13 +181,13 @@ export class AgentProcess implements Agent {
     const timer = setTimeout(() => {
       this.#stalled = undefined;
       const { state, offset } = life.stored;
-      const next = this.#makeLife(life.session, state === '' ? undefined : (JSON.parse(state) as object), offset);
+      const next = this.#makeLife(life.session, state, offset);
       next.input.n = life.input.n;
       this.#life = next;
       // The start may still be under way, as may stored lines.
       next.input.begin(
         life.input.drained
-          .then(() => this.#follow(next, this.#parts.sessions.get(life.session)))
+          .then(() => next.follow(this.#parts.sessions.get(life.session)))
           .catch((error: unknown) => this.#fail(next, error)),
       );
       for (const one of acts) this.#ask(one);
@@ -330,15 +218,7 @@ export class AgentProcess implements Agent {
 
   /** Stores the state from which a later gateway continues. It no longer needs earlier marks in the log. */
   #remember(life: ProcessLife): void {
-    const { session, input, output, link } = life;
-    life.rememberedAt = output.offset;
-    this.#parts.events.remember({
-      session,
-      offset: output.offset,
-      n: input.n,
-      state: link.state,
-      memory: this.#memory,
-    });
+    this.#parts.events.remember({ ...life.progress(), memory: this.#memory });
   }
 
   #armIdle(): void {
@@ -350,91 +230,11 @@ export class AgentProcess implements Agent {
     this.#idle.unref();
   }
 
-  async #follow(life: ProcessLife, session: Session): Promise<void> {
-    await session.refresh().catch(() => undefined);
-    const at = await positionOf(session.log, { offset: life.output.offset });
-    if (life.isOver) return;
-    const isHosted = (): boolean => session.isHosted;
-    const sink: Sink = {
-      page: (page) => this.#page(life, page),
-      gap: (gap) => this.#gap(life, gap),
-      caughtUp: () => {
-        if (!isHosted()) this.#processOnEnd(life, session.info);
-        return life.isOver ? 'done' : 'more';
-      },
-      failed: (error) => this.#fail(life, error),
-    };
-    life.pump = new Pump(new Cursor(session.log, at), sink);
-    life.unlisten = session.listen({
-      changed: () => {
-        if (session.info.running || life.isOver) return;
-        life.lingering ??= setTimeout(() => this.#processOnEnd(life, session.info), LINGER_MS);
-      },
-      deleted: () => this.#processOnEnd(life, session.info),
-    });
-    life.pump.start();
-  }
-
-  #page(life: ProcessLife, page: Page): SinkResult {
-    let isLast = false;
-    for (const entry of page.entries) {
-      if (life.isOver) return 'done';
-      if (entry.kind === 'stderr') life.output.stderr(entry.bytes);
-      else if (entry.kind === 'stdout') this.#read(life, entry.bytes, entry.offset);
-      else if (entry.kind === 'closed') isLast = true;
-    }
-    if (life.isOver) return 'done';
-    this.#commit(life);
-    if (life.isOver) return 'done';
-    if (isLast) this.#processOnEnd(life, this.#parts.sessions.get(life.session).info);
-    if (life.isOver) return 'done';
-    // Yields after each page, so that a busy agent cannot starve others.
-    if (!life.input.isFull) setImmediate(() => life.pump?.resume());
-    return 'full';
-  }
-
-  #read(life: ProcessLife, bytes: Uint8Array, offset: number): void {
-    try {
-      for (const piece of life.output.stdout(bytes, offset)) {
-        this.#handle(life, piece);
-        // Events after the end of a turn are committed separately, after the end is stored.
-        if (life.effects.hasEnded) this.#commit(life);
-        if (life.isOver) return;
-      }
-    } catch (error) {
-      // Output before the error counts.
-      this.#commit(life);
-      this.#fail(life, error);
-    }
-  }
-
-  #handle(life: ProcessLife, { text }: OutputPiece): void {
-    if (this.#parts.driver.reads === 'text') life.link.text?.(text);
-    else if (text.trim() !== '') life.link.line?.(text);
-  }
-
-  #gap(life: ProcessLife, { from, to }: Gap): SinkResult {
-    const message = 'The agent wrote more than the limit.';
-    this.#fail(life, new BinnacleError('agent_flood', { message, details: { from, to } }));
-    return 'done';
-  }
-
-  /** Handles the end of the process, after all output is read. */
-  #processOnEnd(life: ProcessLife, { exitCode, signal }: Pick<SessionInfo, 'exitCode' | 'signal'>): void {
-    if (life.isOver) return;
-    const stderr = life.output.stderrTail;
-    try {
-      for (const piece of life.output.rest()) this.#handle(life, piece);
-      life.link.exited?.({ exitCode, signal, stderr });
-    } catch (error) {
-      this.#fail(life, error);
-      return;
-    }
-    this.#commit(life);
-    if (life.isOver) return;
+  #processOnExit(life: ProcessLife, how: Parameters<ProcessLifeEvents['exited']>[1]): void {
     if (this.#isInTurn) {
-      const how = signal === null ? `with code ${exitCode ?? 'unknown'}` : `by ${signal}`;
-      const message = `The agent ended ${how}${stderr === '' ? '.' : `: ${stderr}`}`;
+      const { exitCode, signal, stderr } = how;
+      const ending = signal === null ? `with code ${exitCode ?? 'unknown'}` : `by ${signal}`;
+      const message = `The agent ended ${ending}${stderr === '' ? '.' : `: ${stderr}`}`;
       this.#reportFailure(new BinnacleError('agent_died', { message }));
     }
     this.#end(life);
@@ -473,11 +273,7 @@ export class AgentProcess implements Agent {
   }
 
   #letGo(life: ProcessLife): void {
-    life.isOver = true;
-    clearTimeout(life.lingering);
-    if (this.#life === life) this.#quiet.stop();
-    life.pump?.stop();
-    life.unlisten();
+    life.stop();
     if (this.#life === life) this.#life = undefined;
   }
 

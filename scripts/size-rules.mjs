@@ -16,9 +16,7 @@ const MAX_FOLDER = 25;
 const TABLES = new Set(['packages/protocol/src/codes.ts']);
 
 /** What is still too long, with its lines at most. Each number only falls, and the list only gets shorter. */
-const OPEN = {
-  'packages/server/src/sessions/sessions.ts': 538,
-};
+const OPEN = {};
 
 const FUNCTIONS = new Set(['FunctionDeclaration', 'FunctionExpression', 'ArrowFunctionExpression']);
 /** The kit of tests has no suffix of its own; it imports the test runner. */

@@ -154,7 +154,7 @@ export class Recordings {
       heardAt: Date.now(),
     };
     // While `aside` exists, recovery removes a session of this id without a row.
-    return this.#parts.sessions.addFinished(row, foreign, { exitedAt: endedAt, exitCode, head }, (dir) =>
+    return this.#parts.sessions.foreign.addFinished(row, foreign, { exitedAt: endedAt, exitCode, head }, (dir) =>
       renameSync(join(aside, 'session'), dir),
     );
   }

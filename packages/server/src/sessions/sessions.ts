@@ -5,35 +5,31 @@ import { join } from 'node:path';
 import {
   BinnacleError,
   type CreateSession,
-  DEFAULT_SIZE,
-  type ForeignInfo,
   isSessionId,
   OUTPUT_HEADER_BYTES,
   type SessionId,
   type SessionInfo,
   type SessionList,
-  type SessionMode,
   type SessionQuery,
 } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
 import type { Log } from '../base/logger.ts';
-import type { Head } from '../log/log.ts';
 import { PAGE_BYTES } from '../log/page.ts';
 import { PageCache } from '../log/page-cache.ts';
 import { SegmentFiles } from '../log/segment-files.ts';
 import { PtyLoader } from '../process/native-pty.ts';
 import type { EndingTimes } from '../process/termination.ts';
 import { type Fleet, type FleetEvents, LIST_MS } from '../runner/client/fleet.ts';
-import { closeLost } from '../runner/lost-session.ts';
 import type { HostedStatus } from '../runner/wire.ts';
 import { describeSession } from '../store/recovery/descriptions.ts';
-import type { NewSession, SessionChange, SessionFilter, SessionRecord } from '../store/sessions.ts';
-import { toDisk } from '../store/sqlite.ts';
+import type { SessionFilter, SessionRecord } from '../store/sessions.ts';
 import type { Catalogue } from '../store/store.ts';
+import { ForeignSessions } from './foreign-sessions.ts';
 import type { SessionGuard } from './input-hooks.ts';
 import { launchOf } from './launch.ts';
 import type { SessionLeaseTimes } from './lease.ts';
 import { listSessions } from './list.ts';
+import { LostSessions } from './lost-sessions.ts';
 import { OpenSessions } from './registry.ts';
 import { Session, type SessionHost, type SessionListener, type SessionParts } from './session.ts';
 
@@ -77,21 +73,10 @@ export interface CreateOptions {
   readonly orPipes?: boolean;
 }
 
-/** A session whose program runs elsewhere, as its first event describes it. */
-export interface ForeignSpec {
-  readonly foreign: ForeignInfo;
-  readonly name: string;
-  readonly command?: string | undefined;
-  readonly cwd?: string | undefined;
-  readonly mode: SessionMode;
-  readonly cols?: number | undefined;
-  readonly rows?: number | undefined;
-}
-
-/** Maximum logs that are closed at once at a start: each is a few open files, and is read to its end. */
-const LOSE_AT_ONCE = 16;
-
 export class Sessions {
+  /** Sessions whose programs run elsewhere. */
+  readonly foreign: ForeignSessions;
+  readonly #lost: LostSessions;
   readonly #options: SessionsOptions;
   readonly #catalogue: Catalogue;
   readonly #log: Log;
@@ -101,8 +86,6 @@ export class Sessions {
   readonly #watchers = new Set<SessionListener>();
   /** Ids of sessions whose `create` has not returned yet. */
   readonly #starting = new Set<string>();
-  /** Sessions whose runner died, until their leftover processes have ended. */
-  readonly #losing = new Map<SessionId, Promise<void>>();
   #fleet: Fleet | undefined;
   #ingest: SessionHost | undefined;
   #guard: SessionGuard | undefined;
@@ -118,6 +101,15 @@ export class Sessions {
       // Space in which a page is encoded for the wire without another copy.
       headroom: OUTPUT_HEADER_BYTES,
     };
+    const parts = {
+      ...{ catalogue, log, open: this.#open },
+      fleet: () => this.#needFleet(),
+      dirOf: (id: SessionId) => this.dirOf(id),
+      make: (record: SessionRecord) => this.#make(record),
+      changed: (session: Session) => this.#notifyChanged(session),
+    };
+    this.foreign = new ForeignSessions(parts);
+    this.#lost = new LostSessions(parts);
     mkdirSync(options.dir, { recursive: true, mode: 0o700 });
   }
 
@@ -164,18 +156,7 @@ export class Sessions {
       if (record.foreign !== null || fleet.expect(record.id, record.runner)) this.#open.add(this.#make(record));
       else lost.push(record);
     }
-    const copied = lost.filter(({ runner }) => fleet.goesOnElsewhere(runner)).length;
-    if (copied > 0) {
-      const facts = { sessions: copied };
-      this.#log.warn(
-        facts,
-        'The programs keep running in the data directory that this one was copied from; here they are lost.',
-      );
-    }
-    // In batches: after the loss of a catalogue, all ended sessions come back here.
-    for (let at = 0; at < lost.length; at += LOSE_AT_ONCE) {
-      await Promise.all(lost.slice(at, at + LOSE_AT_ONCE).map((record) => this.#lose(record.id, record)));
-    }
+    await this.#lost.closeAll(lost);
     fleet.recovered();
   }
 
@@ -238,72 +219,6 @@ export class Sessions {
     if (problem === undefined) return requested;
     if (!orPipes) throw problem;
     return { ...requested, mode: 'pipe' };
-  }
-
-  /**
-   * Creates the session of a program that runs elsewhere. The ingest then creates the log in `dirOf(id)/log`, and only
-   * after that announces the session. Throws `disk_full`.
-   */
-  adopt({ foreign, name, command, cwd = '', mode, cols, rows }: ForeignSpec): Session {
-    const id = uuidv7() as SessionId;
-    const size = { cols: cols ?? DEFAULT_SIZE.cols, rows: rows ?? DEFAULT_SIZE.rows };
-    const argv = command === undefined ? [] : [command];
-    const row = {
-      id,
-      state: 'running',
-      name,
-      spec: { argv, mode, cwd, envNames: [], takesRuns: false, ...size },
-      createdAt: foreign.heardAt,
-    } as const;
-    this.#allOrNothing(id, () => {
-      mkdirSync(this.dirOf(id), { mode: 0o700 });
-      this.#catalogue.foreign.insertWith(row, foreign);
-      describeSession(this.dirOf(id), this.#catalogue.sessions.require(id));
-    });
-    const session = this.#make(this.#catalogue.sessions.require(id));
-    this.#open.add(session);
-    return session;
-  }
-
-  /**
-   * Creates a finished session from a recording made elsewhere. `moveTo` moves the log into the directory that it is
-   * given, under the name `log`. All or nothing. Throws `disk_full`.
-   */
-  addFinished(row: NewSession, foreign: ForeignInfo, change: SessionChange, moveTo: (dir: string) => void): Session {
-    this.#allOrNothing(row.id, () => {
-      moveTo(this.dirOf(row.id));
-      this.#catalogue.foreign.insertWith(row, foreign, change);
-      describeSession(this.dirOf(row.id), this.#catalogue.sessions.require(row.id));
-    });
-    const session = this.get(row.id);
-    this.announce(session);
-    return session;
-  }
-
-  /** Runs `make`, and removes the session's directory if it throws. */
-  #allOrNothing(id: SessionId, make: () => void): void {
-    try {
-      toDisk(make);
-    } catch (error) {
-      rmSync(this.dirOf(id), { recursive: true, force: true });
-      throw error;
-    }
-  }
-
-  /** Notifies the watchers of a new foreign session, whose log exists by now. */
-  announce(session: Session): void {
-    for (const watcher of [...this.#watchers]) watcher.changed?.(session);
-  }
-
-  /** Counts foreign sessions that have not ended. */
-  countForeign(): number {
-    return this.#open.live.filter(({ isForeign }) => isForeign).length;
-  }
-
-  /** Closes a foreign session that has ended. */
-  finish(session: Session, change: SessionChange & { readonly head: Head }): void {
-    session.close(change);
-    this.#open.keep(session);
   }
 
   /** Returns the directory of a session's log and records. */
@@ -389,7 +304,7 @@ export class Sessions {
       if (runner === null || !(await this.#needFleet().isDead(runner))) throw error;
     }
     // Its runner died: the gateway ends the leftover processes.
-    await this.#losing.get(session.id);
+    await this.#lost.ended(session.id);
   }
 
   /** Notifies the watcher of every change of any session. */
@@ -449,9 +364,7 @@ export class Sessions {
           const saved = sessions.update(record.id, change);
           if (change.name !== undefined) describeSession(this.dirOf(record.id), saved);
         }),
-      changed: (changed) => {
-        for (const watcher of [...this.#watchers]) watcher.changed?.(changed);
-      },
+      changed: (changed) => this.#notifyChanged(changed),
       typed: (typed) => {
         for (const watcher of this.#watchers) watcher.typed?.(typed);
       },
@@ -501,30 +414,14 @@ export class Sessions {
     );
   }
 
-  /** Closes a session from the data on the disk, after its runner died or if its host is unknown. */
-  async #lose(id: SessionId, record?: SessionRecord): Promise<void> {
-    const session = this.#open.liveOne(id) ?? (record === undefined ? undefined : this.#make(record));
+  async #lose(id: SessionId): Promise<void> {
+    const session = this.#open.liveOne(id);
     // `create` notices the death as well, and tries another runner.
-    if (session === undefined || this.#starting.has(id)) return;
-    const losing = this.#closeLost(session);
-    this.#losing.set(id, losing);
-    await losing;
-    this.#losing.delete(id);
+    if (session !== undefined && !this.#starting.has(id)) await this.#lost.close(session);
   }
 
-  async #closeLost(session: Session): Promise<void> {
-    const { id } = session;
-    const fleet = this.#needFleet();
-    const goesOnElsewhere = fleet.goesOnElsewhere(session.record.runner);
-    const { wasAnother } = fleet;
-    try {
-      session.close(await closeLost(this.dirOf(id), id, { goesOnElsewhere, wasAnother }));
-    } catch (error) {
-      this.#log.error({ err: error, session: id }, 'a lost session could not be closed');
-      const lostReason = goesOnElsewhere ? 'copied' : 'runner_died';
-      session.close({ state: 'lost', head: { place: 0, offset: 0 }, lostReason });
-    }
-    this.#open.keep(session);
+  #notifyChanged(session: Session): void {
+    for (const watcher of [...this.#watchers]) watcher.changed?.(session);
   }
 }
 

@@ -218,16 +218,16 @@ export class Ingest implements SessionHost {
       throw new BinnacleError('bad_session_id', { message: 'The id is that of a session of this gateway.' });
     }
     const limit = limits.maxSessions;
-    if (sessions.countForeign() >= limit) throw new BinnacleError('too_many_foreign', { details: { limit } });
+    if (sessions.foreign.count() >= limit) throw new BinnacleError('too_many_foreign', { details: { limit } });
     const waitMs = this.#arrivals.take(user, 1, 0);
     if (waitMs > 0) throw new BinnacleError('too_fast', { details: { retryAfterMs: waitMs } });
     const { source = NO_SOURCE, labels, mark, cwd, size, stream } = first;
     const foreign = { sessionId, user, producer: producer?.id ?? null, source, labels, heardAt: now };
     const mode = stream === 'tty' ? 'pty' : 'pipe';
     const name = nameOfCommand(mark.command) || (source === NO_SOURCE ? sessionId : source);
-    const session = sessions.adopt({ foreign, name, command: mark.command, cwd, mode, ...size });
+    const session = sessions.foreign.adopt({ foreign, name, command: mark.command, cwd, mode, ...size });
     const opened = await this.#logs.get(session.id);
-    sessions.announce(session);
+    sessions.foreign.announce(session);
     return opened;
   }
 
@@ -305,7 +305,7 @@ export class Ingest implements SessionHost {
     }
     this.#save();
     for (const { session, log } of ended) {
-      this.#parts.sessions.finish(session, changeOf(log));
+      this.#parts.sessions.foreign.finish(session, changeOf(log));
       void this.#logs.shut(session.id);
     }
   }
@@ -347,7 +347,7 @@ export class Ingest implements SessionHost {
       const head = opened?.log.head ?? session.record.head ?? { place: 0, offset: 0 };
       if (opened !== undefined) this.#touched.delete(opened);
       this.#unsaved.delete(id);
-      this.#parts.sessions.finish(session, { state: 'lost', head });
+      this.#parts.sessions.foreign.finish(session, { state: 'lost', head });
       await this.#logs.shut(id);
     }
   }

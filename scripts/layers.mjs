@@ -37,12 +37,11 @@ export const LAYERS = {
     ['entry-points'],
   ],
   cli: [
-    ['version.ts', 'output'],
+    ['version.ts', 'output', 'declarations'],
     ['input', 'terminal'],
     ['gateway'],
     ['attach', 'chat', 'doctor', 'emit', 'mcp', 'plugin'],
     ['commands'],
-    ['program'],
     ['program.ts'],
     ['main.ts'],
   ],

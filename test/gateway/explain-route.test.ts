@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { explainRoute, type RouteExplainOptions } from '../../packages/cli/src/commands/route.ts';
+import { explainRoute } from '../../packages/cli/src/commands/route.ts';
+import type { Options } from '../../packages/cli/src/declarations/commands.ts';
 import { type Gateway, openGateway, postJson } from '../../packages/server/src/api/http/gateway.fixture.ts';
 import { routeRoutes } from '../../packages/server/src/api/rest/routing.ts';
 import { Config } from '../../packages/server/src/config/config.ts';
@@ -89,7 +90,7 @@ describe('GET /v1/config/problems', () => {
 });
 
 describe('binnacle route explain', () => {
-  const run = async (options: Partial<RouteExplainOptions>) => {
+  const run = async (options: Partial<Options<'route explain'>>) => {
     let out = '';
     vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
       out += String(text);

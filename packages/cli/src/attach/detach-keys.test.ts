@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { DEFAULT_DETACH_KEYS } from '../declarations/sessions.ts';
 import { Failure } from '../output/failure.ts';
-import { DEFAULT_DETACH_KEYS, DetachKeys, parseKeys } from './detach-keys.ts';
+import { DetachKeys, parseKeys } from './detach-keys.ts';
 
 const type = (keys: string, ...chunks: readonly string[]): { sent: string; detached: boolean } => {
   const detach = new DetachKeys(parseKeys(keys));

@@ -2,9 +2,6 @@
 
 import { usage } from '../output/failure.ts';
 
-/** The default of dtach, abduco and zmx. Programs rarely use this key, and pressing it by mistake does no harm. */
-export const DEFAULT_DETACH_KEYS = 'ctrl-\\';
-
 export interface TypedInput {
   /** Bytes to pass on to the program. */
   readonly bytes: Uint8Array;

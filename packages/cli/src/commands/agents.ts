@@ -1,11 +1,12 @@
 // `binnacle agents`: lists the agents, as a table or as JSON.
 
 import type { AgentInfo } from '@binnacle/protocol';
-import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
+import type { Options } from '../declarations/commands.ts';
+import { withClient } from '../gateway/connect.ts';
 import { EXIT } from '../output/failure.ts';
 import { printable, type Style, styleFor, table, widthOf } from '../output/style.ts';
 
-export async function agents(options: ClientCommandOptions): Promise<number> {
+export async function agents(options: Options<'agents'>): Promise<number> {
   const all = await withClient(options, (client) => client.conversations.agents());
   if (options.json === true) process.stdout.write(`${JSON.stringify({ agents: all })}\n`);
   else process.stdout.write(agentTable(all, styleFor(process.stdout)));

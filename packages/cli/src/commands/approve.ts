@@ -3,18 +3,18 @@
 import { optionLabel, visibleLine } from '@binnacle/client';
 import type { Approval, ApprovalOption } from '@binnacle/protocol';
 import { approvalRows } from '../chat/format.ts';
-import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
+import type { Options } from '../declarations/commands.ts';
+import { withClient } from '../gateway/connect.ts';
 import { EXIT, Failure, usage } from '../output/failure.ts';
 import { type Style, styleFor } from '../output/style.ts';
 import { find } from './chat.ts';
 
-export interface ApproveOptions extends ClientCommandOptions {
-  /** Id of the request, if several are pending. */
-  readonly request?: string;
-}
-
 /** Answers a request; without an option lists the pending requests. */
-export async function approve(keyOrName: string, option: string | undefined, options: ApproveOptions): Promise<number> {
+export async function approve(
+  keyOrName: string,
+  option: string | undefined,
+  options: Options<'approve'>,
+): Promise<number> {
   return await withClient(options, async (client) => {
     const { key, approvals } = await find(client, keyOrName);
     const pending = approvals.filter(({ id }) => options.request === undefined || id === options.request);

@@ -3,18 +3,13 @@
 import type { SessionInfo, StartPosition } from '@binnacle/protocol';
 import { parseKeys } from '../attach/detach-keys.ts';
 import { view } from '../attach/session-view.ts';
-import { type ClientCommandOptions, findSession, withClient } from '../gateway/connect.ts';
-
-export interface AttachOptions extends ClientCommandOptions {
-  readonly readOnly?: boolean;
-  readonly take?: boolean;
-  readonly detachKeys: string;
-}
+import type { Options } from '../declarations/commands.ts';
+import { findSession, withClient } from '../gateway/connect.ts';
 
 /** Maximum replay: the screen and some pages before it. More would only push out what the terminal shows now. */
 const REPLAY_BYTES = 256 * 1024;
 
-export async function attach(idOrName: string, options: AttachOptions): Promise<number> {
+export async function attach(idOrName: string, options: Options<'attach'>): Promise<number> {
   const keys = parseKeys(options.detachKeys);
   return await withClient(options, async (client) => {
     const info = await findSession(client, idOrName);

@@ -1,24 +1,14 @@
 // `binnacle chat`: finds the conversation and talks in it: interactively, or with a single message.
 
 import type { Binnacle } from '@binnacle/client';
-import { type ConversationInfo, defined, isConversationKey, type SteerMode } from '@binnacle/protocol';
+import { type ConversationInfo, defined, isConversationKey } from '@binnacle/protocol';
 import { once } from '../chat/single-message.ts';
 import { harmless } from '../chat/text.ts';
-import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
+import type { Options } from '../declarations/commands.ts';
+import { withClient } from '../gateway/connect.ts';
 import { formatDuration, parseCount, parseTimeout } from '../input/quantities.ts';
 import { EXIT, Failure, usage } from '../output/failure.ts';
 import { type Style, styleFor, table, widthOf } from '../output/style.ts';
-
-export interface ChatOptions extends ClientCommandOptions {
-  readonly agent?: string;
-  readonly new?: boolean;
-  readonly name?: string;
-  readonly message?: string;
-  readonly steer?: SteerMode;
-  readonly history?: string;
-  readonly timeout?: string;
-  readonly list?: boolean;
-}
 
 /** Name of the conversation if none is given. */
 const DEFAULT_NAME = 'main';
@@ -27,12 +17,12 @@ const MAX_END_QUERIES = 50;
 /** Maximum bytes of stdin as a message; the gateway reports its own, lower limit. */
 const MAX_STDIN_BYTES = 16 * 1024 * 1024;
 
-export async function chat(key: string | undefined, options: ChatOptions): Promise<number> {
+export async function chat(key: string | undefined, options: Options<'chat'>): Promise<number> {
   const named = [key, options.name, options.new === true ? '' : undefined].filter((one) => one !== undefined);
   if (named.length > 1) throw usage('Name one conversation: by its key, with --name or with --new.');
   if (key !== undefined && options.agent !== undefined) throw usage('The key of a conversation names its agent.');
-  const history = parseCount(options.history ?? '10', '--history', 0, 1000);
-  const { steer = 'queue' } = options;
+  const history = parseCount(options.history, '--history', 0, 1000);
+  const { steer } = options;
   const timeoutMs = options.timeout === undefined ? undefined : parseTimeout(options.timeout);
   if (options.list === true) return await list(options);
   const isScript =
@@ -52,7 +42,7 @@ export async function chat(key: string | undefined, options: ChatOptions): Promi
   });
 }
 
-async function open(client: Binnacle, key: string | undefined, options: ChatOptions): Promise<ConversationInfo> {
+async function open(client: Binnacle, key: string | undefined, options: Options<'chat'>): Promise<ConversationInfo> {
   if (key !== undefined) return await find(client, key);
   return await client.conversations.create({
     ...defined({ agent: options.agent }),
@@ -79,7 +69,7 @@ export async function find(client: Binnacle, keyOrName: string): Promise<Convers
   );
 }
 
-async function list(options: ChatOptions): Promise<number> {
+async function list(options: Options<'chat'>): Promise<number> {
   const { conversations, failed } = await withClient(options, async (client) => {
     const all = await client.conversations.all();
     return { conversations: all, failed: options.json === true ? new Set<string>() : await failedAmong(client, all) };

@@ -3,18 +3,14 @@
 
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { Options } from '../declarations/commands.ts';
 import { type ConfigCheck, inspectConfig, problemLine, unstartable } from '../doctor/config-check.ts';
 import { dataDir } from '../gateway/address.ts';
 import { EXIT } from '../output/failure.ts';
 import { printable, type Style, styleFor } from '../output/style.ts';
 
-export interface ConfigCheckOptions {
-  readonly data?: string;
-  readonly json?: boolean;
-}
-
 /** Returns exit code 1 for any problem, even if a gateway would accept the file. */
-export async function checkConfig(file: string | undefined, options: ConfigCheckOptions): Promise<number> {
+export async function checkConfig(file: string | undefined, options: Options<'config check'>): Promise<number> {
   const path = resolve(file ?? join(dataDir(options.data), 'config.jsonc'));
   const check = inspectConfig(path, file !== undefined, unstartable);
   if (options.json === true) process.stdout.write(`${JSON.stringify(check)}\n`);

@@ -1,19 +1,13 @@
 // `binnacle doctor`: searches for problems of the installation and names remedies. Changes nothing, except for a
 // requested rebuild of the index or the catalogue.
 
+import type { Options } from '../declarations/commands.ts';
 import { CHECKS, type Finding } from '../doctor/checks.ts';
 import { dataDir } from '../gateway/address.ts';
 import { EXIT } from '../output/failure.ts';
 import { styleFor } from '../output/style.ts';
 
-export interface DoctorOptions {
-  readonly data?: string;
-  readonly rebuildCatalogue?: boolean;
-  readonly rebuildIndex?: boolean;
-  readonly json?: boolean;
-}
-
-export async function doctor(options: DoctorOptions): Promise<number> {
+export async function doctor(options: Options<'doctor'>): Promise<number> {
   if (options.rebuildIndex === true) return await (await import('../doctor/rebuild-index.ts')).rebuildIndex(options);
   if (options.rebuildCatalogue === true) {
     return await (await import('../doctor/rebuild-catalogue.ts')).rebuildCatalogue(options);

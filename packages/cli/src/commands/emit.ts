@@ -10,23 +10,14 @@ import type { Readable } from 'node:stream';
 import { createEmitter, type EmittedSession, type Emitter, type EmitterOptions } from '@binnacle/emit';
 import { defined, isEmittedId, shellWord } from '@binnacle/protocol';
 import { Fifos, type OpenFifo } from '@binnacle/server/fifos';
+import type { Options } from '../declarations/commands.ts';
 import { EmitMessages } from '../emit/format.ts';
 import { PassThrough } from '../emit/pass-through.ts';
 import { namedGateway } from '../gateway/address.ts';
-import type { ClientCommandOptions } from '../gateway/connect.ts';
 import { ProvenAddress } from '../gateway/proven-address.ts';
 import { parseLabels } from '../input/labels.ts';
 import { parseBytes, parseTimeout } from '../input/quantities.ts';
 import { EXIT, Failure, usage } from '../output/failure.ts';
-
-export interface EmitOptions extends Pick<ClientCommandOptions, 'data'> {
-  readonly session?: string;
-  readonly source?: string;
-  readonly label: readonly string[];
-  readonly bufferDir?: string;
-  readonly buffer?: string;
-  readonly flushMs: string;
-}
 
 type Stream = 'stdout' | 'stderr';
 
@@ -51,7 +42,7 @@ const FROM_TERMINALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT'];
 const LEAST_BUFFER = 64 * 1024;
 const MOST_BUFFER = 2 ** 40;
 
-export async function emit(command: readonly string[], options: EmitOptions): Promise<number> {
+export async function emit(command: readonly string[], options: Options<'emit'>): Promise<number> {
   if (command.length === 0 && process.stdin.isTTY === true)
     throw usage('There is nothing to emit.', 'Pass a program after --, or pipe its output: CMD | binnacle emit');
   const { session: id, bufferDir } = options;
@@ -94,7 +85,7 @@ function isPlaceGood(data: string | undefined, messages: EmitMessages): boolean 
   }
 }
 
-function sessionOf(command: readonly string[], options: EmitOptions) {
+function sessionOf(command: readonly string[], options: Options<'emit'>) {
   const { session, source, label } = options;
   if (session !== undefined && !isEmittedId(session))
     throw usage(
@@ -111,7 +102,7 @@ function sessionOf(command: readonly string[], options: EmitOptions) {
   } as const;
 }
 
-function emitterOf(options: EmitOptions, flushMs: number, messages: EmitMessages, place: ProvenAddress): Emitter {
+function emitterOf(options: Options<'emit'>, flushMs: number, messages: EmitMessages, place: ProvenAddress): Emitter {
   const { bufferDir, buffer } = options;
   const settings: EmitterOptions = {
     // Read for each request, so that a gateway is found that starts later or restarts on another port.

@@ -5,22 +5,16 @@ import type { Binnacle, Run, RunStreamEvent } from '@binnacle/client';
 import { TextReader } from '@binnacle/client';
 import { type RunInfo, shellWord } from '@binnacle/protocol';
 import { holderName } from '../attach/session-view.ts';
-import { type ClientCommandOptions, findSession, withClient } from '../gateway/connect.ts';
+import type { Options } from '../declarations/commands.ts';
+import { findSession, withClient } from '../gateway/connect.ts';
 import { parseTimeout } from '../input/quantities.ts';
 import { EXIT, usage } from '../output/failure.ts';
 import { writeTo } from '../terminal/terminal.ts';
 
-export interface ExecOptions extends ClientCommandOptions {
-  readonly new?: boolean;
-  readonly timeout?: string;
-  readonly detach?: boolean;
-  readonly take?: boolean;
-}
-
 export async function exec(
   session: string | undefined,
   args: readonly string[],
-  options: ExecOptions,
+  options: Options<'exec'>,
 ): Promise<number> {
   // With --new no session is named: that argument is the first word of the command.
   const all = options.new === true && session !== undefined ? [session, ...args] : args;
@@ -55,7 +49,7 @@ async function execIn(
   client: Binnacle,
   { id }: { readonly id: string },
   { command, ...request }: { readonly command: string; readonly timeoutMs?: number },
-  options: ExecOptions,
+  options: Options<'exec'>,
 ): Promise<number> {
   const session = client.session(id);
   if (options.take === true) await session.lease.take({ holder: holderName() });

@@ -15,23 +15,11 @@ import {
 import { basename, dirname, extname, join } from 'node:path';
 import type { Binnacle } from '@binnacle/client';
 import { defined, EXPORT_FORMATS, type ExportFormat, isConversationKey } from '@binnacle/protocol';
-import { type ClientCommandOptions, findSession, withClient } from '../gateway/connect.ts';
+import type { Options } from '../declarations/commands.ts';
+import { findSession, withClient } from '../gateway/connect.ts';
 import { EXIT, Failure, usage } from '../output/failure.ts';
 import { Progress } from '../output/progress.ts';
 import { writeTo } from '../terminal/terminal.ts';
-
-export interface ExportOptions extends ClientCommandOptions {
-  /** The version, if the option has a value. */
-  readonly cast?: boolean | string;
-  readonly text?: boolean;
-  readonly jsonl?: boolean;
-  readonly markdown?: boolean;
-  readonly output?: string;
-  readonly input?: boolean;
-  readonly idleLimit?: string;
-  readonly follow?: boolean;
-  readonly force?: boolean;
-}
 
 const BY_EXTENSION: Readonly<Record<string, ExportFormat>> = {
   '.cast': 'cast',
@@ -44,7 +32,7 @@ const LF = 0x0a;
 /** Exit code after SIGINT, as in shells. */
 const INTERRUPTED = 130;
 
-export async function exportSession(named: string | undefined, options: ExportOptions): Promise<number> {
+export async function exportSession(named: string | undefined, options: Options<'export'>): Promise<number> {
   const { idOrName, version } = castOf(named, options);
   const format = formatOf(options);
   const target = options.output === undefined || options.output === '-' ? new Stdout() : FileTarget.open(options);
@@ -80,7 +68,7 @@ async function chunksOf(
   client: Binnacle,
   idOrName: string,
   { format, version }: { readonly format: ExportFormat | undefined; readonly version: 2 | 3 | undefined },
-  options: ExportOptions,
+  options: Options<'export'>,
   signal: AbortSignal,
 ): Promise<AsyncGenerator<Uint8Array>> {
   const { input = false, follow = false } = options;
@@ -99,7 +87,7 @@ async function chunksOf(
  */
 function castOf(
   named: string | undefined,
-  { cast }: ExportOptions,
+  { cast }: Options<'export'>,
 ): { readonly idOrName: string; readonly version: 2 | 3 | undefined } {
   const isVersion = named !== undefined && (cast === '2' || cast === '3');
   if (typeof cast === 'string' && !isVersion && named !== undefined) {
@@ -111,7 +99,7 @@ function castOf(
 }
 
 /** Returns the format; undefined for the default of a session or conversation. */
-function formatOf(options: ExportOptions): ExportFormat | undefined {
+function formatOf(options: Options<'export'>): ExportFormat | undefined {
   const [format, ...more] = EXPORT_FORMATS.filter((name) => options[name] !== undefined);
   if (more.length > 0) throw usage('Pass one of --cast, --text, --jsonl and --markdown.');
   if (format !== undefined) return format;
@@ -183,7 +171,7 @@ class FileTarget implements ExportTarget {
   #failure: Error | undefined;
 
   /** Opens the target. Throws if the file exists, unless --force is given. */
-  static open({ output = '', force = false }: ExportOptions): ExportTarget {
+  static open({ output = '', force = false }: Options<'export'>): ExportTarget {
     const found = lstatSync(output, { throwIfNoEntry: false });
     // A device or a pipe may be written directly, also through a link, such as /dev/stdout and a shell's >(…).
     const behind = found?.isSymbolicLink() === true ? statSync(output, { throwIfNoEntry: false }) : found;

@@ -15,17 +15,10 @@ import {
 import { homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { HOOKED_AGENTS, type HookedAgent, type HookFile, hookFileOf } from '@binnacle/server/agent-hooks';
+import type { Options } from '../declarations/commands.ts';
 import { askYes, canAsk } from '../input/prompt.ts';
 import { EXIT, Failure, usage } from '../output/failure.ts';
 import { printable, styleFor } from '../output/style.ts';
-
-export interface HooksOptions {
-  readonly print?: boolean;
-  readonly project?: boolean;
-  readonly user?: boolean;
-  readonly yes?: boolean;
-  readonly json?: boolean;
-}
 
 interface Change {
   readonly agent: HookedAgent;
@@ -36,7 +29,7 @@ interface Change {
   readonly after: string | undefined;
 }
 
-export async function installHooks(names: readonly string[], options: HooksOptions): Promise<number> {
+export async function installHooks(names: readonly string[], options: Options<'hooks install'>): Promise<number> {
   const agents = names.length > 0 ? agentsOf(names) : HOOKED_AGENTS.filter(isHere);
   if (agents.length === 0) {
     throw usage(`No agent was found here. Name one: ${HOOKED_AGENTS.join(', ')}.`);
@@ -44,12 +37,12 @@ export async function installHooks(names: readonly string[], options: HooksOptio
   return await apply(agents, options, (file, text) => file.install(text));
 }
 
-export async function uninstallHooks(names: readonly string[], options: HooksOptions): Promise<number> {
+export async function uninstallHooks(names: readonly string[], options: Options<'hooks install'>): Promise<number> {
   const agents = names.length > 0 ? agentsOf(names) : HOOKED_AGENTS;
   return await apply(agents, options, (file, text) => (text === '' ? '' : file.uninstall(text)));
 }
 
-export function hooksStatus(options: HooksOptions): number {
+export function hooksStatus(options: Options<'hooks status'>): number {
   const rows = HOOKED_AGENTS.map((agent) => {
     const [user, project] = [true, false].map((isUser) => {
       const file = fileOf(agent, isUser);
@@ -119,7 +112,7 @@ function read({ path }: HookFile): string {
 /** Applies the changes. Nothing is written before all changes are validated and a person at a terminal has agreed. */
 async function apply(
   agents: readonly HookedAgent[],
-  options: HooksOptions,
+  options: Options<'hooks install'>,
   edit: (file: HookFile, text: string) => string | undefined,
 ): Promise<number> {
   const changes: Change[] = [];

@@ -4,17 +4,13 @@ import { createReadStream, statSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import type { ImportedRecording } from '@binnacle/client';
 import { defined } from '@binnacle/protocol';
-import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
+import type { Options } from '../declarations/commands.ts';
+import { withClient } from '../gateway/connect.ts';
 import { EXIT, usage } from '../output/failure.ts';
 import { Progress } from '../output/progress.ts';
 import { printable } from '../output/style.ts';
 
-export interface ImportCommandOptions extends ClientCommandOptions {
-  readonly name?: string;
-  readonly input?: boolean;
-}
-
-export async function importRecording(file: string, options: ImportCommandOptions): Promise<number> {
+export async function importRecording(file: string, options: Options<'import'>): Promise<number> {
   if (file === '-' && process.stdin.isTTY === true)
     throw usage('There is nothing to import.', 'Name a file, or pipe one: binnacle import - < demo.cast');
   const source = file === '-' ? process.stdin : await opened(file);

@@ -1,10 +1,11 @@
 // `binnacle kill`: ends sessions and deletes them with their output.
 
-import { type ClientCommandOptions, findSession, withClient } from '../gateway/connect.ts';
+import type { Options } from '../declarations/commands.ts';
+import { findSession, withClient } from '../gateway/connect.ts';
 import { EXIT } from '../output/failure.ts';
 import { printable } from '../output/style.ts';
 
-export async function kill(idsOrNames: readonly string[], options: ClientCommandOptions): Promise<number> {
+export async function kill(idsOrNames: readonly string[], options: Options<'kill'>): Promise<number> {
   await withClient(options, async (client) => {
     // All names are resolved first, so that a typo in one of them deletes no session.
     const sessions = [];

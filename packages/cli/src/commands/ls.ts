@@ -1,7 +1,8 @@
 // `binnacle ls`: lists the sessions, as a table or as JSON.
 
 import { commandOf, defined, type SessionActivity, type SessionInfo, type SessionQuery } from '@binnacle/protocol';
-import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
+import type { Options } from '../declarations/commands.ts';
+import { withClient } from '../gateway/connect.ts';
 import { formatDuration } from '../input/quantities.ts';
 import { EXIT } from '../output/failure.ts';
 import { printable, type Style, styleFor, table, widthOf } from '../output/style.ts';
@@ -9,14 +10,7 @@ import { printable, type Style, styleFor, table, widthOf } from '../output/style
 /** Maximum characters of a waiting session's text in the table. */
 const MAX_TEXT = 40;
 
-export interface LsOptions extends ClientCommandOptions {
-  readonly running?: boolean;
-  readonly waiting?: boolean;
-  /** `key` or `key=value`. */
-  readonly label?: string;
-}
-
-export async function ls(options: LsOptions): Promise<number> {
+export async function ls(options: Options<'ls'>): Promise<number> {
   const { waiting, label } = options;
   const query: SessionQuery = { ...(waiting === true ? { activity: 'waiting' } : {}), ...defined({ label }) };
   const all = await withClient(options, (client) => client.sessions.all(query));
@@ -27,7 +21,7 @@ export async function ls(options: LsOptions): Promise<number> {
   return EXIT.ok;
 }
 
-function noneText({ waiting, label }: LsOptions): string {
+function noneText({ waiting, label }: Options<'ls'>): string {
   if (label !== undefined) return `No session with the label ${label}.`;
   return waiting === true ? 'No session waits for you.' : 'No sessions. Start one with: binnacle run';
 }

@@ -2,15 +2,11 @@
 // the response is printed as a line. Nothing else is ever written to stdout.
 
 import { BinnacleError, defined, type WireError } from '@binnacle/protocol';
+import type { Options } from '../declarations/commands.ts';
 import { findGateway, type GatewayAddress } from '../gateway/address.ts';
-import type { ClientCommandOptions } from '../gateway/connect.ts';
 import { mcpCommand, printMcpConfig } from '../mcp/print-config.ts';
 import { ResourceFollower, RpcRefusal, UPDATED } from '../mcp/subscriptions.ts';
 import { EXIT, Failure, hintOf, messageOf } from '../output/failure.ts';
-
-export interface McpOptions extends ClientCommandOptions {
-  readonly printConfig?: boolean;
-}
 
 /** Maximum bytes of a message, the same as the gateway's limit of 1 MiB. */
 const MAX_LINE_BYTES = 1024 * 1024;
@@ -32,7 +28,7 @@ const NAMED: Readonly<Record<string, string>> = {
 type RequestId = string | number | null;
 type JsonObject = Readonly<Record<string, unknown>>;
 
-export async function mcp(options: McpOptions): Promise<number> {
+export async function mcp(options: Options<'mcp'>): Promise<number> {
   if (options.printConfig === true) {
     const [, script = ''] = process.argv;
     process.stdout.write(printMcpConfig(mcpCommand(script, options.data)));

@@ -4,23 +4,12 @@ import { resolve } from 'node:path';
 import { BinnacleError, defined } from '@binnacle/protocol';
 import type { ConfigProblem } from '@binnacle/server/config';
 import type { Explanation, RouteInput } from '@binnacle/server/routing';
+import type { Options } from '../declarations/commands.ts';
 import { findGateway, type GatewayAddress } from '../gateway/address.ts';
-import type { ClientCommandOptions } from '../gateway/connect.ts';
 import { EXIT, usage } from '../output/failure.ts';
 import { printable, type Style, styleFor } from '../output/style.ts';
 
-export interface RouteExplainOptions extends ClientCommandOptions {
-  readonly config?: string;
-  readonly channel: string;
-  readonly account?: string;
-  readonly peer?: string;
-  readonly parent?: string;
-  readonly guild?: string;
-  readonly team?: string;
-  readonly role: readonly string[];
-}
-
-export async function explainRoute(options: RouteExplainOptions): Promise<number> {
+export async function explainRoute(options: Options<'route explain'>): Promise<number> {
   const question = questionOf(options);
   const { explanation, problems } =
     options.config === undefined
@@ -40,7 +29,7 @@ interface RouteAnswer {
   readonly problems: readonly ConfigProblem[];
 }
 
-function questionOf(options: RouteExplainOptions): RouteQuestion {
+function questionOf(options: Options<'route explain'>): RouteQuestion {
   return {
     channel: options.channel,
     ...defined({ accountId: options.account }),

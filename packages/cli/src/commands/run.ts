@@ -4,24 +4,13 @@ import { resolve } from 'node:path';
 import { type CreateSession, defined } from '@binnacle/protocol';
 import { parseKeys } from '../attach/detach-keys.ts';
 import { view } from '../attach/session-view.ts';
-import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
+import type { Options } from '../declarations/commands.ts';
+import { withClient } from '../gateway/connect.ts';
 import { parseLabels } from '../input/labels.ts';
 import { EXIT, usage } from '../output/failure.ts';
 import { terminalSize } from '../terminal/terminal.ts';
 
-export interface RunOptions extends ClientCommandOptions {
-  readonly pipe?: boolean;
-  readonly shell?: string;
-  readonly runs?: boolean;
-  readonly name?: string;
-  readonly cwd?: string;
-  readonly env: readonly string[];
-  readonly label: readonly string[];
-  readonly attach: boolean;
-  readonly detachKeys: string;
-}
-
-export async function run(command: readonly string[], options: RunOptions): Promise<number> {
+export async function run(command: readonly string[], options: Options<'run'>): Promise<number> {
   const keys = parseKeys(options.detachKeys);
   if (options.json === true && options.attach) throw usage('Use --json with --no-attach.');
   const spec = toSpec(command, options);
@@ -42,7 +31,7 @@ export async function run(command: readonly string[], options: RunOptions): Prom
   });
 }
 
-export function toSpec(command: readonly string[], options: RunOptions): CreateSession {
+export function toSpec(command: readonly string[], options: Options<'run'>): CreateSession {
   if (options.shell !== undefined && command.length > 0) throw usage('Pass a program or --shell, not both.');
   if (options.runs === true && (options.shell !== undefined || command.length > 0)) {
     throw usage('--runs starts its own shell.', 'Leave out the program, and run it with: binnacle exec');

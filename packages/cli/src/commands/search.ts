@@ -1,22 +1,18 @@
 // `binnacle search`: finds words in the output of all sessions, and shows the lines.
 
 import { defined, type SearchHit, type SearchResult } from '@binnacle/protocol';
-import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
+import type { Options } from '../declarations/commands.ts';
+import { withClient } from '../gateway/connect.ts';
 import { formatDuration } from '../input/quantities.ts';
 import { EXIT, usage } from '../output/failure.ts';
 import { printable, type Style, styleFor } from '../output/style.ts';
-
-export interface SearchCommandOptions extends ClientCommandOptions {
-  readonly session?: string;
-  readonly limit?: string;
-}
 
 /** Maximum hits per page of the gateway. */
 const MAX_PAGE = 50;
 const MAX_HITS = 1000;
 const DEFAULT_HITS = 20;
 
-export async function search(terms: readonly string[], options: SearchCommandOptions): Promise<number> {
+export async function search(terms: readonly string[], options: Options<'search'>): Promise<number> {
   const limit = limitOf(options.limit);
   const found = await withClient(options, async (client): Promise<SearchResult> => {
     const hits: SearchHit[] = [];

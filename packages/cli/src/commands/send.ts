@@ -1,15 +1,11 @@
 // `binnacle send`: input for a session, from the command line or from stdin.
 
 import { feed } from '../attach/session-input.ts';
-import { type ClientCommandOptions, findSession, withClient } from '../gateway/connect.ts';
+import type { Options } from '../declarations/commands.ts';
+import { findSession, withClient } from '../gateway/connect.ts';
 import { EXIT, usage } from '../output/failure.ts';
 
-export interface SendOptions extends ClientCommandOptions {
-  readonly enter?: boolean;
-  readonly stdin?: boolean;
-}
-
-export async function send(idOrName: string, text: readonly string[], options: SendOptions): Promise<number> {
+export async function send(idOrName: string, text: readonly string[], options: Options<'send'>): Promise<number> {
   if (options.stdin === true && text.length > 0) throw usage('Pass the text or --stdin, not both.');
   if (options.stdin !== true && text.length === 0 && options.enter !== true) throw usage('There is nothing to send.');
   const receipt = await withClient(options, async (client) => {

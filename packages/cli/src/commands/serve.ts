@@ -2,50 +2,13 @@
 
 import { defined } from '@binnacle/protocol';
 import { type Gateway, type GatewayOptions, startGateway } from '@binnacle/server';
+import type { Options } from '../declarations/commands.ts';
 import { dataDir } from '../gateway/address.ts';
 import { parseBytes, parseCount, parseDuration, parseDurationInRange } from '../input/quantities.ts';
 import { EXIT, Failure } from '../output/failure.ts';
 import { dataFlag } from '../output/shell.ts';
 import { styleFor } from '../output/style.ts';
 import { VERSION } from '../version.ts';
-
-export interface ServeOptions {
-  readonly data?: string;
-  readonly port: string;
-  readonly host: string;
-  readonly json?: boolean;
-  readonly origin: readonly string[];
-  readonly hostName: readonly string[];
-  readonly publicUrl?: string;
-  readonly leaseTime?: string;
-  readonly leaseGrace?: string;
-  readonly heartbeat?: string;
-  readonly stallTime?: string;
-  readonly maxSessions?: string;
-  readonly maxForeignSessions?: string;
-  readonly newForeignPerSecond?: string;
-  readonly emitEventsPerSecond?: string;
-  readonly emitBytesPerSecond?: string;
-  readonly maxViewers?: string;
-  readonly maxPendingPtys?: string;
-  readonly config?: string;
-  readonly maxConversations?: string;
-  readonly maxQueuedMessages?: string;
-  readonly runsAtStop: string;
-  readonly maxMcpCalls?: string;
-  readonly maxMcpSubscriptions?: string;
-  readonly programsPerRunner?: string;
-  readonly orphans: string;
-  readonly retainBytes?: string;
-  readonly retainAge?: string;
-  readonly retainTotal?: string;
-  readonly retainSessions?: string;
-  readonly maxEvents?: string;
-  readonly maxIndex?: string;
-  readonly maxRecording?: string;
-  readonly passEnv: readonly string[];
-  readonly logLevel: string;
-}
 
 const HOUR_MS = 3600_000;
 /**
@@ -54,7 +17,7 @@ const HOUR_MS = 3600_000;
  */
 const CLOSE_MS = 3000;
 
-export async function serve(options: ServeOptions): Promise<number> {
+export async function serve(options: Options<'serve'>): Promise<number> {
   const stop = stopSignal();
   const isQuiet = options.json === true;
   const gateway = await start({ ...toGatewayOptions(options), ...(isQuiet ? {} : { onConfig: sayConfig }) });
@@ -79,7 +42,7 @@ function sayConfig(path: string, problems: number): void {
   process.stderr.write(`The config file ${path} is in force${faults}.\n`);
 }
 
-export function toGatewayOptions(options: ServeOptions): GatewayOptions {
+export function toGatewayOptions(options: Options<'serve'>): GatewayOptions {
   const count = (text: string | undefined, name: string, most = 1_000_000): number | undefined =>
     text === undefined ? undefined : parseCount(text, name, 1, most);
   const time = (text: string | undefined, name: string, max: number): number | undefined =>
@@ -116,7 +79,7 @@ export function toGatewayOptions(options: ServeOptions): GatewayOptions {
     configPath: options.config,
     maxConversations: count(options.maxConversations, '--max-conversations'),
     maxQueuedMessages: count(options.maxQueuedMessages, '--max-queued-messages'),
-    runsAtStop: options.runsAtStop === 'abort' ? 'abort' : 'keep',
+    runsAtStop: options.runsAtStop,
     maxMcpCalls: count(options.maxMcpCalls, '--max-mcp-calls'),
     maxMcpSubscriptions: count(options.maxMcpSubscriptions, '--max-mcp-subscriptions'),
     programsPerRunner: count(options.programsPerRunner, '--programs-per-runner'),

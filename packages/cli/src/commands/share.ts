@@ -2,24 +2,13 @@
 
 import type { Binnacle, ShareInfo, ShareMode } from '@binnacle/client';
 import { defined, isConversationKey } from '@binnacle/protocol';
-import { type ClientCommandOptions, findSession, withClient } from '../gateway/connect.ts';
+import type { Options } from '../declarations/commands.ts';
+import { findSession, withClient } from '../gateway/connect.ts';
 import { formatDuration, parseCount, parseDuration } from '../input/quantities.ts';
 import { EXIT, usage } from '../output/failure.ts';
 import { printable, styleFor, table, widthOf } from '../output/style.ts';
 
-export interface ShareOptions extends ClientCommandOptions {
-  readonly type?: boolean;
-  readonly expires?: string;
-  readonly uses?: string;
-  readonly label?: string;
-  readonly qr?: boolean;
-}
-
-export interface ShareListOptions extends ClientCommandOptions {
-  readonly all?: boolean;
-}
-
-export async function share(what: string, options: ShareOptions): Promise<number> {
+export async function share(what: string, options: Options<'share'>): Promise<number> {
   const mode: ShareMode = options.type === true ? 'type' : 'view';
   const newShare = {
     mode,
@@ -49,7 +38,7 @@ export async function share(what: string, options: ShareOptions): Promise<number
   return EXIT.ok;
 }
 
-export async function listShares(options: ShareListOptions): Promise<number> {
+export async function listShares(options: Options<'share ls'>): Promise<number> {
   const { shares, names } = await withClient(options, async (client) => {
     const listed = await client.shares.list({ over: options.all === true });
     return { shares: listed, names: options.json === true ? new Map<string, string>() : await namesOf(client, listed) };
@@ -81,7 +70,7 @@ async function namesOf(client: Binnacle, shares: readonly ShareInfo[]): Promise<
   return new Map(sessions.flatMap(({ id, name }) => (name === '' || name === null ? [] : [[id, name] as const])));
 }
 
-export async function revokeShares(ids: readonly string[], options: ClientCommandOptions): Promise<number> {
+export async function revokeShares(ids: readonly string[], options: Options<'share rm'>): Promise<number> {
   await withClient(options, async (client) => {
     const shares = await client.shares.list();
     for (const id of ids) {

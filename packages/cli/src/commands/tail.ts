@@ -2,25 +2,19 @@
 
 import type { Binnacle } from '@binnacle/client';
 import type { SessionInfo } from '@binnacle/protocol';
-import { type ClientCommandOptions, findSession, withClient } from '../gateway/connect.ts';
+import type { Options } from '../declarations/commands.ts';
+import { findSession, withClient } from '../gateway/connect.ts';
 import { parseCount } from '../input/quantities.ts';
 import { EXIT, usage } from '../output/failure.ts';
 import { type Filter, plainFilter } from '../terminal/filters.ts';
 import { writeTo } from '../terminal/terminal.ts';
-
-export interface TailOptions extends ClientCommandOptions {
-  readonly follow?: boolean;
-  readonly since?: string;
-  readonly bytes?: string;
-  readonly raw?: boolean;
-}
 
 /** Default bytes: a few screens; --since 0 prints all. */
 const TAIL_BYTES = 16 * 1024;
 const PAGE_BYTES = 1024 * 1024;
 const LF = 0x0a;
 
-export async function tail(idOrName: string, options: TailOptions): Promise<number> {
+export async function tail(idOrName: string, options: Options<'tail'>): Promise<number> {
   if (options.since !== undefined && options.bytes !== undefined) throw usage('Pass --since or --bytes, not both.');
   const since = count(options.since, '--since');
   const bytes = count(options.bytes, '--bytes');

@@ -1,28 +1,15 @@
 // `binnacle token`: tokens for programs and people, and login links for browsers.
 
 import type { Binnacle, IssuedByToken, TokenInfo } from '@binnacle/client';
-import { defined, type Scope } from '@binnacle/protocol';
-import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
+import { defined } from '@binnacle/protocol';
+import type { Options } from '../declarations/commands.ts';
+import { withClient } from '../gateway/connect.ts';
 import { ask, canAsk } from '../input/prompt.ts';
 import { formatDuration, parseDuration } from '../input/quantities.ts';
 import { EXIT, Failure, usage } from '../output/failure.ts';
 import { printable, styleFor, table, widthOf } from '../output/style.ts';
 
-export interface TokenCreateOptions extends ClientCommandOptions {
-  readonly scope: Scope;
-  readonly expires?: string;
-  readonly user?: string;
-}
-
-export interface TokenRevokeOptions extends ClientCommandOptions {
-  readonly issued?: 'revoke' | 'keep';
-}
-
-export interface TokenLinkOptions extends ClientCommandOptions {
-  readonly scope?: Scope;
-}
-
-export async function createToken(name: string, options: TokenCreateOptions): Promise<number> {
+export async function createToken(name: string, options: Options<'token create'>): Promise<number> {
   const ttl = options.expires === undefined ? {} : { ttlMs: parseDuration(options.expires) };
   const user = defined({ user: options.user });
   const newToken = { name, scope: options.scope, ...ttl, ...user };
@@ -37,7 +24,7 @@ export async function createToken(name: string, options: TokenCreateOptions): Pr
   return EXIT.ok;
 }
 
-export async function listTokens(options: ClientCommandOptions): Promise<number> {
+export async function listTokens(options: Options<'token ls'>): Promise<number> {
   const tokens = await withClient(options, (client) => client.tokens.list());
   if (options.json === true) {
     process.stdout.write(`${JSON.stringify({ tokens })}\n`);
@@ -63,7 +50,7 @@ export async function listTokens(options: ClientCommandOptions): Promise<number>
   return EXIT.ok;
 }
 
-export async function revokeToken(prefix: string, options: TokenRevokeOptions): Promise<number> {
+export async function revokeToken(prefix: string, options: Options<'token revoke'>): Promise<number> {
   const { id, count } = await withClient(options, async (client) => {
     const id = matching(await client.tokens.list(), prefix);
     const found = await client.tokens.issued(id);
@@ -125,7 +112,7 @@ const makerOf = ({ madeBy }: TokenInfo): string =>
       ? printable(madeBy.name)
       : printable(`${madeBy.name} (${madeBy.user})`);
 
-export async function loginLink(options: TokenLinkOptions): Promise<number> {
+export async function loginLink(options: Options<'token link'>): Promise<number> {
   const ticket = await withClient(options, (client) => client.createTicket(options.scope));
   if (options.json === true) process.stdout.write(`${JSON.stringify(ticket)}\n`);
   else {

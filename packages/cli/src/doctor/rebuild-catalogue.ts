@@ -16,13 +16,9 @@ import {
   type SalvagedTable,
   salvage,
 } from '@binnacle/server/maintenance';
+import type { Options } from '../declarations/commands.ts';
 import { dataDir } from '../gateway/address.ts';
 import { EXIT, Failure } from '../output/failure.ts';
-
-export interface RebuildCatalogueOptions {
-  readonly data?: string;
-  readonly json?: boolean;
-}
 
 interface RebuildResult {
   /** New path of the old catalogue; null if there was none. */
@@ -43,7 +39,7 @@ const LOST_FOR_GOOD: Readonly<Record<string, string>> = {
   mutes: 'mutes',
 };
 
-export async function rebuildCatalogue(options: RebuildCatalogueOptions): Promise<number> {
+export async function rebuildCatalogue(options: Options<'doctor'>): Promise<number> {
   const dir = dataDir(options.data);
   if (!existsSync(dir)) throw new Failure(EXIT.failed, `There is no data directory at ${dir}.`);
   prepareDataDir(dir);

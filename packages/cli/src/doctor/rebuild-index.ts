@@ -4,15 +4,11 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { BinnacleError, type WireError } from '@binnacle/protocol';
 import { DataDirLock, removeIndex } from '@binnacle/server/maintenance';
+import type { Options } from '../declarations/commands.ts';
 import { dataDir, findGateway } from '../gateway/address.ts';
 import { EXIT, Failure } from '../output/failure.ts';
 
-export interface RebuildIndexOptions {
-  readonly data?: string;
-  readonly json?: boolean;
-}
-
-export async function rebuildIndex(options: RebuildIndexOptions): Promise<number> {
+export async function rebuildIndex(options: Options<'doctor'>): Promise<number> {
   const dir = dataDir(options.data);
   if (!existsSync(dir)) throw new Failure(EXIT.failed, `There is no data directory at ${dir}.`);
   const by = removeWithout(dir) ? 'next_start' : 'gateway';

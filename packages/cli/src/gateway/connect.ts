@@ -3,14 +3,9 @@
 import { type Binnacle, connect as connectClient, type WebSocketLike } from '@binnacle/client';
 import { defined, type SessionInfo } from '@binnacle/protocol';
 import { WebSocket } from 'ws';
+import type { GATEWAY, OptionsOf } from '../declarations/command.ts';
 import { EXIT, Failure, usage } from '../output/failure.ts';
 import { findGateway, type GatewayAddress } from './address.ts';
-
-/** Options of every command that talks to a gateway. */
-export interface ClientCommandOptions {
-  readonly data?: string;
-  readonly json?: boolean;
-}
 
 /** Creates the client. `requestTimeoutMs`: see ClientOptions. */
 export const clientOf = (place: GatewayAddress, requestTimeoutMs?: number): Binnacle =>
@@ -22,7 +17,10 @@ export const clientOf = (place: GatewayAddress, requestTimeoutMs?: number): Binn
   });
 
 /** Runs `body` with a client and closes the client afterwards, whatever happens. */
-export async function withClient<T>(options: ClientCommandOptions, body: (client: Binnacle) => Promise<T>): Promise<T> {
+export async function withClient<T>(
+  options: OptionsOf<typeof GATEWAY>,
+  body: (client: Binnacle) => Promise<T>,
+): Promise<T> {
   const client = clientOf(await findGateway(options.data));
   try {
     return await body(client);

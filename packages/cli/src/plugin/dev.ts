@@ -4,15 +4,16 @@
 import { resolve } from 'node:path';
 import type { Binnacle } from '@binnacle/client';
 import { BinnacleError, type PluginPreview } from '@binnacle/protocol';
+import type { Options } from '../declarations/commands.ts';
 import { withClient } from '../gateway/connect.ts';
 import { INTERRUPTED } from '../input/prompt.ts';
 import { describe, EXIT, Failure } from '../output/failure.ts';
 import { printable, styleFor } from '../output/style.ts';
 import { FolderChanges } from './folder-changes.ts';
-import { agree, carryOut, doneText, type PluginInstallOptions, previewText } from './install.ts';
+import { agree, carryOut, doneText, previewText } from './install.ts';
 import { followLog, logLine } from './logs.ts';
 
-export async function developPlugin(folder: string, options: PluginInstallOptions): Promise<number> {
+export async function developPlugin(folder: string, options: Options<'plugin dev'>): Promise<number> {
   const path = resolve(folder);
   return await withClient(options, async (client) => {
     const changes = new FolderChanges(path);
@@ -58,7 +59,7 @@ async function again(
   client: Binnacle,
   path: string,
   { id, digest: first }: Pick<PluginPreview, 'id' | 'digest'>,
-  options: PluginInstallOptions,
+  options: Options<'plugin dev'>,
   changes: FolderChanges,
   signal: AbortSignal,
 ): Promise<void> {
@@ -90,7 +91,7 @@ async function takeUp(
   client: Binnacle,
   path: string,
   preview: PluginPreview,
-  options: PluginInstallOptions,
+  options: Options<'plugin dev'>,
 ): Promise<boolean> {
   const style = styleFor(process.stderr);
   const needsConsent = preview.replaces === null || preview.widens.length > 0 || preview.inherits !== null;

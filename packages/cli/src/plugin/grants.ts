@@ -3,22 +3,19 @@
 
 import type { PluginGrantValue, PluginInfo } from '@binnacle/protocol';
 import { type PermissionName, permission as permissionRow } from '@binnacle/server/plugin-manifest';
-import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
+import type { Options } from '../declarations/commands.ts';
+import { withClient } from '../gateway/connect.ts';
 import { askYes } from '../input/prompt.ts';
 import { EXIT, Failure, usage } from '../output/failure.ts';
 import { printable } from '../output/style.ts';
 import { grantCommand, itemsOf } from './format.ts';
 import { beyond, joined, permissionNamed, valueFrom, without } from './grant-values.ts';
 
-export interface PluginGrantOptions extends ClientCommandOptions {
-  readonly yes?: boolean;
-}
-
 export async function grantPermission(
   id: string,
   permission: string,
   items: readonly string[],
-  options: PluginGrantOptions,
+  options: Options<'plugin grant'>,
 ): Promise<number> {
   const name = permissionNamed(permission);
   const more = valueFrom(name, items);
@@ -74,7 +71,7 @@ export async function revokePermission(
   id: string,
   permission: string,
   items: readonly string[],
-  options: ClientCommandOptions,
+  options: Options<'plugin revoke'>,
 ): Promise<number> {
   const name = permissionNamed(permission);
   const less = items.length === 0 ? [] : (itemsOf(valueFrom(name, items)) ?? []);
@@ -101,7 +98,7 @@ const grantedIn = ({ permissions }: PluginInfo, name: string): PluginGrantValue 
   permissions.find(({ permission }) => permission === name)?.granted ?? false;
 
 /** Prints the grant as the gateway reports it, not as it was requested. */
-function printGrant(info: PluginInfo, name: string, options: ClientCommandOptions): number {
+function printGrant(info: PluginInfo, name: string, options: Options<'plugin revoke'>): number {
   if (options.json === true) process.stdout.write(`${JSON.stringify(info)}\n`);
   else {
     const value = grantedIn(info, name);

@@ -4,19 +4,12 @@
 import { resolve } from 'node:path';
 import type { Binnacle } from '@binnacle/client';
 import type { PluginGrantValue, PluginInfo, PluginPermission, PluginPreview, PluginState } from '@binnacle/protocol';
-import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
+import type { Options } from '../declarations/commands.ts';
+import { withClient } from '../gateway/connect.ts';
 import { ask, askYes, canAsk } from '../input/prompt.ts';
 import { EXIT, Failure } from '../output/failure.ts';
 import { printable, type Style, styleFor } from '../output/style.ts';
 import { grantCommands, permissionLines, problemLines, stateOf } from './format.ts';
-
-export interface PluginInstallOptions extends ClientCommandOptions {
-  readonly yes?: boolean;
-  /** False with --no-grant. */
-  readonly grant?: boolean;
-  /** Inheritance from a plugin with the same id that came from another folder. Default: the person is asked. */
-  readonly inherit?: Inheritance;
-}
 
 type Inheritance = 'all' | 'nothing';
 
@@ -35,7 +28,7 @@ type Consent = AgreedInstall | undefined;
  */
 const AS_IT_SHOULD: ReadonlySet<PluginState> = new Set(['running', 'off', 'unset']);
 
-export async function installPlugin(folder: string, options: PluginInstallOptions): Promise<number> {
+export async function installPlugin(folder: string, options: Options<'plugin install'>): Promise<number> {
   return await withClient(options, async (client) => {
     const path = resolve(folder);
     const preview = await client.plugins.preview(path);
@@ -54,7 +47,7 @@ export async function installPlugin(folder: string, options: PluginInstallOption
 }
 
 /** Asks for consent. Throws if no person can be asked and no option decides. */
-export async function agree(preview: PluginPreview, options: PluginInstallOptions): Promise<Consent> {
+export async function agree(preview: PluginPreview, options: Options<'plugin install'>): Promise<Consent> {
   const inherit = await inheritance(preview, options);
   if (inherit === 'neither') return undefined;
   const isFresh = inherit === 'nothing';
@@ -68,7 +61,7 @@ export async function agree(preview: PluginPreview, options: PluginInstallOption
 
 async function grants(
   permissions: readonly PluginPermission[],
-  options: PluginInstallOptions,
+  options: Options<'plugin install'>,
 ): Promise<readonly PluginPermission[] | undefined> {
   if (options.yes === true) return permissions;
   if (!canAsk()) {
@@ -90,7 +83,7 @@ async function grants(
  */
 async function inheritance(
   { inherits }: PluginPreview,
-  options: PluginInstallOptions,
+  options: Options<'plugin install'>,
 ): Promise<Inheritance | 'neither' | undefined> {
   if (inherits === null || options.inherit !== undefined) return options.inherit;
   if (options.yes === true || !canAsk()) {

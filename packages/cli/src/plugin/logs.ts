@@ -2,23 +2,16 @@
 
 import type { Binnacle } from '@binnacle/client';
 import type { PluginLogLine } from '@binnacle/protocol';
-import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
+import type { Options } from '../declarations/commands.ts';
+import { withClient } from '../gateway/connect.ts';
 import { parseCount } from '../input/quantities.ts';
 import { EXIT } from '../output/failure.ts';
 import { printable, type Style, styleFor, table, widthOf } from '../output/style.ts';
 
-export interface PluginLogOptions extends ClientCommandOptions {
-  readonly follow?: boolean;
-}
-
-export interface PluginAuditOptions extends ClientCommandOptions {
-  readonly limit?: string;
-}
-
 const WAIT_MS = 20_000;
 const MAX_AUDIT = 1000;
 
-export async function pluginLogs(id: string, options: PluginLogOptions): Promise<number> {
+export async function pluginLogs(id: string, options: Options<'plugin logs'>): Promise<number> {
   const style = styleFor(process.stdout);
   const write = (line: PluginLogLine): void => {
     process.stdout.write(options.json === true ? `${JSON.stringify(line)}\n` : logLine(line, style));
@@ -54,7 +47,7 @@ export function logLine({ at, stream, text }: PluginLogLine, style: Style): stri
   return `${time} ${shown}\n`;
 }
 
-export async function pluginAudit(id: string, options: PluginAuditOptions): Promise<number> {
+export async function pluginAudit(id: string, options: Options<'plugin audit'>): Promise<number> {
   const limit = options.limit === undefined ? undefined : parseCount(options.limit, '--limit', 1, MAX_AUDIT);
   const entries = await withClient(options, (client) => client.plugins.audit(id, limit));
   if (options.json === true) {

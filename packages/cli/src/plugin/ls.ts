@@ -1,7 +1,8 @@
 // `binnacle plugin ls`: lists the plugins and their missing permissions, or shows one plugin in full.
 
 import type { PluginInfo } from '@binnacle/protocol';
-import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
+import type { Options } from '../declarations/commands.ts';
+import { withClient } from '../gateway/connect.ts';
 import { formatDuration } from '../input/quantities.ts';
 import { EXIT } from '../output/failure.ts';
 import { printable, type Style, styleFor, table, widthOf } from '../output/style.ts';
@@ -16,7 +17,7 @@ import {
   stateOf,
 } from './format.ts';
 
-export async function listPlugins(id: string | undefined, options: ClientCommandOptions): Promise<number> {
+export async function listPlugins(id: string | undefined, options: Options<'plugin ls'>): Promise<number> {
   const style = styleFor(process.stdout);
   if (id !== undefined) {
     const info = await withClient(options, (client) => client.plugins.get(id));

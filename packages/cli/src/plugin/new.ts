@@ -5,21 +5,16 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { shellWord } from '@binnacle/protocol';
 import { isPluginId } from '@binnacle/server/plugin-manifest';
+import type { Options } from '../declarations/commands.ts';
 import { EXIT, Failure, usage } from '../output/failure.ts';
 import { printable } from '../output/style.ts';
-import { isPluginKind, PLUGIN_KINDS, type PluginKind, templateOf } from './templates.ts';
+import { templateOf } from './templates.ts';
 
-export interface PluginNewOptions {
-  readonly kind: string;
-  readonly ts?: boolean;
-}
-
-export function newPlugin(folder: string, { kind, ts = false }: PluginNewOptions): number {
-  if (!isPluginKind(kind)) throw usage(`There is no kind "${kind}".`, `Use one of: ${PLUGIN_KINDS.join(', ')}`);
+export function newPlugin(folder: string, { kind, ts = false }: Options<'plugin new'>): number {
   const dir = resolve(folder);
   const id = idFor(basename(dir));
   if (namesIn(dir).length > 0) throw new Failure(EXIT.failed, `${dir} is not empty.`, 'Name a new folder.');
-  write(dir, templateOf(kind satisfies PluginKind, id, ts ? apiTypes() : undefined));
+  write(dir, templateOf(kind, id, ts ? apiTypes() : undefined));
   process.stderr.write(`Created the plugin ${id} in ${printable(dir)}. Next:
   binnacle plugin test ${shellWord(printable(folder))}
   binnacle plugin dev ${shellWord(printable(folder))}

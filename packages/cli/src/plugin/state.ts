@@ -1,16 +1,13 @@
 // `binnacle plugin rm`, `restart`, `enable` and `disable`.
 
-import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
+import type { Options } from '../declarations/commands.ts';
+import { withClient } from '../gateway/connect.ts';
 import { askYes } from '../input/prompt.ts';
 import { EXIT, Failure } from '../output/failure.ts';
 import { printable, styleFor } from '../output/style.ts';
 import { problemLines, stateOf } from './format.ts';
 
-export interface PluginRemoveOptions extends ClientCommandOptions {
-  readonly yes?: boolean;
-}
-
-export async function removePlugin(id: string, options: PluginRemoveOptions): Promise<number> {
+export async function removePlugin(id: string, options: Options<'plugin rm'>): Promise<number> {
   return await withClient(options, async (client) => {
     const { version } = await client.plugins.get(id);
     const what = `${printable(id)} ${printable(version)}`.trim();
@@ -24,18 +21,19 @@ export async function removePlugin(id: string, options: PluginRemoveOptions): Pr
   });
 }
 
-export async function restartPlugin(id: string, options: ClientCommandOptions): Promise<number> {
+export async function restartPlugin(id: string, options: Options<'plugin restart'>): Promise<number> {
   return await printResult(options, (plugins) => plugins.restart(id));
 }
 
-export async function enablePlugin(id: string, enabled: boolean, options: ClientCommandOptions): Promise<number> {
-  return await printResult(options, (plugins) => plugins.setEnabled(id, enabled));
-}
+export const setEnabled =
+  (enabled: boolean) =>
+  async (id: string, options: Options<'plugin enable'>): Promise<number> =>
+    await printResult(options, (plugins) => plugins.setEnabled(id, enabled));
 
 type PluginClient = Parameters<Parameters<typeof withClient>[1]>[0]['plugins'];
 
 async function printResult(
-  options: ClientCommandOptions,
+  options: Options<'plugin restart'>,
   act: (plugins: PluginClient) => ReturnType<PluginClient['get']>,
 ): Promise<number> {
   const info = await withClient(options, (client) => act(client.plugins));

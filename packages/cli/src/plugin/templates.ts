@@ -1,12 +1,10 @@
 // Templates of `binnacle plugin new`: a working plugin of each kind, in JavaScript or TypeScript. Pure.
 
 import { MANIFEST_FILE } from '@binnacle/server/plugin-manifest';
+import type { Options } from '../declarations/commands.ts';
 import { VERSION } from '../version.ts';
 
-export const PLUGIN_KINDS = ['tool', 'channel', 'notification', 'hook'] as const;
-export type PluginKind = (typeof PLUGIN_KINDS)[number];
-
-export const isPluginKind = (text: string): text is PluginKind => (PLUGIN_KINDS as readonly string[]).includes(text);
+export type PluginKind = Options<'plugin new'>['kind'];
 
 /** Types file; like all *.d.ts it is left out of the install. */
 const TYPES_FILE = 'plugin.d.ts';

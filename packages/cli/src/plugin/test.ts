@@ -28,22 +28,11 @@ import {
   thisMachine,
 } from '@binnacle/server/plugin-host';
 import type { PermissionName } from '@binnacle/server/plugin-manifest';
+import type { Options } from '../declarations/commands.ts';
 import { EXIT, usage } from '../output/failure.ts';
 import { printable, styleFor } from '../output/style.ts';
 import { CALLED, callOne, type TestCall } from './test-call.ts';
 import { REAL, type RealPower, standIns } from './test-powers.ts';
-
-export interface PluginTestOptions {
-  readonly tool?: string;
-  readonly hook?: string;
-  readonly command?: string;
-  readonly job?: string;
-  readonly route?: string;
-  readonly input?: string;
-  readonly config?: string;
-  readonly real: readonly string[];
-  readonly json?: boolean;
-}
 
 /** Result of a test, in the form of --json. */
 interface TestReport {
@@ -62,7 +51,7 @@ interface TestReport {
   problems: string[];
 }
 
-export async function testPlugin(folder: string, options: PluginTestOptions): Promise<number> {
+export async function testPlugin(folder: string, options: Options<'plugin test'>): Promise<number> {
   const real = options.real.map(realNamed);
   const call = callOf(options);
   const config = options.config === undefined ? undefined : jsonIn('--config', options.config);
@@ -224,7 +213,7 @@ class PluginTest {
 }
 
 /** Returns the call; a test makes at most one. */
-function callOf(options: PluginTestOptions): TestCall | undefined {
+function callOf(options: Options<'plugin test'>): TestCall | undefined {
   const named = CALLED.flatMap((kind) => {
     const name = options[kind];
     return name === undefined ? [] : [{ kind, name }];

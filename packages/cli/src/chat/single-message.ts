@@ -24,9 +24,6 @@ import { answerLine, approvalLines, endLine, receiptLine, toolLine } from './for
 import { HarmlessText, harmless, nextText } from './text.ts';
 import { WaitNotice } from './wait-notice.ts';
 
-/** Exit code after Ctrl-C, as in shells. */
-export const EXIT_ABORTED = 130;
-
 export interface SingleMessageOptions {
   readonly steer: SteerMode;
   readonly json: boolean;
@@ -56,7 +53,7 @@ export async function once(conversation: Conversation, text: string, options: Si
       if (isEndEvent(event)) end = event;
     }
     if (receipt.aborted !== undefined || end?.type === 'final') return EXIT.ok;
-    return end?.type === 'error' ? EXIT.failed : EXIT_ABORTED;
+    return end?.type === 'error' ? EXIT.failed : EXIT.interrupted;
   } finally {
     waiting.end();
     release();

@@ -29,8 +29,6 @@ const BY_EXTENSION: Readonly<Record<string, ExportFormat>> = {
   '.md': 'markdown',
 };
 const LF = 0x0a;
-/** Exit code after SIGINT, as in shells. */
-const INTERRUPTED = 130;
 
 export async function exportSession(named: string | undefined, options: Options<'export'>): Promise<number> {
   const { idOrName, version } = castOf(named, options);
@@ -45,7 +43,7 @@ export async function exportSession(named: string | undefined, options: Options<
       return;
     }
     target.drop();
-    process.exit(INTERRUPTED);
+    process.exit(EXIT.interrupted);
   };
   process.on('SIGINT', stop);
   try {
@@ -54,7 +52,7 @@ export async function exportSession(named: string | undefined, options: Options<
       await (options.follow === true ? copyLines : copy)(chunks, target, progress, interrupt.signal);
     });
     await target.finish();
-    return interrupt.signal.aborted ? INTERRUPTED : EXIT.ok;
+    return interrupt.signal.aborted ? EXIT.interrupted : EXIT.ok;
   } catch (error) {
     target.drop();
     throw error;

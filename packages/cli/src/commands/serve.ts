@@ -129,7 +129,7 @@ function stopSignal(): Promise<void> {
     };
     // Without a listener Node opens its inspector at SIGUSR1, to every program of this user.
     process.on('SIGUSR1', () => undefined);
-    process.on('SIGINT', () => stop(130));
+    process.on('SIGINT', () => stop(EXIT.interrupted));
     process.on('SIGTERM', () => stop(143));
     // The terminal was closed. Later writes to it fail with EIO, which must not end the process before the gateway has
     // closed.

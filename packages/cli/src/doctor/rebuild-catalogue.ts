@@ -3,13 +3,11 @@
 
 import { existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { BinnacleError } from '@binnacle/protocol';
 import {
   type AdoptionCounts,
   adoptUnlisted,
   Catalogue,
   createPrivateFile,
-  DataDirLock,
   dropOrphans,
   openCatalogueFile,
   prepareDataDir,
@@ -19,6 +17,7 @@ import {
 import type { Options } from '../declarations/commands.ts';
 import { dataDir } from '../gateway/address.ts';
 import { EXIT, Failure } from '../output/failure.ts';
+import { locked } from './locked.ts';
 
 interface RebuildResult {
   /** New path of the old catalogue; null if there was none. */
@@ -44,27 +43,15 @@ export async function rebuildCatalogue(options: Options<'doctor'>): Promise<numb
   if (!existsSync(dir)) throw new Failure(EXIT.failed, `There is no data directory at ${dir}.`);
   prepareDataDir(dir);
   const rebuilt = locked(dir, () => rebuild(dir));
-  process.stdout.write(options.json === true ? `${JSON.stringify(rebuilt)}\n` : report(rebuilt));
-  return EXIT.ok;
-}
-
-function locked<T>(dir: string, work: () => T): T {
-  let lock: DataDirLock;
-  try {
-    lock = DataDirLock.take(dir);
-  } catch (error) {
-    if (!(error instanceof BinnacleError) || error.code !== 'data_dir_in_use') throw error;
+  if (rebuilt === undefined) {
     throw new Failure(
       EXIT.failed,
       `A gateway uses ${dir}.`,
       'Stop the gateway first; programs keep running. Then run this command again.',
     );
   }
-  try {
-    return work();
-  } finally {
-    lock.release();
-  }
+  process.stdout.write(options.json === true ? `${JSON.stringify(rebuilt)}\n` : report(rebuilt));
+  return EXIT.ok;
 }
 
 function rebuild(dir: string): RebuildResult {

@@ -3,38 +3,26 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { BinnacleError, type WireError } from '@binnacle/protocol';
-import { DataDirLock, removeIndex } from '@binnacle/server/maintenance';
+import { removeIndex } from '@binnacle/server/maintenance';
 import type { Options } from '../declarations/commands.ts';
 import { dataDir, findGateway } from '../gateway/address.ts';
 import { EXIT, Failure } from '../output/failure.ts';
+import { locked } from './locked.ts';
 
 export async function rebuildIndex(options: Options<'doctor'>): Promise<number> {
   const dir = dataDir(options.data);
   if (!existsSync(dir)) throw new Failure(EXIT.failed, `There is no data directory at ${dir}.`);
-  const by = removeWithout(dir) ? 'next_start' : 'gateway';
+  const by =
+    locked(dir, () => {
+      removeIndex(join(dir, 'index.sqlite'));
+      return 'next_start';
+    }) ?? 'gateway';
   if (by === 'gateway') await askGateway(dir);
   if (options.json === true) process.stdout.write(`${JSON.stringify({ rebuild: by })}\n`);
   else if (by === 'gateway')
     process.stdout.write('The gateway rebuilds the index. Search finds more as the index grows.\n');
   else process.stdout.write('The index was removed. The next gateway rebuilds it from the logs.\n');
   return EXIT.ok;
-}
-
-/** Removes the index. Returns false if a gateway runs and uses the file. */
-function removeWithout(dir: string): boolean {
-  let lock: DataDirLock;
-  try {
-    lock = DataDirLock.take(dir);
-  } catch (error) {
-    if (error instanceof BinnacleError && error.code === 'data_dir_in_use') return false;
-    throw error;
-  }
-  try {
-    removeIndex(join(dir, 'index.sqlite'));
-  } finally {
-    lock.release();
-  }
-  return true;
 }
 
 async function askGateway(dir: string): Promise<void> {

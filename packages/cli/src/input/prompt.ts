@@ -3,9 +3,6 @@
 import { createInterface } from 'node:readline/promises';
 import { EXIT, Failure } from '../output/failure.ts';
 
-/** Exit code after Ctrl-C: 128 and the number of SIGINT. */
-export const INTERRUPTED = 130;
-
 /** Returns true if a person can be asked. */
 export const canAsk = (): boolean => process.stdin.isTTY === true && process.stderr.isTTY === true;
 
@@ -13,7 +10,7 @@ export const canAsk = (): boolean => process.stdin.isTTY === true && process.std
 export async function ask(question: string): Promise<string> {
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   const interrupted = new Promise<never>((_, reject) => {
-    lines.once('SIGINT', () => reject(new Failure(INTERRUPTED, 'Nothing was done.')));
+    lines.once('SIGINT', () => reject(new Failure(EXIT.interrupted, 'Nothing was done.')));
   });
   const closed = new Promise<string>((resolve) => lines.once('close', () => resolve('')));
   try {

@@ -5,8 +5,18 @@ import { printable } from './style.ts';
 
 /**
  * Exit codes of this program. `run`, `exec` and `attach` otherwise exit with the program's code (128 + n for a signal).
+ * `interrupted` is the code after Ctrl-C, as in shells: 128 and the number of SIGINT.
  */
-export const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3, refused: 4, noSession: 5, noProgram: 127 } as const;
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  unreachable: 3,
+  refused: 4,
+  noSession: 5,
+  noProgram: 127,
+  interrupted: 130,
+} as const;
 
 export const EXIT_HELP = `
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 gateway not reachable, 4 refused (token, scope), 5 no such session.

@@ -6,7 +6,6 @@ import type { Binnacle } from '@binnacle/client';
 import { BinnacleError, type PluginPreview } from '@binnacle/protocol';
 import type { Options } from '../declarations/commands.ts';
 import { withClient } from '../gateway/connect.ts';
-import { INTERRUPTED } from '../input/prompt.ts';
 import { describe, EXIT, Failure } from '../output/failure.ts';
 import { printable, styleFor } from '../output/style.ts';
 import { FolderChanges } from './folder-changes.ts';
@@ -77,7 +76,7 @@ async function again(
       if (await takeUp(client, path, preview, options)) digest = preview.digest;
     } catch (error) {
       // Ctrl-C during a question.
-      if (error instanceof Failure && error.exitCode === INTERRUPTED) throw error;
+      if (error instanceof Failure && error.exitCode === EXIT.interrupted) throw error;
       // The folder changed again meanwhile: that is the next change.
       if (error instanceof BinnacleError && error.code === 'plugin_changed') continue;
       // A half-written file or a syntax error: the next change may fix it.

@@ -24,7 +24,8 @@ export const findPromtool = () => findProgram('promtool') ?? findProgram('promto
 /** Its package is named `bubblewrap`. */
 const findBubblewrap = () => findProgram('bwrap');
 
-export async function installTools() {
+/** `isAll`: also what only `npm run test:all` needs. */
+export async function installTools(isAll) {
   const hasOwn = process.env.BINNACLE_CHROMIUM !== undefined;
   const missing = [
     findChromium() === undefined ? 'chromium' : undefined,
@@ -32,6 +33,7 @@ export async function installTools() {
     hasOwn || findShell() !== undefined ? undefined : SHELL,
     findBubblewrap() === undefined ? 'bubblewrap' : undefined,
     findProgram('asciinema') === undefined ? 'asciinema' : undefined,
+    isAll && findProgram('faketime') === undefined ? 'faketime' : undefined,
   ].filter((name) => name !== undefined);
   if (missing.length > 0) await installPackages(missing);
   if (findPromtool() === undefined) await unpackPromtool();

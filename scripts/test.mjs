@@ -14,7 +14,7 @@ const MOST_LONG_SHOWN = 40;
 /** Runs vitest, prints `N passed, N failed` alone on the last line, and returns the exit code. */
 export async function test(args, env = {}) {
   await install();
-  await installTools();
+  await installTools(env.BINNACLE_ALL !== undefined);
   await buildIfNeeded();
   const { code, passed, failed } = await vitest(args, env);
   if (passed + failed === 0) console.log('No test was run.');

@@ -243,7 +243,7 @@ describe('a share link', () => {
 
   it('shows who is watching: by the name that they gave, since when, and who drives', async () => {
     const { id, secret } = await make({ session, mode: 'type' });
-    const name = '  Ada\u202e\n\x1b[31m Lovelace ';
+    const name = '  A\u200dd\u200ca\u202e\n\x1b[31m Lovelace ';
     const ada = (await redeem(secret, { name })).json;
     const nobody = (await redeem(secret)).json;
     expect([ada.name, nobody.name]).toEqual(['Ada [31m Lovelace (guest)', 'guest 2']);

@@ -218,5 +218,10 @@ const addressOf = (request: IncomingMessage): string | null => request.socket.re
 
 // Maximum characters of a guest's name. The page shows 40 characters, of which ` (guest)` takes eight.
 const MAX_NAME = 32;
-/** Makes a guest's name one line without direction changes and invisible characters. */
-const guestName = (name: string): string => singleLine(name, { max: MAX_NAME, ellipsis: '', collapses: true }).trim();
+/** Makes a guest's name one line without direction changes and invisible characters: no two guests may look alike. */
+const guestName = (name: string): string =>
+  singleLine(name.replace(/\p{Default_Ignorable_Code_Point}/gu, ''), {
+    max: MAX_NAME,
+    ellipsis: '',
+    collapses: true,
+  }).trim();

@@ -181,6 +181,7 @@ export class SessionSocket implements SocketProtocol {
         deleted: () => this.#fail(new BinnacleError('session_gone')),
       }),
     ];
+    this.#peer.begin();
     this.#stream.push(codec.beginning());
     this.#stream.start();
   }

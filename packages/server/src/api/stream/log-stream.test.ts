@@ -59,6 +59,13 @@ class PlainCodec implements Codec {
   }
 }
 
+/** Has frames at the head, and none of them. */
+class IdleCodec extends PlainCodec {
+  caughtUp(): readonly Frame[] {
+    return [];
+  }
+}
+
 function open(log: MemoryLog, codec: Codec, wire: Wire, more: Partial<LogStreamParts> = {}) {
   const ends: unknown[] = [];
   const stream = new LogStream({ log, at: START, codec, wire, over: (error) => ends.push(error), ...more });
@@ -181,6 +188,29 @@ describe('a stream of a log', () => {
     await Promise.all(streams);
     expect(order.slice(0, 4)).toEqual(['one 0', 'two 0', 'one 1', 'two 1']);
     expect(order).toHaveLength(14);
+  });
+
+  it('tells its owner that all is written, also behind a slot and behind a full wire', async () => {
+    const log = openLog();
+    append(log, 'a');
+    const scheduler = new FairScheduler();
+    await new Promise<void>((resolve) => {
+      const schedule = (slice: () => void) => scheduler.schedule('one', slice);
+      open(log, new IdleCodec(true), new BoundedWire(), { schedule, caughtUp: resolve }).stream.start();
+    });
+    const wire = new BoundedWire();
+    wire.room = 1;
+    let caughtUp = 0;
+    const { stream } = open(openLog(), new IdleCodec(true), wire, {
+      caughtUp: () => {
+        caughtUp += 1;
+      },
+    });
+    stream.push(['opening']);
+    stream.start();
+    wire.room = 1;
+    stream.resume();
+    expect([wire.text, stream.hasWaiting, caughtUp]).toEqual(['opening', false, 1]);
   });
 
   it('sends each byte once and in order, whatever the room, the growth and the retention', () => {

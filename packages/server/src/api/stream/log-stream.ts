@@ -48,6 +48,8 @@ export class LogStream implements Sink {
   /** Frames that are not made yet, in order. Between pages it is empty unless the wire is full. */
   readonly #queue: Iterator<Frame>[] = [];
   #isScheduled = false;
+  /** True from the last entry until the owner was told of it. */
+  #isAtHead = false;
   #isEnding = false;
   #isOver = false;
 
@@ -120,12 +122,12 @@ export class LogStream implements Sink {
 
   caughtUp(): SinkResult {
     const { codec } = this.#parts;
-    const result = codec.caughtUp === undefined ? this.#drain() : this.#take(codec.caughtUp());
-    if (result !== 'done' && !this.hasWaiting) this.#parts.caughtUp?.();
-    return result;
+    this.#isAtHead = true;
+    return codec.caughtUp === undefined ? this.#drain() : this.#take(codec.caughtUp());
   }
 
   grew(): SinkResult {
+    this.#isAtHead = false;
     return this.#parts.mayRead?.() === false ? 'full' : 'more';
   }
 
@@ -164,7 +166,10 @@ export class LogStream implements Sink {
       if (this.#isOver) return 'done';
       const next = this.#queue[0];
       if (next === undefined) {
-        if (!codec.isOver && !this.#isEnding) return wire.isFull ? 'full' : 'more';
+        if (!codec.isOver && !this.#isEnding) {
+          if (this.#isAtHead) this.#reportHead();
+          return wire.isFull ? 'full' : 'more';
+        }
         if (this.#isEnding) return this.#end();
         this.#beginEnding();
       } else {
@@ -172,6 +177,11 @@ export class LogStream implements Sink {
         this.#step(next);
       }
     }
+  }
+
+  #reportHead(): void {
+    this.#isAtHead = false;
+    this.#parts.caughtUp?.();
   }
 
   #beginEnding(): void {

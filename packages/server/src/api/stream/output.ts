@@ -39,11 +39,12 @@ export async function writeOutput(
   selection: Selection = wholeLog(session),
 ): Promise<void> {
   const codec = new RawCodec(session, selection, query);
+  const isStreamed = query.follow && !codec.isOver;
   const body = new ResponseBody(response, liveness, {
     head: (length) => codec.head(length),
-    ...(query.follow ? {} : { collectBytes: MAX_COLLECTED_BYTES }),
+    ...(isStreamed ? {} : { collectBytes: MAX_COLLECTED_BYTES }),
   });
-  if (query.follow) body.flushHead();
+  if (isStreamed) body.flushHead();
   await new Promise<void>((resolve, reject) => {
     const stream = new LogStream({
       ...{ log: session.log, at: query.at, codec, wire: body },

@@ -54,6 +54,8 @@ export class SocketPeer implements Wire, LiveConnection {
   readonly #protocol: SocketProtocol;
   readonly #reasonOf: (code: Code) => string;
   readonly #release: readonly (() => void)[];
+  readonly #hold: () => () => void;
+  #unhold: () => void = () => undefined;
   #underWay = 0;
   #sentInSlice = 0;
   #untakenBytes = 0;
@@ -67,7 +69,8 @@ export class SocketPeer implements Wire, LiveConnection {
     this.#socket = socket;
     this.#protocol = protocol;
     this.#reasonOf = parts.reasonOf ?? ((code) => code);
-    this.#release = [liveness.watch(this), parts.hold(principal, (why) => this.close(why.code))];
+    this.#release = [liveness.watch(this), () => this.#unhold()];
+    this.#hold = () => parts.hold(principal, (why) => this.close(why.code));
     socket.on('drain', () => {
       // The socket of a fast reader drains within the same event-loop turn. Without this pause that reader would starve
       // all others.
@@ -94,6 +97,11 @@ export class SocketPeer implements Wire, LiveConnection {
       this.#stop();
       this.#terminateLater();
     });
+  }
+
+  /** Begins to watch the principal, which may be over already. Call it when the protocol is complete. */
+  begin(): void {
+    this.#unhold = this.#hold();
   }
 
   get isFull(): boolean {

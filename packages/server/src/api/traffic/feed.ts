@@ -41,6 +41,7 @@ export class TrafficFeed {
   readonly #codec: TrafficCodec;
   readonly #stream: LogStream;
   #lingering: NodeJS.Timeout | undefined;
+  #isOpened = false;
   #isStarted = false;
   /** True while the feed has a slot: only feeds with a slot read their logs and send. */
   #hasSlot = true;
@@ -84,13 +85,18 @@ export class TrafficFeed {
   /** Starts, or continues when there is room. */
   resume(): void {
     if (this.#isOver || !this.#hasSlot) return;
-    if (!this.#isStarted) {
-      this.#isStarted = true;
+    if (this.#isOpened) this.#stream.resume();
+    else {
+      this.#isOpened = true;
       this.#stream.push(this.#codec.opening());
+    }
+    if (!this.#isStarted) {
+      // No page is read before its viewer has room: a slot would cost a page of memory.
+      if (this.#stream.hasWaiting || this.#outlet.wire.isFull) return;
+      this.#isStarted = true;
       this.#stream.start();
       return;
     }
-    this.#stream.resume();
     this.settle();
     this.#releaseSlot();
   }

@@ -38,6 +38,7 @@ export class TrafficSocket implements SubscriptionOutlet, SocketProtocol {
     this.maxFollowed = parts.maxFollowed;
     this.#maxSubscriptions = parts.maxSubscriptions ?? MAX_SUBSCRIPTIONS;
     this.wire = new SocketPeer(parts, this);
+    this.wire.begin();
     this.say({ type: 'connected', connection_id: randomUUID(), timestamp: Date.now(), version: VERSION });
   }
 

@@ -102,6 +102,7 @@ export class Connection implements SocketProtocol, Wire {
       },
     });
     this.#peer = new SocketPeer(parts, this);
+    this.#peer.begin();
     this.#say({
       t: 'hello',
       connection: this.id,

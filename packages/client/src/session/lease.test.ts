@@ -43,7 +43,7 @@ describe('the lease', () => {
 
   it('renews itself at a third of its time while it is held', async () => {
     const { lease } = client.session(session.id);
-    await lease.acquire({ ttlMs: 90 });
+    await lease.acquire({ ttlMs: 300 });
     await until('four renewals', () => actions().filter((action) => action === 'renew').length >= 4);
     expect(lease.current).not.toBeNull();
     await lease.release();

@@ -287,8 +287,9 @@ export class PluginHost {
         for (const out of lines) out.end();
         this.#ended(life, { code: 'exited', message: `It ended by itself (${how}).` });
       };
-      // The reason of the failure may still be in the pipe, and children may keep the pipe open.
-      const cancel = this.#clock.after(DRAIN_MS, ended);
+      // The reason of the failure may still be in the pipe, and children may keep the pipe open. A timer that is late runs
+      // before the pipe is read, so the end waits for that read.
+      const cancel = this.#clock.after(DRAIN_MS, () => setImmediate(ended));
       if (socket.destroyed) ended();
       else socket.once('close', ended);
     });

@@ -207,7 +207,7 @@ class World {
   most = 0;
   #requests: (number | 'pause')[] = [];
   #frames: Frame[] = [];
-  /** Where the gateway is; null while it sends nothing. */
+  /** Place of the gateway in the log; null while it sends nothing. */
   #cursor: Position | null = null;
 
   constructor(sizes: readonly number[], limits: FeedLimits) {
@@ -278,7 +278,7 @@ class World {
     const frame = this.#frames.shift();
     if (frame === undefined) return;
     if (fate === 'never') {
-      // What has no bytes leaves no hole: the connection misses the frame by its number.
+      // A part without bytes leaves no hole: the connection misses the frame by its number.
       if (!('kind' in frame) || frame.kind !== 'output') this.cut();
       return;
     }
@@ -314,7 +314,7 @@ class World {
     }
   }
 
-  /** What was handed out is the log from its start without a hole and without a repetition, as far as it goes. */
+  /** Checks that the items handed out are the log from its start without a hole and without a repetition, as far as it goes. */
   check(): void {
     let offset = 0;
     let index = -1;

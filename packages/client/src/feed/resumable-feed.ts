@@ -22,7 +22,7 @@ export interface FeedLink<Item> {
   close(error: BinnacleError | null): void;
 }
 
-/** What a codec makes of a frame. */
+/** Meaning of a frame, as a codec reads it. */
 export interface Piece<Item> extends Part {
   readonly item?: Item | undefined;
   /** Called instead of handing out an item, when its turn comes. */

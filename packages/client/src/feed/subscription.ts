@@ -5,10 +5,10 @@ import type { Connection, Participant, Subscriber } from '../transport/connectio
 import type { FeedState } from './feed-state.ts';
 import { type FeedLink, type Piece, ResumableFeed } from './resumable-feed.ts';
 
-/** Where a gateway begins to send. */
+/** Position from which a gateway sends. */
 export interface Beginning<Item> {
   readonly at: Position;
-  /** What the consumer gets of that. */
+  /** Item for the consumer. */
   readonly item?: Item | undefined;
   /** It may be anywhere: nothing of the log was handed out. */
   readonly isFresh?: boolean;

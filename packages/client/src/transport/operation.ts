@@ -52,7 +52,7 @@ export class Operation {
   readonly #deadline: number;
   /** Number of parts in progress. */
   #doing = 0;
-  /** Somebody waits for it, and gets its errors. */
+  /** True if a caller waits for the operation, and gets its errors. */
   isWatched = false;
 
   constructor(operations: Operations, onStop: (error: BinnacleError) => void = () => {}) {

@@ -3,7 +3,7 @@
 import type { Settings } from './options.ts';
 import { FIRST, type Link, type LinkEvent, step } from './reconnect.ts';
 
-/** What a reconnector moves: a WebSocket, or a request whose answer streams. */
+/** Transport of a reconnector: a WebSocket, or a request whose answer streams. */
 export interface Reconnectable {
   /** Opens it. Later events about it carry `generation`. */
   open(generation: number): void;

@@ -106,7 +106,7 @@ describe('the parser of escape sequences', () => {
     expect(partsOf(Array.from(bytesOf(text), (byte) => Uint8Array.of(byte)))).toEqual(parts);
   });
 
-  it('reads C1 controls of one unit, or none, and ends all strings with BEL, where it is told so', () => {
+  it('reads C1 controls of one unit, or none, and ends all strings with BEL, where an option says so', () => {
     const single = (units: readonly number[]): string[] => partsOf([Uint8Array.from(units)], { c1: 'single' });
     expect(single([0x9b, 0x33, 0x6d, 0xc2, 0x9d, 0x61, 0x9c, 0x85])).toEqual([
       'sequence:\x9b3m',

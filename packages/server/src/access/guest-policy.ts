@@ -82,7 +82,7 @@ export const holderNameOf = (
   requested?: string,
 ): string => (guest === null ? (requested ?? name) : name);
 
-/** What the guests of one share link may do. A principal without a policy is limited by its scope and user only. */
+/** Rights of the guests of one share link. A principal without a policy is limited by its scope and user only. */
 export class GuestPolicy {
   readonly #reach: Reach;
 

@@ -36,7 +36,7 @@ class Bench {
     });
   }
 
-  /** As a crash and a new start: only what was saved is left. */
+  /** Simulates a crash and a new start: only the saved state is left. */
   restart(parts: Partial<ConversationLeaseParts> = {}): void {
     this.lease.stop();
     this.lease = this.open(parts);

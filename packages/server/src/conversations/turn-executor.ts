@@ -37,7 +37,7 @@ export interface TurnLog {
   remember(process: Omit<ProcessMemory, 'place'>): ProcessMemory;
 }
 
-/** What an earlier gateway left, as the rows have it. */
+/** State that an earlier gateway left, as the rows have it. */
 export interface TurnsLeft {
   /** Queued messages, in order. */
   readonly queue: readonly MessageInfo[];

@@ -18,7 +18,7 @@ interface ConversationHeaderProps {
   readonly me: Me;
   /** Title to show. */
   readonly name: string;
-  /** What the agent is doing. */
+  /** Activity of the agent. */
   readonly now: ConversationLoad;
   readonly isGuest: boolean;
   readonly menu: ReactNode;

@@ -1,4 +1,4 @@
-// Where the drawing of a session begins: at its start, at its screen, near its end, or before a requested offset. Pure.
+// Beginning of the drawing of a session: at its start, at its screen, near its end, or before a requested offset. Pure.
 
 import type { DrawingOptions, SessionOptions } from '@binnacle/client/react';
 import type { SessionInfo } from '@binnacle/protocol';

@@ -47,7 +47,7 @@ export function useSessionScreen(options: SessionScreenOptions) {
   const [readGap, setReadGap] = useState<GapEvent>();
   const { on, ...events } = useScreenEvents();
   const history = useRef<HistoryLoader>(null);
-  /** Where the first drawing began. */
+  /** Start of the first drawing. */
   const [range] = useState(() => logRangeOf(info, at));
   // The screen is created once per session; its callbacks must see the current state of the page.
   const latest = useRef({ ctrl, steerable: false, running: info.running, info, theme, only, fresh });
@@ -163,7 +163,7 @@ function useRequestedPlace(
   { parts, forget }: Pick<UsedSessionTerminal<Screen>, 'parts' | 'forget'>,
   { at, only, screenReader, isPaused, begin }: RequestedPlace,
 ): void {
-  /** What the last drawing began with. */
+  /** Start of the last drawing. */
   const begun = useRef({ at, screenReader });
   // biome-ignore lint/correctness/useExhaustiveDependencies: another place is shown once, as the session is then.
   useEffect(() => {
@@ -188,7 +188,7 @@ function beginHistory(
   if (info.runs !== null) screen.runs.followLog();
 }
 
-/** What the terminal reports, as state; `on`: the listeners. */
+/** Reports of the terminal, as state; `on`: the listeners. */
 function useScreenEvents() {
   const [wish, setWish] = useState('');
   const [hovered, setHovered] = useState<string>();

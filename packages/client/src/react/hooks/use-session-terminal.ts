@@ -30,7 +30,7 @@ export type MakeTerminal<S extends TerminalScreen> = (
 export interface UsedSessionTerminal<S extends TerminalScreen> {
   /** The session: its state, the lease and the actions on it. */
   readonly session: Omit<UsedSession, 'chunks'>;
-  /** What is drawn. */
+  /** State of the drawing. */
   readonly drawing: DrawingState;
   /** The terminal; undefined until it is made, and behind its disposal. */
   readonly mounted: MountedTerminal<S> | undefined;

@@ -1,4 +1,4 @@
-// What the emitter of a program that runs elsewhere reports beside its output. Pure.
+// Reports of the emitter of a foreign session, beside its output. Pure.
 
 import type { TrafficMark } from '@binnacle/protocol';
 import type { EntryEvent } from '../../session/attachment.ts';

@@ -12,7 +12,7 @@ export interface ListSnapshot {
   readonly error: BinnacleError | undefined;
 }
 
-/** What a client's `watch` returns. */
+/** Result of a client's `watch`. */
 interface ListWatch<Event> extends AsyncIterable<Event> {
   stop(): void;
 }

@@ -34,7 +34,7 @@ export const NO_LEASE_YET: LeaseSnapshot = {
   receivedFrom: undefined,
 };
 
-/** What a person may have read, and closes. */
+/** Notices that a person reads and closes. */
 export type LeaseReport = 'lostTo' | 'requester' | 'hasRequested' | 'receivedFrom';
 
 export class LeaseFollower implements SteerOwner {

@@ -48,7 +48,7 @@ export interface SessionSnapshot extends LeaseSnapshot {
   readonly isCaughtUp: boolean;
   /** Why the reading failed. */
   readonly error: BinnacleError | undefined;
-  /** What the emitter of a program that runs elsewhere reported. */
+  /** Reports of the emitter of a foreign session. */
   readonly foreign: ForeignReport;
 }
 
@@ -113,7 +113,7 @@ export class SessionStore extends SnapshotStore<SessionSnapshot> {
   #from: SessionStart;
   #unlisten: (() => void) | undefined;
   #attachment: Attachment | undefined;
-  /** Where the reading began; null until the gateway has answered. */
+  /** Start of the reading; null until the gateway has answered. */
   #begun: { readonly offset: number | undefined } | null = null;
   #facts: SessionSnapshot = NO_SESSION_YET;
   /** The state has changed in something other than chunks. */

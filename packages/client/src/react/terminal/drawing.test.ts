@@ -4,7 +4,7 @@ import type { Chunk } from '../log/chunks.ts';
 import { Drawing, type DrawingOptions, type DrawingState, NO_DRAWING_YET } from './drawing.ts';
 import type { TerminalScreen } from './screen.ts';
 
-/** What a terminal draws of a log of which `past` bytes were printed before; `|`: the mark, `^`: the line is shown. */
+/** Returns the drawing of a log of which `past` bytes were printed before; `|`: the mark, `^`: the line is shown. */
 function drawing(options: DrawingOptions, past: number) {
   const seen = { text: '', state: NO_DRAWING_YET as DrawingState, isPaused: false };
   const put = (text: string): void => {

@@ -7,7 +7,7 @@ import { BareLines } from './line-endings.ts';
 import type { TerminalScreen } from './screen.ts';
 import { Seeker } from './seek.ts';
 
-/** What of a session a terminal draws. */
+/** Part of a session that a terminal draws. */
 export interface DrawingOptions {
   /** Output offset to mark. Drawing pauses some screens behind it if more follows. */
   readonly at?: number | undefined;

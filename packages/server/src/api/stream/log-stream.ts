@@ -48,7 +48,7 @@ export class LogStream implements Sink {
   /** Frames that are not made yet, in order. Between pages it is empty unless the wire is full. */
   readonly #queue: Iterator<Frame>[] = [];
   #isScheduled = false;
-  /** True from the last entry until the owner was told of it. */
+  /** True from the last entry until its owner was notified. */
   #isAtHead = false;
   #isEnding = false;
   #isOver = false;

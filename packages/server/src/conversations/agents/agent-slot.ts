@@ -8,7 +8,7 @@ import type { Agent, AgentEvents, AgentKind, AgentMade, ProcessMemory } from './
 import { type CommandCall, commandAgent } from './chat-command.ts';
 import type { Effect } from './effects.ts';
 
-/** What the turns ask of the agent that has the turn. `lend`: a command takes the turn, and the agent does not learn of it. */
+/** Requests of the turns to the agent that has the turn. `lend`: a command takes the turn, and the agent does not learn of it. */
 export type AgentEffect =
   | { readonly kind: 'begin'; readonly agent: AgentKind; readonly prompt: Prompt }
   | { readonly kind: 'lend'; readonly call: CommandCall; readonly by: Author; readonly prompt: Prompt }

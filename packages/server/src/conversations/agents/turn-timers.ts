@@ -31,7 +31,7 @@ export interface SilentInput {
   readonly waitsFor: WaitsFor;
 }
 
-/** What is due: the end of the time limit of a run, requests without an answer, or a step of a silence. */
+/** Due event: the end of the time limit of a run, requests without an answer, or a step of a silence. */
 export type DueInput =
   | { readonly kind: 'timed_out'; readonly run: string }
   | { readonly kind: 'approvals_due' }

@@ -45,7 +45,7 @@ export interface RpcState {
 
 export const FRESH_RPC_STATE = { nextId: 1, pending: [], approvals: [], turn: null, refused: 0, rubbish: 0 } as const;
 
-/** What a driver knows of its agent. */
+/** State of an agent, as its driver knows it. */
 export interface RpcDialect<S extends RpcState> {
   readonly codec: RpcCodec;
   /** Maximum approvals that wait, and maximum bytes of all of them. */

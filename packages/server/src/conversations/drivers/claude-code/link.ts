@@ -27,7 +27,7 @@ const MAX_STEERS = 64;
 export class ClaudeCodeLink implements AgentLink, RpcDialect<ClaudeCodeState> {
   readonly codec = streamJson;
   readonly maxApprovals = 16;
-  /** Of inputs and suggestions. */
+  /** Maximum bytes of the inputs and suggestions of open approvals. */
   readonly maxApprovalBytes = 256 * 1024;
   readonly #rpc: ClaudeRpc;
 

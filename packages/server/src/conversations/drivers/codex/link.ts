@@ -26,7 +26,7 @@ const GREETING: ReadonlySet<string> = new Set(['initialize', 'thread/start', 'th
 export class CodexLink implements AgentLink, RpcDialect<CodexState>, TurnEvents {
   readonly codec = jsonRpc();
   readonly maxApprovals = 32;
-  /** Of the possible answers to the requests. */
+  /** Maximum bytes of the possible answers to open approvals. */
   readonly maxApprovalBytes = 64 * 1024;
   readonly #agent: AgentSettings;
   readonly #memory: string | null;

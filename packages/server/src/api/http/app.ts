@@ -2,7 +2,6 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BinnacleError, defined } from '@binnacle/protocol';
-import { type Context, Hono } from 'hono';
 import type { Auth } from '../../access/auth.ts';
 import { routeTargetOf } from '../../access/guest-policy.ts';
 import { headerValues } from '../../access/host-origin.ts';
@@ -10,19 +9,16 @@ import type { Principal } from '../../access/principal.ts';
 import type { PublicUrl } from '../../access/public-url.ts';
 import type { Log } from '../../base/logger.ts';
 import { pathOf } from '../../base/request-path.ts';
-import { answerOf, type Dialect, type FailureResponse } from './answer.ts';
+import { answerOf, type FailureResponse } from './answer.ts';
 import { readBody, readJsonBody } from './body.ts';
 import { isOpenedAsPage, nothingHere } from './not-found-page.ts';
 import { describeRoutes } from './openapi.ts';
+import { PathRouter, type RouteMatch } from './path-router.ts';
 import {
-  bySpecificity,
   checkRoutes,
   type HttpRoute,
-  hasRest,
   isOurs,
   json,
-  matchPath,
-  patternOf,
   type RouteContext,
   route,
   type ServedAddress,
@@ -46,11 +42,11 @@ export interface AppOptions {
   readonly onTakeOver: (principal: Principal | undefined, outgoing: ServerResponse) => void;
 }
 
-export type AppEnv = {
-  readonly Bindings: { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse };
-  /** Set from the matched route, for failures after the match. */
-  readonly Variables: { readonly dialect: Dialect | undefined; readonly challenge: string | undefined };
-};
+/** Node's side of a request. */
+export interface Exchange {
+  readonly incoming: IncomingMessage;
+  readonly outgoing: ServerResponse;
+}
 
 /** Schema for routes without a query. */
 const NO_QUERY = z.strictObject({});
@@ -62,7 +58,7 @@ const LATE_MS = 500;
 
 /** Builds the app. Throws for invalid routes. Adds `/openapi.json` and `/asyncapi.json`. */
 export function buildApp(options: AppOptions): {
-  readonly app: Hono<AppEnv>;
+  answer(request: Request, exchange: Exchange): Promise<Response>;
   readonly addresses: readonly ServedAddress[];
 } {
   const { wsRoutes, auth, publicUrl, log } = options;
@@ -97,33 +93,43 @@ export function buildApp(options: AppOptions): {
 
   // True if the viewer is served: without the viewer a page for people has no place to link to.
   const hasPage = routes.some(({ method, path }) => method === 'get' && path === '/');
-  const app = new Hono<AppEnv>();
-  for (const one of [...routes, ...refusedReads(routes, wsRoutes)].sort(bySpecificity)) {
-    app.on(one.method.toUpperCase(), patternOf(one.path), (c) => serve(one, c, options));
+  const router = new PathRouter([...routes, ...refusedReads(routes, wsRoutes)], ({ path }) => path);
+  return { answer, addresses: servedAddresses(routes, wsRoutes) };
+
+  async function answer(request: Request, exchange: Exchange): Promise<Response> {
+    const isHead = request.method === 'HEAD';
+    const method = isHead ? 'get' : request.method.toLowerCase();
+    const matches = router.match(pathOf(exchange.incoming.url));
+    const match = matches.find(({ entry }) => entry.method === method);
+    try {
+      if (match === undefined) throw noSuchAddress(matches);
+      const response = await serve(match, request, exchange, options);
+      return isHead ? new Response(null, response) : response;
+    } catch (error) {
+      return failure(error, exchange, (match ?? matches[0])?.entry);
+    }
   }
-  app.notFound((c) => {
-    const path = pathOf(c.env.incoming.url);
-    c.set('dialect', [...routes, ...wsRoutes].find((one) => matchPath(one.path, path))?.dialect);
-    throw noSuchAddress(routes, wsRoutes, path);
-  });
-  app.onError((error, c) => {
-    const { incoming, outgoing } = c.env;
-    const dialect = c.get('dialect');
-    const isNothing = error instanceof BinnacleError && error.code === 'not_found' && dialect === undefined;
+
+  function failure(error: unknown, { incoming, outgoing }: Exchange, one: HttpRoute | undefined): Response {
+    const isNothing = error instanceof BinnacleError && error.code === 'not_found' && one?.dialect === undefined;
     if (isNothing && hasPage && !outgoing.headersSent && isOpenedAsPage(incoming)) return nothingHere(incoming);
-    const { status, headers, body } = answerOf(error, log, incoming, dialect);
-    if (!outgoing.headersSent) return new Response(body, { status, headers: challenged(headers, c.get('challenge')) });
+    const { status, headers, body } = answerOf(error, log, incoming, one?.dialect);
+    if (!outgoing.headersSent) {
+      const challenge = one?.challenge?.(publicUrl.baseOf(incoming));
+      return new Response(body, { status, headers: challenged(headers, challenge) });
+    }
     // A handler failed in the middle of its own response: the only honest end is to cut the connection.
     outgoing.destroy();
     return TAKEN_OVER;
-  });
-  return { app, addresses: servedAddresses(routes, wsRoutes) };
+  }
 
-  async function serve(one: HttpRoute, c: Context<AppEnv>, { bodyLimit, onTakeOver }: AppOptions): Promise<Response> {
-    const { incoming, outgoing } = c.env;
+  async function serve(
+    { entry: one, params: texts }: RouteMatch<HttpRoute>,
+    request: Request,
+    { incoming, outgoing }: Exchange,
+    { bodyLimit, onTakeOver }: AppOptions,
+  ): Promise<Response> {
     const { dialect } = one;
-    c.set('dialect', dialect);
-    if (one.challenge !== undefined) c.set('challenge', one.challenge(publicUrl.baseOf(incoming)));
     const principal =
       one.scope === 'public'
         ? undefined
@@ -131,7 +137,7 @@ export function buildApp(options: AppOptions): {
             shares: routeTargetOf(one.method, one.path) !== undefined,
             ...defined({ dialect }),
           });
-    const params = one.params === undefined ? {} : validate('path', one.params, paramsOf(one, c));
+    const params = one.params === undefined ? {} : validate('path', one.params, texts);
     principal?.guest?.assertRoute(one.method, one.path, params);
     const querySchema = one.query ?? (isOurs(one) ? NO_QUERY : undefined);
     const query = querySchema === undefined ? {} : validate('query', querySchema, queryOf(incoming));
@@ -150,7 +156,7 @@ export function buildApp(options: AppOptions): {
       base: publicUrl.baseOf(incoming),
       linkBase: publicUrl.linkBase(incoming),
       get signal() {
-        return c.req.raw.signal;
+        return request.signal;
       },
       takeOver() {
         onTakeOver(principal, outgoing);
@@ -204,20 +210,11 @@ function refusedReads(routes: readonly HttpRoute[], wsRoutes: readonly WsRoute[]
     );
 }
 
-function noSuchAddress(routes: readonly HttpRoute[], wsRoutes: readonly WsRoute[], path: string): BinnacleError {
-  const methods = routes.filter((one) => matchPath(one.path, path)).map((one) => one.method.toUpperCase());
-  if (wsRoutes.some((one) => matchPath(one.path, path))) methods.push('GET');
+function noSuchAddress(matches: readonly RouteMatch<HttpRoute>[]): BinnacleError {
+  const methods = matches.map(({ entry }) => entry.method.toUpperCase());
   if (methods.includes('GET')) methods.push('HEAD');
   if (methods.length === 0) return new BinnacleError('not_found');
   return new BinnacleError('method_not_allowed', { details: { allow: [...new Set(methods)].sort().join(', ') } });
-}
-
-/** Returns the path parameters. A `*name` is cut from the raw URL: the router has decoded it and resolved the dots. */
-function paramsOf({ path }: HttpRoute, c: Context<AppEnv>): Record<string, string> {
-  if (!hasRest(path)) return c.req.param();
-  const params = matchPath(path, pathOf(c.env.incoming.url));
-  if (params === undefined) throw new BinnacleError('not_found');
-  return params;
 }
 
 async function bodyOf(one: HttpRoute, request: IncomingMessage, limit: number): Promise<unknown> {

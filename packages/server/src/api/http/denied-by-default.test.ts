@@ -168,7 +168,8 @@ describe('denied-by-default: half a login', () => {
     expect(await get(`/v1/me?pass=${await made('/v1/me')}`, {})).toBe(401);
     expect(await get(`/v1/me?pass=${await made('/v1/me')}`, { Cookie: (await timed.login()).Cookie })).toBe(401);
     expect(await get(`/v1/me?b=1&pass=${await made('/v1/me')}`)).toBe(401);
-    expect(await get(`/healthz/../v1/me?pass=${await made('/v1/me')}`)).toBe(401);
+    // Dots are not resolved: this path is no address.
+    expect(await get(`/healthz/../v1/me?pass=${await made('/v1/me')}`)).toBe(404);
     const leave = `/v1/logout?pass=${await made('/v1/logout')}`;
     expect(await get(leave, { Cookie: login.Cookie, Origin: timed.url }, 'POST')).toBe(401);
     const again = await timed.login('view');

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { bySpecificity, checkRoutes, type HttpRoute, json, matchPath, route, type WsRoute, z } from './routes.ts';
+import { checkRoutes, type HttpRoute, json, route, type WsRoute, z } from './routes.ts';
 
 const get = (path: string, more: Partial<HttpRoute> = {}): HttpRoute => ({
   ...route({ method: 'get', path, scope: 'view', summary: path, responses: {}, handler: () => json({}) }),
@@ -46,34 +46,5 @@ describe('denied-by-default: a table of routes is refused at start', () => {
     const rest = [get('/a/*rest', { params: id }), get('/a/*other', { params: id })];
     expect(() => checkRoutes(rest, [])).toThrow('collide');
     expect(() => checkRoutes(rest.slice(1), [])).not.toThrow();
-  });
-});
-
-describe('a path', () => {
-  test('matches by whole, decoded segments', () => {
-    expect(matchPath('/a/:id/b', '/a/x%20y/b')).toEqual({ id: 'x y' });
-    expect(matchPath('/a/:id', '/a/..')).toEqual({ id: '..' });
-    for (const other of ['/a/', '/a', '/a/b/c', '/b/x', '/a/%zz', '/A/x']) {
-      expect.soft(matchPath('/a/:id', other), other).toBeUndefined();
-    }
-  });
-
-  test('that ends with a rest matches all that follows, as it came', () => {
-    const all = (path: string) => matchPath('/a/:id/*rest', path);
-    expect(all('/a/x/b/c')).toEqual({ id: 'x', rest: 'b/c' });
-    expect(all('/a/x/')).toEqual({ id: 'x', rest: '' });
-    expect(all('/a/x/%2e%2e//%2F')).toEqual({ id: 'x', rest: '%2e%2e//%2F' });
-    for (const other of ['/a/x', '/a//b', '/a', '/b/x/c']) expect.soft(all(other), other).toBeUndefined();
-  });
-
-  test('with a fixed segment comes before one with a parameter', () => {
-    const paths = ['/a/*all', '/a/:id', '/a/b', '/:x/b', '/a/:id/c'].map((path) => ({ path }));
-    expect(paths.sort(bySpecificity).map(({ path }) => path)).toEqual([
-      '/a/b',
-      '/a/:id',
-      '/a/:id/c',
-      '/a/*all',
-      '/:x/b',
-    ]);
   });
 });

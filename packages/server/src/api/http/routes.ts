@@ -220,46 +220,5 @@ export function checkRoutes(routes: readonly HttpRoute[], wsRoutes: readonly WsR
   }
 }
 
-/** Orders routes: fixed segments before a `:name` in the same place, and `:name` before `*name`. */
-export const bySpecificity = (a: { readonly path: string }, b: { readonly path: string }): number => {
-  const key = (path: string) =>
-    segmentsOf(path)
-      .map((segment) => (segment.startsWith('*') ? '\x7f' : segment.startsWith(':') ? '~' : '!'))
-      .join('');
-  return key(a.path) < key(b.path) ? -1 : key(a.path) > key(b.path) ? 1 : 0;
-};
-
-/** Matches a path. Returns the decoded `:name`s and the undecoded `*name`, or undefined for no match. */
-export function matchPath(pattern: string, path: string): Record<string, string> | undefined {
-  const patternSegments = segmentsOf(pattern);
-  const pathSegments = segmentsOf(path);
-  const rest = patternSegments.at(-1)?.startsWith('*') === true ? patternSegments.length - 1 : undefined;
-  if (rest === undefined ? patternSegments.length !== pathSegments.length : pathSegments.length <= rest)
-    return undefined;
-  const params: Record<string, string> = {};
-  for (const [index, segment] of patternSegments.entries()) {
-    const text = pathSegments[index] ?? '';
-    if (index === rest) params[segment.slice(1)] = pathSegments.slice(rest).join('/');
-    else if (segment.startsWith(':')) {
-      const decoded = decodeSegment(text);
-      if (decoded === undefined || decoded === '') return undefined;
-      params[segment.slice(1)] = decoded;
-    } else if (segment !== text) return undefined;
-  }
-  return params;
-}
-
 const segmentsOf = (path: string): string[] => path.split('/').slice(1);
 const isNamed = (segment: string): boolean => segment.startsWith(':') || segment.startsWith('*');
-export const hasRest = (path: string): boolean => path.includes('/*');
-/** Converts a path to the router's syntax. */
-export const patternOf = (path: string): string => path.replace(/\/\*[A-Za-z0-9]+$/, '/*');
-
-function decodeSegment(text: string): string | undefined {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    // Invalid percent-encoding or UTF-8: no address of this gateway contains that.
-    return undefined;
-  }
-}

@@ -12,7 +12,7 @@ import type { PublicUrl } from '../../access/public-url.ts';
 import type { Log } from '../../base/logger.ts';
 import { pathOf } from '../../base/request-path.ts';
 import { answerOf, answerRaw, type FailureResponse, SECURITY_HEADERS } from './answer.ts';
-import { buildApp } from './app.ts';
+import { buildApp, type Exchange } from './app.ts';
 import { Pipelines } from './pipelining.ts';
 import type { HttpRoute, ServedAddress, WsRoute } from './routes.ts';
 import { destroyWhenRevoked, Upgrades } from './upgrades.ts';
@@ -98,25 +98,19 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const onTakeOver = (principal: Principal | undefined, outgoing: ServerResponse): void => {
     if (principal !== undefined) destroyWhenRevoked(auth, principal, outgoing);
   };
-  const { app, addresses } = buildApp({
+  const { answer, addresses } = buildApp({
     ...{ routes, wsRoutes, auth, publicUrl: hosts.publicUrl, log, version, onTakeOver },
     bodyLimit: limits.bodyBytes,
   });
-  const listener = getRequestListener(
-    (request, env) => {
-      const { incoming, outgoing } = env as { incoming: IncomingMessage; outgoing: ServerResponse };
-      return app.fetch(request, { incoming, outgoing });
+  const listener = getRequestListener((request, env) => answer(request, env as Exchange), {
+    // The adapter's faster Request and Response would replace the globals of the embedding program.
+    overrideGlobalObjects: false,
+    // Called only for a request target that is not a URL; the app maps all other errors.
+    errorHandler: (cause) => {
+      const { status, headers, body } = answerOf(new BinnacleError('bad_request', { cause }), log);
+      return new Response(body, { status, headers });
     },
-    {
-      // The adapter's faster Request and Response would replace the globals of the embedding program.
-      overrideGlobalObjects: false,
-      // Called only for a request target that is not a URL; the app maps all other errors.
-      errorHandler: (cause) => {
-        const { status, headers, body } = answerOf(new BinnacleError('bad_request', { cause }), log);
-        return new Response(body, { status, headers });
-      },
-    },
-  );
+  });
 
   const unanswered = new Set<ServerResponse>();
   let isClosing = false;

@@ -11,7 +11,8 @@ import type { Log } from '../../base/logger.ts';
 import { pathOf } from '../../base/request-path.ts';
 import { answerOf, answerRaw, type Dialect } from './answer.ts';
 import { validate } from './app.ts';
-import { matchPath, type WsRoute } from './routes.ts';
+import { PathRouter, type RouteMatch } from './path-router.ts';
+import type { WsRoute } from './routes.ts';
 
 /** Time for the close frame of a revoked connection before its socket is destroyed. Keeps the total below a second. */
 const REVOKE_GRACE_MS = 600;
@@ -25,15 +26,17 @@ export interface UpgradesParts {
 
 export class Upgrades {
   readonly #parts: UpgradesParts;
+  readonly #router: PathRouter<WsRoute>;
   readonly #open = new Set<Duplex>();
 
   constructor(parts: UpgradesParts) {
     this.#parts = parts;
+    this.#router = new PathRouter(parts.wsRoutes, ({ path }) => path);
   }
 
   /** Upgrades a connection, or answers with the reason why not. */
   handle(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const { wsRoutes, auth, hosts, log } = this.#parts;
+    const { auth, hosts, log } = this.#parts;
     socket.on('error', (error) => log.debug({ err: error }, 'upgraded socket failed'));
     let dialect: Dialect | undefined;
     const refuse = (error: unknown): void => answerRaw(socket, answerOf(error, log, request, dialect));
@@ -41,15 +44,14 @@ export class Upgrades {
       hosts.checkHost(request);
       hosts.checkOrigin(request);
       hosts.publicUrl.strip(request);
-      const found = findWsRoute(wsRoutes, request);
-      const { route } = found;
+      const { entry: route, params: texts } = this.#find(request);
       dialect = route.dialect;
       const principal = auth.authorize(request, route.scope, {
         upgrade: true,
         shares: routeTargetOf('websocket', route.path) !== undefined,
         ...defined({ dialect }),
       });
-      const params = route.params === undefined ? found.params : validate('path', route.params, found.params);
+      const params = route.params === undefined ? texts : validate('path', route.params, texts);
       this.#open.add(socket);
       socket.once('close', () => this.#open.delete(socket));
       destroyWhenRevoked(auth, principal, socket);
@@ -59,27 +61,23 @@ export class Upgrades {
     }
   }
 
+  #find(request: IncomingMessage): RouteMatch<WsRoute> {
+    const [match] = this.#router.match(pathOf(request.url));
+    if (match === undefined) {
+      throw new BinnacleError('not_found', {
+        message: 'No WebSocket is served at this address.',
+        hint: 'Connect to /v1/ws, or send the request without an Upgrade header.',
+      });
+    }
+    if (request.method !== 'GET') throw new BinnacleError('method_not_allowed', { details: { allow: 'GET' } });
+    if (headerValues(request, 'upgrade').join().toLowerCase() === 'websocket') return match;
+    throw new BinnacleError('upgrade_required');
+  }
+
   /** Destroys the sockets that are still open. */
   destroy(): void {
     for (const socket of this.#open) socket.destroy();
   }
-}
-
-function findWsRoute(wsRoutes: readonly WsRoute[], request: IncomingMessage) {
-  const path = pathOf(request.url);
-  for (const route of wsRoutes) {
-    const params = matchPath(route.path, path);
-    if (params === undefined) continue;
-    if (request.method !== 'GET') throw new BinnacleError('method_not_allowed', { details: { allow: 'GET' } });
-    if (headerValues(request, 'upgrade').join().toLowerCase() !== 'websocket') {
-      throw new BinnacleError('upgrade_required');
-    }
-    return { route, params };
-  }
-  throw new BinnacleError('not_found', {
-    message: 'No WebSocket is served at this address.',
-    hint: 'Connect to /v1/ws, or send the request without an Upgrade header.',
-  });
 }
 
 /** Fallback: the owner of the connection closes it gracefully; this timer guarantees that it is closed. */

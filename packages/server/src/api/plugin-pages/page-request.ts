@@ -2,7 +2,7 @@
 
 import type { IncomingMessage } from 'node:http';
 import { BinnacleError } from '@binnacle/protocol';
-import { bySpecificity, matchPath } from '../http/routes.ts';
+import { PathRouter } from '../http/path-router.ts';
 
 /** A page of a plugin. `path`: fixed segments and `:name`, after `/plugins/:id`. */
 export interface PluginPage {
@@ -23,12 +23,12 @@ export function findPage<One extends { readonly offer: PluginPage }>(
   method: string,
   path: string,
 ): PageMatch<One> | undefined {
-  const fitting = pages.filter(({ offer }) => offer.method === method);
-  for (const page of fitting.sort((a, b) => bySpecificity(a.offer, b.offer))) {
-    const params = matchPath(page.offer.path, path);
-    if (params !== undefined && Object.values(params).every(isPlain)) return { page, params };
-  }
-  return undefined;
+  const router = new PathRouter(
+    pages.filter(({ offer }) => offer.method === method),
+    ({ offer }) => offer.path,
+  );
+  const match = router.match(path).find(({ params }) => Object.values(params).every(isPlain));
+  return match && { page: match.entry, params: match.params };
 }
 
 /**

@@ -1,0 +1,68 @@
+// Finds the routes of a path with hono's router. Paths are matched as they came: nothing is normalized, and only
+// `:name`s are decoded.
+
+import { TrieRouter } from 'hono/router/trie-router';
+
+export interface RouteMatch<Entry> {
+  readonly entry: Entry;
+  /** The decoded `:name`s and the undecoded `*name`. */
+  readonly params: Readonly<Record<string, string>>;
+}
+
+/** Routes by their paths: fixed segments, `:name`, and `*name` as the last segment (see `RouteFields.path`). */
+export class PathRouter<Entry> {
+  readonly #router = new TrieRouter<{ readonly entry: Entry; readonly path: string }>();
+
+  constructor(entries: readonly Entry[], pathOf: (entry: Entry) => string) {
+    const sorted = entries.map((entry) => ({ entry, path: pathOf(entry) })).sort(bySpecificity);
+    // One method for all: the methods of a path are needed for `405 method_not_allowed`.
+    for (const one of sorted) this.#router.add('ALL', one.path.replace(/\/\*[A-Za-z0-9]+$/, '/*'), one);
+  }
+
+  /** Returns the matching routes, the most specific first. */
+  match(path: string): RouteMatch<Entry>[] {
+    const matches: RouteMatch<Entry>[] = [];
+    // The router takes a path without its first slash as well, e.g. the target of CONNECT.
+    if (!path.startsWith('/')) return matches;
+    for (const [{ entry, path: pattern }] of this.#router.match('ALL', path)[0]) {
+      const params = paramsOf(pattern, path);
+      if (params !== undefined) matches.push({ entry, params });
+    }
+    return matches;
+  }
+}
+
+/** Orders routes: fixed segments before a `:name` in the same place, and `:name` before `*name`. */
+function bySpecificity(a: { readonly path: string }, b: { readonly path: string }): number {
+  const key = (path: string) =>
+    path.replace(/[^/]+/g, ([first]) => (first === '*' ? '\x7f' : first === ':' ? '~' : '!'));
+  return key(a.path) < key(b.path) ? -1 : key(a.path) > key(b.path) ? 1 : 0;
+}
+
+/** Cuts the parameters out of a path that the router has matched. Returns undefined if one cannot be decoded. */
+function paramsOf(pattern: string, path: string): Record<string, string> | undefined {
+  const params: Record<string, string> = {};
+  const segments = path.split('/');
+  for (const [index, segment] of pattern.split('/').entries()) {
+    const name = segment.slice(1);
+    if (segment.startsWith('*')) {
+      // The router's `/*` matches also a path that ends before the slash.
+      if (index >= segments.length) return undefined;
+      params[name] = segments.slice(index).join('/');
+    } else if (segment.startsWith(':')) {
+      const decoded = decodeSegment(segments[index] ?? '');
+      if (decoded === undefined) return undefined;
+      params[name] = decoded;
+    }
+  }
+  return params;
+}
+
+function decodeSegment(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // Invalid percent-encoding or UTF-8: no address of this gateway contains that.
+    return undefined;
+  }
+}

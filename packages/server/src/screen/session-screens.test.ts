@@ -24,15 +24,17 @@ afterEach(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-/** Real processes that do this with each job. */
-function open(does: string, times: Partial<ScreenTimes> = {}, live: Session[] = []): void {
+/** Real processes that do this with each job; `start`: what they do before. */
+function open(does: string, times: Partial<ScreenTimes> = {}, live: Session[] = [], start = ''): void {
   const script = join(dir, 'drawing.mjs');
   writeFileSync(
     script,
     `import { appendFileSync } from 'node:fs';
+     ${start}
      const drawn = (job) => ({ offset: job.head.offset, position: 'p', data: job.id, lines: [] });
      process.on('message', ({ n, job, answers }) => {
        appendFileSync(${JSON.stringify(join(dir, 'jobs'))}, 'x');
+       process.send({ t: 'begun', n });
        ${does}
      });
      const answer = (n, job) => process.send({ t: 'drawn', n, drawn: drawn(job), reached: job.head.offset });`,
@@ -65,6 +67,7 @@ describe('the screens of sessions', () => {
   it('that hang a process, kill it or wait too long are empty and say so, and the next ones are drawn', async () => {
     open('if (job.id === "hangs") for (;;); if (job.id === "dies") process.exit(1); answer(n, job);', {
       drawMs: 100,
+      graceMs: 400,
       waitMs: 500,
     });
     const requests = ['hangs', 'dies', 'sound'].map((id) => screens.of(sessionOf(id)));
@@ -74,6 +77,14 @@ describe('the screens of sessions', () => {
     await vi.waitFor(async () => expect(await screens.of(sessionOf('sound'))).toMatchObject({ data: 'sound' }), {
       timeout: 20_000,
     });
+  });
+
+  it('are drawn as well by a process that takes longer to start than a screen may take', async () => {
+    const start = 'Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600);';
+    open('answer(n, job);', { drawMs: 100, graceMs: 400 }, [], start);
+    const session = sessionOf('one');
+    expect(await screens.of(session)).toMatchObject({ data: 'one' });
+    expect(await screens.requireScreen(session, { offset: 4, by: 'me' })).toMatchObject({ data: 'one' });
   });
 
   it('are not there for a session on pipes', async () => {

@@ -21,6 +21,8 @@ const REQUESTS = { limit: 1, waiting: 4 };
 export interface ScreenTimes {
   /** Maximum ms to draw the output after the nearest checkpoint. */
   readonly drawMs: number;
+  /** Ms after `drawMs` until the process is killed. */
+  readonly graceMs: number;
   /** Maximum ms in the queue. */
   readonly waitMs: number;
   /** Interval of checks for logs that have grown. */
@@ -29,7 +31,8 @@ export interface ScreenTimes {
   readonly sliceMs: number;
 }
 
-const TIMES: ScreenTimes = { drawMs: 600, waitMs: 5000, checkMs: 1000, sliceMs: 200 };
+// A process checks its clock after each page, so a process without an answer in the grace time is busy for ever.
+const TIMES: ScreenTimes = { drawMs: 600, graceMs: 2000, waitMs: 5000, checkMs: 1000, sliceMs: 200 };
 const REST = 3;
 /**
  * Bytes drawn of a long output: programs redraw all of a screen within this much, and a shell's screen is its last
@@ -93,8 +96,9 @@ export class SessionScreens {
   constructor(parts: SessionScreensParts, times: Partial<ScreenTimes> = {}) {
     this.#parts = parts;
     this.#times = { ...TIMES, ...times };
-    this.#behind = new DrawingProcess(parts.script);
-    this.#processes = Array.from({ length: PROCESSES }, () => new DrawingProcess(parts.script));
+    const { graceMs } = this.#times;
+    this.#behind = new DrawingProcess(parts.script, graceMs);
+    this.#processes = Array.from({ length: PROCESSES }, () => new DrawingProcess(parts.script, graceMs));
     this.#free = [...this.#processes];
     for (const session of parts.live()) this.#followed.set(session.id, session);
     this.#unwatch = parts.watch({

@@ -27,6 +27,8 @@ export type RenderedScreen = ShownScreen;
 
 export type ToProcess = { readonly t: 'draw'; readonly n: number; readonly job: ScreenJob; readonly answers: boolean };
 
+/** `begun`: the process has started and takes the job; its time begins. */
 export type FromProcess =
+  | { readonly t: 'begun'; readonly n: number }
   | { readonly t: 'drawn'; readonly n: number; readonly drawn: RenderedScreen | undefined; readonly reached: number }
   | { readonly t: 'failed'; readonly n: number; readonly error: WireError };

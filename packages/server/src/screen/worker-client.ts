@@ -7,11 +7,8 @@ import { Timer } from '../base/timer.ts';
 import { WorkerProcess } from '../process/worker-process.ts';
 import type { FromProcess, RenderedScreen, ScreenJob, ToProcess } from './wire.ts';
 
-/**
- * Time after the limit until the process is killed. It checks its clock after each page, so a process without an answer
- * is busy for ever.
- */
-const GRACE_MS = 2000;
+/** Maximum time until a process takes a job. It includes the start, which takes seconds on a busy machine. */
+const START_MS = 15_000;
 const MAX_HEAP_MB = 256;
 /** Maximum of each half of the young generation. Pages and numbers live for moments: more space gains nothing here. */
 const YOUNG_MB = 8;
@@ -28,13 +25,18 @@ type Child = WorkerProcess<ToProcess, FromProcess>;
 
 export class DrawingProcess {
   readonly #script: string;
+  readonly #graceMs: number;
   readonly #calls: PendingCalls<ToProcess>;
   #child: Child | undefined;
   #isStopped = false;
   readonly #idle = new Timer();
+  /** Restarts the time of a job once the process takes it. */
+  #begun: (n: number) => void = () => undefined;
 
-  constructor(script: string) {
+  /** `graceMs`: time after the limit of a job until the process is killed. */
+  constructor(script: string, graceMs: number) {
     this.#script = script;
+    this.#graceMs = graceMs;
     this.#calls = new PendingCalls({ send: (message) => this.#child?.send(message) });
   }
 
@@ -48,7 +50,8 @@ export class DrawingProcess {
       this.#end(child, new BinnacleError('screen_timeout'));
       return new BinnacleError('screen_timeout');
     };
-    return this.#calls.call((n) => ({ t: 'draw', n, job, answers }), { ms: job.withinMs + GRACE_MS, late });
+    this.#begun = (n) => this.#calls.restart(n, { ms: job.withinMs + this.#graceMs, late });
+    return this.#calls.call((n) => ({ t: 'draw', n, job, answers }), { ms: START_MS, late });
   }
 
   async stop(): Promise<void> {
@@ -70,6 +73,10 @@ export class DrawingProcess {
   }
 
   #take(message: FromProcess): void {
+    if (message.t === 'begun') {
+      this.#begun(message.n);
+      return;
+    }
     const isKnown =
       message.t === 'failed'
         ? this.#calls.reject(message.n, BinnacleError.fromWire(message.error))

@@ -12,6 +12,7 @@ serveGateway<ToProcess, FromProcess>((send) => {
   const queue = new SerialQueue();
   return ({ n, job, answers }) => {
     void queue.run(async () => {
+      send({ t: 'begun', n });
       try {
         const { screen, reached } = await drawer.draw(job, answers);
         send({ t: 'drawn', n, drawn: screen, reached });

@@ -279,13 +279,15 @@ describe('a run whose client goes away', () => {
         const { id } = await hasty.create({ runs: true, mode: 'pipe' });
         const path = `/v1/sessions/${id}/runs`;
         const headers = { authorization: `Bearer ${hasty.token}`, 'content-type': 'application/json' };
-        const body = JSON.stringify({ id: 'flood', command: 'yes', onDisconnect });
+        // More than sockets hold, so what is full stays full; then quiet, to leave the machine to the other one.
+        const command = `yes | head -c ${16 * 1024 * 1024}; sleep 1009`;
+        const body = JSON.stringify({ id: 'flood', command, onDisconnect });
         const stream = await fetch(`${hasty.url}${path}?format=sse`, { method: 'POST', headers, body });
-        // More than sockets hold, so what is full stays full.
-        await until('it takes no more', async () => (await hasty.info(id)).outputOffset > 32 * 1024 * 1024);
-        return { stream, run: `${path}/flood` };
+        return { id, stream, run: `${path}/flood` };
       };
       const kept = await stall('detach');
+      await until('it takes no more', async () => (await hasty.info(kept.id)).outputOffset >= 16 * 1024 * 1024);
+      // This one may be cancelled before all of its output is there.
       const cancelled = await stall('cancel');
       const { json } = await hasty.ask(`${cancelled.run}?wait=20000`);
       expect(json).toMatchObject({ state: 'ended', outcome: 'cancelled' });

@@ -129,44 +129,48 @@ describe('exact-resume', () => {
     expect(rest.map(({ text = '' }) => text).join('')).toBe('\u00e9z');
   });
 
-  it(`${JOINS} joins at random offsets during a flood each get exactly that range`, async () => {
-    const flooding = await startFlood(gateway, {
-      label: LABEL,
-      mode: 'pty',
-      bytes: count({ quick: 1, all: 8 }) * MIB,
-      rate: RATE,
-      endless: true,
-    });
-    const names = Object.keys(WAYS) as (keyof typeof WAYS)[];
-    const done = { follow: 0, poll: 0, events: 0, attach: 0, live: 0 };
-    let left = JOINS;
-    const begun = performance.now();
-    const viewer = async () => {
-      const client = eagerClient(gateway);
-      while (left-- > 0) {
-        const way = names[random(names.length)] ?? 'follow';
-        const { outputOffset } = await client.sessions.get(flooding.id);
-        const isLive = random(4) === 0;
-        // At the head and close before it, where catching up becomes following; else anywhere.
-        const from = isLive ? Math.max(0, outputOffset - random(3) * random(5000)) : random(outputOffset + 1);
-        const bytes = 1 + random(random(2) === 0 ? 500 : 128 * 1024);
-        const got = await WAYS[way](flooding, { from, bytes }, client);
-        expect(got.length).toBeGreaterThanOrEqual(bytes);
-        if (!got.equals(floodBytes(LABEL, from, from + got.length)))
-          throw new Error(`${way} from ${from}: other bytes.`);
-        done[way] += 1;
-        if (isLive) done.live += 1;
-      }
-      client.close();
-    };
-    await Promise.all(Array.from({ length: VIEWERS }, viewer));
-    const seconds = (performance.now() - begun) / 1000;
-    flooding.stop();
-    const log = await settled(flooding.id);
-    expect(log.sha256).toBe(floodDigest(LABEL, log.bytes));
-    console.log(`${JOINS} joins in ${seconds.toFixed(1)} s over ${(log.bytes / MIB).toFixed(0)} MiB`, done);
-    expect(done.follow + done.poll + done.events + done.attach).toBe(JOINS);
-  }, LIMIT_MS);
+  it(
+    `${JOINS} joins at random offsets during a flood each get exactly that range`,
+    async () => {
+      const flooding = await startFlood(gateway, {
+        label: LABEL,
+        mode: 'pty',
+        bytes: count({ quick: 1, all: 8 }) * MIB,
+        rate: RATE,
+        endless: true,
+      });
+      const names = Object.keys(WAYS) as (keyof typeof WAYS)[];
+      const done = { follow: 0, poll: 0, events: 0, attach: 0, live: 0 };
+      let left = JOINS;
+      const begun = performance.now();
+      const viewer = async () => {
+        const client = eagerClient(gateway);
+        while (left-- > 0) {
+          const way = names[random(names.length)] ?? 'follow';
+          const { outputOffset } = await client.sessions.get(flooding.id);
+          const isLive = random(4) === 0;
+          // At the head and close before it, where catching up becomes following; else anywhere.
+          const from = isLive ? Math.max(0, outputOffset - random(3) * random(5000)) : random(outputOffset + 1);
+          const bytes = 1 + random(random(2) === 0 ? 500 : 128 * 1024);
+          const got = await WAYS[way](flooding, { from, bytes }, client);
+          expect(got.length).toBeGreaterThanOrEqual(bytes);
+          if (!got.equals(floodBytes(LABEL, from, from + got.length)))
+            throw new Error(`${way} from ${from}: other bytes.`);
+          done[way] += 1;
+          if (isLive) done.live += 1;
+        }
+        client.close();
+      };
+      await Promise.all(Array.from({ length: VIEWERS }, viewer));
+      const seconds = (performance.now() - begun) / 1000;
+      flooding.stop();
+      const log = await settled(flooding.id);
+      expect(log.sha256).toBe(floodDigest(LABEL, log.bytes));
+      console.log(`${JOINS} joins in ${seconds.toFixed(1)} s over ${(log.bytes / MIB).toFixed(0)} MiB`, done);
+      expect(done.follow + done.poll + done.events + done.attach).toBe(JOINS);
+    },
+    LIMIT_MS,
+  );
 });
 
 async function settled(id: string) {

@@ -126,6 +126,48 @@ describe('history on attach', () => {
     expect(through(replayFilter(), text)).toBe(text);
   });
 
+  it.each([
+    ['a colour', '\x1b[\x071m', '\x1b[1m'],
+    ['C1 colour', '\u009b\x05\x071m', '\u009b1m'],
+    ['a charset', '\x1b\x05(\x07B', '\x1b(B'],
+    ['a title', '\x1b]0;t\x05itle\x1b\\', '\x1b]0;title\x1b\\'],
+    ['a picture', '\x1bPq#0\x05~\x1b\\', '\x1bPq#0~\x1b\\'],
+  ])('rings no bell and answers no enquiry inside of %s', (_, sequence, kept) => {
+    expect(through(replayFilter(), `a${sequence}b`)).toBe(`a${kept}b`);
+    const filter = replayFilter();
+    const bytes = Array.from(Buffer.from(`a${sequence}b`), (byte) => filter.push(Uint8Array.of(byte)));
+    expect(Buffer.concat([...bytes, filter.end()]).toString()).toBe(`a${kept}b`);
+  });
+
+  it('has no enquiry, and BEL only as the end of a string, whatever comes', () => {
+    const unit = fc.constantFrom(
+      '\x07',
+      '\x05',
+      '\x1b',
+      '[',
+      ']',
+      'P',
+      '0;',
+      '1',
+      'm',
+      'H',
+      '\n',
+      '\x18',
+      '\u009b',
+      'é',
+    );
+    const pieces = fc.array(fc.oneof(unit, fc.string({ maxLength: 3 })), { maxLength: 24 });
+    fc.assert(
+      fc.property(pieces, (parts) => {
+        const left = filtered(attachFilter(true), parts.map(bytesOf)).toString('latin1');
+        expect(left).not.toContain('\x05');
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: strings that BEL ends
+        expect(left.replace(/(?:\x1b|\xc2)[^\x07\x1b]*\x07/g, '')).not.toContain('\x07');
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   it('keeps a line break that stands inside of a sequence which goes', () => {
     expect(through(replayFilter(), 'a\x1b[6\r\nnb')).toBe('a\r\nb');
   });

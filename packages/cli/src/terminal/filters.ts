@@ -52,6 +52,21 @@ function filter(passes: (part: Part) => boolean): Filter {
     output.push(bytes.slice(begin, to));
     isRemoved = false;
   };
+  /** Adds a sequence without the controls inside that do not pass: the terminal executes them there, too. */
+  const addSequence = (bytes: Uint8Array, from: number, to: number): void => {
+    let begin = from;
+    for (let i = from; i < to; i += 1) {
+      const code = bytes[i] as number;
+      if (code >= 0x20 && code !== 0x7f) continue;
+      // BEL ends a string and stands nowhere else in it; a sequence has no control at its end.
+      const isOwn = (code === ESC && i === from) || (code === BEL && i === to - 1);
+      if (isOwn || passes({ kind: 'control', code })) continue;
+      add(bytes, begin, i);
+      isRemoved = true;
+      begin = i + 1;
+    }
+    add(bytes, begin, to);
+  };
   /** Adds the controls inside a removed sequence: the terminal executes line breaks there. */
   const addControls = (bytes: Uint8Array, from: number, to: number): void => {
     output.push(bytes.slice(from, to).filter((byte) => PLAIN_CONTROLS.has(byte)));
@@ -68,13 +83,13 @@ function filter(passes: (part: Part) => boolean): Filter {
         if (!isRemoved) output.push(code < 0x80 ? Uint8Array.of(code) : Uint8Array.of(0xc2, code));
       },
       sequence: (bytes, from, to, end) => {
-        if (passesSequence(bytes, from, to, end)) add(bytes, from, to);
+        if (passesSequence(bytes, from, to, end)) addSequence(bytes, from, to);
         else addControls(bytes, from, to);
       },
       string: (bytes, from, to, end) => {
         const isFirst = isPassing === undefined;
         isPassing ??= passesSequence(bytes, from, Math.min(to, from + MAX_SEQUENCE_BYTES), end);
-        if (isPassing) add(bytes, from, to);
+        if (isPassing) addSequence(bytes, from, to);
         else if (isFirst && end === 'cut') addControls(bytes, from, to);
         else isRemoved = true;
         if (end !== 'more') isPassing = undefined;
@@ -106,6 +121,9 @@ export const MAX_SEQUENCE_BYTES = 64 * 1024;
  * content.
  */
 const MAX_STRING_BYTES = 16 * 1024 * 1024;
+const ENQ = 0x05;
+const BEL = 0x07;
+const ESC = 0x1b;
 /** The C1 control that is a query like ESC Z. */
 const C1_DECID = 0x9a;
 const PLAIN_CONTROLS = new Set([0x08, 0x09, 0x0a, 0x0d]); // BS, TAB, LF, CR
@@ -138,7 +156,7 @@ function changesWindow(parameters: string): boolean {
 function actsOutside(part: Part): boolean {
   switch (part.kind) {
     case 'control':
-      return part.code === 0x07 || part.code === 0x05 || part.code === C1_DECID; // BEL, ENQ
+      return part.code === BEL || part.code === ENQ || part.code === C1_DECID;
     case 'csi':
       return asks(part);
     case 'string': {

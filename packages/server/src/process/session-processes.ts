@@ -1,6 +1,6 @@
 // Finds the processes that belong to a session, and signals them. Reads /proc; Linux only.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { SignalName } from '@binnacle/protocol';
 
@@ -17,19 +17,24 @@ export interface ProcessRow {
   /** Clock ticks since boot: together with the pid it identifies one process for ever. */
   readonly startTime: string;
   readonly isZombie: boolean;
+  /** A thread of the kernel: it has no environment. */
+  readonly isKernel: boolean;
 }
+
+/** `PF_KTHREAD` in the flags of a process. */
+const KERNEL_THREAD = 0x0020_0000;
+/** Most environments fit. A longer file takes several reads. */
+const FILE_BYTES = 16 * 1024;
+/** More than a `stat` has. */
+const STAT_BYTES = 1024;
 
 /** The process that was started for a session. */
 export type Leader = Pick<ProcessRow, 'pid' | 'startTime'>;
 
 /** Returns undefined if there is no such process. */
-export function readProcess(pid: number): ProcessRow | undefined {
-  let stat: string;
-  try {
-    stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  } catch {
-    return undefined; // The process has ended.
-  }
+export function readProcess(pid: number, buffer: Buffer = Buffer.allocUnsafe(STAT_BYTES)): ProcessRow | undefined {
+  const stat = readProcFile(pid, 'stat', buffer);
+  if (stat === '') return undefined; // The process has ended.
   // The name in brackets may contain spaces and brackets, so fields are counted from the last bracket: [0] is the
   // state.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
@@ -41,15 +46,41 @@ export function readProcess(pid: number): ProcessRow | undefined {
     foreground: Number(fields[5]),
     startTime: fields[19] ?? '',
     isZombie: fields[0] === 'Z' || fields[0] === 'X',
+    isKernel: (Number(fields[6]) & KERNEL_THREAD) !== 0,
   };
 }
 
-export function listProcesses(): ProcessRow[] {
+const fileBuffer = (): Buffer => Buffer.allocUnsafe(FILE_BYTES);
+
+/**
+ * Reads a file of a process whole. Empty for a process that has ended, and for what another user may not be read.
+ * `buffer` is for many files, one after the other: `readFileSync` takes 64 KiB for each file of /proc, twice the time.
+ */
+function readProcFile(pid: number, name: 'stat' | 'environ', buffer: Buffer): string {
+  let text = '';
+  try {
+    const file = openSync(`/proc/${pid}/${name}`, 'r');
+    try {
+      let length: number;
+      do {
+        length = readSync(file, buffer, 0, buffer.length, null);
+        text += buffer.toString('latin1', 0, length);
+      } while (length === buffer.length); // Only the end is shorter.
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    return '';
+  }
+  return text;
+}
+
+export function listProcesses(buffer = fileBuffer()): ProcessRow[] {
   const rows: ProcessRow[] = [];
   for (const name of readdirSync('/proc')) {
     const pid = Number(name);
     if (!Number.isInteger(pid)) continue;
-    const row = readProcess(pid);
+    const row = readProcess(pid, buffer);
     if (row !== undefined) rows.push(row);
   }
   return rows;
@@ -61,7 +92,9 @@ export function listProcesses(): ProcessRow[] {
  * the family when its parent ends.
  */
 export function familyOf(leader: Leader, sessionId: string, known: readonly Leader[] = []): ProcessRow[] {
-  const rows = listProcesses();
+  const buffer = fileBuffer();
+  const mark = `${SESSION_MARK}=${sessionId}\0`;
+  const rows = listProcesses(buffer);
   const knownTimes = new Map(known.map(({ pid, startTime }) => [pid, startTime]));
   // After the leader is reaped its pid can be reused, by another process in another session.
   const isReused = rows.some((row) => row.pid === leader.pid && row.startTime !== leader.startTime);
@@ -73,19 +106,11 @@ export function familyOf(leader: Leader, sessionId: string, known: readonly Lead
     else siblings.push(row);
     const isInSession = !isReused && (row.pid === leader.pid || row.session === leader.pid);
     const isKnown = knownTimes.get(row.pid) === row.startTime;
-    if (isInSession || isKnown || hasMark(row.pid, sessionId)) family.add(row.pid);
+    if (isInSession || isKnown || environmentOf(row, buffer).includes(mark)) family.add(row.pid);
   }
   // The iteration of a Set includes elements that are added during it.
   for (const pid of family) for (const child of byParent.get(pid) ?? []) family.add(child.pid);
   return rows.filter((row) => family.has(row.pid) && !row.isZombie && row.pid !== process.pid);
-}
-
-function hasMark(pid: number, sessionId: string): boolean {
-  try {
-    return readFileSync(`/proc/${pid}/environ`, 'latin1').includes(`${SESSION_MARK}=${sessionId}\0`);
-  } catch {
-    return false; // A process of another user, or one that has just ended.
-  }
 }
 
 /**
@@ -111,21 +136,19 @@ function titleOf(pid: number): string {
 export function marksOf(prefix: string): ReadonlySet<string> {
   const begin = `${SESSION_MARK}=${prefix}`;
   const marks = new Set<string>();
-  for (const { pid } of listProcesses()) {
-    const mark = environmentOf(pid).find((one) => one.startsWith(begin));
+  const buffer = fileBuffer();
+  for (const row of listProcesses(buffer)) {
+    const mark = environmentOf(row, buffer)
+      .split('\0')
+      .find((one) => one.startsWith(begin));
     if (mark !== undefined) marks.add(mark.slice(SESSION_MARK.length + 1));
   }
   return marks;
 }
 
-/** Returns no variables for a process of another user, and for one that has just ended. */
-function environmentOf(pid: number): readonly string[] {
-  try {
-    return readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0');
-  } catch {
-    return [];
-  }
-}
+/** The variables, each with a NUL behind it. Empty for a process of another user, and for one that has just ended. */
+const environmentOf = ({ pid, isKernel, isZombie }: ProcessRow, buffer: Buffer): string =>
+  isKernel || isZombie ? '' : readProcFile(pid, 'environ', buffer);
 
 /** Sorts the end of a pipeline before its beginning: it must get an interrupt before it sees the end of its input. */
 export const youngestFirst = (rows: readonly ProcessRow[]): ProcessRow[] =>

@@ -114,7 +114,7 @@ export function openObservers(
       maxEvents: settings.maxEvents,
       maxIndexBytes: settings.maxIndexBytes,
       retainMs: settings.retainAgeMs,
-      ...defined({ searchMs: settings.searchMs }),
+      ...defined({ searchMs: settings.searchMs, startMs: settings.indexStartMs }),
     },
   );
   teardown.add(() => search.stop());

@@ -141,6 +141,8 @@ export interface GatewayOptions extends Partial<Readonly<typeof GATEWAY_DEFAULTS
   readonly catalogueLimits?: Partial<CatalogueLimits>;
   /** Maximum ms of a search, from when the index begins with it (`search_timeout`). Default 10,000. */
   readonly searchMs?: number;
+  /** Delay of the first start of the search index, unless somebody searches before. Default 1 s. */
+  readonly indexStartMs?: number;
   /** Limits of each plugin. The defaults are in plugins/host/limits.ts. */
   readonly pluginLimits?: Partial<PluginLimits>;
   /** Called each time a changed config file takes effect. `problems`: number of reported problems. */

@@ -45,6 +45,8 @@ export interface SearchOptions {
   readonly retainMs: number;
   /** Maximum ms of a search. Default 10 s. */
   readonly searchMs?: number;
+  /** Delay of the first start. Default 1 s. */
+  readonly startMs?: number;
 }
 
 export interface SearchQuery {

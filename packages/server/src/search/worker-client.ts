@@ -38,6 +38,8 @@ export interface IndexProcessOptions extends IndexOptions {
   readonly searchMs: number;
   /** Maximum ms until it begins. Default 30 s. */
   readonly queueMs?: number;
+  /** Delay of the first start, unless a query comes before. Default 1 s. */
+  readonly startMs?: number;
   /** Maximum ms until a new process is ready. Default 10 s. */
   readonly readyMs?: number;
 }
@@ -80,7 +82,7 @@ export class IndexProcess {
       send: (message) => this.post(message),
       limit: { max: MAX_QUERIES, refusal: tooManyQueries },
     });
-    this.#again.set(START_MS, () => this.#start());
+    this.#again.set(options.startMs ?? START_MS, () => this.#start());
   }
 
   get facts(): IndexFacts {

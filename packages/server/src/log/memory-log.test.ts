@@ -1,6 +1,6 @@
 import { parseEpoch } from '@binnacle/protocol';
-import { CONFORMANCE, describeLog } from './conformance.ts';
-import { MemoryLog } from './memory-log.ts';
+import { CONFORMANCE, describeLog } from './conformance.fixture.ts';
+import { MemoryLog } from './memory-log.fixture.ts';
 
 describeLog('in memory', async () => {
   const log = new MemoryLog({ ...CONFORMANCE, epoch: parseEpoch('memory1') });

@@ -8,7 +8,7 @@ import { BinnacleError } from '@binnacle/protocol';
 import { build } from 'rolldown';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { count } from '../../../../test/support/count.ts';
-import { beginningOf, outputOf, readAll } from './conformance.ts';
+import { beginningOf, outputOf, readAll } from './conformance.fixture.ts';
 import { segmentPath } from './segment.ts';
 import { SegmentReader } from './segment-reader.ts';
 import { SegmentWriter } from './segment-writer.ts';

@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { type EntryKind, isOutput, parseEpoch } from '@binnacle/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { count } from '../../../../test/support/count.ts';
-import { beginningOf, outputOf, readAll } from './conformance.ts';
+import { beginningOf, outputOf, readAll } from './conformance.fixture.ts';
 import { FRAME_HEADER_BYTES } from './frame.ts';
 import type { Head } from './log.ts';
 import { PageCache } from './page-cache.ts';

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { count } from '../../../../test/support/count.ts';
-import { CONFORMANCE, describeLog, type LogUnderTest } from './conformance.ts';
+import { CONFORMANCE, describeLog, type LogUnderTest } from './conformance.fixture.ts';
 import { PageCache } from './page-cache.ts';
 import { SegmentReader, type SegmentReaderOptions } from './segment-reader.ts';
 import { SegmentWriter } from './segment-writer.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Position, parseEpoch } from '@binnacle/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { beginningOf, outputOf, readAll } from './conformance.ts';
+import { beginningOf, outputOf, readAll } from './conformance.fixture.ts';
 import { GroupSync } from './group-sync.ts';
 import type { Page, Reading } from './log.ts';
 import { PageCache } from './page-cache.ts';

@@ -14,7 +14,7 @@ import {
   type SessionMode,
 } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
-import { MemoryLog } from '../log/memory-log.ts';
+import { MemoryLog } from '../log/memory-log.fixture.ts';
 import { Fifos } from '../process/fifos.ts';
 import { PtyLoader } from '../process/native-pty.ts';
 import { pipeStarter } from '../process/pipe.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Epoch } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { MemoryLog } from '../log/memory-log.ts';
+import { MemoryLog } from '../log/memory-log.fixture.ts';
 import { Fifos } from '../process/fifos.ts';
 import type { ProgramEvents, StartProgram } from '../process/program.ts';
 import { RunnerLink } from './client/link.ts';

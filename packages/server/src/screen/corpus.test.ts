@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { count } from '../../../../test/support/count.ts';
 import { Cursor } from '../cursor/cursor.ts';
 import type { LogReader } from '../log/log.ts';
-import { MemoryLog } from '../log/memory-log.ts';
+import { MemoryLog } from '../log/memory-log.fixture.ts';
 import { type Recorded, recordAll, type Step } from './corpus.fixture.ts';
 import { Emulator, type ScreenSize } from './emulator.ts';
 import { LogWalk } from './log-walk.ts';

@@ -5,7 +5,7 @@ import { isOutput, parseEpoch, parsePosition } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { count } from '../../../../test/support/count.ts';
 import { Cursor } from '../cursor/cursor.ts';
-import { MemoryLog } from '../log/memory-log.ts';
+import { MemoryLog } from '../log/memory-log.fixture.ts';
 import { SegmentReader } from '../log/segment-reader.ts';
 import { SegmentWriter } from '../log/segment-writer.ts';
 import { SPACING } from './checkpoint-spacing.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseEpoch } from '@binnacle/protocol';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { MemoryLog } from '../log/memory-log.ts';
+import { MemoryLog } from '../log/memory-log.fixture.ts';
 import type { Session, SessionListener } from '../sessions/session.ts';
 import { type ScreenTimes, SessionScreens } from './session-screens.ts';
 

@@ -26,7 +26,6 @@ export class LeaseStore extends Store {
     'excluded.fence >= leases.fence',
   );
   readonly get = this.#leases.get('sessionId');
-  readonly listWithHolder = this.#leases.list('WHERE holder IS NOT NULL');
 
   /** Returns false, and changes nothing, if a newer fence is stored. */
   put(lease: LeaseRecord): boolean {

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { count, some as someOf } from '../../../../test/support/count.ts';
 import { TrustedTime } from '../base/trusted-time.ts';
-import { beginningOf, outputOf, readAll } from '../log/conformance.ts';
+import { beginningOf, outputOf, readAll } from '../log/conformance.fixture.ts';
 import { GroupSync } from '../log/group-sync.ts';
 import type { Entry } from '../log/log.ts';
 import { listSegments, SEGMENT_HEADER_BYTES, segmentPath } from '../log/segment.ts';

@@ -1,6 +1,6 @@
 import type { StoredEvent } from '@binnacle/protocol';
 import { describe, expect, it } from 'vitest';
-import { exitText, isFailure, lastHours, total, trafficIn, withNewest } from './format.ts';
+import { exitText, isFailure, lastHours, total, withNewest } from './format.ts';
 
 const event = (id: string, over: Partial<StoredEvent> = {}): StoredEvent => ({
   id,
@@ -77,10 +77,4 @@ describe('the last hours', () => {
     ]);
     expect(total(hours)).toEqual({ events: 6, bytes: 60, failures: 1 });
   });
-});
-
-it('finds the mark of an event among other notes', () => {
-  expect(trafficIn({ traffic: { epoch: 0, seq: 1, bytes: 5, lost_bytes: 7 } })?.lost_bytes).toBe(7);
-  for (const other of [{}, { traffic: null }, { traffic: 'x' }, { traffic: {} }, { binnacle: {} }])
-    expect(trafficIn(other)).toBeUndefined();
 });

@@ -1,16 +1,6 @@
 // Text and bars for traffic and searches. Pure.
 
-import type { StoredEvent, StoredEventList, TrafficMark, TrafficStats } from '@binnacle/protocol';
-
-type Mark = TrafficMark['traffic'];
-
-/** Returns the traffic mark that the gateway stored after an event's output; undefined for other marks. */
-export function trafficIn(data: Readonly<Record<string, unknown>>): Mark | undefined {
-  const { traffic } = data;
-  return typeof traffic === 'object' && traffic !== null && typeof (traffic as Mark).bytes === 'number'
-    ? (traffic as Mark)
-    : undefined;
-}
+import type { StoredEvent, StoredEventList, TrafficStats } from '@binnacle/protocol';
 
 export const isFailure = (event: StoredEvent): boolean =>
   event.signal !== null || (event.exit_code !== null && event.exit_code !== 0);

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { Cursor } from '../../cursor/cursor.ts';
 import { partialCharactersAt } from '../../cursor/partial-characters.ts';
 import { positionOf } from '../../cursor/start-position.ts';
-import { MemoryLog } from '../../log/memory-log.ts';
+import { MemoryLog } from '../../log/memory-log.fixture.ts';
 import type { ServerFrame } from '../schemas/session-frames.ts';
 import { JsonDialect } from './dialect.ts';
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { FairScheduler } from '../../base/fair-scheduler.ts';
 import type { Gap } from '../../cursor/pump.ts';
 import type { Page } from '../../log/log.ts';
-import { MemoryLog } from '../../log/memory-log.ts';
+import { MemoryLog } from '../../log/memory-log.fixture.ts';
 import { type Codec, LogStream, type LogStreamParts } from './log-stream.ts';
 import type { Frame, Wire } from './wire.ts';
 

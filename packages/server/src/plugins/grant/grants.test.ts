@@ -8,8 +8,25 @@ import { CONFIG_KEYS } from './config-keys.ts';
 import type { Denial } from './denial.ts';
 import { CALLS, gateOf } from './gate.fixture.ts';
 import { type Grant, lacking, readGrant, readGrants, spellGrant, together, wider } from './grants.ts';
-import { DOCS_BEGIN, DOCS_END, permissionDocs } from './permission-docs.ts';
 import { configKey, isPermission, PERMISSION_NAMES, type PermissionName, permission } from './permissions.ts';
+
+// The table of permissions as Markdown, which the docs contain.
+const DOCS_BEGIN = '<!-- permissions: made from packages/server/src/plugins/grant/permissions.ts -->';
+const DOCS_END = '<!-- permissions: end -->';
+
+function permissionDocs(): string {
+  const rows = PERMISSION_NAMES.map((name) => {
+    const { sentence, lets, narrowing } = permission(name);
+    const values =
+      narrowing === null
+        ? '`true`'
+        : `\`true\`, or \`{"${narrowing.key}": ["${narrowing.example}"]}\`: ${narrowing.items}`;
+    return `| \`${name}\` | ${cell(`Can ${sentence}. ${lets}`)} | ${cell(values)} |`;
+  });
+  return [DOCS_BEGIN, '| permission | what it allows | values |', '|---|---|---|', ...rows, DOCS_END].join('\n');
+}
+
+const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 
 const anyPermission = fc.constantFrom(...PERMISSION_NAMES);
 const grantOf = (name: PermissionName, value: unknown): Grant => {

@@ -152,6 +152,3 @@ export interface Offers {
   /** Listens to changes of the offers in force. Returns the function that ends the listening. */
   onChange(listener: () => void): () => void;
 }
-
-/** The offers of a gateway without plugins. */
-export const NO_OFFERS: Offers = { inForce: () => [], onChange: () => () => undefined };

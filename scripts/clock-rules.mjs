@@ -42,7 +42,7 @@ const ALLOWED = {
   'server/src/runner/shell-link.ts': 'stamps lines of a log for people',
   'server/src/traffic/ingest.ts': 'stamps what comes',
   'server/src/traffic/foreign-log.ts': 'stamps entries',
-  'server/src/api/opensandbox/command-execution.ts': 'tells when something ended',
+  'server/src/api/opensandbox/command-routes.ts': 'tells when something ended',
   'server/src/sessions/timed-sessions.ts': 'keeps a deadline for the next gateway',
   'server/src/api/opensandbox/events.ts': 'stamps frames',
   'server/src/api/traffic/traffic-codec.ts': 'stamps frames',

@@ -43,8 +43,7 @@ const FOREIGN = {
   'packages/server/src/search/log-index.ts': ['kept_from'],
   'packages/server/src/search/retention.ts': ['kept_from'],
   // Internals of xterm.
-  'packages/client/src/react/terminal/combining-marks.ts': ['_unicodeService'],
-  'packages/client/src/react/terminal/palette.ts': ['_themeService'],
+  'packages/client/src/react/terminal/guards.ts': ['_unicodeService', '_themeService'],
   'packages/server/src/screen/emulator.ts': [
     ...['coreService', 'coreMouseService', 'optionsService', '_charsetService', '_oscLinkService'],
   ],

@@ -2,14 +2,24 @@
 // config file.
 
 import type { PluginGrantValue, PluginInfo } from '@binnacle/protocol';
-import { type PermissionName, permission as permissionRow } from '@binnacle/server/plugin-manifest';
+import {
+  DENIED,
+  type Grant,
+  isPermission,
+  PERMISSION_NAMES,
+  type PermissionName,
+  permission as permissionRow,
+  readGrant,
+  spellGrant,
+  together,
+  wider,
+} from '@binnacle/server/plugin-manifest';
 import type { Options } from '../declarations/commands.ts';
 import { withClient } from '../gateway/connect.ts';
 import { askYes } from '../input/prompt.ts';
 import { EXIT, Failure, usage } from '../output/failure.ts';
 import { printable } from '../output/style.ts';
 import { grantCommand, itemsOf } from './format.ts';
-import { beyond, joined, permissionNamed, valueFrom, without } from './grant-values.ts';
 
 export async function grantPermission(
   id: string,
@@ -108,4 +118,42 @@ function printGrant(info: PluginInfo, name: string, options: Options<'plugin rev
     process.stderr.write(`${printable(info.id)}: ${name} ${printable(what)}.\n`);
   }
   return EXIT.ok;
+}
+
+/** Returns the union of two values. */
+const joined = (name: PermissionName, one: PluginGrantValue, other: PluginGrantValue): PluginGrantValue =>
+  spellGrant(name, together(name, grantOf(name, one), grantOf(name, other)));
+
+/** Returns the part of `requested` beyond `has`; false for nothing. */
+function beyond(name: PermissionName, has: PluginGrantValue, requested: PluginGrantValue): PluginGrantValue {
+  const more = wider(name, grantOf(name, has), grantOf(name, requested));
+  return more === undefined ? false : spellGrant(name, more);
+}
+
+function grantOf(name: PermissionName, value: PluginGrantValue): Grant {
+  const read = readGrant(name, value);
+  return 'wrong' in read ? DENIED : read.grant;
+}
+
+/** Removes items; false if no item is left. */
+function without(value: PluginGrantValue, items: readonly string[]): PluginGrantValue {
+  if (typeof value === 'boolean') return value;
+  const [key = ''] = Object.keys(value);
+  const left = (itemsOf(value) ?? []).filter((item) => !items.includes(item));
+  return left.length === 0 ? false : { [key]: left };
+}
+
+/** Checks the name of a permission. Throws a usage error that lists the permissions. */
+function permissionNamed(text: string): PermissionName {
+  if (isPermission(text)) return text;
+  throw usage(`There is no permission "${text}".`, `Use one of: ${PERMISSION_NAMES.join(', ')}`);
+}
+
+/** Converts items to the format of the config file; no items mean the whole permission. */
+function valueFrom(name: PermissionName, items: readonly string[]): PluginGrantValue {
+  const read = readGrant(name, items.length === 0 ? true : items);
+  if ('wrong' in read) {
+    throw usage(`${name}: ${read.wrong}.`, items.length > 0 ? 'For the whole permission, name no items.' : undefined);
+  }
+  return spellGrant(name, read.grant);
 }

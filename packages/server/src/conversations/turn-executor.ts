@@ -2,7 +2,6 @@
 // hooks and from timers.
 
 import type { Approval, Author, ConversationEvent, MessageInfo } from '@binnacle/protocol';
-import { RetryQueue } from '../base/retry-queue.ts';
 import { SerialQueue } from '../base/serial-queue.ts';
 import type { TrustedTime } from '../base/trusted-time.ts';
 import type { ConversationRecord, RunRecord } from '../store/conversations.ts';
@@ -232,5 +231,29 @@ export class TurnExecutor {
     const call = { tool: title, input: { detail }, caller: this.#record.agent, via: 'approval' } as const;
     const vetoed = (error: unknown): void => this.#put({ kind: 'vetoed', approval: id, error });
     this.#parts.guard.beforeToolCall(call)?.catch(vetoed);
+  }
+}
+
+// Retries of operations that failed because the disk was full.
+
+const RETRY_MS = 500;
+
+class RetryQueue {
+  readonly #timers = new Map<string, NodeJS.Timeout>();
+
+  /** Schedules a retry. One per name: a later one replaces the earlier. */
+  later(name: string, act: () => void): void {
+    clearTimeout(this.#timers.get(name));
+    const timer = setTimeout(() => {
+      this.#timers.delete(name);
+      act();
+    }, RETRY_MS);
+    timer.unref();
+    this.#timers.set(name, timer);
+  }
+
+  stop(): void {
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
   }
 }

@@ -2,20 +2,26 @@
 
 import { writeSync } from 'node:fs';
 import { pino } from 'pino';
+import { readText } from '../api/mcp/text-reader.ts';
+import type { Liveness } from '../api/stream/liveness.ts';
+import type { Conversations } from '../conversations/conversations.ts';
+import type { Viewer } from '../conversations/state/audience.ts';
 import { prepareDataDir } from '../data-dir/data-dir.ts';
 import { removeGatewayFile, writeGatewayFile } from '../data-dir/gateway-file.ts';
 import { allPowers } from '../plugins/powers/all.ts';
 import type { Powers } from '../plugins/powers/powers.ts';
+import type { ReadingParts } from '../plugins/powers/session-reader.ts';
 import { cgroupWarning } from '../runner/client/scope.ts';
 import { identityOf } from '../runner/directory-identity.ts';
+import type { Sessions } from '../sessions/sessions.ts';
 import { DataDirLock } from '../store/lock.ts';
 import { describeListed } from '../store/recovery/unlisted.ts';
+import { SeenSessions } from '../visibility/session-access.ts';
 import { openConversations, openPlugins } from './agents.ts';
 import { type GatewayContext, Teardown } from './context.ts';
 import { openSessions, openStore } from './core.ts';
 import { openObservers, openViewers } from './observers.ts';
 import { type Gateway, type GatewayOptions, withDefaults } from './options.ts';
-import { readingOfPlugins } from './plugin-reader.ts';
 import { type GatewayParts, openSurfaces } from './surfaces.ts';
 
 /** Starts a gateway. Throws `data_dir_in_use`, `bad_data_dir`, and the errors of listening (EADDRINUSE, EACCES). */
@@ -100,4 +106,34 @@ function toStderr(line: string): void {
   } catch {
     // There is no place left to report the failure.
   }
+}
+
+/** A viewer that sees all conversations and owns none. */
+const EVERYTHING: Viewer = { user: '', name: 'plugin', scope: 'admin' };
+
+function readingOfPlugins({
+  sessions,
+  conversations,
+  liveness,
+}: {
+  readonly sessions: Sessions;
+  readonly conversations: Conversations;
+  readonly liveness: Liveness;
+}): ReadingParts {
+  return {
+    sessions: (isSeen) => {
+      // Each read is complete when it returns: nothing stays open that a change of access would have to close.
+      const seen = new SeenSessions(sessions, { isGuest: false, isSeen, hold: () => () => undefined });
+      return {
+        list: (page) => seen.list(page),
+        info: (id) => seen.info(id),
+        read: (id, part) =>
+          readText(seen.get(id), { ...part, waitMs: 0, waitsFor: 'output', strip: true }, { seen, liveness }),
+      };
+    },
+    conversations: {
+      list: (page) => conversations.list(EVERYTHING, page),
+      history: async (key, page) => (await conversations.get(key, EVERYTHING)).history(page),
+    },
+  };
 }

@@ -4,7 +4,6 @@ import { BinnacleError, type Code, isEmittedId, type OutputKind, type TrafficMar
 import { z } from 'zod';
 import { MAX_ENTRY_BYTES } from '../log/log.ts';
 import { hasMoreThan, Labels, line, plain } from '../sessions/labels.ts';
-import { describeIssue, fieldOf, isThere } from './event-format.ts';
 
 const MAX_COMMAND_BYTES = 64 * 1024;
 const MAX_PREVIEW = 500;
@@ -231,3 +230,50 @@ const tooLarge = (field: string, limitBytes: number) =>
     message: `"${field}" of the event is over ${limitBytes} bytes.`,
     details: { field, limitBytes },
   });
+
+type Issue = z.core.$ZodIssue;
+
+const KINDS: Readonly<Record<string, string>> = {
+  string: 'string',
+  number: 'number',
+  int: 'whole number',
+  boolean: 'true or false',
+  object: 'object',
+  record: 'object',
+};
+
+/** `isThere`: true if the event has the field at all. */
+function describeIssue(issue: Issue, isThere: boolean): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return isThere ? `is no ${KINDS[issue.expected] ?? issue.expected}` : 'is missing';
+    case 'too_big':
+      return `is over ${issue.maximum}${issue.origin === 'string' ? ' characters' : ''}`;
+    case 'too_small':
+      return issue.origin === 'string' ? 'is empty' : `is under ${issue.minimum}`;
+    case 'invalid_value':
+      return `is none of ${issue.values.map(String).join(', ')}`;
+    case 'invalid_key': {
+      const [inner] = issue.issues;
+      return `has a name that ${inner === undefined ? 'is not valid' : describeIssue(inner, true)}`;
+    }
+    case 'invalid_union':
+    case 'custom':
+      return issue.message;
+    default:
+      return 'is not valid';
+  }
+}
+
+/** Returns the path of the field in usual notation; empty for the whole event. */
+const fieldOf = (issue: Issue): string => issue.path.map(String).join('.');
+
+/** Tells whether there is a value at the path, undefined included. */
+function isThere(raw: unknown, path: Issue['path']): boolean {
+  let at = raw;
+  for (const key of path) {
+    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, key)) return false;
+    at = (at as Readonly<Record<PropertyKey, unknown>>)[key];
+  }
+  return at !== undefined;
+}

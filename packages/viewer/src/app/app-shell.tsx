@@ -29,7 +29,6 @@ import { PhoneDialog } from './phone-dialog.tsx';
 import { RoutePane } from './route-pane.tsx';
 import { type PixelSize, useCreate } from './use-create.ts';
 import { useShortcuts } from './use-shortcuts.ts';
-import { useTitle } from './use-title.ts';
 import './app-shell.css';
 
 interface AppShellProps {
@@ -306,4 +305,22 @@ function nameOf(
   if (route?.kind === 'tokens') return 'Tokens';
   if (route?.kind === 'recordings') return 'Recordings';
   return route?.kind === 'traffic' ? 'Remote programs' : '';
+}
+
+interface BadgeNavigator {
+  setAppBadge?(count: number): Promise<void>;
+  clearAppBadge?(): Promise<void>;
+}
+
+function useTitle(name: string, waiting: number): void {
+  useEffect(() => {
+    const title = name === '' ? 'Binnacle' : `${name} · Binnacle`;
+    document.title = waiting === 0 ? title : `(${waiting}) ${title}`;
+  }, [name, waiting]);
+  useEffect(() => {
+    const badged = navigator as BadgeNavigator;
+    const set = waiting === 0 ? badged.clearAppBadge?.() : badged.setAppBadge?.(waiting);
+    // Not every system shows a badge; the title says the same.
+    set?.catch(() => undefined);
+  }, [waiting]);
 }

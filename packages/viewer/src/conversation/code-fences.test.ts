@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { splitFences } from './code-fences.ts';
+import { splitFences } from './prose.tsx';
 
 const code = (text: string, language = '', open = false) => ({ kind: 'code', language, text, open });
 const text = (content: string) => ({ kind: 'text', text: content });

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { blocksOf } from './emphasis.ts';
+import { blocksOf } from './prose.tsx';
 
 /** As marks that tests can read. */
 const read = (text: string): string[] =>

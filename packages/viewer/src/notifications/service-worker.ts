@@ -3,8 +3,6 @@
 // response and no page: the page comes from the gateway each time, so an upgraded gateway never appears with an old
 // page.
 
-import { pathIn, pushIn } from './push-message.ts';
-
 // Replaced by the build: the files, and a cache name that changes with any of them.
 declare const __FILES__: readonly string[];
 declare const __VERSION__: string;
@@ -182,3 +180,42 @@ async function renew({ oldSubscription, newSubscription }: SubscriptionChange): 
     body: JSON.stringify(fresh.toJSON()),
   });
 }
+
+// Parses push messages as untrusted input: they came through a third party's server. Pure.
+
+interface PushMessage {
+  readonly title: string;
+  readonly body: string;
+  readonly tag: string;
+  /** A fragment of the page, or empty. */
+  readonly path: string;
+}
+
+/** The notification for an unreadable push: browsers demand that every push shows one. */
+const NOTHING: PushMessage = { title: 'Binnacle', body: 'Something waits for you.', tag: 'binnacle', path: '' };
+
+function pushIn(text: string): PushMessage {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return NOTHING; // foreign, or of another version
+  }
+  if (typeof value !== 'object' || value === null) return NOTHING;
+  const field = (name: 'title' | 'body' | 'tag', max: number): string => {
+    const found: unknown = (value as Readonly<Record<string, unknown>>)[name];
+    return typeof found === 'string' && found !== '' ? found.slice(0, max) : NOTHING[name];
+  };
+  return {
+    title: field('title', 200),
+    body: field('body', 500),
+    tag: field('tag', 100),
+    path: pathIn((value as { readonly path?: unknown }).path),
+  };
+}
+
+/** Returns a fragment that names a session or a conversation, otherwise an empty one: the page itself. */
+const pathIn = (value: unknown): string =>
+  typeof value === 'string' && /^#\/[\w%.~!*'():-]*(?:\/[\w%.~!*'():-]+)?$/.test(value) && value.length <= 2000
+    ? value
+    : '';

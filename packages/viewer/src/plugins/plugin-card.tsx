@@ -10,9 +10,9 @@ import { Failure } from '../ui/failure.tsx';
 import { kindLabel, levelText, settingText, stateOf } from './format.ts';
 import { PluginLog } from './plugin-log.tsx';
 import { PluginPermissions } from './plugin-permissions.tsx';
-import { RemovePlugin } from './remove-plugin.tsx';
 import type { PluginList } from './use-plugins.ts';
 import './plugin-card.css';
+import { Dialog } from '../ui/dialog.tsx';
 
 interface PluginCardProps {
   readonly client: Binnacle;
@@ -215,3 +215,39 @@ function Settings({ settings }: { readonly settings: readonly PluginSetting[] })
 }
 
 const ago = (ms: number): string => (age(ms) === 'now' ? 'just now' : `${age(ms)} ago`);
+
+interface RemovePluginProps {
+  readonly info: PluginInfo;
+  readonly onRemove: () => Promise<void>;
+  readonly onClose: () => void;
+}
+
+function RemovePlugin({ info, onRemove, onClose }: RemovePluginProps) {
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<BinnacleError>();
+  const remove = (): void => {
+    setBusy(true);
+    setError(undefined);
+    onRemove()
+      .then(onClose, (cause: unknown) => setError(asFailure(cause)))
+      .finally(() => setBusy(false));
+  };
+  return (
+    <Dialog label="Remove this plugin?" onClose={onClose}>
+      <h2>Remove “{oneLine(info.name, 60)}”?</h2>
+      <p>
+        Its process is ended, and its files, its log, its stored data and its grants are removed from this server. That
+        cannot be undone.
+      </p>
+      {error !== undefined && <Failure error={error} />}
+      <div className="dialog-buttons">
+        <button type="button" className="button" onClick={onClose}>
+          Cancel
+        </button>
+        <button type="button" className="button danger" disabled={busy} onClick={remove} data-testid="remove-sure">
+          Remove
+        </button>
+      </div>
+    </Dialog>
+  );
+}

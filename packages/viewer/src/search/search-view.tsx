@@ -1,19 +1,21 @@
 // The page of a search: its words, its scope, and its hits or the reason for none.
 
 import type { Binnacle } from '@binnacle/client';
-import { BinnacleError, CODES, type SessionInfo } from '@binnacle/protocol';
-import type { ReactNode } from 'react';
-import { bytes, counted, oneLine } from '../model/format.ts';
-import type { SearchRoute } from '../model/route.ts';
+import { BinnacleError, CODES, type SearchHit, type SessionInfo } from '@binnacle/protocol';
+import { type ReactNode, useMemo } from 'react';
+import { age, bytes, counted, exactClockTime, oneLine } from '../model/format.ts';
+import { addressOf, type SearchRoute } from '../model/route.ts';
 import { choices } from '../model/session-facets.ts';
-import { title } from '../model/sessions.ts';
+import { stateWord, title } from '../model/sessions.ts';
 import { CloseIcon, SearchIcon } from '../ui/icons.tsx';
 import { Empty, Failed, More, Page } from '../ui/page.tsx';
 import { Pick } from '../ui/pick.tsx';
 import { SearchBox } from './search-box.tsx';
-import { SearchHits } from './search-hits.tsx';
 import { type SearchResults, useSearch } from './use-search.ts';
 import './search-view.css';
+import { useNow } from '../state/use-clock.ts';
+import { SessionSource } from '../ui/session-source.tsx';
+import './search-hits.css';
 
 interface SearchViewProps {
   readonly client: Binnacle;
@@ -153,4 +155,69 @@ function Body({ q, found, sessions }: BodyProps) {
       {found.next !== null && <More label="More hits" busy={found.busy} onMore={found.more} test="search-more" />}
     </>
   );
+}
+
+interface SearchHitsProps {
+  readonly hits: readonly SearchHit[];
+  /** The sessions of the list, so that states have the same words here and there. */
+  readonly sessions: readonly SessionInfo[];
+}
+
+function SearchHits({ hits, sessions }: SearchHitsProps) {
+  const now = useNow();
+  const states = useMemo(() => new Map(sessions.map((info) => [info.id, stateWord(info)])), [sessions]);
+  return (
+    <ol className="hits" aria-label="Hits, newest first" data-testid="hits">
+      {hits.map((hit) => (
+        <li key={`${hit.session} ${hit.offset}`}>
+          <a
+            className="hit"
+            href={addressOf({ kind: 'session', id: hit.session, at: hit.offset })}
+            data-testid="hit"
+            data-session={hit.session}
+            data-offset={hit.offset}
+          >
+            <span className="hit-head">
+              <span className="hit-name">{oneLine(hit.name, 80) || 'session'}</span>
+              {hit.foreign !== null && <SessionSource foreign={hit.foreign} verb="Ran" />}
+              <span className="hit-state">{states.get(hit.session)}</span>
+              <time dateTime={new Date(hit.time).toISOString()} title={exactClockTime(hit.time, now)}>
+                {age(Math.max(now, hit.time) - hit.time)}
+              </time>
+            </span>
+            <span className="hit-text">
+              {pieces(hit.snippet, hit.matches).map((piece) =>
+                piece.isMatch ? <mark key={piece.at}>{piece.text}</mark> : <span key={piece.at}>{piece.text}</span>,
+              )}
+            </span>
+          </a>
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+// Cuts the snippet of a hit at its matches. Pure.
+
+/** A piece of a text that was cut at its matches, in order; overlapping and impossible ranges do no harm. */
+interface SnippetPart {
+  readonly text: string;
+  readonly isMatch: boolean;
+  /** Position of the piece in the text. */
+  readonly at: number;
+}
+
+export function pieces(text: string, matches: readonly (readonly [number, number])[]): readonly SnippetPart[] {
+  const found: SnippetPart[] = [];
+  let at = 0;
+  const add = (to: number, isMatch: boolean): void => {
+    if (to > at) found.push({ text: text.slice(at, to), isMatch, at });
+    at = Math.max(at, to);
+  };
+  for (const [from, to] of [...matches].sort((a, b) => a[0] - b[0])) {
+    add(Math.min(Math.max(from, 0), text.length), false);
+    add(Math.min(to, text.length), true);
+  }
+  add(text.length, false);
+  return found;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { pieces } from './snippet.ts';
+import { pieces } from './search-view.tsx';
 
 describe('a snippet', () => {
   const cut = (text: string, matches: [number, number][]) =>

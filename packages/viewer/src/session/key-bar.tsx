@@ -1,8 +1,8 @@
 // The keys that a phone's keyboard lacks.
 
 import type { Arrow } from '../terminal/keys.ts';
-import { useHold } from './use-key-repeat.ts';
 import './key-bar.css';
+import { type PointerEvent, useCallback, useEffect, useRef } from 'react';
 
 interface KeyBarProps {
   /** True if Ctrl applies to the next key. */
@@ -81,4 +81,40 @@ function RepeatingKey({ label, name, onPress }: KeyProps) {
       {label}
     </button>
   );
+}
+
+// Delays of a common keyboard.
+const FIRST_MS = 400;
+const NEXT_MS = 60;
+
+/** Returns handlers for one button: one press per click, and repeated presses while a finger stays on the button. */
+function useHold(press: () => void) {
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const hasRepeated = useRef(false);
+  const latest = useRef(press);
+  latest.current = press;
+  const end = useCallback(() => clearTimeout(timer.current), []);
+  useEffect(() => end, [end]);
+  const repeat = useCallback(() => {
+    hasRepeated.current = true;
+    latest.current();
+    timer.current = setTimeout(repeat, NEXT_MS);
+  }, []);
+  return {
+    onPointerDown: (event: PointerEvent) => {
+      // The focus stays in the terminal: the phone's keyboard would fold away.
+      event.preventDefault();
+      hasRepeated.current = false;
+      end();
+      timer.current = setTimeout(repeat, FIRST_MS);
+    },
+    onPointerUp: end,
+    onPointerCancel: end,
+    onPointerLeave: end,
+    onClick: () => {
+      end();
+      if (!hasRepeated.current) latest.current();
+      hasRepeated.current = false;
+    },
+  };
 }

@@ -1,12 +1,11 @@
 // The form for a session with more options than a plain shell.
 
 import type { Binnacle } from '@binnacle/client';
-import type { BinnacleError, CreateSession, SessionMode, TerminalProblem } from '@binnacle/protocol';
+import { BinnacleError, type CreateSession, type SessionMode, type TerminalProblem } from '@binnacle/protocol';
 import { type FormEvent, useEffect, useId, useState } from 'react';
 import { asFailure } from '../model/failure.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { Failure } from '../ui/failure.tsx';
-import { labelsFrom } from './parse-labels.ts';
 
 interface NewSessionProps {
   readonly client: Binnacle;
@@ -116,3 +115,23 @@ export function NewSession({ client, onCreate, onClose }: NewSessionProps) {
     </Dialog>
   );
 }
+
+/** Parses labels; a value may contain `=`. Throws `bad_request` for a part without a key. */
+export const labelsFrom = (text: string): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    text
+      .split(',')
+      .map((part) => part.trim())
+      .filter(Boolean)
+      .map((part) => {
+        const at = part.indexOf('=');
+        const key = part.slice(0, Math.max(at, 0)).trim();
+        if (key === '') {
+          throw new BinnacleError('bad_request', {
+            message: `“${part.slice(0, 40)}” is not a label.`,
+            hint: 'Write key=value, with a comma before the next one.',
+          });
+        }
+        return [key, part.slice(at + 1).trim()];
+      }),
+  );

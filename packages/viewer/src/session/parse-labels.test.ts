@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { labelsFrom } from './parse-labels.ts';
+import { labelsFrom } from './new-session.tsx';
 
 it('reads labels with commas between, whatever the spaces', () => {
   expect(labelsFrom('')).toEqual({});

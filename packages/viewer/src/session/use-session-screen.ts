@@ -1,7 +1,13 @@
 // A session's terminal, its history and its lease as React state: created once per session, and disposed with it.
 
 import type { Binnacle, GapEvent } from '@binnacle/client';
-import { type UsedSessionTerminal, usePresence, useSessionTerminal } from '@binnacle/client/react';
+import {
+  type DrawingOptions,
+  type SessionOptions,
+  type UsedSessionTerminal,
+  usePresence,
+  useSessionTerminal,
+} from '@binnacle/client/react';
 import type { TerminalSteer } from '@binnacle/client/terminal';
 import { allows, type Scope, type SessionInfo } from '@binnacle/protocol';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
@@ -12,7 +18,6 @@ import { withCtrl } from '../terminal/keys.ts';
 import { Screen } from '../terminal/screen.ts';
 import type { Theme } from '../ui/theme.ts';
 import { leaseStatusOf } from './lease-button.tsx';
-import { type LogRange, logRangeOf } from './log-range.ts';
 import { hasKeyboard, useSize } from './use-size.ts';
 
 export interface SessionScreenOptions {
@@ -208,4 +213,29 @@ function useScreenEvents() {
     [],
   );
   return { on, wish, hovered, link, setLink, runCount, found, isFinding, setFinding };
+}
+
+/** Minimum length of a log that opens with its screen, or on pipes at its end: this much is drawn in a blink. */
+const TAIL_BYTES = 256 * 1024;
+/** Bytes drawn before a requested offset: some screenfuls. */
+const BEFORE_BYTES = 16 * 1024;
+
+interface LogRange extends DrawingOptions {
+  readonly from: NonNullable<SessionOptions['from']>;
+  /** True if no stored output precedes the range. */
+  readonly isWhole: boolean;
+}
+
+/** Returns all of a short log, the current screen or the end of a long one, or what surrounds the output offset `at`. */
+function logRangeOf(info: SessionInfo, at: number | undefined): LogRange {
+  const { oldestOffset, outputOffset, mode } = info;
+  if (at !== undefined) {
+    // An offset before the oldest stored output is passed on unchanged: the response then names the gap.
+    const offset = at < oldestOffset ? at : Math.max(oldestOffset, at - BEFORE_BYTES);
+    return { from: { offset }, at, skipsLine: offset > 0 && offset < at, isWhole: offset <= oldestOffset };
+  }
+  if (outputOffset - oldestOffset <= TAIL_BYTES) return { from: 'start', isWhole: true };
+  return mode === 'pty'
+    ? { from: { screen: true }, isWhole: false }
+    : { from: { tail: TAIL_BYTES }, skipsLine: true, isWhole: false };
 }

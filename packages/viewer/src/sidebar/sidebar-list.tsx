@@ -5,6 +5,7 @@ import type { UsedConversations } from '@binnacle/client/react';
 import { defaultRangeExtractor, useVirtualizer } from '@tanstack/react-virtual';
 import {
   type KeyboardEvent,
+  type PointerEvent as ReactPointerEvent,
   type RefObject,
   useCallback,
   useDeferredValue,
@@ -21,9 +22,8 @@ import { useNow } from '../state/use-clock.ts';
 import type { SessionList } from '../state/use-session-list.ts';
 import { filtered, filteredTalks, isFiltering, NO_FILTER, type SessionFilter } from './filter.ts';
 import { SessionFilterBar } from './filter-bar.tsx';
-import { keyOf, type Row, routeOf, type Section, type SectionName, sectionsOf } from './rows.ts';
+import { keyOf, type Row, routeOf, type Section, type SectionName, sectionsOf, stableOrder } from './rows.ts';
 import { ListRow } from './sidebar-row.tsx';
-import { useStableOrder } from './use-stable-order.ts';
 import './sidebar-list.css';
 
 interface SidebarListProps {
@@ -299,4 +299,47 @@ function NoneMatch({ filter, all, onChoose, onClear }: NoneMatchProps) {
       )}
     </div>
   );
+}
+
+interface StableOrder {
+  readonly sections: readonly Section[];
+  /** Handlers for the element that contains the rows. */
+  readonly holder: {
+    readonly onPointerMove: (event: ReactPointerEvent) => void;
+    readonly onPointerLeave: () => void;
+    readonly onFocus: () => void;
+    readonly onBlur: () => void;
+  };
+}
+
+/** Returns the rows in a stable order. `list`: a change of this identity discards the earlier order. */
+function useStableOrder(now: readonly Section[], list: unknown): StableOrder {
+  const [isFrozen, setFrozen] = useState(false);
+  const shown = useRef({ now, list, sections: now });
+  const before = shown.current;
+  if (before.now !== now || before.list !== list || !isFrozen) {
+    const sections = isFrozen && before.list === list ? stableOrder(before.sections, now) : now;
+    shown.current = { now, list, sections };
+  }
+  useEffect(() => {
+    if (!isFrozen) return;
+    // A key typed elsewhere means that the user has left the list, wherever the pointer lies.
+    const pressed = (event: Event): void => {
+      if (!(event.target instanceof Element) || event.target.closest('.sidebar-lists') === null) setFrozen(false);
+    };
+    window.addEventListener('keydown', pressed, { capture: true });
+    return () => window.removeEventListener('keydown', pressed, { capture: true });
+  }, [isFrozen]);
+  return {
+    sections: shown.current.sections,
+    holder: {
+      onPointerMove: ({ pointerType }) => {
+        // A finger is only there while it chooses.
+        if (pointerType !== 'touch') setFrozen(true);
+      },
+      onPointerLeave: () => setFrozen(false),
+      onFocus: () => setFrozen(true),
+      onBlur: () => setFrozen(false),
+    },
+  };
 }

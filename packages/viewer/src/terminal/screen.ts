@@ -5,7 +5,7 @@ import type { Chunk } from '@binnacle/client/react';
 import { boundSize, type TerminalEvents, TerminalScreen } from '@binnacle/client/terminal';
 import type { OutputKind } from '@binnacle/protocol';
 import { FitAddon } from '@xterm/addon-fit';
-import { type IDisposable, type ITheme, Terminal } from '@xterm/xterm';
+import { type IDisposable, type IMarker, type ITheme, Terminal } from '@xterm/xterm';
 import { oneLine } from '../model/format.ts';
 import { isPageKey } from '../ui/shortcuts.ts';
 import { type Theme, terminalColours } from '../ui/theme.ts';
@@ -15,13 +15,13 @@ import { CommandMarks, isOfRun } from './command-marks.ts';
 import { selectedText } from './copy-text.ts';
 import { blinkCursor } from './cursor-blink.ts';
 import { Finder, type FindResult } from './finder.ts';
-import { decorate } from './highlight-line.ts';
 import type { Arrow } from './keys.ts';
 import { StderrRows } from './stderr-rows.ts';
 import { lineHeight, scrollByTouch } from './touch-scroll.ts';
 import { accelerate } from './webgl.ts';
 import './xterm-input.css';
 import './screen.css';
+import './highlight-line.css';
 
 export interface ScreenEvents extends TerminalEvents {
   /** Receives the window title that the program asked for. */
@@ -346,4 +346,31 @@ export class Screen extends TerminalScreen {
     else if (isOlder) this.#events.neared?.();
     else this.terminal.scrollToBottom();
   }
+}
+
+// Lines shown above the highlighted one, for context.
+const LINES_ABOVE = 4;
+// Maximum wrapped rows of a highlighted line: a longer line is not for reading.
+const MOST_WRAPPED = 20;
+
+function decorate(terminal: Terminal, marker: IMarker): void {
+  if (marker.isDisposed) return; // later output pushed the line out of the scrollback
+  const decoration = terminal.registerDecoration({
+    marker,
+    width: terminal.cols,
+    height: heightOf(terminal, marker.line),
+    layer: 'top',
+  });
+  decoration?.onRender((element) => {
+    element.classList.add('place');
+    element.dataset.testid = 'place';
+  });
+  terminal.scrollToLine(Math.max(0, marker.line - LINES_ABOVE));
+}
+
+function heightOf(terminal: Terminal, line: number): number {
+  const { active } = terminal.buffer;
+  let height = 1;
+  while (height < MOST_WRAPPED && active.getLine(line + height)?.isWrapped === true) height += 1;
+  return height;
 }

@@ -1,9 +1,9 @@
 // The lines of a session as a log shows them: from chunks, each stream for itself, the latest so many. Knows no React.
 
 import type { OutputKind } from '@binnacle/protocol';
+import type { GapEvent } from '../../session/attachment.ts';
 import { TextReader } from '../../session/text.ts';
 import type { Chunk, ChunkList } from './chunks.ts';
-import { gapText } from './format.ts';
 import { type PlainLine, PlainText } from './plain-text.ts';
 
 /** A line of plain text. */
@@ -116,4 +116,25 @@ export function textOfLines(lines: readonly LogLine[]): string {
   let text = '';
   for (const line of lines) if (line.kind !== 'notice') text += line.isCut ? line.text : `${line.text}\n`;
   return text;
+}
+
+/** `1 byte`, `512 bytes`, `12 KiB`, `3.4 MiB`. */
+function bytesIn(count: number): string {
+  if (count < 1024) return count === 1 ? '1 byte' : `${count} bytes`;
+  const units = ['KiB', 'MiB', 'GiB', 'TiB'];
+  let value = count / 1024;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${value < 10 && unit > 0 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+}
+
+function gapText({ from, to, reason }: Pick<GapEvent, 'from' | 'to' | 'reason'>): string {
+  const size = bytesIn(to - from);
+  const are = to - from === 1 ? 'is' : 'are';
+  return reason === 'retention'
+    ? `${size} of output ${are} no longer kept.`
+    : `${size} of output ${are} damaged and left out.`;
 }

@@ -1,6 +1,6 @@
 import { Terminal } from '@xterm/xterm';
 import { expect, it } from 'vitest';
-import { boundMarks } from './combining-marks.ts';
+import { boundMarks } from './guards.ts';
 
 const ACCENT = '\u0301';
 const draw = async (terminal: Terminal, text: string): Promise<void> =>

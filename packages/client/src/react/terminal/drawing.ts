@@ -3,7 +3,6 @@
 
 import type { SessionInfo } from '@binnacle/protocol';
 import type { Chunk } from '../log/chunks.ts';
-import { BareLines } from './line-endings.ts';
 import type { TerminalScreen } from './screen.ts';
 import { Seeker } from './seek.ts';
 
@@ -161,4 +160,21 @@ export class Drawing {
 function withoutFirstLine(bytes: Uint8Array): Uint8Array {
   const at = bytes.subarray(0, LINE_BYTES).indexOf(LINE_FEED);
   return at === -1 ? bytes : bytes.subarray(at + 1);
+}
+
+const RETURN = 0x0d;
+
+/** Detects output whose lines end without a carriage return, as written by emitters without a terminal. */
+export class BareLines {
+  #last = 0;
+  #verdict: boolean | undefined;
+
+  /** Returns true if the first complete line ends so; false until then. Takes the output in order. */
+  are(bytes: Uint8Array): boolean {
+    if (this.#verdict !== undefined) return this.#verdict;
+    const at = bytes.indexOf(LINE_FEED);
+    if (at !== -1) this.#verdict = (at === 0 ? this.#last : bytes[at - 1]) !== RETURN;
+    this.#last = bytes.at(-1) ?? this.#last;
+    return this.#verdict ?? false;
+  }
 }

@@ -3,9 +3,7 @@
 
 import { defined } from '@binnacle/protocol';
 import type { IDisposable, Terminal } from '@xterm/xterm';
-import { boundMarks } from './combining-marks.ts';
 import { boundTurns, DrawingTurns } from './drawing-time.ts';
-import { boundColours } from './palette.ts';
 
 /** More than the widest wall of screens shows; the page holds all cells in memory. */
 const MAX_COLS = 1000;
@@ -155,4 +153,92 @@ function lastLength(terminal: Terminal): number {
   const last = line?.getCell(active.cursorX - 1);
   const cell = last?.getWidth() === 0 ? line?.getCell(active.cursorX - 2) : last;
   return Math.max(1, cell?.getChars().length ?? 1);
+}
+
+/** Scripts and emoji that people write need fewer than ten. */
+const MAX_MARKS = 32;
+/** The first character that may take no cell. */
+const FIRST_MARK = 0x300;
+
+interface Printing {
+  print(codes: Uint32Array, start: number, end: number): void;
+  readonly _unicodeService: { wcwidth(code: number): number };
+}
+
+/** Beyond 32 in one cell they are not drawn; the log has them. Does nothing where xterm is built otherwise. */
+export function boundMarks(terminal: Terminal): IDisposable {
+  const { _core } = terminal as unknown as { _core?: { _inputHandler?: Partial<Printing> } };
+  const handler = _core?._inputHandler;
+  if (handler?.print === undefined || handler._unicodeService === undefined) return { dispose: () => {} };
+  const { _unicodeService: unicode } = handler;
+  const print = handler.print.bind(handler) as Printing['print'];
+  // Marks in the cell before the cursor; the count continues from call to call.
+  let marks = 0;
+  handler.print = (codes, start, end) => {
+    let from = start;
+    for (let at = start; at < end; at += 1) {
+      const code = codes[at] ?? 0;
+      marks = code >= FIRST_MARK && unicode.wcwidth(code) === 0 ? marks + 1 : 0;
+      if (marks <= MAX_MARKS) continue;
+      if (at > from) print(codes, from, at);
+      from = at + 1;
+    }
+    if (end > from) print(codes, from, end);
+  };
+  return {
+    dispose: () => {
+      // Its own is on the prototype.
+      delete handler.print;
+    },
+  };
+}
+
+/** From one change that is drawn to the next. The last one is always drawn. */
+const CHANGE_MS = 100;
+/** Sequences that set colours, or set them back. */
+const COMMANDS = [4, 10, 11, 12, 104, 110, 111, 112];
+
+interface Emitter {
+  fire(colours: unknown): void;
+}
+
+/** Ten changes a second at most are drawn. What the colours are is known at once. Does nothing where xterm is built otherwise. */
+export function boundColours(terminal: Terminal): IDisposable {
+  let bound: Emitter | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const bind = (): void => {
+    // There is none before the terminal is in a page.
+    const { _core } = terminal as unknown as { _core?: { _themeService?: { _onChangeColors?: Emitter } } };
+    const emitter = _core?._themeService?._onChangeColors;
+    if (emitter?.fire === undefined || emitter === bound) return;
+    bound = emitter;
+    const fire = emitter.fire.bind(emitter);
+    let last = Number.NEGATIVE_INFINITY;
+    const draw = (colours: unknown): void => {
+      timer = undefined;
+      last = performance.now();
+      fire(colours);
+    };
+    // The palette is one object and always holds the newest colours.
+    emitter.fire = (colours) => {
+      if (timer !== undefined) return;
+      const restMs = last + CHANGE_MS - performance.now();
+      if (restMs <= 0) draw(colours);
+      else timer = setTimeout(() => draw(colours), restMs);
+    };
+  };
+  const undo = COMMANDS.map((command) =>
+    terminal.parser.registerOscHandler(command, () => {
+      bind();
+      return false;
+    }),
+  );
+  return {
+    dispose: () => {
+      clearTimeout(timer);
+      for (const each of undo) each.dispose();
+      // Its own is on the prototype.
+      if (bound !== undefined) Reflect.deleteProperty(bound, 'fire');
+    },
+  };
 }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { BareLines } from './line-endings.ts';
+import { BareLines } from './drawing.ts';
 
 const bareIn = (...chunks: string[]): boolean[] => {
   const lines = new BareLines();

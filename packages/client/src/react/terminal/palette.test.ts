@@ -1,6 +1,6 @@
 import { Terminal } from '@xterm/xterm';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { boundColours } from './palette.ts';
+import { boundColours } from './guards.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());

@@ -11,7 +11,6 @@ import type { Log } from '../../base/logger.ts';
 import { pathOf } from '../../base/request-path.ts';
 import { answerOf, type FailureResponse } from './answer.ts';
 import { readBody, readJsonBody } from './body.ts';
-import { isOpenedAsPage, nothingHere } from './not-found-page.ts';
 import { describeRoutes } from './openapi.ts';
 import { PathRouter, type RouteMatch } from './path-router.ts';
 import {
@@ -27,6 +26,7 @@ import {
   type WsRoute,
   z,
 } from './routes.ts';
+import { PAGE_CSP } from './static.ts';
 import { type UnknownField, unknownField } from './unknown-field.ts';
 
 export interface AppOptions {
@@ -288,4 +288,44 @@ function headersOf(request: IncomingMessage, schema: z.ZodType): Record<string, 
     if (value !== undefined) headers[name] = value;
   }
   return headers;
+}
+
+/** Returns true if a browser opens the address as a page. Programs accept JSON or any type. */
+function isOpenedAsPage({ method, headers: { accept = '' } }: IncomingMessage): boolean {
+  if (method !== 'GET' && method !== 'HEAD') return false;
+  const takes = (mediaType: string): boolean =>
+    accept.split(',').some((one) => {
+      const [type, ...params] = one.split(';').map((part) => part.trim().toLowerCase());
+      return type === mediaType && !params.some((param) => /^q=0(\.0*)?$/.test(param));
+    });
+  return takes('text/html') && !takes('application/json');
+}
+
+/** Builds the page with relative links: a reverse proxy may serve the gateway below a path. */
+function nothingHere({ url }: IncomingMessage): Response {
+  const home = '../'.repeat(pathOf(url).split('/').length - 2) || './';
+  const html = `<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">
+    <meta name="color-scheme" content="dark light">
+    <title>Nothing is here · Binnacle</title>
+    <link rel="stylesheet" href="${home}plain.css">
+    <link rel="icon" href="${home}icon-192.png">
+  </head>
+  <body>
+    <main>
+      <img src="${home}icon-192.png" alt="" width="72" height="72">
+      <h1>Nothing is at this address</h1>
+      <p>Sessions and conversations are found from the first page.</p>
+      <a href="${home}">Open Binnacle</a>
+    </main>
+  </body>
+</html>
+`;
+  return new Response(html, {
+    status: 404,
+    headers: { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': PAGE_CSP, Vary: 'Accept' },
+  });
 }

@@ -13,7 +13,6 @@ import type { Log } from '../../base/logger.ts';
 import { pathOf } from '../../base/request-path.ts';
 import { answerOf, answerRaw, type FailureResponse, SECURITY_HEADERS } from './answer.ts';
 import { buildApp, type Exchange } from './app.ts';
-import { Pipelines } from './pipelining.ts';
 import type { HttpRoute, ServedAddress, WsRoute } from './routes.ts';
 import { destroyWhenRevoked, Upgrades } from './upgrades.ts';
 
@@ -263,4 +262,40 @@ async function listenOnPath(server: Server, path: string): Promise<void> {
     }
   });
   chmodSync(path, 0o600);
+}
+
+/** The unanswered requests of each connection. */
+class Pipelines {
+  readonly #limit: number;
+  readonly #unanswered = new Map<Socket, Set<ServerResponse>>();
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Returns false, and destroys the connection, if it has too many unanswered requests. */
+  admit(socket: Socket, response: ServerResponse): boolean {
+    const responses = this.#unanswered.get(socket) ?? this.#follow(socket);
+    if (responses.size >= this.#limit) {
+      socket.destroy();
+      return false;
+    }
+    responses.add(response);
+    response.once('close', () => responses.delete(response));
+    return true;
+  }
+
+  #follow(socket: Socket): Set<ServerResponse> {
+    const responses = new Set<ServerResponse>();
+    this.#unanswered.set(socket, responses);
+    socket.once('close', () => {
+      this.#unanswered.delete(socket);
+      // Node emits 'close' only for the response that was being sent. The responses behind it would keep their requests
+      // waiting. Node's own listeners come first: no response is closed twice.
+      setImmediate(() => {
+        for (const response of responses) response.emit('close');
+      });
+    });
+    return responses;
+  }
 }

@@ -4,16 +4,17 @@
 import { allows, BinnacleError, defined } from '@binnacle/protocol';
 import {
   type CallToolResult,
+  completable,
   type McpRequestContext,
   McpServer,
   type StandardSchemaWithJSON,
 } from '@modelcontextprotocol/server';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { VERSION } from '../../base/version.ts';
 import { failure } from './answers.ts';
 import { parseArguments } from './arguments.ts';
 import { ToolProgress } from './progress.ts';
-import { addPrompts } from './prompts.ts';
+import { uriOf } from './resource-uri.ts';
 import { addResources, reportErrors } from './resources.ts';
 import { type McpPluginTool, runGuarded } from './tool-guard.ts';
 import { type Caller, TOOLS, type Tool } from './tools.ts';
@@ -153,4 +154,40 @@ function requireScope({ principal }: Caller, scope: Tool['scope'], name: string)
     hint: `Use a token with the scope "${scope}".`,
     details: { needed: scope, held: principal.scope },
   });
+}
+
+/** Maximum proposed ids: a list to choose from. */
+const PROPOSED = 20;
+/** Maximum sessions searched for proposals, newest first. */
+const MAX_SEARCHED = 200;
+
+function addPrompts(server: McpServer, caller: Caller): void {
+  const argsSchema = z.object({
+    id: completable(z.string().max(200).describe('The id of the session.'), (value) => idsLike(value, caller)),
+  });
+  server.registerPrompt(
+    'session',
+    {
+      title: 'Look at a session',
+      description: 'Reads the output of a session, and reports its status and what it waits for.',
+      argsSchema,
+    },
+    async ({ id }) => {
+      const { info } = await reportErrors(uriOf(id, 'output'), async () => caller.seen.get(id));
+      const text =
+        `Read the output of the session ${info.id} with bash_output, and its screen with bash_screen where it has one. ` +
+        'Say in a few sentences what runs there, how far it is, and whether it waits for somebody. Type nothing into it.';
+      return { messages: [{ role: 'user', content: { type: 'text', text } }] };
+    },
+  );
+}
+
+/** Finds ids by prefix, or by a part of the session's name. */
+async function idsLike(value: string, { seen }: Caller): Promise<string[]> {
+  const { sessions } = await seen.list({ limit: MAX_SEARCHED });
+  const part = value.toLowerCase();
+  return sessions
+    .filter(({ id, name }) => id.startsWith(value) || name.toLowerCase().includes(part))
+    .slice(0, PROPOSED)
+    .map(({ id }) => id);
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { FrameOrder } from './frame-order.ts';
+import { FrameOrder } from './websocket.ts';
 
 /** Piece of work that ends on request. */
 function work(log: string[], name: string) {

@@ -15,10 +15,9 @@ import {
   ruleOf,
 } from './calls.ts';
 import { type KeyPath, pickOpen } from './config-keys.ts';
-import { denied, neverGranted } from './denial.ts';
 import type { Fetch } from './fetch-call.ts';
-import { type Grant, type Grants, grantIn } from './grants.ts';
-import { isPermission, type PermissionName } from './permissions.ts';
+import { type Grant, type Grants, grantIn, narrowed, spellGrant } from './grants.ts';
+import { configKey, isPermission, type PermissionName, permission } from './permissions.ts';
 
 /** One entry of the audit. Never contains the content of a call, which may be secret. */
 export interface Decision {
@@ -155,4 +154,45 @@ function deepFreeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
   for (const inner of Object.values(value)) deepFreeze(inner);
   return Object.freeze(value);
+}
+
+export interface Denial {
+  readonly plugin: string;
+  readonly permission: PermissionName;
+  /** Key of the config file. */
+  readonly key: string;
+  /** Value that allows this call and everything that was allowed before. */
+  readonly value: boolean | Readonly<Record<string, readonly string[]>>;
+}
+
+/**
+ * Makes the error of a denied call. `opener`: the list item that allows the call; true if only the whole permission
+ * does.
+ */
+function denied(plugin: string, name: PermissionName, had: Grant, opener: string | true): BinnacleError {
+  const key = configKey(plugin, name);
+  const value = spellGrant(name, granting(name, had, opener));
+  const what = opener === true ? '' : ` (${opener})`;
+  return new BinnacleError('permission_denied', {
+    message: `The plugin "${plugin}" may not ${permission(name).sentence}${what}: it lacks the permission ${name}.`,
+    hint: `Set ${key} to ${JSON.stringify(value)} in the config file, or run binnacle plugin grant.`,
+    details: { plugin, permission: name, key, value } satisfies Denial,
+  });
+}
+
+/** Makes the error of a call that no config can allow, and that therefore names no key. */
+function neverGranted(plugin: string, name: PermissionName, why: string): BinnacleError {
+  return new BinnacleError('not_grantable', {
+    message: `The plugin "${plugin}" may not do that, whatever its permission ${name} says: ${why}.`,
+    details: { plugin, permission: name },
+  });
+}
+
+function granting(name: PermissionName, had: Grant, opener: string | true): Grant {
+  const { narrowing } = permission(name);
+  if (opener === true || narrowing === null) return { kind: 'all' };
+  if (had.kind === 'denied') return narrowed([opener]);
+  if (had.kind === 'narrowed') return narrowed([...had.items, opener]);
+  // A list replaces `true`, and must not revoke what `true` had opened.
+  return narrowed(narrowing.all === undefined ? [opener] : [narrowing.all, opener]);
 }

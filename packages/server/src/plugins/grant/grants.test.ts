@@ -5,8 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { FileShape } from '../../config/schema.ts';
 import { CONFIG_KEYS } from './config-keys.ts';
-import type { Denial } from './denial.ts';
 import { CALLS, gateOf } from './gate.fixture.ts';
+import type { Denial } from './gate.ts';
 import { type Grant, lacking, readGrant, readGrants, spellGrant, together, wider } from './grants.ts';
 import { configKey, isPermission, PERMISSION_NAMES, type PermissionName, permission } from './permissions.ts';
 

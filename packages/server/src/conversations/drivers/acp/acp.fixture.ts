@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { QuietTimer } from '../../agents/quiet-timer.ts';
+import { QuietTimer } from '../../agents/process-life.ts';
 import type {
   AgentLink,
   AgentSettings,

@@ -10,10 +10,7 @@ afterEach(async () => {
   for (const gateway of gateways.splice(0)) await gateway.close();
 });
 
-const WHERE = route({
-  method: 'get',
-  path: '/test/where',
-  scope: 'public',
+const WHERE = route('get', '/test/where', 'public', {
   summary: 'Says how the sender reaches us.',
   responses: {},
   handler: ({ base, linkBase }) => json({ base, linkBase }),

@@ -64,11 +64,8 @@ export function buildApp(options: AppOptions): {
   const { wsRoutes, auth, publicUrl, log } = options;
   // Built on first request: the document costs a third of all other startup work.
   let described: object | undefined;
-  const document: HttpRoute = route({
-    method: 'get',
-    path: '/openapi.json',
+  const document: HttpRoute = route('get', '/openapi.json', 'public', {
     unknownFields: 'ignored',
-    scope: 'public',
     summary: 'This document.',
     responses: { 200: { description: 'OpenAPI 3.1', type: 'application/json' } },
     handler: ({ base }) => {
@@ -76,11 +73,8 @@ export function buildApp(options: AppOptions): {
       return json({ ...described, servers: [{ url: base, description: 'This gateway.' }] });
     },
   });
-  const channels: HttpRoute = route({
-    method: 'get',
-    path: '/asyncapi.json',
+  const channels: HttpRoute = route('get', '/asyncapi.json', 'public', {
     unknownFields: 'ignored',
-    scope: 'public',
     summary: 'WebSockets and event streams.',
     responses: { 200: { description: 'AsyncAPI 3.0', type: 'application/json' } },
     handler: async ({ base }) => {
@@ -196,10 +190,7 @@ function refusedReads(routes: readonly HttpRoute[], wsRoutes: readonly WsRoute[]
   return wsRoutes
     .filter(({ path }) => !routes.some((one) => one.method === 'get' && one.path === path))
     .map(({ path, scope, dialect }) =>
-      route({
-        method: 'get',
-        path,
-        scope,
+      route('get', path, scope, {
         ...defined({ dialect }),
         summary: 'WebSocket',
         responses: {},

@@ -130,28 +130,19 @@ export const postJson = (value: unknown, token?: string): Ask => ({
 
 function deedRoutes(deeds: unknown[]): HttpRoute[] {
   return [
-    route({
-      method: 'post',
-      path: '/test/deed',
-      scope: 'input',
+    route('post', '/test/deed', 'input', {
       summary: 'Does something.',
       body: z.strictObject({ what: z.string().optional() }),
       responses: {},
       handler: ({ body }) => json({ done: deeds.push(body) }),
     }),
-    route({
-      method: 'post',
-      path: '/test/bytes',
-      scope: 'input',
+    route('post', '/test/bytes', 'input', {
       summary: 'Takes bytes.',
       body: 'bytes',
       responses: {},
       handler: ({ body }) => json({ bytes: body.length, done: deeds.push(body.length) }),
     }),
-    route({
-      method: 'get',
-      path: '/test/stream',
-      scope: 'view',
+    route('get', '/test/stream', 'view', {
       summary: 'Streams until somebody ends it.',
       responses: {},
       handler: ({ takeOver }) => {

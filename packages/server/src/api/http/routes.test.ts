@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { checkRoutes, type HttpRoute, json, route, type WsRoute, z } from './routes.ts';
 
 const get = (path: string, more: Partial<HttpRoute> = {}): HttpRoute => ({
-  ...route({ method: 'get', path, scope: 'view', summary: path, responses: {}, handler: () => json({}) }),
+  ...route('get', path, 'view', { summary: path, responses: {}, handler: () => json({}) }),
   ...more,
 });
 const ws = (path: string, more: object = {}): WsRoute => ({ path, scope: 'view', upgrade: () => {}, ...more });

@@ -50,9 +50,6 @@ export interface RouteAnswer {
 type BodyOf<B> = B extends 'bytes' ? Buffer : B extends z.ZodType ? z.output<B> : undefined;
 
 interface RouteFields {
-  readonly method: HttpMethod;
-  /** Fixed segments and `:name`. The last segment can be `*name`: the undecoded rest of the path, at least a slash. */
-  readonly path: string;
   readonly summary: string;
   readonly description?: string;
   /** Maximum bytes of the body; default: the server's limit (1 MiB). A larger body is `body_too_large`. */
@@ -84,7 +81,6 @@ export interface RouteDefinition<
   H extends z.ZodType,
   B extends z.ZodType | 'bytes' | undefined,
 > extends RouteFields {
-  readonly scope: S;
   /** Required if the path has a `:name`. */
   readonly params?: P;
   /** Schema of the query. Values are text; a repeated name is refused. */
@@ -98,6 +94,9 @@ export interface RouteDefinition<
 
 /** A route with its types erased, as the app sees it. */
 export interface HttpRoute extends RouteFields {
+  readonly method: HttpMethod;
+  /** Fixed segments and `:name`. The last segment can be `*name`: the undecoded rest of the path, at least a slash. */
+  readonly path: string;
   readonly scope: RouteScope;
   readonly params?: z.ZodType;
   readonly query?: z.ZodType;
@@ -114,15 +113,18 @@ type NoFields = z.ZodType<Readonly<Record<string, never>>>;
 export const isOurs = ({ dialect, unknownFields, hidden }: RouteFields): boolean =>
   dialect === undefined && unknownFields === undefined && hidden !== true;
 
-/** Defines a route with the types of its schemas. */
+/**
+ * Defines a route with the types of its schemas.
+ * @example route('get', '/v1/notes/:id', 'view', { summary: 'Show a note.', params, responses, handler })
+ */
 export function route<
   const S extends RouteScope,
   P extends z.ZodType = NoFields,
   Q extends z.ZodType = NoFields,
   H extends z.ZodType = NoFields,
   B extends z.ZodType | 'bytes' | undefined = undefined,
->(definition: RouteDefinition<S, P, Q, H, B>): HttpRoute {
-  return definition as unknown as HttpRoute;
+>(method: HttpMethod, path: string, scope: S, definition: RouteDefinition<S, P, Q, H, B>): HttpRoute {
+  return { method, path, scope, ...definition } as unknown as HttpRoute;
 }
 
 /** Frames of a WebSocket. Each schema is a union of objects, discriminated by a field (`t` or `type`). */

@@ -13,10 +13,7 @@ import { json, route, TAKEN_OVER, z } from './routes.ts';
 import { createHttpServer } from './server.ts';
 import { PAGE_CSP, staticRoutes } from './static.ts';
 
-const typed = route({
-  method: 'post',
-  path: '/test/items/:id',
-  scope: 'view',
+const typed = route('post', '/test/items/:id', 'view', {
   summary: 'Says what it understood.',
   params: z.object({ id: z.string().regex(/^[a-z]+$/) }),
   query: z.object({ limit: z.coerce.number().int().max(10).default(5) }),
@@ -26,7 +23,7 @@ const typed = route({
   handler: ({ params, query, headers, body }) => json({ ...params, ...query, ...headers, ...body }),
 });
 const failing = (path: string, fail: () => Response) =>
-  route({ method: 'get', path, scope: 'public', summary: 'Fails.', responses: {}, handler: fail });
+  route('get', path, 'public', { summary: 'Fails.', responses: {}, handler: fail });
 
 let gateway: Gateway;
 let requestSignal: AbortSignal | undefined;
@@ -41,10 +38,7 @@ beforeAll(async () => {
       failing('/test/unknown', () => {
         throw new TypeError('a secret in a message');
       }),
-      route({
-        method: 'get',
-        path: '/test/half',
-        scope: 'public',
+      route('get', '/test/half', 'public', {
         summary: 'Fails in the middle of its own answer.',
         responses: {},
         handler: async ({ takeOver }) => {
@@ -52,10 +46,7 @@ beforeAll(async () => {
           throw new Error('gone wrong');
         },
       }),
-      route({
-        method: 'get',
-        path: '/test/wait',
-        scope: 'view',
+      route('get', '/test/wait', 'view', {
         summary: 'Waits for its client to leave.',
         responses: {},
         handler: ({ signal, takeOver }) => {
@@ -236,10 +227,7 @@ describe('slow and oversized clients (S22)', () => {
 
   test('on one connection beyond the limit of unanswered requests close it, and none of them waits on', async () => {
     const signals: AbortSignal[] = [];
-    const waits = route({
-      method: 'get',
-      path: '/test/long-poll',
-      scope: 'view',
+    const waits = route('get', '/test/long-poll', 'view', {
       summary: 'Waits.',
       responses: {},
       handler: ({ signal }) => {
@@ -416,10 +404,7 @@ describe('the page', () => {
 describe('a server that closes', () => {
   test('answers the requests under way, and waits for no connection after them', async () => {
     let answer: (() => void) | undefined;
-    const slow = route({
-      method: 'get',
-      path: '/test/slow',
-      scope: 'public',
+    const slow = route('get', '/test/slow', 'public', {
       summary: 'Answers when it is told to.',
       responses: {},
       handler: async () => {
@@ -450,10 +435,7 @@ describe('a server that closes', () => {
 
   test('ends a connection whose response it had begun to send', async () => {
     let end: (() => void) | undefined;
-    const streamed = route({
-      method: 'get',
-      path: '/test/parts',
-      scope: 'public',
+    const streamed = route('get', '/test/parts', 'public', {
       summary: 'Ends its response when it is told to.',
       responses: {},
       handler: ({ takeOver }) => {

@@ -77,10 +77,7 @@ function fileRoute(path: string, file: string): HttpRoute {
     'Cache-Control': path.startsWith(HASHED) ? 'public, max-age=31536000, immutable' : 'no-cache',
     ETag: etag,
   };
-  return route({
-    method: 'get',
-    path,
-    scope: 'public',
+  return route('get', path, 'public', {
     summary: 'A file of the viewer.',
     hidden: true,
     responses: {},

@@ -67,11 +67,8 @@ export function mcpRoutes({
   });
   const report = (error: unknown, tool: string): void => log.error({ err: error, tool }, 'a tool of MCP failed');
   return [
-    route({
-      method: 'post',
-      path: '/mcp',
+    route('post', '/mcp', 'view', {
       unknownFields: 'ignored',
-      scope: 'view',
       challenge,
       summary: 'Model Context Protocol: one JSON-RPC message (streamable HTTP, stateless).',
       description: 'Background shells for agents. Each tool says which scope it needs.',
@@ -110,10 +107,7 @@ export function mcpRoutes({
         return answer;
       },
     }),
-    route({
-      method: 'get',
-      path: '/mcp',
-      scope: 'view',
+    route('get', '/mcp', 'view', {
       challenge,
       summary: 'Model Context Protocol: what a client with a handshake is told besides answers.',
       description: 'An event stream for one Mcp-Session-Id: updates of the resources that it has subscribed to.',
@@ -130,10 +124,7 @@ export function mcpRoutes({
         return TAKEN_OVER;
       },
     }),
-    route({
-      method: 'delete',
-      path: '/mcp',
-      scope: 'view',
+    route('delete', '/mcp', 'view', {
       challenge,
       summary: 'Model Context Protocol: a client with a handshake follows nothing any more.',
       headers: SessionHeaders,

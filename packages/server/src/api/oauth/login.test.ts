@@ -17,8 +17,8 @@ let clock = 0;
 const keys = mkdtempSync(join(tmpdir(), 'binnacle-oauth-'));
 beforeAll(async () => {
   const clients = ClientIds.open(prepareDataDir(join(keys, 'data')));
-  const resource = route({
-    ...{ method: 'post', path: '/mcp', scope: 'view', summary: 'The resource.', responses: {} },
+  const resource = route('post', '/mcp', 'view', {
+    ...{ summary: 'The resource.', responses: {} },
     challenge: challengeOf,
     handler: ({ principal: { scope, user, name } }) => json({ scope, user, name }),
   });

@@ -60,15 +60,16 @@ export function oauthRoutes(parts: OAuthParts): HttpRoute[] {
 function metadataRoutes(): HttpRoute[] {
   // Clients append the path of the resource to the well-known path, including the path prefix of a proxy.
   const metadata = (path: string, summary: string, of: string, describe: (base: string) => object): HttpRoute[] => {
-    const shared = { method: 'get', scope: 'public', unknownFields: 'ignored', summary } as const;
-    const responses = { 200: { description: 'The metadata.', type: 'application/json' } };
+    const shared = {
+      unknownFields: 'ignored',
+      summary,
+      responses: { 200: { description: 'The metadata.', type: 'application/json' } },
+    } as const;
     return [
-      route({ ...shared, path, responses, handler: ({ base }) => json(describe(base)) }),
-      route({
+      route('get', path, 'public', { ...shared, handler: ({ base }) => json(describe(base)) }),
+      route('get', `${path}/*suffix`, 'public', {
         ...shared,
-        path: `${path}/*suffix`,
         params: z.object({ suffix: z.string().max(500) }),
-        responses,
         handler: ({ base, params: { suffix } }) => {
           const prefix = new URL(base).pathname.replace(/\/$/, '');
           if (![of, prefix + of].includes(`/${suffix}`)) throw new BinnacleError('not_found');
@@ -112,10 +113,7 @@ function metadataRoutes(): HttpRoute[] {
 
 function programRoutes({ clients, grants }: OAuthParts): HttpRoute[] {
   return [
-    route({
-      method: 'post',
-      path: '/oauth/register',
-      scope: 'public',
+    route('post', '/oauth/register', 'public', {
       dialect: OAUTH,
       bodyLimit: MAX_BODY,
       summary: 'Register a program (RFC 7591). The gateway stores nothing: the registration is in its id.',
@@ -137,10 +135,7 @@ function programRoutes({ clients, grants }: OAuthParts): HttpRoute[] {
         );
       },
     }),
-    route({
-      method: 'get',
-      path: '/oauth/authorize',
-      scope: 'public',
+    route('get', '/oauth/authorize', 'public', {
       dialect: OAUTH,
       summary: 'Log in and allow a program: redirects to the page, which asks the person.',
       responses: { 303: { description: 'The page, with the query in its fragment.' } },
@@ -152,10 +147,7 @@ function programRoutes({ clients, grants }: OAuthParts): HttpRoute[] {
         return new Response(null, { status: 303, headers: { Location: `../#authorize=${encodeURIComponent(query)}` } });
       },
     }),
-    route({
-      method: 'post',
-      path: '/oauth/token',
-      scope: 'public',
+    route('post', '/oauth/token', 'public', {
       dialect: OAUTH,
       bodyLimit: MAX_BODY,
       summary: 'Exchange a code or a refresh token for tokens, once each.',
@@ -163,10 +155,7 @@ function programRoutes({ clients, grants }: OAuthParts): HttpRoute[] {
       responses: { 200: { description: 'The tokens.', type: 'application/json' } },
       handler: (context) => json(tokensFor(context, grants, clients)),
     }),
-    route({
-      method: 'post',
-      path: '/oauth/revoke',
-      scope: 'public',
+    route('post', '/oauth/revoke', 'public', {
       dialect: OAUTH,
       bodyLimit: MAX_BODY,
       summary: 'Revoke a token of a program (RFC 7009).',
@@ -183,10 +172,7 @@ function programRoutes({ clients, grants }: OAuthParts): HttpRoute[] {
 
 function personRoutes({ clients, grants }: OAuthParts): HttpRoute[] {
   return [
-    route({
-      method: 'post',
-      path: '/v1/authorization',
-      scope: 'view',
+    route('post', '/v1/authorization', 'view', {
       summary: 'Show the access that a program requests.',
       description:
         'Needs a browser login. The page shows the program and the address of the answer before the person decides.',
@@ -198,10 +184,7 @@ function personRoutes({ clients, grants }: OAuthParts): HttpRoute[] {
         return json({ client: client.name, destination: destinationOf(redirect), asked: scope, choices });
       },
     }),
-    route({
-      method: 'post',
-      path: '/v1/authorization/decision',
-      scope: 'view',
+    route('post', '/v1/authorization/decision', 'view', {
       summary: 'Allow or deny the access that a program requests.',
       body: AuthorizationDecision,
       responses: {

@@ -46,10 +46,7 @@ const Status = z
 
 export function commandRoutes(access: SessionAccess, commands: TimedSessions, liveness: Liveness): HttpRoute[] {
   return [
-    route({
-      method: 'post',
-      path: '/command',
-      scope: 'create',
+    route('post', '/command', 'create', {
       dialect: EXECD,
       summary: 'Run shell text in a bash of its own (OpenSandbox execd).',
       body: NewCommand,
@@ -70,10 +67,7 @@ export function commandRoutes(access: SessionAccess, commands: TimedSessions, li
     }),
     // The daemon has two addresses for interrupts: for commands, and for contexts, which include its bash sessions.
     ...(['/command', '/code'] as const).map((path) =>
-      route({
-        method: 'delete',
-        path,
-        scope: 'input',
+      route('delete', path, 'input', {
         dialect: EXECD,
         summary: 'Interrupt a command, a run, or what runs in a session. The session stays usable (OpenSandbox execd).',
         query: z.object({ id: z.string().optional() }),
@@ -85,10 +79,7 @@ export function commandRoutes(access: SessionAccess, commands: TimedSessions, li
         },
       }),
     ),
-    route({
-      method: 'get',
-      path: '/command/status/:id',
-      scope: 'view',
+    route('get', '/command/status/:id', 'view', {
       dialect: EXECD,
       summary: 'How a command or a run stands (OpenSandbox execd).',
       params: Id,
@@ -109,10 +100,7 @@ export function commandRoutes(access: SessionAccess, commands: TimedSessions, li
         return json({ id, content: argv.at(-1) ?? '', running, ...endFields(exitCode, ending), ...times });
       },
     }),
-    route({
-      method: 'get',
-      path: '/command/:id/logs',
-      scope: 'view',
+    route('get', '/command/:id/logs', 'view', {
       dialect: EXECD,
       summary:
         'Output of a command or a run from byte `cursor` on, stdout and stderr as they came (OpenSandbox execd).',

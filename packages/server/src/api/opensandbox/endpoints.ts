@@ -9,10 +9,7 @@ import { LIFECYCLE } from './errors.ts';
 const Endpoint = z.object({ endpoint: z.string(), headers: z.record(z.string(), z.string()) }).openapi('ExecdEndpoint');
 
 export const endpointRoutes = (): HttpRoute[] => [
-  route({
-    method: 'get',
-    path: '/v1/sandboxes/:id/endpoints/:port',
-    scope: 'view',
+  route('get', '/v1/sandboxes/:id/endpoints/:port', 'view', {
     dialect: LIFECYCLE,
     summary: 'Where the daemon of a sandbox is: here (OpenSandbox lifecycle API).',
     description: 'Any sandbox and any port. The headers carry the token that came with the request.',

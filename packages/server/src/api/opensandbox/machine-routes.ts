@@ -64,19 +64,13 @@ const Machine = z
 
 export function machineRoutes(metrics: Metrics): HttpRoute[] {
   return [
-    route({
-      method: 'get',
-      path: '/ping',
-      scope: 'view',
+    route('get', '/ping', 'view', {
       dialect: EXECD,
       summary: 'Whether the gateway answers and the token is valid (OpenSandbox execd).',
       responses: { 200: { description: 'The process answers.' } },
       handler: () => empty(),
     }),
-    route({
-      method: 'get',
-      path: '/metrics',
-      scope: 'view',
+    route('get', '/metrics', 'view', {
       dialect: EXECD,
       summary: 'Numbers of the gateway, for Prometheus.',
       description: 'With the header X-EXECD-ACCESS-TOKEN: load of the machine as JSON, as OpenSandbox execd has it.',
@@ -94,10 +88,7 @@ export function machineRoutes(metrics: Metrics): HttpRoute[] {
 }
 
 const missing = (method: HttpMethod, path: string, why: string): HttpRoute =>
-  route({
-    method,
-    path,
-    scope: 'view',
+  route(method, path, 'view', {
     dialect: EXECD,
     summary: 'Not offered.',
     hidden: true,

@@ -27,10 +27,7 @@ const NewPty = z.object({
 
 export function ptyRoutes(access: SessionAccess, ptys: Ptys): HttpRoute[] {
   return [
-    route({
-      method: 'post',
-      path: '/pty',
-      scope: 'create',
+    route('post', '/pty', 'create', {
       dialect: EXECD,
       summary: 'Ask for a terminal; it is started by the first who attaches (OpenSandbox execd).',
       body: NewPty,
@@ -43,10 +40,7 @@ export function ptyRoutes(access: SessionAccess, ptys: Ptys): HttpRoute[] {
         return json({ session_id: ptys.create(spec) }, { status: 201 });
       },
     }),
-    route({
-      method: 'get',
-      path: '/pty/:id',
-      scope: 'view',
+    route('get', '/pty/:id', 'view', {
       dialect: EXECD,
       summary: 'How a terminal stands (OpenSandbox execd).',
       params: Id,
@@ -58,10 +52,7 @@ export function ptyRoutes(access: SessionAccess, ptys: Ptys): HttpRoute[] {
         return json({ session_id: id, running, output_offset: outputOffset });
       },
     }),
-    route({
-      method: 'delete',
-      path: '/pty/:id',
-      scope: 'create',
+    route('delete', '/pty/:id', 'create', {
       dialect: EXECD,
       summary: 'End a terminal and everything that it started (OpenSandbox execd).',
       params: Id,

@@ -24,10 +24,7 @@ const NewSession = SessionStatus.pick({ session_id: true }).extend({ mode: z.enu
 
 export function execdSessionRoutes(access: SessionAccess, liveness: Liveness): HttpRoute[] {
   return [
-    route({
-      method: 'post',
-      path: '/session',
-      scope: 'create',
+    route('post', '/session', 'create', {
       dialect: EXECD,
       summary: 'Start a bash that takes runs (OpenSandbox execd).',
       description: 'With `pty=1` in a terminal, where one can be opened: `mode` says what it got.',
@@ -43,10 +40,7 @@ export function execdSessionRoutes(access: SessionAccess, liveness: Liveness): H
         return json(query.pty === undefined ? { session_id: id } : { session_id: id, mode: record.spec.mode });
       },
     }),
-    route({
-      method: 'get',
-      path: '/session/:id',
-      scope: 'view',
+    route('get', '/session/:id', 'view', {
       dialect: EXECD,
       summary: 'How a session stands.',
       params: Id,
@@ -56,10 +50,7 @@ export function execdSessionRoutes(access: SessionAccess, liveness: Liveness): H
         return json({ session_id: id, running, output_offset: outputOffset });
       },
     }),
-    route({
-      method: 'post',
-      path: '/session/:id/run',
-      scope: 'input',
+    route('post', '/session/:id/run', 'input', {
       dialect: EXECD,
       summary: 'Run shell text in the bash of a session, behind the runs that wait already (OpenSandbox execd).',
       description: 'With `since`, what came before the run is sent first, as `replay`.',
@@ -87,10 +78,7 @@ export function execdSessionRoutes(access: SessionAccess, liveness: Liveness): H
         return TAKEN_OVER;
       },
     }),
-    route({
-      method: 'delete',
-      path: '/session/:id',
-      scope: 'create',
+    route('delete', '/session/:id', 'create', {
       dialect: EXECD,
       summary: 'End a session and everything that it started (OpenSandbox execd).',
       params: Id,

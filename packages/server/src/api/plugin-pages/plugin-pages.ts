@@ -75,11 +75,8 @@ export function pluginPages(parts: PluginPagesParts): HttpRoute[] {
   // The plugin's `/` is at both paths.
   return ['/plugins/:id', '/plugins/:id/*rest'].flatMap((path) =>
     METHODS.map((method) =>
-      route({
-        method,
-        path,
-        // The page decides whether a token is needed.
-        scope: 'public',
+      // The page decides whether a token is needed.
+      route(method, path, 'public', {
         summary: 'What a plugin offers here.',
         // Pages depend on the installed plugins and change at run time; PROTOCOL.md describes what they have in common.
         hidden: true,

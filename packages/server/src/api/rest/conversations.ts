@@ -52,20 +52,14 @@ export const conversationRoutes = (conversations: Conversations): HttpRoute[] =>
 /** Routes that list the recipients of messages: agents, and commands of plugins. */
 function offerRoutes(conversations: Conversations): HttpRoute[] {
   return [
-    route({
-      method: 'get',
-      path: '/v1/agents',
-      scope: 'view',
+    route('get', '/v1/agents', 'view', {
       summary: 'List the agents that accept messages.',
       responses: {
         200: { description: 'The agents in the config file.', schema: z.object({ agents: z.array(Agent) }) },
       },
       handler: () => json({ agents: conversations.agents.list() }),
     }),
-    route({
-      method: 'get',
-      path: '/v1/commands',
-      scope: 'view',
+    route('get', '/v1/commands', 'view', {
       summary: 'List commands of plugins: a message that begins with /name goes to the plugin.',
       responses: {
         200: { description: 'The commands in force.', schema: z.object({ commands: z.array(Command) }) },
@@ -77,10 +71,7 @@ function offerRoutes(conversations: Conversations): HttpRoute[] {
 
 function recordRoutes(conversations: Conversations): HttpRoute[] {
   return [
-    route({
-      method: 'post',
-      path: '/v1/conversations',
-      scope: 'input',
+    route('post', '/v1/conversations', 'input', {
       summary: 'Create a conversation with an agent. With a name, return the existing one of that name.',
       body: NewConversation,
       responses: {
@@ -94,10 +85,7 @@ function recordRoutes(conversations: Conversations): HttpRoute[] {
         return json(info, { status: isNew ? 201 : 200, headers });
       },
     }),
-    route({
-      method: 'get',
-      path: '/v1/conversations',
-      scope: 'view',
+    route('get', '/v1/conversations', 'view', {
       summary: 'List conversations that the caller may see, last changed first.',
       query: z.strictObject(PageShape),
       responses: {
@@ -108,20 +96,14 @@ function recordRoutes(conversations: Conversations): HttpRoute[] {
       },
       handler: async ({ query, principal }) => json(await conversations.list(principal, query)),
     }),
-    route({
-      method: 'get',
-      path: '/v1/conversations/:key',
-      scope: 'view',
+    route('get', '/v1/conversations/:key', 'view', {
       summary: 'Show one conversation: current run, waiting messages, approval requests.',
       params: OfConversation,
       responses: { 200: { description: 'The conversation.', schema: ConversationShape } },
       handler: async ({ params, principal }) =>
         json(conversations.infoOf(await conversations.get(params.key, principal), principal)),
     }),
-    route({
-      method: 'patch',
-      path: '/v1/conversations/:key',
-      scope: 'input',
+    route('patch', '/v1/conversations/:key', 'input', {
       summary: 'Set the title of a conversation, or change who may see it. Only for its owner.',
       params: OfConversation,
       body: z.strictObject({ title: Title.min(1).optional(), visibility: VisibilityShape.optional() }),
@@ -133,10 +115,7 @@ function recordRoutes(conversations: Conversations): HttpRoute[] {
         return json(conversations.infoOf(conversation, principal));
       },
     }),
-    route({
-      method: 'delete',
-      path: '/v1/conversations/:key',
-      scope: 'input',
+    route('delete', '/v1/conversations/:key', 'input', {
       summary: 'End the run of a conversation, and delete it with all its messages. Only for its owner.',
       params: OfConversation,
       responses: { 204: { description: 'The conversation is deleted.' } },
@@ -150,10 +129,7 @@ function recordRoutes(conversations: Conversations): HttpRoute[] {
 
 function turnRoutes(conversations: Conversations): HttpRoute[] {
   return [
-    route({
-      method: 'post',
-      path: '/v1/conversations/:key/abort',
-      scope: 'input',
+    route('post', '/v1/conversations/:key/abort', 'input', {
       summary: 'Abort the current run, and cancel waiting messages.',
       params: OfConversation,
       responses: {
@@ -167,10 +143,7 @@ function turnRoutes(conversations: Conversations): HttpRoute[] {
         return json({ aborted: conversation.abort(undefined, 'conversation', authorOf(principal)) });
       },
     }),
-    route({
-      method: 'post',
-      path: '/v1/conversations/:key/approvals/:id',
-      scope: 'input',
+    route('post', '/v1/conversations/:key/approvals/:id', 'input', {
       summary: 'Answer an approval request. The first answer counts.',
       params: OfConversation.extend({ id: z.string().max(500) }),
       body: z.strictObject({ option: z.string().max(200) }),
@@ -185,10 +158,7 @@ function turnRoutes(conversations: Conversations): HttpRoute[] {
 
 function leaseRoutes(conversations: Conversations): HttpRoute[] {
   return [
-    route({
-      method: 'get',
-      path: '/v1/conversations/:key/lease',
-      scope: 'view',
+    route('get', '/v1/conversations/:key/lease', 'view', {
       summary: 'Show the write lease of a conversation.',
       params: OfConversation,
       responses: {
@@ -200,10 +170,7 @@ function leaseRoutes(conversations: Conversations): HttpRoute[] {
       handler: async ({ params, principal }) =>
         json({ lease: (await conversations.get(params.key, principal)).lease.info }),
     }),
-    route({
-      method: 'post',
-      path: '/v1/conversations/:key/lease',
-      scope: 'input',
+    route('post', '/v1/conversations/:key/lease', 'input', {
       summary: 'Take, renew or release the write lease of a conversation.',
       params: OfConversation,
       body: LeaseBody,
@@ -217,10 +184,7 @@ function leaseRoutes(conversations: Conversations): HttpRoute[] {
         return json(changeLease(lease, body, principal.name));
       },
     }),
-    route({
-      method: 'post',
-      path: '/v1/conversations/:key/notes',
-      scope: 'input',
+    route('post', '/v1/conversations/:key/notes', 'input', {
       summary: 'Add a note to a conversation. The agent does not see it.',
       params: OfConversation,
       headers: z.object(LeaseHeader),

@@ -39,12 +39,9 @@ const Answer = z
 
 export function emitRoutes(ingest: Ingest, rates: SenderRateLimit): HttpRoute[] {
   return [
-    route({
-      method: 'post',
-      path: '/v1/pty-traffic/emit',
+    route('post', '/v1/pty-traffic/emit', 'ingest', {
       // Emitters of a later version may send more fields; the response counts the ignored ones.
       unknownFields: 'ignored',
-      scope: 'ingest',
       summary: 'Emit events of a program that runs elsewhere: one event, or up to 1000 in order.',
       body: z.unknown(),
       bodyLimit: MAX_BATCH_BYTES,

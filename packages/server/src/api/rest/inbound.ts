@@ -38,11 +38,8 @@ const Receipt = z.looseObject({
 
 export function inboundRoutes(inbound: InboundReceiver): HttpRoute[] {
   return [
-    route({
-      method: 'post',
-      path: '/v1/inbound',
-      // A channel's sender can write to every user's conversations.
-      scope: 'create',
+    // A channel's sender can write to every user's conversations.
+    route('post', '/v1/inbound', 'create', {
       summary: 'Send a message from a channel. The bindings of the config file choose the agent.',
       description: 'With `reply` the answer is posted there, and tried again until it is taken.',
       body: Message,

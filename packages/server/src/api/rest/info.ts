@@ -31,10 +31,7 @@ export interface InfoParts {
 }
 
 export const infoRoutes = ({ version, terminalProblem, proofOf }: InfoParts): HttpRoute[] => [
-  route({
-    method: 'get',
-    path: '/v1/info',
-    scope: 'view',
+  route('get', '/v1/info', 'view', {
     summary: 'Show version and features of this gateway.',
     responses: { 200: { description: 'The version, and whether terminals can be opened.', schema: Info } },
     handler: () => {
@@ -46,10 +43,7 @@ export const infoRoutes = ({ version, terminalProblem, proofOf }: InfoParts): Ht
       return json(describe({ version, protocol: PROTOCOL_VERSION, terminals }));
     },
   }),
-  route({
-    method: 'post',
-    path: '/v1/proof',
-    scope: 'public',
+  route('post', '/v1/proof', 'public', {
     summary: 'Prove which gateway this is.',
     description:
       'Returns the HMAC-SHA256 of the nonce with the key in gateway.json. Only a reader of the data directory can check the proof.',

@@ -56,10 +56,7 @@ export const messageRoutes = (conversations: Conversations, liveness: Liveness):
 
 function queueRoutes(conversations: Conversations, liveness: Liveness): HttpRoute[] {
   return [
-    route({
-      method: 'post',
-      path: '/v1/conversations/:key/messages',
-      scope: 'input',
+    route('post', '/v1/conversations/:key/messages', 'input', {
       summary:
         'Send a message. The reply comes as server-sent events (Accept: text/event-stream), or by GET of the run.',
       params: OfConversation,
@@ -97,10 +94,7 @@ function queueRoutes(conversations: Conversations, liveness: Liveness): HttpRout
         return json(await waitForRunEnd(parts, query.wait, signal), { status: 202 });
       },
     }),
-    route({
-      method: 'get',
-      path: '/v1/conversations/:key/messages',
-      scope: 'view',
+    route('get', '/v1/conversations/:key/messages', 'view', {
       summary: 'List messages, newest page first, oldest message first within a page.',
       params: OfConversation,
       query: z.strictObject({ before: z.string().max(20).optional(), limit: PageShape.limit }),
@@ -113,20 +107,14 @@ function queueRoutes(conversations: Conversations, liveness: Liveness): HttpRout
       handler: async ({ params, query, principal }) =>
         json((await conversations.get(params.key, principal)).history(query)),
     }),
-    route({
-      method: 'get',
-      path: '/v1/conversations/:key/messages/:id',
-      scope: 'view',
+    route('get', '/v1/conversations/:key/messages/:id', 'view', {
       summary: 'Show one message: whether it waits, and its run.',
       params: OfMessage,
       responses: { 200: { description: 'The message.', schema: Message } },
       handler: async ({ params, principal }) =>
         json((await conversations.get(params.key, principal)).message(params.id)),
     }),
-    route({
-      method: 'patch',
-      path: '/v1/conversations/:key/messages/:id',
-      scope: 'input',
+    route('patch', '/v1/conversations/:key/messages/:id', 'input', {
       summary: 'Change the text of a waiting message. Only for its sender and the owner.',
       params: OfMessage,
       headers: z.object(LeaseHeader),
@@ -139,10 +127,7 @@ function queueRoutes(conversations: Conversations, liveness: Liveness): HttpRout
         return json(conversation.edit(params.id, body.text, authorOf(principal), right));
       },
     }),
-    route({
-      method: 'delete',
-      path: '/v1/conversations/:key/messages/:id',
-      scope: 'input',
+    route('delete', '/v1/conversations/:key/messages/:id', 'input', {
       summary: 'Cancel a waiting message.',
       params: OfMessage,
       responses: { 200: { description: 'The message is cancelled.', schema: Message } },
@@ -154,10 +139,7 @@ function queueRoutes(conversations: Conversations, liveness: Liveness): HttpRout
 
 function runAndEventRoutes(conversations: Conversations, liveness: Liveness): HttpRoute[] {
   return [
-    route({
-      method: 'get',
-      path: '/v1/conversations/:key/runs/:run',
-      scope: 'view',
+    route('get', '/v1/conversations/:key/runs/:run', 'view', {
       summary: 'Show one run, with ?wait= once it has ended.',
       params: OfRun,
       query: z.strictObject({ wait: WaitMs.optional() }),
@@ -169,10 +151,7 @@ function runAndEventRoutes(conversations: Conversations, liveness: Liveness): Ht
         return json(await waitForRunEnd(parts, query.wait ?? 0, signal));
       },
     }),
-    route({
-      method: 'delete',
-      path: '/v1/conversations/:key/runs/:run',
-      scope: 'input',
+    route('delete', '/v1/conversations/:key/runs/:run', 'input', {
       summary: 'Abort one run, or cancel the message that would begin it.',
       params: OfRun,
       responses: {
@@ -186,10 +165,7 @@ function runAndEventRoutes(conversations: Conversations, liveness: Liveness): Ht
         return json({ aborted: conversation.abort(params.run, 'run', authorOf(principal)) });
       },
     }),
-    route({
-      method: 'get',
-      path: '/v1/conversations/:key/events',
-      scope: 'view',
+    route('get', '/v1/conversations/:key/events', 'view', {
       summary: 'Stream events of a conversation from a position (default: the oldest) as server-sent events.',
       params: OfConversation,
       query: z.strictObject({

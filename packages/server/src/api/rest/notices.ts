@@ -9,10 +9,7 @@ const List = z.object({ notices: z.array(Notice), next: z.number() });
 
 export function noticeRoutes(notices: Notices): HttpRoute[] {
   return [
-    route({
-      method: 'get',
-      path: '/v1/notices',
-      scope: 'view',
+    route('get', '/v1/notices', 'view', {
       summary: 'List the notices of plugins: the last 200, until the gateway is restarted.',
       query: z.strictObject({ after: numberIn(0, Number.MAX_SAFE_INTEGER).optional() }),
       responses: { 200: { description: 'Oldest first. Continue with after=next.', schema: List } },

@@ -29,37 +29,25 @@ export const pluginRoutes = (plugins: Plugins): HttpRoute[] => [
 
 function installRoutes(plugins: Plugins): HttpRoute[] {
   return [
-    route({
-      method: 'get',
-      path: '/v1/plugins',
-      scope: 'admin',
+    route('get', '/v1/plugins', 'admin', {
       summary: 'List installed plugins with level, state, offers, requested and granted permissions.',
       responses: { 200: { description: 'The plugins, sorted by id.', schema: List } },
       handler: () => json({ plugins: plugins.list() }),
     }),
-    route({
-      method: 'get',
-      path: '/v1/plugins/:id',
-      scope: 'admin',
+    route('get', '/v1/plugins/:id', 'admin', {
       summary: 'Show one plugin.',
       params: Id,
       responses: infoAnswer('The plugin after the change.'),
       handler: ({ params }) => json(plugins.info(params.id)),
     }),
-    route({
-      method: 'post',
-      path: '/v1/plugins/preview',
-      scope: 'admin',
+    route('post', '/v1/plugins/preview', 'admin', {
       summary: 'Show the plugin in a folder and the permissions it requests. Runs none of its code.',
       body: z.strictObject({ path: Path }),
       responses: { 200: { description: 'The preview that a person approves.', schema: Preview } },
       handler: async ({ body, principal, signal }) =>
         json(await plugins.preview(body.path, { by: principal.name, signal })),
     }),
-    route({
-      method: 'post',
-      path: '/v1/plugins',
-      scope: 'admin',
+    route('post', '/v1/plugins', 'admin', {
       summary: 'Install the plugin of a preview, and start it. Grants only the named permissions.',
       description:
         'Where another one of its id came from another folder, "inherit" says whether it gets its permissions, settings and stored values; else it is refused (other_origin).',
@@ -75,10 +63,7 @@ function installRoutes(plugins: Plugins): HttpRoute[] {
           status: 201,
         }),
     }),
-    route({
-      method: 'delete',
-      path: '/v1/plugins/:id',
-      scope: 'admin',
+    route('delete', '/v1/plugins/:id', 'admin', {
       summary: 'Remove a plugin with its log, its stored values, and its entry in the config file.',
       params: Id,
       responses: { 204: { description: 'The plugin is removed.' } },
@@ -92,10 +77,7 @@ function installRoutes(plugins: Plugins): HttpRoute[] {
 
 function grantRoutes(plugins: Plugins): HttpRoute[] {
   return [
-    route({
-      method: 'put',
-      path: '/v1/plugins/:id/permissions/:permission',
-      scope: 'admin',
+    route('put', '/v1/plugins/:id/permissions/:permission', 'admin', {
       summary: 'Grant a permission. Writes its key of the config file, and takes effect at once.',
       params: Grant,
       body: z.strictObject({ value: Value }),
@@ -103,10 +85,7 @@ function grantRoutes(plugins: Plugins): HttpRoute[] {
       handler: async ({ params, body, principal }) =>
         json(await plugins.grant(params.id, params.permission, body.value, principal.name)),
     }),
-    route({
-      method: 'delete',
-      path: '/v1/plugins/:id/permissions/:permission',
-      scope: 'admin',
+    route('delete', '/v1/plugins/:id/permissions/:permission', 'admin', {
       summary: 'Revoke a permission.',
       params: Grant,
       responses: infoAnswer('The plugin without the grant.'),
@@ -119,10 +98,7 @@ function grantRoutes(plugins: Plugins): HttpRoute[] {
 /** Routes of the plugin's process, and of what it did. */
 function processRoutes(plugins: Plugins): HttpRoute[] {
   return [
-    route({
-      method: 'put',
-      path: '/v1/plugins/:id/enabled',
-      scope: 'admin',
+    route('put', '/v1/plugins/:id/enabled', 'admin', {
       summary: 'Enable or disable a plugin.',
       params: Id,
       body: z.strictObject({ enabled: z.boolean() }),
@@ -130,19 +106,13 @@ function processRoutes(plugins: Plugins): HttpRoute[] {
       handler: async ({ params, body, principal }) =>
         json(await plugins.setEnabled(params.id, body.enabled, principal.name)),
     }),
-    route({
-      method: 'post',
-      path: '/v1/plugins/:id/restart',
-      scope: 'admin',
+    route('post', '/v1/plugins/:id/restart', 'admin', {
       summary: 'Restart the process of a plugin, even if the plugin is disabled.',
       params: Id,
       responses: infoAnswer('The plugin, once it is ready or has failed to start.'),
       handler: async ({ params, principal }) => json(await plugins.restart(params.id, principal.name)),
     }),
-    route({
-      method: 'get',
-      path: '/v1/plugins/:id/logs',
-      scope: 'admin',
+    route('get', '/v1/plugins/:id/logs', 'admin', {
       summary: 'List the output of a plugin, and the gateway’s entries about it.',
       params: Id,
       query: z.strictObject({ after: numberIn(0, Number.MAX_SAFE_INTEGER).optional(), wait_ms: WaitMs.optional() }),
@@ -156,10 +126,7 @@ function processRoutes(plugins: Plugins): HttpRoute[] {
         return json(log.read(after ?? page.next));
       },
     }),
-    route({
-      method: 'get',
-      path: '/v1/plugins/:id/audit',
-      scope: 'admin',
+    route('get', '/v1/plugins/:id/audit', 'admin', {
       summary: 'List allowed and denied calls of a plugin, and changes that people made to it.',
       params: Id,
       query: z.strictObject({ limit: numberIn(1, MAX_AUDIT).default(100) }),

@@ -36,10 +36,7 @@ const OfSession = z.object({ id: z.string().max(64) });
 
 export function pushRoutes({ notifications, mutes, wishes, access, conversations }: PushParts): HttpRoute[] {
   return [
-    route({
-      method: 'get',
-      path: '/v1/push',
-      scope: 'view',
+    route('get', '/v1/push', 'view', {
       summary: 'Show the public key that a browser needs for notifications. Null if the operator has turned off push.',
       responses: {
         200: {
@@ -50,10 +47,7 @@ export function pushRoutes({ notifications, mutes, wishes, access, conversations
       handler: ({ principal: { user } }) =>
         json({ publicKey: notifications.publicKey ?? null, browsers: notifications.count(user), ...wishes.of(user) }),
     }),
-    route({
-      method: 'patch',
-      path: '/v1/push',
-      scope: 'view',
+    route('patch', '/v1/push', 'view', {
       summary: 'Set which events notify the caller.',
       body: z.strictObject({
         done: z.boolean().describe('Also when a turn of an agent has ended that the caller began, if it took long.'),
@@ -64,10 +58,7 @@ export function pushRoutes({ notifications, mutes, wishes, access, conversations
         return noContent();
       },
     }),
-    route({
-      method: 'put',
-      path: '/v1/push/subscription',
-      scope: 'view',
+    route('put', '/v1/push/subscription', 'view', {
       // Browsers write the body and may add fields.
       unknownFields: 'ignored',
       summary: 'Notify a browser from now on, as long as this login or token is valid.',
@@ -80,10 +71,7 @@ export function pushRoutes({ notifications, mutes, wishes, access, conversations
         return noContent();
       },
     }),
-    route({
-      method: 'delete',
-      path: '/v1/push/subscription',
-      scope: 'view',
+    route('delete', '/v1/push/subscription', 'view', {
       summary: 'Stop notifying a browser. An unknown browser is not an error.',
       body: z.strictObject({ endpoint: Endpoint }),
       responses: { 204: { description: 'The browser is not subscribed.' } },
@@ -92,10 +80,7 @@ export function pushRoutes({ notifications, mutes, wishes, access, conversations
         return noContent();
       },
     }),
-    route({
-      method: 'post',
-      path: '/v1/push/test',
-      scope: 'view',
+    route('post', '/v1/push/test', 'view', {
       summary: 'Send a test to the browsers of the caller, or to one of them.',
       body: z.strictObject({ endpoint: Endpoint.optional() }),
       responses: {
@@ -103,10 +88,7 @@ export function pushRoutes({ notifications, mutes, wishes, access, conversations
       },
       handler: async ({ principal, body }) => json({ taken: await notifications.test(principal.user, body.endpoint) }),
     }),
-    route({
-      method: 'get',
-      path: '/v1/mutes',
-      scope: 'view',
+    route('get', '/v1/mutes', 'view', {
       summary: 'List what the caller has muted.',
       responses: { 200: { description: 'Ids of sessions and keys of conversations.', schema: Muting } },
       handler: ({ principal }) => {
@@ -148,8 +130,8 @@ interface MuteRouteParts<Params> {
 
 function muteRoutes<Params>({ mutes, kind, path, params, targetOf }: MuteRouteParts<Params>): HttpRoute[] {
   const muteRoute = (method: 'put' | 'delete', summary: string, description: string): HttpRoute =>
-    route({
-      ...{ method, path, scope: 'view', summary, params },
+    route(method, path, 'view', {
+      ...{ summary, params },
       responses: { 204: { description } },
       handler: async ({ principal, params: pathParams }) => {
         const muted = { kind, target: await targetOf(pathParams, principal) };

@@ -75,10 +75,7 @@ function sessionExport(
   { access, liveness, scheduler, assertLive }: RecordingParts,
   exports: ConcurrencyLimit,
 ): HttpRoute {
-  return route({
-    method: 'get',
-    path: '/v1/sessions/:id/export',
-    scope: 'view',
+  return route('get', '/v1/sessions/:id/export', 'view', {
     summary:
       'The whole session as a file: asciicast (version 3, or 2), plain text, lines of JSON, or Markdown; ' +
       'as lines of JSON also a part of it (since, until), and exactly (encoding=base64).',
@@ -145,10 +142,7 @@ function conversationExport(
   { conversations, liveness, scheduler, assertLive }: RecordingParts,
   exports: ConcurrencyLimit,
 ): HttpRoute {
-  return route({
-    method: 'get',
-    path: '/v1/conversations/:key/export',
-    scope: 'view',
+  return route('get', '/v1/conversations/:key/export', 'view', {
     summary: 'Export a conversation as Markdown or as lines of JSON.',
     params: OfConversation,
     query: z.strictObject({ format: z.enum(['markdown', 'jsonl']).optional() }),
@@ -184,10 +178,7 @@ function conversationExport(
 }
 
 function recordingImport({ recordings, assertLive }: RecordingParts): HttpRoute {
-  return route({
-    method: 'post',
-    path: '/v1/recordings',
-    scope: 'create',
+  return route('post', '/v1/recordings', 'create', {
     summary: 'Create a session from a recording. The body is an asciicast file of version 1, 2 or 3.',
     query: z.strictObject({ name: text(200).min(1).optional(), input: Flag.optional() }),
     responses: {

@@ -9,10 +9,7 @@ const MAX_BODY_BYTES = 16 * 1024;
 
 export function reportRoutes(reporters: SessionReporters, activities: SessionActivities): HttpRoute[] {
   return [
-    route({
-      method: 'post',
-      path: '/v1/sessions/:id/report',
-      scope: 'public',
+    route('post', '/v1/sessions/:id/report', 'public', {
       summary: 'Report the state of a session from inside it, with the secret in its environment.',
       description: 'For hooks of agents. The session must run.',
       params: z.object({ id: z.string().max(100) }),

@@ -61,20 +61,14 @@ const Problem = z.object({ path: z.string(), line: z.number(), column: z.number(
 
 export function routeRoutes(config: Pick<Config, 'path' | 'problems' | 'router'>): HttpRoute[] {
   return [
-    route({
-      method: 'post',
-      path: '/v1/routes/explain',
-      scope: 'admin',
+    route('post', '/v1/routes/explain', 'admin', {
       summary: 'Show where a message would go, and why.',
       description: 'Sends nothing. `route` is null where the message cannot be routed; `error` says why.',
       body: RouteQuestion,
       responses: { 200: { description: 'The route, tier by tier.', schema: Explanation } },
       handler: ({ body }) => json(config.router.explain(routeInputOf(body))),
     }),
-    route({
-      method: 'get',
-      path: '/v1/config/problems',
-      scope: 'admin',
+    route('get', '/v1/config/problems', 'admin', {
       summary: 'List the problems of the config file.',
       responses: {
         200: {

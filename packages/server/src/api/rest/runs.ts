@@ -79,10 +79,7 @@ export const runRoutes = (access: SessionAccess, liveness: Liveness): HttpRoute[
 /** Routes that start runs, and show them. */
 function startRoutes(access: SessionAccess, liveness: Liveness): HttpRoute[] {
   return [
-    route({
-      method: 'post',
-      path: '/v1/sessions/:id/runs',
-      scope: 'input',
+    route('post', '/v1/sessions/:id/runs', 'input', {
       summary:
         'Run a command in the shell of a session: as server-sent events (Accept: text/event-stream), or as JSON.',
       params: InSession,
@@ -124,20 +121,14 @@ function startRoutes(access: SessionAccess, liveness: Liveness): HttpRoute[] {
         });
       },
     }),
-    route({
-      method: 'get',
-      path: '/v1/sessions/:id/runs',
-      scope: 'view',
+    route('get', '/v1/sessions/:id/runs', 'view', {
       summary: 'List the runs of a session, oldest first.',
       params: InSession,
       responses: { 200: { description: 'The newest 1000 runs.', schema: z.object({ runs: z.array(Info) }) } },
       handler: ({ params, principal }) =>
         json({ runs: access.seenBy(principal).get(params.id).runs.list().map(describe) }),
     }),
-    route({
-      method: 'get',
-      path: '/v1/sessions/:id/runs/:run',
-      scope: 'view',
+    route('get', '/v1/sessions/:id/runs/:run', 'view', {
       summary: 'Show one run, with ?wait= once it has ended.',
       params: OfRun,
       query: z.strictObject({ wait: WaitMs.optional() }),
@@ -154,10 +145,7 @@ function startRoutes(access: SessionAccess, liveness: Liveness): HttpRoute[] {
 
 function outputRoutes(access: SessionAccess, liveness: Liveness): HttpRoute[] {
   return [
-    route({
-      method: 'get',
-      path: '/v1/sessions/:id/runs/:run/output',
-      scope: 'view',
+    route('get', '/v1/sessions/:id/runs/:run/output', 'view', {
       summary: 'Read output of one run from a position: raw bytes, or server-sent events (Accept: text/event-stream).',
       params: OfRun,
       query: OutputQuery,
@@ -192,10 +180,7 @@ function outputRoutes(access: SessionAccess, liveness: Liveness): HttpRoute[] {
 /** Routes that end a run, and list the processes of a session. */
 function processRoutes(access: SessionAccess): HttpRoute[] {
   return [
-    route({
-      method: 'delete',
-      path: '/v1/sessions/:id/runs/:run',
-      scope: 'input',
+    route('delete', '/v1/sessions/:id/runs/:run', 'input', {
       summary: 'End a run: SIGINT, then SIGTERM, then SIGKILL. Answers when it has ended.',
       params: OfRun,
       headers: z.object(LeaseHeader),
@@ -205,10 +190,7 @@ function processRoutes(access: SessionAccess): HttpRoute[] {
         return json(describe(await access.seenBy(principal).get(params.id).runs.cancel(params.run, steering)));
       },
     }),
-    route({
-      method: 'get',
-      path: '/v1/sessions/:id/processes',
-      scope: 'view',
+    route('get', '/v1/sessions/:id/processes', 'view', {
       summary: 'List the processes of a session.',
       params: InSession,
       responses: { 200: { description: 'The processes.', schema: z.object({ processes: z.array(Process) }) } },

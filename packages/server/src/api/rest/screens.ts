@@ -29,10 +29,7 @@ const describe = (rendered: RenderedScreen): z.output<typeof ScreenShape> => ren
 
 export function screenRoutes(access: SessionAccess, screens: SessionScreens): HttpRoute[] {
   return [
-    route({
-      method: 'get',
-      path: '/v1/sessions/:id/screen',
-      scope: 'view',
+    route('get', '/v1/sessions/:id/screen', 'view', {
       summary:
         'What the terminal of a session shows now, or showed at an output offset: as JSON, or its rows as text ' +
         '(Accept: text/plain).',

@@ -41,10 +41,7 @@ const Result = z.object({ hits: z.array(Hit), next: z.string().nullable(), behin
 
 export function searchRoutes(access: SessionAccess, search: Search): HttpRoute[] {
   return [
-    route({
-      method: 'get',
-      path: '/v1/search',
-      scope: 'view',
+    route('get', '/v1/search', 'view', {
       summary: 'Search the output of all sessions that the caller may see, newest first.',
       description:
         'Use words, "phrases in quotes", word* for the beginning of a word, -word for a word that must not occur.',
@@ -58,10 +55,7 @@ export function searchRoutes(access: SessionAccess, search: Search): HttpRoute[]
         return json(found);
       },
     }),
-    route({
-      method: 'post',
-      path: '/v1/search/rebuild',
-      scope: 'admin',
+    route('post', '/v1/search/rebuild', 'admin', {
       summary: 'Rebuild the index from the logs.',
       responses: { 202: { description: 'The rebuild has started. behindBytes of a search shows its progress.' } },
       handler: () => {

@@ -94,10 +94,7 @@ export const sessionRoutes = (access: SessionAccess, liveness: Liveness): HttpRo
 
 function lifeRoutes(access: SessionAccess): HttpRoute[] {
   return [
-    route({
-      method: 'post',
-      path: '/v1/sessions',
-      scope: 'create',
+    route('post', '/v1/sessions', 'create', {
       summary: 'Start a program.',
       body: NewSession,
       responses: { 201: { description: 'The session. Its program runs.', schema: SessionShape } },
@@ -106,10 +103,7 @@ function lifeRoutes(access: SessionAccess): HttpRoute[] {
         return json(describe(session.info), { status: 201, headers: { Location: `/v1/sessions/${session.id}` } });
       },
     }),
-    route({
-      method: 'get',
-      path: '/v1/sessions',
-      scope: 'view',
+    route('get', '/v1/sessions', 'view', {
       summary: 'List sessions, newest first.',
       query: ListQuery,
       responses: {
@@ -123,19 +117,13 @@ function lifeRoutes(access: SessionAccess): HttpRoute[] {
         return json(await access.seenBy(principal).list(listQuery as SessionQuery));
       },
     }),
-    route({
-      method: 'get',
-      path: '/v1/sessions/:id',
-      scope: 'view',
+    route('get', '/v1/sessions/:id', 'view', {
       summary: 'Show one session.',
       params: Id,
       responses: { 200: { description: 'The session.', schema: SessionShape } },
       handler: async ({ params, principal }) => json(await access.seenBy(principal).info(params.id)),
     }),
-    route({
-      method: 'delete',
-      path: '/v1/sessions/:id',
-      scope: 'create',
+    route('delete', '/v1/sessions/:id', 'create', {
       summary: 'End a program and all its processes, and remove its log.',
       params: Id,
       responses: { 204: { description: 'The session is deleted.' } },
@@ -149,10 +137,7 @@ function lifeRoutes(access: SessionAccess): HttpRoute[] {
 
 function outputRoutes(access: SessionAccess, liveness: Liveness): HttpRoute[] {
   return [
-    route({
-      method: 'get',
-      path: '/v1/sessions/:id/output',
-      scope: 'view',
+    route('get', '/v1/sessions/:id/output', 'view', {
       summary:
         'Read output from a position: raw bytes, server-sent events (Accept: text/event-stream), or lines of JSON (application/x-ndjson).',
       params: Id,
@@ -205,10 +190,7 @@ function outputRoutes(access: SessionAccess, liveness: Liveness): HttpRoute[] {
 
 function inputRoutes(access: SessionAccess): HttpRoute[] {
   return [
-    route({
-      method: 'post',
-      path: '/v1/sessions/:id/input',
-      scope: 'input',
+    route('post', '/v1/sessions/:id/input', 'input', {
       summary: 'Write to the program. All of the body or none of it.',
       params: Id,
       headers: z.object({
@@ -231,10 +213,7 @@ function inputRoutes(access: SessionAccess): HttpRoute[] {
         );
       },
     }),
-    route({
-      method: 'post',
-      path: '/v1/sessions/:id/close-stdin',
-      scope: 'input',
+    route('post', '/v1/sessions/:id/close-stdin', 'input', {
       summary: 'End the input of the program.',
       params: Id,
       headers: z.object(LeaseHeader),
@@ -244,10 +223,7 @@ function inputRoutes(access: SessionAccess): HttpRoute[] {
         return noContent();
       },
     }),
-    route({
-      method: 'post',
-      path: '/v1/sessions/:id/signal',
-      scope: 'input',
+    route('post', '/v1/sessions/:id/signal', 'input', {
       summary: 'Send a signal to the foreground job.',
       params: Id,
       headers: z.object(LeaseHeader),
@@ -265,10 +241,7 @@ function inputRoutes(access: SessionAccess): HttpRoute[] {
         return noContent();
       },
     }),
-    route({
-      method: 'post',
-      path: '/v1/sessions/:id/resize',
-      scope: 'input',
+    route('post', '/v1/sessions/:id/resize', 'input', {
       summary: 'Resize the terminal.',
       params: Id,
       headers: z.object(LeaseHeader),
@@ -287,10 +260,7 @@ function inputRoutes(access: SessionAccess): HttpRoute[] {
 
 function leaseRoutes(access: SessionAccess): HttpRoute[] {
   return [
-    route({
-      method: 'get',
-      path: '/v1/sessions/:id/lease',
-      scope: 'view',
+    route('get', '/v1/sessions/:id/lease', 'view', {
       summary: 'Show who is in control.',
       params: Id,
       responses: {
@@ -301,10 +271,7 @@ function leaseRoutes(access: SessionAccess): HttpRoute[] {
       },
       handler: ({ params, principal }) => json({ lease: access.seenBy(principal).get(params.id).lease.info }),
     }),
-    route({
-      method: 'post',
-      path: '/v1/sessions/:id/lease',
-      scope: 'input',
+    route('post', '/v1/sessions/:id/lease', 'input', {
       summary: 'Acquire, renew, release or take over control.',
       params: Id,
       body: z.strictObject({

@@ -92,10 +92,7 @@ function ownerRoutes(parts: ShareParts): HttpRoute[] {
   };
 
   return [
-    route({
-      method: 'post',
-      path: '/v1/shares',
-      scope: 'view',
+    route('post', '/v1/shares', 'view', {
       summary: 'Create a link that shows one session or conversation. Its secret is shown only once.',
       description: '`type` takes a token that may give input. The link ends with the token or login that made it.',
       body: NewShare,
@@ -112,10 +109,7 @@ function ownerRoutes(parts: ShareParts): HttpRoute[] {
         return json({ ...infoOf(share), secret, url }, { status: 201 });
       },
     }),
-    route({
-      method: 'get',
-      path: '/v1/shares',
-      scope: 'view',
+    route('get', '/v1/shares', 'view', {
       summary: "List share links with who is watching: the caller's; for admins all.",
       query: z.strictObject({ over: Flag.optional() }),
       responses: { 200: { description: 'Newest first.', schema: z.object({ shares: z.array(ShareInfo) }) } },
@@ -127,10 +121,7 @@ function ownerRoutes(parts: ShareParts): HttpRoute[] {
         });
       },
     }),
-    route({
-      method: 'get',
-      path: '/v1/shares/:id',
-      scope: 'view',
+    route('get', '/v1/shares/:id', 'view', {
       summary: 'Show one share link with its guests and its audit.',
       params: OfShare,
       responses: {
@@ -145,10 +136,7 @@ function ownerRoutes(parts: ShareParts): HttpRoute[] {
         return json({ ...infoOf(share), guests, audit: shares.audit(share.id) });
       },
     }),
-    route({
-      method: 'delete',
-      path: '/v1/shares/:id',
-      scope: 'view',
+    route('delete', '/v1/shares/:id', 'view', {
       summary: 'Revoke a share link, and close what its guests have open.',
       params: OfShare,
       responses: { 204: { description: 'The share link is revoked.' } },
@@ -184,10 +172,7 @@ function guestRoutes(parts: ShareParts): HttpRoute[] {
   };
 
   return [
-    route({
-      method: 'post',
-      path: '/v1/shares/redeem',
-      scope: 'public',
+    route('post', '/v1/shares/redeem', 'public', {
       summary: 'Exchange the secret of a share link for a credential of one guest.',
       description: 'With the same `id` again: the same guest, and no further use. `name` is shown to who shares.',
       body: z.strictObject({
@@ -216,10 +201,7 @@ function guestRoutes(parts: ShareParts): HttpRoute[] {
         );
       },
     }),
-    route({
-      method: 'post',
-      path: '/v1/shares/look',
-      scope: 'public',
+    route('post', '/v1/shares/look', 'public', {
       summary: 'Show what the secret of a share link gives access to. This does not count as a use.',
       description: 'A page shows this before it redeems the link.',
       body: z.strictObject({ secret: z.string().max(200) }),
@@ -242,10 +224,7 @@ function guestRoutes(parts: ShareParts): HttpRoute[] {
         return json({ kind, mode, label, expiresAt, usesLeft: uses === null ? null : uses - used });
       },
     }),
-    route({
-      method: 'get',
-      path: '/v1/shared',
-      scope: 'view',
+    route('get', '/v1/shared', 'view', {
       summary: 'Show what the share link of the caller gives access to.',
       responses: {
         200: {

@@ -44,10 +44,7 @@ const READS = { limit: 1, waiting: 4 };
 export function timelineRoutes(access: SessionAccess, waits: WaitStore): HttpRoute[] {
   const queue = new ConcurrencyLimit(READS);
   return [
-    route({
-      method: 'get',
-      path: '/v1/sessions/:id/timeline',
-      scope: 'view',
+    route('get', '/v1/sessions/:id/timeline', 'view', {
       summary: 'Show when a session wrote how much, and its events: runs, waits, sizes, signals, gaps, exit.',
       params: z.object({ id: z.string() }),
       query: z.strictObject({ points: numberIn(1, MAX_POINTS).optional() }),

@@ -65,10 +65,7 @@ export const tokenRoutes = ({ auth, notReady }: TokenRoutesOptions): HttpRoute[]
 
 function issueRoutes(auth: Auth): HttpRoute[] {
   return [
-    route({
-      method: 'post',
-      path: '/v1/tokens',
-      scope: 'admin',
+    route('post', '/v1/tokens', 'admin', {
       summary: 'Create a token. Its secret is shown only once.',
       body: z.strictObject({
         name: Name,
@@ -82,20 +79,14 @@ function issueRoutes(auth: Auth): HttpRoute[] {
         return json({ ...info, token }, { status: 201 });
       },
     }),
-    route({
-      method: 'get',
-      path: '/v1/tokens',
-      scope: 'admin',
+    route('get', '/v1/tokens', 'admin', {
       summary: 'List tokens and browser logins.',
       responses: {
         200: { description: 'The valid tokens and logins.', schema: z.object({ tokens: z.array(TokenInfo) }) },
       },
       handler: () => json({ tokens: auth.list() }),
     }),
-    route({
-      method: 'delete',
-      path: '/v1/tokens/:id',
-      scope: 'admin',
+    route('delete', '/v1/tokens/:id', 'admin', {
       summary: 'Revoke a token or a browser login, and close what it has open.',
       description:
         'Its browser logins, share links and login links end with it. `issued` says what becomes of the tokens that it has ' +
@@ -115,10 +106,7 @@ function issueRoutes(auth: Auth): HttpRoute[] {
         return noContent();
       },
     }),
-    route({
-      method: 'get',
-      path: '/v1/tokens/:id/issued',
-      scope: 'admin',
+    route('get', '/v1/tokens/:id/issued', 'admin', {
       summary: 'List valid credentials that a token or a browser login created.',
       params: OfToken,
       responses: { 200: { description: 'Tokens, logins, share links, login links.', schema: IssuedShape } },
@@ -140,10 +128,7 @@ function issueRoutes(auth: Auth): HttpRoute[] {
 
 function loginRoutes(auth: Auth): HttpRoute[] {
   return [
-    route({
-      method: 'post',
-      path: '/v1/tickets',
-      scope: 'view',
+    route('post', '/v1/tickets', 'view', {
       summary: 'Create a one-time login link for a browser.',
       description: "Never with more scope than the caller's, which is the default.",
       body: z.strictObject({ scope: ScopeName.optional() }),
@@ -159,10 +144,7 @@ function loginRoutes(auth: Auth): HttpRoute[] {
         return json({ ticket, url: `${linkBase}/#ticket=${ticket}`, scope, expiresInMs }, { status: 201 });
       },
     }),
-    route({
-      method: 'post',
-      path: '/v1/login',
-      scope: 'public',
+    route('post', '/v1/login', 'public', {
       summary: 'Exchange a ticket for a browser login.',
       description:
         'A login has two halves: the cookie that is set, and the key that is answered. The page keeps the key (in localStorage) and sends it as the header Binnacle-Key, or with a WebSocket as the second of the subprotocols binnacle, binnacle.key.KEY.',
@@ -175,10 +157,7 @@ function loginRoutes(auth: Auth): HttpRoute[] {
         return json({ key }, { headers: { 'Set-Cookie': setCookie } });
       },
     }),
-    route({
-      method: 'post',
-      path: '/v1/passes',
-      scope: 'view',
+    route('post', '/v1/passes', 'view', {
       summary: 'Create a pass for one download by a browser login.',
       description:
         'Links and downloads send the cookie of a login and not its key. A pass stands in for the key, once and for a minute, in the query of exactly this target.',
@@ -191,18 +170,12 @@ function loginRoutes(auth: Auth): HttpRoute[] {
       },
       handler: ({ principal, body }) => json(auth.issuePass(principal, body.target), { status: 201 }),
     }),
-    route({
-      method: 'post',
-      path: '/v1/logout',
-      scope: 'view',
+    route('post', '/v1/logout', 'view', {
       summary: 'End this browser login.',
       responses: { 204: { description: 'The browser is logged out.' } },
       handler: ({ request, principal }) => noContent({ 'Set-Cookie': auth.logout(request, principal) }),
     }),
-    route({
-      method: 'get',
-      path: '/v1/me',
-      scope: 'view',
+    route('get', '/v1/me', 'view', {
       summary: 'Show who the caller is.',
       responses: {
         200: {
@@ -217,21 +190,15 @@ function loginRoutes(auth: Auth): HttpRoute[] {
 
 function probeRoutes(notReady: TokenRoutesOptions['notReady']): HttpRoute[] {
   return [
-    route({
-      method: 'get',
-      path: '/healthz',
+    route('get', '/healthz', 'public', {
       // Probes may add any query.
       unknownFields: 'ignored',
-      scope: 'public',
       summary: 'Show whether the process answers.',
       responses: { 200: { description: 'The process answers.', schema: z.object({ ok: z.literal(true) }) } },
       handler: () => json({ ok: true }),
     }),
-    route({
-      method: 'get',
-      path: '/readyz',
+    route('get', '/readyz', 'public', {
       unknownFields: 'ignored',
-      scope: 'public',
       summary: 'Show whether requests can be served.',
       responses: { 200: { description: 'Requests can be served.', schema: z.object({ ok: z.literal(true) }) } },
       handler: () => {

@@ -76,10 +76,7 @@ const Hour = z.object({
 
 export function trafficRoutes(access: SessionAccess, search: Search): HttpRoute[] {
   return [
-    route({
-      method: 'get',
-      path: '/v1/pty-traffic',
-      scope: 'view',
+    route('get', '/v1/pty-traffic', 'view', {
       summary: 'List events of emitters, newest first, without their output.',
       query: filters(EventFilters),
       responses: {
@@ -91,10 +88,7 @@ export function trafficRoutes(access: SessionAccess, search: Search): HttpRoute[
       handler: async ({ query, principal }) =>
         json(await search.events(defined(query), access.seenBy(principal).isSeen)),
     }),
-    route({
-      method: 'get',
-      path: '/v1/pty-traffic/stats',
-      scope: 'view',
+    route('get', '/v1/pty-traffic/stats', 'view', {
       summary: 'Count events, bytes and failures by hour and source.',
       query: filters(StatsFilters),
       responses: { 200: { description: 'Oldest hour first.', schema: z.object({ hours: z.array(Hour) }) } },

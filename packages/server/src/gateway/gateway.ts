@@ -2,7 +2,7 @@
 
 import { writeSync } from 'node:fs';
 import { pino } from 'pino';
-import { readText } from '../api/mcp/text-reader.ts';
+import { readText } from '../api/stream/text-reader.ts';
 import type { Liveness } from '../api/stream/liveness.ts';
 import type { Conversations } from '../conversations/conversations.ts';
 import type { Viewer } from '../conversations/state/audience.ts';

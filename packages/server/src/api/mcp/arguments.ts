@@ -3,7 +3,7 @@
 import { BinnacleError, parseSignal, SIGNALS } from '@binnacle/protocol';
 import { z } from 'zod';
 import { CommandArgument, text } from '../schemas/fields.ts';
-import { OVERLAP } from './pattern.ts';
+import { OVERLAP } from '../stream/pattern.ts';
 
 /** Maximum wait per call. MCP clients cut a call after 10 to 60 s; with this limit most get the result in time. */
 export const MAX_WAIT_MS = 25_000;

@@ -2,9 +2,9 @@
 
 import { BinnacleError, type SessionInfo, singleLine } from '@binnacle/protocol';
 import { type McpServer, ProtocolError, ResourceNotFoundError, ResourceTemplate } from '@modelcontextprotocol/server';
+import { readText } from '../stream/text-reader.ts';
 import { describeStatus, hintFor, shellCommandOf, statusOf } from './answers.ts';
 import { type ResourceKind, uriOf } from './resource-uri.ts';
-import { readText } from './text-reader.ts';
 import type { Caller } from './tools.ts';
 
 /** Maximum bytes of output; longer output is reduced to its end. */

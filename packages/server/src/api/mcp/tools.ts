@@ -14,6 +14,8 @@ import type { Session, Steering } from '../../sessions/session.ts';
 import type { TimedSessions } from '../../sessions/timed-sessions.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
 import type { Liveness } from '../stream/liveness.ts';
+import { compilePattern, Seeker } from '../stream/pattern.ts';
+import { readText } from '../stream/text-reader.ts';
 import {
   answer,
   type CommandStatus,
@@ -39,9 +41,7 @@ import {
 } from './arguments.ts';
 import type { McpConnection } from './connections.ts';
 import { bytesOfKey, isCursorKey } from './keys.ts';
-import { compilePattern, Seeker } from './pattern.ts';
 import type { ToolProgress } from './progress.ts';
-import { readText } from './text-reader.ts';
 import type { ToolGuard, ToolSource } from './tool-guard.ts';
 
 /** Absolute path, because a request may replace the PATH. */

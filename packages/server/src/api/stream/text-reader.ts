@@ -11,10 +11,9 @@ import { TextCutter } from '../../cursor/text-decoder.ts';
 import type { Entry, Page } from '../../log/log.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
-import type { Liveness } from '../stream/liveness.ts';
-import { waitForExit, watchSession } from '../stream/wait.ts';
+import type { Liveness } from './liveness.ts';
 import type { Seeker } from './pattern.ts';
-import type { ToolProgress } from './progress.ts';
+import { waitForExit, watchSession } from './wait.ts';
 
 /** Maximum length of an escape sequence: a sequence that begins before the part is then recognized. */
 const CONTEXT_BYTES = 64 * 1024;
@@ -44,7 +43,7 @@ export interface ReadRequest {
   /** Aborted when the caller is gone. */
   readonly signal: AbortSignal;
   /** Receives the state of the wait. */
-  readonly progress?: Pick<ToolProgress, 'describe'>;
+  readonly progress?: { describe(maxMs: number, text: () => string): void };
 }
 
 export interface ReadAccess {

@@ -53,6 +53,20 @@ export async function openParts(mayAccess?: MayAccess): Promise<Parts> {
   const catalogue = Catalogue.open(dir);
   const hosts = new Hosts();
   const auth = new Auth({ catalogue, adminToken, hosts });
+  const socketDir = join(root, 's');
+  mkdirSync(socketDir, { mode: 0o700 });
+  const env = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '' };
+  const fleetOptions = {
+    root: dir,
+    dir: join(dir, 'runners'),
+    socketDir,
+    script: RUNNER,
+    programsPerRunner: 50,
+    syncMs: 50,
+    orphanMs: 1000,
+    env,
+  };
+  const fleet = new Fleet(fleetOptions, log);
   const sessions = new Sessions(
     {
       dir: join(dir, 'sessions'),
@@ -68,24 +82,9 @@ export async function openParts(mayAccess?: MayAccess): Promise<Parts> {
       passEnv: [],
       pageCacheBytes: 1024 * 1024,
     },
-    catalogue,
-    log,
+    { catalogue, log, fleet },
   );
-  const socketDir = join(root, 's');
-  mkdirSync(socketDir, { mode: 0o700 });
-  const env = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '' };
-  const fleetOptions = {
-    root: dir,
-    dir: join(dir, 'runners'),
-    socketDir,
-    script: RUNNER,
-    programsPerRunner: 50,
-    syncMs: 50,
-    orphanMs: 1000,
-    env,
-  };
-  const fleet = new Fleet(fleetOptions, sessions.fleetEvents);
-  await sessions.recover(fleet);
+  await sessions.recover();
   const access = new SessionAccess(sessions, mayAccess);
   const liveness = new Liveness(LIVENESS_TIMES);
   const ptys = new Ptys({ store: catalogue.ptys, maxPending: 10, time: catalogue.time });

@@ -13,7 +13,7 @@ import { Notices } from '../plugins/notices.ts';
 import { AgentDrivers } from '../plugins/offers/agent-drivers.ts';
 import { PluginChannels } from '../plugins/offers/channels.ts';
 import { ConversationGuard, ConversationNews, commandsOf } from '../plugins/offers/conversation-hooks.ts';
-import { SessionHooks, ToolHooks } from '../plugins/offers/guards.ts';
+import { ToolHooks } from '../plugins/offers/guards.ts';
 import { Hooks } from '../plugins/offers/hooks.ts';
 import { Jobs } from '../plugins/offers/jobs.ts';
 import { PluginTools } from '../plugins/offers/tools.ts';
@@ -21,15 +21,17 @@ import { AgentTools } from '../plugins/offers/turn-tools.ts';
 import { Plugins } from '../plugins/plugins.ts';
 import { PluginPrograms } from '../plugins/powers/run-command.ts';
 import type { GatewayContext } from './context.ts';
-import type { GatewayCore } from './core.ts';
+import type { GatewayCore, GatewayStore } from './core.ts';
 
 export type GatewayPlugins = Awaited<ReturnType<typeof openPlugins>>;
 export type GatewayConversations = Awaited<ReturnType<typeof openConversations>>;
 
-/** Opens the config file and the plugins that it names. None of them runs yet. */
-export async function openPlugins(context: GatewayContext, core: GatewayCore) {
+/**
+ * Opens the config file and the plugins that it names. Their hooks are in force, but none of them runs yet: they call
+ * what asks their hooks, a cycle, which `Plugins.start` closes.
+ */
+export async function openPlugins(context: GatewayContext, { catalogue, publicUrl }: GatewayStore) {
   const { dir, log, settings, teardown } = context;
-  const { catalogue, publicUrl, sessions } = core;
   const config = Config.open({
     path: settings.configPath,
     isRequired: settings.isConfigRequired,
@@ -48,15 +50,11 @@ export async function openPlugins(context: GatewayContext, core: GatewayCore) {
     ...defined({ limits: settings.pluginLimits }),
     log,
   });
-  // Processes that plugins have started end with the plugins.
-  teardown.add(async () => void (await Promise.all([plugins.close(), programs.close()])));
+  teardown.add(() => plugins.close());
   const notices = new Notices();
   const hooks = new Hooks(plugins, log);
-  sessions.guard = new SessionHooks(hooks);
   const toolHooks = new ToolHooks(hooks);
   const pluginTools = new PluginTools(plugins);
-  const jobs = new Jobs(plugins, log, REAL_CLOCK);
-  teardown.add(() => jobs.stop());
   publicUrl.configure(config.current.publicUrl);
   config.onChange(() => {
     publicUrl.configure(config.current.publicUrl);
@@ -70,7 +68,12 @@ export async function openPlugins(context: GatewayContext, core: GatewayCore) {
 export async function openConversations(context: GatewayContext, core: GatewayCore, pluginParts: GatewayPlugins) {
   const { dir, log, settings, teardown } = context;
   const { catalogue, time, sessions, group } = core;
-  const { config, plugins, hooks, toolHooks, pluginTools } = pluginParts;
+  const { config, programs, plugins, hooks, toolHooks, pluginTools } = pluginParts;
+  // Plugins were opened before the sessions and end before them, because they read sessions until their end. Processes
+  // that plugins have started end with the plugins.
+  teardown.add(async () => void (await Promise.all([plugins.close(), programs.close()])));
+  const jobs = new Jobs(plugins, log, REAL_CLOCK);
+  teardown.add(() => jobs.stop());
   const guard = new ConversationGuard(hooks);
   const drivers = new AgentDrivers(plugins);
   const agents = new Agents({

@@ -10,6 +10,8 @@ import { newProofKey, removeGatewayFile } from '../data-dir/gateway-file.ts';
 import { makeSocketDir, removeSocketDir } from '../data-dir/socket-dir.ts';
 import { StoredTime } from '../data-dir/time-file.ts';
 import { GroupSync } from '../log/group-sync.ts';
+import { SessionHooks } from '../plugins/offers/guards.ts';
+import type { Hooks } from '../plugins/offers/hooks.ts';
 import { Recordings } from '../recording/import.ts';
 import { SessionReporters } from '../reporting/session-reporters.ts';
 import { Fleet } from '../runner/client/fleet.ts';
@@ -48,12 +50,29 @@ export function openStore({ dir, log, settings, teardown }: GatewayContext) {
 export async function openSessions(
   { dir, log, settings, teardown }: GatewayContext,
   { catalogue, time }: GatewayStore,
+  { hooks }: { readonly hooks: Hooks },
 ) {
   const limits = {
     segmentBytes: settings.segmentBytes,
     retainBytes: settings.retainBytes,
     retainMs: settings.retainAgeMs,
   };
+  const socketDir = makeSocketDir(dir);
+  teardown.add(() => removeSocketDir(socketDir));
+  const fleet = new Fleet(
+    {
+      root: dir,
+      dir: join(dir, 'runners'),
+      socketDir,
+      script: settings.runnerScript,
+      programsPerRunner: settings.programsPerRunner,
+      syncMs: settings.syncMs,
+      orphanMs: settings.orphanMs,
+      env: runnerEnvironment(),
+    },
+    log,
+  );
+  teardown.add(() => fleet.close());
   const reporters = new SessionReporters(dir, settings.hookScript);
   const sessions = new Sessions(
     {
@@ -69,26 +88,9 @@ export async function openSessions(
       environmentOf: (id) => reporters.environmentOf(id),
       pageCacheBytes: settings.pageCacheBytes,
     },
-    catalogue,
-    log,
+    { catalogue, log, fleet, guard: new SessionHooks(hooks) },
   );
   teardown.add(() => sessions.close());
-  const socketDir = makeSocketDir(dir);
-  teardown.add(() => removeSocketDir(socketDir));
-  const fleet = new Fleet(
-    {
-      root: dir,
-      dir: join(dir, 'runners'),
-      socketDir,
-      script: settings.runnerScript,
-      programsPerRunner: settings.programsPerRunner,
-      syncMs: settings.syncMs,
-      orphanMs: settings.orphanMs,
-      env: runnerEnvironment(),
-    },
-    sessions.fleetEvents,
-  );
-  teardown.add(() => fleet.close());
   const group = new GroupSync({ intervalMs: settings.syncMs });
   teardown.add(() => group.stop());
   const ingest = new Ingest({
@@ -103,7 +105,7 @@ export async function openSessions(
     },
   });
   teardown.add(() => ingest.close());
-  await sessions.recover(fleet, ingest);
+  await sessions.recover(ingest);
   void ingest.settle();
   const recordings = new Recordings({
     ...{ sessions, log },

@@ -47,8 +47,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 async function open(context: GatewayContext): Promise<Gateway> {
   const { dir, log, settings, teardown } = context;
   const store = openStore(context);
-  const core = { ...store, ...(await openSessions(context, store)) };
-  const pluginParts = await openPlugins(context, core);
+  const pluginParts = await openPlugins(context, store);
+  const core = { ...store, ...(await openSessions(context, store, pluginParts)) };
   const conversationParts = await openConversations(context, core, pluginParts);
   const viewers = openViewers(context, core, pluginParts, conversationParts);
   const observers = openObservers(context, core, conversationParts, viewers);

@@ -68,7 +68,7 @@ export class Plugins implements Offers {
   readonly #work = new KeyedSerialQueue();
   #sandbox: Promise<Sandbox> | undefined;
   #powers: Powers | undefined;
-  #isClosed = false;
+  #closing: Promise<void> | undefined;
 
   /** Opens all plugins without starting them. Hooks that fail closed are in force. */
   static async open(parts: PluginsParts): Promise<Plugins> {
@@ -274,8 +274,13 @@ export class Plugins implements Offers {
     return plugin.info;
   }
 
-  async close(): Promise<void> {
-    this.#isClosed = true;
+  /** Ends all plugins. A second call waits for the first. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     await this.#installations.close();
     const closeAll = () => Promise.all([...this.#plugins.values()].map((plugin) => plugin.close()));
     await closeAll();
@@ -403,7 +408,7 @@ export class Plugins implements Offers {
 
   #serially<T>(id: string, work: () => Promise<T>): Promise<T> {
     return this.#work.run(id, () => {
-      if (this.#isClosed) throw new BinnacleError('going_away');
+      if (this.#closing !== undefined) throw new BinnacleError('going_away');
       return work();
     });
   }

@@ -14,7 +14,7 @@ const LOSE_AT_ONCE = 16;
 export interface LostSessionsParts {
   readonly open: OpenSessions;
   readonly log: Log;
-  fleet(): Fleet;
+  readonly fleet: Fleet;
   dirOf(id: SessionId): string;
   make(record: SessionRecord): Session;
 }
@@ -40,7 +40,7 @@ export class LostSessions {
   /** Closes the sessions of an earlier gateway that no runner hosts any more. */
   async closeAll(records: readonly SessionRecord[]): Promise<void> {
     const { log, fleet, make } = this.#parts;
-    const copied = records.filter(({ runner }) => fleet().goesOnElsewhere(runner)).length;
+    const copied = records.filter(({ runner }) => fleet.goesOnElsewhere(runner)).length;
     if (copied > 0) {
       const facts = { sessions: copied };
       log.warn(
@@ -61,8 +61,7 @@ export class LostSessions {
 
   async #close(session: Session): Promise<void> {
     const { id } = session;
-    const { open, log } = this.#parts;
-    const fleet = this.#parts.fleet();
+    const { open, log, fleet } = this.#parts;
     const goesOnElsewhere = fleet.goesOnElsewhere(session.record.runner);
     const { wasAnother } = fleet;
     try {

@@ -65,7 +65,7 @@ export interface SessionParts {
   typed(session: Session): void;
   /** Called for each change of a run. */
   ran(session: Session, run: RunInfo): void;
-  /** The plugins' input hooks; undefined before plugins have started. */
+  /** The plugins' hooks; undefined while the gateway takes over the sessions of an earlier one. */
   guard(): SessionGuard | undefined;
   readonly leaseRecord: StoredLease;
   saveLease(record: StoredLease): void;

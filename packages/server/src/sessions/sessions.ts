@@ -19,7 +19,7 @@ import { PageCache } from '../log/page-cache.ts';
 import { SegmentFiles } from '../log/segment-files.ts';
 import { PtyLoader } from '../process/native-pty.ts';
 import type { EndingTimes } from '../process/termination.ts';
-import { type Fleet, type FleetEvents, LIST_MS } from '../runner/client/fleet.ts';
+import { type Fleet, LIST_MS } from '../runner/client/fleet.ts';
 import type { HostedStatus } from '../runner/wire.ts';
 import { describeSession } from '../store/recovery/descriptions.ts';
 import type { SessionFilter, SessionRecord } from '../store/sessions.ts';
@@ -54,6 +54,14 @@ export interface SessionsOptions {
   readonly pageBytes?: number;
 }
 
+export interface SessionsParts {
+  readonly catalogue: Catalogue;
+  readonly log: Log;
+  readonly fleet: Fleet;
+  /** The plugins' hooks, which judge input and learn of ends. */
+  readonly guard?: SessionGuard;
+}
+
 export interface CreateOptions {
   readonly id?: SessionId;
   /**
@@ -80,20 +88,26 @@ export class Sessions {
   readonly #options: SessionsOptions;
   readonly #catalogue: Catalogue;
   readonly #log: Log;
+  readonly #fleet: Fleet;
+  readonly #guard: SessionGuard | undefined;
   readonly #pages: SessionParts['pages'];
   readonly #open = new OpenSessions();
   readonly #ptys = new PtyLoader();
   readonly #watchers = new Set<SessionListener>();
   /** Ids of sessions whose `create` has not returned yet. */
   readonly #starting = new Set<string>();
-  #fleet: Fleet | undefined;
+  readonly #unlisten: () => void;
+  /** Host of the foreign sessions. The ingest makes them with this class: a cycle, which `recover` closes. */
   #ingest: SessionHost | undefined;
-  #guard: SessionGuard | undefined;
+  /** False until `recover` has ended: plugins do not learn of ends while no gateway ran. */
+  #isRecovered = false;
 
-  constructor(options: SessionsOptions, catalogue: Catalogue, log: Log) {
+  constructor(options: SessionsOptions, { catalogue, log, fleet, guard }: SessionsParts) {
     this.#options = options;
     this.#catalogue = catalogue;
     this.#log = log;
+    this.#fleet = fleet;
+    this.#guard = guard;
     this.#pages = {
       cache: new PageCache({ maxBytes: options.pageCacheBytes }),
       files: new SegmentFiles(),
@@ -102,8 +116,7 @@ export class Sessions {
       headroom: OUTPUT_HEADER_BYTES,
     };
     const parts = {
-      ...{ catalogue, log, open: this.#open },
-      fleet: () => this.#needFleet(),
+      ...{ catalogue, log, fleet, open: this.#open },
       dirOf: (id: SessionId) => this.dirOf(id),
       make: (record: SessionRecord) => this.#make(record),
       changed: (session: Session) => this.#notifyChanged(session),
@@ -111,33 +124,23 @@ export class Sessions {
     this.foreign = new ForeignSessions(parts);
     this.#lost = new LostSessions(parts);
     mkdirSync(options.dir, { recursive: true, mode: 0o700 });
-  }
-
-  /** Sets the plugins' hooks, which from now on judge input and learn of ends. */
-  set guard(guard: SessionGuard) {
-    this.#guard = guard;
-  }
-
-  /** Events from the fleet of runners. */
-  get fleetEvents(): FleetEvents {
-    return {
+    this.#unlisten = fleet.listen({
       grew: (id, head, oldest) => this.#open.liveOne(id)?.appended(head, oldest),
       changed: (status) => this.#fleetOnChanged(status),
       ran: (id, run, runs) => this.#open.liveOne(id)?.ran(run, runs),
       lost: (ids) => {
         for (const id of ids) void this.#lose(id as SessionId);
       },
-      warn: (message, facts) => this.#log.warn(facts, message),
-    };
+    });
   }
 
   /**
    * Takes over the sessions of an earlier gateway: those that runners still host, and those that ended in the meantime.
    * `ingest` is the host of foreign sessions; without it there are none.
    */
-  async recover(fleet: Fleet, ingest?: SessionHost): Promise<void> {
-    this.#fleet = fleet;
+  async recover(ingest?: SessionHost): Promise<void> {
     this.#ingest = ingest;
+    const fleet = this.#fleet;
     const unfinished = new Map(this.#catalogue.sessions.listUnfinished().map((record) => [record.id, record]));
     await fleet.recover((status) => {
       const record = unfinished.get(status.id as SessionId);
@@ -158,6 +161,7 @@ export class Sessions {
     }
     await this.#lost.closeAll(lost);
     fleet.recovered();
+    this.#isRecovered = true;
   }
 
   /** The reason why no terminal can be opened; undefined where terminals work. */
@@ -170,7 +174,6 @@ export class Sessions {
    * `pty_unavailable`, `start_failed`, `runner_unavailable`.
    */
   async create(requested: CreateSession, options: CreateOptions = {}): Promise<Session> {
-    const fleet = this.#needFleet();
     const effective = this.#modeFor(requested, options);
     if (this.#countOwn() >= this.#options.maxSessions) {
       throw new BinnacleError('too_many_sessions', { details: { limit: this.#options.maxSessions } });
@@ -180,7 +183,7 @@ export class Sessions {
     const ownEnv = this.#options.environmentOf?.(id) ?? {};
     const { name, spec, program } = launchOf(effective, { id, isShell, passEnv, ownEnv });
     const dir = this.dirOf(id);
-    const runner = await fleet.reserve(id);
+    const runner = await this.#fleet.reserve(id);
     mkdirSync(dir, { mode: 0o700 });
     const record = this.#catalogue.sessions.insert({
       ...{ id, runner, spec, conversation, hidden },
@@ -192,7 +195,7 @@ export class Sessions {
     this.#starting.add(id);
     try {
       describeSession(dir, record);
-      const status = await fleet.start(
+      const status = await this.#fleet.start(
         { ...program, ...hosted },
         {
           ...{ runner, endingTimes: this.#options.endingTimes },
@@ -269,7 +272,7 @@ export class Sessions {
    * empty.
    */
   async list(query: SessionQuery = {}, isSeen: SessionFilter = () => true): Promise<SessionList> {
-    for (const status of await this.#needFleet().refresh()) this.#open.liveOne(status.id)?.update(status);
+    for (const status of await this.#fleet.refresh()) this.#open.liveOne(status.id)?.update(status);
     const rows = { store: this.#catalogue.sessions, live: () => this.#open.live };
     const { records, next } = await listSessions(rows, query, isSeen);
     return { sessions: records.map((record) => this.#infoOf(record)), next };
@@ -301,7 +304,7 @@ export class Sessions {
       await session.end(this.#options.endingTimes);
     } catch (error) {
       const { runner } = this.#catalogue.sessions.require(session.id);
-      if (runner === null || !(await this.#needFleet().isDead(runner))) throw error;
+      if (runner === null || !(await this.#fleet.isDead(runner))) throw error;
     }
     // Its runner died: the gateway ends the leftover processes.
     await this.#lost.ended(session.id);
@@ -315,19 +318,15 @@ export class Sessions {
 
   /** Closes all files; programs continue to run. */
   close(): void {
+    this.#unlisten();
     this.#open.close();
     this.#pages.files.close();
   }
 
   #hostOf(record: SessionRecord): SessionHost {
-    if (record.foreign === null) return this.#needFleet();
+    if (record.foreign === null) return this.#fleet;
     if (this.#ingest === undefined) throw new BinnacleError('session_gone');
     return this.#ingest;
-  }
-
-  #needFleet(): Fleet {
-    if (this.#fleet === undefined) throw new BinnacleError('runner_unavailable');
-    return this.#fleet;
   }
 
   /** Makes a default name unique. Counts only sessions of the same visibility: a number would reveal the others. */
@@ -353,7 +352,7 @@ export class Sessions {
       host: this.#hostOf(record),
       pages: this.#pages,
       leaseTimes: this.#options.leaseTimes,
-      guard: () => this.#guard,
+      guard: () => (this.#isRecovered ? this.#guard : undefined),
       leaseRecord: {
         holder: lease?.holder ?? null,
         leaseHash: hash === null ? null : Buffer.from(hash).toString('hex'),
@@ -408,7 +407,7 @@ export class Sessions {
   }
 
   #endUnknown(id: string): void {
-    const ending = this.#needFleet().request(id, { t: 'end', id });
+    const ending = this.#fleet.request(id, { t: 'end', id });
     ending.catch((error: unknown) =>
       this.#log.warn({ err: error, session: id }, 'a program that is not listed could not be ended'),
     );

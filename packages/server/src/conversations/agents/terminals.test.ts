@@ -28,21 +28,6 @@ beforeAll(async () => {
   catalogue = Catalogue.open(dir);
   const log = pino({ level: 'silent' });
   const MIB = 1024 * 1024;
-  sessions = new Sessions(
-    {
-      dir: join(dir, 's'),
-      ...{ maxSessions: 100, segmentBytes: 64 * 1024, retainBytes: MIB, retainMs: 3600_000, maxInputBytes: MIB },
-      ...{
-        maxQueuedRuns: 1,
-        maxEndedRuns: 1,
-        leaseTimes: SESSION_LEASE_TIMES,
-        endingTimes: { hupMs: 100, termMs: 200 },
-      },
-      ...{ passEnv: [], pageCacheBytes: MIB },
-    },
-    catalogue,
-    log,
-  );
   const env = { PATH: process.env.PATH ?? '', HOME: root };
   fleet = new Fleet(
     {
@@ -55,9 +40,23 @@ beforeAll(async () => {
       orphanMs: 1000,
       env,
     },
-    sessions.fleetEvents,
+    log,
   );
-  await sessions.recover(fleet);
+  sessions = new Sessions(
+    {
+      dir: join(dir, 's'),
+      ...{ maxSessions: 100, segmentBytes: 64 * 1024, retainBytes: MIB, retainMs: 3600_000, maxInputBytes: MIB },
+      ...{
+        maxQueuedRuns: 1,
+        maxEndedRuns: 1,
+        leaseTimes: SESSION_LEASE_TIMES,
+        endingTimes: { hupMs: 100, termMs: 200 },
+      },
+      ...{ passEnv: [], pageCacheBytes: MIB },
+    },
+    { catalogue, log, fleet },
+  );
+  await sessions.recover();
 });
 afterEach(async () => {
   for (const { terminals } of opened.splice(0)) terminals.endAll();

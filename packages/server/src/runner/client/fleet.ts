@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { BinnacleError, type RunInfo } from '@binnacle/protocol';
+import type { Log } from '../../base/logger.ts';
 import { afterOwnTime } from '../../base/running-time.ts';
 import type { Head } from '../../log/log.ts';
 import { bootId, readProcess } from '../../process/session-processes.ts';
@@ -60,7 +61,6 @@ export interface FleetEvents {
   ran(id: string, run: RunInfo, runs: HostedStatus['runs']): void;
   /** The runner of these sessions died. */
   lost(ids: readonly string[]): void;
-  warn(message: string, facts: Record<string, unknown>): void;
 }
 
 interface KnownRunner {
@@ -74,7 +74,8 @@ interface KnownRunner {
 
 export class Fleet {
   readonly #options: FleetOptions;
-  readonly #events: FleetEvents;
+  readonly #log: Log;
+  readonly #listeners = new Set<FleetEvents>();
   readonly #runners = new Map<string, KnownRunner>();
   readonly #hosts = new Map<string, KnownRunner>();
   /** Runners that are alive but do not answer, with the sessions expected in them. */
@@ -86,11 +87,17 @@ export class Fleet {
   #spare: Promise<KnownRunner> | undefined;
   #isClosed = false;
 
-  constructor(options: FleetOptions, events: FleetEvents) {
+  constructor(options: FleetOptions, log: Log) {
     this.#options = options;
-    this.#events = events;
+    this.#log = log;
     mkdirSync(options.dir, { recursive: true, mode: 0o700 });
     this.#wasAnother = wasAnother(options.root);
+  }
+
+  /** Reports the events of all runners. Register before `recover`. Returns the function that ends it. */
+  listen(events: FleetEvents): () => void {
+    this.#listeners.add(events);
+    return () => this.#listeners.delete(events);
   }
 
   /** Finds the runners of an earlier gateway. Calls `each` for every hosted program before any other event of it. */
@@ -138,7 +145,7 @@ export class Fleet {
     this.#spare = this.#startRunner();
     this.#spare.catch((error: unknown) => {
       this.#spare = undefined;
-      this.#events.warn('A runner could not be started.', { error: String(error) });
+      this.#log.warn({ error: String(error) }, 'A runner could not be started.');
     });
   }
 
@@ -337,9 +344,9 @@ export class Fleet {
       return undefined;
     }
     const events = {
-      grew: (session: string, head: Head, oldest: Head) => this.#events.grew(session, head, oldest),
+      grew: (...facts: Parameters<FleetEvents['grew']>) => this.#report((to) => to.grew(...facts)),
       changed: (status: HostedStatus) => this.#linkOnChanged(status),
-      ran: (session: string, run: RunInfo, runs: HostedStatus['runs']) => this.#events.ran(session, run, runs),
+      ran: (...facts: Parameters<FleetEvents['ran']>) => this.#report((to) => to.ran(...facts)),
       lost: () => void this.#linkOnLost(id),
     };
     try {
@@ -356,13 +363,17 @@ export class Fleet {
     } catch (error) {
       if (error instanceof ForeignRunner) this.#foreign.add(id);
       else if (isAlive(file))
-        this.#events.warn('A runner is alive but does not answer.', { runner: id, error: String(error) });
+        this.#log.warn({ runner: id, error: String(error) }, 'A runner is alive but does not answer.');
       return undefined;
     }
   }
 
+  #report(event: (to: FleetEvents) => void): void {
+    for (const listener of this.#listeners) event(listener);
+  }
+
   #linkOnChanged(status: HostedStatus): void {
-    this.#events.changed(status);
+    this.#report((to) => to.changed(status));
     if (status.state === 'closed') this.release(status.id);
   }
 
@@ -382,11 +393,11 @@ export class Fleet {
   async #waitFor(id: string, token: string, file: RunnerFile, expected: Set<string>): Promise<void> {
     this.#silent.set(id, expected);
     while (isAlive(file) && !this.#isClosed) {
-      const again = await this.#attach(id, token, (status) => this.#events.changed(status));
+      const again = await this.#attach(id, token, (status) => this.#report((to) => to.changed(status)));
       if (again !== undefined) {
         this.#silent.delete(id);
         // Programs that closed while the connection was broken are hosted no more, and no event reported their end.
-        this.#reportLost([...expected].filter((session) => !again.hosted.has(session)));
+        this.#report((to) => to.lost([...expected].filter((session) => !again.hosted.has(session))));
         return;
       }
       if (this.#foreign.has(id)) break;
@@ -395,11 +406,7 @@ export class Fleet {
     if (this.#isClosed) return;
     this.#silent.delete(id);
     if (!this.#foreign.has(id)) this.#bury(id);
-    this.#reportLost([...expected]);
-  }
-
-  #reportLost(sessions: readonly string[]): void {
-    if (sessions.length > 0) this.#events.lost(sessions);
+    this.#report((to) => to.lost([...expected]));
   }
 
   /**

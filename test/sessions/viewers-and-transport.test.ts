@@ -209,3 +209,22 @@ describe('one connection (no. 69)', () => {
     expect(ids.map((id) => outputOf(frames.all, id))).toEqual(ids.map((_, n) => (n % 2 === 0 ? 'news\n' : '')));
   });
 });
+
+describe('the maximum number of viewers', () => {
+  it('is over all WebSocket addresses, and one that leaves makes room', async () => {
+    const small = await openGateway({ maxViewers: 1 });
+    const first = await small.frames();
+    for (const path of ['/v1/ws', '/ws/pty-traffic', '/ws/session/any']) {
+      const refusal = { status: 429, code: 'too_many_viewers', error: { details: { limit: 1 } } };
+      await expect(small.frames(path)).rejects.toMatchObject(refusal);
+    }
+    first.ws.close();
+    await until('there is room', () =>
+      small.frames('/ws/pty-traffic').then(
+        () => true,
+        () => false,
+      ),
+    );
+    await expect(small.frames()).rejects.toMatchObject({ code: 'too_many_viewers' });
+  });
+});

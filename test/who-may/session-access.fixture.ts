@@ -18,8 +18,9 @@ import { tokenRoutes } from '../../packages/server/src/api/rest/tokens.ts';
 import { LIVENESS_TIMES, Liveness } from '../../packages/server/src/api/stream/liveness.ts';
 import { loadAdminToken } from '../../packages/server/src/data-dir/admin-token.ts';
 import { prepareDataDir } from '../../packages/server/src/data-dir/data-dir.ts';
-import { Sockets, type SocketsParts } from '../../packages/server/src/gateway/sockets.ts';
+import { type SocketRouteParts, socketRoutes } from '../../packages/server/src/gateway/surfaces.ts';
 import { UserFocus } from '../../packages/server/src/notifications/focus.ts';
+import { Watchers } from '../../packages/server/src/presence/presence.ts';
 import { ENDING_TIMES } from '../../packages/server/src/process/termination.ts';
 import { Fleet } from '../../packages/server/src/runner/client/fleet.ts';
 import { SESSION_LEASE_TIMES } from '../../packages/server/src/sessions/lease.ts';
@@ -96,7 +97,7 @@ export async function openParts(mayAccess?: MayAccess): Promise<Parts> {
   });
   // What other sockets of a gateway need has no part in this.
   const focus = new UserFocus();
-  const parts = { access, ptys, liveness, auth, focus, maxViewers: 100, maxSubscriptions: 20 } as SocketsParts;
+  const parts = { access, ptys, liveness, auth, focus, watchers: new Watchers() } as SocketRouteParts;
   const http = createHttpServer({
     routes: [
       ...tokenRoutes({ auth }),
@@ -106,7 +107,7 @@ export async function openParts(mayAccess?: MayAccess): Promise<Parts> {
       ...execdSessionRoutes(access, liveness),
       ...ptyRoutes(access, ptys),
     ],
-    wsRoutes: new Sockets(parts).routes,
+    wsRoutes: socketRoutes(parts, { maxViewers: 100, maxSubscriptions: 20 }),
     auth,
     hosts,
     log,

@@ -5,7 +5,7 @@ import { request } from 'node:http';
 import { join, resolve } from 'node:path';
 import { uuidv7 } from 'uuidv7';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Sockets, type SocketsParts } from '../../packages/server/src/gateway/sockets.ts';
+import { type SocketRouteParts, socketRoutes } from '../../packages/server/src/gateway/surfaces.ts';
 import { openDatabase } from '../../packages/server/src/store/sqlite.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
@@ -180,7 +180,7 @@ describe('a session that is hidden or foreign is answered like one that never wa
   });
 
   it('over every WebSocket address, before the upgrade', async () => {
-    const paths = new Sockets({} as SocketsParts).routes.map(({ path }) => path);
+    const paths = socketRoutes({} as SocketRouteParts, { maxViewers: 0, maxSubscriptions: 0 }).map(({ path }) => path);
     const taking = paths.filter((path) => path.includes(':')).map((path) => path.replace(':id', '{id}'));
     expect(taking).toEqual(expect.arrayContaining(['/ws/session/{id}', '/pty/{id}/ws']));
     for (const path of taking.flatMap((one) => [one, `${one}?takeover=1`, `${one}?since=0`])) {

@@ -1,10 +1,13 @@
-// The store of a gateway, its authentication, and its sessions with their runners.
+// The store of a gateway, its authentication, its sessions with their runners, and the readers of all their logs.
 
 import { join } from 'node:path';
+import { defined } from '@binnacle/protocol';
+import type { Logger } from 'pino';
 import { Auth } from '../access/auth.ts';
 import { Hosts } from '../access/host-origin.ts';
 import { PublicUrl } from '../access/public-url.ts';
 import type { Log } from '../base/logger.ts';
+import type { Teardown } from '../base/teardown.ts';
 import { isGuessable, loadAdminToken } from '../data-dir/admin-token.ts';
 import { newProofKey, removeGatewayFile } from '../data-dir/gateway-file.ts';
 import { makeSocketDir, removeSocketDir } from '../data-dir/socket-dir.ts';
@@ -15,15 +18,28 @@ import type { Hooks } from '../plugins/offers/hooks.ts';
 import { Recordings } from '../recording/import.ts';
 import { SessionReporters } from '../reporting/session-reporters.ts';
 import { Fleet } from '../runner/client/fleet.ts';
+import { SessionScreens } from '../screen/session-screens.ts';
+import { Search } from '../search/search.ts';
 import { Retention } from '../sessions/retention.ts';
 import { Sessions } from '../sessions/sessions.ts';
+import { TimedSessions } from '../sessions/timed-sessions.ts';
 import { adoptUnlisted } from '../store/recovery/unlisted.ts';
 import { Catalogue } from '../store/store.ts';
 import { Ingest } from '../traffic/ingest.ts';
-import type { GatewayContext } from './context.ts';
+import type { GatewaySettings } from './options.ts';
 
-export type GatewayCore = GatewayStore & Awaited<ReturnType<typeof openSessions>>;
+/** The context from which every part of a gateway is built. Each part adds its undo to the teardown. */
+export interface GatewayContext {
+  /** The data directory. */
+  readonly dir: string;
+  readonly log: Logger;
+  readonly settings: GatewaySettings;
+  readonly teardown: Teardown;
+}
+
 export type GatewayStore = ReturnType<typeof openStore>;
+export type GatewaySessions = Awaited<ReturnType<typeof openSessions>>;
+export type GatewayReaders = ReturnType<typeof openReaders>;
 
 /** Opens the store and the authentication. */
 export function openStore({ dir, log, settings, teardown }: GatewayContext) {
@@ -49,8 +65,7 @@ export function openStore({ dir, log, settings, teardown }: GatewayContext) {
 /** Opens the sessions: those that runners still host, and foreign ones. */
 export async function openSessions(
   { dir, log, settings, teardown }: GatewayContext,
-  { catalogue, time }: GatewayStore,
-  { hooks }: { readonly hooks: Hooks },
+  { catalogue, time, hooks }: GatewayStore & { readonly hooks: Hooks },
 ) {
   const limits = {
     segmentBytes: settings.segmentBytes,
@@ -118,7 +133,38 @@ export async function openSessions(
     { retainMs: settings.retainAgeMs, totalBytes: settings.retainTotalBytes, maxFinished: settings.retainSessions },
   );
   teardown.add(() => retention.stop());
-  return { reporters, sessions, fleet, group, ingest, recordings };
+  const commands = new TimedSessions({ store: catalogue.commands, log, time, sessionOf: (id) => sessions.get(id) });
+  teardown.add(() => commands.stop());
+  return { reporters, sessions, fleet, group, ingest, recordings, commands };
+}
+
+/** Opens the readers of all sessions' logs: screens and search. */
+export function openReaders(
+  { dir, log, settings, teardown }: GatewayContext,
+  { catalogue, sessions }: GatewayStore & GatewaySessions,
+) {
+  const sessionScreens = new SessionScreens({
+    script: settings.screensScript,
+    dirOf: (id) => sessions.dirOf(id),
+    live: () => sessions.live(),
+    watch: (watcher) => sessions.watch(watcher),
+    log,
+  });
+  teardown.add(() => sessionScreens.stop());
+  const search = Search.open(
+    { sessions, catalogue, log },
+    {
+      path: join(dir, 'index.sqlite'),
+      dir: join(dir, 'sessions'),
+      script: settings.searchScript,
+      maxEvents: settings.maxEvents,
+      maxIndexBytes: settings.maxIndexBytes,
+      retainMs: settings.retainAgeMs,
+      ...defined({ searchMs: settings.searchMs, startMs: settings.indexStartMs }),
+    },
+  );
+  teardown.add(() => search.stop());
+  return { sessionScreens, search };
 }
 
 /** Adds logs without a row to the catalogue again, after a loss of the catalogue. */

@@ -2,32 +2,26 @@
 
 import { writeSync } from 'node:fs';
 import { pino } from 'pino';
-import { readText } from '../api/stream/text-reader.ts';
-import type { Liveness } from '../api/stream/liveness.ts';
-import type { Conversations } from '../conversations/conversations.ts';
-import type { Viewer } from '../conversations/state/audience.ts';
+import { readingOfPlugins } from '../api/stream/plugin-reader.ts';
+import { Teardown } from '../base/teardown.ts';
 import { prepareDataDir } from '../data-dir/data-dir.ts';
 import { removeGatewayFile, writeGatewayFile } from '../data-dir/gateway-file.ts';
 import { allPowers } from '../plugins/powers/all.ts';
 import type { Powers } from '../plugins/powers/powers.ts';
-import type { ReadingParts } from '../plugins/powers/session-reader.ts';
 import { cgroupWarning } from '../runner/client/scope.ts';
 import { identityOf } from '../runner/directory-identity.ts';
-import type { Sessions } from '../sessions/sessions.ts';
 import { DataDirLock } from '../store/lock.ts';
 import { describeListed } from '../store/recovery/unlisted.ts';
 import { SeenSessions } from '../visibility/session-access.ts';
-import { openConversations, openPlugins } from './agents.ts';
-import { type GatewayContext, Teardown } from './context.ts';
-import { openSessions, openStore } from './core.ts';
-import { openObservers, openViewers } from './observers.ts';
-import { type Gateway, type GatewayOptions, withDefaults } from './options.ts';
+import { openAudience, openConversations, openPlugins } from './agents.ts';
+import { type GatewayContext, openReaders, openSessions, openStore } from './core.ts';
+import { GATEWAY_DEFAULTS, type Gateway, type GatewayOptions, withDefaults } from './options.ts';
 import { type GatewayParts, openSurfaces } from './surfaces.ts';
 
 /** Starts a gateway. Throws `data_dir_in_use`, `bad_data_dir`, and the errors of listening (EADDRINUSE, EACCES). */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const log = pino(
-    { level: options.logLevel ?? 'warn', redact: ['token', 'authorization', 'cookie'] },
+    { level: options.logLevel ?? GATEWAY_DEFAULTS.logLevel, redact: ['token', 'authorization', 'cookie'] },
     { write: toStderr },
   );
   const dir = prepareDataDir(options.dataDir);
@@ -45,39 +39,36 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
 /** Builds the parts in the order of their dependencies, and listens when all exist. */
 async function open(context: GatewayContext): Promise<Gateway> {
-  const { dir, log, settings, teardown } = context;
+  const { dir, log, teardown } = context;
   const store = openStore(context);
-  const pluginParts = await openPlugins(context, store);
-  const core = { ...store, ...(await openSessions(context, store, pluginParts)) };
-  const conversationParts = await openConversations(context, core, pluginParts);
-  const viewers = openViewers(context, core, pluginParts, conversationParts);
-  const observers = openObservers(context, core, conversationParts, viewers);
-  const parts = { ...core, ...pluginParts, ...conversationParts, ...viewers, ...observers };
-  const surfaces = openSurfaces(context, parts);
-  const { adminToken, catalogue, publicUrl, auth, sessions, fleet, conversations } = parts;
+  const plugins = { ...store, ...(await openPlugins(context, store)) };
+  const sessions = { ...plugins, ...(await openSessions(context, plugins)) };
+  const readers = { ...sessions, ...openReaders(context, sessions) };
+  const conversations = { ...readers, ...(await openConversations(context, readers)) };
+  const parts = { ...conversations, ...openAudience(context, conversations) };
+  const { url, addresses } = await openSurfaces(context, parts);
+  const { adminToken, catalogue, publicUrl, auth, fleet } = parts;
 
-  const { url } = await surfaces.listen({ host: settings.host, port: settings.port });
-  teardown.add(() => surfaces.close());
   writeGatewayFile(dir, { url, pid: process.pid, directory: identityOf(dir), key: parts.proofKey });
   teardown.add(() => removeGatewayFile(dir));
-  if (sessions.terminalProblem !== undefined) log.warn(`${sessions.terminalProblem.message} Programs on pipes run.`);
+  const { terminalProblem } = parts.sessions;
+  if (terminalProblem !== undefined) log.warn(`${terminalProblem.message} Programs on pipes run.`);
   // Added last, so that it runs first: a stop that takes too long is cut short.
   teardown.add(() => catalogue.checkpoint());
   const warning = cgroupWarning();
   if (warning !== undefined) log.warn(warning);
-  const powers = powersOf(parts);
   describeListed(dir, catalogue, () => teardown.isRunning).catch((error: unknown) =>
     log.warn({ err: error }, 'not all sessions could be described beside their logs'),
   );
-  void parts.plugins.start(powers).finally(() => parts.guard.open());
+  void parts.plugins.start(powersOf(parts)).finally(() => parts.guard.open());
   fleet.warm();
   return {
     url,
     publicUrl: publicUrl.href,
     adminToken,
-    addresses: surfaces.addresses,
+    addresses,
     loginLink: () => `${publicUrl.href ?? url}/#ticket=${auth.issueOwnTicket()}`,
-    listen: (listener) => conversations.listen(listener),
+    listen: (listener) => parts.conversations.listen(listener),
     close: () => teardown.run(),
   };
 }
@@ -89,7 +80,11 @@ function powersOf(parts: GatewayParts): Powers {
     programs,
     config,
     storage: catalogue.pluginStorage,
-    reading: readingOfPlugins({ sessions, conversations, liveness }),
+    reading: readingOfPlugins({
+      // Each read is complete when it returns: nothing stays open that a change of access would have to close.
+      seenIf: (isSeen) => new SeenSessions(sessions, { isGuest: false, isSeen, hold: () => () => undefined }),
+      ...{ conversations, liveness },
+    }),
     notices,
     turns: drivers.powers,
     channels: channels.powers(inbound),
@@ -106,34 +101,4 @@ function toStderr(line: string): void {
   } catch {
     // There is no place left to report the failure.
   }
-}
-
-/** A viewer that sees all conversations and owns none. */
-const EVERYTHING: Viewer = { user: '', name: 'plugin', scope: 'admin' };
-
-function readingOfPlugins({
-  sessions,
-  conversations,
-  liveness,
-}: {
-  readonly sessions: Sessions;
-  readonly conversations: Conversations;
-  readonly liveness: Liveness;
-}): ReadingParts {
-  return {
-    sessions: (isSeen) => {
-      // Each read is complete when it returns: nothing stays open that a change of access would have to close.
-      const seen = new SeenSessions(sessions, { isGuest: false, isSeen, hold: () => () => undefined });
-      return {
-        list: (page) => seen.list(page),
-        info: (id) => seen.info(id),
-        read: (id, part) =>
-          readText(seen.get(id), { ...part, waitMs: 0, waitsFor: 'output', strip: true }, { seen, liveness }),
-      };
-    },
-    conversations: {
-      list: (page) => conversations.list(EVERYTHING, page),
-      history: async (key, page) => (await conversations.get(key, EVERYTHING)).history(page),
-    },
-  };
 }

@@ -25,6 +25,10 @@ export interface PresenceUpdate {
 
 /** Functions of a connection that receive requests for the lease, and a lease that was handed over. */
 export interface LeaseRecipient {
+  /** The guest of a share link whose connection it is; undefined for others. */
+  readonly guest: string | undefined;
+  /** True while the connection has the lease of any session. */
+  readonly isDriving: boolean;
   leaseRequested(session: Session, by: Watcher): void;
   leaseTransferred(session: Session, lease: Lease, by: string): void;
 }
@@ -150,6 +154,13 @@ export class Watchers {
 
   leaseRecipientOf(connection: string | undefined): LeaseRecipient | undefined {
     return connection === undefined ? undefined : this.#recipients.get(connection);
+  }
+
+  /** Tells whether a guest of a share link has the lease of a session. */
+  isDriving(guest: string): boolean {
+    for (const recipient of this.#recipients.values())
+      if (recipient.guest === guest && recipient.isDriving) return true;
+    return false;
   }
 
   /**

@@ -48,7 +48,11 @@ export class LeaseChannel implements LeaseRecipient {
     this.#withdraw = parts.watchers.offerLeaseRecipient(parts.connection, this);
   }
 
-  /** True while this connection holds the lease of any session. */
+  get guest(): string | undefined {
+    const { guest, id } = this.#parts.principal;
+    return guest === null ? undefined : id;
+  }
+
   get isDriving(): boolean {
     return this.#leased.size > 0;
   }

@@ -122,11 +122,6 @@ export class Connection implements SocketProtocol, Wire {
     this.#peer.write(typeof frame === 'string' ? `{"seq":${this.#seq},${frame}` : frame, sent);
   }
 
-  /** True while this connection holds the lease of any session. */
-  get isDriving(): boolean {
-    return this.#leaseChannel.isDriving;
-  }
-
   ping(): void {
     this.#say({ t: 'ping', time: Date.now() });
   }

@@ -1,15 +1,4 @@
-// The context from which every part of a gateway is built, and the teardown of all parts.
-
-import type { Logger } from 'pino';
-import type { GatewaySettings } from './options.ts';
-
-export interface GatewayContext {
-  /** The data directory. */
-  readonly dir: string;
-  readonly log: Logger;
-  readonly settings: GatewaySettings;
-  readonly teardown: Teardown;
-}
+// The teardown of all parts of a process.
 
 /** Teardown steps, run in reverse order of construction. */
 export class Teardown {

@@ -1,8 +1,8 @@
-// Presence of one connection in the sessions that it follows, and its updates about the other watchers. Under
-// back-pressure only the newest update per session is stored.
+// Presence of one connection in the sessions that it follows, and its updates about the other watchers.
 
 import { allows, BinnacleError, type ServerBody, type Watcher } from '@binnacle/protocol';
 import type { Principal } from '../access/principal.ts';
+import { Topic } from '../base/topic.ts';
 import type { Session } from '../sessions/session.ts';
 import type { NewWatcher, PresenceEntry, PresenceUpdate, Watchers } from './presence.ts';
 
@@ -17,11 +17,12 @@ export interface ConnectionPresenceParts {
 export class ConnectionPresence {
   readonly #parts: ConnectionPresenceParts;
   readonly #entries = new Map<string, PresenceEntry>();
-  /** Updates for which the connection had no room, by session. */
-  readonly #late = new Map<string, PresenceUpdate>();
+  /** Updates by session. */
+  readonly #updates: Topic<string, PresenceUpdate>;
 
   constructor(parts: ConnectionPresenceParts) {
     this.#parts = parts;
+    this.#updates = new Topic({ ...parts, send: (now, session) => parts.say({ t: 'watchers', session, ...now }) });
   }
 
   /** Joins the watchers of a session. Does nothing if the connection has joined already. */
@@ -34,7 +35,7 @@ export class ConnectionPresence {
   leave(session: string): void {
     this.#entries.get(session)?.leave();
     this.#entries.delete(session);
-    this.#late.delete(session);
+    this.#updates.drop(session);
   }
 
   /** Returns the connection's own entry among the watchers. Throws `not_subscribed`. */
@@ -44,26 +45,17 @@ export class ConnectionPresence {
 
   /** Starts or stops the updates about the watchers of a session. Throws `not_subscribed`. */
   watch(session: string, on: boolean): void {
-    this.#require(session).watch(on ? (now) => this.#notify(session, now) : undefined);
-    if (!on) this.#late.delete(session);
+    this.#require(session).watch(on ? (now) => this.#updates.publish(session, now) : undefined);
+    if (!on) this.#updates.drop(session);
   }
 
   /** Sends stored updates when the connection has room again. */
   resume(): void {
-    for (const [session, now] of this.#late) {
-      if (!this.#parts.hasRoom()) return;
-      this.#late.delete(session);
-      this.#notify(session, now);
-    }
+    this.#updates.resume();
   }
 
   stop(): void {
     for (const session of [...this.#entries.keys()]) this.leave(session);
-  }
-
-  #notify(session: string, now: PresenceUpdate): void {
-    if (this.#parts.hasRoom()) this.#parts.say({ t: 'watchers', session, ...now });
-    else this.#late.set(session, now);
   }
 
   #require(session: string): PresenceEntry {

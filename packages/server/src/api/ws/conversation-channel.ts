@@ -13,6 +13,7 @@ import {
   type SendReceipt,
   type ServerBody,
 } from '@binnacle/protocol';
+import { Topic } from '../../base/topic.ts';
 import type { Conversation } from '../../conversations/conversation.ts';
 import type { Conversations } from '../../conversations/conversations.ts';
 import { assertMaySend, authorOf, isFor, maySee, type Viewer } from '../../conversations/state/audience.ts';
@@ -52,7 +53,8 @@ interface FollowedConversation {
 export class ConversationChannel {
   readonly #parts: ConversationChannelParts;
   readonly #feeds = new Map<string, FollowedConversation>();
-  readonly #news = new Map<string, NodeJS.Timeout>();
+  /** Changes of the list, by conversation. */
+  readonly #list = new Topic<string, Conversation>({ send: (changed) => this.#notify(changed), delayMs: NEWS_MS });
   #unlisten: (() => void) | undefined;
   #watch: { readonly runs: boolean; readonly intervalMs: number } | undefined;
   #isOver = false;
@@ -92,8 +94,7 @@ export class ConversationChannel {
     this.#unlisten?.();
     this.#unlisten = undefined;
     for (const key of [...this.#feeds.keys()]) this.#drop(key);
-    for (const timer of this.#news.values()) clearTimeout(timer);
-    this.#news.clear();
+    this.#list.stop();
   }
 
   async #follow({ ref, conversation: key, from, deltaIntervalMs }: FrameOf<'follow'>): Promise<void> {
@@ -180,7 +181,7 @@ export class ConversationChannel {
       return;
     }
     if (this.#watch === undefined) return;
-    this.#notifyLater(conversation);
+    this.#list.publish(key, conversation);
     if (this.#watch.runs && events.some(({ type }) => type === 'run_started')) this.#runOnStart(conversation);
   }
 
@@ -249,26 +250,20 @@ export class ConversationChannel {
     known?.release();
   }
 
-  #notifyLater(conversation: Conversation): void {
-    const { key } = conversation.record;
-    if (this.#news.has(key)) return;
-    const notify = (): void => {
-      this.#news.delete(key);
-      const { conversations, viewer } = this.#parts;
-      if (this.#watch === undefined || !maySee(conversation.record, viewer) || conversation.isClosed) return;
-      let info: ConversationInfo;
-      try {
-        info = conversations.infoOf(conversation, viewer);
-      } catch {
-        return; // The log cannot be opened now; a request for the conversation returns the error.
-      }
-      // Without the text of the run: the list shows that a run is active, not the output.
-      this.#parts.say({
-        t: 'conversation',
-        info: info.run === null ? info : { ...info, run: { ...info.run, text: '' } },
-      });
-    };
-    this.#news.set(key, setTimeout(notify, NEWS_MS));
+  #notify(conversation: Conversation): void {
+    const { conversations, viewer } = this.#parts;
+    if (this.#watch === undefined || !maySee(conversation.record, viewer) || conversation.isClosed) return;
+    let info: ConversationInfo;
+    try {
+      info = conversations.infoOf(conversation, viewer);
+    } catch {
+      return; // The log cannot be opened now; a request for the conversation returns the error.
+    }
+    // Without the text of the run: the list shows that a run is active, not the output.
+    this.#parts.say({
+      t: 'conversation',
+      info: info.run === null ? info : { ...info, run: { ...info.run, text: '' } },
+    });
   }
 
   #get(key: string): Promise<Conversation> {

@@ -13,6 +13,7 @@ import {
   type ServerBody,
 } from '@binnacle/protocol';
 import type { Principal } from '../../access/principal.ts';
+import { Topic } from '../../base/topic.ts';
 import { VERSION } from '../../base/version.ts';
 import type { Conversations } from '../../conversations/conversations.ts';
 import type { FocusTarget, UserFocus } from '../../notifications/focus.ts';
@@ -60,8 +61,8 @@ export class Connection implements SocketProtocol, Wire {
   readonly #presence: ConnectionPresence;
   readonly #leaseChannel: LeaseChannel;
   readonly #focus: ReturnType<UserFocus['join']>;
-  /** Functions that end the watched lists of this connection, by the frame that starts them. */
-  readonly #watches = new Map<ClientFrame['t'], () => void>();
+  /** Watched lists, by the frame that starts and ends them. */
+  readonly #topics: Readonly<Record<'watch' | 'watch_notices', Topic<string | number, ServerBody>>>;
   #seq = 0;
 
   constructor(parts: ConnectionParts) {
@@ -72,6 +73,20 @@ export class Connection implements SocketProtocol, Wire {
     this.#focus = parts.focus.join(principal.user);
     const say = (body: ServerBody): boolean => this.#say(body);
     const ok = (ref: number | undefined, result?: OkResult): void => this.#ok(ref, result);
+    this.#topics = {
+      watch: new Topic({
+        source: (publish) =>
+          seen.watch({
+            changed: (session) => publish(session.id, { t: 'session', info: seen.infoOf(session) }),
+            deleted: ({ id }) => publish(id, { t: 'deleted', session: id }),
+          }),
+        send: say,
+      }),
+      watch_notices: new Topic({
+        source: (publish) => parts.notices.listen((notice) => publish(notice.n, { t: 'notice', notice })),
+        send: say,
+      }),
+    };
     this.#conversationChannel = new ConversationChannel({
       ...{ conversations: parts.conversations, viewer: principal, maxFollows: maxSubscriptions, wire: this, say, ok },
       refuse: (ref, error, conversation) => this.#refuse(ref, error, { conversation }),
@@ -154,7 +169,7 @@ export class Connection implements SocketProtocol, Wire {
 
   stop(): void {
     this.#conversationChannel.stop();
-    for (const unwatch of this.#watches.values()) unwatch();
+    for (const topic of Object.values(this.#topics)) topic.stop();
     this.#subscriptions.stop();
     this.#leaseChannel.stop();
     this.#presence.stop();
@@ -199,10 +214,9 @@ export class Connection implements SocketProtocol, Wire {
         this.#unsubscribe(frame);
         return undefined;
       case 'watch':
-        this.#watch(frame, () => this.#watchSessions());
-        return undefined;
       case 'watch_notices':
-        this.#watch(frame, () => this.#parts.notices.listen((notice) => this.#say({ t: 'notice', notice })));
+        this.#topics[frame.t].watch(frame.on);
+        this.#ok(frame.ref);
         return undefined;
       case 'look':
         this.#focus.set(focusTargetOf(frame));
@@ -302,21 +316,6 @@ export class Connection implements SocketProtocol, Wire {
     throw new BinnacleError('forbidden', {
       message: `This needs the scope "${scope}"; the token has "${this.#principal.scope}".`,
       details: { needed: scope, held: this.#principal.scope },
-    });
-  }
-
-  /** Starts or ends a watched list; a second start replaces the first. */
-  #watch({ t, on, ref }: FrameOf<'watch' | 'watch_notices'>, start: () => () => void): void {
-    this.#watches.get(t)?.();
-    this.#watches.delete(t);
-    if (on) this.#watches.set(t, start());
-    this.#ok(ref);
-  }
-
-  #watchSessions(): () => void {
-    return this.#seen.watch({
-      changed: (session) => this.#say({ t: 'session', info: this.#seen.infoOf(session) }),
-      deleted: (session) => this.#say({ t: 'deleted', session: session.id }),
     });
   }
 }

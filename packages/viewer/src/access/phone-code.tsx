@@ -1,10 +1,10 @@
 // A QR code that logs a phone in: a one-time link to this page, with at most the user's own rights. Renewed manually.
 
 import type { Binnacle, Ticket } from '@binnacle/client';
-import { allows, type BinnacleError, type Scope } from '@binnacle/protocol';
+import { allows, type Scope } from '@binnacle/protocol';
 import { useId, useState } from 'react';
-import { asFailure } from '../model/failure.ts';
 import { useCountdown } from '../state/use-clock.ts';
+import { useRequest } from '../state/use-request.ts';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { Failure } from '../ui/failure.tsx';
 import { Qr } from '../ui/qr.tsx';
@@ -35,21 +35,11 @@ export function PhoneCode({ client, scope: own }: PhoneCodeProps) {
   const choices = CHOICES.filter(({ scope }) => allows(own, scope));
   const [scope, setScope] = useState<Scope>(choices[0]?.scope ?? 'view');
   const [made, setMade] = useState<{ readonly ticket: Ticket; readonly until: number }>();
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<BinnacleError>();
+  const { busy, error, run } = useRequest();
   const left = useCountdown(made?.until);
   const id = useId();
-  const make = (): void => {
-    setBusy(true);
-    setError(undefined);
-    client
-      .createTicket(scope)
-      .then(
-        (ticket) => setMade({ ticket, until: performance.now() + ticket.expiresInMs }),
-        (cause: unknown) => setError(asFailure(cause)),
-      )
-      .finally(() => setBusy(false));
-  };
+  const make = (): void =>
+    run(client.createTicket(scope), (ticket) => setMade({ ticket, until: performance.now() + ticket.expiresInMs }));
   const link = made === undefined ? '' : linkOf(made.ticket);
   return (
     <section className="phone-part" aria-labelledby={id} data-testid="phone-code">

@@ -1,11 +1,11 @@
 // The confirmation before a token is revoked, with a choice for the tokens that it has issued.
 
 import type { Binnacle, IssuedByToken, TokenInfo } from '@binnacle/client';
-import type { BinnacleError } from '@binnacle/protocol';
 import { useEffect, useState } from 'react';
 import { asFailure } from '../model/failure.ts';
 import { oneLine } from '../model/format.ts';
-import { Dialog } from '../ui/dialog.tsx';
+import { useRequest } from '../state/use-request.ts';
+import { Dialog, DialogButtons } from '../ui/dialog.tsx';
 import { Failure } from '../ui/failure.tsx';
 import { dependentsText, makerText } from './format.ts';
 import './revoke-token.css';
@@ -19,8 +19,7 @@ interface RevokeTokenProps {
 
 export function RevokeToken({ client, token, onRevoked, onClose }: RevokeTokenProps) {
   const [issued, setIssued] = useState<IssuedByToken>();
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<BinnacleError>();
+  const { busy, error, setError, run } = useRequest();
   const { id } = token;
   useEffect(() => {
     let isOver = false;
@@ -35,16 +34,9 @@ export function RevokeToken({ client, token, onRevoked, onClose }: RevokeTokenPr
     return () => {
       isOver = true;
     };
-  }, [client, id]);
-  const revoke = (what: 'revoke' | 'keep'): void => {
-    setBusy(true);
-    setError(undefined);
-    client.tokens
-      .revoke(id, { issued: what })
-      .then(onRevoked)
-      .then(onClose, (cause: unknown) => setError(asFailure(cause)))
-      .finally(() => setBusy(false));
-  };
+  }, [client, id, setError]);
+  const revoke = (what: 'revoke' | 'keep'): void =>
+    run(client.tokens.revoke(id, { issued: what }).then(onRevoked), onClose);
   const hasMade = issued !== undefined && issued.tokens.length > 0;
   const also = issued === undefined ? '' : dependentsText(issued);
   return (
@@ -66,10 +58,7 @@ export function RevokeToken({ client, token, onRevoked, onClose }: RevokeTokenPr
         </>
       )}
       {error !== undefined && <Failure error={error} />}
-      <div className="dialog-buttons">
-        <button type="button" className="button" onClick={onClose}>
-          Cancel
-        </button>
+      <DialogButtons onClose={onClose}>
         {hasMade && (
           <button
             type="button"
@@ -90,7 +79,7 @@ export function RevokeToken({ client, token, onRevoked, onClose }: RevokeTokenPr
         >
           {hasMade ? 'Revoke all' : 'Revoke'}
         </button>
-      </div>
+      </DialogButtons>
     </Dialog>
   );
 }

@@ -4,7 +4,7 @@ import type { Binnacle, Me, Muted } from '@binnacle/client';
 import { PhoneCode } from '../access/phone-code.tsx';
 import type { Route } from '../model/route.ts';
 import { NotificationSettings } from '../notifications/notification-settings.tsx';
-import { Dialog } from '../ui/dialog.tsx';
+import { Dialog, DialogButtons } from '../ui/dialog.tsx';
 import { DialogButton } from '../ui/icon-button.tsx';
 import { PhoneIcon } from '../ui/icons.tsx';
 
@@ -27,11 +27,7 @@ export function PhoneDialog({ client, me, route, nameOf }: PhoneDialogProps) {
           <h2>{title}</h2>
           <NotificationSettings client={client} route={route} nameOf={nameOf} />
           <PhoneCode client={client} scope={me.scope} />
-          <div className="dialog-buttons">
-            <button type="button" className="button" onClick={close} data-testid="phone-close">
-              Close
-            </button>
-          </div>
+          <DialogButtons label="Close" testId="phone-close" onClose={close} />
         </Dialog>
       )}
     >

@@ -1,7 +1,7 @@
 // The dialog with the keyboard shortcuts.
 
 import { Fragment, useLayoutEffect, useRef } from 'react';
-import { Dialog } from '../ui/dialog.tsx';
+import { Dialog, DialogButtons } from '../ui/dialog.tsx';
 import { SHORTCUTS } from '../ui/shortcuts.ts';
 import './shortcuts-dialog.css';
 
@@ -32,11 +32,7 @@ export function ShortcutsDialog({ onClose }: { readonly onClose: () => void }) {
           </section>
         ))}
       </div>
-      <div className="dialog-buttons">
-        <button type="button" className="button" onClick={onClose} data-testid="keys-close">
-          Close
-        </button>
-      </div>
+      <DialogButtons label="Close" testId="keys-close" onClose={onClose} />
     </Dialog>
   );
 }

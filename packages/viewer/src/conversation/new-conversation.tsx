@@ -1,9 +1,8 @@
 // The choice of an agent for a new conversation, if there is more than one.
 
-import type { AgentInfo, BinnacleError } from '@binnacle/protocol';
-import { useState } from 'react';
-import { asFailure } from '../model/failure.ts';
-import { Dialog } from '../ui/dialog.tsx';
+import type { AgentInfo } from '@binnacle/protocol';
+import { useRequest } from '../state/use-request.ts';
+import { Dialog, DialogButtons } from '../ui/dialog.tsx';
 import { Failure } from '../ui/failure.tsx';
 import { TalkIcon } from '../ui/icons.tsx';
 import './new-conversation.css';
@@ -15,15 +14,8 @@ interface NewConversationProps {
 }
 
 export function NewConversation({ agents, onCreate, onClose }: NewConversationProps) {
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<BinnacleError>();
-  const create = (agent: string): void => {
-    setBusy(true);
-    setError(undefined);
-    onCreate(agent)
-      .then(onClose, (cause: unknown) => setError(asFailure(cause)))
-      .finally(() => setBusy(false));
-  };
+  const { busy, error, run } = useRequest();
+  const create = (agent: string): void => run(onCreate(agent), onClose);
   const sorted = [...agents].sort((a, b) => Number(b.isDefault) - Number(a.isDefault));
   return (
     <Dialog label="New conversation" onClose={onClose}>
@@ -50,11 +42,7 @@ export function NewConversation({ agents, onCreate, onClose }: NewConversationPr
         ))}
       </ul>
       {error !== undefined && <Failure error={error} />}
-      <div className="dialog-buttons">
-        <button type="button" className="button" onClick={onClose}>
-          Cancel
-        </button>
-      </div>
+      <DialogButtons onClose={onClose} />
     </Dialog>
   );
 }

@@ -3,8 +3,8 @@
 import type { BinnacleError, ConversationInfo, Visibility } from '@binnacle/protocol';
 import { type FormEvent, useId, useState } from 'react';
 import { conversationTitle } from '../model/conversations.ts';
-import { asFailure } from '../model/failure.ts';
-import { Dialog } from '../ui/dialog.tsx';
+import { useRequest } from '../state/use-request.ts';
+import { Dialog, DialogButtons } from '../ui/dialog.tsx';
 import { Failure } from '../ui/failure.tsx';
 import { usageText } from './format.ts';
 import './settings-dialog.css';
@@ -30,16 +30,10 @@ export function ConversationSettings({ info, user, acts, onClose }: Conversation
   const [kind, setKind] = useState(info.visibility.kind);
   const [people, setPeople] = useState(info.visibility.kind === 'shared' ? info.visibility.with.join(', ') : '');
   const [removing, setRemoving] = useState(false);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<BinnacleError>();
+  const { busy, error, run } = useRequest();
   const id = useId();
   const users = [...new Set(people.split(/[\s,;]+/).filter(Boolean))];
 
-  const run = (act: Promise<unknown>): void => {
-    setBusy(true);
-    setError(undefined);
-    act.then(onClose, (cause: unknown) => setError(asFailure(cause))).finally(() => setBusy(false));
-  };
   const submit = (event: FormEvent): void => {
     event.preventDefault();
     if (acts === undefined) return;
@@ -49,11 +43,11 @@ export function ConversationSettings({ info, user, acts, onClose }: Conversation
       ...(sameVisibility(visibility, info.visibility) ? {} : { visibility }),
     };
     if (Object.keys(change).length === 0) onClose();
-    else run(acts.change(change));
+    else run(acts.change(change), onClose);
   };
 
   if (removing && acts !== undefined) {
-    return <RemoveConversation {...{ info, busy, error, onClose }} onRemove={() => run(acts.remove())} />;
+    return <RemoveConversation {...{ info, busy, error, onClose }} onRemove={() => run(acts.remove(), onClose)} />;
   }
   return (
     <Dialog label="About this conversation" onClose={onClose}>
@@ -157,14 +151,11 @@ function RemoveConversation({ info, busy, error, onRemove, onClose }: RemoveConv
         cannot be undone.
       </p>
       {error !== undefined && <Failure error={error} />}
-      <div className="dialog-buttons">
-        <button type="button" className="button" onClick={onClose}>
-          Cancel
-        </button>
+      <DialogButtons onClose={onClose}>
         <button type="button" className="button danger" disabled={busy} onClick={onRemove} data-testid="remove-yes">
           Remove
         </button>
-      </div>
+      </DialogButtons>
     </Dialog>
   );
 }

@@ -1,18 +1,18 @@
 // The card of a plugin: its containment, its state, its permissions and offers, and the actions on it.
 
 import type { Binnacle } from '@binnacle/client';
-import type { BinnacleError, PluginInfo, PluginOffer, PluginSetting } from '@binnacle/protocol';
+import type { PluginInfo, PluginOffer, PluginSetting } from '@binnacle/protocol';
 import { useId, useState } from 'react';
-import { asFailure } from '../model/failure.ts';
 import { age, bytes, oneLine } from '../model/format.ts';
 import { useNow } from '../state/use-clock.ts';
+import { useRequest } from '../state/use-request.ts';
 import { Failure } from '../ui/failure.tsx';
 import { kindLabel, levelText, settingText, stateOf } from './format.ts';
 import { PluginLog } from './plugin-log.tsx';
 import { PluginPermissions } from './plugin-permissions.tsx';
 import type { PluginList } from './use-plugins.ts';
 import './plugin-card.css';
-import { Dialog } from '../ui/dialog.tsx';
+import { Dialog, DialogButtons } from '../ui/dialog.tsx';
 
 interface PluginCardProps {
   readonly client: Binnacle;
@@ -26,21 +26,15 @@ export function PluginCard({ client, info, act, folds }: PluginCardProps) {
   const { id } = info;
   const name = useId();
   const now = useNow();
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<BinnacleError>();
+  const { busy, error, run: follow } = useRequest();
   const [shown, setShown] = useState<'log' | 'remove'>();
   const [done, setDone] = useState('');
   // Initial value only: from then on the user folds and unfolds.
   const [startsOpen] = useState(!folds || info.problem !== null);
   const run = (work: () => Promise<unknown>, label: string): void => {
     if (busy) return;
-    setBusy(true);
-    setError(undefined);
     setDone('');
-    act(work)
-      .then(() => setDone(label))
-      .catch((cause: unknown) => setError(asFailure(cause)))
-      .finally(() => setBusy(false));
+    follow(act(work), () => setDone(label));
   };
   const { label, mark } = stateOf(info);
   const isOff = info.state === 'off';
@@ -223,15 +217,7 @@ interface RemovePluginProps {
 }
 
 function RemovePlugin({ info, onRemove, onClose }: RemovePluginProps) {
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<BinnacleError>();
-  const remove = (): void => {
-    setBusy(true);
-    setError(undefined);
-    onRemove()
-      .then(onClose, (cause: unknown) => setError(asFailure(cause)))
-      .finally(() => setBusy(false));
-  };
+  const { busy, error, run } = useRequest();
   return (
     <Dialog label="Remove this plugin?" onClose={onClose}>
       <h2>Remove “{oneLine(info.name, 60)}”?</h2>
@@ -240,14 +226,17 @@ function RemovePlugin({ info, onRemove, onClose }: RemovePluginProps) {
         cannot be undone.
       </p>
       {error !== undefined && <Failure error={error} />}
-      <div className="dialog-buttons">
-        <button type="button" className="button" onClick={onClose}>
-          Cancel
-        </button>
-        <button type="button" className="button danger" disabled={busy} onClick={remove} data-testid="remove-sure">
+      <DialogButtons onClose={onClose}>
+        <button
+          type="button"
+          className="button danger"
+          disabled={busy}
+          onClick={() => run(onRemove(), onClose)}
+          data-testid="remove-sure"
+        >
           Remove
         </button>
-      </div>
+      </DialogButtons>
     </Dialog>
   );
 }

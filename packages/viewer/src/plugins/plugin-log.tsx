@@ -3,7 +3,7 @@
 import type { Binnacle } from '@binnacle/client';
 import { useEffect, useRef } from 'react';
 import { exactClockTime, oneLine } from '../model/format.ts';
-import { Dialog } from '../ui/dialog.tsx';
+import { Dialog, DialogButtons } from '../ui/dialog.tsx';
 import { Failure } from '../ui/failure.tsx';
 import { usePluginLog } from './use-plugins.ts';
 import './plugin-log.css';
@@ -56,11 +56,7 @@ export function PluginLog({ client, id, onClose }: PluginLogProps) {
             </p>
           ))}
         </div>
-        <div className="dialog-buttons">
-          <button type="button" className="button" onClick={onClose} data-testid="log-close">
-            Close
-          </button>
-        </div>
+        <DialogButtons label="Close" testId="log-close" onClose={onClose} />
       </div>
     </Dialog>
   );

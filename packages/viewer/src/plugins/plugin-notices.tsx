@@ -4,7 +4,7 @@ import type { PluginNotice } from '@binnacle/protocol';
 import { useEffect, useState } from 'react';
 import { age, oneLine } from '../model/format.ts';
 import { useNow } from '../state/use-clock.ts';
-import { Dialog } from '../ui/dialog.tsx';
+import { Dialog, DialogButtons } from '../ui/dialog.tsx';
 import { IconButton } from '../ui/icon-button.tsx';
 import { BellIcon, CloseIcon } from '../ui/icons.tsx';
 import type { PluginNotices } from './use-plugin-notices.ts';
@@ -111,11 +111,7 @@ export function Bell({ all, unseen, isKnown, see }: Pick<PluginNotices, 'all' | 
               ))}
             </ul>
           )}
-          <div className="dialog-buttons">
-            <button type="button" className="button" onClick={close} data-testid="plugin-notices-close">
-              Close
-            </button>
-          </div>
+          <DialogButtons label="Close" testId="plugin-notices-close" onClose={close} />
         </Dialog>
       )}
     </>

@@ -5,7 +5,7 @@ import { useState } from 'react';
 import { oneLine } from '../model/format.ts';
 import { extentTexts, grantStatusLabels, grantStatusOf, grantText, isWide } from './format.ts';
 import './plugin-permissions.css';
-import { Dialog } from '../ui/dialog.tsx';
+import { Dialog, DialogButtons } from '../ui/dialog.tsx';
 
 interface PluginPermissionsProps {
   readonly plugin: string;
@@ -125,10 +125,7 @@ function WidenPlugin({ plugin, request, onGrant, onClose }: WidenPluginProps) {
           A list limits it, of {oneLine(limits, 300)}: <code>{`binnacle plugin grant ${plugin} ${permission} …`}</code>
         </p>
       )}
-      <div className="dialog-buttons">
-        <button type="button" className="button" onClick={onClose}>
-          Cancel
-        </button>
+      <DialogButtons onClose={onClose}>
         <button
           type="button"
           className="button danger"
@@ -140,7 +137,7 @@ function WidenPlugin({ plugin, request, onGrant, onClose }: WidenPluginProps) {
         >
           {isAll ? 'Grant without a limit' : 'Grant'}
         </button>
-      </div>
+      </DialogButtons>
     </Dialog>
   );
 }

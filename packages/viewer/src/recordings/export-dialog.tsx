@@ -5,7 +5,7 @@ import type { Binnacle } from '@binnacle/client';
 import type { BinnacleError } from '@binnacle/protocol';
 import { type ReactNode, useState } from 'react';
 import { asFailure } from '../model/failure.ts';
-import { Dialog } from '../ui/dialog.tsx';
+import { Dialog, DialogButtons } from '../ui/dialog.tsx';
 import { Failure } from '../ui/failure.tsx';
 import { InputChoice } from './include-input.tsx';
 import './export-dialog.css';
@@ -47,11 +47,7 @@ export function ExportDialog({ client, path, kind, isRecording = false, onClose 
       <h2>Export</h2>
       <p>The whole {kind}, as far as it is kept, up to now.</p>
       <Forms client={client} path={path} kind={kind} isRecording={isRecording} />
-      <div className="dialog-buttons">
-        <button type="button" className="button" onClick={onClose}>
-          Close
-        </button>
-      </div>
+      <DialogButtons label="Close" onClose={onClose} />
     </Dialog>
   );
 }

@@ -1,11 +1,10 @@
 // The confirmation before a program is ended or its output removed.
 
-import type { BinnacleError, SessionInfo } from '@binnacle/protocol';
-import { useState } from 'react';
-import { asFailure } from '../model/failure.ts';
+import type { SessionInfo } from '@binnacle/protocol';
 import { oneLine } from '../model/format.ts';
 import { title } from '../model/sessions.ts';
-import { Dialog } from '../ui/dialog.tsx';
+import { useRequest } from '../state/use-request.ts';
+import { Dialog, DialogButtons } from '../ui/dialog.tsx';
 import { Failure } from '../ui/failure.tsx';
 
 interface EndSessionProps {
@@ -18,15 +17,7 @@ interface EndSessionProps {
 }
 
 export function EndSession({ info, onKill, onRemove, onClose }: EndSessionProps) {
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<BinnacleError>();
-  const run = (act: () => Promise<void>) => (): void => {
-    setBusy(true);
-    setError(undefined);
-    act()
-      .then(onClose, (cause: unknown) => setError(asFailure(cause)))
-      .finally(() => setBusy(false));
-  };
+  const { busy, error, run } = useRequest();
   const name = oneLine(title(info), 60);
   // A foreign session cannot be ended here: only its stored copy can be removed.
   const ends = info.running && info.foreign === null;
@@ -40,25 +31,28 @@ export function EndSession({ info, onKill, onRemove, onClose }: EndSessionProps)
         {info.running && !ends && ' The program goes on where it runs.'}
       </p>
       {error !== undefined && <Failure error={error} />}
-      <div className="dialog-buttons">
-        <button type="button" className="button" onClick={onClose}>
-          Cancel
-        </button>
+      <DialogButtons onClose={onClose}>
         <button
           type="button"
           className="button danger"
           disabled={busy}
-          onClick={run(onRemove)}
+          onClick={() => run(onRemove(), onClose)}
           data-testid="end-remove"
         >
           {ends ? 'End and remove' : 'Remove'}
         </button>
         {ends && (
-          <button type="button" className="button primary" disabled={busy} onClick={run(onKill)} data-testid="end-keep">
+          <button
+            type="button"
+            className="button primary"
+            disabled={busy}
+            onClick={() => run(onKill(), onClose)}
+            data-testid="end-keep"
+          >
             End, keep output
           </button>
         )}
-      </div>
+      </DialogButtons>
     </Dialog>
   );
 }

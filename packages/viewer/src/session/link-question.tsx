@@ -1,7 +1,7 @@
 // The confirmation before a link in program output opens: its text may name another place than its target.
 
 import { oneLine } from '../model/format.ts';
-import { Dialog } from '../ui/dialog.tsx';
+import { Dialog, DialogButtons } from '../ui/dialog.tsx';
 import './link-question.css';
 
 export function LinkQuestion({ target, onClose }: { readonly target: string; readonly onClose: () => void }) {
@@ -20,10 +20,7 @@ export function LinkQuestion({ target, onClose }: { readonly target: string; rea
       <p className="link-target">
         <code data-testid="link-target">{oneLine(url?.href ?? target, 500)}</code>
       </p>
-      <div className="dialog-buttons">
-        <button type="button" className="button" onClick={onClose}>
-          Cancel
-        </button>
+      <DialogButtons onClose={onClose}>
         <button
           type="button"
           className="button primary"
@@ -35,7 +32,7 @@ export function LinkQuestion({ target, onClose }: { readonly target: string; rea
         >
           Open in a new tab
         </button>
-      </div>
+      </DialogButtons>
     </Dialog>
   );
 }

@@ -3,8 +3,8 @@
 import type { Binnacle } from '@binnacle/client';
 import { BinnacleError, type CreateSession, type SessionMode, type TerminalProblem } from '@binnacle/protocol';
 import { type FormEvent, useEffect, useId, useState } from 'react';
-import { asFailure } from '../model/failure.ts';
-import { Dialog } from '../ui/dialog.tsx';
+import { useRequest } from '../state/use-request.ts';
+import { Dialog, DialogButtons } from '../ui/dialog.tsx';
 import { Failure } from '../ui/failure.tsx';
 
 interface NewSessionProps {
@@ -34,8 +34,7 @@ export function NewSession({ client, onCreate, onClose }: NewSessionProps) {
   const [chosenMode, setMode] = useState<SessionMode>('pty');
   const terminalProblem = useTerminalProblem(client);
   const mode = terminalProblem === undefined ? chosenMode : 'pipe';
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<BinnacleError>();
+  const { busy, error, run } = useRequest();
   const id = useId();
 
   const begin = async (): Promise<void> =>
@@ -49,11 +48,7 @@ export function NewSession({ client, onCreate, onClose }: NewSessionProps) {
 
   const submit = (event: FormEvent): void => {
     event.preventDefault();
-    setBusy(true);
-    setError(undefined);
-    begin()
-      .then(onClose, (cause: unknown) => setError(asFailure(cause)))
-      .finally(() => setBusy(false));
+    run(begin(), onClose);
   };
 
   const field = (key: string, label: string, value: string, set: (value: string) => void, placeholder: string) => (
@@ -103,14 +98,11 @@ export function NewSession({ client, onCreate, onClose }: NewSessionProps) {
           </div>
         </div>
         {error !== undefined && <Failure error={error} />}
-        <div className="dialog-buttons">
-          <button type="button" className="button" onClick={onClose}>
-            Cancel
-          </button>
+        <DialogButtons onClose={onClose}>
           <button type="submit" className="button primary" disabled={busy} data-testid="new-start">
             {busy ? 'Starting…' : 'Start'}
           </button>
-        </div>
+        </DialogButtons>
       </form>
     </Dialog>
   );

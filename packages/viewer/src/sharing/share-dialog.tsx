@@ -6,8 +6,9 @@ import { allows, type BinnacleError, type Scope } from '@binnacle/protocol';
 import { type FormEvent, useCallback, useEffect, useId, useState } from 'react';
 import { asFailure } from '../model/failure.ts';
 import { oneLine, timeLeftText } from '../model/format.ts';
+import { useRequest } from '../state/use-request.ts';
 import { CopyButton } from '../ui/copy-button.tsx';
-import { Dialog } from '../ui/dialog.tsx';
+import { Dialog, DialogButtons } from '../ui/dialog.tsx';
 import { Failure } from '../ui/failure.tsx';
 import { Qr } from '../ui/qr.tsx';
 import { LIFETIMES, MAX_LABEL, MAX_USES, MODE_TEXTS, USUAL_LIFETIME_MS } from './format.ts';
@@ -33,28 +34,19 @@ const MODES = ['view', 'type'] as const;
 export function ShareDialog({ client, scope, target, name, onClose }: ShareDialogProps) {
   const [options, setOptions] = useState(USUAL_OPTIONS);
   const change = (one: Partial<LinkOptions>): void => setOptions((before) => ({ ...before, ...one }));
-  const [busy, setBusy] = useState(false);
+  const { busy, error, setError, run } = useRequest();
   const [made, setMade] = useState<CreatedShare>();
-  const [error, setError] = useState<BinnacleError>();
   const { shares, failed, reload } = useShares(client, target);
   const kind = 'session' in target ? 'session' : 'conversation';
   const mayType = allows(scope, 'input');
 
   const make = (): void => {
     const { mode, lifetime, label, uses } = options;
-    setBusy(true);
-    setError(undefined);
     const link = { ...target, mode, expiresInMs: lifetime, label: label.trim() };
-    client.shares
-      .create(uses === '' ? link : { ...link, uses: Number(uses) })
-      .then(
-        (created) => {
-          setMade(created);
-          reload();
-        },
-        (cause: unknown) => setError(asFailure(cause)),
-      )
-      .finally(() => setBusy(false));
+    run(client.shares.create(uses === '' ? link : { ...link, uses: Number(uses) }), (created) => {
+      setMade(created);
+      reload();
+    });
   };
   const revoke = async (share: string): Promise<void> => {
     setError(undefined);
@@ -190,14 +182,11 @@ function LinkForm({ kind, mayType, busy, options, onChange, onMake, onClose }: L
           />
         </div>
       </div>
-      <div className="dialog-buttons">
-        <button type="button" className="button" onClick={onClose}>
-          Close
-        </button>
+      <DialogButtons label="Close" onClose={onClose}>
         <button type="submit" className="button primary" disabled={busy || !isCount} data-testid="share-make">
           {busy ? 'Making it…' : 'Make a link'}
         </button>
-      </div>
+      </DialogButtons>
     </form>
   );
 }

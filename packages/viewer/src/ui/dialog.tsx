@@ -39,3 +39,21 @@ export function Dialog({ label, kind = 'question', onClose, children }: DialogPr
     </dialog>
   );
 }
+
+interface DialogButtonsProps {
+  /** Text of the button that closes the dialog. Default: Cancel. */
+  readonly label?: string;
+  readonly testId?: string;
+  readonly onClose: () => void;
+  readonly children?: ReactNode;
+}
+
+/** The last row of a dialog: the button that closes it, and behind it `children`. */
+export const DialogButtons = ({ label = 'Cancel', testId, onClose, children }: DialogButtonsProps) => (
+  <div className="dialog-buttons">
+    <button type="button" className="button" onClick={onClose} data-testid={testId}>
+      {label}
+    </button>
+    {children}
+  </div>
+);

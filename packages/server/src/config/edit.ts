@@ -49,7 +49,7 @@ export async function editConfigFile(path: string, key: EditPath, value: unknown
 export function editText(text: string, key: EditPath, value: unknown): string {
   const bom = text.startsWith(BOM) ? BOM : '';
   const plain = text.slice(bom.length);
-  if (isDeepStrictEqual(valueAt(plain, key), value)) {
+  if (isDeepStrictEqual(valueIn(plain, key), value)) {
     // A file that is not JSON has no settings, and the earlier settings stay in force: nothing was removed.
     const read = readJsonc(plain);
     if ('wrong' in read) throw refused(key, `the file cannot be read (${read.wrong.what.replace(/\.$/, '')})`);
@@ -68,16 +68,20 @@ export function editText(text: string, key: EditPath, value: unknown): string {
   );
   if (problem !== undefined) throw refused(key, problem.message);
   // A duplicate key is read at its last place, and changed at its first.
-  if (!isDeepStrictEqual(valueAt(edited, key), value)) throw refused(key, 'it occurs in the file more than once');
+  if (!isDeepStrictEqual(valueIn(edited, key), value)) throw refused(key, 'it occurs in the file more than once');
   return bom + edited;
 }
 
 /** Returns undefined if there is no value. */
-function valueAt(text: string, key: EditPath): unknown {
+function valueIn(text: string, key: EditPath): unknown {
   const read = readJsonc(text);
-  if ('wrong' in read) return undefined;
-  let at = read.value;
-  for (const name of key) {
+  return 'wrong' in read ? undefined : valueAt(read.value, key);
+}
+
+/** Returns the value at a path; undefined if there is none. */
+export function valueAt(value: unknown, path: readonly string[]): unknown {
+  let at = value;
+  for (const name of path) {
     if (typeof at !== 'object' || at === null || !Object.hasOwn(at, name)) return undefined;
     at = (at as Readonly<Record<string, unknown>>)[name];
   }

@@ -2,7 +2,7 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { Config } from '../../config/config.ts';
-import type { KeyPath } from '../grant/config-keys.ts';
+import { valueAt } from '../../config/edit.ts';
 import { type Clock, REAL_CLOCK } from '../host/supervision.ts';
 import type { PluginCaller, PowersOf } from './powers.ts';
 import { PluginRateLimit } from './rate-limit.ts';
@@ -44,14 +44,4 @@ export function configPowers(
       });
     },
   };
-}
-
-/** Returns the value at a path; undefined if there is none. */
-function valueAt(value: unknown, path: KeyPath): unknown {
-  let at = value;
-  for (const name of path) {
-    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, name)) return undefined;
-    at = (at as Readonly<Record<string, unknown>>)[name];
-  }
-  return at;
 }

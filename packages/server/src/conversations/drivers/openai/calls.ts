@@ -2,6 +2,7 @@
 
 import { BinnacleError, defined } from '@binnacle/protocol';
 import { z } from 'zod';
+import { unlessAborted } from '../../../base/abort.ts';
 import type { DriverOut, TurnTool, TurnTools } from '../driver.ts';
 import { cutText } from '../tool-text.ts';
 
@@ -74,7 +75,7 @@ export async function makeCall(
   try {
     if (known === undefined) throw new BinnacleError('not_found', { message: `There is no tool "${name}".` });
     if (input === undefined) throw new BinnacleError('bad_request', { message: 'The arguments are not JSON.' });
-    const output = await unless(signal, tools.call(name, input, signal));
+    const output = await unlessAborted(tools.call(name, input, signal), signal);
     out.tool({ ...call, status: 'done', output });
     return output;
   } catch (error) {
@@ -93,13 +94,4 @@ function parsed(args: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function unless<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }

@@ -15,7 +15,7 @@ beforeAll(async () => {
     main: { driver: 'openai', url: `${model.url}/v1`, model: 'm', instructions: 'Be brief.', default: true },
     keyless: { driver: 'openai', url: `${model.url}/v1`, apiKeyEnv: 'NO_SUCH_KEY' },
   };
-  gateway = await openGatewayProcess({ flags: [], prepare: (dir) => writeConfig(dir, { agents: { entries } }) });
+  gateway = await openGatewayProcess({ prepare: (dir) => writeConfig(dir, { agents: { entries } }) });
 });
 afterAll(async () => {
   await gateway.close();

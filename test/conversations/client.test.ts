@@ -207,7 +207,7 @@ describe('a conversation', () => {
 
 describe('through a restart of the gateway', () => {
   it('a feed and a reply go on where they were: nothing twice, nothing missing', async () => {
-    const own = await openGatewayProcess({ flags: [] });
+    const own = await openGatewayProcess();
     try {
       const { key } = await own.client.conversations.create();
       const conversation = own.client.conversation(key);

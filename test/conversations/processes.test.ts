@@ -26,7 +26,6 @@ let scratch: string;
 beforeAll(async () => {
   scratch = mkdtempSync(join(tmpdir(), 'binnacle-agents-'));
   gateway = await openGatewayProcess({
-    flags: [],
     prepare: (dir) =>
       writeConfig(dir, {
         agents: {

@@ -8,7 +8,7 @@ import { eagerClient, startFlood, Watcher } from './flooding.fixture.ts';
 
 let gateway: GatewayProcess;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ flags: [] });
+  gateway = await openGatewayProcess();
 });
 
 describe('honest-ends: who reads the end of a session', () => {

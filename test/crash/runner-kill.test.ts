@@ -21,7 +21,7 @@ import {
 
 let gateway: GatewayProcess;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ flags: [] });
+  gateway = await openGatewayProcess();
 });
 
 /** A child in a session of its own that hears neither SIGHUP nor SIGTERM: only its mark tells whose it is. */
@@ -167,7 +167,7 @@ const ROUNDS = 20;
 inAll(
   `honest-ends: gateway and runners are killed at random, ${ROUNDS} times, and no session is listed as running when it is dead or as dead when it runs`,
   async () => {
-    const gateway = await openGatewayProcess({ flags: [] });
+    const gateway = await openGatewayProcess();
     const known = new Map<string, number>();
     for (let round = 0; round < ROUNDS; round++) {
       for (let i = 0; i < 3; i++) {

@@ -89,7 +89,7 @@ it('run prints the output and the exit code of each command of one shell', async
 
 inAll('resume copies each byte once over a kill -9 of the gateway and another of itself', async () => {
   const command = 'seq 1 500; read; seq 501 1000; read; seq 1001 1500';
-  const killed = await openGatewayProcess({ flags: [] });
+  const killed = await openGatewayProcess();
   const { id } = await killed.client.sessions.create({ command, mode: 'pipe' });
   const session = killed.client.session(id);
   const file = join(dir, 'copy');

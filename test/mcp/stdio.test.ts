@@ -17,7 +17,7 @@ let gateway: GatewayProcess;
 const clients: Client[] = [];
 const bridges: ChildProcess[] = [];
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ flags: [] });
+  gateway = await openGatewayProcess();
 });
 afterEach(async () => {
   await Promise.all(clients.splice(0).map((client) => client.close()));

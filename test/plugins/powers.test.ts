@@ -51,7 +51,7 @@ beforeAll(async () => {
   certify(join(dir, 'key'), join(dir, 'cert'));
   // Of the gateway's own process: it believes this one certificate more.
   process.env.NODE_EXTRA_CA_CERTS = join(dir, 'cert');
-  gateway = await openGatewayProcess({ flags: [] });
+  gateway = await openGatewayProcess();
   server = createServer((request, response) => {
     requests.push(request.url ?? '');
     response.end('from afar');

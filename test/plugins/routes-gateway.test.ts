@@ -17,7 +17,7 @@ const permissions = { httpRoutes: true } as const;
 
 let gateway: GatewayProcess;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ flags: [] });
+  gateway = await openGatewayProcess();
   for (const id of ['one', 'two']) await installPlugin(gateway, { id, source, permissions });
 });
 afterAll(() => gateway?.close());

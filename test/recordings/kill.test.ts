@@ -10,7 +10,7 @@ import { castOf, eventsOf, exported, imported, onDisk, underWay, upload, V3 } fr
 
 let gateway: GatewayProcess;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ flags: [] });
+  gateway = await openGatewayProcess();
 });
 afterAll(() => gateway.close());
 

@@ -8,7 +8,7 @@ import { Gate, Shell } from './runs.fixture.ts';
 
 let gateway: GatewayProcess;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ flags: [] });
+  gateway = await openGatewayProcess();
 });
 afterAll(() => gateway.close());
 

@@ -10,7 +10,7 @@ import { allOf, bytesOf, eventsOf, Gate, hasWritten, Shell, type SseEvent, textO
 
 let gateway: GatewayProcess;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ flags: [] });
+  gateway = await openGatewayProcess();
 });
 afterAll(() => gateway.close());
 

@@ -173,7 +173,7 @@ describe('the screen at an offset', () => {
 inAll(
   'screens that are kept are made beside a long output, bounded, and can be lost, broken or old',
   async () => {
-    const killed = await openGatewayProcess({ flags: [] });
+    const killed = await openGatewayProcess();
     gateway = killed;
     const { id } = await gateway.client.sessions.create({
       command: `head -c ${count({ quick: 9, all: 24 }) * MIB} /dev/zero | tr '\\0' x | fold -w 99; printf '\\033[32mdone'`,

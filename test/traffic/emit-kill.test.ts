@@ -29,7 +29,7 @@ beforeAll(async () => {
   });
   await made.write({ dir: base, format: 'esm', entryFileNames: '[name].mjs' });
   await made.close();
-  gateway = await openGatewayProcess({ flags: [] });
+  gateway = await openGatewayProcess();
   token = (await gateway.client.tokens.create({ name: 'emitter', scope: 'ingest' })).token;
 });
 afterAll(async () => {

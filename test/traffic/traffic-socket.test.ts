@@ -26,7 +26,7 @@ const open = async (token?: string): Promise<Frames> => {
 };
 
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ flags: [] });
+  gateway = await openGatewayProcess();
 });
 afterAll(() => gateway.close());
 afterEach(() => {

@@ -5,7 +5,7 @@ import { TrieRouter } from 'hono/router/trie-router';
 
 export interface RouteMatch<Entry> {
   readonly entry: Entry;
-  /** The decoded `:name`s and the undecoded `*name`. */
+  /** The decoded `:name`s, as they came where that is impossible, and the undecoded `*name`. */
   readonly params: Readonly<Record<string, string>>;
 }
 
@@ -39,7 +39,7 @@ function bySpecificity(a: { readonly path: string }, b: { readonly path: string 
   return key(a.path) < key(b.path) ? -1 : key(a.path) > key(b.path) ? 1 : 0;
 }
 
-/** Cuts the parameters out of a path that the router has matched. Returns undefined if one cannot be decoded. */
+/** Cuts the parameters out of a path that the router has matched. Returns undefined for a `*name` without its slash. */
 function paramsOf(pattern: string, path: string): Record<string, string> | undefined {
   const params: Record<string, string> = {};
   const segments = path.split('/');
@@ -49,20 +49,16 @@ function paramsOf(pattern: string, path: string): Record<string, string> | undef
       // The router's `/*` matches also a path that ends before the slash.
       if (index >= segments.length) return undefined;
       params[name] = segments.slice(index).join('/');
-    } else if (segment.startsWith(':')) {
-      const decoded = decodeSegment(segments[index] ?? '');
-      if (decoded === undefined) return undefined;
-      params[name] = decoded;
-    }
+    } else if (segment.startsWith(':')) params[name] = decoded(segments[index] ?? '');
   }
   return params;
 }
 
-function decodeSegment(text: string): string | undefined {
+function decoded(segment: string): string {
   try {
-    return decodeURIComponent(text);
+    return decodeURIComponent(segment);
   } catch {
-    // Invalid percent-encoding or UTF-8: no address of this gateway contains that.
-    return undefined;
+    // Invalid percent-encoding or UTF-8. The handler answers that there is no such session, and the like.
+    return segment;
   }
 }

@@ -1,20 +1,12 @@
 // Tokens and logins as lists show them, without their secrets.
 
-import type { Scope } from '@binnacle/protocol';
 import type { MadeBy } from '../store/issued.ts';
 import type { ShareRecord } from '../store/shares.ts';
 import type { TokenRecord } from '../store/tokens.ts';
 
 /** A bearer token or a browser login, without its secret. Times in ms since 1970. */
-export interface TokenInfo {
-  readonly id: string;
-  readonly name: string;
-  readonly scope: Scope;
-  readonly user: string;
+export interface TokenInfo extends Omit<TokenRecord, 'sha256'> {
   readonly kind: 'token' | 'cookie';
-  readonly createdAt: number;
-  readonly expiresAt: number | null;
-  readonly lastUsed: number | null;
   /** Token or login that requested this one; null for records from before this was stored. */
   readonly madeBy: MadeBy | null;
 }

@@ -5,6 +5,7 @@ import type { Search } from '../../search/search.ts';
 import type { SessionAccess } from '../../visibility/session-access.ts';
 import { type HttpRoute, json, route, z } from '../http/routes.ts';
 import { numberIn } from '../schemas/fields.ts';
+import { ForeignShape } from '../schemas/resources.ts';
 
 const MAX_HITS = 50;
 
@@ -17,14 +18,6 @@ const Query = z.strictObject({
   limit: numberIn(1, MAX_HITS).optional(),
 });
 
-const ForeignShape = z.object({
-  sessionId: z.string(),
-  source: z.string(),
-  labels: z.record(z.string(), z.string()),
-  user: z.string(),
-  producer: z.string().nullable(),
-  heardAt: z.number(),
-});
 const Hit = z
   .object({
     session: z.uuid(),

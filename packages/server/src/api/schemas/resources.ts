@@ -4,6 +4,15 @@ import { ACTIVITY_STATES, LOST_REASONS } from '@binnacle/protocol';
 import { z } from '../http/routes.ts';
 
 export const LeaseShape = z.object({ holder: z.string(), fence: z.number(), expiresInMs: z.number() });
+/** Origin of a session that runs elsewhere. */
+export const ForeignShape = z.object({
+  sessionId: z.string(),
+  source: z.string(),
+  labels: z.record(z.string(), z.string()).readonly(),
+  user: z.string(),
+  producer: z.string().nullable(),
+  heardAt: z.number(),
+});
 export const SessionShape = z
   .object({
     id: z.uuid(),
@@ -28,16 +37,7 @@ export const SessionShape = z
     lease: LeaseShape.nullable(),
     stalled: z.enum(['disk_full']).nullable(),
     runs: z.object({ current: z.string().nullable(), queued: z.number() }).nullable(),
-    foreign: z
-      .object({
-        sessionId: z.string(),
-        source: z.string(),
-        labels: z.record(z.string(), z.string()).readonly(),
-        user: z.string(),
-        producer: z.string().nullable(),
-        heardAt: z.number(),
-      })
-      .nullable(),
+    foreign: ForeignShape.nullable(),
     labels: z.record(z.string(), z.string()).readonly(),
     activity: z.object({ state: z.enum(ACTIVITY_STATES), since: z.number(), text: z.string().nullable() }).nullable(),
     lostReason: z.enum(LOST_REASONS).optional(),

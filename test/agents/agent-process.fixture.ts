@@ -47,7 +47,10 @@ export interface AgentProcess {
   close(): Promise<void>;
 }
 
-const WAIT_MS = 20_000;
+/** An agent that is silent for so long has stopped. */
+const SILENT_MS = 20_000;
+/** The start of a large agent is silent, and takes seconds of a processor that tests beside it want, too. */
+const START_MS = 60_000;
 
 export interface AgentProcessOptions {
   readonly settings?: Partial<AgentSettings>;
@@ -67,6 +70,7 @@ export function startAgent(driver: ProcessDriver, options: AgentProcessOptions =
   const [program = '', ...args] = [...wrap, ...launched.argv];
   const child = spawn(program, args, { cwd, env: { PATH: process.env.PATH, HOME: cwd, ...launched.env, ...env } });
   let told: Told[] = [];
+  let lines = 0;
   let stderr = '';
   const watchers = new Set<() => void>();
   const tell = (one: Told): void => {
@@ -102,6 +106,7 @@ export function startAgent(driver: ProcessDriver, options: AgentProcessOptions =
     for (const watcher of watchers) watcher();
   };
   createInterface({ input: child.stdout }).on('line', (line) => {
+    lines += 1;
     link.line?.(line);
     wake();
   });
@@ -145,20 +150,27 @@ export function startAgent(driver: ProcessDriver, options: AgentProcessOptions =
     },
     until: (kind, like = () => true) =>
       new Promise((resolve, reject) => {
+        const late = (): void => {
+          watchers.delete(look);
+          reject(new Error(`No ${kind} in time, but ${JSON.stringify(told).slice(-2000)}. ${stderr}`));
+        };
+        let timer = setTimeout(late, lines === 0 ? START_MS : SILENT_MS);
+        let heard = lines;
         const look = (): void => {
           const found = told.find((one): one is Extract<Told, { kind: typeof kind }> => {
             return one.kind === kind && like(one as Extract<Told, { kind: typeof kind }>);
           });
+          if (heard < lines) {
+            heard = lines;
+            clearTimeout(timer);
+            timer = setTimeout(late, SILENT_MS);
+          }
           if (found === undefined && failed === undefined) return;
           clearTimeout(timer);
           watchers.delete(look);
           if (found !== undefined) resolve(found);
           else reject(failed);
         };
-        const timer = setTimeout(() => {
-          watchers.delete(look);
-          reject(new Error(`No ${kind} in ${WAIT_MS} ms, but ${JSON.stringify(told).slice(-2000)}. ${stderr}`));
-        }, WAIT_MS);
         watchers.add(look);
         look();
       }),

@@ -9,6 +9,8 @@ import { type OpenCodeHome, openCodeHome } from './opencode.fixture.ts';
 
 /** The first use installs it. */
 const INSTALL_MS = 600_000;
+/** A test may start it twice. */
+const LIMIT_MS = 180_000;
 let model: MockLlm;
 let home: OpenCodeHome;
 
@@ -29,7 +31,7 @@ const start = (settings: Partial<AgentSettings> = {}, memory: string | null = nu
     memory,
   });
 
-describe('OpenCode', () => {
+describe('OpenCode', { timeout: LIMIT_MS }, () => {
   // It takes seconds of a processor to start: one of them for turn after turn.
   let agent: AgentProcess;
   beforeAll(() => {

@@ -1,6 +1,7 @@
-// The confirmation before a program is ended or its output removed.
+// The confirmation before a program is ended or its output removed, and the signals that end the program.
 
-import type { SessionInfo } from '@binnacle/protocol';
+import type { SessionActions } from '@binnacle/client/react';
+import { BinnacleError, type SessionInfo } from '@binnacle/protocol';
 import { oneLine } from '../model/format.ts';
 import { title } from '../model/sessions.ts';
 import { useRequest } from '../state/use-request.ts';
@@ -55,4 +56,43 @@ export function EndSession({ info, onKill, onRemove, onClose }: EndSessionProps)
       </DialogButtons>
     </Dialog>
   );
+}
+
+// Maximum rounds of signals: a shell, its job, and that job's job. Deeper nesting is rare, and removing the session
+// ends that too.
+const KILL_ROUNDS = 6;
+// Maximum delay until a killed job is reaped and reported.
+const KILL_WAIT_MS = 700;
+const STILL_RUNNING = {
+  message: 'The program still runs.',
+  hint: 'End and remove the session: that ends every process in it.',
+};
+
+/**
+ * Kills the program. A signal goes to the foreground job, so a shell is killed only in the second round. `ended`: aborted
+ * when the program has ended, as the feed of the session reports.
+ */
+export async function killProgram(session: Pick<SessionActions, 'signal'>, ended: AbortSignal): Promise<void> {
+  for (let round = 0; round < KILL_ROUNDS && !ended.aborted; round += 1) {
+    const result = await session.signal('SIGKILL');
+    if (!result.ok && result.error.code === 'session_exited') return;
+    // The job of the last round is gone, and its shell is not in the foreground yet.
+    if (!result.ok && result.error.code !== 'no_job') throw result.error;
+    await abortOf(ended, KILL_WAIT_MS);
+  }
+  if (!ended.aborted) throw new BinnacleError('internal', STILL_RUNNING);
+}
+
+/** Resolves when the signal is aborted, at the latest after `limitMs`. */
+async function abortOf(signal: AbortSignal, limitMs: number): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, limitMs);
+    signal.addEventListener('abort', done);
+  });
 }

@@ -13,7 +13,7 @@ import { ShareDialog } from '../sharing/share-dialog.tsx';
 import { textOf } from '../terminal/copy-text.ts';
 import { FindBar } from '../terminal/find-bar.tsx';
 import { copyText } from '../ui/clipboard.ts';
-import { EndSession } from './end-session.tsx';
+import { EndSession, killProgram } from './end-session.tsx';
 import { ForeignStrip } from './foreign-strip.tsx';
 import { KeyBar } from './key-bar.tsx';
 import { leaseText } from './lease-button.tsx';
@@ -26,8 +26,6 @@ import { SessionNotices } from './session-notices.tsx';
 import { TypeBar } from './type-bar.tsx';
 import { type SessionScreen, type SessionScreenOptions, useSessionScreen } from './use-session-screen.ts';
 import './session-view.css';
-import type { SessionActions } from '@binnacle/client/react';
-import { BinnacleError } from '@binnacle/protocol';
 
 interface SessionViewProps extends SessionScreenOptions {
   /** True for a guest of a share link: actions beyond typing are not offered. */
@@ -303,7 +301,7 @@ function SessionDialogs({ client, scope, info, shown, above, onClose }: SessionD
       {above === 'end' && (
         <EndSession
           info={shown.now}
-          onKill={() => killProgram(shown.session, shown.isRunning)}
+          onKill={() => killProgram(shown.session, shown.ended)}
           onRemove={() => client.sessions.delete(info.id)}
           onClose={() => {
             onClose();
@@ -325,31 +323,4 @@ function SessionDialogs({ client, scope, info, shown, above, onClose }: SessionD
       {shown.link !== undefined && <LinkQuestion target={shown.link} onClose={() => shown.setLink(undefined)} />}
     </>
   );
-}
-
-// Maximum rounds of signals: a shell, its job, and that job's job. Deeper nesting is rare, and removing the session
-// ends that too.
-const KILL_ROUNDS = 6;
-// Maximum delay until a killed job is reaped and reported.
-const KILL_WAIT_MS = 700;
-const STILL_RUNNING = {
-  message: 'The program still runs.',
-  hint: 'End and remove the session: that ends every process in it.',
-};
-
-/** Kills the program. A signal goes to the foreground job, so a shell is killed only in the second round. */
-async function killProgram(session: Pick<SessionActions, 'signal'>, isRunning: () => boolean): Promise<void> {
-  for (let round = 0; round < KILL_ROUNDS && isRunning(); round += 1) {
-    const result = await session.signal('SIGKILL');
-    if (!result.ok && result.error.code === 'session_exited') return;
-    // The job of the last round is gone, and its shell is not in the foreground yet.
-    if (!result.ok && result.error.code !== 'no_job') throw result.error;
-    await until(() => !isRunning(), KILL_WAIT_MS);
-  }
-  if (isRunning()) throw new BinnacleError('internal', STILL_RUNNING);
-}
-
-async function until(holds: () => boolean, limitMs: number): Promise<void> {
-  const end = performance.now() + limitMs;
-  while (!holds() && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 50));
 }

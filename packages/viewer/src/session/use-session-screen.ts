@@ -55,7 +55,7 @@ export function useSessionScreen(options: SessionScreenOptions) {
   /** Start of the first drawing. */
   const [range] = useState(() => logRangeOf(info, at));
   // The screen is created once per session; its callbacks must see the current state of the page.
-  const latest = useRef({ ctrl, steerable: false, running: info.running, info, theme, only, fresh });
+  const latest = useRef({ ctrl, steerable: false, info, theme, only, fresh });
 
   const make = useCallback(
     (steer: TerminalSteer, past: () => number) => {
@@ -97,13 +97,14 @@ export function useSessionScreen(options: SessionScreenOptions) {
   const phase = isFailed ? 'over' : drawing.phase;
 
   const now = (drawing.phase === 'over' ? session.info : undefined) ?? info;
+  const ended = useEnded(now.running);
   const isForeign = now.foreign !== null;
   // Input is disabled while the screen lacks output: after an error, or at a paused position.
   const isShown = !isFailed && phase !== 'paused';
   const steerable = allows(scope, 'input') && now.running && isShown && !isForeign;
   const control = session.info === undefined ? { ...session.control, lease: info.lease } : session.control;
   const { isYours } = control;
-  latest.current = { ctrl, steerable, running: now.running, info, theme, only, fresh };
+  latest.current = { ctrl, steerable, info, theme, only, fresh };
 
   const size = useSize({ ...{ host, parts, mounted, isYours, fresh, onSize }, mode: now.mode });
 
@@ -144,7 +145,8 @@ export function useSessionScreen(options: SessionScreenOptions) {
     release: () => size.giveAway((steer) => steer.release()),
     /** Hands the lease over, with the earlier size. */
     transfer: (to: string) => size.giveAway((steer) => steer.transfer(to)),
-    isRunning: () => latest.current.running,
+    /** Aborted when the program has ended. */
+    ended,
     /** Shows one stream of a session on pipes, or both. */
     showOnly: (stream: Stream | undefined) => {
       setOnly(stream);
@@ -155,6 +157,15 @@ export function useSessionScreen(options: SessionScreenOptions) {
       if (hasKeyboard()) parts.current?.screen.focus();
     },
   };
+}
+
+/** Returns a signal that is aborted when the program has ended. */
+function useEnded(isRunning: boolean): AbortSignal {
+  const [over] = useState(() => new AbortController());
+  useEffect(() => {
+    if (!isRunning) over.abort();
+  }, [isRunning, over]);
+  return over.signal;
 }
 
 interface RequestedPlace extends Pick<SessionScreenOptions, 'at' | 'screenReader'> {

@@ -2,6 +2,8 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Lease } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { inAll } from '../support/count.ts';
@@ -86,6 +88,21 @@ describe('the write lease', () => {
     expect((await lead(key, { action: 'renew', lease })).json).toMatchObject({ holder: 'editor', fence });
     await lead(key, { action: 'release', lease });
     await core.restart();
+    expect((await acquire(key)).fence).toBeGreaterThan(fence);
+  });
+
+  test('has a higher fence than any that wrote, also after the catalogue was lost and made again of the logs', async () => {
+    const key = await core.make('main');
+    await acquire(key);
+    await lead(key, { action: 'take', holder: 'boss' });
+    const { lease, fence } = (await lead(key, { action: 'take', holder: 'editor' })).json;
+    expect((await write(key, 'm1', 'mine', lease)).status).toBe(202);
+    await core.end(key, 'm1');
+    await core.kill();
+    for (const end of ['', '-wal', '-shm']) rmSync(join(core.dir, `catalogue.db${end}`), { force: true });
+    await core.start();
+    expect((await core.history(key)).length).toBe(2);
+    expect(await write(key, 'm2', 'late', lease)).toMatchObject({ code: 'lease_lost' });
     expect((await acquire(key)).fence).toBeGreaterThan(fence);
   });
 

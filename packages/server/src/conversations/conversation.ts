@@ -302,6 +302,7 @@ export class Conversation {
     const transcript = this.#open();
     for await (const { entry, place } of transcript.readFrom(this.record.place)) {
       // The log has entries that the rows lack: the gateway was killed between the two writes.
+      this.lease.catchUp(entry.fence ?? 0);
       rows.take(entry.events, { epoch: transcript.epoch, place, state: 'busy' });
     }
     const running = rows.running();
@@ -347,7 +348,8 @@ export class Conversation {
   /** Appends events; the only way in which a conversation changes. Throws `disk_full`; nothing has changed then. */
   #append(events: readonly ConversationEvent[], mark?: DriverMark): void {
     const transcript = this.#open();
-    const head = transcript.append(mark === undefined ? { events } : { events, driver: mark });
+    const { fence } = this.lease;
+    const head = transcript.append({ events, ...defined({ driver: mark, fence: fence === 0 ? undefined : fence }) });
     for (const event of events) this.#work.fold(event);
     const isBusy = this.#turns.run !== null || this.#turns.queue.length > 0;
     this.#rows.take(events, { epoch: transcript.epoch, place: head.place, state: isBusy ? 'busy' : 'idle' });

@@ -9,6 +9,11 @@ import { ConversationLease, type ConversationLeaseParts, type ProcessState } fro
 
 const MINUTE = 60_000;
 
+interface BenchParts extends Partial<ConversationLeaseParts> {
+  /** The highest fence in the log. */
+  readonly seenFence?: number;
+}
+
 /** A lease, its disk and processes, and all changes that it reported. */
 class Bench {
   saved: string | null = null;
@@ -18,13 +23,13 @@ class Bench {
   readonly processes = new Map<number, ProcessState>();
   lease: ConversationLease;
 
-  constructor(saved: string | null = null, parts: Partial<ConversationLeaseParts> = {}) {
+  constructor(saved: string | null = null, parts: BenchParts = {}) {
     this.saved = saved;
     this.lease = this.open(parts);
   }
 
-  open(parts: Partial<ConversationLeaseParts> = {}): ConversationLease {
-    return new ConversationLease(this.saved, {
+  open({ seenFence = 0, ...parts }: BenchParts = {}): ConversationLease {
+    const lease = new ConversationLease(this.saved, {
       processOf: (pid) => this.processes.get(pid),
       save: (state) => {
         if (this.refuse !== undefined) throw this.refuse;
@@ -34,10 +39,12 @@ class Bench {
       changed: (info) => void this.changes.push(info),
       ...parts,
     });
+    lease.catchUp(seenFence);
+    return lease;
   }
 
   /** Simulates a crash and a new start: only the saved state is left. */
-  restart(parts: Partial<ConversationLeaseParts> = {}): void {
+  restart(parts: BenchParts = {}): void {
     this.lease.stop();
     this.lease = this.open(parts);
   }

@@ -34,11 +34,6 @@ export interface ConversationLeaseParts {
   save(state: string): void;
   /** Called after the lease was granted, released or has expired. Also called from a timer. */
   changed: LeaseRules['changed'];
-  /**
-   * Highest fence in the log. The log may survive when the state from `save` is lost or older; without this number a
-   * fence could be used twice. Default 0.
-   */
-  readonly seenFence?: number;
 }
 
 /** Every change of the holder raises the fence, a release and an expiry too. */
@@ -48,7 +43,7 @@ export class ConversationLease extends WriteLease {
   /** `saved`: the last text given to `save`. Unreadable text names no holder. */
   constructor(saved: string | null, parts: ConversationLeaseParts) {
     const { autoReleaseAfterMs, maxIdleHoldMs } = { ...CONVERSATION_LEASE_TIMES, ...parts.times };
-    super(storedIn(saved, parts.seenFence), {
+    super(storedIn(saved), {
       ttlMs: autoReleaseAfterMs,
       maxTtlMs: maxIdleHoldMs,
       maxIdleMs: maxIdleHoldMs,
@@ -108,14 +103,10 @@ const Stored = z.union([
   z.object({ fence: Fence, holder: z.string(), leaseHash: z.string(), pid: Fence, startTime: z.string() }),
 ]);
 
-/**
- * Reads the text that `save` got. Damaged text does not show whether the lease had a holder, and a log with a higher
- * fence had another holder: the lease is then free, with the next fence.
- */
-function storedIn(saved: string | null, seenFence = 0): StoredLease {
+/** Reads the text that `save` got. Damaged text does not show whether the lease had a holder: the lease is then free. */
+function storedIn(saved: string | null): StoredLease {
   const stored = Stored.safeParse(saved === null ? FREE : parseJson(saved)).data;
-  if (stored !== undefined && seenFence <= stored.fence) return stored;
-  return { ...FREE, fence: Math.max(stored?.fence ?? fenceIn(saved ?? ''), seenFence) + 1 };
+  return stored ?? { ...FREE, fence: fenceIn(saved ?? '') + 1 };
 }
 
 const FREE: StoredLease = { fence: 0, holder: null, leaseHash: null };

@@ -155,6 +155,15 @@ export abstract class WriteLease {
     if (admitted.fence !== this.#fence) throw new BinnacleError('lease_lost', { details: { fence: this.#fence } });
   }
 
+  /**
+   * Applies the highest fence that was seen beside this lease: by the runner of a session, or in the log of a
+   * conversation. If it is higher, its change of hands did not finish here or was not saved: the holder known here is
+   * fenced off, and the lease is free.
+   */
+  catchUp(seenFence: number): void {
+    if (seenFence > this.#fence) this.free(this.#rules.raisesOnRelease ? seenFence + 1 : seenFence);
+  }
+
   /** Ends the lease for good. Later calls throw the end code. */
   end(): void {
     if (this.#isOver) return;

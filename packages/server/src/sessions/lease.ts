@@ -86,14 +86,6 @@ export class SessionLease extends WriteLease {
     });
   }
 
-  /**
-   * Applies the fencing number that the runner has seen. A higher number comes from a change of hands that did not
-   * finish here: the old holder is fenced off already, and the new holder never got the lease.
-   */
-  catchUp(fence: number): void {
-    if (fence > this.fence) this.free(fence);
-  }
-
   async #give(holder: string, options: NewLease): Promise<Lease> {
     const fence = this.fence + 1;
     try {

@@ -13,6 +13,8 @@ import { SegmentWriter } from '../../log/segment-writer.ts';
 export interface TranscriptEntry {
   readonly events: readonly ConversationEvent[];
   readonly driver?: DriverMark;
+  /** Fence of the write lease, if it was ever granted. A rebuilt catalogue knows it from here. Never shown to viewers. */
+  readonly fence?: number;
 }
 
 /**

@@ -1,6 +1,6 @@
 // Sanitizing, measuring and wrapping of agent text for a terminal.
 
-import { type ConversationEvent, EscapeParser, type SequenceEnd } from '@binnacle/protocol';
+import { type ConversationEvent, EscapeParser, type SequenceEnd, singleLine } from '@binnacle/protocol';
 import { cellsOf, segmenter } from '../output/cells.ts';
 import { printable } from '../output/style.ts';
 
@@ -62,7 +62,7 @@ const FOUR_SPACES = Buffer.from('    ');
 /** Sanitizes text into one row, for titles and names. */
 export const harmless = (text: string): string => {
   const whole = new HarmlessText();
-  return (whole.push(text) + whole.end()).replace(/\s+/gu, ' ').trim();
+  return singleLine(whole.push(text) + whole.end(), { collapses: true });
 };
 
 /** Wraps text into rows as it arrives, between words where possible. */

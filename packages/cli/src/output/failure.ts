@@ -1,7 +1,7 @@
 // Failures of commands: exit codes and messages.
 
 import { BinnacleError, type Code } from '@binnacle/protocol';
-import { printable } from './style.ts';
+import { printableLines } from './style.ts';
 
 /**
  * Exit codes of this program. `run`, `exec` and `attach` otherwise exit with the program's code (128 + n for a signal).
@@ -64,14 +64,12 @@ export function exitCodeOf(error: unknown): number {
 /** Formats an error for stderr: the message, then the hint on a line of its own. */
 export function describe(error: unknown, debug: boolean): string {
   // Sanitized: the text can contain names of files, programs and people, which must not move the cursor.
-  const lines = [`binnacle: ${harmless(messageOf(error))}`];
+  const lines = [`binnacle: ${printableLines(messageOf(error))}`];
   const hint = hintOf(error);
-  if (hint !== undefined) lines.push(`  ${harmless(hint)}`);
+  if (hint !== undefined) lines.push(`  ${printableLines(hint)}`);
   if (debug && error instanceof Error && error.stack !== undefined) lines.push(error.stack);
   return `${lines.join('\n')}\n`;
 }
-
-const harmless = (text: string): string => text.split('\n').map(printable).join('\n');
 
 export function messageOf(error: unknown): string {
   if (isUnreachable(error)) return 'The gateway cannot be reached.';

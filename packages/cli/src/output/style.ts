@@ -51,6 +51,9 @@ export function printable(text: string): string {
   return BLANK.test(seen) ? seen.replace(/\p{Zs}/gu, '·') : seen;
 }
 
+/** Sanitizes each line of an untrusted text. */
+export const printableLines = (text: string): string => text.split('\n').map(printable).join('\n');
+
 /** Returns the maximum cells of a line: unlimited in a pipe, because a program reads all of it. */
 export const widthOf = ({ isTTY, columns }: { readonly isTTY?: boolean; readonly columns?: number }): number =>
   isTTY === true ? (columns ?? 120) : Number.POSITIVE_INFINITY;

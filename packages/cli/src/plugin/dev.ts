@@ -80,7 +80,7 @@ async function again(
       // The folder changed again meanwhile: that is the next change.
       if (error instanceof BinnacleError && error.code === 'plugin_changed') continue;
       // A half-written file or a syntax error: the next change may fix it.
-      process.stderr.write(printableLines(describe(error, false)));
+      process.stderr.write(describe(error, false));
     }
   }
 }
@@ -111,5 +111,3 @@ async function follow(client: Binnacle, id: string, signal: AbortSignal): Promis
     if (!signal.aborted) throw error;
   }
 }
-
-const printableLines = (text: string): string => text.split('\n').map(printable).join('\n');

@@ -17,7 +17,10 @@ export interface PageMatch<One> {
   readonly params: Readonly<Record<string, string>>;
 }
 
-/** Finds the page for the undecoded path after `/plugins/:id`. Only the `:name`s are decoded; nothing is normalized. */
+/**
+ * Finds the page for the undecoded path after `/plugins/:id`. Only the `:name`s are decoded; nothing is normalized. No
+ * page has a path that cannot be decoded.
+ */
 export function findPage<One extends { readonly offer: PluginPage }>(
   pages: readonly One[],
   method: string,
@@ -27,9 +30,19 @@ export function findPage<One extends { readonly offer: PluginPage }>(
     pages.filter(({ offer }) => offer.method === method),
     ({ offer }) => offer.path,
   );
-  const match = router.match(path).find(({ params }) => Object.values(params).every(isPlain));
+  const match = (isDecodable(path) ? router.match(path) : []).find(({ params }) =>
+    Object.values(params).every(isPlain),
+  );
   return match && { page: match.entry, params: match.params };
 }
+
+const isDecodable = (path: string): boolean => {
+  try {
+    return typeof decodeURIComponent(path) === 'string';
+  } catch {
+    return false;
+  }
+};
 
 /**
  * Returns true for a safe parameter: no slash, no `..` and no control characters, in case a plugin builds a path from

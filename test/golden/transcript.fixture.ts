@@ -9,7 +9,7 @@ import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { WebSocket } from 'ws';
 import type { Gateway, GatewayOptions } from '../../packages/server/src/index.ts';
-import { LATE_INDEX, LIBRARY } from '../support/gateway.ts';
+import { LATE_PROCESSES, LIBRARY } from '../support/gateway.ts';
 import { compareWithGolden } from './compare.fixture.ts';
 import { Normal } from './normal.fixture.ts';
 
@@ -547,7 +547,7 @@ export async function openTranscript(
     dataDir: join(root, 'data'),
     port: 0,
     endingTimes: { hupMs: 200, termMs: 200 },
-    ...LATE_INDEX,
+    ...LATE_PROCESSES,
     logLevel: 'silent',
     // No program counts as idle because the machine is busy.
     activityTimes: { quietMs: 600_000 },

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { GatewayOptions } from '../../packages/server/src/gateway/options.ts';
-import { type GatewaySpec, LATE_INDEX, LIBRARY, SHORT_ENDING } from './gateway.ts';
+import { type GatewaySpec, LATE_PROCESSES, LIBRARY, SHORT_ENDING } from './gateway.ts';
 import { GatewayAccess } from './gateway-access.ts';
 import { atEnd } from './teardown.ts';
 import { tempDir } from './temp-dir.ts';
@@ -85,7 +85,7 @@ export class GatewayProcess extends GatewayAccess {
   /** Starts it on its directory, and on its port if it had one. Resolves when it is ready. `port`: 0 for another. */
   async start(port = this.#url === '' ? 0 : Number(new URL(this.#url).port)): Promise<void> {
     const { flags, env, library = LIBRARY, isInspected } = this.#spec;
-    const options = { dataDir: this.dir, port, endingTimes: SHORT_ENDING, ...LATE_INDEX, ...this.#options };
+    const options = { dataDir: this.dir, port, endingTimes: SHORT_ENDING, ...LATE_PROCESSES, ...this.#options };
     const args =
       flags === undefined
         ? [

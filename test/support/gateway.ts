@@ -17,10 +17,10 @@ export const LIBRARY = resolve(import.meta.dirname, '../../packages/server/dist/
 /** Programs that do not end by themselves end soon. */
 export const SHORT_ENDING = { hupMs: 200, termMs: 200 };
 /**
- * The process of the search index starts with the first search, and not after a second in each gateway: it costs 0.2 s of
- * CPU. In `npm run test:all` it starts as it does for people.
+ * The processes of a gateway start when they are needed: the search index with the first search (0.2 s of CPU), the first
+ * runner with the first session (0.13 s). In `npm run test:all` they start as they do for people.
  */
-export const LATE_INDEX = isAll ? {} : { indexStartMs: 60_000 };
+export const LATE_PROCESSES = isAll ? {} : { indexStartMs: 60_000, startsRunner: false };
 
 export interface GatewaySpec extends Partial<GatewayOptions> {
   /** Puts into the data directory what has to be there before the first start. */
@@ -89,7 +89,7 @@ export class Gateway extends GatewayAccess {
 export async function openGateway({ prepare, ...options }: GatewaySpec = {}): Promise<Gateway> {
   const dir = tempDir('gateway');
   prepare?.(dir);
-  const gateway = new Gateway(dir, { endingTimes: SHORT_ENDING, ...LATE_INDEX, logLevel: 'error', ...options });
+  const gateway = new Gateway(dir, { endingTimes: SHORT_ENDING, ...LATE_PROCESSES, logLevel: 'error', ...options });
   await gateway.start();
   atEnd(() => gateway.close());
   return gateway;

@@ -61,7 +61,7 @@ async function open(context: GatewayContext): Promise<Gateway> {
     log.warn({ err: error }, 'not all sessions could be described beside their logs'),
   );
   void parts.plugins.start(powersOf(parts)).finally(() => parts.guard.open());
-  fleet.warm();
+  if (context.settings.startsRunner !== false) fleet.warm();
   return {
     url,
     publicUrl: publicUrl.href,

@@ -143,6 +143,8 @@ export interface GatewayOptions extends Partial<Readonly<typeof GATEWAY_DEFAULTS
   readonly searchMs?: number;
   /** Delay of the first start of the search index, unless somebody searches before. Default 1 s. */
   readonly indexStartMs?: number;
+  /** True if a runner starts with the gateway, so that the first session does not wait for it. Default true. */
+  readonly startsRunner?: boolean;
   /** Limits of each plugin. The defaults are in plugins/host/limits.ts. */
   readonly pluginLimits?: Partial<PluginLimits>;
   /** Called each time a changed config file takes effect. `problems`: number of reported problems. */

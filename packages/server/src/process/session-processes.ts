@@ -115,11 +115,13 @@ export function familyOf(leader: Leader, sessionId: string, known: readonly Lead
 
 /**
  * Returns whether a process has a living ancestor with this title (at most 15 characters). Its own title does not
- * count.
+ * count. A killed process keeps its title and its children until its last thread has ended; it is not living.
  */
 export function descendsFrom(pid: number, title: string): boolean {
-  for (let at = readProcess(pid)?.parent ?? 0; at > 1; at = readProcess(at)?.parent ?? 0) {
-    if (titleOf(at) === title) return true;
+  let ancestor = readProcess(readProcess(pid)?.parent ?? 0);
+  while (ancestor !== undefined && ancestor.pid > 1) {
+    if (titleOf(ancestor.pid) === title && !ancestor.isZombie) return true;
+    ancestor = readProcess(ancestor.parent);
   }
   return false;
 }

@@ -1,4 +1,4 @@
-// The input of one life of an agent's program: numbered lines in order, after the start of the program.
+// The input of an agent's program: numbered lines in order, after the start of the program.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { SerialQueue } from '../../base/serial-queue.ts';
@@ -11,24 +11,35 @@ const MAX_UNSENT_BYTES = 1024 * 1024;
 const RETRIED: ReadonlySet<string> = new Set(['input_full', 'runner_unavailable']);
 const BY = { name: 'binnacle' };
 
-export interface AgentInputParts {
-  session(): Session;
-  /** Returns true when the input is no longer needed. */
-  isOver(): boolean;
+/** The life of the program that reads its output now. */
+export interface AgentInputOwner {
   failed(error: BinnacleError): void;
   /** Called when the process has read enough for its output to be read on. */
   hasRoom(): void;
 }
 
 export class AgentInput {
-  readonly #parts: AgentInputParts;
+  readonly #session: () => Session;
   readonly #queue = new SerialQueue();
+  #owner: AgentInputOwner | undefined;
+  #started: Promise<void> = Promise.resolve();
   #unsentBytes = 0;
+  #isOver = false;
   /** Number of the last line. */
   n = 0;
 
-  constructor(parts: AgentInputParts) {
-    this.#parts = parts;
+  constructor(session: () => Session) {
+    this.#session = session;
+  }
+
+  /** True when the program is no longer needed. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Settles as the operation of the last `begin`. */
+  get started(): Promise<void> {
+    return this.#started;
   }
 
   get isFull(): boolean {
@@ -40,9 +51,20 @@ export class AgentInput {
     return this.#queue.drained;
   }
 
-  /** Sets the operation that precedes all sends. It handles its own failures. */
+  /** Sets the life that is notified from now on. Lines of the life before that wait are sent. */
+  serve(owner: AgentInputOwner): void {
+    this.#owner = owner;
+  }
+
+  /** Sets the operation that precedes all later sends. The caller handles its failure. */
   begin(start: Promise<void>): void {
-    void this.#queue.run(() => start);
+    this.#started = start;
+    this.#queue.run(() => start).catch(() => undefined);
+  }
+
+  /** Drops the lines that wait. */
+  stop(): void {
+    this.#isOver = true;
   }
 
   /** Sends a line. A line sent twice with the same number is written once. */
@@ -53,7 +75,7 @@ export class AgentInput {
     // Sent or abandoned.
     void this.#queue.drained.then(() => {
       this.#unsentBytes -= bytes.length;
-      if (!this.isFull) this.#parts.hasRoom();
+      if (!this.isFull) this.#owner?.hasRoom();
     });
   }
 
@@ -63,14 +85,14 @@ export class AgentInput {
 
   #write(act: (session: Session) => Promise<unknown>): void {
     void this.#queue.run(async () => {
-      while (!this.#parts.isOver()) {
+      while (!this.#isOver) {
         try {
-          await act(this.#parts.session());
+          await act(this.#session());
           return;
         } catch (error) {
           // The output reports an end of the program; only temporary failures are retried.
           if (!(error instanceof BinnacleError) || !RETRIED.has(error.code)) {
-            if (error instanceof BinnacleError && error.code === 'body_too_large') this.#parts.failed(error);
+            if (error instanceof BinnacleError && error.code === 'body_too_large') this.#owner?.failed(error);
             return;
           }
         }

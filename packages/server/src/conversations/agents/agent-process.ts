@@ -5,7 +5,13 @@ import { uuidv7 } from 'uuidv7';
 import type { AgentSettings, Prompt } from '../drivers/driver.ts';
 import type { DriverMark } from '../state/transcript.ts';
 import type { Agent, AgentEvents, ProcessMemory } from './agent.ts';
-import { type LinkCall, ProcessLife, type ProcessLifeEvents, type ProcessLifeParts } from './process-life.ts';
+import {
+  type LifeStart,
+  type LinkCall,
+  ProcessLife,
+  type ProcessLifeEvents,
+  type ProcessLifeParts,
+} from './process-life.ts';
 
 /** Delay before a retry after the disk was full. */
 const DISK_RETRY_MS = 500;
@@ -34,8 +40,8 @@ export class AgentProcess implements Agent {
   #memory: string | null;
   #isInTurn = false;
   #isClosed = false;
-  /** Calls that wait while the disk is full, with the timer of the retry. */
-  #stalled: { readonly acts: LinkCall[]; readonly timer: NodeJS.Timeout } | undefined;
+  /** The life that could not be stored on a full disk, calls that wait for the next one, and the timer of the retry. */
+  #stalled: { readonly life: ProcessLife; readonly acts: LinkCall[]; readonly timer: NodeJS.Timeout } | undefined;
   #grace: NodeJS.Timeout | undefined;
   #idle: NodeJS.Timeout | undefined;
   /** Settles when all ended processes are deleted. */
@@ -47,7 +53,12 @@ export class AgentProcess implements Agent {
   }
 
   get session(): string | null {
-    return this.#life?.session ?? null;
+    return this.#process?.session ?? null;
+  }
+
+  /** The life of the process under way, also while it waits for room on the disk. */
+  get #process(): ProcessLife | undefined {
+    return this.#life ?? this.#stalled?.life;
   }
 
   get isStarting(): boolean {
@@ -71,14 +82,14 @@ export class AgentProcess implements Agent {
 
   interrupt(): void {
     if (!this.#isInTurn) return;
-    const life = this.#life;
+    const life = this.#process;
     if (life !== undefined && this.#parts.driver.life === 'turn') {
       this.#end(life);
       return;
     }
     clearTimeout(this.#grace);
     this.#grace = setTimeout(() => {
-      if (this.#life !== undefined) this.#end(this.#life);
+      if (this.#process !== undefined) this.#end(this.#process);
     }, this.#parts.graceMs);
     this.#ask((link) => link.interrupt());
     life?.terminals.endAll();
@@ -88,8 +99,7 @@ export class AgentProcess implements Agent {
     this.#isClosed = true;
     clearTimeout(this.#grace);
     clearTimeout(this.#idle);
-    clearTimeout(this.#stalled?.timer);
-    const life = this.#life;
+    const life = this.#process;
     if (life !== undefined) this.#letGo(life);
     // An idle process is useless while the gateway is down, provided that a later process can load its memory.
     const isSpare = life !== undefined && !this.#isInTurn && this.#memory !== null;
@@ -110,7 +120,11 @@ export class AgentProcess implements Agent {
     this.#isInTurn = isInTurn;
     const last = marks.at(-1);
     const state = marks.reduce<object | null>((known, mark) => mark.state ?? known, memory.state);
-    const life = this.#makeLife(session.id, state ?? undefined, last?.offset ?? memory.offset);
+    const life = this.#makeLife({
+      session: session.id,
+      state: state ?? undefined,
+      offset: last?.offset ?? memory.offset,
+    });
     life.input.n = last?.n ?? memory.n;
     this.#life = life;
     // These lines may or may not have been sent. The runner dedupes them by their numbers.
@@ -120,8 +134,9 @@ export class AgentProcess implements Agent {
       if (mark.endsInput === true) life.input.end();
     }
     life.call((link) => link.resumed?.());
-    life.input.begin(
-      life.input.drained.then(() => life.follow(session)).catch((error: unknown) => this.#fail(life, error)),
+    this.#start(
+      life,
+      life.input.drained.then(() => life.follow(session)),
     );
     if (!isInTurn) this.#armIdle();
   }
@@ -133,7 +148,7 @@ export class AgentProcess implements Agent {
     let launched: { readonly argv: readonly string[]; readonly env?: Readonly<Record<string, string>> };
     try {
       launched = driver.launch(settings, { memory: this.#memory, prompt });
-      life = this.#makeLife(id, undefined, 0);
+      life = this.#makeLife({ session: id, state: undefined, offset: 0 });
     } catch (error) {
       this.#giveUp(error);
       return;
@@ -148,21 +163,29 @@ export class AgentProcess implements Agent {
       name: `agent ${settings.id}`,
     } as const;
     // The first prompt is stored in this event-loop turn; the process starts later.
-    life.input.begin(
-      sessions
-        .create(request, { id, isShell: false, conversation, hidden: true })
-        .then((session) => {
+    this.#start(
+      life,
+      sessions.create(request, { id, isShell: false, conversation, hidden: true }).then(
+        (session) => {
           // The turn was abandoned while the process started.
-          if (life.isOver) return this.#delete(id);
-          return life.follow(session);
-        })
-        .catch((error: unknown) => this.#fail(life, hinted(error, settings, argv))),
+          if (life.input.isOver) return this.#delete(id);
+          // A life that was over before its process had started could not be stored: the next one reads.
+          return life.isOver ? undefined : life.follow(session);
+        },
+        (error: unknown) => Promise.reject(hinted(error, settings, argv)),
+      ),
     );
     life.call((link) => link.prompt(prompt));
   }
 
-  #makeLife(session: SessionId, state: object | undefined, offset: number): ProcessLife {
-    return new ProcessLife(this.#parts, { session, state, offset, memory: this.#memory }, this.#lifeEvents);
+  #makeLife(start: Omit<LifeStart, 'memory'>): ProcessLife {
+    return new ProcessLife(this.#parts, { ...start, memory: this.#memory }, this.#lifeEvents);
+  }
+
+  /** Has the input of the process wait for its start, or for what precedes the reading of its output. */
+  #start(life: ProcessLife, start: Promise<void>): void {
+    life.input.begin(start);
+    start.catch((error: unknown) => this.#fail(life, error));
   }
 
   /** Calls the link now, or after a full disk has room again. */
@@ -176,28 +199,27 @@ export class AgentProcess implements Agent {
    * stored, so a new link is made from the stored state and reads the output again.
    */
   #stall(life: ProcessLife, act: LinkCall | undefined): void {
-    this.#letGo(life);
+    const { session, input } = life;
+    life.stop();
+    this.#life = undefined;
     const acts = act === undefined ? [] : [act];
     const timer = setTimeout(() => {
       this.#stalled = undefined;
-      const { state, offset } = life.stored;
-      const next = this.#makeLife(life.session, state, offset);
-      next.input.n = life.input.n;
+      const next = this.#makeLife({ session, ...life.stored, input });
       this.#life = next;
-      // The start may still be under way, as may stored lines.
-      next.input.begin(
-        life.input.drained
-          .then(() => next.follow(this.#parts.sessions.get(life.session)))
-          .catch((error: unknown) => this.#fail(next, error)),
+      // The start may still be under way, or have failed.
+      this.#start(
+        next,
+        input.started.then(() => next.follow(this.#parts.sessions.get(session))),
       );
       for (const one of acts) this.#ask(one);
     }, DISK_RETRY_MS);
-    this.#stalled = { acts, timer };
+    this.#stalled = { life, acts, timer };
   }
 
   /** Ends a process that cannot continue, with an error. */
   #fail(life: ProcessLife, error: unknown): void {
-    if (life.isOver) return;
+    if (life !== this.#process) return;
     this.#reportFailure(error);
     this.#end(life);
   }
@@ -242,7 +264,7 @@ export class AgentProcess implements Agent {
 
   /** Ends the process and all its children. The agent is free after that. */
   #end(life: ProcessLife): void {
-    if (life.isOver) return;
+    if (life !== this.#process) return;
     this.#memory = this.#parts.driver.memoryOf(life.link.state) ?? this.#memory;
     this.#letGo(life);
     life.terminals.endAll();
@@ -274,7 +296,11 @@ export class AgentProcess implements Agent {
 
   #letGo(life: ProcessLife): void {
     life.stop();
+    life.input.stop();
     if (this.#life === life) this.#life = undefined;
+    if (this.#stalled?.life !== life) return;
+    clearTimeout(this.#stalled.timer);
+    this.#stalled = undefined;
   }
 
   async #delete(session: SessionId): Promise<void> {

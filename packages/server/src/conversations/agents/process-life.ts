@@ -41,6 +41,8 @@ export interface LifeStart {
   readonly offset: number;
   /** Memory from the process before; see `ProcessDriver.memoryOf`. */
   readonly memory: string | null;
+  /** Input of the process, if an earlier life has sent lines to it. */
+  readonly input?: AgentInput;
 }
 
 /** The agent as a life of its program sees it. */
@@ -88,12 +90,8 @@ export class ProcessLife {
     });
     this.#effects = new ProcessEffects(this.terminals);
     this.link = driver.link(settings, this.#effects, { state, memory, cwd });
-    this.input = new AgentInput({
-      session: () => sessions.get(session),
-      isOver: () => this.#isOver,
-      failed: (error) => events.failed(this, error),
-      hasRoom: () => this.#pump?.resume(),
-    });
+    this.input = start.input ?? new AgentInput(() => sessions.get(session));
+    this.input.serve({ failed: (error) => events.failed(this, error), hasRoom: () => this.#pump?.resume() });
     this.#output = new AgentOutput(driver.reads, offset);
     this.#rememberedAt = offset;
     this.#stored = { state: state === undefined ? '' : JSON.stringify(state), offset };
@@ -154,7 +152,7 @@ export class ProcessLife {
     this.#pump.start();
   }
 
-  /** Stops reading and all calls of the link. The process goes on. */
+  /** Stops reading and all calls of the link. The process goes on, and gets the lines that wait. */
   stop(): void {
     this.#isOver = true;
     clearTimeout(this.#lingering);

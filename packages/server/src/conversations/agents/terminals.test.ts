@@ -1,74 +1,28 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { BinnacleError, isSessionId } from '@binnacle/protocol';
-import { pino } from 'pino';
 import { uuidv7 } from 'uuidv7';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { inAll } from '../../../../../test/support/count.ts';
-import { prepareDataDir } from '../../data-dir/data-dir.ts';
-import { Fleet } from '../../runner/client/fleet.ts';
-import { SESSION_LEASE_TIMES } from '../../sessions/lease.ts';
-import { Sessions } from '../../sessions/sessions.ts';
-import { Catalogue } from '../../store/store.ts';
+import type { Sessions } from '../../sessions/sessions.ts';
 import type { AgentTerminals, TerminalAnswer } from '../drivers/driver.ts';
+import { openTestSessions, type TestSessions } from './sessions.fixture.ts';
 import { Terminals, type TerminalsParts } from './terminals.ts';
 
-// Real runners and programs: npm test builds the runner before it runs this.
-const RUNNER = resolve(import.meta.dirname, '../../../dist/runner.mjs');
+let real: TestSessions;
 let root: string;
-let catalogue: Catalogue;
-let fleet: Fleet;
 let sessions: Sessions;
 const opened: TestLink[] = [];
 
 beforeAll(async () => {
-  root = mkdtempSync(join(tmpdir(), 'bt-'));
-  const dir = prepareDataDir(join(root, 'd'));
-  catalogue = Catalogue.open(dir);
-  const log = pino({ level: 'silent' });
-  const MIB = 1024 * 1024;
-  const env = { PATH: process.env.PATH ?? '', HOME: root };
-  fleet = new Fleet(
-    {
-      root: dir,
-      dir: join(dir, 'r'),
-      socketDir: root,
-      script: RUNNER,
-      programsPerRunner: 8,
-      syncMs: 0,
-      orphanMs: 1000,
-      env,
-    },
-    log,
-  );
-  sessions = new Sessions(
-    {
-      dir: join(dir, 's'),
-      ...{ maxSessions: 100, segmentBytes: 64 * 1024, retainBytes: MIB, retainMs: 3600_000, maxInputBytes: MIB },
-      ...{
-        maxQueuedRuns: 1,
-        maxEndedRuns: 1,
-        leaseTimes: SESSION_LEASE_TIMES,
-        endingTimes: { hupMs: 100, termMs: 200 },
-      },
-      ...{ passEnv: [], pageCacheBytes: MIB },
-    },
-    { catalogue, log, fleet },
-  );
-  await sessions.recover();
+  real = await openTestSessions();
+  ({ root, sessions } = real);
 });
-afterEach(async () => {
+afterEach(() => {
   for (const { terminals } of opened.splice(0)) terminals.endAll();
-  const { sessions: all } = await sessions.list({ limit: 1000 });
-  await Promise.all(all.map(({ id }) => sessions.delete(id)));
+  return real.clear();
 });
-afterAll(async () => {
-  sessions.close();
-  await fleet.close();
-  catalogue.close();
-  rmSync(root, { recursive: true, force: true });
-});
+afterAll(() => real.close());
 
 /** Asks as a link does, and gives the answer that comes. */
 class TestLink {

@@ -242,7 +242,7 @@ class Model {
     const { graceMs, ttlMs } = this.rules;
     const now = performance.now();
     Object.assign(this, this.saved, { isDiskFull: false });
-    if (seenFence > this.fence) Object.assign(this, { fence: seenFence + 1, holder: undefined });
+    if (seenFence > this.fence) this.set(seenFence + 1, undefined);
     if (this.holder === undefined) return;
     this.holder = { ...this.holder, ttlMs, expiresAt: now + graceMs, writtenAt: now, isConnected: false };
   }

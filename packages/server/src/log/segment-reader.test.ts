@@ -1,7 +1,16 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Position, parseEpoch } from '@binnacle/protocol';
+import { defined, type Position, parseEpoch } from '@binnacle/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { beginningOf, outputOf, readAll } from './conformance.fixture.ts';
 import { GroupSync } from './group-sync.ts';
@@ -43,6 +52,26 @@ describe('segment files', () => {
     symlinkSync(join(root, 'elsewhere'), segmentPath(join(root, 'two'), 940));
     expect(() => planted.append('tty', Buffer.alloc(900), 1)).toThrow('Two writers');
     expect(readdirSync(root)).not.toContain('elsewhere');
+  });
+
+  it('a log is read once its writer has made its first file again, and a reader that could not be opened keeps no file', async () => {
+    for (const files of [new SegmentFiles({ maxOpen: 8 }), undefined]) {
+      rmSync(dir, { recursive: true, force: true });
+      mkdirSync(dir);
+      // A writer was killed between the creation of the file and its header.
+      writeFileSync(segmentPath(dir, 0), '');
+      const before = openFiles();
+      const head = { place: 0, offset: 0 };
+      expect(() => SegmentReader.open(dir, { head, ...defined({ files }) })).toThrow('No segment header');
+      expect(openFiles()).toBe(before);
+      rmSync(segmentPath(dir, 0));
+      const writer = SegmentWriter.create(dir);
+      fill(writer, 3, 100);
+      const reader = SegmentReader.open(dir, { head: writer.head, ...defined({ files }) });
+      expect(pageOf(await reader.read(beginningOf(reader))).next.offset).toBe(300);
+      reader.close();
+      await writer.close();
+    }
   });
 
   it('a reader is told of the head: what lies beyond is not shown, and the first waiter asks to be told', async () => {

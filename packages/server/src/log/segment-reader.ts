@@ -80,10 +80,16 @@ export class SegmentReader implements LogReader {
     this.#ownFiles = options.files === undefined;
     this.#cache = options.cache ?? new PageCache();
     this.#segments = new SegmentList(dir, this.#files, options.epoch);
-    const found = options.head === undefined ? this.#segments.findHead() : undefined;
-    this.#head = options.head ?? found?.head ?? { place: 0, offset: 0 };
-    this.epoch = found?.epoch ?? this.#segments.epochAt(this.#head.place);
-    this.#oldest = this.#beginningOf(this.#segments.first);
+    try {
+      const found = options.head === undefined ? this.#segments.findHead() : undefined;
+      this.#head = options.head ?? found?.head ?? { place: 0, offset: 0 };
+      this.epoch = found?.epoch ?? this.#segments.epochAt(this.#head.place);
+      this.#oldest = this.#beginningOf(this.#segments.first);
+    } catch (error) {
+      // A writer replaces a file without a header by another of the same path.
+      this.#closeFiles();
+      throw error;
+    }
     this.#pageBytes = options.pageBytes ?? PAGE_BYTES;
     this.#headroom = options.headroom ?? 0;
     this.#mergeMs = options.mergeMs;
@@ -131,9 +137,13 @@ export class SegmentReader implements LogReader {
 
   /** Closes descriptors. Running reads end first. */
   close(): void {
+    this.#closeFiles();
+    this.#cache.forget(this.#name);
+  }
+
+  #closeFiles(): void {
     if (this.#ownFiles) this.#files.close();
     else for (const segment of this.#segments.all) this.#files.drop(segment.path);
-    this.#cache.forget(this.#name);
   }
 
   read(at: Position): Reading | Promise<Reading> {

@@ -16,13 +16,15 @@ export async function test(args, env = {}) {
   await install();
   await installTools(env.BINNACLE_ALL !== undefined);
   await buildIfNeeded();
-  const { code, passed, failed } = await vitest(args, env);
+  const { code, passed, failed, left } = await vitest(args, env);
   if (passed + failed === 0) console.log('No test was run.');
   // Vitest also fails for what happens outside of any test, e.g. a rejection that nobody handles.
   const outside = code !== 0 && failed === 0 && passed > 0 ? 1 : 0;
   if (outside > 0) console.log('An error outside of the tests counts as one failure; it is shown above.');
-  console.log(`${passed} passed, ${failed + outside} failed`);
-  return code !== 0 ? code : failed > 0 || passed === 0 ? 1 : 0;
+  const leftovers = left.length > 0 ? 1 : 0;
+  if (leftovers > 0) console.log(`Left in the temporary directory, counted as one failure: ${left.join(' ')}`);
+  console.log(`${passed} passed, ${failed + outside + leftovers} failed`);
+  return code !== 0 ? code : failed + leftovers > 0 || passed === 0 ? 1 : 0;
 }
 
 async function vitest(args, env) {
@@ -46,11 +48,10 @@ async function vitest(args, env) {
     env: { ...process.env, ...tools, ...npmOf(homedir()), ...env, TMPDIR: temporary, HOME: home },
   });
   const counted = count(report);
-  const left = readdirSync(temporary).filter((name) => !isOfVitest(name));
-  if (left.length > 0) console.log(`Left in the temporary directory (${left.length}): ${left.sort().join(' ')}`);
+  const left = readdirSync(temporary).filter((name) => !isOfTools(name));
   rmSync(scratch, { recursive: true, force: true });
   if (env.BINNACLE_ALL === undefined && env.BINNACLE_SOAK === undefined) reportLong(counted.tests);
-  return { code, ...counted };
+  return { code, left: left.sort(), ...counted };
 }
 
 /** Lets npm, where a test runs it, keep its cache and its settings. */
@@ -59,8 +60,11 @@ const npmOf = (home) => ({
   npm_config_userconfig: process.env.npm_config_userconfig ?? join(home, '.npmrc'),
 });
 
-/** Vitest has a folder of its own there, named by 21 random characters. */
-const isOfVitest = (name) => /^[\w-]{21}$/.test(name);
+/**
+ * Vitest has a folder of its own there, named by 21 random characters. Playwright removes the profile of a browser that
+ * ends with its worker, while the browser may still write to it.
+ */
+const isOfTools = (name) => /^[\w-]{21}$|^playwright_chromiumdev_profile-/.test(name);
 
 /** Prints the tests that took longer than a test should. */
 function reportLong(tests) {

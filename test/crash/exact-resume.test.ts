@@ -10,8 +10,8 @@ const JOINS = count({ quick: 40, all: 1000 });
 const VIEWERS = 12;
 const LABEL = 'joined';
 const LIMIT_MS = 60_000;
-/** MiB a second at most. */
-const RATE = count({ quick: 8, all: 24 });
+/** MiB a second at most. A faster flood would prove no more, and take the processor from those who join. */
+const RATE = 8;
 /** More than the flood can write within the limit: what is joined is there, however slow the machine. */
 const RETAINED = 2 * RATE * MIB * (LIMIT_MS / 1000);
 

@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { startGateway } from '../../packages/server/src/gateway/gateway.ts';
 import type { GatewayOptions, Gateway as Running } from '../../packages/server/src/gateway/options.ts';
-import { isAll } from './count.ts';
+import { isSoak } from './count.ts';
 import { GatewayAccess } from './gateway-access.ts';
 import { atEnd } from './teardown.ts';
 import { tempDir } from './temp-dir.ts';
@@ -18,9 +18,9 @@ export const LIBRARY = resolve(import.meta.dirname, '../../packages/server/dist/
 export const SHORT_ENDING = { hupMs: 200, termMs: 200 };
 /**
  * The processes of a gateway start when they are needed: the search index with the first search (0.2 s of CPU), the first
- * runner with the first session (0.13 s). In `npm run test:all` they start as they do for people.
+ * runner with the first session (0.13 s). With `binnacle serve`, and in `npm run soak`, they start as they do for people.
  */
-export const LATE_PROCESSES = isAll ? {} : { indexStartMs: 60_000, startsRunner: false };
+export const LATE_PROCESSES = isSoak ? {} : { indexStartMs: 60_000, startsRunner: false };
 
 export interface GatewaySpec extends Partial<GatewayOptions> {
   /** Puts into the data directory what has to be there before the first start. */

@@ -34,11 +34,8 @@ const EXCLUDED = [
   ...(live ? MEASURED : LIVE),
   ...(soak ? [] : SOAK),
 ];
-/**
- * Most tests wait for processes of their own more than they work: four at a time fill two cores. The long ones of
- * `npm run test:all` wait more.
- */
-const MAX_WORKERS = live ? 5 : 4;
+/** Most tests wait for processes of their own more than they work: four at a time fill two cores. */
+const MAX_WORKERS = 4;
 
 export default defineConfig({
   resolve: {

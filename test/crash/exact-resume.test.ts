@@ -12,7 +12,7 @@ const LABEL = 'joined';
 const LIMIT_MS = 60_000;
 /** MiB a second at most. A faster flood would prove no more, and take the processor from those who join. */
 const RATE = 8;
-/** More than the flood can write within the limit: what is joined is there, however slow the machine. */
+/** Bytes that the gateway retains: more than the flood can write within the limit, so that every join finds its range. */
 const RETAINED = 2 * RATE * MIB * (LIMIT_MS / 1000);
 
 let gateway: Gateway;

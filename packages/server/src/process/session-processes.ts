@@ -23,9 +23,9 @@ export interface ProcessRow {
 
 /** `PF_KTHREAD` in the flags of a process. */
 const KERNEL_THREAD = 0x0020_0000;
-/** Most environments fit. A longer file takes several reads. */
+/** Bytes of a buffer for the files of a scan. Most environments fit; a longer file takes several reads. */
 const FILE_BYTES = 16 * 1024;
-/** More than a `stat` has. */
+/** Bytes of a buffer for one `stat`, which has some 350. */
 const STAT_BYTES = 1024;
 
 /** The process that was started for a session. */

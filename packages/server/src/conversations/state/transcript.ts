@@ -1,6 +1,6 @@
 // The log of one conversation: its one writer and its shared reader.
 
-import { type ConversationEvent, formatPosition } from '@binnacle/protocol';
+import { type ConversationEvent, defined, formatPosition } from '@binnacle/protocol';
 import { Cursor } from '../../cursor/cursor.ts';
 import type { GroupSync } from '../../log/group-sync.ts';
 import { type Entry, type Head, type LogReader, MAX_ENTRY_BYTES } from '../../log/log.ts';
@@ -104,8 +104,9 @@ export class Transcript {
     const isSplit = entry.events.length > 1 || (entry.events.length === 1 && entry.driver !== undefined);
     if (bytes.length <= MAX_ENTRY_BYTES || !isSplit) return this.#writer.append('event', bytes, Date.now());
     const half = Math.max(1, entry.events.length >> 1);
-    this.append({ events: entry.events.slice(0, half) });
-    return this.append({ ...entry, events: entry.events.slice(half) });
+    const { driver, ...shared } = entry;
+    this.append({ ...shared, events: entry.events.slice(0, half) });
+    return this.append({ ...shared, events: entry.events.slice(half), ...defined({ driver }) });
   }
 
   /** Place before which the next `wakeReaders` may remove the log. */

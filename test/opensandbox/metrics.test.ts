@@ -16,7 +16,7 @@ beforeAll(async () => {
   // No server listens there: a notification that fails is counted, too.
   const notify = { webhook: [{ url: 'http://127.0.0.1:9/' }] };
   writeFileSync(configPath, JSON.stringify({ agents: { entries: { echo } }, notify }), { mode: 0o600 });
-  gateway = await openGateway({ configPath, indexStartMs: 0 });
+  gateway = await openGateway({ configPath, startsAhead: true });
 });
 afterAll(async () => {
   await gateway.close();

@@ -20,7 +20,7 @@ export const SHORT_ENDING = { hupMs: 200, termMs: 200 };
  * The processes of a gateway start when they are needed: the search index with the first search (0.2 s of CPU), the first
  * runner with the first session (0.13 s). With `binnacle serve`, and in `npm run soak`, they start as they do for people.
  */
-export const LATE_PROCESSES = isSoak ? {} : { indexStartMs: 60_000, startsRunner: false };
+export const LATE_PROCESSES = isSoak ? {} : { startsAhead: false };
 
 export interface GatewaySpec extends Partial<GatewayOptions> {
   /** Puts into the data directory what has to be there before the first start. */

@@ -185,12 +185,11 @@ function onSignals(reply: Reply): () => void {
   };
 }
 
-// Reports periodically that a command still waits, so that its silence is not mistaken for its end.
-
 /** Delay before the first notice, ms; then one notice per minute. */
 const FIRST_MS = 10_000;
 const AGAIN_MS = 60_000;
 
+/** Reports periodically that a command still waits, so that its silence is not mistaken for its end. */
 export class WaitNotice {
   readonly #say: (text: string) => void;
   #what: string;

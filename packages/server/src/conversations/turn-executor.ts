@@ -234,10 +234,10 @@ export class TurnExecutor {
   }
 }
 
-// Retries of operations that failed because the disk was full.
-
+/** Delay before a retry after the disk was full. */
 const RETRY_MS = 500;
 
+/** Retries of operations that failed because the disk was full. */
 class RetryQueue {
   readonly #timers = new Map<string, NodeJS.Timeout>();
 

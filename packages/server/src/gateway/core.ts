@@ -160,7 +160,8 @@ export function openReaders(
       maxEvents: settings.maxEvents,
       maxIndexBytes: settings.maxIndexBytes,
       retainMs: settings.retainAgeMs,
-      ...defined({ searchMs: settings.searchMs, startMs: settings.indexStartMs }),
+      startsAhead: settings.startsAhead,
+      ...defined({ searchMs: settings.searchMs }),
     },
   );
   teardown.add(() => search.stop());

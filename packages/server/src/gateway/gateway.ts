@@ -39,7 +39,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
 /** Builds the parts in the order of their dependencies, and listens when all exist. */
 async function open(context: GatewayContext): Promise<Gateway> {
-  const { dir, log, teardown } = context;
+  const { dir, log, settings, teardown } = context;
   const store = openStore(context);
   const plugins = { ...store, ...(await openPlugins(context, store)) };
   const sessions = { ...plugins, ...(await openSessions(context, plugins)) };
@@ -61,7 +61,7 @@ async function open(context: GatewayContext): Promise<Gateway> {
     log.warn({ err: error }, 'not all sessions could be described beside their logs'),
   );
   void parts.plugins.start(powersOf(parts)).finally(() => parts.guard.open());
-  if (context.settings.startsRunner !== false) fleet.warm();
+  if (settings.startsAhead) fleet.warm();
   return {
     url,
     publicUrl: publicUrl.href,

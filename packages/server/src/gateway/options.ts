@@ -92,6 +92,8 @@ export const GATEWAY_DEFAULTS = {
   agentGraceMs: 5000,
   /** Time without work after which an agent's process is ended; the next message starts another. */
   agentIdleMs: 30 * 60_000,
+  /** Whether the search index and a runner start with the gateway, before a search or a session needs them. */
+  startsAhead: true,
   /** Bytes of pages of logs in memory. Readers with unsent pages also use page memory. */
   pageCacheBytes: 8 * MIB,
   /** Maximum listed events of foreign sessions, some 200 bytes each; their output stays in the logs. */
@@ -141,10 +143,6 @@ export interface GatewayOptions extends Partial<Readonly<typeof GATEWAY_DEFAULTS
   readonly catalogueLimits?: Partial<CatalogueLimits>;
   /** Maximum ms of a search, from when the index begins with it (`search_timeout`). Default 10,000. */
   readonly searchMs?: number;
-  /** Delay of the first start of the search index, unless somebody searches before. Default 1 s. */
-  readonly indexStartMs?: number;
-  /** True if a runner starts with the gateway, so that the first session does not wait for it. Default true. */
-  readonly startsRunner?: boolean;
   /** Limits of each plugin. The defaults are in plugins/host/limits.ts. */
   readonly pluginLimits?: Partial<PluginLimits>;
   /** Called each time a changed config file takes effect. `problems`: number of reported problems. */

@@ -22,7 +22,10 @@ export class ConnectionPresence {
 
   constructor(parts: ConnectionPresenceParts) {
     this.#parts = parts;
-    this.#updates = new Topic({ ...parts, send: (now, session) => parts.say({ t: 'watchers', session, ...now }) });
+    this.#updates = new Topic({
+      send: (now, session) => parts.say({ t: 'watchers', session, ...now }),
+      hasRoom: () => parts.hasRoom(),
+    });
   }
 
   /** Joins the watchers of a session. Does nothing if the connection has joined already. */

@@ -45,8 +45,8 @@ export interface SearchOptions {
   readonly retainMs: number;
   /** Maximum ms of a search. Default 10 s. */
   readonly searchMs?: number;
-  /** Delay of the first start. Default 1 s. */
-  readonly startMs?: number;
+  /** False if the index starts with the first search. */
+  readonly startsAhead: boolean;
 }
 
 export interface SearchQuery {

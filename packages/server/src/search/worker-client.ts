@@ -38,8 +38,8 @@ export interface IndexProcessOptions extends IndexOptions {
   readonly searchMs: number;
   /** Maximum ms until it begins. Default 30 s. */
   readonly queueMs?: number;
-  /** Delay of the first start, unless a query comes before. Default 1 s. */
-  readonly startMs?: number;
+  /** False if the process starts with the first query. */
+  readonly startsAhead: boolean;
   /** Maximum ms until a new process is ready. Default 10 s. */
   readonly readyMs?: number;
 }
@@ -82,7 +82,7 @@ export class IndexProcess {
       send: (message) => this.post(message),
       limit: { max: MAX_QUERIES, refusal: tooManyQueries },
     });
-    this.#again.set(options.startMs ?? START_MS, () => this.#start());
+    if (options.startsAhead) this.#again.set(START_MS, () => this.#start());
   }
 
   get facts(): IndexFacts {

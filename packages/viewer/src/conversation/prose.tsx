@@ -57,8 +57,7 @@ const CodeBlock = memo(
   (a, b) => a.piece.text === b.piece.text && a.piece.language === b.piece.language,
 );
 
-// Finds the fenced code blocks in an agent's text; the rest is plain text. Pure.
-
+/** A part of an agent's text: a fenced code block, or plain text. */
 type FencePart =
   | { readonly kind: 'text'; readonly text: string }
   /** `open`: the closing fence is missing (so far). */
@@ -109,9 +108,7 @@ function closes(line: string, mark: string): boolean {
 /** Returns the first word after the fence. */
 const languageOf = (info: string): string => info.trim().split(/\s/)[0]?.slice(0, 40) ?? '';
 
-// Emphasis in an agent's text: headings, bold, and inline code. The rest is plain text: no links, no pictures, no
-// markup. Pure.
-
+/** A span of an agent's text: bold, inline code, or plain text. There are no links, no pictures, no markup. */
 type Span = { readonly kind: 'text' | 'strong' | 'code'; readonly text: string };
 
 /** `level`: level of a heading, 1 to 6; 0: a piece of text with its line breaks. */

@@ -181,8 +181,6 @@ async function renew({ oldSubscription, newSubscription }: SubscriptionChange): 
   });
 }
 
-// Parses push messages as untrusted input: they came through a third party's server. Pure.
-
 interface PushMessage {
   readonly title: string;
   readonly body: string;
@@ -194,6 +192,7 @@ interface PushMessage {
 /** The notification for an unreadable push: browsers demand that every push shows one. */
 const NOTHING: PushMessage = { title: 'Binnacle', body: 'Something waits for you.', tag: 'binnacle', path: '' };
 
+/** Parses a push message as untrusted input: it came through a third party's server. */
 function pushIn(text: string): PushMessage {
   let value: unknown;
   try {

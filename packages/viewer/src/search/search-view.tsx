@@ -197,8 +197,6 @@ function SearchHits({ hits, sessions }: SearchHitsProps) {
   );
 }
 
-// Cuts the snippet of a hit at its matches. Pure.
-
 /** A piece of a text that was cut at its matches, in order; overlapping and impossible ranges do no harm. */
 interface SnippetPart {
   readonly text: string;
@@ -207,6 +205,7 @@ interface SnippetPart {
   readonly at: number;
 }
 
+/** Cuts the snippet of a hit at its matches. */
 export function pieces(text: string, matches: readonly (readonly [number, number])[]): readonly SnippetPart[] {
   const found: SnippetPart[] = [];
   let at = 0;

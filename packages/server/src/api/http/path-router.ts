@@ -7,6 +7,8 @@ export interface RouteMatch<Entry> {
   readonly entry: Entry;
   /** The decoded `:name`s, as they came where that is impossible, and the undecoded `*name`. */
   readonly params: Readonly<Record<string, string>>;
+  /** False if a `:name` could not be decoded. */
+  readonly isDecoded: boolean;
 }
 
 /** Routes by their paths: fixed segments, `:name`, and `*name` as the last segment (see `RouteFields.path`). */
@@ -25,8 +27,8 @@ export class PathRouter<Entry> {
     // The router takes a path without its first slash as well, e.g. the target of CONNECT.
     if (!path.startsWith('/')) return matches;
     for (const [{ entry, path: pattern }] of this.#router.match('ALL', path)[0]) {
-      const params = paramsOf(pattern, path);
-      if (params !== undefined) matches.push({ entry, params });
+      const cut = cutParams(pattern, path);
+      if (cut !== undefined) matches.push({ entry, ...cut });
     }
     return matches;
   }
@@ -40,8 +42,9 @@ function bySpecificity(a: { readonly path: string }, b: { readonly path: string 
 }
 
 /** Cuts the parameters out of a path that the router has matched. Returns undefined for a `*name` without its slash. */
-function paramsOf(pattern: string, path: string): Record<string, string> | undefined {
+function cutParams(pattern: string, path: string): Omit<RouteMatch<never>, 'entry'> | undefined {
   const params: Record<string, string> = {};
+  let isDecoded = true;
   const segments = path.split('/');
   for (const [index, segment] of pattern.split('/').entries()) {
     const name = segment.slice(1);
@@ -49,16 +52,16 @@ function paramsOf(pattern: string, path: string): Record<string, string> | undef
       // The router's `/*` matches also a path that ends before the slash.
       if (index >= segments.length) return undefined;
       params[name] = segments.slice(index).join('/');
-    } else if (segment.startsWith(':')) params[name] = decoded(segments[index] ?? '');
+    } else if (segment.startsWith(':')) {
+      const text = segments[index] ?? '';
+      try {
+        params[name] = decodeURIComponent(text);
+      } catch {
+        // Invalid percent-encoding or UTF-8. The handler answers that there is no such session, and the like.
+        params[name] = text;
+        isDecoded = false;
+      }
+    }
   }
-  return params;
-}
-
-function decoded(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    // Invalid percent-encoding or UTF-8. The handler answers that there is no such session, and the like.
-    return segment;
-  }
+  return { params, isDecoded };
 }

@@ -30,19 +30,9 @@ export function findPage<One extends { readonly offer: PluginPage }>(
     pages.filter(({ offer }) => offer.method === method),
     ({ offer }) => offer.path,
   );
-  const match = (isDecodable(path) ? router.match(path) : []).find(({ params }) =>
-    Object.values(params).every(isPlain),
-  );
+  const match = router.match(path).find(({ params, isDecoded }) => isDecoded && Object.values(params).every(isPlain));
   return match && { page: match.entry, params: match.params };
 }
-
-const isDecodable = (path: string): boolean => {
-  try {
-    return typeof decodeURIComponent(path) === 'string';
-  } catch {
-    return false;
-  }
-};
 
 /**
  * Returns true for a safe parameter: no slash, no `..` and no control characters, in case a plugin builds a path from

@@ -53,9 +53,8 @@ export class SocketPeer implements Wire, LiveConnection {
   readonly #socket: Socket;
   readonly #protocol: SocketProtocol;
   readonly #reasonOf: (code: Code) => string;
-  readonly #release: readonly (() => void)[];
-  readonly #hold: () => () => void;
-  #unhold: () => void = () => undefined;
+  readonly #parts: PeerParts;
+  readonly #release: (() => void)[];
   #underWay = 0;
   #sentInSlice = 0;
   #untakenBytes = 0;
@@ -64,13 +63,13 @@ export class SocketPeer implements Wire, LiveConnection {
   fullSince: number | undefined;
 
   constructor(parts: PeerParts, protocol: SocketProtocol) {
-    const { ws, socket, principal, liveness } = parts;
+    const { ws, socket, liveness } = parts;
+    this.#parts = parts;
     this.#ws = ws;
     this.#socket = socket;
     this.#protocol = protocol;
     this.#reasonOf = parts.reasonOf ?? ((code) => code);
-    this.#release = [liveness.watch(this), () => this.#unhold()];
-    this.#hold = () => parts.hold(principal, (why) => this.close(why.code));
+    this.#release = [liveness.watch(this)];
     socket.on('drain', () => {
       // The socket of a fast reader drains within the same event-loop turn. Without this pause that reader would starve
       // all others.
@@ -101,7 +100,7 @@ export class SocketPeer implements Wire, LiveConnection {
 
   /** Begins to watch the principal, which may be over already. Call it when the protocol is complete. */
   begin(): void {
-    this.#unhold = this.#hold();
+    this.#release.push(this.#parts.hold(this.#parts.principal, (why) => this.close(why.code)));
   }
 
   get isFull(): boolean {

@@ -338,9 +338,10 @@ const focusTargetOf = ({ session, conversation }: Extract<ClientFrame, { t: 'loo
       ? undefined
       : { kind: 'conversation', key: conversation };
 
-// Execution order of the frames of one connection, per session. A frame that changes the lease runs exclusively, after
-// all earlier frames and before all later frames. Other frames run concurrently. Sessions do not wait for one another.
-
+/**
+ * Execution order of the frames of one connection, per session. A frame that changes the lease runs exclusively, after
+ * all earlier frames and before all later frames. Other frames run concurrently. Sessions do not wait for one another.
+ */
 export class FrameOrder {
   readonly #lanes = new Map<string, Lane>();
 

@@ -260,11 +260,10 @@ export class ProcessLife {
   }
 }
 
-// A timer for quiet: calls back when an agent has sent nothing for a while, and late output of earlier work is over.
-
 /** Maximum wait of a message for quiet, ms. A message to an agent that is never quiet is then sent anyway. */
 const MAX_WAIT_MS = 15_000;
 
+/** Calls back when an agent has sent nothing for a while, and late output of earlier work is over. */
 export class QuietTimer {
   #timer: NodeJS.Timeout | undefined;
   /** Monotonic end of the current wait. */

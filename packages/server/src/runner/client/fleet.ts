@@ -75,7 +75,7 @@ interface KnownRunner {
 export class Fleet {
   readonly #options: FleetOptions;
   readonly #log: Log;
-  readonly #listeners = new Set<FleetEvents>();
+  #events: FleetEvents | undefined;
   readonly #runners = new Map<string, KnownRunner>();
   readonly #hosts = new Map<string, KnownRunner>();
   /** Runners that are alive but do not answer, with the sessions expected in them. */
@@ -94,10 +94,12 @@ export class Fleet {
     this.#wasAnother = wasAnother(options.root);
   }
 
-  /** Reports the events of all runners. Register before `recover`. Returns the function that ends it. */
+  /** Sets the receiver of the events of all runners. Call before `recover`. Returns the function that ends the events. */
   listen(events: FleetEvents): () => void {
-    this.#listeners.add(events);
-    return () => this.#listeners.delete(events);
+    this.#events = events;
+    return () => {
+      this.#events = undefined;
+    };
   }
 
   /** Finds the runners of an earlier gateway. Calls `each` for every hosted program before any other event of it. */
@@ -344,9 +346,9 @@ export class Fleet {
       return undefined;
     }
     const events = {
-      grew: (...facts: Parameters<FleetEvents['grew']>) => this.#report((to) => to.grew(...facts)),
+      grew: (session: string, head: Head, oldest: Head) => this.#events?.grew(session, head, oldest),
       changed: (status: HostedStatus) => this.#linkOnChanged(status),
-      ran: (...facts: Parameters<FleetEvents['ran']>) => this.#report((to) => to.ran(...facts)),
+      ran: (session: string, run: RunInfo, runs: HostedStatus['runs']) => this.#events?.ran(session, run, runs),
       lost: () => void this.#linkOnLost(id),
     };
     try {
@@ -368,12 +370,8 @@ export class Fleet {
     }
   }
 
-  #report(event: (to: FleetEvents) => void): void {
-    for (const listener of this.#listeners) event(listener);
-  }
-
   #linkOnChanged(status: HostedStatus): void {
-    this.#report((to) => to.changed(status));
+    this.#events?.changed(status);
     if (status.state === 'closed') this.release(status.id);
   }
 
@@ -393,11 +391,11 @@ export class Fleet {
   async #waitFor(id: string, token: string, file: RunnerFile, expected: Set<string>): Promise<void> {
     this.#silent.set(id, expected);
     while (isAlive(file) && !this.#isClosed) {
-      const again = await this.#attach(id, token, (status) => this.#report((to) => to.changed(status)));
+      const again = await this.#attach(id, token, (status) => this.#events?.changed(status));
       if (again !== undefined) {
         this.#silent.delete(id);
         // Programs that closed while the connection was broken are hosted no more, and no event reported their end.
-        this.#report((to) => to.lost([...expected].filter((session) => !again.hosted.has(session))));
+        this.#events?.lost([...expected].filter((session) => !again.hosted.has(session)));
         return;
       }
       if (this.#foreign.has(id)) break;
@@ -406,7 +404,7 @@ export class Fleet {
     if (this.#isClosed) return;
     this.#silent.delete(id);
     if (!this.#foreign.has(id)) this.#bury(id);
-    this.#report((to) => to.lost([...expected]));
+    this.#events?.lost([...expected]);
   }
 
   /**

@@ -144,7 +144,7 @@ describe('a viewer', () => {
     const whole = bytesOf(healthy);
     expect(whole).toHaveLength(size);
     // Not after a fixed time: a pause of this process, which hosts the gateway, begins the time of the stall anew.
-    await until('it is cut', async () => (await viewersOf(gateway)) === 1);
+    await until('it is cut', async () => (await viewersOf(gateway)) === 1, 5 * TIMES.stallMs);
     stalled.ws.resume();
     const { code } = await stalled.closing();
     expect([4008, 1006]).toContain(code);

@@ -25,6 +25,8 @@ export interface ProcessRow {
 const KERNEL_THREAD = 0x0020_0000;
 /** Bytes of a buffer for the files of a scan. Most environments fit; a longer file takes several reads. */
 const FILE_BYTES = 16 * 1024;
+/** Reads of an empty environment, some 20 us each. An execve that is not interrupted takes less than 1 ms. */
+const EXEC_TRIES = 100;
 /** Bytes of a buffer for one `stat`, which has some 350. */
 const STAT_BYTES = 1024;
 
@@ -33,11 +35,8 @@ export type Leader = Pick<ProcessRow, 'pid' | 'startTime'>;
 
 /** Returns undefined if there is no such process. */
 export function readProcess(pid: number, buffer: Buffer = Buffer.allocUnsafe(STAT_BYTES)): ProcessRow | undefined {
-  const stat = readProcFile(pid, 'stat', buffer);
-  if (stat === '') return undefined; // The process has ended.
-  // The name in brackets may contain spaces and brackets, so fields are counted from the last bracket: [0] is the
-  // state.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const fields = statOf(pid, buffer);
+  if (fields === undefined) return undefined;
   return {
     pid,
     parent: Number(fields[1]),
@@ -50,13 +49,20 @@ export function readProcess(pid: number, buffer: Buffer = Buffer.allocUnsafe(STA
   };
 }
 
+/** Returns the fields of a process from its state, [0], on. Undefined if it has ended. */
+function statOf(pid: number, buffer: Buffer): string[] | undefined {
+  const stat = readProcFile(pid, 'stat', buffer) ?? '';
+  // The name in brackets may contain spaces and brackets, so fields are counted from the last bracket.
+  return stat === '' ? undefined : stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+}
+
 const fileBuffer = (): Buffer => Buffer.allocUnsafe(FILE_BYTES);
 
 /**
- * Reads a file of a process whole. Empty for a process that has ended, and for what another user may not be read.
+ * Reads a file of a process whole. Undefined for a process that has ended, and for a file that this user may not read.
  * `buffer` is for many files, one after the other: `readFileSync` takes 64 KiB for each file of /proc, twice the time.
  */
-function readProcFile(pid: number, name: 'stat' | 'environ', buffer: Buffer): string {
+function readProcFile(pid: number, name: 'stat' | 'environ', buffer: Buffer): string | undefined {
   let text = '';
   try {
     const file = openSync(`/proc/${pid}/${name}`, 'r');
@@ -70,7 +76,7 @@ function readProcFile(pid: number, name: 'stat' | 'environ', buffer: Buffer): st
       closeSync(file);
     }
   } catch {
-    return '';
+    return undefined;
   }
   return text;
 }
@@ -86,31 +92,51 @@ export function listProcesses(buffer = fileBuffer()): ProcessRow[] {
   return rows;
 }
 
+export interface Family {
+  readonly rows: readonly ProcessRow[];
+  /** False if another process may belong to it: one that is just becoming another program shows no environment. */
+  readonly isComplete: boolean;
+}
+
+/** Returns the processes of `scanFamily`. */
+export const familyOf = (leader: Leader, sessionId: string): readonly ProcessRow[] =>
+  scanFamily(leader, sessionId).rows;
+
 /**
- * Returns the leader, its descendants, the processes in its session, and those with the session's mark. No zombies.
+ * Finds the leader, its descendants, the processes in its session, and those with the session's mark. No zombies.
  * `known` are processes found before: a process that left the session with an empty environment loses its last link to
  * the family when its parent ends.
  */
-export function familyOf(leader: Leader, sessionId: string, known: readonly Leader[] = []): ProcessRow[] {
+export function scanFamily(leader: Leader, sessionId: string, known: readonly Leader[] = []): Family {
   const buffer = fileBuffer();
-  const mark = `${SESSION_MARK}=${sessionId}\0`;
+  // A starting bash cuts each of its variables at the `=` for a moment, to read it.
+  const marks = [`${SESSION_MARK}=${sessionId}\0`, `${SESSION_MARK}\0${sessionId}\0`];
   const rows = listProcesses(buffer);
   const knownTimes = new Map(known.map(({ pid, startTime }) => [pid, startTime]));
   // After the leader is reaped its pid can be reused, by another process in another session.
   const isReused = rows.some((row) => row.pid === leader.pid && row.startTime !== leader.startTime);
   const family = new Set<number>();
   const byParent = new Map<number, ProcessRow[]>();
+  let isComplete = true;
   for (const row of rows) {
     const siblings = byParent.get(row.parent);
     if (siblings === undefined) byParent.set(row.parent, [row]);
     else siblings.push(row);
     const isInSession = !isReused && (row.pid === leader.pid || row.session === leader.pid);
     const isKnown = knownTimes.get(row.pid) === row.startTime;
-    if (isInSession || isKnown || environmentOf(row, buffer).includes(mark)) family.add(row.pid);
+    // The leader has started all others. Most processes of a machine are older.
+    const isOlder = Number(row.startTime) < Number(leader.startTime);
+    const isKin = isInSession || isKnown;
+    const environment = isKin || isOlder ? '' : environmentOf(row, buffer);
+    if (environment === undefined) isComplete = false;
+    else if (isKin || marks.some((mark) => environment.includes(mark))) family.add(row.pid);
   }
   // The iteration of a Set includes elements that are added during it.
   for (const pid of family) for (const child of byParent.get(pid) ?? []) family.add(child.pid);
-  return rows.filter((row) => family.has(row.pid) && !row.isZombie && row.pid !== process.pid);
+  return {
+    rows: rows.filter((row) => family.has(row.pid) && !row.isZombie && row.pid !== process.pid),
+    isComplete,
+  };
 }
 
 /**
@@ -141,16 +167,30 @@ export function marksOf(prefix: string): ReadonlySet<string> {
   const buffer = fileBuffer();
   for (const row of listProcesses(buffer)) {
     const mark = environmentOf(row, buffer)
-      .split('\0')
+      ?.split('\0')
       .find((one) => one.startsWith(begin));
     if (mark !== undefined) marks.add(mark.slice(SESSION_MARK.length + 1));
   }
   return marks;
 }
 
-/** The variables, each with a NUL behind it. Empty for a process of another user, and for one that has just ended. */
-const environmentOf = ({ pid, isKernel, isZombie }: ProcessRow, buffer: Buffer): string =>
-  isKernel || isZombie ? '' : readProcFile(pid, 'environ', buffer);
+/**
+ * Returns the variables, each with a NUL behind it. Empty for a process of another user, and for one that has just
+ * ended. Undefined if the process is still becoming another program (execve) after some milliseconds: until the kernel
+ * has given it the new environment, the file of a process is empty.
+ */
+function environmentOf({ pid, isKernel, isZombie }: ProcessRow, buffer: Buffer): string | undefined {
+  if (isKernel || isZombie) return '';
+  for (let tries = 0; tries < EXEC_TRIES; tries += 1) {
+    const environment = readProcFile(pid, 'environ', buffer) ?? 'unreadable';
+    if (environment !== '') return environment;
+    const stat = statOf(pid, buffer);
+    const [memory, code, start, end] = [20, 24, 47, 48].map((field) => stat?.[field] ?? '0');
+    // The process is ending, or was started with an empty environment: execve sets the end of the code last.
+    if (memory === '0' || (code !== '0' && end !== '0' && start === end)) return '';
+  }
+  return undefined;
+}
 
 /** Sorts the end of a pipeline before its beginning: it must get an interrupt before it sees the end of its input. */
 export const youngestFirst = (rows: readonly ProcessRow[]): ProcessRow[] =>

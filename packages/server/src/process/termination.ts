@@ -2,7 +2,7 @@
 
 import type { SignalName } from '@binnacle/protocol';
 import { Ticks } from '../base/running-time.ts';
-import { familyOf, type Leader, type ProcessRow, signalProcess } from './session-processes.ts';
+import { type Family, type Leader, scanFamily, signalProcess } from './session-processes.ts';
 
 export interface EndingTimes {
   /** Time after SIGHUP and SIGCONT (a stopped job cannot react to the first without the second). Shells end here. */
@@ -28,23 +28,23 @@ const STEPS: readonly { readonly signals: readonly SignalName[]; readonly wait: 
 
 /** Ends the family. Resolves with the number of processes that could not be ended. */
 export async function endFamily(leader: Leader, sessionId: string, times: EndingTimes = ENDING_TIMES): Promise<number> {
-  let family: readonly ProcessRow[] = [];
-  const list = () => {
-    family = familyOf(leader, sessionId, family);
+  let family: Family = { rows: [], isComplete: false };
+  const scan = () => {
+    family = scanFamily(leader, sessionId, family.rows);
     return family;
   };
   for (const step of STEPS) {
-    for (const row of list()) for (const signal of step.signals) signalProcess(row, signal);
-    if (await allEnded(list, step.wait(times))) return 0;
+    for (const row of scan().rows) for (const signal of step.signals) signalProcess(row, signal);
+    if (await allEnded(scan, step.wait(times))) return 0;
   }
-  return list().length;
+  return scan().rows.length;
 }
 
-async function allEnded(list: () => readonly ProcessRow[], timeoutMs: number): Promise<boolean> {
+async function allEnded(scan: () => Family, timeoutMs: number): Promise<boolean> {
   const ticks = new Ticks();
   let deadline = performance.now() + timeoutMs;
   let hasMore = true;
-  while (list().length > 0) {
+  for (let family = scan(); family.rows.length > 0 || !family.isComplete; family = scan()) {
     // While the machine was stopped the processes could not end either: the step gets its time once more.
     if (ticks.isLate(LATE_MS) && hasMore) {
       hasMore = false;

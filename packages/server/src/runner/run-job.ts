@@ -3,10 +3,11 @@
 import { readFileSync } from 'node:fs';
 import type { ProcessInfo, SessionMode, SignalName } from '@binnacle/protocol';
 import {
-  familyOf,
+  type Family,
   type Leader,
   type ProcessRow,
   readProcess,
+  scanFamily,
   signalProcess,
   wouldEnd,
   youngestFirst,
@@ -22,6 +23,13 @@ const TICKS_PER_SECOND = 100;
 /** Maximum forks in a tick. Pids wrap around after the largest, which is at least twice this. */
 const MOST_FORKS = 16_384;
 const MAX_COMMAND_LENGTH = 1000;
+/**
+ * Maximum scans of a sweep, and the pause between two in which a process becomes the program that it was started for.
+ * The pause blocks the runner: the shell waits for the answer to its end, and rarely is there one.
+ */
+const SWEEPS = 10;
+const SWEEP_PAUSE_MS = 1;
+const NEVER = new Int32Array(new SharedArrayBuffer(4));
 
 export class RunJob {
   readonly #session: string;
@@ -76,21 +84,27 @@ export class RunJob {
    */
   sweep(signal: SignalName): void {
     const shell = readProcess(this.shellPid);
-    for (const row of youngestFirst(this.#targets(shell))) if (wouldEnd(row.pid, signal)) signalProcess(row, signal);
+    for (let tries = 0; tries < SWEEPS; tries += 1) {
+      const { rows, isComplete } = this.#scan();
+      const targets = youngestFirst(this.#targets(shell, rows));
+      for (const row of targets) if (wouldEnd(row.pid, signal)) signalProcess(row, signal);
+      if (isComplete) return;
+      Atomics.wait(NEVER, 0, 0, SWEEP_PAUSE_MS);
+    }
   }
 
   /**
    * Returns the processes of the run without the shell. In a terminal: the foreground group. On pipes, where all share
    * one group: the processes that the run started.
    */
-  #targets(shell: ProcessRow | undefined): ProcessRow[] {
+  #targets(shell: ProcessRow | undefined, rows: readonly ProcessRow[] = this.#family()): ProcessRow[] {
     if (this.#mode === 'pipe') {
-      const family = new Map(this.#family().map((row) => [row.pid, row]));
+      const family = new Map(rows.map((row) => [row.pid, row]));
       return [...family.values()].filter((row) => this.#isOfRun(row, family));
     }
     const group = readProcess(this.#leader().pid)?.foreground ?? -1;
     if (group <= 0 || group === shell?.group) return [];
-    return this.#family().filter((row) => row.group === group);
+    return rows.filter((row) => row.group === group);
   }
 
   /**
@@ -138,11 +152,17 @@ export class RunJob {
     return this.#family().map(({ pid, parent }) => ({ pid, parent, command: commandOf(pid) }));
   }
 
-  #family(withShell = false): ProcessRow[] {
+  #family(withShell = false): readonly ProcessRow[] {
+    return this.#scan(withShell).rows;
+  }
+
+  #scan(withShell = false): Family {
     const leader = this.#leader();
-    return familyOf(leader, this.#session).filter(
-      ({ pid }) => pid !== leader.pid && (withShell || pid !== this.shellPid),
-    );
+    const { rows, isComplete } = scanFamily(leader, this.#session);
+    return {
+      rows: rows.filter(({ pid }) => pid !== leader.pid && (withShell || pid !== this.shellPid)),
+      isComplete,
+    };
   }
 }
 

@@ -1,4 +1,16 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -28,6 +40,14 @@ function openConfig(options: { pollMs?: number; isRequired?: boolean } = {}): Co
   open.push(config);
   return config;
 }
+/** Inodes that this process watches, as the kernel says. */
+const watchedInodes = (): number[] =>
+  readdirSync('/proc/self/fdinfo')
+    .map((fd) => readText(`/proc/self/fdinfo/${fd}`))
+    .flatMap((text) => [...text.matchAll(/^inotify .* ?ino:([0-9a-f]+)/gm)])
+    .map((match) => Number.parseInt(match[1] ?? '', 16));
+/** Empty for a file that is gone: the directory was listed by a descriptor of its own. */
+const readText = (file: string): string => (existsSync(file) ? readFileSync(file, 'utf8') : '');
 const failure = (
   act: () => unknown,
 ): { code?: string; message?: string; details?: { problem?: unknown; problems?: unknown } } => {
@@ -338,8 +358,8 @@ describe('a config file that is changed', () => {
     }
   });
 
-  it('where there was none is seen', async () => {
-    const config = openConfig();
+  it('where there was none is seen by looking', async () => {
+    const config = openConfig({ pollMs: 10 });
     writeFileSync(path, agents('late'));
     await until('it is read', () => names(config) === 'late');
   });
@@ -350,7 +370,23 @@ describe('a config file that is changed', () => {
     mkdirSync(join(dir, 'later'));
     writeFileSync(path, agents('late'));
     await until('it is read', () => names(config) === 'late');
-    expect(warned.join()).toContain('cannot be watched');
+    expect(warned).toEqual([]);
+  });
+
+  it('is watched without its directory, which has files that change all the time, and still after an edit', async () => {
+    writeFileSync(path, agents('a'));
+    const config = openConfig({ pollMs: 3_600_000 });
+    expect(watchedInodes()).toContain(statSync(path).ino);
+    await config.edit(['agents', 'entries', 'b'], { driver: 'echo' });
+    expect(names(config)).toBe('a,b');
+    expect(watchedInodes()).toContain(statSync(path).ino);
+    expect(watchedInodes()).not.toContain(statSync(dir).ino);
+    linkSync(path, join(dir, 'backup'));
+    for (const name of ['c', 'd']) {
+      writeFileSync(join(dir, 'new'), agents(name));
+      renameSync(join(dir, 'new'), path);
+      await until(`${name} is read`, () => names(config) === name);
+    }
   });
 
   it('to something broken stays as it was and says so, until it is right again', async () => {

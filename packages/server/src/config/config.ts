@@ -1,7 +1,7 @@
 // The config file of a gateway: the settings in force, and their replacement after a change of the file.
 
 import { type FSWatcher, readFileSync, type Stats, statSync, watch } from 'node:fs';
-import { basename, dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 import { SerialQueue } from '../base/serial-queue.ts';
 import { Timer } from '../base/timer.ts';
@@ -18,7 +18,7 @@ export interface ConfigOptions {
   readonly log: { warn(details: object, message: string): void; info(details: object, message: string): void };
   /** Debounce after the last change, because editors write in several steps. Default 50 ms. */
   readonly debounceMs?: number;
-  /** Interval of polling, for places without file events (network disks, links to elsewhere). Default 2000. */
+  /** Interval of polling, for a file that is not there yet and places without file events (network disks). Default 2000. */
   readonly pollMs?: number;
 }
 
@@ -30,7 +30,10 @@ export class Config {
   readonly #debounceMs: number;
   readonly #listeners = new Set<Listener>();
   readonly #poll: NodeJS.Timeout;
+  /** Undefined while there is no file, and where files cannot be watched. */
   #watcher: FSWatcher | undefined;
+  /** False once the system has refused to watch the file. */
+  #isWatchable = true;
   readonly #timer = new Timer();
   #inForce: ReadConfig;
   /** The problems for which the current file is not in force; empty if it is. */
@@ -88,6 +91,7 @@ export class Config {
    */
   reload(): boolean {
     this.#timer.clear();
+    this.#watch();
     this.#seen = stampOf(this.path);
     // Frees the raw value, which may never be requested again.
     this.#raw = undefined;
@@ -162,24 +166,26 @@ export class Config {
   }
 
   /**
-   * Watches the directory, not the file: an editor that renames a new file into place leaves a watcher of the file
-   * behind.
+   * Watches the file, not its directory: that is the data directory, where each commit of the catalogue or the search
+   * index would wake this process. Each reload watches again, because another file may have taken the place of the
+   * watched one. A missing file is polled.
    */
   #watch(): void {
+    this.#watcher?.close();
+    this.#watcher = undefined;
+    if (!this.#isWatchable) return;
     try {
-      const name = basename(this.path);
-      this.#watcher = watch(dirname(this.path), { persistent: false }, (_, changed) => {
-        if (changed === null || changed === name) this.#soon();
-      });
+      this.#watcher = watch(this.path, { persistent: false }, () => this.#soon());
       this.#watcher.on('error', (error) => this.#unwatched(error));
     } catch (error) {
-      this.#unwatched(error);
+      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) this.#unwatched(error);
     }
   }
 
   #unwatched(error: unknown): void {
     this.#watcher?.close();
     this.#watcher = undefined;
+    this.#isWatchable = false;
     this.#log.warn({ err: error, path: this.path }, 'The config file cannot be watched; it is polled instead.');
   }
 

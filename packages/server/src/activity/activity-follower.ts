@@ -5,7 +5,7 @@ import { SteadyClock } from '@binnacle/protocol';
 import { Timer } from '../base/timer.ts';
 import { Cursor } from '../cursor/cursor.ts';
 import { positionOf } from '../cursor/start-position.ts';
-import type { Entry, LogReader } from '../log/log.ts';
+import { type Entry, everyMs, type LogReader } from '../log/log.ts';
 import type { Session } from '../sessions/session.ts';
 import { type Activity, ActivityMachine, type ActivityTimes } from './activity-machine.ts';
 import { dialogOf, hintsAtDialog } from './dialog.ts';
@@ -41,6 +41,8 @@ const TAIL_BYTES = 64 * 1024;
 const WRITTEN_BYTES = 32 * 1024;
 /** Maximum pages per read. Limits entries that are not output, which may be any number. */
 const MAX_SCAN_PAGES = 32;
+/** Delay of a read after the output, whose viewers go first: the echo of a key does not wait for this follower. */
+const BEHIND_VIEWERS = everyMs(50);
 /** Maximum multiple of `quietMs` per timer: a longer silence says nothing more. */
 const LONGEST_QUIET = 5;
 /** Time for which the runner collects typed input before it writes an entry to the log. */
@@ -210,24 +212,13 @@ export class ActivityFollower {
 
   #wait(): void {
     const log = this.#log();
-    const cursor = this.#cursor;
-    if (log === undefined || cursor === undefined || this.#isOver) return;
-    let isInside = true;
-    let hasGrown = false;
-    const cancel = cursor.wait(() => {
-      this.#cancelWait = undefined;
-      if (isInside) hasGrown = true;
-      else this.#readSoon();
-    });
-    isInside = false;
-    if (hasGrown) this.#readSoon();
-    else this.#cancelWait = cancel;
+    if (log === undefined || this.#cursor === undefined || this.#isOver) return;
+    this.#cancelWait = this.#cursor.wait(() => this.#readSoon(), BEHIND_VIEWERS);
   }
 
   #readSoon(): void {
     if (this.#isOver || this.#isQueued || this.#readTimer.isSet) return;
     const rest = this.#readAt + this.#times.readMs - performance.now();
-    // Delayed: must not run in the event-loop turn that serves viewers.
     this.#readTimer.set(rest, () => {
       this.#isQueued = true;
       this.#readBudget

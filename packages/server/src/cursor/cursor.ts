@@ -1,7 +1,7 @@
 // The position of one viewer in a log. Catching up, going live, falling behind and resuming are all `next`.
 
 import type { Position } from '@binnacle/protocol';
-import type { LogReader, Reading } from '../log/log.ts';
+import type { LogReader, Pace, Reading } from '../log/log.ts';
 
 export class Cursor {
   readonly #log: LogReader;
@@ -24,11 +24,10 @@ export class Cursor {
   }
 
   /**
-   * Calls `wake` once when there is more, synchronously if there is already. Returns the function that cancels the
-   * wait.
+   * Calls `wake` once when there is more, as `LogReader.wait`. Returns the function that cancels the wait.
    */
-  wait(wake: () => void): () => void {
-    return this.#log.wait(this.#at.place, wake);
+  wait(wake: () => void, pace?: Pace): () => void {
+    return this.#log.wait(this.#at.place, wake, pace);
   }
 
   #step(reading: Reading): Reading {

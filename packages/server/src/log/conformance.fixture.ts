@@ -3,7 +3,7 @@
 import { BinnacleError, type Code, type EntryKind, isOutput, type Position } from '@binnacle/protocol';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Entry, LogReader, LogWriter, NewEntry, Reading } from './log.ts';
+import { type Entry, everyMs, type LogReader, type LogWriter, type NewEntry, type Reading } from './log.ts';
 
 /** A log under test. */
 export interface LogUnderTest {
@@ -235,6 +235,27 @@ export function describeLog(
       writer.append('tty', Buffer.from('y'), 1);
       reportHead();
       expect(woken).toEqual(['first', 'again', 'later']);
+    });
+
+    it('wakes a waiter with a pace for so many bytes, or after so long, once', async () => {
+      const { writer, reader, reportHead } = await start();
+      const woken: string[] = [];
+      const grow = (): void => {
+        writer.append('tty', Buffer.alloc(50), 1);
+        reportHead();
+      };
+      reader.wait(0, () => woken.push('eager'));
+      reader.wait(0, () => woken.push('bytes'), { atLeast: 150, maxDelayMs: 3_600_000 });
+      grow();
+      const cancel = reader.wait(0, () => woken.push('cancelled'), everyMs(5));
+      reader.wait(0, () => woken.push('time'), everyMs(20));
+      expect(woken).toEqual(['eager']);
+      cancel();
+      grow();
+      expect(woken).toEqual(['eager', 'bytes']);
+      await expect.poll(() => woken).toEqual(['eager', 'bytes', 'time']);
+      grow();
+      expect(woken).toHaveLength(3);
     });
 
     it('lets no waiter who throws keep the others asleep', async () => {

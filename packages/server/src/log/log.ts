@@ -52,6 +52,17 @@ export type Reading =
       readonly next: Position;
     };
 
+/** Growth that a waiter leaves unread: less than `atLeast` bytes, for at most `maxDelayMs`. */
+export interface Pace {
+  readonly atLeast: number;
+  readonly maxDelayMs: number;
+}
+
+export const AT_ONCE: Pace = { atLeast: 1, maxDelayMs: 0 };
+
+/** A pace of time alone, for readers that nobody looks at. */
+export const everyMs = (maxDelayMs: number): Pace => ({ atLeast: Number.MAX_SAFE_INTEGER, maxDelayMs });
+
 /**
  * Reads a log from any position. `head` is the newest head that this reader has learned of; it only grows.
  * Throws `wrong_epoch` for a position of another epoch, `offset_ahead` for a position after the head and
@@ -64,10 +75,11 @@ export interface LogReader {
   /** Reads at most one page of entries, starting at `at`. Returns cached pages synchronously. */
   read(at: Position): Reading | Promise<Reading>;
   /**
-   * Calls `wake` once, when the head is beyond `place`. Calls synchronously if the head is there already, so that no
-   * growth is missed between a read and this call. Returns the function that cancels the wait.
+   * Calls `wake` once, when the head is beyond `place` by as much as the pace says; default `AT_ONCE`. Calls
+   * synchronously if the head is there already, so that no growth is missed between a read and this call. Returns the
+   * function that cancels the wait.
    */
-  wait(place: number, wake: () => void): () => void;
+  wait(place: number, wake: () => void, pace?: Pace): () => void;
   /**
    * Finds the position of an output offset. Throws `offset_ahead` beyond the head and `gap` (details
    * `oldestOffset`, `headOffset`) before the oldest output.

@@ -3,6 +3,7 @@
 import { BinnacleError, type EntryKind, type Epoch, invariant, isOutput, type Position } from '@binnacle/protocol';
 import { FRAME_HEADER_BYTES, type FrameHead } from './frame.ts';
 import {
+  AT_ONCE,
   type Head,
   type LogReader,
   type LogWriter,
@@ -14,7 +15,7 @@ import {
 import { PAGE_BYTES, PageBuilder, type PageOptions, pageEnd } from './page.ts';
 import { checkOffset, checkPosition } from './position-range.ts';
 import { lastIndex } from './segment-list.ts';
-import { Waiters } from './waiters.ts';
+import { isDue, Waiters } from './waiters.ts';
 
 const MEMORY = { allocate: Buffer.allocUnsafeSlow };
 
@@ -136,8 +137,9 @@ export class MemoryLog implements LogWriter, LogReader {
     return this.read(builder.next);
   }
 
-  wait(place: number, wake: () => void): () => void {
-    if (this.#head.place <= place) return this.#waiters.add(place, wake);
+  wait(place: number, wake: () => void, pace = AT_ONCE): () => void {
+    const head = this.#head.place;
+    if (!isDue(head - place, pace)) return this.#waiters.add(place, head, wake, pace);
     wake();
     return () => undefined;
   }

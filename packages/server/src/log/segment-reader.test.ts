@@ -14,7 +14,7 @@ import { defined, type Position, parseEpoch } from '@binnacle/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { beginningOf, outputOf, readAll } from './conformance.fixture.ts';
 import { GroupSync } from './group-sync.ts';
-import type { Page, Reading } from './log.ts';
+import { everyMs, type Page, type Reading } from './log.ts';
 import { PageCache } from './page-cache.ts';
 import { listSegments, segmentPath } from './segment.ts';
 import { SegmentFiles } from './segment-files.ts';
@@ -111,6 +111,51 @@ describe('segment files', () => {
     reader.advance({ place: 280, offset: 200 });
     expect(woken).toEqual(['a140', 'b140', 'a280', 'b280']);
     expect(waits).toEqual([0, 140, 280]);
+    reader.close();
+    await writer.close();
+  });
+
+  it('asks for a report at the strictest pace of those who wait, and not while reports go on', async () => {
+    const writer = SegmentWriter.create(dir);
+    const asked: [number, number][] = [];
+    const reader = SegmentReader.open(dir, {
+      head: writer.head,
+      onWait: (place, { maxDelayMs }) => asked.push([place, maxDelayMs]),
+    });
+    const woken: string[] = [];
+    reader.wait(0, () => woken.push('slow'), everyMs(3_600_000));
+    const cancel = reader.wait(0, () => woken.push('cancelled'), everyMs(60_000));
+    cancel();
+    reader.wait(0, () => woken.push('fast'));
+    reader.wait(0, () => woken.push('as fast'));
+    expect(asked).toEqual([
+      [0, 3_600_000],
+      [0, 60_000],
+      [0, 0],
+    ]);
+    reader.advance({ place: 140, offset: 100 }, true);
+    expect(woken).toEqual(['fast', 'as fast']);
+    reader.wait(140, () => woken.push('next'));
+    expect(asked).toHaveLength(3);
+    reader.advance({ place: 280, offset: 200 });
+    // The growth for the slow one is known: nothing more is asked for.
+    expect(asked).toHaveLength(3);
+    reader.wait(280, () => woken.push('last'));
+    expect(asked.at(-1)).toEqual([280, 0]);
+    reader.remind();
+    expect(asked.slice(4)).toEqual([[280, 0]]);
+    expect(woken).toEqual(['fast', 'as fast', 'next']);
+    reader.close();
+    await writer.close();
+  });
+
+  it('wakes at once who asked for a report at a pace, when the report has waited that long', async () => {
+    const writer = SegmentWriter.create(dir);
+    const reader = SegmentReader.open(dir, { head: writer.head });
+    const woken: string[] = [];
+    reader.wait(0, () => woken.push('slow'), everyMs(3_600_000));
+    reader.advance({ place: 140, offset: 100 });
+    expect(woken).toEqual(['slow']);
     reader.close();
     await writer.close();
   });

@@ -3,7 +3,7 @@
 
 import { BinnacleError, type Epoch, type Position } from '@binnacle/protocol';
 import { FRAME_HEADER_BYTES } from './frame.ts';
-import type { Head, LogReader, Reading } from './log.ts';
+import { AT_ONCE, type Head, type LogReader, type Pace, type Reading } from './log.ts';
 import { type BuiltPage, PAGE_BYTES, type PageBuilder, type PageOptions, pageEnd } from './page.ts';
 import { PageCache } from './page-cache.ts';
 import { PageReading, type PageReadResult } from './page-reading.ts';
@@ -12,7 +12,7 @@ import { type Extent, nextValid, runSync } from './scan.ts';
 import { SegmentFiles } from './segment-files.ts';
 import { isMissing, type KnownSegment, SegmentList } from './segment-list.ts';
 import { findOffset, findTime, inFile, inspectPlace } from './segment-search.ts';
-import { Waiters } from './waiters.ts';
+import { isDue, Waiters } from './waiters.ts';
 
 export interface SegmentReaderOptions extends PageOptions {
   /**
@@ -31,8 +31,11 @@ export interface SegmentReaderOptions extends PageOptions {
    * 149-173 us through the pool).
    */
   readonly warmBytes?: number;
-  /** Called when the first waiter waits beyond the head: the reader then needs one report of growth. */
-  readonly onWait?: (place: number) => void;
+  /**
+   * Called when waiters need a report of growth beyond `place`, at this pace; again if a stricter pace is needed before
+   * the report.
+   */
+  readonly onWait?: (place: number, pace: Pace) => void;
 }
 
 /**
@@ -58,10 +61,10 @@ export class SegmentReader implements LogReader {
   readonly #headroom: number;
   readonly #mergeMs: number | undefined;
   readonly #warmBytes: number;
-  readonly #onWait: (place: number) => void;
+  readonly #onWait: (place: number, pace: Pace) => void;
   readonly #waiters: Waiters;
-  /** True after a call of `onWait`, until the next report of growth. */
-  #hasReportedWait: boolean;
+  /** Pace of the last call of `onWait`, until the report that answers it. */
+  #requested: Pace | undefined;
   readonly #reading: Map<string, Promise<Reading>>;
   /** Places where the returned old pages ended. A read that begins at such a place is sequential. */
   readonly #expected: Set<number>;
@@ -97,7 +100,6 @@ export class SegmentReader implements LogReader {
     this.#name = `${dir}:${this.epoch}:${this.#pageBytes}:${this.#headroom}:${this.#mergeMs}`;
     this.#onWait = options.onWait ?? (() => undefined);
     this.#waiters = new Waiters();
-    this.#hasReportedWait = false;
     this.#reading = new Map();
     this.#expected = new Set();
     this.#readAheads = 0;
@@ -112,12 +114,20 @@ export class SegmentReader implements LogReader {
     return this.#oldest;
   }
 
-  /** Takes the writer's report that the log has grown. Ignores outdated reports. */
-  advance(head: Head): void {
+  /**
+   * Takes the writer's report that the log has grown. Ignores outdated reports. `goesOn`: the writer reports the next
+   * growth as well, without another call of `onWait`.
+   */
+  advance(head: Head, goesOn = false): void {
     if (head.place <= this.#head.place) return;
     this.#head = head;
-    this.#hasReportedWait = false;
-    this.#waiters.wake(head.place);
+    const delayMs = this.#requested?.maxDelayMs;
+    if (!goesOn) this.#requested = undefined;
+    try {
+      this.#waiters.wake(head.place, delayMs);
+    } finally {
+      this.#requestReport();
+    }
   }
 
   /** Takes the report of the writer, or of the retention, that the log begins later now. */
@@ -172,22 +182,30 @@ export class SegmentReader implements LogReader {
     });
   }
 
-  wait(place: number, wake: () => void): () => void {
-    if (this.#head.place > place) {
+  wait(place: number, wake: () => void, pace = AT_ONCE): () => void {
+    const { place: head } = this.#head;
+    if (isDue(head - place, pace)) {
       wake();
       return () => undefined;
     }
-    // Not only for the first waiter: of many woken waiters, one may wait again before the others are woken.
-    const asks = !this.#hasReportedWait || this.#waiters.size === 0;
-    const cancel = this.#waiters.add(place, wake);
-    this.#hasReportedWait = true;
-    if (asks) this.#onWait(place);
+    const cancel = this.#waiters.add(place, head, wake, pace);
+    this.#requestReport();
     return cancel;
   }
 
   /** Repeats `onWait` if there are waiters: the receiver may have lost the earlier call. */
   remind(): void {
-    if (this.#waiters.size > 0) this.#onWait(this.#head.place);
+    this.#requested = undefined;
+    this.#requestReport();
+  }
+
+  #requestReport(): void {
+    const { pace } = this.#waiters;
+    if (pace === undefined) return;
+    const requested = this.#requested;
+    if (requested !== undefined && requested.atLeast <= pace.atLeast && requested.maxDelayMs <= pace.maxDelayMs) return;
+    this.#requested = pace;
+    this.#onWait(this.#head.place, pace);
   }
 
   /**

@@ -1,10 +1,6 @@
 // The entry of a worker process beside the gateway (worker-process.ts): the other end of the channel.
 
-import { setPriority } from 'node:os';
 import { invariant } from '@binnacle/protocol';
-
-/** Niceness of this process. On few processors the gateway and the users' programs come first. */
-const NICE = 5;
 
 /**
  * Passes each message to the function that `begin` returns. Ends this process with the gateway, however the gateway
@@ -14,7 +10,6 @@ export function serveGateway<To, From extends object>(
   begin: (send: (message: From, sent?: () => void) => void) => (message: To) => void,
 ): void {
   invariant(process.send !== undefined, 'This is the entry of a process that the gateway starts.');
-  setPriority(NICE);
   process.on('disconnect', () => process.exit(0));
   // Signals for the gateway's terminal are ignored; the gateway ends this process itself.
   for (const signal of ['SIGINT', 'SIGHUP', 'SIGUSR1'] as const) process.on(signal, () => undefined);

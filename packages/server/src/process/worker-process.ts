@@ -2,10 +2,13 @@
 // affect the gateway. It may be killed at any time, and ends with the gateway.
 
 import { type ChildProcess, fork } from 'node:child_process';
+import { setPriority } from 'node:os';
 
 export interface WorkerProcessOptions {
   /** The bundled script; its entry calls `serveGateway`. */
   readonly script: string;
+  /** Niceness of the process, 0 to 19. On few processors the gateway and the users' programs come first. */
+  readonly nice: number;
   /** Maximum MiB of its JavaScript heap. */
   readonly maxHeapMb: number;
   /** MiB of each half of the young generation. Default: Node's. */
@@ -25,7 +28,7 @@ export class WorkerProcess<To extends object, From> {
   #isEnded = false;
 
   /** Starts the process. Throws if no process can be created at all; `ended` reports later failures. */
-  constructor({ script, maxHeapMb, youngMb }: WorkerProcessOptions, events: WorkerProcessEvents<From>) {
+  constructor({ script, nice, maxHeapMb, youngMb }: WorkerProcessOptions, events: WorkerProcessEvents<From>) {
     this.#events = events;
     const young = youngMb === undefined ? [] : [`--max-semi-space-size=${youngMb}`];
     const child = fork(script, [], {
@@ -36,6 +39,8 @@ export class WorkerProcess<To extends object, From> {
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
     this.#child = child;
+    // Set before the process makes its threads, which inherit the niceness.
+    if (child.pid !== undefined) setNice(child.pid, nice);
     // Does not keep a stopping gateway alive.
     child.unref();
     child.channel?.unref();
@@ -68,5 +73,13 @@ export class WorkerProcess<To extends object, From> {
     if (this.#isEnded) return;
     this.#isEnded = true;
     this.#events.ended(cause);
+  }
+}
+
+function setNice(pid: number, nice: number): void {
+  try {
+    setPriority(pid, nice);
+  } catch {
+    // The process has ended already, which `exit` reports.
   }
 }

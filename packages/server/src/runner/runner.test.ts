@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Epoch } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { AT_ONCE, everyMs, type Head } from '../log/log.ts';
 import { MemoryLog } from '../log/memory-log.fixture.ts';
 import { Fifos } from '../process/fifos.ts';
 import type { ProgramEvents, StartProgram } from '../process/program.ts';
@@ -60,15 +61,16 @@ function specOf(argv: [string, ...string[]]): HostedSpec {
   };
 }
 
-/** A gateway's end, with the statuses that the runner reported. `isBusy`: it has not read the hello yet. */
+/** A gateway's end, with the statuses and the growth that the runner reported. `isBusy`: it has not read the hello yet. */
 async function gateway(isBusy = false, directory = identityOf(dir)) {
   const statuses: HostedStatus[] = [];
+  const grown: { offset: number; left: number }[] = [];
   let onLost: () => void = () => undefined;
   const lost = new Promise<void>((resolve) => {
     onLost = resolve;
   });
   const events = {
-    grew: () => undefined,
+    grew: (_: string, { offset }: Head, _oldest: Head, left: number) => void grown.push({ offset, left }),
     changed: (status: HostedStatus) => void statuses.push(status),
     ran: () => undefined,
     lost: onLost,
@@ -80,7 +82,7 @@ async function gateway(isBusy = false, directory = identityOf(dir)) {
   );
   links.push(link);
   if (!isBusy) link.attend();
-  return { link, programs, statuses, lost };
+  return { link, programs, statuses, grown, lost };
 }
 
 const codeOf = (act: Promise<unknown>): Promise<string> =>
@@ -125,6 +127,36 @@ describe('one lease at the runner', () => {
     await first.lost;
     const late = { t: 'input', id: spec.id, writer: { fence: 9, by: 'the old gateway' } } as const;
     expect(await codeOf(first.link.request(late, Buffer.from('x')))).toBe('runner_unavailable');
+  });
+});
+
+describe('growth of a log', () => {
+  it('is reported as often as a watch asks, and no more until the next watch', async () => {
+    const { link, grown } = await gateway();
+    const spec = specOf(['/bin/cat']);
+    const { head } = (await link.request({ t: 'start', spec })) as HostedStatus;
+    const echo = async (): Promise<number> => {
+      const offset = async () => ((await link.request({ t: 'status', id: spec.id })) as HostedStatus).head.offset;
+      const before = await offset();
+      await link.request({ t: 'input', id: spec.id, writer: { fence: 1, by: 'ada' } }, Buffer.from('x'));
+      await expect.poll(offset, { timeout: 10_000 }).toBe(before + 1);
+      return before + 1;
+    };
+    link.watch(spec.id, head.place, AT_ONCE, 3);
+    for (let keys = 0; keys < 4; keys += 1) await echo();
+    expect(grown).toEqual([
+      { offset: 1, left: 2 },
+      { offset: 2, left: 1 },
+      { offset: 3, left: 0 },
+    ]);
+    link.watch(spec.id, 0, everyMs(1), 1);
+    await expect.poll(() => grown.at(-1), { timeout: 10_000 }).toEqual({ offset: 4, left: 0 });
+    // A watch of more bytes than ever come is replaced by one of any.
+    link.watch(spec.id, 0, everyMs(3_600_000), 1);
+    await echo();
+    expect(grown).toHaveLength(4);
+    link.watch(spec.id, 0, AT_ONCE, 1);
+    await expect.poll(() => grown.at(-1), { timeout: 10_000 }).toEqual({ offset: 5, left: 0 });
   });
 });
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { BinnacleError, defined, isDiskFull } from '@binnacle/protocol';
 import { afterOwnTime } from '../base/running-time.ts';
 import { GroupSync } from '../log/group-sync.ts';
+import type { Pace } from '../log/log.ts';
 import { SegmentWriter } from '../log/segment-writer.ts';
 import { Fifos } from '../process/fifos.ts';
 import { PtyLoader } from '../process/native-pty.ts';
@@ -36,10 +37,12 @@ const MAX_UNSENT_BYTES = 8 * 1024 * 1024;
 const SPARE_MS = 60_000;
 
 interface GrowthWatch {
-  readonly place: number;
-  readonly atLeast: number;
-  readonly maxDelayMs: number;
-  timer?: NodeJS.Timeout;
+  readonly pace: Pace;
+  /** The next report is beyond this place. */
+  place: number;
+  /** Reports that are still to come. */
+  left: number;
+  timer?: NodeJS.Timeout | undefined;
 }
 
 export class Runner {
@@ -157,7 +160,8 @@ export class Runner {
   #handle(message: ToRunner, payload: Buffer): void {
     if (message.t === 'hello') return;
     if (message.t === 'watch') {
-      this.#watch(message.id, { place: message.place, atLeast: message.atLeast, maxDelayMs: message.withinMs });
+      const { id, place, atLeast, withinMs, reports = 1 } = message;
+      this.#watch(id, { place, pace: { atLeast, maxDelayMs: withinMs }, left: reports });
       return;
     }
     const { ref } = message;
@@ -267,16 +271,21 @@ export class Runner {
     if (watch === undefined) return;
     const grown = hosted.head.place - watch.place;
     if (grown <= 0) return;
-    if (grown >= watch.atLeast || watch.maxDelayMs <= 0) this.#reportGrowth(hosted);
-    else watch.timer ??= setTimeout(() => this.#reportGrowth(hosted), watch.maxDelayMs);
+    const { atLeast, maxDelayMs } = watch.pace;
+    if (grown >= atLeast || maxDelayMs <= 0) this.#reportGrowth(hosted);
+    else watch.timer ??= setTimeout(() => this.#reportGrowth(hosted), maxDelayMs);
   }
 
   #reportGrowth(hosted: HostedProgram): void {
-    const watch = this.#watches.get(hosted.spec.id);
+    const { id } = hosted.spec;
+    const watch = this.#watches.get(id);
     if (watch === undefined) return;
     clearTimeout(watch.timer);
-    this.#watches.delete(hosted.spec.id);
-    this.#send({ t: 'grew', id: hosted.spec.id, head: hosted.head, oldest: hosted.oldest });
+    watch.timer = undefined;
+    watch.place = hosted.head.place;
+    watch.left -= 1;
+    if (watch.left <= 0 || hosted.isClosed) this.#watches.delete(id);
+    this.#send({ t: 'grew', id, head: hosted.head, oldest: hosted.oldest, left: watch.left });
   }
 
   #send(message: FromRunner): void {

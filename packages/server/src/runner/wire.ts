@@ -74,13 +74,17 @@ export type ToRunner =
   /** `directory`: identity of the gateway's data directory. Older gateways leave it out. */
   | { readonly t: 'hello'; readonly token: string; readonly protocol: number; readonly directory?: string }
   | ({ readonly ref: number } & RunnerRequest)
-  /** Requests `grew` once the log is beyond `place`: by `atLeast` bytes, or by less after `withinMs`. */
+  /**
+   * Requests `grew` once the log is beyond `place`: by `atLeast` bytes, or by less after `withinMs`. Then again beyond
+   * the reported head, `reports` times in all; older runners report once. Replaces an earlier `watch`.
+   */
   | {
       readonly t: 'watch';
       readonly id: string;
       readonly place: number;
       readonly atLeast: number;
       readonly withinMs: number;
+      readonly reports?: number;
     };
 
 export type RunnerRequest =
@@ -132,7 +136,8 @@ export type FromRunner =
   /** In place of a hello: the gateway has another data directory. The connection ends after it. */
   | { readonly t: 'refused'; readonly directory: string }
   | { readonly t: 'reply'; readonly ref: number; readonly result?: unknown; readonly error?: WireError }
-  | { readonly t: 'grew'; readonly id: string; readonly head: Head; readonly oldest: Head }
+  /** `left`: reports that are still to come for this `watch`. Older runners leave it out: none. */
+  | { readonly t: 'grew'; readonly id: string; readonly head: Head; readonly oldest: Head; readonly left?: number }
   | { readonly t: 'changed'; readonly status: HostedStatus }
   | { readonly t: 'ran'; readonly id: string; readonly run: RunInfo; readonly runs: RunsStatus | null };
 

@@ -15,6 +15,8 @@ import { DrawingProcess } from './worker-client.ts';
 /** Maximum screens that are drawn for viewers in parallel; other requests wait. */
 const PROCESSES = 2;
 const MAX_WAITING = 1000;
+/** Niceness of a process that a viewer waits for, and of the one that stores checkpoints. */
+const NICE = { viewer: 5, background: 10 };
 /** Requests of one requester: enough waiting ones for two pages, each with superseded requests. */
 const REQUESTS = { limit: 1, waiting: 4 };
 
@@ -96,9 +98,13 @@ export class SessionScreens {
   constructor(parts: SessionScreensParts, times: Partial<ScreenTimes> = {}) {
     this.#parts = parts;
     this.#times = { ...TIMES, ...times };
+    const { script } = parts;
     const { graceMs } = this.#times;
-    this.#behind = new DrawingProcess(parts.script, graceMs);
-    this.#processes = Array.from({ length: PROCESSES }, () => new DrawingProcess(parts.script, graceMs));
+    this.#behind = new DrawingProcess({ script, graceMs, nice: NICE.background });
+    this.#processes = Array.from(
+      { length: PROCESSES },
+      () => new DrawingProcess({ script, graceMs, nice: NICE.viewer }),
+    );
     this.#free = [...this.#processes];
     for (const session of parts.live()) this.#followed.set(session.id, session);
     this.#unwatch = parts.watch({

@@ -21,11 +21,18 @@ export interface DrawResult {
   readonly reached: number;
 }
 
+export interface DrawingProcessOptions {
+  readonly script: string;
+  readonly graceMs: number;
+  readonly nice: number;
+}
+
 type Child = WorkerProcess<ToProcess, FromProcess>;
 
 export class DrawingProcess {
   readonly #script: string;
   readonly #graceMs: number;
+  readonly #nice: number;
   readonly #calls: PendingCalls<ToProcess>;
   #child: Child | undefined;
   #isStopped = false;
@@ -33,10 +40,11 @@ export class DrawingProcess {
   /** Restarts the time of a job once the process takes it. */
   #begun: (n: number) => void = () => undefined;
 
-  /** `graceMs`: time after the limit of a job until the process is killed. */
-  constructor(script: string, graceMs: number) {
+  /** `graceMs`: time after the limit of a job until the process is killed. `nice`: see `WorkerProcessOptions`. */
+  constructor({ script, graceMs, nice }: DrawingProcessOptions) {
     this.#script = script;
     this.#graceMs = graceMs;
+    this.#nice = nice;
     this.#calls = new PendingCalls({ send: (message) => this.#child?.send(message) });
   }
 
@@ -63,7 +71,7 @@ export class DrawingProcess {
 
   #start(): Child {
     const child: Child = new WorkerProcess(
-      { script: this.#script, maxHeapMb: MAX_HEAP_MB, youngMb: YOUNG_MB },
+      { script: this.#script, nice: this.#nice, maxHeapMb: MAX_HEAP_MB, youngMb: YOUNG_MB },
       {
         message: (message) => this.#take(message),
         ended: (cause) => this.#end(child, new BinnacleError('screen_timeout', { cause })),

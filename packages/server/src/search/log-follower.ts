@@ -1,18 +1,16 @@
-// Follows one growing session log for the index: waits for growth from the place that the index has reached, and
-// batches a flood. Like any viewer, waits at the runner only after the index has taken everything before
-// (back-pressure).
+// Follows one growing session log for the index, a batch at a time. Like any viewer, waits at the runner only after the
+// index has taken everything before (back-pressure).
 
-import { Timer } from '../base/timer.ts';
+import { everyMs } from '../log/log.ts';
 import type { Session } from '../sessions/session.ts';
 import type { LogNews } from './wire.ts';
 
 /**
- * Minimum growth of a flood, and minimum delay between rounds in a flood and otherwise. A round costs a message or two
- * and a commit: a flood has one per second, typing has one now and then.
+ * Minimum delay between growth and its report, for floods and typing alike. A round costs two messages and a commit,
+ * so a key must not begin one. A search does not wait
+ * that long: see `Search`.
  */
-const FLOOD_BYTES = 64 * 1024;
-const FLOOD_PAUSE_MS = 1000;
-const PAUSE_MS = 100;
+const BATCH = everyMs(1000);
 
 export class LogFollower {
   readonly session: Session;
@@ -20,9 +18,6 @@ export class LogFollower {
   /** Places up to which growth was reported to the index, and taken by it. */
   #reported = -1;
   #taken = -1;
-  #reportedAt = 0;
-  #pause = 0;
-  readonly #timer = new Timer();
   #cancelWait: (() => void) | undefined;
   #isOver = false;
 
@@ -44,10 +39,9 @@ export class LogFollower {
     if (this.#reported < 0) this.report();
   }
 
-  /** True if the log has output that the index has not taken. */
-  get isBehind(): boolean {
-    const log = this.#log();
-    return log !== undefined && log.head.place > Math.max(0, this.#taken);
+  /** Bytes of the log that the index has not taken. */
+  get behindBytes(): number {
+    return Math.max(0, (this.#log()?.head.place ?? 0) - Math.max(0, this.#taken));
   }
 
   /** Reports the current head, and continues when the index has taken it. Also begins, and begins again. */
@@ -57,18 +51,13 @@ export class LogFollower {
     if (log === undefined || this.#isOver) return;
     this.#cancel();
     const { head, oldest } = log;
-    this.#pause = head.place - this.#reported >= FLOOD_BYTES ? FLOOD_PAUSE_MS : PAUSE_MS;
     this.#reported = head.place;
-    this.#reportedAt = performance.now();
     this.#post(newsOf(this.session, { head, oldest, isFinal: false }));
   }
 
   did(place: number): void {
     this.#taken = Math.max(this.#taken, place);
-    if (place < this.#reported || this.#isOver || this.#timer.isSet || this.#cancelWait !== undefined) return;
-    const rest = this.#reportedAt + this.#pause - performance.now();
-    if (rest <= 0) this.#wait();
-    else this.#timer.set(rest, () => this.#wait());
+    if (place >= this.#reported && this.#cancelWait === undefined) this.#wait();
   }
 
   /** Starts again from nothing: a new index has begun. */
@@ -86,20 +75,10 @@ export class LogFollower {
   #wait(): void {
     const log = this.#log();
     if (log === undefined || this.#isOver) return;
-    let isInside = true;
-    let hasGrown = false;
-    const cancel = log.wait(this.#reported, () => {
-      this.#cancelWait = undefined;
-      if (isInside) hasGrown = true;
-      else this.report();
-    });
-    isInside = false;
-    if (hasGrown) this.report();
-    else this.#cancelWait = cancel;
+    this.#cancelWait = log.wait(this.#reported, () => this.report(), BATCH);
   }
 
   #cancel(): void {
-    this.#timer.clear();
     this.#cancelWait?.();
     this.#cancelWait = undefined;
   }

@@ -24,8 +24,11 @@ import { IndexProcess } from './worker-client.ts';
 
 /** Sessions per event-loop turn. */
 const BATCH = 100;
-/** Maximum wait of a query for events that have arrived already. */
+/** Maximum wait of a query for events that have arrived already, and of a search for the output of the last second. */
 const CATCH_UP_MS = 2000;
+const RECENT_MS = 200;
+/** Maximum bytes behind which a search waits for: an index that is further behind, in a flood, says so in the answer. */
+const RECENT_BYTES = 256 * 1024;
 const START = { place: 0, offset: 0 };
 
 export interface SearchParts {
@@ -103,7 +106,7 @@ export class Search {
   /** Searches output. Throws `bad_query`, `search_timeout`, `index_unavailable`. */
   async search(query: SearchQuery, isSeen: SessionFilter): Promise<SearchResult> {
     const { session_id: session, source, after } = query;
-    await this.#index.start();
+    await this.#catchUp(RECENT_MS, ({ behindBytes }) => behindBytes <= RECENT_BYTES);
     const found = await this.#index.query({
       kind: 'search',
       expression: parseQuery(query.q),
@@ -124,7 +127,7 @@ export class Search {
   async events(query: TrafficQuery, isSeen: SessionFilter): Promise<StoredEventList> {
     const { after, limit = EVENTS_LIMIT, ...filter } = query;
     const place = after === undefined ? {} : { after: parseAfter(after) };
-    await this.#catchUp();
+    await this.#catchUp(CATCH_UP_MS, isForeign);
     const conversations = this.#seenConversations(isSeen);
     const { events, next } = await this.#index.query({ kind: 'events', ...filter, ...place, limit, conversations });
     return { events: events.filter(({ session }) => this.#isSeen(session, isSeen)), next: next?.toString(36) ?? null };
@@ -132,7 +135,7 @@ export class Search {
 
   /** Sums stored events by hour. Throws `index_unavailable`. */
   async stats(query: StatsQuery, isSeen: SessionFilter): Promise<TrafficStats> {
-    await this.#catchUp();
+    await this.#catchUp(CATCH_UP_MS, isForeign);
     return await this.#index.query({ kind: 'stats', ...query, conversations: this.#seenConversations(isSeen) });
   }
 
@@ -225,12 +228,13 @@ export class Search {
     for (const check of [...this.#waiting]) check();
   }
 
-  /** Starts the index if necessary, and waits until all acknowledged events are in it. Throws `index_unavailable`. */
-  async #catchUp(): Promise<void> {
+  /**
+   * Starts the index if necessary, and waits until the selected logs, and the foreign ones that ended, are in it as far
+   * as they are written now. Throws `index_unavailable`.
+   */
+  async #catchUp(maxMs: number, isSelected: (followed: LogFollower) => boolean): Promise<void> {
     await this.#index.start();
-    const behind = [...this.#followed.values()].filter(
-      (followed) => followed.session.record.foreign !== null && followed.isBehind,
-    );
+    const behind = [...this.#followed.values()].filter((followed) => followed.behindBytes > 0 && isSelected(followed));
     const heads = new Map<string, number>(this.#ending);
     for (const { session } of behind) heads.set(session.id, session.log.head.place);
     if (heads.size === 0) return;
@@ -250,7 +254,7 @@ export class Search {
         }
         if (heads.size === 0) done();
       };
-      const timer = setTimeout(done, CATCH_UP_MS);
+      const timer = setTimeout(done, maxMs);
       this.#waiting.add(check);
     });
   }
@@ -288,6 +292,8 @@ export class Search {
     }
   }
 }
+
+const isForeign = ({ session }: LogFollower): boolean => session.record.foreign !== null;
 
 const isOver = ({ state }: SessionRecord): boolean => state === 'closed' || state === 'lost';
 

@@ -32,6 +32,12 @@ const STOP_MS = 1000;
 /** Maximum heap: a transaction's texts are 8 MiB of it. SQLite's cache is outside. */
 const MAX_HEAP_MB = 256;
 
+/**
+ * Niceness. Output and keys come first, but a search still gets a tenth of a processor on a machine without an idle
+ * one. With 19, the start alone would take half a minute there, and no process may lower its niceness again.
+ */
+const NICE = 10;
+
 export interface IndexProcessOptions extends IndexOptions {
   readonly script: string;
   /** Maximum ms of a search, from when the index begins with it. */
@@ -158,7 +164,7 @@ export class IndexProcess {
         message: (message: FromIndex) => this.#take(message),
         ended: (cause?: Error) => this.#exited(cause),
       };
-      this.#child = new WorkerProcess({ script, maxHeapMb: MAX_HEAP_MB }, events);
+      this.#child = new WorkerProcess({ script, nice: NICE, maxHeapMb: MAX_HEAP_MB }, events);
     } catch (error) {
       this.#log.error({ err: error }, 'the index could not be started');
       this.#firstStartOver();

@@ -13,7 +13,7 @@ import {
   type SignalName,
 } from '@binnacle/protocol';
 import type { StoredLease, WritePermit } from '../lease/write-lease.ts';
-import type { Head, LogReader } from '../log/log.ts';
+import type { Head, LogReader, Pace } from '../log/log.ts';
 import { PageCache } from '../log/page-cache.ts';
 import { type LogProgress, type ProgressQuery, progressOf } from '../log/progress.ts';
 import type { SegmentFiles } from '../log/segment-files.ts';
@@ -36,6 +36,12 @@ const BURST_BYTES = 3 * 1024;
 /** Message for numbered input that a plugin vetoed on its first arrival. The number is used up. */
 const VETOED_BEFORE = 'A plugin did not allow the message when it first arrived.';
 
+/**
+ * Reports of growth for one `watch`. An echo of typing then costs the runner no message of its own; more than these
+ * would only pile up for a gateway that does not read.
+ */
+const REPORTS = 16;
+
 /** Order of the states. A session never goes back to a lower rank. */
 const RANK: Readonly<Record<SessionState, number>> = { starting: 0, running: 1, exited: 2, closed: 3, lost: 3 };
 
@@ -43,8 +49,8 @@ const RANK: Readonly<Record<SessionState, number>> = { starting: 0, running: 1, 
 export interface SessionHost {
   /** Rejects with `session_exited` after the end, and with `session_foreign` for a program that runs elsewhere. */
   request(id: string, request: RunnerRequest, payload?: Uint8Array, answerMs?: number): Promise<unknown>;
-  /** Calls `Session.appended` once when the log is beyond `place`. */
-  watch(id: string, place: number, pace: { readonly atLeast: number; readonly maxDelayMs: number }): void;
+  /** Calls `Session.appended` when the log is beyond `place` by as much as the pace says, up to `reports` times. */
+  watch(id: string, place: number, pace: Pace, reports: number): void;
 }
 
 export interface SessionParts {
@@ -253,12 +259,13 @@ export class Session {
     this.#notify();
   }
 
-  appended(head: Head, oldest: Head): void {
+  /** Takes a report of growth; `left` more come without another `watch`. */
+  appended(head: Head, oldest: Head, left = 0): void {
     const reader = this.#reader;
     if (reader === undefined) return;
     this.#isBursting = head.place - reader.head.place >= BURST_BYTES;
     reader.setOldest(oldest);
-    reader.advance(head);
+    reader.advance(head, left >= REPORTS / 2 && !this.#isBursting);
   }
 
   /** Records an event of a foreign session, with or without readers: the session list shows its time. */
@@ -395,9 +402,11 @@ export class Session {
       ...pages,
       pageBytes,
       ...defined({ head }),
-      onWait: (place) => {
-        const pace = this.#isBursting ? { atLeast: pageBytes, maxDelayMs: BURST_MS } : { atLeast: 1, maxDelayMs: 0 };
-        this.#parts.host.watch(this.id, place, pace);
+      onWait: (place, pace) => {
+        const { host } = this.#parts;
+        if (pace.maxDelayMs > 0) host.watch(this.id, place, pace, 1);
+        else if (this.#isBursting) host.watch(this.id, place, { atLeast: pageBytes, maxDelayMs: BURST_MS }, 1);
+        else host.watch(this.id, place, pace, REPORTS);
       },
     });
   }

@@ -125,7 +125,7 @@ export class Sessions {
     this.#lost = new LostSessions(parts);
     mkdirSync(options.dir, { recursive: true, mode: 0o700 });
     this.#unlisten = fleet.listen({
-      grew: (id, head, oldest) => this.#open.liveOne(id)?.appended(head, oldest),
+      grew: (id, head, oldest, left) => this.#open.liveOne(id)?.appended(head, oldest, left),
       changed: (status) => this.#fleetOnChanged(status),
       ran: (id, run, runs) => this.#open.liveOne(id)?.ran(run, runs),
       lost: (ids) => {

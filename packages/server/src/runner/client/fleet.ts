@@ -7,7 +7,7 @@ import { join, relative } from 'node:path';
 import { BinnacleError, type RunInfo } from '@binnacle/protocol';
 import type { Log } from '../../base/logger.ts';
 import { afterOwnTime } from '../../base/running-time.ts';
-import type { Head } from '../../log/log.ts';
+import type { Head, Pace } from '../../log/log.ts';
 import { bootId, readProcess } from '../../process/session-processes.ts';
 import type { EndingTimes } from '../../process/termination.ts';
 import { identityOf, isOfAnother, keepIdentity, wasAnother } from '../directory-identity.ts';
@@ -56,7 +56,7 @@ export interface FleetOptions {
 }
 
 export interface FleetEvents {
-  grew(id: string, head: Head, oldest: Head): void;
+  grew(id: string, head: Head, oldest: Head, left: number): void;
   changed(status: HostedStatus): void;
   ran(id: string, run: RunInfo, runs: HostedStatus['runs']): void;
   /** The runner of these sessions died. */
@@ -218,8 +218,8 @@ export class Fleet {
     return runner.link.request(request, payload, answerMs);
   }
 
-  watch(id: string, place: number, pace: { readonly atLeast: number; readonly maxDelayMs: number }): void {
-    this.#hosts.get(id)?.link.watch(id, place, pace);
+  watch(id: string, place: number, pace: Pace, reports: number): void {
+    this.#hosts.get(id)?.link.watch(id, place, pace, reports);
   }
 
   /** Returns the newest state of all hosted programs, by one request to each runner. */
@@ -346,7 +346,8 @@ export class Fleet {
       return undefined;
     }
     const events = {
-      grew: (session: string, head: Head, oldest: Head) => this.#events?.grew(session, head, oldest),
+      grew: (session: string, head: Head, oldest: Head, left: number) =>
+        this.#events?.grew(session, head, oldest, left),
       changed: (status: HostedStatus) => this.#linkOnChanged(status),
       ran: (session: string, run: RunInfo, runs: HostedStatus['runs']) => this.#events?.ran(session, run, runs),
       lost: () => void this.#linkOnLost(id),

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { BinnacleError, defined, type RunInfo, type WireError } from '@binnacle/protocol';
 import { type CallTimeout, PendingCalls } from '../../base/pending-calls.ts';
 import { afterOwnTime } from '../../base/running-time.ts';
-import type { Head } from '../../log/log.ts';
+import type { Head, Pace } from '../../log/log.ts';
 import {
   encodeRunnerFrame,
   type FromRunner,
@@ -27,7 +27,7 @@ const SILENT_MS = 1000;
 const HELLO_MS = 2000;
 
 export interface LinkEvents {
-  grew(id: string, head: Head, oldest: Head): void;
+  grew(id: string, head: Head, oldest: Head, left: number): void;
   changed(status: HostedStatus): void;
   ran(id: string, run: RunInfo, runs: HostedStatus['runs']): void;
   /** The runner is gone, or disconnected in favour of another gateway. */
@@ -137,11 +137,9 @@ export class RunnerLink {
     return this.#calls.oldestMs > SILENT_MS;
   }
 
-  watch(id: string, place: number, pace: { readonly atLeast: number; readonly maxDelayMs: number }): void {
-    if (!this.#isClosed)
-      this.#socket.write(
-        encodeRunnerFrame({ t: 'watch', id, place, atLeast: pace.atLeast, withinMs: pace.maxDelayMs }),
-      );
+  watch(id: string, place: number, { atLeast, maxDelayMs }: Pace, reports: number): void {
+    if (this.#isClosed) return;
+    this.#socket.write(encodeRunnerFrame({ t: 'watch', id, place, atLeast, withinMs: maxDelayMs, reports }));
   }
 
   /** Disconnects from the runner, which goes on. `lost` is not called. */
@@ -173,7 +171,7 @@ export class RunnerLink {
   #dispatch(news: RunnerEvent): void {
     switch (news.t) {
       case 'grew':
-        this.#events.grew(news.id, news.head, news.oldest);
+        this.#events.grew(news.id, news.head, news.oldest, news.left ?? 0);
         return;
       case 'changed':
         this.#events.changed(news.status);

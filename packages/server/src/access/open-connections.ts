@@ -1,9 +1,12 @@
 // Open connections per principal: each is closed once, when its principal is revoked or expires.
 
 import { BinnacleError } from '@binnacle/protocol';
+import { Timer } from '../base/timer.ts';
 import { isOver, type Principal } from './principal.ts';
 
-/** Delay between expiry checks. Sockets of an expired token must close within a second. */
+/**
+ * Delay between expiry checks while a connection can expire. Sockets of an expired token must close within a second.
+ */
 const EXPIRY_CHECK_MS = 500;
 
 interface OpenConnection {
@@ -16,18 +19,17 @@ interface OpenConnection {
 export class OpenConnections {
   readonly #clock: () => number;
   readonly #connections = new Set<OpenConnection>();
-  readonly #timer: NodeJS.Timeout;
+  readonly #timer = new Timer();
 
   constructor(clock: () => number) {
     this.#clock = clock;
-    this.#timer = setInterval(() => this.#closeExpired(), EXPIRY_CHECK_MS);
-    this.#timer.unref();
   }
 
   /** Registers a connection. Returns the function that unregisters it; the end of its principal unregisters it too. */
   hold(principal: Principal, close: (why: BinnacleError) => void): () => void {
     const connection: OpenConnection = { principal, since: this.#clock(), close };
     this.#connections.add(connection);
+    if (principal.expiresAt !== null) this.#checkLater();
     return () => this.#connections.delete(connection);
   }
 
@@ -49,8 +51,15 @@ export class OpenConnections {
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    this.#timer.clear();
     this.#connections.clear();
+  }
+
+  #checkLater(): void {
+    this.#timer.setOnce(EXPIRY_CHECK_MS, () => {
+      this.#closeExpired();
+      if ([...this.#connections].some(({ principal }) => principal.expiresAt !== null)) this.#checkLater();
+    });
   }
 
   #closeExpired(): void {

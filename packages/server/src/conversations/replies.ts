@@ -3,6 +3,7 @@
 
 import { type Clocks, type ConversationRun, type EndEvent, isEndEvent, REAL_CLOCKS } from '@binnacle/protocol';
 import type { Logger } from 'pino';
+import { Timer } from '../base/timer.ts';
 import type { ConversationStore } from '../store/conversations.ts';
 import type { ReplyRecord, ReplyStore } from '../store/replies.ts';
 import type { Conversations } from './conversations.ts';
@@ -44,7 +45,8 @@ export interface RepliesParts {
 
 export class Replies {
   readonly #parts: RepliesParts;
-  readonly #timer: NodeJS.Timeout;
+  /** Set while there are replies. */
+  readonly #timer = new Timer();
   readonly #unlisten: () => void;
   readonly #abort = new AbortController();
   /** Names of the replies under way, with their hosts. */
@@ -65,13 +67,13 @@ export class Replies {
         }
       },
     });
-    this.#timer = setInterval(() => this.#check(), CHECK_MS);
-    this.#timer.unref();
+    this.#checkLater();
   }
 
   /** Registers a reply. Call before the message is sent, so that no end of a run is missed. */
   expect(conversation: string, run: string, url: string): void {
     this.#parts.store.put({ conversation, run, url, tries: 0, dueAt: NOT_YET });
+    this.#checkLater();
   }
 
   /** Removes a reply; for example that of a message which started no run. */
@@ -81,7 +83,7 @@ export class Replies {
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    this.#timer.clear();
     this.#unlisten();
     this.#abort.abort();
   }
@@ -98,10 +100,15 @@ export class Replies {
     });
   }
 
+  #checkLater(): void {
+    this.#timer.setOnce(CHECK_MS, () => this.#check());
+  }
+
   /** Sends the replies that are due, and those whose run ended unnoticed. */
   #check(): void {
     try {
       const replies = this.#parts.store.list();
+      if (replies.length > 0) this.#checkLater();
       // Rows disappear with their conversations.
       const names = new Set(replies.map(nameOf));
       for (const name of this.#dueAt.keys()) if (!names.has(name)) this.#dueAt.delete(name);
@@ -110,6 +117,7 @@ export class Replies {
       }
     } catch (error) {
       this.#parts.log.error({ err: error }, 'replies could not be read; the gateway tries again');
+      this.#checkLater();
     }
   }
 

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import type { PluginAuditEntry } from '@binnacle/protocol';
 import { z } from 'zod';
+import { Timer } from '../base/timer.ts';
 import type { Decision } from './grant/gate.ts';
 import { Journal } from './journal.ts';
 
@@ -30,18 +31,17 @@ export class PluginAudit {
   readonly #dir: string;
   readonly #people: Journal<PluginAuditEntry>;
   readonly #plugins = new Map<string, Decisions>();
-  readonly #timer: NodeJS.Timeout;
+  readonly #timer = new Timer();
 
   constructor(dir: string) {
     this.#dir = dir;
     this.#people = new Journal({ ...PEOPLE, path: join(dir, 'audit.jsonl') }, (value) => Entry.parse(value));
-    this.#timer = setInterval(() => this.#settle(), SAME_MS);
-    this.#timer.unref();
   }
 
   /** Records a decision of a gate. */
   decided(decision: Decision): void {
     this.#of(decision.plugin).add(decision);
+    this.#timer.setOnce(SAME_MS, () => this.#settle());
   }
 
   /** Records an action of a person, or of the config file (`by` null). */
@@ -70,7 +70,7 @@ export class PluginAudit {
   }
 
   close(): void {
-    clearInterval(this.#timer);
+    this.#timer.clear();
     this.#settle();
     this.#people.close();
     for (const decisions of this.#plugins.values()) decisions.close();

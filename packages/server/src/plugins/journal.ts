@@ -3,6 +3,7 @@
 
 import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { Timer } from '../base/timer.ts';
 
 const MAX_UNWRITTEN = 256 * 1024;
 
@@ -12,13 +13,13 @@ export interface JournalOptions {
   readonly maxBytes: number;
   /** Maximum entries in memory. */
   readonly maxEntries: number;
-  /** Interval between writes. A kill loses at most the lines of this time. Default 200. */
+  /** Maximum delay of a write. A kill loses at most the lines of this time. Default 200. */
   readonly flushMs?: number;
 }
 
 export class Journal<Entry extends object> {
   readonly #options: JournalOptions;
-  readonly #timer: NodeJS.Timeout;
+  readonly #timer = new Timer();
   #entries: Entry[] = [];
   /** Length of each entry as a line. */
   #sizes: number[] = [];
@@ -38,8 +39,6 @@ export class Journal<Entry extends object> {
     this.#bytes = sizeOf(options.path);
     // Ends a partial line that a kill may have left.
     this.#unwritten = this.#bytes > 0 ? '\n' : '';
-    this.#timer = setInterval(() => this.flush(), options.flushMs ?? 200);
-    this.#timer.unref();
   }
 
   /** Oldest first. */
@@ -52,6 +51,7 @@ export class Journal<Entry extends object> {
     this.#keep(entry, line.length);
     this.#unwritten += `${line}\n`;
     if (this.#unwritten.length > MAX_UNWRITTEN) this.flush();
+    else this.#timer.setOnce(this.#options.flushMs ?? 200, () => this.flush());
   }
 
   #keep(entry: Entry, size: number): void {
@@ -71,6 +71,7 @@ export class Journal<Entry extends object> {
   }
 
   flush(): void {
+    this.#timer.clear();
     if (this.#unwritten.length <= 1) return;
     const { path, maxBytes } = this.#options;
     const text = this.#unwritten;
@@ -88,7 +89,6 @@ export class Journal<Entry extends object> {
   }
 
   close(): void {
-    clearInterval(this.#timer);
     this.flush();
   }
 

@@ -93,6 +93,7 @@ export class SessionScreens {
   readonly #seen = new Map<string, { readonly offset: number; readonly since: number }>();
   readonly #unwatch: () => void;
   readonly #timer = new Timer();
+  #isFollowing = false;
   #isStopped = false;
 
   constructor(parts: SessionScreensParts, times: Partial<ScreenTimes> = {}) {
@@ -110,6 +111,7 @@ export class SessionScreens {
     this.#unwatch = parts.watch({
       changed: (session) => {
         this.#followed.set(session.id, session);
+        this.#rest(this.#times.checkMs);
       },
       deleted: ({ id }) => {
         this.#followed.delete(id);
@@ -215,16 +217,19 @@ export class SessionScreens {
     else this.#free.push(drawing);
   }
 
+  /** Draws in the background after a pause, and goes on while there are logs to follow. */
   #rest(ms: number): void {
-    if (this.#isStopped) return;
-    this.#timer.set(ms, () => {
-      this.#follow().then(
-        (spentMs) => this.#rest(spentMs === 0 ? this.#times.checkMs : spentMs * REST),
-        (error: unknown) => {
-          this.#parts.log.warn({ err: error }, 'screens are not followed');
-          this.#rest(this.#times.checkMs);
-        },
-      );
+    if (this.#isStopped || this.#isFollowing || this.#followed.size === 0) return;
+    this.#timer.setOnce(ms, () => {
+      this.#isFollowing = true;
+      const goOn = (spentMs: number): void => {
+        this.#isFollowing = false;
+        this.#rest(spentMs === 0 ? this.#times.checkMs : spentMs * REST);
+      };
+      this.#follow().then(goOn, (error: unknown) => {
+        this.#parts.log.warn({ err: error }, 'screens are not followed');
+        goOn(0);
+      });
     });
   }
 

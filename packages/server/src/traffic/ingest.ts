@@ -11,6 +11,7 @@ import {
   type TrafficProducer,
 } from '@binnacle/protocol';
 import type { Log } from '../base/logger.ts';
+import { Timer } from '../base/timer.ts';
 import type { HostedStatus, RunnerRequest } from '../runner/wire.ts';
 import type { SessionHost } from '../sessions/session.ts';
 import type { Sessions } from '../sessions/sessions.ts';
@@ -66,7 +67,8 @@ export class Ingest implements SessionHost {
   /** Ended sessions whose end is not in the catalogue yet. */
   readonly #unended = new Map<SessionId, EndedForeignSession>();
   readonly #arrivals: SenderRateLimit;
-  readonly #timer: NodeJS.Timeout;
+  /** Set while there are unsaved rows. */
+  readonly #timer = new Timer();
   readonly #sweeper: NodeJS.Timeout;
   #notifying: NodeJS.Immediate | undefined;
   #isClosed = false;
@@ -77,8 +79,6 @@ export class Ingest implements SessionHost {
     this.#logs = new OpenLogs((id) => this.#open(id), parts.log);
     const { newPerSecond } = parts.limits;
     this.#arrivals = new SenderRateLimit({ eventsPerSecond: newPerSecond, bytesPerSecond: Number.POSITIVE_INFINITY });
-    this.#timer = setInterval(() => this.#save(), SAVE_MS);
-    this.#timer.unref();
     this.#sweeper = setInterval(() => void this.#endSilent(), Math.min(SWEEP_MS, parts.limits.idleMs));
     this.#sweeper.unref();
   }
@@ -169,7 +169,7 @@ export class Ingest implements SessionHost {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    clearInterval(this.#timer);
+    this.#timer.clear();
     clearInterval(this.#sweeper);
     await this.#logs.close();
     while (this.#touched.size > 0) {
@@ -191,11 +191,9 @@ export class Ingest implements SessionHost {
       if (opened === undefined) return this.#overResults(id, events, by);
       const { log, session } = opened;
       const outcomes = log.take(events, by.producer, now);
-      if (outcomes.includes('stored')) {
-        for (const [at, { output }] of events.entries())
-          if (outcomes[at] === 'stored') this.#facts.bytes += output.length;
-        this.#touch(opened);
-      }
+      for (const [at, { output }] of events.entries())
+        if (outcomes[at] === 'stored') this.#facts.bytes += output.length;
+      if (outcomes.includes('stored')) this.#touch(opened);
       return resultsOf(events, outcomes, session.id, { epoch: log.epoch, ...log.head });
     } catch (error) {
       const why = BinnacleError.of(error);
@@ -293,6 +291,7 @@ export class Ingest implements SessionHost {
     }
     if (end !== undefined) return true;
     this.#unsaved.set(session.id, progress);
+    this.#saveLater();
     session.recordForeignEvent(progress.heardAt, log.head, log.oldest, log.synced);
     return false;
   }
@@ -310,6 +309,10 @@ export class Ingest implements SessionHost {
     }
   }
 
+  #saveLater(): void {
+    if (!this.#isClosed) this.#timer.setOnce(SAVE_MS, () => this.#save());
+  }
+
   /** Saves rows. What a full disk refuses now is written later, by the timer. */
   #save(): void {
     const { store, log } = this.#parts;
@@ -321,6 +324,7 @@ export class Ingest implements SessionHost {
       this.#unended.clear();
     } catch (error) {
       log.error({ err: error }, 'the catalogue could not be written');
+      this.#saveLater();
     }
   }
 

@@ -63,10 +63,10 @@ export const HTTP_LIMITS: HttpLimits = {
 };
 
 /**
- * Interval at which Node checks for late requests. With Node's default of 30 s a limit of 10 s would act after up to 40
- * s.
+ * Maximum part of a limit by which Node exceeds it: the interval of its checks for late requests. With Node's default of
+ * 30 s a limit of 10 s would act after up to 40 s.
  */
-const CHECK_MS = 500;
+const LATENESS = 1 / 5;
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 /** Maximum path bytes: sockaddr_un has 108 bytes on Linux and 104 on macOS, including the final zero. */
 const MAX_SOCKET_PATH = 103;
@@ -114,7 +114,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const unanswered = new Set<ServerResponse>();
   let isClosing = false;
   const server = createServer({
-    connectionsCheckingInterval: CHECK_MS,
+    connectionsCheckingInterval: Math.ceil(Math.min(limits.headersMs, limits.requestMs) * LATENESS),
     headersTimeout: limits.headersMs,
     requestTimeout: limits.requestMs,
     keepAliveTimeout: limits.keepAliveMs,

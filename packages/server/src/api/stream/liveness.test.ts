@@ -4,7 +4,7 @@ import { type LiveConnection, Liveness } from './liveness.ts';
 const TIMES = { heartbeatMs: 15_000, stallMs: 30_000 };
 let liveness: Liveness;
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   liveness = new Liveness(TIMES);
 });
 afterEach(() => {

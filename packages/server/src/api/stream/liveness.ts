@@ -2,6 +2,7 @@
 
 import type { Code } from '@binnacle/protocol';
 import { Ticks } from '../../base/running-time.ts';
+import { Timer } from '../../base/timer.ts';
 
 export interface LivenessTimes {
   /** Interval between pings. Three unanswered pings end a connection: 45 s, below the 60 s after which proxies cut. */
@@ -25,8 +26,9 @@ export interface LiveConnection {
 export class Liveness {
   readonly times: LivenessTimes;
   readonly #watched = new Set<LiveConnection>();
-  readonly #timer: NodeJS.Timeout;
-  readonly #ticks = new Ticks();
+  /** Set while there are connections. */
+  readonly #timer = new Timer();
+  #ticks = new Ticks();
   readonly #checkMs: number;
   #nextPing: number;
   /**
@@ -39,12 +41,14 @@ export class Liveness {
     this.#nextPing = performance.now() + times.heartbeatMs;
     // Check interval: each limit is exceeded by a fifth at most.
     this.#checkMs = Math.min(times.heartbeatMs, times.stallMs) / 5;
-    this.#timer = setInterval(() => this.#check(), this.#checkMs);
-    this.#timer.unref();
   }
 
   watch(connection: LiveConnection): () => void {
     this.#watched.add(connection);
+    if (!this.#timer.isSet) {
+      this.#ticks = new Ticks();
+      this.#checkLater();
+    }
     return () => this.#watched.delete(connection);
   }
 
@@ -54,8 +58,12 @@ export class Liveness {
 
   /** Stops with the gateway: cuts all connections, with a reason where the protocol has one. */
   stop(): void {
-    clearInterval(this.#timer);
+    this.#timer.clear();
     for (const connection of [...this.#watched]) connection.cut('going_away');
+  }
+
+  #checkLater(): void {
+    if (this.#watched.size > 0) this.#timer.setOnce(this.#checkMs, () => this.#check());
   }
 
   #check(): void {
@@ -71,5 +79,6 @@ export class Liveness {
       else if (heardAt !== undefined && since(heardAt) < silence) connection.cut('no_pong');
       else if (isPingDue) connection.ping();
     }
+    this.#checkLater();
   }
 }

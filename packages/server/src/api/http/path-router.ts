@@ -16,9 +16,13 @@ export class PathRouter<Entry> {
   readonly #router = new TrieRouter<{ readonly entry: Entry; readonly path: string }>();
 
   constructor(entries: readonly Entry[], pathOf: (entry: Entry) => string) {
-    const sorted = entries.map((entry) => ({ entry, path: pathOf(entry) })).sort(bySpecificity);
+    const keyed = entries.map((entry) => {
+      const path = pathOf(entry);
+      return { entry, path, key: specificityOf(path) };
+    });
+    keyed.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
     // One method for all: the methods of a path are needed for `405 method_not_allowed`.
-    for (const one of sorted) this.#router.add('ALL', one.path.replace(/\/\*[A-Za-z0-9]+$/, '/*'), one);
+    for (const one of keyed) this.#router.add('ALL', one.path.replace(/\/\*[A-Za-z0-9]+$/, '/*'), one);
   }
 
   /** Returns the matching routes, the most specific first. */
@@ -34,12 +38,9 @@ export class PathRouter<Entry> {
   }
 }
 
-/** Orders routes: fixed segments before a `:name` in the same place, and `:name` before `*name`. */
-function bySpecificity(a: { readonly path: string }, b: { readonly path: string }): number {
-  const key = (path: string) =>
-    path.replace(/[^/]+/g, ([first]) => (first === '*' ? '\x7f' : first === ':' ? '~' : '!'));
-  return key(a.path) < key(b.path) ? -1 : key(a.path) > key(b.path) ? 1 : 0;
-}
+/** Returns the order of a route: fixed segments before a `:name` in the same place, and `:name` before `*name`. */
+const specificityOf = (path: string): string =>
+  path.replace(/[^/]+/g, ([first]) => (first === '*' ? '\x7f' : first === ':' ? '~' : '!'));
 
 /** Cuts the parameters out of a path that the router has matched. Returns undefined for a `*name` without its slash. */
 function cutParams(pattern: string, path: string): Omit<RouteMatch<never>, 'entry'> | undefined {

@@ -115,16 +115,17 @@ export class SegmentReader implements LogReader {
   }
 
   /**
-   * Takes the writer's report that the log has grown. Ignores outdated reports. `goesOn`: the writer reports the next
-   * growth as well, without another call of `onWait`.
+   * Takes the writer's report that the log has grown. An outdated report brings no growth, but answers `onWait` as well.
+   * `goesOn`: the writer reports the next growth too, without another call of `onWait`.
    */
   advance(head: Head, goesOn = false): void {
-    if (head.place <= this.#head.place) return;
-    this.#head = head;
     const delayMs = this.#requested?.maxDelayMs;
     if (!goesOn) this.#requested = undefined;
     try {
-      this.#waiters.wake(head.place, delayMs);
+      if (head.place > this.#head.place) {
+        this.#head = head;
+        this.#waiters.wake(head.place, delayMs);
+      }
     } finally {
       this.#requestReport();
     }

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { BinnacleError, defined, isDiskFull } from '@binnacle/protocol';
 import { afterOwnTime } from '../base/running-time.ts';
 import { GroupSync } from '../log/group-sync.ts';
-import type { Pace } from '../log/log.ts';
 import { SegmentWriter } from '../log/segment-writer.ts';
 import { Fifos } from '../process/fifos.ts';
 import { PtyLoader } from '../process/native-pty.ts';
@@ -14,6 +13,7 @@ import { pipeStarter } from '../process/pipe.ts';
 import type { StartProgram } from '../process/program.ts';
 import { ptyStarter, READ_BYTES } from '../process/pty.ts';
 import { identityOf } from './directory-identity.ts';
+import { GrowthWatches } from './growth-watches.ts';
 import { HostedProgram } from './hosted-program.ts';
 import {
   encodeRunnerFrame,
@@ -36,15 +36,6 @@ const MAX_UNSENT_BYTES = 8 * 1024 * 1024;
 /** Maximum life of a spare runner without a gateway. A gateway that was killed is back within seconds. */
 const SPARE_MS = 60_000;
 
-interface GrowthWatch {
-  readonly pace: Pace;
-  /** The next report is beyond this place. */
-  place: number;
-  /** Reports that are still to come. */
-  left: number;
-  timer?: NodeJS.Timeout | undefined;
-}
-
 export class Runner {
   readonly #token: Buffer;
   readonly #root: string;
@@ -52,7 +43,9 @@ export class Runner {
   readonly #exit: () => void;
   #cancelOrphaned: (() => void) | undefined;
   readonly #programs = new Map<string, HostedProgram>();
-  readonly #watches = new Map<string, GrowthWatch>();
+  readonly #watches = new GrowthWatches<HostedProgram>(({ spec: { id }, head, oldest }, left) =>
+    this.#send({ t: 'grew', id, head, oldest, left }),
+  );
   readonly #sync: GroupSync;
   readonly #fifos: Fifos;
   readonly #start: Readonly<Record<HostedSpec['mode'], StartProgram>>;
@@ -161,7 +154,10 @@ export class Runner {
     if (message.t === 'hello') return;
     if (message.t === 'watch') {
       const { id, place, atLeast, withinMs, reports = 1 } = message;
-      this.#watch(id, { place, pace: { atLeast, maxDelayMs: withinMs }, left: reports });
+      const hosted = this.#programs.get(id);
+      // A closed program has sent `changed` with its last head.
+      if (hosted !== undefined)
+        this.#watches.set(hosted, { place, pace: { atLeast, maxDelayMs: withinMs }, left: reports });
       return;
     }
     const { ref } = message;
@@ -225,7 +221,7 @@ export class Runner {
     const { segmentBytes, retainBytes } = spec;
     const log = SegmentWriter.create(join(spec.dir, 'log'), { segmentBytes, retainBytes, group: this.#sync });
     const hosted = new HostedProgram(spec, log, {
-      grew: (grown) => this.#programOnGrew(grown),
+      grew: (grown) => this.#watches.grew(grown),
       changed: (changed) => this.#programOnChanged(changed),
       ran: ({ spec: { id }, status }, run) => this.#send({ t: 'ran', id, run, runs: status.runs }),
     });
@@ -243,7 +239,7 @@ export class Runner {
   #programOnChanged(hosted: HostedProgram): void {
     this.#send({ t: 'changed', status: hosted.status });
     if (!hosted.isClosed) return;
-    this.#reportGrowth(hosted);
+    this.#watches.flush(hosted);
     this.#programs.delete(hosted.spec.id);
     if (this.#gateway === undefined) this.#waitForGateway();
     this.#exitWhenEmpty();
@@ -256,36 +252,6 @@ export class Runner {
       this.#gateway?.end();
       setTimeout(this.#exit, 100).unref();
     }
-  }
-
-  #watch(id: string, watch: GrowthWatch): void {
-    const hosted = this.#programs.get(id);
-    if (hosted === undefined) return; // Closed: `changed` with the last head was sent.
-    clearTimeout(this.#watches.get(id)?.timer);
-    this.#watches.set(id, watch);
-    this.#programOnGrew(hosted);
-  }
-
-  #programOnGrew(hosted: HostedProgram): void {
-    const watch = this.#watches.get(hosted.spec.id);
-    if (watch === undefined) return;
-    const grown = hosted.head.place - watch.place;
-    if (grown <= 0) return;
-    const { atLeast, maxDelayMs } = watch.pace;
-    if (grown >= atLeast || maxDelayMs <= 0) this.#reportGrowth(hosted);
-    else watch.timer ??= setTimeout(() => this.#reportGrowth(hosted), maxDelayMs);
-  }
-
-  #reportGrowth(hosted: HostedProgram): void {
-    const { id } = hosted.spec;
-    const watch = this.#watches.get(id);
-    if (watch === undefined) return;
-    clearTimeout(watch.timer);
-    watch.timer = undefined;
-    watch.place = hosted.head.place;
-    watch.left -= 1;
-    if (watch.left <= 0 || hosted.isClosed) this.#watches.delete(id);
-    this.#send({ t: 'grew', id, head: hosted.head, oldest: hosted.oldest, left: watch.left });
   }
 
   #send(message: FromRunner): void {

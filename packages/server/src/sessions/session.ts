@@ -21,6 +21,7 @@ import { SegmentReader } from '../log/segment-reader.ts';
 import type { EndingTimes } from '../process/termination.ts';
 import type { HostedStatus, RunnerReceipt, RunnerRequest } from '../runner/wire.ts';
 import type { SessionChange, SessionRecord } from '../store/sessions.ts';
+import { GrowthRequests } from './growth-requests.ts';
 import { GuardedInput, type GuardedSession, type NumberedMessage, type SessionGuard } from './input-hooks.ts';
 import { SessionLease, type SessionLeaseTimes, type Steering } from './lease.ts';
 import { type RunsOf, SessionRuns } from './runs.ts';
@@ -28,19 +29,8 @@ import { sessionInfoOf } from './session-info.ts';
 
 export type { Steering };
 
-/** Maximum wait per page during a burst. Frames of 4 KiB cost a viewer ten times as much per byte as full pages. */
-const BURST_MS = 2;
-/** Minimum growth of a burst, about one read of a flooding PTY. Less is the echo of typing, which goes out at once. */
-const BURST_BYTES = 3 * 1024;
-
 /** Message for numbered input that a plugin vetoed on its first arrival. The number is used up. */
 const VETOED_BEFORE = 'A plugin did not allow the message when it first arrived.';
-
-/**
- * Reports of growth for one `watch`. An echo of typing then costs the runner no message of its own; more than these
- * would only pile up for a gateway that does not read.
- */
-const REPORTS = 16;
 
 /** Order of the states. A session never goes back to a lower rank. */
 const RANK: Readonly<Record<SessionState, number>> = { starting: 0, running: 1, exited: 2, closed: 3, lost: 3 };
@@ -99,7 +89,7 @@ export class Session {
   /** Last status from the runner; undefined while no runner hosts the session. */
   #status: HostedStatus | undefined;
   #reader: SegmentReader | undefined;
-  #isBursting = false;
+  readonly #growth: GrowthRequests;
   #activity: SessionActivity | null = null;
   #isOldActivity = false;
   /** Input that waits for the verdict of a plugin. */
@@ -109,6 +99,7 @@ export class Session {
     this.id = record.id;
     this.#record = record;
     this.#parts = parts;
+    this.#growth = new GrowthRequests(parts.pages.pageBytes, (...request) => parts.host.watch(this.id, ...request));
     this.lease = new SessionLease(parts.leaseRecord, {
       times: parts.leaseTimes,
       events: {
@@ -263,9 +254,9 @@ export class Session {
   appended(head: Head, oldest: Head, left = 0): void {
     const reader = this.#reader;
     if (reader === undefined) return;
-    this.#isBursting = head.place - reader.head.place >= BURST_BYTES;
+    const goesOn = this.#growth.take(head.place - reader.head.place, left);
     reader.setOldest(oldest);
-    reader.advance(head, left >= REPORTS / 2 && !this.#isBursting);
+    reader.advance(head, goesOn);
   }
 
   /** Records an event of a foreign session, with or without readers: the session list shows its time. */
@@ -395,19 +386,12 @@ export class Session {
   }
 
   #openLog(): SegmentReader {
-    const { pageBytes, ...pages } = this.#parts.pages;
     const status = this.#status;
     const head = status?.head ?? this.#record.head ?? undefined;
     return SegmentReader.open(join(this.#parts.dir, 'log'), {
-      ...pages,
-      pageBytes,
+      ...this.#parts.pages,
       ...defined({ head }),
-      onWait: (place, pace) => {
-        const { host } = this.#parts;
-        if (pace.maxDelayMs > 0) host.watch(this.id, place, pace, 1);
-        else if (this.#isBursting) host.watch(this.id, place, { atLeast: pageBytes, maxDelayMs: BURST_MS }, 1);
-        else host.watch(this.id, place, pace, REPORTS);
-      },
+      onWait: (place, pace) => this.#growth.request(place, pace),
     });
   }
 

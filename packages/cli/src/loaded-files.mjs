@@ -1,4 +1,5 @@
-// Preloaded into the binary by a test: writes the path of each file that the process loads to $LOADED_FILES, a line each.
+// Preloaded into the binary by a test: writes the path of each file that the process loads to $LOADED_FILES, a line each,
+// and `fetch` if it has loaded the global one.
 
 import { appendFileSync } from 'node:fs';
 import Module, { register } from 'node:module';
@@ -18,3 +19,9 @@ Module._load = function loadAndLog(request, parent, isMain) {
   }
   return load.call(this, request, parent, isMain);
 };
+
+process.on('exit', () => {
+  // Not in the types of Node, but there since its first versions.
+  if (process.moduleLoadList.some((name) => name.includes('undici')))
+    appendFileSync(process.env.LOADED_FILES, 'fetch\n');
+});

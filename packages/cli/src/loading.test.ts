@@ -17,6 +17,8 @@ const PRELOAD = join(import.meta.dirname, 'loaded-files.mjs');
 interface Loaded {
   /** Entry points of the server. */
   readonly entryPoints: readonly string[];
+  /** True if the global `fetch` was loaded, which takes longer than the rest of a small command. */
+  readonly hasFetch: boolean;
   /** Third-party packages, bundled or not. */
   readonly packages: readonly string[];
   /** Sources of the server, but for the lists of exports in packages/server/src/entry-points. */
@@ -47,11 +49,13 @@ function read(log: string): Loaded {
         .filter((path) => path !== ''),
     ),
   ];
+  const hasFetch = files.includes('fetch');
   const sources = files.flatMap((path) => sourcesOf(path)).map((path) => relative(ROOT, path));
   const unique = (found: readonly (string | undefined)[]): string[] =>
     [...new Set(found.filter((one) => one !== undefined))].sort();
   const isPart = (name: string): boolean => name.startsWith('part-');
   return {
+    hasFetch,
     entryPoints: unique(
       files.map((path) => /packages\/server\/dist\/([\w-]+)\.mjs$/.exec(path)?.[1]).filter((one) => !isPart(one ?? '')),
     ),
@@ -83,13 +87,14 @@ describe('a command', () => {
     { args: ['serve', '--help'] },
   ];
   it.each(some(ABOUT, 2))('that says something of itself loads nothing of the server: $args', async ({ args }) => {
-    expect(await loadedBy(args)).toEqual({ entryPoints: [], packages: ['commander'], server: [] });
+    expect(await loadedBy(args)).toEqual({ hasFetch: false, entryPoints: [], packages: ['commander'], server: [] });
   });
 
   it.each(some([{ args: ['ls'] }, { args: ['send', 'test', 'x'] }, { args: ['signal', 'test', 'INT'] }], 1))(
     'for a gateway loads what finds it and speaks to it: $args',
     async ({ args }) => {
       expect(await loadedBy(args)).toEqual({
+        hasFetch: false,
         entryPoints: ['data-directory'],
         packages: ['commander', 'ws'],
         server: [

@@ -4,6 +4,7 @@
 import { BinnacleError, defined, type WireError } from '@binnacle/protocol';
 import type { Options } from '../declarations/commands.ts';
 import { findGateway, type GatewayAddress } from '../gateway/address.ts';
+import { httpFetch } from '../gateway/http-fetch.ts';
 import { mcpCommand, printMcpConfig } from '../mcp/print-config.ts';
 import { ResourceFollower, RpcRefusal, UPDATED } from '../mcp/subscriptions.ts';
 import { EXIT, Failure, hintOf, messageOf } from '../output/failure.ts';
@@ -153,7 +154,7 @@ class Bridge {
   /** Posts a message and yields the response messages as they arrive. Throws if the rest cannot arrive. */
   async *#post(text: string, message: unknown, signal: AbortSignal): AsyncGenerator<unknown> {
     const { url, token } = await this.#parts.place();
-    const request = fetch(`${url.replace(/\/+$/, '')}/mcp`, {
+    const request = httpFetch(`${url.replace(/\/+$/, '')}/mcp`, {
       method: 'POST',
       headers: {
         authorization: `Bearer ${token}`,

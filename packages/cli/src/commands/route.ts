@@ -6,6 +6,7 @@ import type { ConfigProblem } from '@binnacle/server/config';
 import type { Explanation, RouteInput } from '@binnacle/server/routing';
 import type { Options } from '../declarations/commands.ts';
 import { findGateway, type GatewayAddress } from '../gateway/address.ts';
+import { httpFetch } from '../gateway/http-fetch.ts';
 import { EXIT, usage } from '../output/failure.ts';
 import { printable, type Style, styleFor } from '../output/style.ts';
 
@@ -58,7 +59,7 @@ async function askFile(path: string, question: RouteQuestion): Promise<RouteAnsw
 async function askGateway({ url, token }: GatewayAddress, question: RouteQuestion): Promise<RouteAnswer> {
   const ask = async (path: string, init: RequestInit): Promise<unknown> => {
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-    const response = await fetch(url + path, { ...init, headers });
+    const response = await httpFetch(url + path, { ...init, headers });
     const body: unknown = await response.json();
     if (!response.ok)
       throw BinnacleError.fromWire((body as { error: Parameters<typeof BinnacleError.fromWire>[0] }).error);

@@ -15,6 +15,7 @@ import {
 } from '@binnacle/server/maintenance';
 import { findGateway, gatewayFileOf } from '../gateway/address.ts';
 import { clientOf } from '../gateway/connect.ts';
+import { httpFetch } from '../gateway/http-fetch.ts';
 import { VERSION } from '../version.ts';
 import { inspectConfig, problemLine } from './config-check.ts';
 
@@ -197,7 +198,7 @@ async function configInUse(dir: string): Promise<string | undefined> {
   try {
     const { url, token } = await findGateway(undefined, { ...process.env, BINNACLE_DATA: dir, BINNACLE_URL: '' });
     const headers = { Authorization: `Bearer ${token}` };
-    const response = await fetch(new URL('/v1/config/problems', url), {
+    const response = await httpFetch(new URL('/v1/config/problems', url).href, {
       headers,
       signal: AbortSignal.timeout(ANSWER_MS),
     });

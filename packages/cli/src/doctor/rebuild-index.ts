@@ -6,6 +6,7 @@ import { BinnacleError, type WireError } from '@binnacle/protocol';
 import { removeIndex } from '@binnacle/server/maintenance';
 import type { Options } from '../declarations/commands.ts';
 import { dataDir, findGateway } from '../gateway/address.ts';
+import { httpFetch } from '../gateway/http-fetch.ts';
 import { EXIT, Failure } from '../output/failure.ts';
 import { locked } from './locked.ts';
 
@@ -27,7 +28,7 @@ export async function rebuildIndex(options: Options<'doctor'>): Promise<number> 
 
 async function askGateway(dir: string): Promise<void> {
   const { url, token } = await findGateway(dir);
-  const response = await fetch(`${url}/v1/search/rebuild`, {
+  const response = await httpFetch(`${url}/v1/search/rebuild`, {
     method: 'POST',
     headers: { authorization: `Bearer ${token}` },
   });

@@ -6,11 +6,13 @@ import { WebSocket } from 'ws';
 import type { GATEWAY, OptionsOf } from '../declarations/command.ts';
 import { EXIT, Failure, usage } from '../output/failure.ts';
 import { findGateway, type GatewayAddress } from './address.ts';
+import { httpFetch } from './http-fetch.ts';
 
 /** Creates the client. `requestTimeoutMs`: see ClientOptions. */
 export const clientOf = (place: GatewayAddress, requestTimeoutMs?: number): Binnacle =>
   connectClient({
     ...place,
+    fetch: httpFetch,
     // The ws package on all versions of Node: Node 20 has no WebSocket, and that of later versions sends no headers.
     makeSocket: (url, headers) => new WebSocket(url, { headers }) as WebSocketLike,
     ...defined({ requestTimeoutMs }),

@@ -1,0 +1,66 @@
+// `fetch` for commands, by node:http.
+
+import { type IncomingMessage, type RequestOptions, request } from 'node:http';
+import { Readable } from 'node:stream';
+import { arrayBuffer, json, text } from 'node:stream/consumers';
+
+/** The part of a Response that clients of a gateway use. */
+type Answer = Pick<Response, 'ok' | 'status' | 'headers' | 'body' | 'text' | 'json' | 'arrayBuffer'>;
+
+/**
+ * Answers as the global `fetch`, at a tenth of its cost: that one compiles its own HTTP parser at the first call, which
+ * takes 100 ms of processor time and 40 MB, twice as much as all of `binnacle ls`. Passes on to the global one what it
+ * does not do itself: redirects, and bodies that are not text.
+ *
+ * @example
+ * const response = await httpFetch('http://127.0.0.1:7117/v1/sessions', { headers: { Authorization: `Bearer ${token}` } });
+ */
+export const httpFetch: typeof fetch = async (input, init = {}) => {
+  const { body } = init;
+  if (typeof input !== 'string' || (body !== undefined && body !== null && typeof body !== 'string')) {
+    return await fetch(input, init);
+  }
+  const url = new URL(input);
+  if (url.protocol !== 'http:') return await fetch(input, init);
+  const incoming = await send(url, init, body ?? undefined);
+  const status = incoming.statusCode ?? 0;
+  if (status >= 300 && status < 400 && incoming.headers.location !== undefined) {
+    incoming.resume();
+    return await fetch(input, init);
+  }
+  // A Response of the global class would load all of the global fetch.
+  return answerOf(incoming, status) as Response;
+};
+
+function send(url: URL, init: RequestInit, body: string | undefined): Promise<IncomingMessage> {
+  const { method = 'GET', headers = {}, signal } = init;
+  const options: RequestOptions = {
+    method,
+    // Clients of a gateway pass plain objects.
+    headers: {
+      'accept-encoding': 'identity',
+      ...(headers as Record<string, string>),
+      ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }),
+    },
+    // A connection for each request: a kept one may be closed by the gateway just when it is used again.
+    agent: false,
+    ...(signal === null || signal === undefined ? {} : { signal }),
+  };
+  return new Promise((resolve, reject) => {
+    request(url, options, resolve).on('error', reject).end(body);
+  });
+}
+
+function answerOf(incoming: IncomingMessage, status: number): Answer {
+  return {
+    ok: status >= 200 && status < 300,
+    status,
+    headers: { get: (name: string) => incoming.headers[name.toLowerCase()]?.toString() ?? null } as Headers,
+    get body() {
+      return Readable.toWeb(incoming) as ReadableStream<Uint8Array<ArrayBuffer>>;
+    },
+    text: () => text(incoming),
+    json: () => json(incoming),
+    arrayBuffer: () => arrayBuffer(incoming),
+  };
+}

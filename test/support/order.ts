@@ -10,6 +10,9 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
 
+/** Files that take minutes, most of them waiting. They begin in the first half, so that the run does not end with them. */
+const LONG = /\/test\/live\/|\.all\.test\.ts$/;
+
 export class MixedSequencer extends BaseSequencer {
   /** Takes each folder's files evenly over the whole run, large files first. */
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -22,7 +25,10 @@ export class MixedSequencer extends BaseSequencer {
       const bySize = members
         .map((file) => ({ file, bytes: statSync(file.moduleId).size }))
         .sort((a, b) => b.bytes - a.bytes || a.file.moduleId.localeCompare(b.file.moduleId));
-      return bySize.map(({ file }, at) => ({ file, folder, place: (at + 0.5) / members.length }));
+      return bySize.map(({ file }, at) => {
+        const place = (at + 0.5) / members.length;
+        return { file, folder, place: LONG.test(file.moduleId) ? place / 2 : place };
+      });
     });
     return placed.sort((a, b) => a.place - b.place || a.folder.localeCompare(b.folder)).map(({ file }) => file);
   }

@@ -222,7 +222,8 @@ it('what a notice says takes no room: the program keeps its size while the gatew
   await gateway.lose();
   await status(app.page).getByText('Reconnecting…').waitFor();
   await gateway.restart();
-  await app.page.locator('.binnacle-terminal[data-state="live"]').waitFor();
+  // The delay before the next attempt grows while the gateway starts, to 10 s at most.
+  await app.page.locator('.binnacle-terminal[data-state="live"]').waitFor({ timeout: 25_000 });
   await app.page.keyboard.type('\b stty size\n');
   await seeLine(app.page, `${rows} ${cols}`);
 });

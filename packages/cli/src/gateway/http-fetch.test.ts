@@ -62,18 +62,43 @@ it('follows a redirect, and sends a body of bytes', async () => {
   expect(await (await httpFetch(url, { method: 'POST', body: Uint8Array.of(104, 105) })).text()).toBe('hi');
 });
 
-it('fails with the code of the system call, ends at its signal, and where the answer is cut off', async () => {
+it('fails as the global fetch: with the code of the system call, at its signal, and where the answer is cut off', async () => {
   const url = await serve((request, response) => {
-    response.write('beginning');
+    if (request.url === '/reset') request.socket.resetAndDestroy();
+    else response.write('beginning');
     if (request.url === '/cut') setImmediate(() => response.destroy());
   });
-  const abort = new AbortController();
-  const answer = await httpFetch(url, { signal: abort.signal });
-  abort.abort();
-  await expect(answer.text()).rejects.toThrow();
-  await expect((await httpFetch(`${url}/cut`)).text()).rejects.toThrow();
-  await expect(httpFetch(url, { signal: AbortSignal.abort() })).rejects.toThrow();
-  server?.closeAllConnections();
-  server?.close();
-  await expect(httpFetch(url)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  const unused = createServer().listen(0, '127.0.0.1');
+  await once(unused, 'listening');
+  const nobody = `http://127.0.0.1:${(unused.address() as AddressInfo).port}`;
+  unused.close();
+  const outcome = (act: Promise<unknown>) =>
+    act.then(
+      () => 'done',
+      (error: Error) => {
+        const { code } = (error.cause ?? {}) as { code?: string };
+        // The global fetch has codes of its own for what the other side closes.
+        return [error.name, error.message, code?.replace(/^UND_ERR_SOCKET$/, 'ECONNRESET')];
+      },
+    );
+  const found = [];
+  for (const ask of [httpFetch, fetch]) {
+    const abort = new AbortController();
+    const answer = await ask(url, { signal: abort.signal });
+    abort.abort(new DOMException('enough', 'AbortError'));
+    const gone = AbortSignal.abort(new DOMException('before', 'AbortError'));
+    found.push({
+      aborted: (await outcome(answer.text()))[0],
+      before: await outcome(ask(url, { signal: gone })),
+      cut: await outcome((await ask(`${url}/cut`)).text()),
+      cutStream: await outcome((await ask(`${url}/cut`)).body?.pipeTo(new WritableStream()) ?? Promise.resolve()),
+      reset: await outcome(ask(`${url}/reset`)),
+      refused: await outcome(ask(nobody)),
+    });
+  }
+  expect(found[0]).toEqual(found[1]);
+  expect(found[0]).toMatchObject({
+    cut: ['TypeError', 'terminated', 'ECONNRESET'],
+    refused: ['TypeError', 'fetch failed', 'ECONNREFUSED'],
+  });
 });

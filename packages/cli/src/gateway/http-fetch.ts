@@ -1,7 +1,6 @@
 // `fetch` for commands, by node:http.
 
 import { type IncomingMessage, type RequestOptions, request } from 'node:http';
-import { Readable } from 'node:stream';
 import { arrayBuffer, json, text } from 'node:stream/consumers';
 
 /** The part of a Response that clients of a gateway use. */
@@ -29,7 +28,7 @@ export const httpFetch: typeof fetch = async (input, init = {}) => {
     return await fetch(input, init);
   }
   // A Response of the global class would load all of the global fetch.
-  return answerOf(incoming, status) as Response;
+  return answerOf(incoming, status, init.signal) as Response;
 };
 
 function send(url: URL, init: RequestInit, body: string | undefined): Promise<IncomingMessage> {
@@ -47,20 +46,35 @@ function send(url: URL, init: RequestInit, body: string | undefined): Promise<In
     ...(signal === null || signal === undefined ? {} : { signal }),
   };
   return new Promise((resolve, reject) => {
-    request(url, options, resolve).on('error', reject).end(body);
+    request(url, options, resolve)
+      .on('error', (cause) => reject(failureOf(cause, 'fetch failed', signal)))
+      .end(body);
   });
 }
 
-function answerOf(incoming: IncomingMessage, status: number): Answer {
+function answerOf(incoming: IncomingMessage, status: number, signal: RequestInit['signal']): Answer {
+  const bytes = bytesOf(incoming, signal);
   return {
     ok: status >= 200 && status < 300,
     status,
     headers: { get: (name: string) => incoming.headers[name.toLowerCase()]?.toString() ?? null } as Headers,
     get body() {
-      return Readable.toWeb(incoming) as ReadableStream<Uint8Array<ArrayBuffer>>;
+      return ReadableStream.from(bytes) as ReadableStream<Uint8Array<ArrayBuffer>>;
     },
-    text: () => text(incoming),
-    json: () => json(incoming),
-    arrayBuffer: () => arrayBuffer(incoming),
+    text: () => text(bytes),
+    json: () => json(bytes),
+    arrayBuffer: () => arrayBuffer(bytes),
   };
 }
+
+async function* bytesOf(incoming: IncomingMessage, signal: RequestInit['signal']): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const chunk of incoming) yield chunk as Uint8Array;
+  } catch (cause) {
+    throw failureOf(cause, 'terminated', signal);
+  }
+}
+
+/** The error of the global fetch: what the signal was aborted with, or a TypeError with the failure as its cause. */
+const failureOf = (cause: unknown, message: string, signal: RequestInit['signal']): unknown =>
+  signal?.aborted === true ? signal.reason : new TypeError(message, { cause });

@@ -28,6 +28,9 @@ const MAX_LINE_BYTES = 32 * 1024;
  * Delay before a retry on a full FIFO of answers. Only a process of the run can have filled it; the shell drains it.
  */
 const RETRY_MS = 10;
+/** Tries to remove the files, for 2 s: a shell that is ended saves its state in some milliseconds. */
+const REMOVE_TRIES = 40;
+const REMOVE_PAUSE_MS = 50;
 
 export type ShellReport =
   /** A fresh shell with its pid. It has no prompt yet. */
@@ -145,15 +148,20 @@ export class ShellLink {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    try {
-      // A dying shell may still save its state there.
-      rmSync(this.#dir, { recursive: true, force: true, maxRetries: 3, retryDelay: 5 });
-    } catch (error) {
-      // A process of the run still writes into it; it is removed with the session's folder.
-      console.error(new Date().toISOString(), this.#dir, 'could not be removed', error);
-    }
+    this.#remove();
     closeSync(this.#answers);
     this.#reports.destroy();
+  }
+
+  /** Removes the files, again and again while a dying shell still saves its state there. */
+  #remove(tries = 0): void {
+    try {
+      rmSync(this.#dir, { recursive: true, force: true });
+    } catch (error) {
+      if (tries < REMOVE_TRIES) setTimeout(() => this.#remove(tries + 1), REMOVE_PAUSE_MS).unref();
+      // A process of the run goes on to write into it; it is removed with the session's folder.
+      else console.error(new Date().toISOString(), this.#dir, 'could not be removed', error);
+    }
   }
 
   #reportsOnData(bytes: Buffer): void {

@@ -16,18 +16,24 @@ export interface SessionFacts {
 export class Gateway {
   readonly dir: string;
   readonly #flags: readonly string[];
+  readonly #nodeFlags: readonly string[];
   #child: ChildProcess | undefined;
   #url = '';
   #token = '';
 
-  private constructor(dir: string, flags: readonly string[]) {
+  private constructor(dir: string, flags: readonly string[], nodeFlags: readonly string[]) {
     this.dir = dir;
     this.#flags = flags;
+    this.#nodeFlags = nodeFlags;
   }
 
-  /** `under`: the directory that holds its data. */
-  static async start(under: string, flags: readonly string[] = []): Promise<Gateway> {
-    const gateway = new Gateway(mkdtempSync(join(under, 'data-')), flags);
+  /** `under`: the directory that holds its data, and what Node writes for `nodeFlags`. */
+  static async start(
+    under: string,
+    flags: readonly string[] = [],
+    nodeFlags: readonly string[] = [],
+  ): Promise<Gateway> {
+    const gateway = new Gateway(mkdtempSync(join(under, 'data-')), flags, nodeFlags);
     await gateway.start();
     return gateway;
   }
@@ -63,6 +69,8 @@ export class Gateway {
       process.execPath,
       [
         ...(profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]),
+        ...this.#nodeFlags,
+        `--diagnostic-dir=${this.dir}`,
         join(root, 'node_modules/.bin/binnacle'),
         ...['serve', '--data', this.dir, '--port', port, '--json', ...this.#flags],
       ],

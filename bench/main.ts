@@ -12,6 +12,7 @@ import { g4, g5 } from './lines/echo.ts';
 import { escapes } from './lines/escapes.ts';
 import { g2 } from './lines/exact.ts';
 import { g6 } from './lines/fan-out.ts';
+import { guard } from './lines/guard.ts';
 import { g10 } from './lines/history.ts';
 import { ingest } from './lines/ingest.ts';
 import { g11 } from './lines/memory.ts';
@@ -56,6 +57,7 @@ const LINES: Readonly<Record<string, Line>> = {
   escapes,
   plugins,
   page,
+  guard,
 };
 
 /** Loaded by name, so that a viewer does not load what only an append needs. */
@@ -137,7 +139,9 @@ async function main(): Promise<number> {
   }
   console.log(header(bench));
   console.log(format(rows));
-  return failed.length === 0 ? 0 : 1;
+  const worse = rows.filter(({ goal, holds }) => goal === 'guard' && holds === false);
+  for (const { what, ours, aim } of worse) console.error(`Worse than committed: ${what}: ${ours}, aim ${aim}.`);
+  return failed.length + worse.length === 0 ? 0 : 1;
 }
 
 function header({ reps, quick, scratch, peers }: Bench): string {

@@ -28,18 +28,40 @@ export const peakKb = (pid: number): number => field(pid, 'status', 'VmHWM');
 export const pssKb = (pid: number): number => field(pid, 'smaps_rollup', 'Pss');
 export const threads = (pid: number): number => field(pid, 'status', 'Threads');
 
+/** What the kernel counts for processes. */
+export interface Counts {
+  /** Times that one of their threads slept and was woken. */
+  readonly wakeUps: number;
+  /** System calls that read or write. */
+  readonly calls: number;
+  /** Bytes on their way to a disk. */
+  readonly diskBytes: number;
+}
+
+export function countsOf(pids: readonly number[]): Counts {
+  const sum = { wakeUps: 0, calls: 0, diskBytes: 0 };
+  for (const pid of pids) {
+    for (const task of tasksOf(pid)) sum.wakeUps += field(pid, `task/${task}/status`, 'voluntary_ctxt_switches');
+    sum.calls += field(pid, 'io', 'syscr') + field(pid, 'io', 'syscw');
+    sum.diskBytes += field(pid, 'io', 'write_bytes');
+  }
+  return sum;
+}
+
+function tasksOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return []; // It is gone.
+  }
+}
+
 export function resetPeak(pid: number): void {
   writeFileSync(`/proc/${pid}/clear_refs`, '5');
 }
 
 export function childrenOf(pid: number): number[] {
-  try {
-    return readdirSync(`/proc/${pid}/task`).flatMap((task) =>
-      readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
-    );
-  } catch {
-    return []; // It is gone.
-  }
+  return tasksOf(pid).flatMap((task) => readProc(pid, `task/${task}/children`).split(' ').filter(Boolean).map(Number));
 }
 
 /** Empty once it is gone. */

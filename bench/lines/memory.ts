@@ -123,7 +123,7 @@ export async function g11(bench: Bench): Promise<readonly Row[]> {
 }
 
 /** Sessions that do nothing, each with a viewer. */
-async function idleSessions(gateway: Gateway, count: number): Promise<Role<unknown>> {
+export async function idleSessions(gateway: Gateway, count: number): Promise<Role<unknown>> {
   const sessions: string[] = [];
   while (sessions.length < count) sessions.push(await gateway.create({ argv: ['sleep', '1000'] }));
   return await idle(gateway, '', count, sessions);

@@ -34,7 +34,8 @@ export class WorkerProcess<To extends object, From> {
     const child = fork(script, [], {
       serialization: 'advanced',
       // The flags of an embedding process (--input-type, loaders) and the gateway's environment are not passed on.
-      execArgv: [`--max-old-space-size=${maxHeapMb}`, ...young],
+      // One thread for V8's work in the background: the process itself is work in the background.
+      execArgv: [`--max-old-space-size=${maxHeapMb}`, '--v8-pool-size=1', ...young],
       env: {},
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });

@@ -63,6 +63,9 @@ export interface FleetEvents {
   lost(ids: readonly string[]): void;
 }
 
+/** Few threads: one for V8's work in the background, and two for files, as many as logs are synced at a time. */
+const NODE = { flags: ['--v8-pool-size=1'], env: { UV_THREADPOOL_SIZE: '2' } };
+
 interface KnownRunner {
   readonly id: string;
   readonly file: RunnerFile;
@@ -278,11 +281,11 @@ export class Fleet {
 
   #launch(dir: string): Promise<void> {
     const output = openSync(join(dir, 'output.log'), 'a', 0o600);
-    const [command, ...args] = runnerCommand([process.execPath, this.#options.script, dir]);
+    const [command, ...args] = runnerCommand([process.execPath, ...NODE.flags, this.#options.script, dir]);
     const child = spawn(command, args, {
       detached: true,
       cwd: '/',
-      env: this.#options.env,
+      env: { ...this.#options.env, ...NODE.env },
       stdio: ['ignore', output, output, 'pipe'],
     });
     closeSync(output);

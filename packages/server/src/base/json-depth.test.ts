@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isDeeperThan } from './json-depth.ts';
+import { isDeeperThan, MAX_JSON_DEPTH, parseShallowJson } from './json-depth.ts';
 
 /** Of parsed JSON. */
 const depthOf = (value: unknown): number =>
@@ -27,4 +27,12 @@ describe('the depth of JSON', () => {
     expect(isDeeperThan(Buffer.from(`"${'['.repeat(2_000_000)}`), 100)).toBe(false);
     expect(isDeeperThan(Buffer.from(']]]][[[['), 3)).toBe(false);
   });
+});
+
+it('JSON of clients is parsed up to a depth', () => {
+  const nested = (levels: number) => Buffer.from(`${'['.repeat(levels)}1${']'.repeat(levels)}`);
+  expect(JSON.stringify(parseShallowJson(nested(MAX_JSON_DEPTH)))).toBe(nested(MAX_JSON_DEPTH).toString());
+  for (const bytes of [nested(MAX_JSON_DEPTH + 1), Buffer.from('['.repeat(1_500_000)), Buffer.from('{')]) {
+    expect(() => parseShallowJson(bytes)).toThrow(SyntaxError);
+  }
 });

@@ -199,8 +199,12 @@ export class SeenSessions {
     return this.isGuest ? infoForGuests(info) : info;
   }
 
-  /** Wraps `RouteContext.takeOver` for responses that show a session: destroys the response when access ends. */
+  /**
+   * Wraps `RouteContext.takeOver` for responses that show a session: destroys the response when access ends. Throws
+   * `session_not_found` if access has ended since the session was looked up.
+   */
   takeOver(session: Session, takeOver: () => ServerResponse): SeenResponse {
+    this.get(session.id);
     const response = takeOver();
     const letGo = this.hold(session, () => response.destroy());
     response.once('close', letGo);

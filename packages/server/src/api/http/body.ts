@@ -3,13 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 import { BinnacleError } from '@binnacle/protocol';
 import { headerValues } from '../../access/host-origin.ts';
-import { isDeeperThan } from '../../base/json-depth.ts';
-
-/**
- * Maximum nesting of a JSON body; real bodies have fewer than ten levels. Millions of open brackets would cost seconds
- * of parsing and garbage collection.
- */
-const MAX_DEPTH = 100;
+import { isDeeperThan, MAX_JSON_DEPTH } from '../../base/json-depth.ts';
 
 /** Reads the whole body. Throws `body_too_large` as soon as the size is known to exceed `limit` bytes. */
 export async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
@@ -50,10 +44,10 @@ export async function readJsonBody(request: IncomingMessage, limit: number): Pro
   if (more.length > 0 || type === undefined || !/^application\/json *(;|$)/i.test(type)) {
     throw new BinnacleError('bad_content_type');
   }
-  if (isDeeperThan(bytes, MAX_DEPTH)) {
+  if (isDeeperThan(bytes, MAX_JSON_DEPTH)) {
     throw new BinnacleError('bad_request', {
-      message: `The body is nested deeper than ${MAX_DEPTH} levels.`,
-      details: { limit: MAX_DEPTH },
+      message: `The body is nested deeper than ${MAX_JSON_DEPTH} levels.`,
+      details: { limit: MAX_JSON_DEPTH },
     });
   }
   try {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { checkRoutes, type HttpRoute, json, route, type WsRoute, z } from './routes.ts';
+import { checkRoutes, type HttpRoute, json, PUBLIC_BODY_BYTES, route, type WsRoute, z } from './routes.ts';
 
 const get = (path: string, more: Partial<HttpRoute> = {}): HttpRoute => ({
   ...route('get', path, 'view', { summary: path, responses: {}, handler: () => json({}) }),
@@ -15,6 +15,13 @@ describe('denied-by-default: a table of routes is refused at start', () => {
       expect(() => checkRoutes([], [ws('/a', { scope })])).toThrow('websocket /a declares no scope');
     }
     expect(() => checkRoutes([], [ws('/a', { scope: 'public' })])).toThrow('cannot be public');
+  });
+
+  test('when anybody may send a route a body of any size', () => {
+    const open = { scope: 'public', body: z.strictObject({}) } as const;
+    expect(() => checkRoutes([get('/a', open)], [])).toThrow('Anybody may send the route get /a a large body');
+    expect(() => checkRoutes([get('/a', { ...open, bodyLimit: PUBLIC_BODY_BYTES + 1 })], [])).toThrow('large body');
+    checkRoutes([get('/a', { ...open, bodyLimit: PUBLIC_BODY_BYTES })], []);
   });
 
   test('when two routes collide, whatever their parameters are called', () => {

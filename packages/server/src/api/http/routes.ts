@@ -49,6 +49,12 @@ export interface RouteAnswer {
 
 type BodyOf<B> = B extends 'bytes' ? Buffer : B extends z.ZodType ? z.output<B> : undefined;
 
+/**
+ * Maximum bytes of a body that anybody may send. A slow sender occupies as much for a minute, on each of thousands of
+ * connections.
+ */
+export const PUBLIC_BODY_BYTES = 16 * 1024;
+
 interface RouteFields {
   readonly summary: string;
   readonly description?: string;
@@ -204,10 +210,13 @@ export function checkRoutes(routes: readonly HttpRoute[], wsRoutes: readonly WsR
     ...routes.map((one) => ({ ...one, kind: one.method })),
     ...wsRoutes.map((one) => ({ ...one, kind: 'websocket' })),
   ];
-  for (const { kind, path, scope, params } of all) {
+  for (const { kind, path, scope, params, ...one } of all) {
     const name = `${kind} ${path}`;
     invariant(['public', ...SCOPES].includes(scope), `The route ${name} declares no scope.`);
     invariant(kind !== 'websocket' || scope !== ('public' as RouteScope), `The route ${name} cannot be public.`);
+    const isOpen = scope === 'public' && 'body' in one && one.body !== undefined;
+    const bodyBytes = ('bodyLimit' in one ? one.bodyLimit : undefined) ?? Number.POSITIVE_INFINITY;
+    invariant(!isOpen || bodyBytes <= PUBLIC_BODY_BYTES, `Anybody may send the route ${name} a large body.`);
     const segments = segmentsOf(path);
     const isSegment = (segment: string, at: number): boolean =>
       SEGMENT.test(segment) || (REST.test(segment) && at === segments.length - 1 && kind !== 'websocket');

@@ -127,10 +127,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   });
   server.maxConnections = limits.connections;
   server.on('request', (incoming, outgoing) => {
-    if (!pipelines.admit(incoming.socket, outgoing)) {
+    if (!pipelines.admit(incoming.socket, outgoing, () => answerRequest(incoming, outgoing))) {
       log.warn({ remote: incoming.socket.remoteAddress }, 'connection closed: too many unanswered requests');
-      return;
     }
+  });
+
+  function answerRequest(incoming: IncomingMessage, outgoing: ServerResponse): void {
     unanswered.add(outgoing);
     outgoing.once('close', () => {
       unanswered.delete(outgoing);
@@ -164,7 +166,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       log.error({ err: error }, 'request listener failed');
       outgoing.destroy();
     });
-  });
+  }
 
   server.on('upgrade', (request, socket, head) => upgrades.handle(request, socket, head));
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
@@ -264,36 +266,49 @@ async function listenOnPath(server: Server, path: string): Promise<void> {
   chmodSync(path, 0o600);
 }
 
-/** The unanswered requests of each connection. */
+/**
+ * The unanswered requests of each connection, which are answered one after the other: the responses behind the first one
+ * have no socket yet, so nothing would bound what they write.
+ */
 class Pipelines {
   readonly #limit: number;
-  readonly #unanswered = new Map<Socket, Set<ServerResponse>>();
+  /** By connection: the responses in order, each with the function that begins it. */
+  readonly #unanswered = new Map<Socket, Map<ServerResponse, () => void>>();
 
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** Returns false, and destroys the connection, if it has too many unanswered requests. */
-  admit(socket: Socket, response: ServerResponse): boolean {
+  /**
+   * Calls `answer` when all earlier requests of the connection are answered. Returns false, and destroys the connection,
+   * if it has too many unanswered requests.
+   */
+  admit(socket: Socket, response: ServerResponse, answer: () => void): boolean {
     const responses = this.#unanswered.get(socket) ?? this.#follow(socket);
     if (responses.size >= this.#limit) {
       socket.destroy();
       return false;
     }
-    responses.add(response);
-    response.once('close', () => responses.delete(response));
+    const isFirst = responses.size === 0;
+    responses.set(response, answer);
+    response.once('close', () => {
+      responses.delete(response);
+      const [next] = responses.values();
+      if (next !== undefined && !socket.destroyed) next();
+    });
+    if (isFirst) answer();
     return true;
   }
 
-  #follow(socket: Socket): Set<ServerResponse> {
-    const responses = new Set<ServerResponse>();
+  #follow(socket: Socket): Map<ServerResponse, () => void> {
+    const responses = new Map<ServerResponse, () => void>();
     this.#unanswered.set(socket, responses);
     socket.once('close', () => {
       this.#unanswered.delete(socket);
       // Node emits 'close' only for the response that was being sent. The responses behind it would keep their requests
       // waiting. Node's own listeners come first: no response is closed twice.
       setImmediate(() => {
-        for (const response of responses) response.emit('close');
+        for (const response of responses.keys()) response.emit('close');
       });
     });
     return responses;

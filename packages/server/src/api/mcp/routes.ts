@@ -4,6 +4,7 @@
 import { BinnacleError } from '@binnacle/protocol';
 import { ConcurrencyLimit } from '../../base/concurrency-limit.ts';
 import type { FairScheduler } from '../../base/fair-scheduler.ts';
+import { parseShallowJson } from '../../base/json-depth.ts';
 import type { Log } from '../../base/logger.ts';
 import type { SessionScreens } from '../../screen/session-screens.ts';
 import type { TimedSessions } from '../../sessions/timed-sessions.ts';
@@ -149,7 +150,7 @@ function requireId(id: string | undefined): string {
 /** Parses the body; undefined for invalid JSON, for which the protocol has its own error. */
 function parseBody(body: Buffer): unknown {
   try {
-    return JSON.parse(body.toString());
+    return parseShallowJson(body);
   } catch {
     return undefined;
   }

@@ -147,7 +147,7 @@ class PtyDialect implements SocketDialect {
   }
 
   parse(data: Buffer, isBinary: boolean): ReturnType<SocketDialect['parse']> {
-    if (!isBinary) return parseJsonFrame(data.toString());
+    if (!isBinary) return parseJsonFrame(data);
     if (data[0] !== CHANNEL.stdin) return { type: 'invalid', why: 'a binary frame of a client begins with 0x00' };
     return { type: 'stdin', bytes: data.subarray(1) };
   }

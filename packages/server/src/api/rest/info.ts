@@ -2,7 +2,7 @@
 // token.
 
 import { type BinnacleError, type GatewayInfo, PROTOCOL_VERSION } from '@binnacle/protocol';
-import { type HttpRoute, json, route, z } from '../http/routes.ts';
+import { type HttpRoute, json, PUBLIC_BODY_BYTES, route, z } from '../http/routes.ts';
 
 const Info = z
   .object({
@@ -47,6 +47,7 @@ export const infoRoutes = ({ version, terminalProblem, proofOf }: InfoParts): Ht
     summary: 'Prove which gateway this is.',
     description:
       'Returns the HMAC-SHA256 of the nonce with the key in gateway.json. Only a reader of the data directory can check the proof.',
+    bodyLimit: PUBLIC_BODY_BYTES,
     body: z.strictObject({ nonce: z.string().regex(/^[A-Za-z0-9_-]{16,128}$/, '16 to 128 of A-Z a-z 0-9 _ -') }),
     responses: { 200: { description: 'The proof in base64url.', schema: z.object({ proof: z.string() }) } },
     handler: ({ body }) => json({ proof: proofOf(body.nonce) }),

@@ -183,6 +183,8 @@ function runAndEventRoutes(conversations: Conversations, liveness: Liveness): Ht
         const resumeAt = headers['last-event-id'] || query.position;
         const begin = run === undefined ? 'start' : (conversation.findRun(run).position ?? 'start');
         const at = await positionOf(conversation.log, resumeAt ?? begin);
+        // Reading the log takes time, in which the viewer may lose access.
+        await conversations.get(params.key, principal);
         const events = { at, intervalMs: deltaIntervalMs, follow, ...(run === undefined ? {} : { runs: [run] }) };
         await stream({ conversations, liveness, principal }, conversation, takeOver(), events);
         return TAKEN_OVER;

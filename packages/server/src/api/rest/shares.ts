@@ -8,7 +8,7 @@ import { MAX_SHARE_TTL_MS, SHARE_TTL_MS } from '../../access/shares.ts';
 import type { Conversations } from '../../conversations/conversations.ts';
 import type { ShareRecord } from '../../store/shares.ts';
 import type { SessionAccess } from '../../visibility/session-access.ts';
-import { type HttpRoute, json, noContent, route, z } from '../http/routes.ts';
+import { type HttpRoute, json, noContent, PUBLIC_BODY_BYTES, route, z } from '../http/routes.ts';
 import { Flag } from '../schemas/fields.ts';
 
 export interface ShareParts {
@@ -175,6 +175,7 @@ function guestRoutes(parts: ShareParts): HttpRoute[] {
     route('post', '/v1/shares/redeem', 'public', {
       summary: 'Exchange the secret of a share link for a credential of one guest.',
       description: 'With the same `id` again: the same guest, and no further use. `name` is shown to who shares.',
+      bodyLimit: PUBLIC_BODY_BYTES,
       body: z.strictObject({
         secret: z.string().max(200),
         name: z.string().max(200).default(''),
@@ -204,6 +205,7 @@ function guestRoutes(parts: ShareParts): HttpRoute[] {
     route('post', '/v1/shares/look', 'public', {
       summary: 'Show what the secret of a share link gives access to. This does not count as a use.',
       description: 'A page shows this before it redeems the link.',
+      bodyLimit: PUBLIC_BODY_BYTES,
       body: z.strictObject({ secret: z.string().max(200) }),
       responses: {
         200: {

@@ -2,7 +2,7 @@
 
 import { BinnacleError, SCOPES } from '@binnacle/protocol';
 import type { Auth } from '../../access/auth.ts';
-import { type HttpRoute, json, noContent, route, z } from '../http/routes.ts';
+import { type HttpRoute, json, noContent, PUBLIC_BODY_BYTES, route, z } from '../http/routes.ts';
 
 export interface TokenRoutesOptions {
   readonly auth: Auth;
@@ -148,6 +148,7 @@ function loginRoutes(auth: Auth): HttpRoute[] {
       summary: 'Exchange a ticket for a browser login.',
       description:
         'A login has two halves: the cookie that is set, and the key that is answered. The page keeps the key (in localStorage) and sends it as the header Binnacle-Key, or with a WebSocket as the second of the subprotocols binnacle, binnacle.key.KEY.',
+      bodyLimit: PUBLIC_BODY_BYTES,
       body: z.strictObject({ ticket: z.string().max(200) }),
       responses: {
         200: { description: 'The browser is logged in: see Set-Cookie.', schema: z.object({ key: z.string() }) },

@@ -3,6 +3,7 @@
 import { constants } from 'node:os';
 import type { Code, OutputKind, Scope } from '@binnacle/protocol';
 import { z } from 'zod';
+import { parseShallowJson } from '../../base/json-depth.ts';
 import { TextCutter } from '../../cursor/text-decoder.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { ServerFrame } from '../schemas/session-frames.ts';
@@ -105,9 +106,7 @@ export class JsonDialect implements SocketDialect {
   }
 
   parse(data: Buffer, isBinary: boolean) {
-    return isBinary
-      ? ({ type: 'invalid', why: 'binary frames are not taken here' } as const)
-      : parseJsonFrame(data.toString());
+    return isBinary ? ({ type: 'invalid', why: 'binary frames are not taken here' } as const) : parseJsonFrame(data);
   }
 
   #frame(kind: OutputKind, data: string, offset: number, isReplay: boolean): ServerFrame {
@@ -116,16 +115,16 @@ export class JsonDialect implements SocketDialect {
   }
 }
 
-export function parseJsonFrame(text: string): ReturnType<SocketDialect['parse']> {
-  const parsed = SessionRequests.safeParse(parseJson(text));
+export function parseJsonFrame(bytes: Buffer): ReturnType<SocketDialect['parse']> {
+  const parsed = SessionRequests.safeParse(parseJson(bytes));
   if (!parsed.success) return { type: 'invalid', why: parsed.error.issues[0]?.message ?? 'no frame' };
   const frame = parsed.data;
   return frame.type === 'stdin' ? { type: 'stdin', bytes: Buffer.from(frame.data) } : frame;
 }
 
-function parseJson(text: string): unknown {
+function parseJson(bytes: Buffer): unknown {
   try {
-    return JSON.parse(text);
+    return parseShallowJson(bytes);
   } catch {
     return undefined; // The schema then rejects the frame.
   }

@@ -80,6 +80,11 @@ export async function attachCompat(parts: CompatParts, upgrade: CompatUpgrade): 
   const incompleteBytes = isInside ? await partialCharactersAt(log, at.offset) : undefined;
   const lease = await acquireLease(session, principal, query.get('takeover') === '1');
   let isUpgraded = false;
+  // Access may have ended since the session was looked up.
+  if (!seen.has(session.id)) {
+    releaseLease(session, lease);
+    throw new BinnacleError('session_not_found');
+  }
   parts.server.handleUpgrade(request, socket, head, (ws) => {
     isUpgraded = true;
     const dialect = new JsonDialect(encoding, at.offset, incompleteBytes);

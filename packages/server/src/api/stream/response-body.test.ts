@@ -55,3 +55,36 @@ it('a reader that is slow behind the end of a response gets all of it', async ()
   expect(performance.now() - begun).toBeGreaterThan(5 * STALL_MS);
   expect(received).toBeGreaterThan(BYTES);
 });
+
+it('a request for the head alone starts no stream, and gets the length of a short body', async () => {
+  const liveness = new Liveness({ heartbeatMs: 60_000, stallMs: STALL_MS });
+  const started: string[] = [];
+  const server = createServer((request, response) => {
+    const collects = request.url === '/short';
+    const body = new ResponseBody(response, liveness, {
+      head: (length) => ({ 'X-Kind': 'stream', ...(length === undefined ? {} : { 'Content-Length': length }) }),
+      ...(collects ? { collectBytes: 100 } : {}),
+    });
+    const start = (): void => {
+      started.push(`${request.method} ${request.url}`);
+      // As a pump does: until the wire is full.
+      for (let pages = 0; pages < 50 && !body.isFull; pages += 1)
+        body.write(Buffer.alloc(request.url === '/long' ? 40 : 1));
+      if (request.url === '/short') body.finish();
+    };
+    void body.send({ start, resume: () => undefined, stop: () => undefined });
+  }).listen(0, '127.0.0.1');
+  onTestFinished(() => {
+    liveness.stop();
+    server.close();
+  });
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const head = async (path: string) => {
+    const response = await fetch(url + path, { method: 'HEAD' });
+    return [response.status, response.headers.get('x-kind'), response.headers.get('content-length')];
+  };
+  expect(await head('/')).toEqual([200, 'stream', null]);
+  expect(started).toEqual([]);
+  expect(await head('/short')).toEqual([200, 'stream', '50']);
+});

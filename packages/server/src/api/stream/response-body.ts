@@ -95,7 +95,9 @@ export class ResponseBody implements Wire, LiveConnection {
   /** Sends a stream that writes here. Resolves when the response is closed, for whatever reason. */
   async send(stream: { start(): void; resume(): void; stop(): void }): Promise<StreamEnd> {
     this.onRoom(() => stream.resume());
-    if (this.#isOpen) stream.start();
+    // The head of a stream is all that a HEAD request gets.
+    if (this.#isHead && this.hasBegun) this.finish();
+    else if (this.#isOpen) stream.start();
     const end = await this.closed;
     stream.stop();
     return end;
@@ -152,7 +154,13 @@ export class ResponseBody implements Wire, LiveConnection {
     this.#response.writeHead(200, this.#options.head(length));
   }
 
+  /** Node drops the body of a response to HEAD, and never says that it is full. */
+  get #isHead(): boolean {
+    return this.#response.req.method === 'HEAD';
+  }
+
   #put(frame: Frame): void {
-    if (!this.#response.write(frame)) this.#fullSince ??= performance.now();
+    if (this.#isHead) this.finish();
+    else if (!this.#response.write(frame)) this.#fullSince ??= performance.now();
   }
 }

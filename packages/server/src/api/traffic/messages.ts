@@ -13,6 +13,7 @@ import {
   type TrafficFilter,
 } from '@binnacle/protocol';
 import { z } from 'zod';
+import { parseShallowJson } from '../../base/json-depth.ts';
 import { incompleteBytes } from '../../cursor/text-decoder.ts';
 
 /** Maximum sessions per `resume`: about 1 MiB with their positions, below the frame limit. */
@@ -67,7 +68,7 @@ export function parseTrafficMessage(
   if (isBinary) return bad('Clients send JSON messages.');
   let value: unknown;
   try {
-    value = JSON.parse(data.toString());
+    value = parseShallowJson(data);
   } catch {
     return bad('The message is not JSON.');
   }

@@ -2,6 +2,7 @@
 
 import { BinnacleError, type ClientFrame } from '@binnacle/protocol';
 import { z } from 'zod';
+import { parseShallowJson } from '../../base/json-depth.ts';
 import { MAX_TIMER_MS } from '../../base/timer.ts';
 import { LeaseTtl } from '../schemas/fields.ts';
 
@@ -98,11 +99,11 @@ const JustRef = z.object({ ref: z.int() });
 
 /** Returns the frame, or the reason why the text is not a valid frame. `ref` matches the error to the request. */
 export function parseClientFrame(
-  text: string,
+  bytes: Buffer,
 ): ClientFrame | { readonly t: 'bad'; readonly ref?: number; readonly error: BinnacleError } {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseShallowJson(bytes);
   } catch (cause) {
     return { t: 'bad', error: new BinnacleError('protocol_error', { message: 'The frame is not JSON.', cause }) };
   }

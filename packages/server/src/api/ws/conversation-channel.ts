@@ -104,9 +104,11 @@ export class ConversationChannel {
     const { log } = conversation;
     const at = from === undefined && before !== undefined ? before.position : await positionOf(log, from ?? 'now');
     if (this.#isOver) return;
+    const { conversations, viewer } = this.#parts;
+    // Reading the log takes time, in which the viewer may lose access.
+    if (!maySee(conversation.record, viewer)) throw new BinnacleError('conversation_not_found');
     this.#drop(key);
     const feed = this.#open(conversation, at, deltaIntervalMs);
-    const { conversations, viewer } = this.#parts;
     const info = conversations.infoOf(conversation, viewer);
     this.#parts.say({ t: 'following', ...refOf(ref), conversation: key, from: formatPosition(at), info });
     feed.start();
@@ -266,8 +268,11 @@ export class ConversationChannel {
     });
   }
 
-  #get(key: string): Promise<Conversation> {
-    return this.#parts.conversations.get(key, this.#parts.viewer);
+  /** Throws `connection_lost` once the connection is over: nothing would end a feed that begins then. */
+  async #get(key: string): Promise<Conversation> {
+    const conversation = await this.#parts.conversations.get(key, this.#parts.viewer);
+    if (this.#isOver) throw new BinnacleError('connection_lost');
+    return conversation;
   }
 }
 

@@ -152,7 +152,7 @@ export class Connection implements SocketProtocol, Wire {
       this.#refuse(undefined, new BinnacleError('protocol_error', { message: 'Clients send JSON frames.' }));
       return;
     }
-    const frame = parseClientFrame(data.toString());
+    const frame = parseClientFrame(data);
     if (frame.t === 'bad') {
       this.#refuse(frame.ref, frame.error);
       return;

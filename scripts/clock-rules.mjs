@@ -48,6 +48,7 @@ const ALLOWED = {
   'server/src/api/traffic/traffic-codec.ts': 'stamps frames',
   'server/src/screen/checkpoints.ts': 'compares the times of files; those in the future count as old',
   // People read them, beside the clock on their wall.
+  'cli/src/gateway/connect.ts': 'shows the ages of sessions to choose from',
   'cli/src/commands/chat.ts': 'ages for people',
   'cli/src/commands/ls.ts': 'ages for people',
   'cli/src/plugin/ls.ts': 'ages for people',

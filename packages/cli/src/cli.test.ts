@@ -129,6 +129,7 @@ describe('attach', () => {
     type('\x03');
     await until('the shell', () => text().includes('done'));
     expect(text()).toContain('anna is in control; only watching');
+    expect(text().match(/keys are not sent/g)).toHaveLength(1);
     expect(session.input).toBe('');
   });
 
@@ -161,6 +162,16 @@ describe('commands', () => {
     const piped = await commands.run(['send', session.id, '--stdin', '--json'], {}, 'ümlaut');
     expect(JSON.parse(piped.out)).toMatchObject({ accepted: 7 });
     expect(session.input).toBe('make all\rümlaut');
+  });
+
+  it('take control with --take while they send, and give it back', async () => {
+    session.lease = { holder: 'anna', fence: 1, expiresInMs: 60_000, secret: 's' };
+    expect(await commands.run(['send', 'test', 'mine', '--take'])).toMatchObject({ code: 0 });
+    expect(await commands.run(['signal', 'test', 'int', '--take'])).toMatchObject({ code: 0 });
+    const asked = gateway.received.filter((frame) => frame.t === 'lease');
+    expect(asked.map(({ action }) => action)).toEqual(['take', 'release', 'take', 'release']);
+    expect(session.input).toBe('mine');
+    expect(session.lease).toBeNull();
   });
 
   it('send signals', async () => {

@@ -32,6 +32,14 @@ const session = (over: Partial<Omit<SessionInfo, 'id'>> & { readonly id: string 
 const A = '01900000-0000-7000-8000-00000000000a';
 const B = '01900000-0000-7000-8000-0000000000bb';
 
+const outcome = (act: () => unknown): unknown => {
+  try {
+    return act();
+  } catch (error) {
+    return error;
+  }
+};
+
 describe('naming a session', () => {
   const sessions = [session({ id: A, name: 'build' }), session({ id: B, name: 'build', running: false })];
 
@@ -46,6 +54,11 @@ describe('naming a session', () => {
 
   it('refuses what means several, and says which', () => {
     expect(() => pick(sessions, '0190')).toThrow(Failure);
+    const which = describeFailure(
+      outcome(() => pick(sessions, '0190')),
+      false,
+    );
+    expect(which.match(/^ {2}\S{36} {2}\w+, \d+\w+ old {2}./gm)).toHaveLength(2);
     expect(() => pick(sessions, '')).toThrow(Failure);
   });
 

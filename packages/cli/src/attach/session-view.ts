@@ -1,6 +1,6 @@
 // A terminal attached to a session: output to the terminal, keys and sizes from it, until the end or a detach.
 
-import { constants, userInfo } from 'node:os';
+import { constants } from 'node:os';
 import type { AttachmentEvent, Binnacle, Session } from '@binnacle/client';
 import { BinnacleError, type SessionInfo, type StartPosition, shellWord } from '@binnacle/protocol';
 import { EXIT } from '../output/failure.ts';
@@ -9,6 +9,7 @@ import { printable } from '../output/style.ts';
 import { attachFilter } from '../terminal/filters.ts';
 import { Terminal, terminalSize } from '../terminal/terminal.ts';
 import { DetachKeys } from './detach-keys.ts';
+import { holderName } from './holder-name.ts';
 import { feed } from './session-input.ts';
 
 export interface ViewOptions {
@@ -127,9 +128,6 @@ async function acquireLease(session: Session, how: 'acquire' | 'take'): Promise<
   }
 }
 
-/** Returns the name that other clients see for the lease holder. */
-export const holderName = (): string => `${userInfo().username}@terminal`;
-
 async function show(
   events: AsyncIterable<AttachmentEvent>,
   terminal: Terminal,
@@ -194,6 +192,7 @@ function readKeys(
 ): void {
   const keys = new DetachKeys(terminal.raw ? options.keys : undefined);
   let detached = false;
+  let hasNotified = false;
   const send = (bytes: Uint8Array): void => {
     if (bytes.length === 0 || detached) return;
     if (steers) {
@@ -201,6 +200,9 @@ function readKeys(
       session.write(bytes).catch((error: unknown) => refused(terminal, error));
     } else if (bytes.includes(0x03)) {
       detach(); // Ctrl-C has no other use for a read-only viewer
+    } else if (!hasNotified) {
+      hasNotified = true;
+      terminal.notice('only watching: keys are not sent. Ctrl-C ends; to type: binnacle attach --take');
     }
   };
   process.stdin.on('data', (chunk: Buffer) => {

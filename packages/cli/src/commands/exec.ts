@@ -4,7 +4,7 @@ import { constants } from 'node:os';
 import type { Binnacle, Run, RunStreamEvent } from '@binnacle/client';
 import { TextReader } from '@binnacle/client';
 import { type RunInfo, shellWord } from '@binnacle/protocol';
-import { holderName } from '../attach/session-view.ts';
+import { holderName } from '../attach/holder-name.ts';
 import type { Options } from '../declarations/commands.ts';
 import { findSession, withClient } from '../gateway/connect.ts';
 import { parseTimeout } from '../input/quantities.ts';

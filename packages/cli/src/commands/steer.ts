@@ -1,6 +1,8 @@
 // `binnacle send`, `signal` and `kill`: input for a session, a signal for its foreground job, and its end.
 
+import type { Session } from '@binnacle/client';
 import { parseSignal, SIGNALS } from '@binnacle/protocol';
+import { holderName } from '../attach/holder-name.ts';
 import { feed } from '../attach/session-input.ts';
 import type { Options } from '../declarations/commands.ts';
 import { findSession, withClient } from '../gateway/connect.ts';
@@ -13,15 +15,31 @@ export async function send(idOrName: string, text: readonly string[], options: O
   if (options.stdin !== true && text.length === 0 && options.enter !== true) throw usage('There is nothing to send.');
   const receipt = await withClient(options, async (client) => {
     const session = await findSession(client, idOrName);
-    const handle = client.session(session.id);
     // Enter is CR on a terminal and LF on a pipe.
     const enter = options.enter !== true ? '' : session.mode === 'pty' ? '\r' : '\n';
-    if (options.stdin !== true) return await handle.write(text.join(' ') + enter);
-    const accepted = await feed(handle, process.stdin);
-    return { accepted: enter === '' ? accepted : accepted + (await handle.write(enter)).accepted };
+    return await inControl(client.session(session.id), options, async (handle) => {
+      if (options.stdin !== true) return await handle.write(text.join(' ') + enter);
+      const accepted = await feed(handle, process.stdin);
+      return { accepted: enter === '' ? accepted : accepted + (await handle.write(enter)).accepted };
+    });
   });
   if (options.json === true) process.stdout.write(`${JSON.stringify(receipt)}\n`);
   return EXIT.ok;
+}
+
+/** Steers, with `--take` after taking control, which is given back. */
+async function inControl<T>(
+  session: Session,
+  { take }: Pick<Options<'signal'>, 'take'>,
+  steer: (session: Session) => Promise<T>,
+): Promise<T> {
+  if (take !== true) return await steer(session);
+  await session.lease.take({ holder: holderName() });
+  try {
+    return await steer(session);
+  } finally {
+    await session.lease.release();
+  }
 }
 
 export async function signal(idOrName: string, name: string, options: Options<'signal'>): Promise<number> {
@@ -29,7 +47,7 @@ export async function signal(idOrName: string, name: string, options: Options<'s
   if (parsed === undefined) throw usage(`The signal "${name}" cannot be sent.`, `Use one of: ${SIGNALS.join(', ')}`);
   await withClient(options, async (client) => {
     const session = await findSession(client, idOrName);
-    await client.session(session.id).signal(parsed);
+    await inControl(client.session(session.id), options, (handle) => handle.signal(parsed));
   });
   return EXIT.ok;
 }

@@ -34,7 +34,9 @@ export interface CommandDeclaration {
 export type CommandTable = Readonly<Record<string, CommandDeclaration>>;
 
 /** The option of commands that talk to a gateway. */
-export const GATEWAY = { '--data <dir>': 'the data directory of the gateway' } as const;
+export const GATEWAY = {
+  '--data <dir>': 'the data directory of the gateway (default: $BINNACLE_DATA, else below $XDG_DATA_HOME)',
+} as const;
 /** The option of commands that work on a data directory themselves. */
 export const DATA_DIR = {
   '--data <dir>': 'the data directory (default: $BINNACLE_DATA, else below $XDG_DATA_HOME)',

@@ -143,12 +143,14 @@ For example: binnacle import demo.cast
     ...GATEWAY,
     '--enter': 'press Enter after the text',
     '--stdin': 'send stdin unchanged',
+    '--take': 'take control from its holder until it is sent',
     '--json': 'print the receipt as JSON',
   },
   signal: {
     about: 'send a signal to the foreground job, e.g. INT',
     takes: '<session> <signal>',
     ...GATEWAY,
+    '--take': 'take control from its holder until it is sent',
   },
   kill: {
     about: 'end sessions and delete them with their output',

@@ -1,10 +1,12 @@
 // The client of a command, and the lookup of the session that a person names.
 
 import { type Binnacle, connect as connectClient, type WebSocketLike } from '@binnacle/client';
-import { defined, type SessionInfo } from '@binnacle/protocol';
+import { commandOf, defined, type SessionInfo } from '@binnacle/protocol';
 import { WebSocket } from 'ws';
 import type { GATEWAY, OptionsOf } from '../declarations/command.ts';
+import { formatDuration } from '../input/quantities.ts';
 import { EXIT, Failure, usage } from '../output/failure.ts';
+import { printable } from '../output/style.ts';
 import { findGateway, type GatewayAddress } from './address.ts';
 import { httpFetch } from './http-fetch.ts';
 
@@ -52,8 +54,14 @@ export function pick(sessions: readonly SessionInfo[], idOrName: string): Sessio
     throw new Failure(EXIT.noSession, `There is no session "${idOrName}".`, 'List sessions with: binnacle ls');
   }
   if (others.length === 0) return only;
-  throw usage(
-    `"${idOrName}" matches ${found.length} sessions.`,
-    `Use one of: ${found.map((session) => session.id).join(', ')}`,
-  );
+  throw usage(`"${idOrName}" matches ${found.length} sessions.`, `Use the id of one:\n${choices(found)}`);
 }
+
+/** Sessions to choose from, a line each: a person knows them by their age and command. */
+const choices = (sessions: readonly SessionInfo[]): string =>
+  sessions
+    .map((session) => {
+      const age = formatDuration(Date.now() - session.createdAt);
+      return `  ${session.id}  ${session.state}, ${age} old  ${printable(commandOf(session))}`;
+    })
+    .join('\n');

@@ -94,6 +94,7 @@ const IN_COMMANDS: readonly (readonly [string, string])[] = [
   ],
   ['GET /v1/sessions.', 'binnacle ls.'],
   ['with ?tail=.', 'with tail --bytes.'],
+  ['Start a session with "runs": true, or binnacle run --runs.', 'Start a session with: binnacle run --runs'],
   [
     'Send Authorization: Bearer TOKEN, or open a fresh login link (binnacle token link).',
     'Set BINNACLE_TOKEN to a token of this gateway. Make the token on its machine: binnacle token create NAME',

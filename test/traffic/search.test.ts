@@ -1,7 +1,7 @@
 // Search and stored traffic over a real gateway: real programs, real emitters, kill -9, and who may see what.
 
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -81,6 +81,25 @@ describe('search', () => {
     expect(Math.abs((hit?.time ?? 0) - Date.now())).toBeLessThan(60_000);
     const { text } = await gateway.ask(`/v1/sessions/${id}/output?since=${hit?.offset}`);
     expect(text.startsWith('the \x1b[1mgolden\x1b[0m fleece\r\n1\r\n')).toBe(true);
+  });
+
+  it('finds what was written a moment ago, or says that the index is behind', async () => {
+    await settled();
+    const flag = join(configDir, 'written');
+    // The last output of a running program without a viewer, which its runner has not reported, and of an ended one.
+    const running = await gateway.create({
+      command: `echo one; sleep 0.1; echo fresh$((1+1))bread; touch ${flag}; exec sleep 1000`,
+    });
+    await until('it is written', () => existsSync(flag));
+    const first = await search('fresh2bread');
+    expect([first.hits.length, first.behindBytes]).not.toEqual([0, 0]);
+    const { id } = await gateway.create({ argv: ['/bin/echo', 'lastcrumbs'], mode: 'pipe' });
+    await gateway.closed(id);
+    const second = await search('lastcrumbs');
+    expect([second.hits.length, second.behindBytes]).not.toEqual([0, 0]);
+    await found('fresh2bread');
+    await found('lastcrumbs');
+    await gateway.ask(`/v1/sessions/${running.id}`, { method: 'DELETE' });
   });
 
   it('knows nothing of escape sequences, however they are cut', async () => {

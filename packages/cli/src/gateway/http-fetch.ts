@@ -3,6 +3,10 @@
 import { type IncomingMessage, type RequestOptions, request } from 'node:http';
 import { arrayBuffer, json, text } from 'node:stream/consumers';
 
+/** Maximum time to connect, and the silence after which the connection is checked. The global fetch has 10 s as well. */
+const CONNECT_MS = 10_000;
+const KEEP_ALIVE_MS = 30_000;
+
 /** The part of a Response that clients of a gateway use. */
 type Answer = Pick<Response, 'ok' | 'status' | 'headers' | 'body' | 'text' | 'json' | 'arrayBuffer'>;
 
@@ -20,7 +24,8 @@ export const httpFetch: typeof fetch = async (input, init = {}) => {
     return await fetch(input, init);
   }
   const url = new URL(input);
-  if (url.protocol !== 'http:') return await fetch(input, init);
+  // From Node 24 on the global fetch knows proxies.
+  if (url.protocol !== 'http:' || process.env.NODE_USE_ENV_PROXY !== undefined) return await fetch(input, init);
   const incoming = await send(url, init, body ?? undefined);
   const status = incoming.statusCode ?? 0;
   if (status >= 300 && status < 400 && incoming.headers.location !== undefined) {
@@ -46,9 +51,16 @@ function send(url: URL, init: RequestInit, body: string | undefined): Promise<In
     ...(signal === null || signal === undefined ? {} : { signal }),
   };
   return new Promise((resolve, reject) => {
-    request(url, options, resolve)
-      .on('error', (cause) => reject(failureOf(cause, 'fetch failed', signal)))
-      .end(body);
+    const outgoing = request(url, options, resolve);
+    outgoing.on('error', (cause) => reject(failureOf(cause, 'fetch failed', signal)));
+    outgoing.once('socket', (socket) => {
+      // Detects a gateway that has vanished: the answer may take any time.
+      socket.setKeepAlive(true, KEEP_ALIVE_MS);
+      const late = Object.assign(new Error('The connection took too long.'), { code: 'ETIMEDOUT' });
+      const timer = setTimeout(() => outgoing.destroy(late), CONNECT_MS);
+      socket.once('connect', () => clearTimeout(timer)).once('close', () => clearTimeout(timer));
+    });
+    outgoing.end(body);
   });
 }
 

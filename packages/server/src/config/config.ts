@@ -35,6 +35,8 @@ export class Config {
   /** False once the system has refused to watch the file. */
   #isWatchable = true;
   readonly #timer = new Timer();
+  /** An edit may go on after the end. */
+  #isClosed = false;
   #inForce: ReadConfig;
   /** The problems for which the current file is not in force; empty if it is. */
   #refused: readonly ConfigProblem[];
@@ -142,6 +144,7 @@ export class Config {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#timer.clear();
     clearInterval(this.#poll);
     this.#watcher?.close();
@@ -173,12 +176,14 @@ export class Config {
   #watch(): void {
     this.#watcher?.close();
     this.#watcher = undefined;
-    if (!this.#isWatchable) return;
+    if (!this.#isWatchable || this.#isClosed) return;
     try {
       this.#watcher = watch(this.path, { persistent: false }, () => this.#soon());
       this.#watcher.on('error', (error) => this.#unwatched(error));
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) this.#unwatched(error);
+      // A file that is missing, or may not be read for a moment, is watched after the next change.
+      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      if (code !== 'ENOENT' && code !== 'EACCES') this.#unwatched(error);
     }
   }
 

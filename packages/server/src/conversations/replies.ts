@@ -101,7 +101,7 @@ export class Replies {
   }
 
   #checkLater(): void {
-    this.#timer.setOnce(CHECK_MS, () => this.#check());
+    if (!this.#abort.signal.aborted) this.#timer.setOnce(CHECK_MS, () => this.#check());
   }
 
   /** Sends the replies that are due, and those whose run ended unnoticed. */

@@ -116,10 +116,10 @@ export class SegmentReader implements LogReader {
 
   /**
    * Takes the writer's report that the log has grown. An outdated report brings no growth, but answers `onWait` as well.
-   * `goesOn`: the writer reports the next growth too, without another call of `onWait`.
+   * `goesOn`: the writer reports the next growth too, without another call of `onWait`. `delayMs`: time that the report
+   * may have waited for its pace; default: that of the last `onWait`.
    */
-  advance(head: Head, goesOn = false): void {
-    const delayMs = this.#requested?.maxDelayMs;
+  advance(head: Head, goesOn = false, delayMs = this.#requested?.maxDelayMs): void {
     if (!goesOn) this.#requested = undefined;
     try {
       if (head.place > this.#head.place) {
@@ -137,7 +137,7 @@ export class SegmentReader implements LogReader {
     this.#oldest = oldest;
     this.#segments.forgetBefore(oldest.place);
     // A fast writer may have removed all entries up to its last report: the log reaches at least to its beginning.
-    this.advance(oldest);
+    if (oldest.place > this.#head.place) this.advance(oldest);
   }
 
   /** Finds the end of the entries on disk after the writer is gone for good, and uses it as the head. */

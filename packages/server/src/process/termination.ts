@@ -17,6 +17,11 @@ export const ENDING_TIMES: EndingTimes = { hupMs: 500, termMs: 2000 };
 const CHECK_MS = 20;
 /** Maximum ms between two checks under load. More than twice this time means that this process was stopped. */
 const LATE_MS = 250;
+/**
+ * Maximum wait for a process that is becoming another program and may belong to the family. It takes less than 1 ms,
+ * unless its disk does not answer.
+ */
+const UNCLEAR_MS = 200;
 /** Maximum wait after SIGKILL. It is immediate, except for a process in an uninterruptible wait. */
 const KILL_WAIT_MS = 2000;
 
@@ -42,9 +47,11 @@ export async function endFamily(leader: Leader, sessionId: string, times: Ending
 
 async function allEnded(scan: () => Family, timeoutMs: number): Promise<boolean> {
   const ticks = new Ticks();
+  const unclearUntil = performance.now() + UNCLEAR_MS;
   let deadline = performance.now() + timeoutMs;
   let hasMore = true;
   for (let family = scan(); family.rows.length > 0 || !family.isComplete; family = scan()) {
+    if (family.rows.length === 0 && performance.now() >= unclearUntil) return true;
     // While the machine was stopped the processes could not end either: the step gets its time once more.
     if (ticks.isLate(LATE_MS) && hasMore) {
       hasMore = false;

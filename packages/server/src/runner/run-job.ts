@@ -24,10 +24,10 @@ const TICKS_PER_SECOND = 100;
 const MOST_FORKS = 16_384;
 const MAX_COMMAND_LENGTH = 1000;
 /**
- * Maximum scans of a sweep, and the pause between two in which a process becomes the program that it was started for.
- * The pause blocks the runner: the shell waits for the answer to its end, and rarely is there one.
+ * Maximum time of a sweep, and the pause between two scans, in which a process becomes the program that it was started
+ * for. Both block the runner: the shell waits for the answer to its end, and a second scan is rare.
  */
-const SWEEPS = 10;
+const SWEEP_MS = 20;
 const SWEEP_PAUSE_MS = 1;
 const NEVER = new Int32Array(new SharedArrayBuffer(4));
 
@@ -84,13 +84,14 @@ export class RunJob {
    */
   sweep(signal: SignalName): void {
     const shell = readProcess(this.shellPid);
-    for (let tries = 0; tries < SWEEPS; tries += 1) {
+    const until = performance.now() + SWEEP_MS;
+    do {
       const { rows, isComplete } = this.#scan();
       const targets = youngestFirst(this.#targets(shell, rows));
       for (const row of targets) if (wouldEnd(row.pid, signal)) signalProcess(row, signal);
       if (isComplete) return;
       Atomics.wait(NEVER, 0, 0, SWEEP_PAUSE_MS);
-    }
+    } while (performance.now() < until);
   }
 
   /**

@@ -175,7 +175,10 @@ export class SessionScreens {
       drawing = await this.#enter(at === undefined ? this.#waiting.now : this.#waiting.at);
       const { screen, reached } = await drawing.draw(job, true);
       if (screen === undefined) throw new BinnacleError('internal');
-      if (at === undefined && reached < job.head.offset) this.#followed.set(session.id, session);
+      if (at === undefined && reached < job.head.offset) {
+        this.#followed.set(session.id, session);
+        this.#rest(this.#times.checkMs);
+      }
       return screen;
     } finally {
       if (drawing !== undefined) this.#leave(drawing);

@@ -1,7 +1,7 @@
 // Search and stored traffic for the rest of the gateway: follows every session except hidden ones, queries the index,
 // and filters the answers by the access of the principal. Never opens the index itself.
 
-import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
+import { setTimeout as setTimeoutAsync, setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import {
   BinnacleError,
   defined,
@@ -70,8 +70,8 @@ export class Search {
   readonly #index: IndexProcess;
   /** Sessions whose log may grow. */
   readonly #followed = new Map<string, LogFollower>();
-  /** Ended foreign sessions and the ends of their logs, until the index has taken them. */
-  readonly #ending = new Map<string, number>();
+  /** Ended sessions and the ends of their logs, until the index has taken them. */
+  readonly #ending = new Map<string, { readonly place: number; readonly isForeign: boolean }>();
   /** All conversations that have sessions. */
   readonly #conversations = new Set<string>();
   readonly #waiting = new Set<() => void>();
@@ -106,7 +106,11 @@ export class Search {
   /** Searches output. Throws `bad_query`, `search_timeout`, `index_unavailable`. */
   async search(query: SearchQuery, isSeen: SessionFilter): Promise<SearchResult> {
     const { session_id: session, source, after } = query;
-    await this.#catchUp(RECENT_MS, ({ behindBytes }) => behindBytes <= RECENT_BYTES);
+    if (this.#index.isReady) {
+      // Growth without a viewer is not reported at once. A runner that does not answer must not delay the search.
+      await Promise.race([this.#parts.sessions.refresh(), setTimeoutAsync(RECENT_MS, undefined, { ref: false })]);
+      await this.#catchUp(RECENT_MS, ({ behindBytes }) => behindBytes <= RECENT_BYTES);
+    } else await this.#index.start();
     const found = await this.#index.query({
       kind: 'search',
       expression: parseQuery(query.q),
@@ -199,7 +203,7 @@ export class Search {
     this.#followed.delete(session.id);
     const news = this.#newsOf(record);
     if (news === undefined) return;
-    if (record.foreign !== null) this.#ending.set(session.id, news.head.place);
+    this.#ending.set(session.id, { place: news.head.place, isForeign: record.foreign !== null });
     this.#index.post({ t: 'logs', logs: [news] });
   }
 
@@ -224,18 +228,20 @@ export class Search {
 
   #did(id: string, place: number): void {
     this.#followed.get(id)?.did(place);
-    if (place >= (this.#ending.get(id) ?? Number.POSITIVE_INFINITY)) this.#ending.delete(id);
+    if (place >= (this.#ending.get(id)?.place ?? Number.POSITIVE_INFINITY)) this.#ending.delete(id);
     for (const check of [...this.#waiting]) check();
   }
 
   /**
-   * Starts the index if necessary, and waits until the selected logs, and the foreign ones that ended, are in it as far
-   * as they are written now. Throws `index_unavailable`.
+   * Starts the index if necessary, and waits until the selected logs, and those that ended, are in it as far as they are
+   * written now. Throws `index_unavailable`.
    */
   async #catchUp(maxMs: number, isSelected: (followed: LogFollower) => boolean): Promise<void> {
     await this.#index.start();
     const behind = [...this.#followed.values()].filter((followed) => followed.behindBytes > 0 && isSelected(followed));
-    const heads = new Map<string, number>(this.#ending);
+    const needsAll = isSelected !== isForeign;
+    const ending = [...this.#ending].filter(([, ended]) => needsAll || ended.isForeign);
+    const heads = new Map<string, number>(ending.map(([id, { place }]) => [id, place]));
     for (const { session } of behind) heads.set(session.id, session.log.head.place);
     if (heads.size === 0) return;
     for (const followed of behind) followed.report();

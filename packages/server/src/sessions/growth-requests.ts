@@ -32,7 +32,8 @@ export class GrowthRequests {
 
   /** Takes a report. Returns true if the next growth is reported without another request. */
   take(grownBytes: number, left: number): boolean {
-    this.#isBursting = grownBytes >= BURST_BYTES;
+    // An outdated report says nothing of the pace.
+    if (grownBytes > 0) this.#isBursting = grownBytes >= BURST_BYTES;
     return left >= REPORTS / 2 && !this.#isBursting;
   }
 }

@@ -272,10 +272,15 @@ export class Sessions {
    * empty.
    */
   async list(query: SessionQuery = {}, isSeen: SessionFilter = () => true): Promise<SessionList> {
-    for (const status of await this.#fleet.refresh()) this.#open.liveOne(status.id)?.update(status);
+    await this.refresh();
     const rows = { store: this.#catalogue.sessions, live: () => this.#open.live };
     const { records, next } = await listSessions(rows, query, isSeen);
     return { sessions: records.map((record) => this.#infoOf(record)), next };
+  }
+
+  /** Applies the newest states of all hosted programs, with the heads of their logs. */
+  async refresh(): Promise<void> {
+    for (const status of await this.#fleet.refresh()) this.#open.liveOne(status.id)?.update(status);
   }
 
   /** Sessions whose logs may grow. */

@@ -63,8 +63,8 @@ export interface FleetEvents {
   lost(ids: readonly string[]): void;
 }
 
-/** Few threads: one for V8's work in the background, and two for files, as many as logs are synced at a time. */
-const NODE = { flags: ['--v8-pool-size=1'], env: { UV_THREADPOOL_SIZE: '2' } };
+/** Few threads: one for V8's work in the background, two for the syncs of logs, and one for all other files. */
+const NODE = { flags: ['--v8-pool-size=1'], env: { UV_THREADPOOL_SIZE: '3' } };
 
 interface KnownRunner {
   readonly id: string;

@@ -98,6 +98,18 @@ describe('a report from inside of a session', () => {
     await becomes(id, 'waiting_input', 'by another clock');
   });
 
+  it('that comes behind a later one of the same question adds its words, which only one of two hooks knows', async () => {
+    const { id } = await shell(HOOKED);
+    const { secret } = await toldOf(id);
+    const at = Date.now();
+    await report(id, secret, { state: 'blocked', reason: 'permission', at });
+    await becomes(id, 'waiting_approval');
+    await report(id, secret, { state: 'blocked', reason: 'permission', text: 'touch made.txt', at: at - 20 });
+    await becomes(id, 'waiting_approval', 'touch made.txt');
+    await report(id, secret, { state: 'blocked', reason: 'permission', text: 'another one', at: at - 30 });
+    expect((await gateway.info(id)).activity).toMatchObject({ text: 'touch made.txt' });
+  });
+
   it('of an end of a turn is passed over while the program reports its turns in its terminal: Codex has hidden turns', async () => {
     const { id } = await shell(
       `${SHOWS_HOOK}; while read -r state; do printf '\\033]7501;state=%s\\007' "$state"; done`,

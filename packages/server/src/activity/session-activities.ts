@@ -49,6 +49,8 @@ interface FollowedSession {
   publishedAt: number;
   /** Time of its newest report, in ms since 1970, on the reporter's clock. */
   reportedAt: number;
+  /** Its newest report. */
+  last: StatusReport | undefined;
   readonly timer: Timer;
 }
 
@@ -87,14 +89,22 @@ export class SessionActivities {
   }
 
   /** Applies a report of a session's program about its state. Returns false if no such session runs. */
-  report(id: string, { state, reason, text = '', at = 0 }: StatusReport): boolean {
+  report(id: string, report: StatusReport): boolean {
+    const { state, reason, text = '', at = 0 } = report;
     const followed = this.#followed.get(id);
     if (followed !== undefined && at > 0) {
       // Reports through the terminal count as well: they are not delayed.
       const behindMs = Math.max(followed.reportedAt, followed.follower.reportedInTerminalAt ?? 0) - at;
-      if (behindMs > 0 && behindMs < OVERTAKEN_MS) return true;
-      followed.reportedAt = at;
+      const isOvertaken = behindMs > 0 && behindMs < OVERTAKEN_MS;
+      // An agent runs two hooks for one question at the same time, and only one of them knows its text.
+      const { last } = followed;
+      const isNewest = (followed.follower.reportedInTerminalAt ?? 0) <= followed.reportedAt;
+      const isSame = isNewest && last?.state === state && last.reason === reason;
+      const addsText = isSame && text !== '' && (last.text ?? '') === '';
+      if (isOvertaken && !addsText) return true;
+      followed.reportedAt = Math.max(at, followed.reportedAt);
     }
+    if (followed !== undefined) followed.last = report;
     followed?.follower.reported({ kind: 'status', state, reason: reason ?? null, text: safeLine(text) || null });
     return followed !== undefined;
   }
@@ -147,6 +157,7 @@ export class SessionActivities {
       runSince: null,
       publishedAt: Number.NEGATIVE_INFINITY,
       reportedAt: 0,
+      last: undefined,
       timer: new Timer(),
     };
   }

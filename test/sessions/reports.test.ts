@@ -96,6 +96,12 @@ describe('a report from inside of a session', () => {
     // A clock that was set back does not delay reports for ever.
     await report(id, secret, { state: 'blocked', text: 'by another clock', at: at - 3_600_000 });
     await becomes(id, 'waiting_input', 'by another clock');
+    const { activity } = await gateway.info(id);
+    await report(id, secret, { state: 'working', at: at - 3_600_500 });
+    await report(id, secret, { state: 'blocked', text: 'behind it', at: at - 3_599_999 });
+    await becomes(id, 'waiting_input', 'behind it');
+    // It has waited all the time.
+    expect((await gateway.info(id)).activity?.since).toBe(activity?.since);
   });
 
   it('that comes behind a later one of the same question adds its words, which only one of two hooks knows', async () => {

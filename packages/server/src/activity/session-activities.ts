@@ -47,10 +47,8 @@ interface FollowedSession {
   /** Start time of its last run, in ms since 1970; null: no run yet, or an earlier gateway saw it. */
   runSince: number | null;
   publishedAt: number;
-  /** Time of its newest report, in ms since 1970, on the reporter's clock. */
-  reportedAt: number;
-  /** Its newest report. */
-  last: StatusReport | undefined;
+  /** Its newest report. `at`: ms since 1970, on the reporter's clock; 0 if no report had a time. */
+  newest: StatusReport & { readonly at: number };
   readonly timer: Timer;
 }
 
@@ -92,19 +90,18 @@ export class SessionActivities {
   report(id: string, report: StatusReport): boolean {
     const { state, reason, text = '', at = 0 } = report;
     const followed = this.#followed.get(id);
-    if (followed !== undefined && at > 0) {
+    if (followed !== undefined) {
+      const { newest } = followed;
       // Reports through the terminal count as well: they are not delayed.
-      const behindMs = Math.max(followed.reportedAt, followed.follower.reportedInTerminalAt ?? 0) - at;
+      const inTerminalAt = followed.follower.reportedInTerminalAt ?? 0;
+      const behindMs = at > 0 ? Math.max(newest.at, inTerminalAt) - at : 0;
       const isOvertaken = behindMs > 0 && behindMs < OVERTAKEN_MS;
       // An agent runs two hooks for one question at the same time, and only one of them knows its text.
-      const { last } = followed;
-      const isNewest = (followed.follower.reportedInTerminalAt ?? 0) <= followed.reportedAt;
-      const isSame = isNewest && last?.state === state && last.reason === reason;
-      const addsText = isSame && text !== '' && (last.text ?? '') === '';
+      const isSame = inTerminalAt <= newest.at && newest.state === state && newest.reason === reason;
+      const addsText = isSame && text !== '' && (newest.text ?? '') === '';
       if (isOvertaken && !addsText) return true;
-      followed.reportedAt = Math.max(at, followed.reportedAt);
+      followed.newest = { ...report, at: isOvertaken || at === 0 ? newest.at : at };
     }
-    if (followed !== undefined) followed.last = report;
     followed?.follower.reported({ kind: 'status', state, reason: reason ?? null, text: safeLine(text) || null });
     return followed !== undefined;
   }
@@ -156,8 +153,7 @@ export class SessionActivities {
       hasBegun: false,
       runSince: null,
       publishedAt: Number.NEGATIVE_INFINITY,
-      reportedAt: 0,
-      last: undefined,
+      newest: { state: 'clear', at: 0 },
       timer: new Timer(),
     };
   }

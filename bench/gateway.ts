@@ -69,8 +69,7 @@ export class Gateway {
       process.execPath,
       [
         ...(profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]),
-        ...this.#nodeFlags,
-        `--diagnostic-dir=${this.dir}`,
+        ...(this.#nodeFlags.length === 0 ? [] : [...this.#nodeFlags, `--diagnostic-dir=${this.dir}`]),
         join(root, 'node_modules/.bin/binnacle'),
         ...['serve', '--data', this.dir, '--port', port, '--json', ...this.#flags],
       ],

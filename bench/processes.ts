@@ -28,7 +28,7 @@ export const peakKb = (pid: number): number => field(pid, 'status', 'VmHWM');
 export const pssKb = (pid: number): number => field(pid, 'smaps_rollup', 'Pss');
 export const threads = (pid: number): number => field(pid, 'status', 'Threads');
 
-/** What the kernel counts for processes. */
+/** Counts of the kernel for some processes. */
 export interface Counts {
   /** Times that one of their threads slept and was woken. */
   readonly wakeUps: number;

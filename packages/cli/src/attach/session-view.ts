@@ -9,7 +9,7 @@ import { printable } from '../output/style.ts';
 import { attachFilter } from '../terminal/filters.ts';
 import { Terminal, terminalSize } from '../terminal/terminal.ts';
 import { DetachKeys } from './detach-keys.ts';
-import { holderName } from './holder-name.ts';
+import { holderName } from './in-control.ts';
 import { feed } from './session-input.ts';
 
 export interface ViewOptions {

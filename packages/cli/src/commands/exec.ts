@@ -4,7 +4,7 @@ import { constants } from 'node:os';
 import type { Binnacle, Run, RunStreamEvent } from '@binnacle/client';
 import { TextReader } from '@binnacle/client';
 import { type RunInfo, shellWord } from '@binnacle/protocol';
-import { holderName } from '../attach/holder-name.ts';
+import { inControl } from '../attach/in-control.ts';
 import type { Options } from '../declarations/commands.ts';
 import { findSession, withClient } from '../gateway/connect.ts';
 import { parseTimeout } from '../input/quantities.ts';
@@ -51,19 +51,18 @@ async function execIn(
   { command, ...request }: { readonly command: string; readonly timeoutMs?: number },
   options: Options<'exec'>,
 ): Promise<number> {
-  const session = client.session(id);
-  if (options.take === true) await session.lease.take({ holder: holderName() });
-  const run = session.run(command, request);
-  const release = cancelOnSignal(run);
-  try {
-    if (options.detach !== true) return exitCodeOf(await show(run, options.json === true ? asJson() : asItIs()));
-    const accepted = await run.accepted;
-    process.stdout.write(`${options.json === true ? JSON.stringify(accepted) : accepted.id}\n`);
-    return EXIT.ok;
-  } finally {
-    release();
-    await session.lease.release();
-  }
+  return await inControl(client.session(id), options, async (session) => {
+    const run = session.run(command, request);
+    const release = cancelOnSignal(run);
+    try {
+      if (options.detach !== true) return exitCodeOf(await show(run, options.json === true ? asJson() : asItIs()));
+      const accepted = await run.accepted;
+      process.stdout.write(`${options.json === true ? JSON.stringify(accepted) : accepted.id}\n`);
+      return EXIT.ok;
+    } finally {
+      release();
+    }
+  });
 }
 
 type EventPrinter = (event: RunStreamEvent) => Promise<void>;

@@ -1,8 +1,7 @@
 // `binnacle send`, `signal` and `kill`: input for a session, a signal for its foreground job, and its end.
 
-import type { Session } from '@binnacle/client';
 import { parseSignal, SIGNALS } from '@binnacle/protocol';
-import { holderName } from '../attach/holder-name.ts';
+import { inControl } from '../attach/in-control.ts';
 import { feed } from '../attach/session-input.ts';
 import type { Options } from '../declarations/commands.ts';
 import { findSession, withClient } from '../gateway/connect.ts';
@@ -25,21 +24,6 @@ export async function send(idOrName: string, text: readonly string[], options: O
   });
   if (options.json === true) process.stdout.write(`${JSON.stringify(receipt)}\n`);
   return EXIT.ok;
-}
-
-/** Steers, with `--take` after taking control, which is given back. */
-async function inControl<T>(
-  session: Session,
-  { take }: Pick<Options<'signal'>, 'take'>,
-  steer: (session: Session) => Promise<T>,
-): Promise<T> {
-  if (take !== true) return await steer(session);
-  await session.lease.take({ holder: holderName() });
-  try {
-    return await steer(session);
-  } finally {
-    await session.lease.release();
-  }
 }
 
 export async function signal(idOrName: string, name: string, options: Options<'signal'>): Promise<number> {

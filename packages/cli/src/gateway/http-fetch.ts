@@ -3,17 +3,17 @@
 import { type IncomingMessage, type RequestOptions, request } from 'node:http';
 import { arrayBuffer, json, text } from 'node:stream/consumers';
 
-/** Maximum time to connect, and the silence after which the connection is checked. The global fetch has 10 s as well. */
+/** Maximum time to connect, as the global fetch has it. */
 const CONNECT_MS = 10_000;
+/** Silence after which the kernel checks a connection. */
 const KEEP_ALIVE_MS = 30_000;
 
 /** The part of a Response that clients of a gateway use. */
 type Answer = Pick<Response, 'ok' | 'status' | 'headers' | 'body' | 'text' | 'json' | 'arrayBuffer'>;
 
 /**
- * Answers as the global `fetch`, at a tenth of its cost: that one compiles its own HTTP parser at the first call, which
- * takes 100 ms of processor time and 40 MB, twice as much as all of `binnacle ls`. Passes on to the global one what it
- * does not do itself: redirects, and bodies that are not text.
+ * Answers as the global `fetch`, in 20 ms of processor time and 4 MB instead of 130 ms and 44 MB: the global one compiles
+ * its own HTTP parser at the first call. Passes redirects and bodies that are not text on to the global one.
  *
  * @example
  * const response = await httpFetch('http://127.0.0.1:7117/v1/sessions', { headers: { Authorization: `Bearer ${token}` } });

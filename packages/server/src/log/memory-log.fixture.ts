@@ -89,7 +89,7 @@ export class MemoryLog implements LogWriter, LogReader {
       this.#entries.push({ head, bytes: Uint8Array.from(bytes) });
       this.#head = { place: next, offset: nextOffset };
     }
-    this.#waiters.wake(this.#head.place);
+    this.#waiters.wake(this.#head.place, 0);
     return this.#head;
   }
 

@@ -83,9 +83,9 @@ describe('segment files', () => {
     reader.wait(0, () => undefined);
     reader.wait(0, () => undefined);
     expect(waits).toEqual([0]);
-    reader.advance({ place: 280, offset: 200 });
+    reader.takeReport({ place: 280, offset: 200 }, false);
     expect(pageOf(await reader.read(beginningOf(reader))).next.offset).toBe(200);
-    reader.advance({ place: 140, offset: 100 });
+    reader.takeReport({ place: 140, offset: 100 }, false);
     expect(reader.head.place).toBe(280);
     reader.wait(280, () => undefined);
     expect(waits).toEqual([0, 280]);
@@ -107,8 +107,8 @@ describe('segment files', () => {
     };
     follow('a', 0);
     follow('b', 0);
-    reader.advance({ place: 140, offset: 100 });
-    reader.advance({ place: 280, offset: 200 });
+    reader.takeReport({ place: 140, offset: 100 }, false);
+    reader.takeReport({ place: 280, offset: 200 }, false);
     expect(woken).toEqual(['a140', 'b140', 'a280', 'b280']);
     expect(waits).toEqual([0, 140, 280]);
     reader.close();
@@ -133,11 +133,11 @@ describe('segment files', () => {
       [0, 60_000],
       [0, 0],
     ]);
-    reader.advance({ place: 140, offset: 100 }, true);
+    reader.takeReport({ place: 140, offset: 100 }, true);
     expect(woken).toEqual(['fast', 'as fast']);
     reader.wait(140, () => woken.push('next'));
     expect(asked).toHaveLength(3);
-    reader.advance({ place: 280, offset: 200 });
+    reader.takeReport({ place: 280, offset: 200 }, false);
     // The growth for the slow one is known: nothing more is asked for.
     expect(asked).toHaveLength(3);
     reader.wait(280, () => woken.push('last'));
@@ -154,7 +154,10 @@ describe('segment files', () => {
     const reader = SegmentReader.open(dir, { head: writer.head });
     const woken: string[] = [];
     reader.wait(0, () => woken.push('slow'), everyMs(3_600_000));
+    // Growth that the reader learns of otherwise has not waited.
     reader.advance({ place: 140, offset: 100 });
+    expect(woken).toEqual([]);
+    reader.takeReport({ place: 280, offset: 200 }, false);
     expect(woken).toEqual(['slow']);
     reader.close();
     await writer.close();

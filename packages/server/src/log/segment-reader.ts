@@ -114,21 +114,30 @@ export class SegmentReader implements LogReader {
     return this.#oldest;
   }
 
+  /** Learns that the log has grown. Ignores an older head. A report that was asked for goes to `takeReport`. */
+  advance(head: Head): void {
+    this.#grow(head, 0);
+  }
+
   /**
-   * Takes the writer's report that the log has grown. An outdated report brings no growth, but answers `onWait` as well.
-   * `goesOn`: the writer reports the next growth too, without another call of `onWait`. `delayMs`: time that the report
-   * may have waited for its pace; default: that of the last `onWait`.
+   * Takes a report that answers `onWait`; an outdated one brings no growth. `goesOn`: the writer reports the next growth
+   * too, without another call of `onWait`.
    */
-  advance(head: Head, goesOn = false, delayMs = this.#requested?.maxDelayMs): void {
+  takeReport(head: Head, goesOn: boolean): void {
+    // The report has waited at the writer as long as the pace that it was asked for.
+    const delayMs = this.#requested?.maxDelayMs ?? 0;
     if (!goesOn) this.#requested = undefined;
     try {
-      if (head.place > this.#head.place) {
-        this.#head = head;
-        this.#waiters.wake(head.place, delayMs);
-      }
+      this.#grow(head, delayMs);
     } finally {
       this.#requestReport();
     }
+  }
+
+  #grow(head: Head, delayMs: number): void {
+    if (head.place <= this.#head.place) return;
+    this.#head = head;
+    this.#waiters.wake(head.place, delayMs);
   }
 
   /** Takes the report of the writer, or of the retention, that the log begins later now. */
@@ -137,7 +146,7 @@ export class SegmentReader implements LogReader {
     this.#oldest = oldest;
     this.#segments.forgetBefore(oldest.place);
     // A fast writer may have removed all entries up to its last report: the log reaches at least to its beginning.
-    if (oldest.place > this.#head.place) this.advance(oldest);
+    this.advance(oldest);
   }
 
   /** Finds the end of the entries on disk after the writer is gone for good, and uses it as the head. */

@@ -48,7 +48,7 @@ export class Waiters {
    * Wakes all waiters for growth beyond a place before `head`, now or at their pace. `delayMs`: time that the report of
    * the growth may have waited already. A waiter that throws does not stop the others.
    */
-  wake(head: number, delayMs = 0): void {
+  wake(head: number, delayMs: number): void {
     const failures: unknown[] = [];
     // A copy: a woken waiter often waits again at once, and this call must not wake it a second time.
     for (const waiter of [...this.#urgent]) {

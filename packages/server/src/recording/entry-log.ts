@@ -18,7 +18,7 @@ export function openEntryLog(session: Session): EntryLog {
     const { log } = session;
     cancel = log.wait(place, () => {
       reader.setOldest(log.oldest);
-      reader.advance(log.head);
+      reader.takeReport(log.head, false);
     });
   });
   return {

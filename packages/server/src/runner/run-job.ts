@@ -69,7 +69,7 @@ export class RunJob {
    */
   signal(signal: SignalName): void {
     const shell = readProcess(this.shellPid);
-    const targets = youngestFirst(this.#targets(shell)).filter(
+    const targets = youngestFirst(this.#targets(shell).rows).filter(
       ({ pid }) => this.#isFirst(signal, pid) || wouldEnd(pid, signal),
     );
     if (signal === 'SIGINT' && shell !== undefined && (targets.length > 0 || this.#isFirst(signal, shell.pid))) {
@@ -86,9 +86,8 @@ export class RunJob {
     const shell = readProcess(this.shellPid);
     const until = performance.now() + SWEEP_MS;
     do {
-      const { rows, isComplete } = this.#scan();
-      const targets = youngestFirst(this.#targets(shell, rows));
-      for (const row of targets) if (wouldEnd(row.pid, signal)) signalProcess(row, signal);
+      const { rows, isComplete } = this.#targets(shell);
+      for (const row of youngestFirst(rows)) if (wouldEnd(row.pid, signal)) signalProcess(row, signal);
       if (isComplete) return;
       Atomics.wait(NEVER, 0, 0, SWEEP_PAUSE_MS);
     } while (performance.now() < until);
@@ -98,14 +97,16 @@ export class RunJob {
    * Returns the processes of the run without the shell. In a terminal: the foreground group. On pipes, where all share
    * one group: the processes that the run started.
    */
-  #targets(shell: ProcessRow | undefined, rows: readonly ProcessRow[] = this.#family()): ProcessRow[] {
+  #targets(shell: ProcessRow | undefined): Family {
     if (this.#mode === 'pipe') {
+      const { rows, isComplete } = this.#family();
       const family = new Map(rows.map((row) => [row.pid, row]));
-      return [...family.values()].filter((row) => this.#isOfRun(row, family));
+      return { rows: rows.filter((row) => this.#isOfRun(row, family)), isComplete };
     }
     const group = readProcess(this.#leader().pid)?.foreground ?? -1;
-    if (group <= 0 || group === shell?.group) return [];
-    return rows.filter((row) => row.group === group);
+    if (group <= 0 || group === shell?.group) return { rows: [], isComplete: true };
+    const { rows, isComplete } = this.#family();
+    return { rows: rows.filter((row) => row.group === group), isComplete };
   }
 
   /**
@@ -145,19 +146,16 @@ export class RunJob {
     const keeper = readProcess(this.#leader().pid);
     if (keeper !== undefined) signalProcess(keeper, 'SIGCONT');
     const shell = readProcess(this.shellPid);
-    if (shell !== undefined && this.#family(true).some(({ pid }) => pid === shell.pid)) signalProcess(shell, 'SIGKILL');
+    if (shell !== undefined && this.#family(true).rows.some(({ pid }) => pid === shell.pid))
+      signalProcess(shell, 'SIGKILL');
   }
 
   /** Lists the processes that the session's runs have started and left behind. */
   list(): ProcessInfo[] {
-    return this.#family().map(({ pid, parent }) => ({ pid, parent, command: commandOf(pid) }));
+    return this.#family().rows.map(({ pid, parent }) => ({ pid, parent, command: commandOf(pid) }));
   }
 
-  #family(withShell = false): readonly ProcessRow[] {
-    return this.#scan(withShell).rows;
-  }
-
-  #scan(withShell = false): Family {
+  #family(withShell = false): Family {
     const leader = this.#leader();
     const { rows, isComplete } = scanFamily(leader, this.#session);
     return {

@@ -6,13 +6,18 @@ import type { Session } from '../sessions/session.ts';
 import type { LogNews } from './wire.ts';
 
 /**
- * Minimum delay between growth and its report, for floods and typing alike. A round costs two messages and a commit,
- * so a key must not begin one. A search does not wait
- * that long: see `Search`.
+ * Delay between growth and its report, for floods and typing alike. A round costs two messages and a commit: a key must
+ * not begin one. A search does not wait that long (search.ts).
  */
 const BATCH = everyMs(1000);
 
-export class LogFollower {
+/** The part of a log that the index has not taken. */
+export interface IndexLag {
+  readonly isForeign: boolean;
+  readonly behindBytes: number;
+}
+
+export class LogFollower implements IndexLag {
   readonly session: Session;
   readonly #post: (news: LogNews) => void;
   /** Places up to which growth was reported to the index, and taken by it. */
@@ -30,16 +35,15 @@ export class LogFollower {
     return this.#taken;
   }
 
-  get isOver(): boolean {
-    return this.#isOver;
-  }
-
   /** Begins to follow if the session did not have a log before. */
   nudge(): void {
     if (this.#reported < 0) this.report();
   }
 
-  /** Bytes of the log that the index has not taken. */
+  get isForeign(): boolean {
+    return this.session.record.foreign !== null;
+  }
+
   get behindBytes(): number {
     return Math.max(0, (this.#log()?.head.place ?? 0) - Math.max(0, this.#taken));
   }

@@ -17,7 +17,7 @@ import type { Session } from '../sessions/session.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { SessionFilter, SessionRecord } from '../store/sessions.ts';
 import type { Catalogue } from '../store/store.ts';
-import { LogFollower, newsOf } from './log-follower.ts';
+import { type IndexLag, LogFollower, newsOf } from './log-follower.ts';
 import { parseQuery } from './query.ts';
 import type { FoundHit, IndexFacts, LogNews } from './wire.ts';
 import { IndexProcess } from './worker-client.ts';
@@ -71,7 +71,7 @@ export class Search {
   /** Sessions whose log may grow. */
   readonly #followed = new Map<string, LogFollower>();
   /** Ended sessions and the ends of their logs, until the index has taken them. */
-  readonly #ending = new Map<string, { readonly place: number; readonly isForeign: boolean }>();
+  readonly #ending = new Map<string, IndexLag & { readonly place: number }>();
   /** All conversations that have sessions. */
   readonly #conversations = new Set<string>();
   readonly #waiting = new Set<() => void>();
@@ -131,7 +131,7 @@ export class Search {
   async events(query: TrafficQuery, isSeen: SessionFilter): Promise<StoredEventList> {
     const { after, limit = EVENTS_LIMIT, ...filter } = query;
     const place = after === undefined ? {} : { after: parseAfter(after) };
-    await this.#catchUp(CATCH_UP_MS, isForeign);
+    await this.#catchUp(CATCH_UP_MS, ({ isForeign }) => isForeign);
     const conversations = this.#seenConversations(isSeen);
     const { events, next } = await this.#index.query({ kind: 'events', ...filter, ...place, limit, conversations });
     return { events: events.filter(({ session }) => this.#isSeen(session, isSeen)), next: next?.toString(36) ?? null };
@@ -139,7 +139,7 @@ export class Search {
 
   /** Sums stored events by hour. Throws `index_unavailable`. */
   async stats(query: StatsQuery, isSeen: SessionFilter): Promise<TrafficStats> {
-    await this.#catchUp(CATCH_UP_MS, isForeign);
+    await this.#catchUp(CATCH_UP_MS, ({ isForeign }) => isForeign);
     return await this.#index.query({ kind: 'stats', ...query, conversations: this.#seenConversations(isSeen) });
   }
 
@@ -199,11 +199,13 @@ export class Search {
       this.#follow(session);
       return;
     }
+    const taken = this.#followed.get(session.id)?.taken ?? 0;
     this.#followed.get(session.id)?.stop();
     this.#followed.delete(session.id);
     const news = this.#newsOf(record);
     if (news === undefined) return;
-    this.#ending.set(session.id, { place: news.head.place, isForeign: record.foreign !== null });
+    const { place } = news.head;
+    this.#ending.set(session.id, { place, isForeign: record.foreign !== null, behindBytes: place - taken });
     this.#index.post({ t: 'logs', logs: [news] });
   }
 
@@ -233,14 +235,13 @@ export class Search {
   }
 
   /**
-   * Starts the index if necessary, and waits until the selected logs, and those that ended, are in it as far as they are
-   * written now. Throws `index_unavailable`.
+   * Starts the index if necessary, and waits until the selected logs are in it as far as they are written now, those of
+   * ended sessions included. Throws `index_unavailable`.
    */
-  async #catchUp(maxMs: number, isSelected: (followed: LogFollower) => boolean): Promise<void> {
+  async #catchUp(maxMs: number, isSelected: (lag: IndexLag) => boolean): Promise<void> {
     await this.#index.start();
     const behind = [...this.#followed.values()].filter((followed) => followed.behindBytes > 0 && isSelected(followed));
-    const needsAll = isSelected !== isForeign;
-    const ending = [...this.#ending].filter(([, ended]) => needsAll || ended.isForeign);
+    const ending = [...this.#ending].filter(([, ended]) => isSelected(ended));
     const heads = new Map<string, number>(ending.map(([id, { place }]) => [id, place]));
     for (const { session } of behind) heads.set(session.id, session.log.head.place);
     if (heads.size === 0) return;
@@ -298,8 +299,6 @@ export class Search {
     }
   }
 }
-
-const isForeign = ({ session }: LogFollower): boolean => session.record.foreign !== null;
 
 const isOver = ({ state }: SessionRecord): boolean => state === 'closed' || state === 'lost';
 

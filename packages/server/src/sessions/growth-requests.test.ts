@@ -73,9 +73,9 @@ class Wire {
     }
     const report = this.toGateway.shift();
     if (report === undefined) return;
-    const isStatus = Number.isNaN(report.left);
     const grown = report.head.place - this.#reader.head.place;
-    this.#reader.advance(report.head, !isStatus && this.#requests.take(grown, report.left));
+    if (Number.isNaN(report.left)) this.#reader.advance(report.head);
+    else this.#reader.takeReport(report.head, this.#requests.take(grown, report.left));
   }
 
   /** Reads to the end, and waits for more if it does not wait yet. */

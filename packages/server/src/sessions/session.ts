@@ -242,7 +242,7 @@ export class Session {
     if (!isSame) this.#save(change);
     // After the change: a reader that reaches the end of the log now sees the state that belongs to the end.
     this.#reader?.setOldest(status.oldest);
-    this.#reader?.advance(status.head, false, 0);
+    this.#reader?.advance(status.head);
     // This may be the first status on a new connection, on which the runner has no watch yet.
     if (!isClosed) this.#reader?.remind();
     if (isSame && status.stalled === wasStalled) return;
@@ -250,13 +250,13 @@ export class Session {
     this.#notify();
   }
 
-  /** Takes a report of growth; `left` more come without another `watch`. `delayMs`: see `SegmentReader.advance`. */
-  appended(head: Head, oldest: Head, left = 0, delayMs?: number): void {
+  /** Takes a report of growth that `SessionHost.watch` asked for; `left` more come without another call. */
+  appended(head: Head, oldest: Head, left: number): void {
     const reader = this.#reader;
     if (reader === undefined) return;
     const goesOn = this.#growth.take(head.place - reader.head.place, left);
     reader.setOldest(oldest);
-    reader.advance(head, goesOn, delayMs);
+    reader.takeReport(head, goesOn);
   }
 
   /** Records an event of a foreign session, with or without readers: the session list shows its time. */
@@ -264,7 +264,8 @@ export class Session {
     const { foreign } = this.#record;
     if (foreign !== null) this.#record = { ...this.#record, head, foreign: { ...foreign, heardAt: at } };
     if (this.#status !== undefined) this.#status = { ...this.#status, head, oldest, synced };
-    this.appended(head, oldest, 0, 0);
+    this.#reader?.setOldest(oldest);
+    this.#reader?.advance(head);
   }
 
   /** Closes the session from its log and exit record, after the runner died or the emitter ended. */

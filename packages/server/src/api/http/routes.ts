@@ -210,13 +210,10 @@ export function checkRoutes(routes: readonly HttpRoute[], wsRoutes: readonly WsR
     ...routes.map((one) => ({ ...one, kind: one.method })),
     ...wsRoutes.map((one) => ({ ...one, kind: 'websocket' })),
   ];
-  for (const { kind, path, scope, params, ...one } of all) {
+  for (const { kind, path, scope, params } of all) {
     const name = `${kind} ${path}`;
     invariant(['public', ...SCOPES].includes(scope), `The route ${name} declares no scope.`);
     invariant(kind !== 'websocket' || scope !== ('public' as RouteScope), `The route ${name} cannot be public.`);
-    const isOpen = scope === 'public' && 'body' in one && one.body !== undefined;
-    const bodyBytes = ('bodyLimit' in one ? one.bodyLimit : undefined) ?? Number.POSITIVE_INFINITY;
-    invariant(!isOpen || bodyBytes <= PUBLIC_BODY_BYTES, `Anybody may send the route ${name} a large body.`);
     const segments = segmentsOf(path);
     const isSegment = (segment: string, at: number): boolean =>
       SEGMENT.test(segment) || (REST.test(segment) && at === segments.length - 1 && kind !== 'websocket');
@@ -228,6 +225,10 @@ export function checkRoutes(routes: readonly HttpRoute[], wsRoutes: readonly WsR
     const other = seen.get(shape);
     invariant(other === undefined, `The routes ${name} and ${other} collide.`);
     seen.set(shape, name);
+  }
+  for (const { method, path, scope, body, bodyLimit = Number.POSITIVE_INFINITY } of routes) {
+    const isSmall = scope !== 'public' || body === undefined || bodyLimit <= PUBLIC_BODY_BYTES;
+    invariant(isSmall, `Anybody may send the route ${method} ${path} a large body.`);
   }
 }
 

@@ -67,7 +67,7 @@ it('a request for the head alone starts no stream, and gets the length of a shor
     });
     const start = (): void => {
       started.push(`${request.method} ${request.url}`);
-      // As a pump does: until the wire is full.
+      // Writes until the wire is full, like a pump.
       for (let pages = 0; pages < 50 && !body.isFull; pages += 1)
         body.write(Buffer.alloc(request.url === '/long' ? 40 : 1));
       if (request.url === '/short') body.finish();

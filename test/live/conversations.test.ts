@@ -67,7 +67,10 @@ async function answer(key: string, kind: ApprovalOption['kind']): Promise<void> 
 const eventsOf = async (key: string, run: string): Promise<readonly ConversationEvent[]> =>
   (await core.log(key)).events.filter((event) => 'run' in event && event.run === run);
 
-/** Kills as the out-of-memory killer does: all processes that work where the agent works. */
+/**
+ * Kills all processes that work where the agent works, as the out-of-memory killer does with a whole group. They are
+ * stopped first: a child that outlives its parent for a millisecond reports the end of the turn by itself.
+ */
 function killAgent({ cwd }: AgentHome): number {
   const pids = readdirSync('/proc').filter((pid) => {
     try {
@@ -76,7 +79,9 @@ function killAgent({ cwd }: AgentHome): number {
       return false;
     }
   });
-  for (const pid of pids) process.kill(Number(pid), 'SIGKILL');
+  for (const signal of ['SIGSTOP', 'SIGKILL'] as const) {
+    for (const pid of pids) process.kill(Number(pid), signal);
+  }
   return pids.length;
 }
 

@@ -61,4 +61,5 @@ it('a process is missed by no scan of its family while it becomes another progra
   expect(await endFamily(NOBODY, session, { hupMs: 1000, termMs: 1000 })).toBe(0);
   expect(readProcess(pid)?.isZombie ?? true).toBe(true);
   expect(readProcess(bare.pid ?? 0)?.isZombie).toBe(false);
-});
+  // 2000 scans of all processes take 24 s on two busy cores.
+}, 120_000);

@@ -23,8 +23,8 @@ const ISOLATED = [
   'test/conversations/holes.test.ts',
 ];
 const LIVE = ['test/live/**/*.test.ts'];
-/** Tests that measure how long a page takes, or how often a process wakes up: one at a time, behind all others. */
-const MEASURED = ['test/live/storms.test.ts', 'test/bench/guard.all.test.ts'];
+/** Tests that measure how long something takes, or how often a process wakes up: one at a time, behind all others. */
+const MEASURED = ['test/live/storms.test.ts', 'test/bench/guard.all.test.ts', 'test/slow/slow-alone.all.test.ts'];
 const SOAK = ['test/soak/**/*.test.ts'];
 /** Tests that cannot be made small: for `npm run test:all` alone. */
 const LARGE = ['**/*.all.test.ts'];

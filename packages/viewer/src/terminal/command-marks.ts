@@ -32,6 +32,8 @@ export const isOfRun = ({ type }: LogEvent): boolean => type === 'run_started' |
 
 /** Maximum marks: each costs work for every line that leaves the top of the scrollback. */
 export const MOST_MARKS = 200;
+/** Delay before marks are drawn. Most marks of a flood are gone by then: drawing one costs more than its command's lines. */
+const DRAW_MS = 50;
 // Lines above the marked one: the prompt.
 const LINES_ABOVE = 1;
 
@@ -40,6 +42,8 @@ export class CommandMarks {
   readonly #changed: (count: number) => void;
   readonly #undo: IDisposable;
   #runs: Run[] = [];
+  #reportedCount = 0;
+  #drawTimer: ReturnType<typeof setTimeout> | undefined;
   /** True if the log reports runs: marks in the output would be duplicates. */
   #isLogFollowed = false;
 
@@ -93,9 +97,7 @@ export class CommandMarks {
     const { cursorX } = this.#terminal.buffer.active;
     last.end = this.#terminal.registerMarker(cursorX === 0 ? 0 : 1);
     last.hasFailed = exitCode !== null && exitCode !== 0;
-    if (last.hasFailed === last.isShownFailed) return;
-    last.decoration?.dispose();
-    this.#draw(last);
+    this.#drawSoon();
   }
 
   /** The lines of failed commands. */
@@ -128,7 +130,8 @@ export class CommandMarks {
       const line = lineOf(run) - first;
       return run.marker.isDisposed || line < 0 || line >= count ? [] : [this.#copyOf(run, first)];
     });
-    this.#keep([...taken, ...this.#runs]);
+    this.#runs.unshift(...taken);
+    this.#limit();
   }
 
   /**
@@ -142,7 +145,8 @@ export class CommandMarks {
       const isMissing = line >= 0 && line <= last && !here.has(line);
       return run.marker.isDisposed || !isMissing ? [] : [this.#copyOf(run, shift)];
     });
-    if (taken.length > 0) this.#keep([...taken, ...this.#runs].sort((a, b) => lineOf(a) - lineOf(b)));
+    this.#runs = [...taken, ...this.#runs].sort((a, b) => lineOf(a) - lineOf(b));
+    this.#limit();
   }
 
   clear(): void {
@@ -151,24 +155,25 @@ export class CommandMarks {
       end?.dispose();
     }
     this.#runs = [];
-    this.#changed(0);
+    this.#limit();
   }
 
   dispose(): void {
+    clearTimeout(this.#drawTimer);
     this.#undo.dispose();
   }
 
   #add(run: Run): void {
     this.end(null);
-    this.#draw(run);
-    this.#keep([...this.#runs, run]);
+    this.#runs.push(run);
+    this.#limit();
   }
 
   /** Copies a run into the lines of this terminal, whose first line is line `shift` of the other. */
   #copyOf({ marker, below, end, hasFailed }: Run, shift: number): Run {
     const { normal } = internalsOf(this.#terminal).buffers;
     const isCut = marker.line < shift;
-    const run: Run = {
+    return {
       marker: normal.addMarker(isCut ? 0 : marker.line - shift),
       below: isCut ? 0 : below,
       decoration: undefined,
@@ -176,23 +181,41 @@ export class CommandMarks {
       hasFailed,
       isShownFailed: false,
     };
-    this.#draw(run);
-    return run;
   }
 
-  /** Stores the newest runs, up to the limit. */
-  #keep(runs: readonly Run[]): void {
-    for (const { marker, end } of runs.slice(0, -MOST_MARKS)) {
+  /** Drops the oldest runs beyond the limit, and reports the count if it is another. */
+  #limit(): void {
+    for (const { marker, end } of this.#runs.splice(0, Math.max(0, this.#runs.length - MOST_MARKS))) {
       marker.dispose();
       end?.dispose();
     }
-    this.#runs = runs.slice(-MOST_MARKS);
-    this.#changed(this.#runs.length);
+    this.#drawSoon();
+    if (this.#runs.length === this.#reportedCount) return;
+    this.#reportedCount = this.#runs.length;
+    this.#changed(this.#reportedCount);
   }
 
-  #draw(run: Run): void {
+  #drawSoon(): void {
+    this.#drawTimer ??= setTimeout(() => {
+      this.#drawTimer = undefined;
+      this.#drawAll();
+    }, DRAW_MS);
+  }
+
+  /** Draws the marks that are not drawn yet, or drawn in another colour. */
+  #drawAll(): void {
     const { element, buffer } = this.#terminal;
-    if (element === undefined || buffer.active.type !== 'normal') return;
+    if (element === undefined) return;
+    // Decorations exist in the normal buffer only. A program that leaves the alternate screen returns to it.
+    if (buffer.active.type !== 'normal') {
+      if (this.#runs.some(isUndrawn)) this.#drawSoon();
+      return;
+    }
+    for (const run of this.#runs.filter(isUndrawn)) this.#draw(run, element);
+  }
+
+  #draw(run: Run, element: HTMLElement): void {
+    run.decoration?.dispose();
     const colour = getComputedStyle(element).getPropertyValue(run.hasFailed ? '--red' : '--brass');
     showRuler(this.#terminal);
     run.isShownFailed = run.hasFailed;
@@ -208,6 +231,9 @@ export class CommandMarks {
     });
   }
 }
+
+const isUndrawn = ({ marker, decoration, hasFailed, isShownFailed }: Run): boolean =>
+  !marker.isDisposed && (decoration === undefined || hasFailed !== isShownFailed);
 
 const exitCodeOf = (run: unknown): ExitCode =>
   typeof run === 'object' && run !== null && 'exitCode' in run && typeof run.exitCode === 'number'

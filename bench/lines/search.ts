@@ -9,8 +9,14 @@ import { Role } from '../role.ts';
 import { type SearchSpec, type SearchTarget, type Stall, wordOf } from '../roles/search.ts';
 import { digits, percentile, type Row } from '../table.ts';
 
+const GIB = 1024 ** 3;
 const LONGEST_STALL_MS = 20;
+const LEAST_MBPS = 60;
+const MOST_OF_TEXT = 0.08;
+const MOST_P50_MS = 50;
+const MOST_P99_MS = 250;
 const IDLE_MS = 3000;
+const POLL_MS = 250;
 const RETAINED_EVENTS = 1000;
 
 class SearchRole {
@@ -46,6 +52,14 @@ class SearchRole {
     return Number(new RegExp(`^${name} (\\S+)`, 'm').exec(text)?.[1] ?? Number.NaN);
   }
 
+  /** Whether the index has all output. */
+  async isWhole(): Promise<boolean> {
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    return (
+      (await this.metric('binnacle_index_documents')) > 0 && (await this.metric('binnacle_index_behind_bytes')) === 0
+    );
+  }
+
   /** The longest stall while it has nothing to do: what the machine is to blame for. */
   async idle(): Promise<number> {
     await this.stall();
@@ -65,50 +79,60 @@ class SearchRole {
   }
 }
 
-export async function search(bench: Bench): Promise<readonly Row[]> {
+export const search = (bench: Bench): Promise<readonly Row[]> => measure(bench, 'search', GIB);
+export const searchLarge = (bench: Bench): Promise<readonly Row[]> => measure(bench, 'search-large', 10 * GIB);
+
+async function measure(bench: Bench, goal: string, whole: number): Promise<readonly Row[]> {
+  const bytes = bench.quick ? 32 * 1024 * 1024 : whole;
   const dir = mkdtempSync(join(bench.scratch, 'search-'));
-  const served = await SearchRole.open({
-    dir,
-    bytes: bench.quick ? 32 * 1024 * 1024 : 1024 ** 3,
-    events: 0,
-    options: { logLevel: 'error' },
-  });
+  const served = await SearchRole.open({ dir, bytes, events: 0, options: { logLevel: 'error' } });
   try {
-    return [await indexing(bench, served), ...(await queries(bench, served))];
+    const rows = [...(await indexing(bench, served, bytes)), ...(await queries(bench, served))];
+    return rows.map((row) => ({ ...row, goal }));
   } finally {
     await served.close();
     rmSync(dir, { recursive: true, force: true });
   }
 }
 
-async function indexing(bench: Bench, served: SearchRole): Promise<Row> {
-  const bytes = bench.quick ? 32 * 1024 * 1024 : 1024 ** 3;
-  await until(
-    'all is in the index',
-    async () => {
-      const { status, text } = await served.get(`/v1/search?q=${wordOf(1)}&limit=1`);
-      const { hits = [], behindBytes = 1 } = JSON.parse(text) as { hits?: unknown[]; behindBytes?: number };
-      return status === 200 && hits.length > 0 && behindBytes === 0;
-    },
-    1_200_000,
-  );
+async function indexing(bench: Bench, served: SearchRole, bytes: number): Promise<Omit<Row, 'goal'>[]> {
+  // By the metric: searches would hold up what is measured.
+  await until('all is in the index', async () => await served.isWhole(), 1_200_000);
   const seconds = (performance.now() - served.openedAt) / 1000;
   const { longest, p99 } = await served.stall();
   const idle = await served.idle();
   const size = await served.metric('binnacle_index_bytes');
   bench.note(`search: indexed in ${digits(seconds)} s, longest stall ${digits(longest)} ms`);
-  return {
-    goal: 'search',
-    what: `${bytes / 1024 ** 2} MiB of output into the index; longest stall of the event loop meanwhile`,
-    ours: `${digits(bytes / 1e6 / seconds)} MB/s, ${digits(longest)} ms (p99 ${digits(p99)})`,
-    other: `idle: ${digits(idle)} ms; index of ${digits(size / 1e6)} MB`,
-    ratio: '',
-    aim: `<= ${LONGEST_STALL_MS} ms`,
-    holds: longest <= LONGEST_STALL_MS,
-  };
+  const mbps = bytes / 1e6 / seconds;
+  return [
+    {
+      what: `${bytes / 1024 ** 2} MiB of output into the index`,
+      ours: `${digits(mbps)} MB/s`,
+      other: '',
+      ratio: '',
+      aim: `>= ${LEAST_MBPS} MB/s`,
+      holds: mbps >= LEAST_MBPS,
+    },
+    {
+      what: 'longest stall of the event loop meanwhile',
+      ours: `${digits(longest)} ms (p99 ${digits(p99)})`,
+      other: `idle: ${digits(idle)} ms`,
+      ratio: '',
+      aim: `<= ${LONGEST_STALL_MS} ms`,
+      holds: longest <= LONGEST_STALL_MS,
+    },
+    {
+      what: 'size of the index',
+      ours: `${digits(size / 1e6)} MB`,
+      other: `output of ${digits(bytes / 1e6)} MB`,
+      ratio: digits(size / bytes),
+      aim: `<= ${MOST_OF_TEXT}`,
+      holds: size / bytes <= MOST_OF_TEXT,
+    },
+  ];
 }
 
-async function queries(bench: Bench, served: SearchRole): Promise<Row[]> {
+async function queries(bench: Bench, served: SearchRole): Promise<Omit<Row, 'goal'>[]> {
   const rank = (least: number, most: number): string => wordOf(Math.floor(least * (most / least) ** Math.random()));
   const kinds: Readonly<Record<string, () => string>> = {
     'a frequent word': () => rank(1, 10),
@@ -119,14 +143,16 @@ async function queries(bench: Bench, served: SearchRole): Promise<Row[]> {
     'a beginning': () => `${rank(100, 19_999).slice(0, 4)}*`,
     'nothing is found': () => `absent${Math.random().toString(36).slice(2)} ${rank(1, 10)}`,
   };
-  const rows: Row[] = [];
+  const rows: Omit<Row, 'goal'>[] = [];
   const all: number[] = [];
+  let timeouts = 0;
   for (const [what, make] of Object.entries(kinds)) {
     const times: number[] = [];
     for (let i = 0; i < (bench.quick ? 20 : 200); i += 1) {
       const began = performance.now();
       const { status, text } = await served.get(`/v1/search?q=${encodeURIComponent(make())}`);
-      if (status !== 200) throw new Error(text);
+      if (status === 503 && text.includes('search_timeout')) timeouts += 1;
+      else if (status !== 200) throw new Error(text);
       times.push(performance.now() - began);
     }
     all.push(...times);
@@ -134,13 +160,24 @@ async function queries(bench: Bench, served: SearchRole): Promise<Row[]> {
   }
   const { longest } = await served.stall();
   const mixed = rowOf('mixed', all);
-  return [{ ...mixed, other: `longest stall ${digits(longest)} ms` }, ...rows];
+  const [p50, p99] = [percentile(all, 0.5), percentile(all, 0.99)];
+  const aims = {
+    aim: `p50 <= ${MOST_P50_MS}, p99 <= ${MOST_P99_MS} ms`,
+    holds: p50 <= MOST_P50_MS && p99 <= MOST_P99_MS,
+  };
+  return [
+    {
+      ...mixed,
+      ...aims,
+      other: `longest stall ${digits(longest)} ms; ${timeouts} of ${all.length} without an answer in 10 s`,
+    },
+    ...rows,
+  ];
 }
 
-function rowOf(what: string, times: number[]): Row {
+function rowOf(what: string, times: number[]): Omit<Row, 'goal'> {
   const sorted = times.sort((a, b) => a - b);
   return {
-    goal: 'search',
     what: `a page of 20 hits with snippets, over HTTP: ${what}; p50, p99, longest`,
     ours: `${digits(percentile(sorted, 0.5))}, ${digits(percentile(sorted, 0.99))}, ${digits(sorted.at(-1) ?? 0)} ms`,
     other: '',

@@ -107,8 +107,8 @@ export const wordOf = (rank: number): string => `w${(rank * 7919).toString(36)}`
 function lines(bytes: number): Buffer {
   const parts: string[] = [];
   for (let length = 0; length < bytes; ) {
-    const parts = Array.from({ length: 9 }, () => wordOf(Math.floor(WORD_COUNT ** Math.random())));
-    const line = `\x1b[32m${new Date().toISOString()}\x1b[0m ${parts.join(' ')} ${Math.floor(Math.random() * 1e6)}\r\n`;
+    const words = Array.from({ length: 9 }, () => wordOf(Math.floor(WORD_COUNT ** Math.random())));
+    const line = `\x1b[32m${new Date().toISOString()}\x1b[0m ${words.join(' ')} ${Math.floor(Math.random() * 1e6)}\r\n`;
     parts.push(line);
     length += line.length;
   }

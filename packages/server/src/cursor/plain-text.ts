@@ -36,6 +36,9 @@ export class PlainText {
   #pieceAt = 0;
   /** End of the last text, in input bytes: a character that begins there continues only there. */
   #textEnd = 0;
+  /** True if the last character was one of a word, as far as its byte shows. */
+  #endsInWord = false;
+  #joins = 0;
   /** An incomplete character at the end of the last push. */
   #incomplete = new Uint8Array(0);
   #out = Buffer.alloc(0);
@@ -54,11 +57,27 @@ export class PlainText {
     return Math.min(piece, this.#parser.groundAt, this.#before - this.#incomplete.length);
   }
 
+  /** Number of times that a word went on behind a sequence or a control: its bytes are not together in the output. */
+  get joins(): number {
+    return this.#joins;
+  }
+
   push(bytes: Uint8Array): readonly TextPiece[] {
     this.#open(bytes);
     this.#parser.push(bytes);
     this.#before += bytes.length;
     return this.#close(this.#parser.isGround && this.#textEnd === this.#before);
+  }
+
+  /** The same as `push`, as one text. */
+  text(bytes: Uint8Array): string {
+    this.#open(bytes);
+    this.#parser.push(bytes);
+    this.#before += bytes.length;
+    this.#hold(this.#parser.isGround && this.#textEnd === this.#before);
+    const text = this.#out.toString(this.#isAscii ? 'latin1' : 'utf8', 0, this.#written);
+    this.#pieceAt = -1;
+    return text;
   }
 
   /** Ends the input. An incomplete character becomes U+FFFD, an incomplete sequence is dropped. */
@@ -83,14 +102,20 @@ export class PlainText {
     this.#ats = [];
   }
 
+  /** Keeps an incomplete character at the end for the next push, if it may continue there. */
+  #hold(continues: boolean): void {
+    const last = this.#ends.at(-1) ?? 0;
+    const incomplete = continues && !this.#isAscii ? incompleteBytes(this.#out.subarray(last, this.#written)) : 0;
+    this.#written -= incomplete;
+    this.#incomplete = Uint8Array.from(this.#out.subarray(this.#written, this.#written + incomplete));
+  }
+
   /** Returns the pieces. `continues`: an incomplete character at the end may be completed by the next push. */
   #close(continues: boolean): readonly TextPiece[] {
     const pieces: TextPiece[] = [];
     const ends = this.#ends;
     const last = ends.at(-1) ?? 0;
-    const incomplete = continues && !this.#isAscii ? incompleteBytes(this.#out.subarray(last, this.#written)) : 0;
-    this.#written -= incomplete;
-    this.#incomplete = Uint8Array.from(this.#out.subarray(this.#written, this.#written + incomplete));
+    this.#hold(continues);
     if (this.#written > last) {
       ends.push(this.#written);
       this.#ats.push(this.#pieceAt);
@@ -113,6 +138,8 @@ export class PlainText {
     // The first byte of a character may be from the push before.
     if ((bytes[from] as number) > 0x7f) this.#isAscii = false;
     let i = from;
+    if (at !== this.#textEnd && this.#endsInWord && IS_OF_WORD[bytes[from] as number] === 1) this.#joins += 1;
+    this.#endsInWord = IS_OF_WORD[bytes[to - 1] as number] === 1;
     // Something came between this byte and the character that it would continue.
     if (at !== this.#textEnd) for (; i < to && ((bytes[i] as number) & 0xc0) === 0x80; i += 1) this.#replace();
     this.#textEnd = at + to - from;
@@ -154,12 +181,14 @@ export class PlainText {
     } else if (code === 0x09) {
       if (this.#pieceAt < 0) this.#pieceAt = at;
       this.#afterCr = false;
+      this.#endsInWord = false;
       this.#out[this.#written++] = code;
     }
     return false;
   }
 
   #break(at: number): void {
+    this.#endsInWord = false;
     this.#out[this.#written++] = 0x0a;
     this.#ends.push(this.#written);
     this.#ats.push(this.#pieceAt < 0 ? at : this.#pieceAt);
@@ -168,4 +197,8 @@ export class PlainText {
 }
 
 const NONE = new Uint8Array(0);
+/** Digits, letters, and all bytes beyond ASCII. */
+const IS_OF_WORD = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte > 0x7f || /[0-9a-z]/i.test(String.fromCharCode(byte)) ? 1 : 0,
+);
 const REPLACEMENT = Buffer.from('\ufffd');

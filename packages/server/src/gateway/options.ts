@@ -98,7 +98,7 @@ export const GATEWAY_DEFAULTS = {
   pageCacheBytes: 8 * MIB,
   /** Maximum listed events of foreign sessions, some 200 bytes each; their output stays in the logs. */
   maxEvents: 1_000_000,
-  /** Maximum bytes of the search index, about half of the indexed text. */
+  /** Maximum bytes of the search index: about a twelfth of the output of large sessions, half of that of small ones. */
   maxIndexBytes: 4 * GIB,
   /** Level of the log on stderr. */
   logLevel: 'warn',

@@ -6,13 +6,12 @@ import { isDiskFull } from '@binnacle/protocol';
 import { createPrivateFile } from '../data-dir/data-dir.ts';
 import { type Database, isBusy, openDatabase } from '../store/sqlite.ts';
 
-/** Version of the tables below. There are no migrations: an index of another version is rebuilt. */
-const VERSION = 1;
-
 /** One tokenizer, both for the index and for finding the words again in a hit. */
 export const TOKENIZER = `tokenize="unicode61 remove_diacritics 2"`;
 
-const SCHEMA = `
+/** The tables, by version: each file is brought to the newest one. */
+const VERSIONS = [
+  `
   -- place, offset: where reading goes on, at the beginning of a text that is not whole yet.
   -- marks: events up to that place were taken. kept_from: output before it is not kept any more.
   CREATE TABLE logs (
@@ -24,7 +23,7 @@ const SCHEMA = `
   CREATE INDEX logs_foreign ON logs (foreign_id) WHERE foreign_id IS NOT NULL;
   CREATE INDEX logs_gone ON logs (n) WHERE gone = 1;
 
-  -- id: see stamp.ts. at, bytes: its output in the log.
+  -- id: see row-ids.ts. at, bytes: its output in the log.
   CREATE TABLE docs (id INTEGER PRIMARY KEY, log INTEGER NOT NULL, at INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT;
   CREATE INDEX docs_log ON docs (log, at);
   CREATE VIRTUAL TABLE words USING fts5(text, content='', contentless_delete=1, ${TOKENIZER});
@@ -42,14 +41,31 @@ const SCHEMA = `
     hour INTEGER NOT NULL, log INTEGER NOT NULL, events INTEGER NOT NULL, bytes INTEGER NOT NULL,
     failures INTEGER NOT NULL, PRIMARY KEY (hour, log)
   ) STRICT, WITHOUT ROWID;
-  CREATE INDEX hours_log ON hours (log);`;
+  CREATE INDEX hours_log ON hours (log);`,
+
+  `-- block: its words are in the filter of that slot; null: they are in the full-text index. is_plain: its output is
+  -- ASCII, with the letters of each word together.
+  ALTER TABLE docs ADD COLUMN block INTEGER;
+  ALTER TABLE docs ADD COLUMN is_plain INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX docs_small ON docs (id) WHERE block IS NULL;
+  -- slot: group and column of its filter. first, last: ids of its documents. common: hashes of words in each of them.
+  CREATE TABLE blocks (
+    slot INTEGER PRIMARY KEY, log INTEGER NOT NULL, place INTEGER NOT NULL, at INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    first INTEGER NOT NULL, last INTEGER NOT NULL, common BLOB NOT NULL
+  ) STRICT;
+  CREATE INDEX blocks_log ON blocks (log, at);
+  -- Filters of the incomplete group, one a row; the filters of complete groups, transposed.
+  CREATE TABLE filters (slot INTEGER PRIMARY KEY, bits BLOB NOT NULL) STRICT;
+  CREATE TABLE filter_rows (part INTEGER PRIMARY KEY, bits BLOB NOT NULL) STRICT;`,
+];
 
 /** Opens the index. `isNew`: there was none, or none that could be used. Throws SQLite's errors for a full disk. */
 export function openIndex(path: string): { readonly db: Database; readonly isNew: boolean } {
   try {
     const db = open(path);
     const { user_version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
-    if (user_version === VERSION) {
+    if (user_version > 0 && user_version <= VERSIONS.length) {
+      bringUp(db, user_version);
       // Reads the first pages, where damage is found now; other damage is found when its page is read.
       db.prepare('SELECT count(*) FROM logs').get();
       db.prepare('SELECT max(id) FROM docs').get();
@@ -62,8 +78,13 @@ export function openIndex(path: string): { readonly db: Database; readonly isNew
   }
   removeIndex(path);
   const db = open(path);
-  db.exec(`BEGIN; ${SCHEMA}; PRAGMA user_version = ${VERSION}; COMMIT`);
+  bringUp(db, 0);
   return { db, isNew: true };
+}
+
+function bringUp(db: Database, from: number): void {
+  if (from === VERSIONS.length) return;
+  db.exec(`BEGIN; ${VERSIONS.slice(from).join('\n')} PRAGMA user_version = ${VERSIONS.length}; COMMIT`);
 }
 
 /** Removes the index. No process may have it open. */

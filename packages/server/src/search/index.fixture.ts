@@ -3,9 +3,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { EntryKind, TrafficMark } from '@binnacle/protocol';
+import { defined, type EntryKind, type TrafficMark } from '@binnacle/protocol';
 import { SegmentWriter } from '../log/segment-writer.ts';
 import type { Database } from '../store/sqlite.ts';
+import { BlockIndex } from './block-index.ts';
 import { EventIndex } from './event-rows.ts';
 import { openIndex } from './index-db.ts';
 import { Indexer } from './indexer.ts';
@@ -14,7 +15,14 @@ import { Readers } from './readers.ts';
 import { IndexRetention, type RetentionLimits } from './retention.ts';
 import { Snippets } from './snippets.ts';
 import { TextIndex } from './text-index.ts';
-import type { FoundHit, LogNews } from './wire.ts';
+import { TextSearch } from './text-search.ts';
+import { Tokenizer } from './tokenizer.ts';
+import type { FoundHit, LogNews, SearchRequest } from './wire.ts';
+import { FilterWriter } from './word-filter.ts';
+
+export interface FixtureOptions extends Partial<RetentionLimits> {
+  readonly blockBytes?: number;
+}
 
 const NO_LIMITS = { maxEvents: 1e9, maxIndexBytes: 1e12, retainMs: 1e12 };
 
@@ -24,7 +32,10 @@ const ENTRY_BYTES = 32 * 1024;
 export class IndexParts {
   readonly db: Database;
   readonly isNew: boolean;
+  readonly tokenizer = new Tokenizer();
+  readonly blocks: BlockIndex;
   readonly texts: TextIndex;
+  readonly textSearch: TextSearch;
   readonly events: EventIndex;
   readonly readers: Readers;
   readonly follow: Indexer;
@@ -32,30 +43,44 @@ export class IndexParts {
   readonly retention: IndexRetention;
   readonly warnings: string[] = [];
 
-  constructor(dir: string, limits: Partial<RetentionLimits>) {
+  constructor(dir: string, { blockBytes, ...limits }: FixtureOptions) {
     const { db, isNew } = openIndex(join(dir, 'index.sqlite'));
     this.db = db;
     this.isNew = isNew;
-    this.texts = new TextIndex(db);
+    this.blocks = new BlockIndex(db);
+    this.texts = new TextIndex(db, this.blocks);
     this.events = new EventIndex(db);
     this.readers = new Readers(dir);
-    this.follow = new Indexer({ db, texts: this.texts, events: this.events }, this.readers, {
+    const { texts, blocks, events, tokenizer, readers } = this;
+    const filters = new FilterWriter(tokenizer);
+    this.textSearch = new TextSearch({ texts, blocks, tokenizer, readers });
+    this.follow = new Indexer({ db, texts, events, filters, ...defined({ blockBytes }) }, readers, {
       did: () => undefined,
       warn: (message) => this.warnings.push(message),
     });
     this.snippets = new Snippets(this.readers);
-    this.retention = new IndexRetention(db, this.texts, this.events, { ...NO_LIMITS, ...limits });
+    this.retention = new IndexRetention(db, { texts, blocks, events }, { ...NO_LIMITS, ...limits });
   }
 
   async catchUp(): Promise<void> {
     while (this.follow.hasWork) await this.follow.step();
   }
 
-  async search(q: string, more: { session?: string; limit?: number; after?: number } = {}): Promise<FoundHit[]> {
-    const expression = parseQuery(q);
-    const ask = { kind: 'search', expression, conversations: [], limit: 50, timeoutMs: 10_000, ...more } as const;
-    const found = await this.texts.find(ask, async () => undefined);
-    return await this.snippets.of(found.slice(0, ask.limit), expression);
+  /** Indexes one slice, and fails before it is committed. */
+  async fail(): Promise<void> {
+    this.db.exec('BEGIN');
+    await this.follow.step();
+    this.db.exec('ROLLBACK');
+    this.texts.reload();
+    this.events.recount();
+    this.follow.reset();
+  }
+
+  async search(q: string, more: Partial<SearchRequest> = {}): Promise<FoundHit[]> {
+    const query = parseQuery(q);
+    const request = { kind: 'search', query, conversations: [], limit: 50, timeoutMs: 10_000, ...more } as const;
+    const { docs } = await this.textSearch.find(request, async () => undefined);
+    return await this.snippets.of(docs, query.expression);
   }
 
   /** All documents of a log: offset and text, as it stands in the log. */
@@ -67,6 +92,7 @@ export class IndexParts {
 
   close(): void {
     this.snippets.close();
+    this.tokenizer.close();
     this.db.close();
   }
 }
@@ -74,14 +100,14 @@ export class IndexParts {
 export class IndexFixture {
   readonly dir = mkdtempSync(join(tmpdir(), 'binnacle-index-'));
   readonly #writers = new Map<string, SegmentWriter>();
-  readonly #limits: Partial<RetentionLimits>;
+  readonly #options: FixtureOptions;
   /** What each entry is said to have come at. */
   now = 1_750_000_000_000;
   parts: IndexParts;
 
-  constructor(limits: Partial<RetentionLimits> = {}) {
-    this.#limits = limits;
-    this.parts = new IndexParts(this.dir, limits);
+  constructor(options: FixtureOptions = {}) {
+    this.#options = options;
+    this.parts = new IndexParts(this.dir, options);
   }
 
   writer(id: string): SegmentWriter {
@@ -122,7 +148,7 @@ export class IndexFixture {
   }
 
   reopen(): void {
-    this.parts = new IndexParts(this.dir, this.#limits);
+    this.parts = new IndexParts(this.dir, this.#options);
   }
 
   async close(): Promise<void> {

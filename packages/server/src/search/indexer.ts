@@ -6,10 +6,14 @@ import { LruMap } from '../base/lru-map.ts';
 import type { Statement } from '../store/sqlite.ts';
 import { LogIndex, type LogIndexParts, type LogRow } from './log-index.ts';
 import type { Readers } from './readers.ts';
+import { bornAt } from './row-ids.ts';
 import type { LogNews } from './wire.ts';
 
-/** Maximum bytes of one log per slice; then other logs have their turn. */
+/** Bytes of one log per slice, and maximum bytes of a slice that waits for the end of a block. */
 const SLICE_BYTES = 1024 * 1024;
+const MOST_SLICE_BYTES = 4 * SLICE_BYTES;
+/** Maximum characters that a log keeps in memory while other logs have their turn. */
+const MOST_UNWRITTEN_CHARS = 64 * 1024;
 /** Maximum logs whose last text may still grow. Beyond it, a log is read again from the beginning of that text. */
 const MAX_OPEN = 256;
 
@@ -28,7 +32,12 @@ export class Indexer {
   readonly #retire: Statement;
   readonly #setRetainedFrom: Statement;
   /** Least recently used first. */
-  readonly #open = new LruMap<string, LogIndex>(MAX_OPEN);
+  readonly #open = new LruMap<string, LogIndex>(MAX_OPEN, {
+    evicted: (log) => {
+      log.settle(false);
+      log.save();
+    },
+  });
   /** Ids of logs that are behind, growing and finished ones. */
   readonly #live = new Set<string>();
   readonly #over = new Set<string>();
@@ -130,7 +139,9 @@ export class Indexer {
     const log = this.#logOf(id, reader.epoch, reader.oldest);
     const from = log.at.place;
     const { head } = reader;
-    while (log.at.place < head.place && log.at.place - from < SLICE_BYTES) {
+    // A slice ends soon after a block: texts without one stay in memory while other logs have their turn.
+    const end = (): number => from + (log.unwrittenChars > MOST_UNWRITTEN_CHARS ? MOST_SLICE_BYTES : SLICE_BYTES);
+    while (log.at.place < Math.min(head.place, end())) {
       const reading = await reader.read({ epoch: reader.epoch, ...log.at });
       // The log was deleted during the read.
       if (this.#open.peek(id) !== log) return 0;
@@ -142,6 +153,7 @@ export class Indexer {
       for (const entry of reading.page.entries) log.take(entry);
     }
     const bytes = log.at.place - from;
+    if (log.unwrittenChars > MOST_UNWRITTEN_CHARS) log.settle(false);
     const news = this.#readers.news.get(id);
     if (news !== undefined && log.at.place >= news.head.place) {
       log.settle(news.isFinal);
@@ -213,8 +225,5 @@ export class Indexer {
     this.#events.did(news.id, news.head.place);
   }
 }
-
-/** Time of arrival of a session, in ms: the beginning of its id. */
-const bornAt = (id: string): number => Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16) || 0;
 
 const isFileError = (error: unknown): boolean => error instanceof Error && 'syscall' in error;

@@ -1,13 +1,15 @@
-// One log on its way into the index: cuts its output into documents, takes its events, and stores where to continue
-// after a restart.
+// One log on its way into the index: cuts its output into documents, and enough of them into a block; takes its events,
+// and stores where to continue after a restart.
 
+import { isAscii } from 'node:buffer';
 import { isOutput, type TrafficMark } from '@binnacle/protocol';
 import { PlainText, type TextPiece } from '../cursor/plain-text.ts';
 import type { Entry, Head } from '../log/log.ts';
 import type { Database, Statement } from '../store/sqlite.ts';
 import type { EventIndex } from './event-rows.ts';
-import { inSteps } from './snippets.ts';
+import { STEP_BYTES } from './snippets.ts';
 import type { TextIndex } from './text-index.ts';
+import { type FilterWriter, WordFilter } from './word-filter.ts';
 
 /** Minimum characters of a document, which ends after the line that reaches this number. */
 const ENOUGH_CHARS = 3072;
@@ -15,6 +17,11 @@ const ENOUGH_CHARS = 3072;
 const MOST_CHARS = 4096;
 /** Maximum time between the beginning of a document and its output; later output begins the next document. */
 const SPREAD_MS = 30_000;
+/** Maximum output of a document: escape sequences are output without text, and a search reads a document as a whole. */
+const MOST_DOC_BYTES = 64 * 1024;
+const BLOCK_BYTES = 1024 * 1024;
+/** Maximum documents of a block: slow output makes a document in 30 s, however small. */
+const BLOCK_DOCS = 1024;
 const PREVIEW_CHARS = 500;
 
 export interface LogRow {
@@ -30,19 +37,25 @@ interface OpenDoc {
   /** Beginning of its output, as a position for a reader. */
   readonly start: Head;
   readonly time: number;
+  /** Empty once the document is complete and in the index. */
   text: string;
   end: number;
   /** Row id; undefined before the document is in the index. */
   id: number | undefined;
   isDirty: boolean;
+  /** See TextDocument. */
+  isPlain: boolean;
 }
 
 export interface LogIndexParts {
   readonly db: Database;
   readonly texts: TextIndex;
   readonly events: EventIndex;
+  readonly filters: FilterWriter;
   /** Arrival of the session, in ms since 1970: entries of an imported recording never count as older. */
   readonly leastTime?: number;
+  /** Maximum bytes of a block. Default 1 MiB: a search that may find something in a block reads all of it. */
+  readonly blockBytes?: number;
 }
 
 export class LogIndex {
@@ -57,6 +70,9 @@ export class LogIndex {
   #marks: number;
   #lastTime = 0;
   #doc: OpenDoc | undefined;
+  /** Complete documents since the last block, and the filter of their words. */
+  #complete: OpenDoc[] = [];
+  #filter: WordFilter | undefined;
   /** Positions of the last output entries, ascending: the current line began in one of them. */
   #begins: Head[] = [];
   /** Beginning of the output since the last event. */
@@ -76,6 +92,11 @@ export class LogIndex {
   /** Position at which reading continues. */
   get at(): Head {
     return this.#at;
+  }
+
+  /** Characters of complete documents that are in the index neither as texts nor in a block. */
+  get unwrittenChars(): number {
+    return this.#complete.reduce((sum, { isDirty, text }) => sum + (isDirty ? text.length : 0), 0);
   }
 
   /** Takes the part between `from` and the end of the entry. */
@@ -99,16 +120,22 @@ export class LogIndex {
   skipTo(at: Head): void {
     this.#flush();
     this.#close();
+    this.#writeAll();
+    // A block is one range of the output.
+    this.#startBlock();
     this.#plain = new PlainText();
     this.#base = at.offset;
     this.#begins = [];
     this.#at = at;
   }
 
-  /** Writes the current document, so that it can be found. `isFinal`: no output will follow. */
+  /**
+   * Writes all documents, so that they can be found. Those since the last block are in the full-text index until there
+   * are enough for a block. `isFinal`: no output will follow.
+   */
   settle(isFinal: boolean): void {
     if (isFinal) this.#flush();
-    this.#write();
+    this.#writeAll();
     if (isFinal) this.#doc = undefined;
   }
 
@@ -116,7 +143,8 @@ export class LogIndex {
   save(): void {
     const next = this.#base + this.#plain.resumeAt;
     // After everything that was taken, except an incomplete sequence or character, which is read again.
-    const { place, offset } = this.#doc?.start ?? (next < this.#at.offset ? this.#startOf(next) : this.#at);
+    const unwritten = this.#complete.find(({ isDirty }) => isDirty) ?? this.#doc;
+    const { place, offset } = unwritten?.start ?? (next < this.#at.offset ? this.#startOf(next) : this.#at);
     this.#save.run(place, offset, this.#marks, this.row.n);
   }
 
@@ -124,27 +152,35 @@ export class LogIndex {
     this.#begins.push(begin);
     const time = Math.max(entry.time, this.#parts.leastTime ?? 0);
     this.#lastTime = time;
-    for (const pieces of inSteps(this.#plain, entry.bytes)) this.#takePieces(pieces, time);
+    for (let at = 0; at < entry.bytes.length; at += STEP_BYTES) {
+      const bytes = entry.bytes.subarray(at, at + STEP_BYTES);
+      const { joins } = this.#plain;
+      const pieces = this.#plain.push(bytes);
+      this.#takePieces(pieces, time, this.#plain.joins === joins && isAscii(bytes));
+    }
   }
 
   #flush(): void {
-    this.#takePieces(this.#plain.flush(), this.#lastTime);
+    this.#takePieces(this.#plain.flush(), this.#lastTime, false);
   }
 
-  #takePieces(pieces: readonly TextPiece[], time: number): void {
+  #takePieces(pieces: readonly TextPiece[], time: number, isPlain: boolean): void {
     const end = this.#base + this.#plain.resumeAt;
     pieces.forEach((piece, i) => {
       const next = pieces[i + 1];
-      this.#add(piece, next === undefined ? end : this.#base + next.at, time);
+      // The first character may have begun in the bytes before.
+      const isWhole = isPlain && piece.text.charCodeAt(0) < 128;
+      this.#add(piece, next === undefined ? end : this.#base + next.at, time, isWhole);
     });
   }
 
-  #add(piece: TextPiece, end: number, time: number): void {
+  #add(piece: TextPiece, end: number, time: number, isPlain: boolean): void {
     if (this.#preview.length < PREVIEW_CHARS) {
       this.#preview += piece.text.slice(0, PREVIEW_CHARS - this.#preview.length);
     }
     const late = this.#doc !== undefined && time - this.#doc.time > SPREAD_MS;
-    if (late && this.#doc?.text.endsWith('\n')) this.#close();
+    const isFar = this.#doc !== undefined && end - this.#doc.start.offset > MOST_DOC_BYTES;
+    if (isFar || (late && this.#doc?.text.endsWith('\n'))) this.#close();
     this.#doc ??= {
       start: this.#startOf(this.#base + piece.at),
       time,
@@ -152,11 +188,13 @@ export class LogIndex {
       end,
       id: undefined,
       isDirty: false,
+      isPlain: true,
     };
     const doc = this.#doc;
     doc.text += piece.text;
     doc.end = end;
     doc.isDirty = true;
+    doc.isPlain &&= isPlain;
     const isEnough = doc.text.length >= ENOUGH_CHARS && piece.text.endsWith('\n');
     if (isEnough || doc.text.length >= MOST_CHARS) this.#close();
   }
@@ -173,15 +211,45 @@ export class LogIndex {
   }
 
   #close(): void {
-    this.#write();
+    const doc = this.#doc;
+    if (doc === undefined) return;
     this.#doc = undefined;
+    const { blockBytes = BLOCK_BYTES } = this.#parts;
+    const isFar = (): boolean => doc.end - (this.#complete[0]?.start.offset ?? doc.end) >= blockBytes;
+    // Output without text was in between: a block of both would have a range without limit.
+    if (isFar()) this.#writeBlock();
+    this.#complete.push(doc);
+    this.#filter ??= new WordFilter();
+    this.#parts.filters.add(doc.text, this.#filter);
+    if (this.#filter.isFull || isFar() || this.#complete.length >= BLOCK_DOCS) this.#writeBlock();
   }
 
-  #write(): void {
-    const doc = this.#doc;
-    if (doc === undefined || !doc.isDirty) return;
-    const { start, text, time, end } = doc;
-    const content = { at: start.offset, bytes: end - start.offset, text, time };
+  #writeBlock(): void {
+    const docs = this.#complete.map(({ id, start, end, time, isPlain }) => {
+      return { id, at: start.offset, bytes: end - start.offset, time, isPlain };
+    });
+    const place = this.#complete[0]?.start.place ?? 0;
+    if (this.#filter !== undefined) this.#parts.texts.addBlock(this.row.n, place, docs, this.#filter);
+    this.#startBlock();
+  }
+
+  #startBlock(): void {
+    this.#complete = [];
+    this.#filter = undefined;
+  }
+
+  #writeAll(): void {
+    for (const doc of this.#complete) {
+      this.#write(doc);
+      doc.text = '';
+    }
+    if (this.#doc !== undefined) this.#write(this.#doc);
+  }
+
+  #write(doc: OpenDoc): void {
+    if (!doc.isDirty) return;
+    const { start, text, time, end, isPlain } = doc;
+    const content = { at: start.offset, bytes: end - start.offset, text, time, isPlain };
     if (doc.id === undefined) doc.id = this.#parts.texts.add(this.row.n, content);
     else this.#parts.texts.replace(doc.id, content);
     doc.isDirty = false;

@@ -22,7 +22,7 @@ describe('parseQuery', () => {
 
   const found = (query: string): number[] =>
     (
-      db.prepare('SELECT rowid FROM words WHERE words MATCH ? ORDER BY rowid').all(parseQuery(query)) as {
+      db.prepare('SELECT rowid FROM words WHERE words MATCH ? ORDER BY rowid').all(parseQuery(query).expression) as {
         rowid: number;
       }[]
     ).map(({ rowid }) => rowid - 1);
@@ -75,7 +75,7 @@ describe('parseQuery', () => {
       fc.property(fc.array(part, { maxLength: 12 }), (parts) => {
         let expression: string;
         try {
-          expression = parseQuery(parts.join(''));
+          expression = parseQuery(parts.join('')).expression;
         } catch {
           return;
         }

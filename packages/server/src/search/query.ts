@@ -1,5 +1,5 @@
-// Translates the text of a search box into an expression of FTS5. Quotes every term, so that no input is interpreted as
-// syntax.
+// Parses the text of a search box: into terms, and into an expression of FTS5, in which every term is quoted, so that no
+// input is interpreted as syntax.
 
 import { BinnacleError } from '@binnacle/protocol';
 
@@ -16,23 +16,41 @@ const TERM = /(-?)(?:"([^"]*)(?:"|$)|([^\s"]+))(\*?)/gu;
 const HAS_WORD = /[\p{L}\p{N}\p{Co}]/u;
 const CONTROL = /[\p{Cc}]/u;
 
+/** A word or a phrase. */
+export interface QueryTerm {
+  readonly text: string;
+  /** True if its last word is only the beginning of a word. */
+  readonly isPrefix: boolean;
+  /** True if it must not occur. */
+  readonly isExcluded: boolean;
+}
+
+export interface ParsedQuery {
+  readonly terms: readonly QueryTerm[];
+  /** The same as an expression of FTS5. */
+  readonly expression: string;
+}
+
 /** Throws `bad_query`. */
-export function parseQuery(text: string): string {
+export function parseQuery(text: string): ParsedQuery {
   if (Buffer.byteLength(text) > MAX_BYTES) throw bad(`It is longer than ${MAX_BYTES} bytes.`);
-  const required: string[] = [];
-  const excluded: string[] = [];
+  const terms: QueryTerm[] = [];
   for (const [, minus, phrase, word = '', star] of text.matchAll(TERM)) {
     const isPrefix = star === '*' || (phrase === undefined && word.endsWith('*'));
     const term = (phrase ?? word).replace(/\*+$/u, '').replace(new RegExp(CONTROL, 'gu'), ' ');
     if (!HAS_WORD.test(term)) continue;
     if (isPrefix && lastWord(term) < MIN_PREFIX) throw bad(`A beginning needs ${MIN_PREFIX} letters or more.`);
-    (minus === '-' ? excluded : required).push(`"${term.replaceAll('"', ' ')}"${isPrefix ? '*' : ''}`);
-    if (required.length + excluded.length > MAX_TERMS) throw bad(`It has more than ${MAX_TERMS} words.`);
+    terms.push({ text: term.replaceAll('"', ' '), isPrefix, isExcluded: minus === '-' });
+    if (terms.length > MAX_TERMS) throw bad(`It has more than ${MAX_TERMS} words.`);
   }
+  const required = terms.filter(({ isExcluded }) => !isExcluded).map(quoted);
+  const excluded = terms.filter(({ isExcluded }) => isExcluded).map(quoted);
   if (required.length === 0)
     throw bad(excluded.length > 0 ? 'It only says what must not be there.' : 'The query has no word.');
-  return [`(${required.join(' AND ')})`, ...excluded].join(' NOT ');
+  return { terms, expression: [`(${required.join(' AND ')})`, ...excluded].join(' NOT ') };
 }
+
+const quoted = ({ text, isPrefix }: QueryTerm): string => `"${text}"${isPrefix ? '*' : ''}`;
 
 const lastWord = (term: string): number => (/[\p{L}\p{N}\p{Co}\p{M}]*$/u.exec(term.trimEnd())?.[0] ?? '').length;
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { LruMap } from '../base/lru-map.ts';
 import { Cursor } from '../cursor/cursor.ts';
 import { outputBytes } from '../cursor/output-bytes.ts';
+import type { Head } from '../log/log.ts';
 import { PageCache } from '../log/page-cache.ts';
 import { listSegments } from '../log/segment.ts';
 import { SegmentFiles } from '../log/segment-files.ts';
@@ -11,8 +12,8 @@ import { SegmentReader } from '../log/segment-reader.ts';
 import type { LogNews } from './wire.ts';
 
 const MAX_OPEN = 64;
-/** Bytes of a page. A search reads a page or two per hit. */
-const PAGE_BYTES = 16 * 1024;
+/** Bytes of a page. A search reads a page or two per hit, and whole blocks of output. */
+const PAGE_BYTES = 64 * 1024;
 /**
  * Maximum time span of merged entries: a flood makes a few entries per page, and output of another time keeps its own.
  */
@@ -74,6 +75,8 @@ export class Readers {
         head: news.head,
         pageBytes: PAGE_BYTES,
         mergeMs: MERGE_MS,
+        // In a process of its own a read delays nobody, and the way through the thread pool costs more than the page.
+        warmBytes: Number.POSITIVE_INFINITY,
         files: this.#files,
         cache: this.#cache,
       });
@@ -87,5 +90,11 @@ export class Readers {
   async output(id: string, offset: number, bytes: number): Promise<Buffer> {
     const reader = this.of(id);
     return await outputBytes(new Cursor(reader, await reader.locate(offset)), bytes);
+  }
+
+  /** The same from a place that is known. */
+  async outputFrom(id: string, at: Head, bytes: number): Promise<Buffer> {
+    const reader = this.of(id);
+    return await outputBytes(new Cursor(reader, { epoch: reader.epoch, ...at }), bytes);
   }
 }

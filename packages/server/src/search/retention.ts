@@ -3,6 +3,7 @@
 
 import { TrustedTime } from '../base/trusted-time.ts';
 import type { Database, Statement } from '../store/sqlite.ts';
+import type { BlockIndex } from './block-index.ts';
 import type { EventIndex } from './event-rows.ts';
 import { stampOf } from './row-ids.ts';
 import type { TextIndex } from './text-index.ts';
@@ -23,9 +24,16 @@ interface RemovalTask {
   step(): boolean;
 }
 
+export interface IndexRetentionParts {
+  readonly texts: TextIndex;
+  readonly blocks: BlockIndex;
+  readonly events: EventIndex;
+}
+
 export class IndexRetention {
   readonly #db: Database;
   readonly #texts: TextIndex;
+  readonly #blocks: BlockIndex;
   readonly #events: EventIndex;
   readonly #limits: RetentionLimits;
   readonly #deleted: Statement;
@@ -43,10 +51,11 @@ export class IndexRetention {
   #work: RemovalTask[] = [];
   #bytes = 0;
 
-  constructor(db: Database, texts: TextIndex, events: EventIndex, limits: RetentionLimits) {
+  constructor(db: Database, parts: IndexRetentionParts, limits: RetentionLimits) {
     this.#db = db;
-    this.#texts = texts;
-    this.#events = events;
+    this.#texts = parts.texts;
+    this.#blocks = parts.blocks;
+    this.#events = parts.events;
     this.#limits = limits;
     this.#deleted = db.prepare('SELECT n FROM logs WHERE gone = 1 LIMIT 1');
     this.#trimmed = db.prepare(
@@ -105,6 +114,7 @@ export class IndexRetention {
       { step: () => this.#dropOldDocs(cutoff, SLICE) },
       { step: () => this.#dropOldEvents(cutoff) },
       ...this.#overSize(),
+      { step: () => this.#blocks.removeEmpty() },
     ];
   }
 

@@ -14,8 +14,8 @@ const BEFORE_CHARS = 100;
 /** Markers that plain text never contains. */
 const OPEN = '\x01';
 const CLOSE = '\x02';
-/** Bytes per step, the same as in the index. */
-const STEP_BYTES = 2048;
+/** Bytes of output that are decoded at once, here and in the index. */
+export const STEP_BYTES = 2048;
 
 type Range = readonly [number, number];
 
@@ -56,6 +56,7 @@ export class Snippets {
   }
 
   async #read(doc: FoundDoc): Promise<readonly TextPiece[] | undefined> {
+    if (doc.output !== undefined) return inPieces(new PlainText(), doc.output);
     try {
       const bytes = await this.#readers.output(doc.session, doc.at, doc.bytes);
       return inPieces(new PlainText(), bytes);
@@ -76,7 +77,7 @@ export class Snippets {
 }
 
 /** Converts output to text in the same steps as the index. */
-export function* inSteps(plain: PlainText, bytes: Uint8Array): Generator<readonly TextPiece[]> {
+function* inSteps(plain: PlainText, bytes: Uint8Array): Generator<readonly TextPiece[]> {
   for (let at = 0; at < bytes.length; at += STEP_BYTES) yield plain.push(bytes.subarray(at, at + STEP_BYTES));
 }
 

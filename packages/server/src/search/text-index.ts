@@ -1,10 +1,13 @@
-// Documents of the full-text index: their ranges of output, and the words in them. The text itself is not stored.
+// Documents of the index: their ranges of output, and where their words are: in the full-text index for the newest and
+// the few, in the filter of a block for the many. The text itself is not stored.
 
-import { BinnacleError } from '@binnacle/protocol';
 import type { Database, SqlValue, Statement } from '../store/sqlite.ts';
+import type { Block, BlockIndex } from './block-index.ts';
 import { OF_SOURCE } from './event-rows.ts';
-import { Stamps, timeOf } from './row-ids.ts';
+import { bornAt, Stamps, stampOf, timeOf } from './row-ids.ts';
+import type { SearchPace } from './search-pace.ts';
 import type { SearchRequest } from './wire.ts';
+import type { WordFilter } from './word-filter.ts';
 
 /**
  * Documents in the first window of a search, and maximum per window: each window is four times as large as the one
@@ -12,8 +15,8 @@ import type { SearchRequest } from './wire.ts';
  */
 const FIRST_WINDOW = 4096;
 const LAST_WINDOW = 262_144;
-/** Maximum ms that one window counts for: it takes some ms, and more than this only while the machine is stopped. */
-const MAX_WINDOW_MS = 1000;
+/** Documents per statement: some more than a page. */
+const MAX_ROWS = 64;
 const NO_BOUND = Number.MAX_SAFE_INTEGER;
 
 export interface TextDocument {
@@ -22,6 +25,19 @@ export interface TextDocument {
   readonly bytes: number;
   readonly text: string;
   readonly time: number;
+  /** True if its output is ASCII, and the letters of each word are together in it: words can be looked for in the bytes. */
+  readonly isPlain: boolean;
+}
+
+/** A document whose words are in a filter. `id`: its row, if the full-text index has it so far. */
+export type BlockDocument = Omit<TextDocument, 'text'> & { readonly id: number | undefined };
+
+/** Row of a document in a block. */
+export interface BlockRow {
+  readonly id: number;
+  readonly at: number;
+  readonly bytes: number;
+  readonly is_plain: number;
 }
 
 export interface FoundDoc {
@@ -30,105 +46,167 @@ export interface FoundDoc {
   readonly at: number;
   readonly bytes: number;
   readonly time: number;
+  /** Its output, if the search has read it. */
+  readonly output?: Uint8Array;
+}
+
+/** Documents that a request may find, by log and id. */
+export interface SearchRange {
+  /** Condition on the rows of `logs l`. */
+  readonly sql: string;
+  readonly values: readonly SqlValue[];
+  /** Ids below `before`, from `low` on. */
+  readonly before: number;
+  readonly low: number;
 }
 
 export class TextIndex {
   readonly #db: Database;
+  readonly #blocks: BlockIndex;
   readonly #stamps: Stamps;
   readonly #insert: Statement;
   readonly #insertText: Statement;
   readonly #resize: Statement;
+  readonly #move: Statement;
   readonly #remove: Statement;
   readonly #removeText: Statement;
   readonly #behind: Statement;
   readonly #skip: Statement;
-  readonly #bounds: Statement;
+  readonly #ofBlock: Statement;
   #count: number;
 
-  constructor(db: Database) {
+  constructor(db: Database, blocks: BlockIndex) {
     this.#db = db;
+    this.#blocks = blocks;
     this.#stamps = new Stamps(db, 'docs');
-    this.#insert = db.prepare('INSERT INTO docs (id, log, at, bytes) VALUES (?, ?, ?, ?)');
+    this.#insert = db.prepare('INSERT INTO docs (id, log, at, bytes, block, is_plain) VALUES (?, ?, ?, ?, ?, ?)');
     this.#insertText = db.prepare('INSERT INTO words (rowid, text) VALUES (?, ?)');
     this.#resize = db.prepare('UPDATE docs SET bytes = ? WHERE id = ?');
-    this.#remove = db.prepare('DELETE FROM docs WHERE id = ?');
+    this.#move = db.prepare('UPDATE docs SET bytes = ?, block = ?, is_plain = ? WHERE id = ?');
+    this.#remove = db.prepare('DELETE FROM docs WHERE id = ? RETURNING block');
     this.#removeText = db.prepare('DELETE FROM words WHERE rowid = ?');
     this.#behind = db.prepare('SELECT id FROM docs WHERE log = ? AND at >= ?');
-    this.#skip = db.prepare('SELECT id FROM docs WHERE id < ? ORDER BY id DESC LIMIT 1 OFFSET ?');
-    this.#bounds = db.prepare('SELECT min(id) AS low, max(id) AS high FROM docs WHERE log = ?');
-    this.#count = (db.prepare('SELECT count(*) AS n FROM docs').get() as { n: number }).n;
+    this.#skip = db.prepare(
+      'SELECT id FROM docs INDEXED BY docs_small WHERE block IS NULL AND id < ? ORDER BY id DESC LIMIT 1 OFFSET ?',
+    );
+    this.#ofBlock = db.prepare(
+      'SELECT id, at, bytes, is_plain FROM docs WHERE log = ? AND at >= ? AND at < ? AND block = ? ORDER BY at',
+    );
+    this.#count = this.#counted();
   }
 
   get count(): number {
     return this.#count;
   }
 
-  /** Adds a document. Returns its id. */
+  /** Adds a document to the full-text index. Returns its id. */
   add(log: number, doc: TextDocument): number {
-    const id = this.#stamps.next(doc.time);
-    this.#insert.run(id, log, doc.at, doc.bytes);
+    const id = this.#addRow(log, doc, null);
     this.#insertText.run(id, doc.text);
-    this.#count += 1;
     return id;
   }
 
-  /** Replaces a document that has grown. */
+  /** Replaces a document of the full-text index that has grown. */
   replace(id: number, doc: TextDocument): void {
     this.#resize.run(doc.bytes, id);
     this.#removeText.run(id);
     this.#insertText.run(id, doc.text);
   }
 
+  /** Adds a block of consecutive documents, with the filter of their words. `place`: in the log, of the first of them. */
+  addBlock(log: number, place: number, docs: readonly BlockDocument[], filter: WordFilter): void {
+    const [begin, end] = [docs[0], docs.at(-1)];
+    if (begin === undefined || end === undefined) return;
+    const slot = this.#blocks.nextSlot;
+    const ids = docs.map((doc) => {
+      if (doc.id === undefined) return this.#addRow(log, doc, slot);
+      this.#move.run(doc.bytes, slot, doc.isPlain ? 1 : 0, doc.id);
+      this.#removeText.run(doc.id);
+      return doc.id;
+    });
+    const bytes = end.at + end.bytes - begin.at;
+    const first = ids.reduce((a, b) => Math.min(a, b));
+    const last = ids.reduce((a, b) => Math.max(a, b));
+    this.#blocks.add({ log, place, at: begin.at, bytes, first, last }, filter);
+  }
+
   remove(id: number): void {
-    this.#removeText.run(id);
-    this.#count -= Number(this.#remove.run(id).changes);
+    const row = this.#remove.get(id) as { block: number | null } | undefined;
+    if (row === undefined) return;
+    if (row.block === null) this.#removeText.run(id);
+    else this.#blocks.lostDocument(row.block);
+    this.#count -= 1;
   }
 
   /** Removes the documents of a log from an offset on. There are few, because they are being made again. */
   removeFrom(log: number, at: number): void {
     for (const { id } of this.#behind.all(log, at) as { id: number }[]) this.remove(id);
+    this.#blocks.removeFrom(log, at);
   }
 
-  /** Restores the counts after a failed transaction. */
-  recount(): void {
-    this.#count = (this.#db.prepare('SELECT count(*) AS n FROM docs').get() as { n: number }).n;
+  /** Reads the state of the file again, after a failed transaction. */
+  reload(): void {
+    this.#count = this.#counted();
+    this.#blocks.reload();
+  }
+
+  /** Returns the documents of a block, in the order of the output. */
+  documentsOf({ slot, log, at, bytes }: Block): BlockRow[] {
+    return this.#ofBlock.all(log, at, at + bytes, slot) as unknown as BlockRow[];
+  }
+
+  /** Returns what a request may find. */
+  rangeOf(request: SearchRequest): SearchRange {
+    let sql = 'l.gone = 0 AND (l.conversation IS NULL OR l.conversation IN (SELECT value FROM json_each(?)))';
+    const values: SqlValue[] = [JSON.stringify(request.conversations)];
+    let low = 0;
+    if (request.session !== undefined) {
+      const logs = this.#db
+        .prepare('SELECT n, id FROM logs WHERE gone = 0 AND (id = ?1 OR foreign_id = ?1)')
+        .all(request.session) as { n: number; id: string }[];
+      sql += ' AND l.n IN (SELECT value FROM json_each(?))';
+      values.push(JSON.stringify(logs.map(({ n }) => n)));
+      low = Math.min(NO_BOUND, ...logs.map(({ id }) => stampOf(bornAt(id))));
+    }
+    if (request.source !== undefined) {
+      sql += ` AND ${OF_SOURCE}`;
+      values.push(request.source);
+    }
+    return { sql, values, before: request.after ?? NO_BOUND, low };
   }
 
   /**
-   * Finds documents, newest first, one more than requested if there are more. Searches in windows with `yieldToEventLoop` in
-   * between, so that a search of everything blocks neither the index nor other queries. Throws `search_timeout`.
+   * Yields the documents of the full-text index that match, newest first. Searches in windows, so that a search of
+   * everything blocks neither the index nor other queries.
    */
-  async find(request: SearchRequest, yieldToEventLoop: () => Promise<void>): Promise<FoundDoc[]> {
-    let leftMs = request.timeoutMs;
-    let at = performance.now();
-    const { sql, values, low } = this.#where(request);
+  async *find(expression: string, range: SearchRange, pace: SearchPace): AsyncGenerator<FoundDoc> {
+    const { sql, values, low } = range;
     const statement = this.#db.prepare(
       `SELECT d.id, l.id AS session, d.at, d.bytes FROM words JOIN docs d ON d.id = words.rowid JOIN logs l ON l.n = d.log
-       WHERE words MATCH ? AND words.rowid < ? AND words.rowid >= ? AND l.gone = 0
-         AND (l.conversation IS NULL OR l.conversation IN (SELECT value FROM json_each(?)))${sql}
-       ORDER BY words.rowid DESC LIMIT ?`,
+       WHERE words MATCH ? AND words.rowid < ? AND words.rowid >= ? AND ${sql} ORDER BY words.rowid DESC LIMIT ?`,
     );
-    const conversations = JSON.stringify(request.conversations);
     // A prefix query collects its words from the whole index again for each window: one window is cheaper.
-    let window = request.expression.includes('"*') ? NO_BOUND : FIRST_WINDOW;
-    const found: FoundDoc[] = [];
-    for (let before = request.after ?? NO_BOUND; ; ) {
+    let window = expression.includes('"*') ? NO_BOUND : FIRST_WINDOW;
+    for (let { before } = range; ; ) {
       const from = Math.max(low, window === NO_BOUND ? 0 : this.#windowFrom(before, window));
-      const want = request.limit + 1 - found.length;
-      const rows = statement.all(request.expression, before, from, conversations, ...values, want) as Omit<
-        FoundDoc,
-        'time'
-      >[];
-      found.push(...rows.map((row) => ({ ...row, time: timeOf(row.id) })));
-      if (found.length > request.limit || from <= low) return found;
-      const now = performance.now();
-      leftMs -= Math.min(now - at, MAX_WINDOW_MS);
-      at = now;
-      if (leftMs < 0) throw new BinnacleError('search_timeout');
+      let rows: Omit<FoundDoc, 'time'>[];
+      do {
+        rows = statement.all(expression, before, from, ...values, MAX_ROWS) as unknown as Omit<FoundDoc, 'time'>[];
+        for (const row of rows) yield { ...row, time: timeOf(row.id) };
+        before = rows.at(-1)?.id ?? from;
+      } while (rows.length === MAX_ROWS);
+      if (from <= low) return;
       before = from;
       window = Math.min(LAST_WINDOW, window * 4);
-      await yieldToEventLoop();
+      await pace.step();
     }
+  }
+
+  #addRow(log: number, { at, bytes, time, isPlain }: Omit<TextDocument, 'text'>, block: number | null): number {
+    const id = this.#stamps.next(time);
+    this.#insert.run(id, log, at, bytes, block, isPlain ? 1 : 0);
+    this.#count += 1;
+    return id;
   }
 
   #windowFrom(before: number, window: number): number {
@@ -136,23 +214,7 @@ export class TextIndex {
     return row?.id ?? 0;
   }
 
-  #where(request: SearchRequest): { readonly sql: string; readonly values: SqlValue[]; readonly low: number } {
-    let sql = '';
-    const values: SqlValue[] = [];
-    let low = 0;
-    if (request.session !== undefined) {
-      const logs = this.#db
-        .prepare('SELECT n FROM logs WHERE gone = 0 AND (id = ?1 OR foreign_id = ?1)')
-        .all(request.session) as { n: number }[];
-      sql += ' AND l.n IN (SELECT value FROM json_each(?))';
-      values.push(JSON.stringify(logs.map(({ n }) => n)));
-      const bounds = logs.map(({ n }) => this.#bounds.get(n) as { low: number | null });
-      low = bounds.reduce((least, bound) => Math.min(least, bound.low ?? NO_BOUND), NO_BOUND);
-    }
-    if (request.source !== undefined) {
-      sql += ` AND ${OF_SOURCE}`;
-      values.push(request.source);
-    }
-    return { sql, values, low };
+  #counted(): number {
+    return (this.#db.prepare('SELECT count(*) AS n FROM docs').get() as { n: number }).n;
   }
 }

@@ -2,6 +2,7 @@
 
 import type { StatsQuery, StoredEvent, TrafficQuery, TrafficStats, WireError } from '@binnacle/protocol';
 import type { Head } from '../log/log.ts';
+import type { ParsedQuery } from './query.ts';
 
 /** Options in the first message to the process. */
 export interface IndexOptions {
@@ -38,8 +39,7 @@ export interface SearchScope {
 
 export interface SearchRequest extends SearchScope {
   readonly kind: 'search';
-  /** Expression from `parseQuery`. */
-  readonly expression: string;
+  readonly query: ParsedQuery;
   /** Id of a session, or an emitter's name for one. */
   readonly session?: string;
   readonly source?: string;

@@ -1,4 +1,4 @@
-// The process of the index: owns its file, indexes logs while no query waits, and answers queries. The next process
+// The process of the index: owns its file, indexes logs while nobody searches, and answers queries. The next process
 // gets all news again, so this one may be killed at any time. A process, not a thread: a thread that is ended inside
 // SQLite crashes the gateway.
 
@@ -9,14 +9,19 @@ import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import { BinnacleError } from '@binnacle/protocol';
 import { serveGateway } from '../process/worker-entry.ts';
 import type { Database, Statement } from '../store/sqlite.ts';
+import { BlockIndex } from './block-index.ts';
 import { EventIndex } from './event-rows.ts';
 import { isDamaged, openIndex, removeIndex } from './index-db.ts';
 import { Indexer } from './indexer.ts';
 import { Readers } from './readers.ts';
 import { IndexRetention } from './retention.ts';
+import { SearchTurns } from './search-turns.ts';
 import { Snippets } from './snippets.ts';
 import { TextIndex } from './text-index.ts';
+import { TextSearch } from './text-search.ts';
+import { Tokenizer } from './tokenizer.ts';
 import type { Answers, FromIndex, IndexOptions, IndexRequest, SearchRequest, ToIndex } from './wire.ts';
+import { FilterWriter } from './word-filter.ts';
 
 /** Maximum size and duration of a transaction. Larger transactions make better segments of the full-text index. */
 const COMMIT_BYTES = 8 * 1024 * 1024;
@@ -43,6 +48,9 @@ class Index {
   readonly #readers: Readers;
   readonly #follow: Indexer;
   readonly #retention: IndexRetention;
+  readonly #tokenizer = new Tokenizer();
+  readonly #turns = new SearchTurns();
+  readonly #search: TextSearch;
   readonly #snippets: Snippets;
   /** Sessions deleted since the last commit: a failed transaction must not bring them back. */
   readonly #forgotten = new Set<string>();
@@ -62,14 +70,17 @@ class Index {
     this.#db = db;
     db.exec(`PRAGMA application_id = ${this.#mark}`);
     this.#owner = db.prepare('PRAGMA application_id');
-    this.#texts = new TextIndex(db);
+    const blocks = new BlockIndex(db);
+    this.#texts = new TextIndex(db, blocks);
     this.#events = new EventIndex(db);
     this.#readers = new Readers(options.dir);
-    this.#follow = new Indexer({ db, texts: this.#texts, events: this.#events }, this.#readers, {
+    const filters = new FilterWriter(this.#tokenizer);
+    this.#follow = new Indexer({ db, texts: this.#texts, events: this.#events, filters }, this.#readers, {
       did: (id, place) => this.#post({ t: 'did', id, place }),
       warn: (message, facts) => this.#post({ t: 'warn', message, facts }),
     });
-    this.#retention = new IndexRetention(db, this.#texts, this.#events, options);
+    this.#retention = new IndexRetention(db, { texts: this.#texts, blocks, events: this.#events }, options);
+    this.#search = new TextSearch({ texts: this.#texts, blocks, tokenizer: this.#tokenizer, readers: this.#readers });
     this.#snippets = new Snippets(this.#readers);
     this.#post({ t: 'ready', isNew });
   }
@@ -77,7 +88,7 @@ class Index {
   async run(): Promise<void> {
     while (!this.#isStopping && !this.#isOver) {
       try {
-        const isIdle = !(await this.#step());
+        const isIdle = !(await this.#turns.change(() => this.#step()));
         this.#sendFacts(isIdle);
         if (isIdle) await this.#sleep(this.#hasRoom ? IDLE_MS : AGAIN_MS);
         else await yieldToEventLoop();
@@ -90,6 +101,7 @@ class Index {
     if (this.#isOver) return await new Promise<never>(() => undefined);
     this.#commit();
     this.#snippets.close();
+    this.#tokenizer.close();
     this.#db.close();
   }
 
@@ -180,9 +192,8 @@ class Index {
   }
 
   async #answer(n: number, request: IndexRequest): Promise<void> {
-    this.#post({ t: 'began', n });
     try {
-      this.#post({ t: 'answer', n, value: await this.#find(request) });
+      this.#post({ t: 'answer', n, value: await this.#find(n, request) });
     } catch (error) {
       const wire =
         error instanceof BinnacleError ? error : new BinnacleError('index_unavailable', { message: String(error) });
@@ -191,20 +202,20 @@ class Index {
     }
   }
 
-  async #find(request: IndexRequest): Promise<Answers[keyof Answers]> {
-    if (request.kind === 'events') return this.#events.list(request);
-    if (request.kind === 'stats') return this.#events.stats(request);
-    return await this.#search(request);
+  async #find(n: number, request: IndexRequest): Promise<Answers[keyof Answers]> {
+    if (request.kind === 'search') return await this.#turns.search(() => this.#findText(n, request));
+    this.#post({ t: 'began', n });
+    return request.kind === 'events' ? this.#events.list(request) : this.#events.stats(request);
   }
 
-  async #search(request: SearchRequest): Promise<Answers['search']> {
-    const found = await this.#texts.find(request, yieldToEventLoop);
-    const page = found.slice(0, request.limit);
-    const hits = await this.#snippets.of(page, request.expression);
+  async #findText(n: number, request: SearchRequest): Promise<Answers['search']> {
+    this.#post({ t: 'began', n });
+    const { docs, hasMore } = await this.#search.find(request, yieldToEventLoop);
+    const hits = await this.#snippets.of(docs, request.query.expression);
     const seen = new Set(request.conversations);
     return {
       hits,
-      next: found.length > request.limit ? (page.at(-1)?.id ?? null) : null,
+      next: hasMore ? (docs.at(-1)?.id ?? null) : null,
       behindBytes: this.#follow.behind(({ conversation }) => conversation === null || seen.has(conversation)),
     };
   }
@@ -244,7 +255,7 @@ class Index {
       // SQLite has rolled back by itself, as it does when the disk is full.
     }
     this.#transaction = undefined;
-    this.#texts.recount();
+    this.#texts.reload();
     this.#events.recount();
     this.#follow.reset();
     const forgotten = [...this.#forgotten];

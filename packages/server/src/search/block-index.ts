@@ -1,0 +1,228 @@
+// Blocks of output that are too large for the full-text index: a filter of the words of each, in groups. A search gets
+// the blocks that may contain all its words, and scans them.
+
+import type { Database, SqlValue, Statement } from '../store/sqlite.ts';
+import type { SearchPace } from './search-pace.ts';
+import {
+  everyPosition,
+  GROUP,
+  mayContain,
+  PART_POSITIONS,
+  PARTS,
+  ROW_BYTES,
+  transposed,
+  type WordFilter,
+} from './word-filter.ts';
+
+export interface Block {
+  readonly slot: number;
+  readonly log: number;
+  readonly session: string;
+  /** Output offset of its beginning, and a place in the log to read it from. */
+  readonly at: number;
+  readonly place: number;
+  readonly bytes: number;
+  /** Lowest and highest id of its documents. */
+  readonly first: number;
+  readonly last: number;
+  /** Hashes of words that each of its documents has, 32 bits each. */
+  readonly common: Uint8Array;
+}
+
+export interface BlockScope {
+  /** Hashes of words, of which all must occur. */
+  readonly hashes: readonly number[];
+  /** Hashes of words that must not occur. */
+  readonly excluded: readonly number[];
+  /** Only blocks with an id below `before`, and one from `low` on. */
+  readonly before: number;
+  readonly low: number;
+  /** Condition on the rows of `logs l`. */
+  readonly sql: string;
+  readonly values: readonly SqlValue[];
+}
+
+/** Blocks removed per step of retention. */
+const SLICE = 256;
+
+export class BlockIndex {
+  readonly #db: Database;
+  readonly #insert: Statement;
+  readonly #insertFilter: Statement;
+  readonly #insertRows: Statement;
+  readonly #rows: Statement;
+  readonly #behind: Statement;
+  readonly #allEmpty: Statement;
+  readonly #isEmpty: Statement;
+  readonly #remove: Statement;
+  readonly #removeFilter: Statement;
+  readonly #removeFilters: Statement;
+  readonly #removeRows: Statement;
+  readonly #isUsed: Statement;
+  /** Highest document id of each group. */
+  #groups = new Map<number, number>();
+  /** Filters of the last group while it is incomplete, by column. */
+  #filters: (Uint8Array | undefined)[] = [];
+  #next = 0;
+  /** Blocks that have lost documents; undefined before the first look at all. */
+  #suspects: Set<number> | undefined;
+
+  constructor(db: Database) {
+    this.#db = db;
+    this.#insert = db.prepare(
+      'INSERT INTO blocks (slot, log, place, at, bytes, first, last, common) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    );
+    this.#insertFilter = db.prepare('INSERT INTO filters (slot, bits) VALUES (?, ?)');
+    this.#insertRows = db.prepare('INSERT INTO filter_rows (part, bits) VALUES (?, ?)');
+    this.#rows = db.prepare('SELECT bits FROM filter_rows WHERE part = ?');
+    this.#behind = db.prepare('SELECT slot FROM blocks WHERE log = ? AND at >= ?');
+    const isEmpty = `NOT EXISTS
+      (SELECT 1 FROM docs d WHERE d.log = b.log AND d.at >= b.at AND d.at < b.at + b.bytes AND d.block = b.slot)`;
+    this.#allEmpty = db.prepare(`SELECT slot FROM blocks b WHERE ${isEmpty}`);
+    this.#isEmpty = db.prepare(`SELECT 1 FROM blocks b WHERE slot = ? AND ${isEmpty}`);
+    this.#remove = db.prepare('DELETE FROM blocks WHERE slot = ?');
+    this.#removeFilter = db.prepare('DELETE FROM filters WHERE slot = ?');
+    this.#removeFilters = db.prepare('DELETE FROM filters');
+    this.#removeRows = db.prepare('DELETE FROM filter_rows WHERE part >= ? AND part < ?');
+    this.#isUsed = db.prepare('SELECT 1 FROM blocks WHERE slot >= ? AND slot < ? LIMIT 1');
+    this.reload();
+  }
+
+  /** Slot of the block that is added next. */
+  get nextSlot(): number {
+    return this.#next;
+  }
+
+  add(block: Omit<Block, 'slot' | 'session' | 'common'>, filter: WordFilter): void {
+    const slot = this.#next;
+    const group = groupOf(slot);
+    const bits = filter.bitsFor(group);
+    this.#next += 1;
+    const common = new Uint8Array(filter.everywhere.hashes.buffer);
+    const { log, place, at, bytes, first, last } = block;
+    this.#insert.run(slot, log, place, at, bytes, first, last, common);
+    this.#insertFilter.run(slot, bits);
+    this.#filters[slot % GROUP] = bits;
+    this.#groups.set(group, Math.max(this.#groups.get(group) ?? 0, block.last));
+    if (this.#next % GROUP === 0) this.#complete(group);
+  }
+
+  /** Removes the blocks of a log from an offset on. */
+  removeFrom(log: number, at: number): void {
+    for (const { slot } of this.#behind.all(log, at) as { slot: number }[]) this.#drop(slot);
+  }
+
+  /** Takes note that a document of a block was removed. */
+  lostDocument(slot: number): void {
+    this.#suspects?.add(slot);
+  }
+
+  /** Removes some blocks without documents. Returns false if there is nothing more to look at. */
+  removeEmpty(): boolean {
+    this.#suspects ??= new Set((this.#allEmpty.all() as { slot: number }[]).map(({ slot }) => slot));
+    let left = SLICE;
+    for (const slot of this.#suspects) {
+      if (left === 0) break;
+      left -= 1;
+      this.#suspects.delete(slot);
+      if (this.#isEmpty.get(slot) !== undefined) this.#drop(slot);
+    }
+    return left < SLICE;
+  }
+
+  /** Reads the state of the file again, after a failed transaction. */
+  reload(): void {
+    this.#suspects = undefined;
+    const groups = this.#db.prepare(`SELECT slot / ${GROUP} AS n, max(last) AS last FROM blocks GROUP BY 1`).all();
+    this.#groups = new Map((groups as { n: number; last: number }[]).map(({ n, last }) => [n, last]));
+    this.#filters = [];
+    const filters = this.#db.prepare('SELECT slot, bits FROM filters').all() as { slot: number; bits: Uint8Array }[];
+    for (const { slot, bits } of filters) this.#filters[slot % GROUP] = bits;
+    const { slot, part } = this.#db
+      .prepare('SELECT (SELECT max(slot) FROM blocks) AS slot, (SELECT max(part) FROM filter_rows) AS part')
+      .get() as { slot: number | null; part: number | null };
+    this.#next = Math.max(slot === null ? 0 : slot + 1, part === null ? 0 : (Math.floor(part / PARTS) + 1) * GROUP);
+  }
+
+  /** Yields the blocks that may contain all words, newest first by their last documents. */
+  async *candidates(scope: BlockScope, pace: SearchPace): AsyncGenerator<Block> {
+    const groups = [...this.#groups].sort((a, b) => b[1] - a[1]);
+    // Sorted by `last`, highest at the end.
+    let waiting: Block[] = [];
+    for (const [group, last] of groups) {
+      if (last < scope.low) break;
+      while ((waiting.at(-1)?.last ?? -1) > last) yield waiting.pop() as Block;
+      await pace.step();
+      const found = this.#blocksOf(group, scope);
+      if (found.length > 0) waiting = [...waiting, ...found].sort((a, b) => a.last - b.last);
+    }
+    while (waiting.length > 0) yield waiting.pop() as Block;
+  }
+
+  #blocksOf(group: number, { hashes, excluded, before, low, sql, values }: BlockScope): Block[] {
+    const columns = this.#columns(group, hashes);
+    if (columns.every((byte) => byte === 0)) return [];
+    const first = group * GROUP;
+    const blocks = this.#db
+      .prepare(
+        `SELECT b.slot, b.log, l.id AS session, b.place, b.at, b.bytes, b.first, b.last, b.common FROM blocks b JOIN logs l ON l.n = b.log
+         WHERE b.slot >= ? AND b.slot < ? AND b.first < ? AND b.last >= ? AND ${sql}`,
+      )
+      .all(first, first + GROUP, before, low, ...values) as unknown as Block[];
+    return blocks.filter(
+      ({ slot, common }) => hasBit(columns, slot % GROUP) && !(excluded.length > 0 && hasAny(common, excluded)),
+    );
+  }
+
+  /** Returns a bit for each column: whether its filter may contain all words. */
+  #columns(group: number, hashes: readonly number[]): Uint8Array {
+    const columns = new Uint8Array(ROW_BYTES);
+    if (group === groupOf(this.#next)) {
+      for (const [column, bits] of this.#filters.entries()) {
+        if (bits === undefined || !hashes.every((hash) => mayContain(bits, group, hash))) continue;
+        columns[column >>> 3] = (columns[column >>> 3] as number) | (1 << (column & 7));
+      }
+      return columns;
+    }
+    columns.fill(0xff);
+    for (const hash of hashes) {
+      const isPossible = everyPosition(hash, group, (position) => {
+        const part = group * PARTS + Math.floor(position / PART_POSITIONS);
+        const row = this.#rows.get(part) as { bits: Uint8Array } | undefined;
+        const at = (position % PART_POSITIONS) * ROW_BYTES;
+        for (let i = 0; i < ROW_BYTES; i += 1) columns[i] = (columns[i] as number) & (row?.bits[at + i] ?? 0);
+        return columns.some((byte) => byte !== 0);
+      });
+      if (!isPossible) break;
+    }
+    return columns;
+  }
+
+  /** Stores the filters of a complete group transposed. */
+  #complete(group: number): void {
+    for (const [part, bits] of transposed(this.#filters).entries()) this.#insertRows.run(group * PARTS + part, bits);
+    this.#removeFilters.run();
+    this.#filters = [];
+  }
+
+  #drop(slot: number): void {
+    const group = groupOf(slot);
+    this.#remove.run(slot);
+    if (group === groupOf(this.#next)) {
+      this.#removeFilter.run(slot);
+      this.#filters[slot % GROUP] = undefined;
+    } else if (this.#isUsed.get(group * GROUP, (group + 1) * GROUP) === undefined) {
+      this.#removeRows.run(group * PARTS, (group + 1) * PARTS);
+      this.#groups.delete(group);
+    }
+  }
+}
+
+function hasAny(common: Uint8Array, hashes: readonly number[]): boolean {
+  const view = new DataView(common.buffer, common.byteOffset, common.byteLength);
+  for (let at = 0; at < common.byteLength; at += 4) if (hashes.includes(view.getInt32(at, true))) return true;
+  return false;
+}
+
+const groupOf = (slot: number): number => Math.floor(slot / GROUP);
+const hasBit = (bits: Uint8Array, n: number): boolean => ((bits[n >>> 3] as number) & (1 << (n & 7))) !== 0;

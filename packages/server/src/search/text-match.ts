@@ -1,0 +1,67 @@
+// Decides whether a text matches a query, exactly as the full-text index would.
+
+import type { QueryTerm } from './query.ts';
+import type { Tokenizer } from './tokenizer.ts';
+
+/** Maximum words that are looked for in filters: few blocks have so many by chance. */
+const MAX_HASHES = 16;
+
+export class TextMatch {
+  /** Hashes of words that must occur; undefined if no text can match. */
+  readonly hashes: readonly number[] | undefined;
+  /** Hashes of words that must not occur. Beginnings and phrases are not among them. */
+  readonly excludedHashes: readonly number[];
+  readonly #tokenizer: Tokenizer;
+  /** Parts of normalized text that must occur, and that must not. */
+  readonly #required: readonly string[];
+  readonly #excluded: readonly string[];
+  /** The required words and beginnings. */
+  readonly #parts: readonly string[];
+
+  constructor(terms: readonly QueryTerm[], tokenizer: Tokenizer) {
+    this.#tokenizer = tokenizer;
+    const needles = terms.map(({ text, isPrefix, isExcluded }) => {
+      const normalized = tokenizer.normalized(text);
+      return { isPrefix, isExcluded, text: isPrefix ? normalized.trimEnd() : normalized };
+    });
+    const required = needles.filter(({ isExcluded }) => !isExcluded);
+    this.#required = required.map(({ text }) => text);
+    // A term of characters that SQLite does not take for words excludes nothing, and occurs nowhere.
+    this.#excluded = needles.filter(({ isExcluded, text }) => isExcluded && hasWord(text)).map(({ text }) => text);
+    this.excludedHashes = needles
+      .filter(({ isExcluded, isPrefix, text }) => isExcluded && !isPrefix && text.trim().split(' ').length === 1)
+      .flatMap((needle) => hashesIn(needle, tokenizer));
+    this.#parts = [...new Set(this.#required.flatMap((text) => text.split(' ')))].filter((part) => part !== '');
+    this.hashes = this.#required.every(hasWord)
+      ? [...new Set(required.flatMap((needle) => hashesIn(needle, tokenizer)))].slice(0, MAX_HASHES)
+      : undefined;
+  }
+
+  /** Whether plain output (`TextDocument.isPlain`) may match: it has the letters of all words somewhere. */
+  mayMatch(output: Buffer): boolean {
+    const lower = output.toString('latin1').toLowerCase();
+    return this.#parts.every((part) => lower.includes(part));
+  }
+
+  matches(text: string): boolean {
+    const normalized = this.#tokenizer.normalized(text);
+    return (
+      this.#required.every((part) => normalized.includes(part)) &&
+      !this.#excluded.some((part) => normalized.includes(part))
+    );
+  }
+}
+
+const hasWord = (normalized: string): boolean => normalized.trim() !== '';
+
+function hashesIn(
+  { text, isPrefix }: { readonly text: string; readonly isPrefix: boolean },
+  tokenizer: Tokenizer,
+): number[] {
+  const parts = text.trim().split(' ');
+  const beginning = isPrefix ? (parts.pop() ?? '') : '';
+  const hashes: number[] = [];
+  for (const part of parts) tokenizer.visit(part, (hash) => hashes.push(hash));
+  const hash = tokenizer.hashOfBeginning(beginning);
+  return hash === 0 ? hashes : [...hashes, hash];
+}

@@ -1,0 +1,108 @@
+import fc from 'fast-check';
+import { afterAll, expect, it } from 'vitest';
+import { Tokenizer } from './tokenizer.ts';
+import {
+  everyPosition,
+  FILTER_BITS,
+  FilterWriter,
+  GROUP,
+  mayContain,
+  PART_POSITIONS,
+  ROW_BYTES,
+  transposed,
+  WordFilter,
+} from './word-filter.ts';
+
+const tokenizer = new Tokenizer();
+afterAll(() => tokenizer.close());
+
+const hashOf = (word: string): number => {
+  let found = 0;
+  tokenizer.visit(word, (hash) => {
+    found = hash;
+  });
+  return found;
+};
+
+it('a filter has every word of its texts, and claims few others when it is full', () => {
+  const writer = new FilterWriter(tokenizer);
+  const filter = new WordFilter();
+  let added = 0;
+  for (; !filter.isFull; added += 100) {
+    writer.add(Array.from({ length: 100 }, (_, i) => `word${added + i}`).join(' '), filter);
+  }
+  expect(added).toBeGreaterThan(15_000);
+  const bits = filter.bitsFor(3);
+  for (let i = 0; i < added; i += 1) expect(mayContain(bits, 3, hashOf(`word${i}`))).toBe(true);
+  let claimed = 0;
+  for (let i = 0; i < 100_000; i += 1) if (mayContain(bits, 3, hashOf(`absent${i}`))) claimed += 1;
+  expect(claimed).toBeLessThan(100_000 / 256);
+});
+
+it('frequent words hide another word in few groups', () => {
+  const filter = new WordFilter();
+  for (let i = 0; !filter.isFull; i += 1) filter.add(hashOf(`word${i}`));
+  const groups = Array.from({ length: 60 }, (_, group) => filter.bitsFor(group));
+  for (let i = 0; i < 2000; i += 1) {
+    const hash = hashOf(`absent${i}`);
+    expect(groups.filter((bits, group) => mayContain(bits, group, hash)).length).toBeLessThan(6);
+  }
+});
+
+it('texts of two filters in turn come into their own filter', () => {
+  const writer = new FilterWriter(tokenizer);
+  const [a, b] = [new WordFilter(), new WordFilter()];
+  for (const text of ['one', 'two']) {
+    writer.add(`same ${text}`, a);
+    writer.add('same', b);
+  }
+  for (const word of ['same', 'one', 'two']) expect(mayContain(a.bitsFor(1), 1, hashOf(word))).toBe(true);
+  expect(mayContain(b.bitsFor(1), 1, hashOf('same'))).toBe(true);
+  expect(mayContain(b.bitsFor(1), 1, hashOf('one'))).toBe(false);
+});
+
+it('transposed filters have the same bits', () => {
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(fc.nat(GROUP - 1), { minLength: 1, maxLength: 4 }),
+      fc.array(fc.string({ minLength: 1, maxLength: 6 }), { maxLength: 40 }),
+      (columns, texts) => {
+        const writer = new FilterWriter(tokenizer);
+        const filters: (WordFilter | undefined)[] = [];
+        for (const column of columns) filters[column] = new WordFilter();
+        for (const [i, text] of texts.entries()) {
+          writer.add(text, filters[columns[i % columns.length] as number] as WordFilter);
+        }
+        const rows = transposed(filters.map((filter) => filter?.bitsFor(7)));
+        let bits = 0;
+        for (const part of rows)
+          for (const byte of part) if (byte !== 0) for (let b = byte; b !== 0; b &= b - 1) bits += 1;
+        let expected = 0;
+        for (const column of columns) {
+          const own = (filters[column] as WordFilter).bitsFor(7);
+          for (let position = 0; position < FILTER_BITS; position += 1) {
+            if (((own[position >>> 3] as number) & (1 << (position & 7))) === 0) continue;
+            expected += 1;
+            const part = rows[Math.floor(position / PART_POSITIONS)] as Uint8Array;
+            const byte = part[(position % PART_POSITIONS) * ROW_BYTES + (column >>> 3)] as number;
+            if ((byte & (1 << (column & 7))) === 0) throw new Error(`${column} lacks ${position}`);
+          }
+        }
+        expect(bits).toBe(expected);
+      },
+    ),
+    { numRuns: 5 },
+  );
+});
+
+it('positions of a word are within the filter', () => {
+  fc.assert(
+    fc.property(fc.integer(), fc.nat(1000), (hash, group) => {
+      everyPosition(hash, group, (position) => {
+        expect(position).toBeGreaterThanOrEqual(0);
+        expect(position).toBeLessThan(FILTER_BITS);
+        return true;
+      });
+    }),
+  );
+});

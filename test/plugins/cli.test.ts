@@ -285,9 +285,12 @@ describe('plugins of a gateway', () => {
   it('that end tell where more of it stands', async () => {
     const dying = "export default () => { setTimeout(() => { throw new Error('no more'); }, 1); };";
     await installed(folders.probe({}, dying));
-    await until('it is disabled or waits', async () => (await info()).problem !== null);
-    const { out } = await plugin('ls');
-    expect(out).toContain('probe: binnacle plugin logs probe shows its output.');
+    let out = '';
+    // Between its ends it runs for a moment.
+    await until('the list says that it waits or is disabled', async () => {
+      ({ out } = await plugin('ls'));
+      return out.includes('probe: binnacle plugin logs probe shows its output.');
+    });
     expect(out).not.toContain('to see why it ended');
   });
 

@@ -126,13 +126,13 @@ describe('a search of blocks', () => {
       () => `☃ ${rank()}`,
     ];
     let hits = 0;
-    for (let i = 0; i < times({ quick: 66, all: 1100 }); i += 1) {
+    for (let i = 0; i < times({ quick: 33, all: 1100 }); i += 1) {
       const q = (kinds[i % kinds.length] as () => string)();
       const ids = await found(q, 20 + next(30));
       expect(ids, q).toEqual(expected(q));
       hits += ids.length;
     }
-    expect(hits).toBeGreaterThan(500);
+    expect(hits).toBeGreaterThan(250);
     const q = plainOf(wordOf(RARE));
     expect(await found(q, 1)).toEqual(expected(q));
   }, 120_000);

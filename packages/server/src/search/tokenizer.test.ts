@@ -57,7 +57,7 @@ describe('words', () => {
         expect(all.split(' ').filter((word) => word !== '')).toEqual(tokens(some));
         expect(/^ (?:[^ ]+ )*$/u.test(all)).toBe(true);
       }),
-      { numRuns: count({ quick: 2000, all: 20_000 }) },
+      { numRuns: count({ quick: 300, all: 20_000 }) },
     );
   });
 
@@ -73,7 +73,7 @@ describe('words', () => {
       fc.property(text, (some) => {
         expect(hashes(some)).toEqual(hashes(tokenizer.normalized(some)));
       }),
-      { numRuns: 1000 },
+      { numRuns: count({ quick: 200, all: 2000 }) },
     );
   });
 

@@ -4,7 +4,7 @@ import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { openDatabase } from '../../packages/server/src/store/sqlite.ts';
 import type { Bench } from '../bench.ts';
-import { until } from '../processes.ts';
+import { sleep, until } from '../processes.ts';
 import { Role } from '../role.ts';
 import { type SearchSpec, type SearchTarget, type Stall, wordOf } from '../roles/search.ts';
 import { digits, percentile, type Row } from '../table.ts';
@@ -16,7 +16,8 @@ const MOST_OF_TEXT = 0.08;
 const MOST_P50_MS = 50;
 const MOST_P99_MS = 250;
 const IDLE_MS = 3000;
-const POLL_MS = 250;
+/** The index reports its state once a second. */
+const FACTS_MS = 1000;
 const RETAINED_EVENTS = 1000;
 
 class SearchRole {
@@ -54,7 +55,7 @@ class SearchRole {
 
   /** Whether the index has all output. */
   async isWhole(): Promise<boolean> {
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    await sleep(FACTS_MS);
     return (
       (await this.metric('binnacle_index_documents')) > 0 && (await this.metric('binnacle_index_behind_bytes')) === 0
     );
@@ -63,7 +64,7 @@ class SearchRole {
   /** The longest stall while it has nothing to do: what the machine is to blame for. */
   async idle(): Promise<number> {
     await this.stall();
-    await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
+    await sleep(IDLE_MS);
     return (await this.stall()).longest;
   }
 

@@ -100,7 +100,7 @@ it('what is copied has the lines of the program: no wraps, no signs, and also wh
 
 it('a lost connection, its return and the end are said in words, once and where screen readers hear them', async () => {
   const { id } = await start('echo here; read go; echo more; read go; exit 3');
-  // Output that comes after the page is opened is told.
+  // A screen reader announces output that comes after the page is opened.
   await until('it is printed', async () => (await gateway.client.sessions.get(id)).outputOffset > 0);
   const app = await shareApp(browser, gateway, bundle);
   await app.show({ view: 'log', id });

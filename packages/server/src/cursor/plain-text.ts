@@ -38,7 +38,8 @@ export class PlainText {
   #textEnd = 0;
   /** True if the last character was one of a word, as far as its byte shows. */
   #endsInWord = false;
-  #joins = 0;
+  /** True if a word went on behind a sequence or a control in the last push. */
+  #hasJoined = false;
   /** An incomplete character at the end of the last push. */
   #incomplete = new Uint8Array(0);
   #out = Buffer.alloc(0);
@@ -57,27 +58,21 @@ export class PlainText {
     return Math.min(piece, this.#parser.groundAt, this.#before - this.#incomplete.length);
   }
 
-  /** Number of times that a word went on behind a sequence or a control: its bytes are not together in the output. */
-  get joins(): number {
-    return this.#joins;
+  /** True if the bytes of the last push are ASCII, and have the letters of each word together. */
+  get isPlain(): boolean {
+    return this.#isAscii && !this.#hasJoined;
   }
 
   push(bytes: Uint8Array): readonly TextPiece[] {
-    this.#open(bytes);
-    this.#parser.push(bytes);
-    this.#before += bytes.length;
-    return this.#close(this.#parser.isGround && this.#textEnd === this.#before);
+    this.#read(bytes);
+    return this.#pieces();
   }
 
   /** The same as `push`, as one text. */
   text(bytes: Uint8Array): string {
-    this.#open(bytes);
-    this.#parser.push(bytes);
-    this.#before += bytes.length;
-    this.#hold(this.#parser.isGround && this.#textEnd === this.#before);
-    const text = this.#out.toString(this.#isAscii ? 'latin1' : 'utf8', 0, this.#written);
+    this.#read(bytes);
     this.#pieceAt = -1;
-    return text;
+    return this.#out.toString(this.#isAscii ? 'latin1' : 'utf8', 0, this.#written);
   }
 
   /** Ends the input. An incomplete character becomes U+FFFD, an incomplete sequence is dropped. */
@@ -85,7 +80,15 @@ export class PlainText {
     this.#open(NONE);
     this.#parser.end();
     this.#afterCr = false;
-    return this.#close(false);
+    this.#hold(false);
+    return this.#pieces();
+  }
+
+  #read(bytes: Uint8Array): void {
+    this.#open(bytes);
+    this.#parser.push(bytes);
+    this.#before += bytes.length;
+    this.#hold(this.#parser.isGround && this.#textEnd === this.#before);
   }
 
   #open(bytes: Uint8Array): void {
@@ -97,6 +100,7 @@ export class PlainText {
     this.#out.set(this.#incomplete);
     this.#written = this.#incomplete.length;
     this.#isAscii = this.#written === 0 && isAscii(bytes);
+    this.#hasJoined = false;
     if (this.#written > 0 && this.#pieceAt < 0) this.#pieceAt = this.#before - this.#written;
     this.#ends = [];
     this.#ats = [];
@@ -110,12 +114,10 @@ export class PlainText {
     this.#incomplete = Uint8Array.from(this.#out.subarray(this.#written, this.#written + incomplete));
   }
 
-  /** Returns the pieces. `continues`: an incomplete character at the end may be completed by the next push. */
-  #close(continues: boolean): readonly TextPiece[] {
+  #pieces(): readonly TextPiece[] {
     const pieces: TextPiece[] = [];
     const ends = this.#ends;
     const last = ends.at(-1) ?? 0;
-    this.#hold(continues);
     if (this.#written > last) {
       ends.push(this.#written);
       this.#ats.push(this.#pieceAt);
@@ -138,7 +140,7 @@ export class PlainText {
     // The first byte of a character may be from the push before.
     if ((bytes[from] as number) > 0x7f) this.#isAscii = false;
     let i = from;
-    if (at !== this.#textEnd && this.#endsInWord && IS_OF_WORD[bytes[from] as number] === 1) this.#joins += 1;
+    if (at !== this.#textEnd && this.#endsInWord && IS_OF_WORD[bytes[from] as number] === 1) this.#hasJoined = true;
     this.#endsInWord = IS_OF_WORD[bytes[to - 1] as number] === 1;
     // Something came between this byte and the character that it would continue.
     if (at !== this.#textEnd) for (; i < to && ((bytes[i] as number) & 0xc0) === 0x80; i += 1) this.#replace();

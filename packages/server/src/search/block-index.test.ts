@@ -5,10 +5,11 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { count } from '../../../../test/support/count.ts';
 import { BlockIndex } from './block-index.ts';
+import { BlockTerms } from './block-terms.ts';
 import { openIndex } from './index-db.ts';
 import { SearchPace } from './search-pace.ts';
 import { Tokenizer } from './tokenizer.ts';
-import { GROUP, WordFilter } from './word-filter.ts';
+import { GROUP } from './word-filter.ts';
 
 const PACE = new SearchPace(3600_000, async () => undefined);
 let dir: string;
@@ -46,7 +47,7 @@ class Model {
   add(): void {
     const n = this.#made;
     this.#made += 1;
-    const filter = new WordFilter();
+    const filter = new BlockTerms();
     filter.add(hashOf(`own${n}`));
     filter.add(hashOf(`shared${n % 10}`));
     // Some come in another order than their time.

@@ -2,17 +2,10 @@
 // the blocks that may contain all its words, and scans them.
 
 import type { Database, SqlValue, Statement } from '../store/sqlite.ts';
+import type { BlockTerms } from './block-terms.ts';
+import { expandNewestFirst } from './newest-first.ts';
 import type { SearchPace } from './search-pace.ts';
-import {
-  everyPosition,
-  GROUP,
-  mayContain,
-  PART_POSITIONS,
-  PARTS,
-  ROW_BYTES,
-  transposed,
-  type WordFilter,
-} from './word-filter.ts';
+import { everyPosition, GROUP, mayContain, PART_POSITIONS, PARTS, ROW_BYTES, transposed } from './word-filter.ts';
 
 export interface Block {
   readonly slot: number;
@@ -29,17 +22,21 @@ export interface Block {
   readonly common: Uint8Array;
 }
 
-export interface BlockScope {
+/** Documents that a request may find, by log and id. */
+export interface SearchRange {
+  /** Condition on the rows of `logs l`. */
+  readonly sql: string;
+  readonly values: readonly SqlValue[];
+  /** Ids below `before`, from `low` on. */
+  readonly before: number;
+  readonly low: number;
+}
+
+export interface BlockScope extends SearchRange {
   /** Hashes of words, of which all must occur. */
   readonly hashes: readonly number[];
   /** Hashes of words that must not occur. */
   readonly excluded: readonly number[];
-  /** Only blocks with an id below `before`, and one from `low` on. */
-  readonly before: number;
-  readonly low: number;
-  /** Condition on the rows of `logs l`. */
-  readonly sql: string;
-  readonly values: readonly SqlValue[];
 }
 
 /** Blocks removed per step of retention. */
@@ -93,12 +90,12 @@ export class BlockIndex {
     return this.#next;
   }
 
-  add(block: Omit<Block, 'slot' | 'session' | 'common'>, filter: WordFilter): void {
+  add(block: Omit<Block, 'slot' | 'session' | 'common'>, terms: BlockTerms): void {
     const slot = this.#next;
     const group = groupOf(slot);
-    const bits = filter.bitsFor(group);
+    const bits = terms.filterOf(group);
     this.#next += 1;
-    const common = new Uint8Array(filter.everywhere.hashes.buffer);
+    const common = new Uint8Array(terms.common.hashes.buffer);
     const { log, place, at, bytes, first, last } = block;
     this.#insert.run(slot, log, place, at, bytes, first, last, common);
     this.#insertFilter.run(slot, bits);
@@ -145,18 +142,16 @@ export class BlockIndex {
   }
 
   /** Yields the blocks that may contain all words, newest first by their last documents. */
-  async *candidates(scope: BlockScope, pace: SearchPace): AsyncGenerator<Block> {
-    const groups = [...this.#groups].sort((a, b) => b[1] - a[1]);
-    // Sorted by `last`, highest at the end.
-    let waiting: Block[] = [];
-    for (const [group, last] of groups) {
-      if (last < scope.low) break;
-      while ((waiting.at(-1)?.last ?? -1) > last) yield waiting.pop() as Block;
-      await pace.step();
-      const found = this.#blocksOf(group, scope);
-      if (found.length > 0) waiting = [...waiting, ...found].sort((a, b) => a.last - b.last);
-    }
-    while (waiting.length > 0) yield waiting.pop() as Block;
+  candidates(scope: BlockScope, pace: SearchPace): AsyncGenerator<Block> {
+    const groups = [...this.#groups].filter(([, last]) => last >= scope.low).sort((a, b) => b[1] - a[1]);
+    return expandNewestFirst(groups, {
+      newestOf: ([, last]) => last,
+      expand: async ([group]) => {
+        await pace.step();
+        return this.#blocksOf(group, scope);
+      },
+      idOf: ({ last }) => last,
+    });
   }
 
   #blocksOf(group: number, { hashes, excluded, before, low, sql, values }: BlockScope): Block[] {
@@ -219,9 +214,8 @@ export class BlockIndex {
 }
 
 function hasAny(common: Uint8Array, hashes: readonly number[]): boolean {
-  const view = new DataView(common.buffer, common.byteOffset, common.byteLength);
-  for (let at = 0; at < common.byteLength; at += 4) if (hashes.includes(view.getInt32(at, true))) return true;
-  return false;
+  const known = new Int32Array(Uint8Array.from(common).buffer);
+  return hashes.some((hash) => known.includes(hash));
 }
 
 const groupOf = (slot: number): number => Math.floor(slot / GROUP);

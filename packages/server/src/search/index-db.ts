@@ -9,7 +9,7 @@ import { type Database, isBusy, openDatabase } from '../store/sqlite.ts';
 /** One tokenizer, both for the index and for finding the words again in a hit. */
 export const TOKENIZER = `tokenize="unicode61 remove_diacritics 2"`;
 
-/** The tables, by version: each file is brought to the newest one. */
+/** The tables, as steps from one version to the next: an older file gets the missing steps. */
 const VERSIONS = [
   `
   -- place, offset: where reading goes on, at the beginning of a text that is not whole yet.

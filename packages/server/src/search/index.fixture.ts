@@ -7,10 +7,11 @@ import { defined, type EntryKind, type TrafficMark } from '@binnacle/protocol';
 import { SegmentWriter } from '../log/segment-writer.ts';
 import type { Database } from '../store/sqlite.ts';
 import { BlockIndex } from './block-index.ts';
+import { TermWriter } from './block-terms.ts';
 import { EventIndex } from './event-rows.ts';
 import { openIndex } from './index-db.ts';
 import { Indexer } from './indexer.ts';
-import { parseQuery } from './query.ts';
+import { expressionOf, parseQuery } from './query.ts';
 import { Readers } from './readers.ts';
 import { IndexRetention, type RetentionLimits } from './retention.ts';
 import { Snippets } from './snippets.ts';
@@ -18,7 +19,6 @@ import { TextIndex } from './text-index.ts';
 import { TextSearch } from './text-search.ts';
 import { Tokenizer } from './tokenizer.ts';
 import type { FoundHit, LogNews, SearchRequest } from './wire.ts';
-import { FilterWriter } from './word-filter.ts';
 
 export interface FixtureOptions extends Partial<RetentionLimits> {
   readonly blockBytes?: number;
@@ -52,9 +52,9 @@ export class IndexParts {
     this.events = new EventIndex(db);
     this.readers = new Readers(dir);
     const { texts, blocks, events, tokenizer, readers } = this;
-    const filters = new FilterWriter(tokenizer);
+    const writer = new TermWriter(tokenizer);
     this.textSearch = new TextSearch({ texts, blocks, tokenizer, readers });
-    this.follow = new Indexer({ db, texts, events, filters, ...defined({ blockBytes }) }, readers, {
+    this.follow = new Indexer({ db, texts, events, writer, ...defined({ blockBytes }) }, readers, {
       did: () => undefined,
       warn: (message) => this.warnings.push(message),
     });
@@ -77,10 +77,10 @@ export class IndexParts {
   }
 
   async search(q: string, more: Partial<SearchRequest> = {}): Promise<FoundHit[]> {
-    const query = parseQuery(q);
-    const request = { kind: 'search', query, conversations: [], limit: 50, timeoutMs: 10_000, ...more } as const;
+    const terms = parseQuery(q);
+    const request = { kind: 'search', terms, conversations: [], limit: 50, timeoutMs: 10_000, ...more } as const;
     const { docs } = await this.textSearch.find(request, async () => undefined);
-    return await this.snippets.of(docs, query.expression);
+    return await this.snippets.of(docs, expressionOf(terms));
   }
 
   /** All documents of a log: offset and text, as it stands in the log. */

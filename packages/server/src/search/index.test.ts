@@ -163,6 +163,26 @@ describe('the index of one log', () => {
   });
 });
 
+it('finds what is behind a damaged part of a block', async () => {
+  const index = fixture();
+  index.append(A, lines(30_000));
+  index.report();
+  await index.parts.catchUp();
+  const row = 'SELECT block FROM docs WHERE block IS NOT NULL ORDER BY at DESC';
+  expect(index.parts.db.prepare(row).get()).toBeDefined();
+  const log = join(index.dir, A, 'log');
+  const [, , third = ''] = readdirSync(log)
+    .filter((name) => name.endsWith('.log'))
+    .sort();
+  const bytes = readFileSync(join(log, third));
+  bytes.writeUInt8(bytes.readUInt8(30_000) ^ 1, 30_000);
+  writeFileSync(join(log, third), bytes);
+  index.again();
+  index.report();
+  await index.parts.catchUp();
+  for (const n of [100, 10_000, 15_000]) expect(await index.parts.search(`number${n}`), `${n}`).toHaveLength(1);
+});
+
 describe('output that costs much', () => {
   it('is cut by its bytes, and by the number of its documents, not only by its text', async () => {
     const index = fixture();
@@ -266,11 +286,10 @@ describe('answers', () => {
   it('do not take longer than they may', async () => {
     const index = fixture();
     index.parts.db.exec('BEGIN');
-    for (let i = 0; i < 6000; i++)
-      index.parts.texts.add(1, { at: i, bytes: 1, text: 'hay', time: index.now, isPlain: true });
+    for (let i = 0; i < 6000; i++) index.parts.texts.add(1, { at: i, bytes: 1, text: 'hay', time: index.now });
     index.parts.db.exec('COMMIT');
-    const query = parseQuery('needle');
-    const ask = { kind: 'search', query, conversations: [], limit: 5, timeoutMs: 0 } as const;
+    const terms = parseQuery('needle');
+    const ask = { kind: 'search', terms, conversations: [], limit: 5, timeoutMs: 0 } as const;
     const turns: number[] = [];
     const find = async (timeoutMs: number) =>
       await index.parts.textSearch.find({ ...ask, timeoutMs }, async () => void turns.push(1));

@@ -1,15 +1,14 @@
 // One log on its way into the index: cuts its output into documents, and enough of them into a block; takes its events,
 // and stores where to continue after a restart.
 
-import { isAscii } from 'node:buffer';
 import { isOutput, type TrafficMark } from '@binnacle/protocol';
 import { PlainText, type TextPiece } from '../cursor/plain-text.ts';
 import type { Entry, Head } from '../log/log.ts';
 import type { Database, Statement } from '../store/sqlite.ts';
+import { BlockTerms, type TermWriter } from './block-terms.ts';
 import type { EventIndex } from './event-rows.ts';
-import { STEP_BYTES } from './snippets.ts';
+import { inSteps } from './snippets.ts';
 import type { TextIndex } from './text-index.ts';
-import { type FilterWriter, WordFilter } from './word-filter.ts';
 
 /** Minimum characters of a document, which ends after the line that reaches this number. */
 const ENOUGH_CHARS = 3072;
@@ -43,7 +42,7 @@ interface OpenDoc {
   /** Row id; undefined before the document is in the index. */
   id: number | undefined;
   isDirty: boolean;
-  /** See TextDocument. */
+  /** See BlockDocument. */
   isPlain: boolean;
 }
 
@@ -51,7 +50,7 @@ export interface LogIndexParts {
   readonly db: Database;
   readonly texts: TextIndex;
   readonly events: EventIndex;
-  readonly filters: FilterWriter;
+  readonly writer: TermWriter;
   /** Arrival of the session, in ms since 1970: entries of an imported recording never count as older. */
   readonly leastTime?: number;
   /** Maximum bytes of a block. Default 1 MiB: a search that may find something in a block reads all of it. */
@@ -70,9 +69,9 @@ export class LogIndex {
   #marks: number;
   #lastTime = 0;
   #doc: OpenDoc | undefined;
-  /** Complete documents since the last block, and the filter of their words. */
+  /** Complete documents since the last block, and their words. */
   #complete: OpenDoc[] = [];
-  #filter: WordFilter | undefined;
+  #terms: BlockTerms | undefined;
   /** Positions of the last output entries, ascending: the current line began in one of them. */
   #begins: Head[] = [];
   /** Beginning of the output since the last event. */
@@ -152,29 +151,22 @@ export class LogIndex {
     this.#begins.push(begin);
     const time = Math.max(entry.time, this.#parts.leastTime ?? 0);
     this.#lastTime = time;
-    for (let at = 0; at < entry.bytes.length; at += STEP_BYTES) {
-      const bytes = entry.bytes.subarray(at, at + STEP_BYTES);
-      const { joins } = this.#plain;
-      const pieces = this.#plain.push(bytes);
-      this.#takePieces(pieces, time, this.#plain.joins === joins && isAscii(bytes));
-    }
+    for (const pieces of inSteps(this.#plain, entry.bytes)) this.#takePieces(pieces, time);
   }
 
   #flush(): void {
-    this.#takePieces(this.#plain.flush(), this.#lastTime, false);
+    this.#takePieces(this.#plain.flush(), this.#lastTime);
   }
 
-  #takePieces(pieces: readonly TextPiece[], time: number, isPlain: boolean): void {
+  #takePieces(pieces: readonly TextPiece[], time: number): void {
     const end = this.#base + this.#plain.resumeAt;
     pieces.forEach((piece, i) => {
       const next = pieces[i + 1];
-      // The first character may have begun in the bytes before.
-      const isWhole = isPlain && piece.text.charCodeAt(0) < 128;
-      this.#add(piece, next === undefined ? end : this.#base + next.at, time, isWhole);
+      this.#add(piece, next === undefined ? end : this.#base + next.at, time);
     });
   }
 
-  #add(piece: TextPiece, end: number, time: number, isPlain: boolean): void {
+  #add(piece: TextPiece, end: number, time: number): void {
     if (this.#preview.length < PREVIEW_CHARS) {
       this.#preview += piece.text.slice(0, PREVIEW_CHARS - this.#preview.length);
     }
@@ -194,7 +186,7 @@ export class LogIndex {
     doc.text += piece.text;
     doc.end = end;
     doc.isDirty = true;
-    doc.isPlain &&= isPlain;
+    doc.isPlain &&= this.#plain.isPlain;
     const isEnough = doc.text.length >= ENOUGH_CHARS && piece.text.endsWith('\n');
     if (isEnough || doc.text.length >= MOST_CHARS) this.#close();
   }
@@ -219,9 +211,9 @@ export class LogIndex {
     // Output without text was in between: a block of both would have a range without limit.
     if (isFar()) this.#writeBlock();
     this.#complete.push(doc);
-    this.#filter ??= new WordFilter();
-    this.#parts.filters.add(doc.text, this.#filter);
-    if (this.#filter.isFull || isFar() || this.#complete.length >= BLOCK_DOCS) this.#writeBlock();
+    this.#terms ??= new BlockTerms();
+    this.#parts.writer.add(doc.text, this.#terms);
+    if (this.#terms.isFull || isFar() || this.#complete.length >= BLOCK_DOCS) this.#writeBlock();
   }
 
   #writeBlock(): void {
@@ -229,13 +221,13 @@ export class LogIndex {
       return { id, at: start.offset, bytes: end - start.offset, time, isPlain };
     });
     const place = this.#complete[0]?.start.place ?? 0;
-    if (this.#filter !== undefined) this.#parts.texts.addBlock(this.row.n, place, docs, this.#filter);
+    if (this.#terms !== undefined) this.#parts.texts.addBlock(this.row.n, place, docs, this.#terms);
     this.#startBlock();
   }
 
   #startBlock(): void {
     this.#complete = [];
-    this.#filter = undefined;
+    this.#terms = undefined;
   }
 
   #writeAll(): void {
@@ -248,8 +240,8 @@ export class LogIndex {
 
   #write(doc: OpenDoc): void {
     if (!doc.isDirty) return;
-    const { start, text, time, end, isPlain } = doc;
-    const content = { at: start.offset, bytes: end - start.offset, text, time, isPlain };
+    const { start, text, time, end } = doc;
+    const content = { at: start.offset, bytes: end - start.offset, text, time };
     if (doc.id === undefined) doc.id = this.#parts.texts.add(this.row.n, content);
     else this.#parts.texts.replace(doc.id, content);
     doc.isDirty = false;

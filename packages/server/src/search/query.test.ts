@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Database, openDatabase } from '../store/sqlite.ts';
 import { TOKENIZER } from './index-db.ts';
-import { parseQuery } from './query.ts';
+import { expressionOf, parseQuery } from './query.ts';
 
 const TEXTS = [
   'the quick brown fox',
@@ -22,7 +22,7 @@ describe('parseQuery', () => {
 
   const found = (query: string): number[] =>
     (
-      db.prepare('SELECT rowid FROM words WHERE words MATCH ? ORDER BY rowid').all(parseQuery(query).expression) as {
+      db.prepare('SELECT rowid FROM words WHERE words MATCH ? ORDER BY rowid').all(expressionOf(parseQuery(query))) as {
         rowid: number;
       }[]
     ).map(({ rowid }) => rowid - 1);
@@ -75,7 +75,7 @@ describe('parseQuery', () => {
       fc.property(fc.array(part, { maxLength: 12 }), (parts) => {
         let expression: string;
         try {
-          expression = parseQuery(parts.join('')).expression;
+          expression = expressionOf(parseQuery(parts.join('')));
         } catch {
           return;
         }

@@ -1,5 +1,4 @@
-// Parses the text of a search box: into terms, and into an expression of FTS5, in which every term is quoted, so that no
-// input is interpreted as syntax.
+// Parses the text of a search box into terms, and makes an expression of FTS5 of them.
 
 import { BinnacleError } from '@binnacle/protocol';
 
@@ -25,14 +24,8 @@ export interface QueryTerm {
   readonly isExcluded: boolean;
 }
 
-export interface ParsedQuery {
-  readonly terms: readonly QueryTerm[];
-  /** The same as an expression of FTS5. */
-  readonly expression: string;
-}
-
 /** Throws `bad_query`. */
-export function parseQuery(text: string): ParsedQuery {
+export function parseQuery(text: string): readonly QueryTerm[] {
   if (Buffer.byteLength(text) > MAX_BYTES) throw bad(`It is longer than ${MAX_BYTES} bytes.`);
   const terms: QueryTerm[] = [];
   for (const [, minus, phrase, word = '', star] of text.matchAll(TERM)) {
@@ -43,11 +36,16 @@ export function parseQuery(text: string): ParsedQuery {
     terms.push({ text: term.replaceAll('"', ' '), isPrefix, isExcluded: minus === '-' });
     if (terms.length > MAX_TERMS) throw bad(`It has more than ${MAX_TERMS} words.`);
   }
+  if (terms.every(({ isExcluded }) => isExcluded))
+    throw bad(terms.length > 0 ? 'It only says what must not be there.' : 'The query has no word.');
+  return terms;
+}
+
+/** Returns the terms as an expression of FTS5, of which at least one is not excluded. Quotes each: no input is syntax. */
+export function expressionOf(terms: readonly QueryTerm[]): string {
   const required = terms.filter(({ isExcluded }) => !isExcluded).map(quoted);
   const excluded = terms.filter(({ isExcluded }) => isExcluded).map(quoted);
-  if (required.length === 0)
-    throw bad(excluded.length > 0 ? 'It only says what must not be there.' : 'The query has no word.');
-  return { terms, expression: [`(${required.join(' AND ')})`, ...excluded].join(' NOT ') };
+  return [`(${required.join(' AND ')})`, ...excluded].join(' NOT ');
 }
 
 const quoted = ({ text, isPrefix }: QueryTerm): string => `"${text}"${isPrefix ? '*' : ''}`;

@@ -88,8 +88,7 @@ export class Readers {
 
   /** Reads output from an offset on, at most `bytes`. Throws the errors of reading, including `gap`. */
   async output(id: string, offset: number, bytes: number): Promise<Buffer> {
-    const reader = this.of(id);
-    return await outputBytes(new Cursor(reader, await reader.locate(offset)), bytes);
+    return await this.outputFrom(id, await this.of(id).locate(offset), bytes);
   }
 
   /** The same from a place that is known. */

@@ -5,7 +5,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** An action that lasts until it is told to end. */
+/** An action that lasts until `end` is called. */
 function lasting(): { readonly act: () => Promise<void>; readonly end: () => void; isRunning(): boolean } {
   let resolve = (): void => undefined;
   const promise = new Promise<void>((resolved) => {

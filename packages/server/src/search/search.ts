@@ -113,7 +113,7 @@ export class Search {
     } else await this.#index.start();
     const found = await this.#index.query({
       kind: 'search',
-      query: parseQuery(query.q),
+      terms: parseQuery(query.q),
       limit: query.limit ?? SEARCH_LIMIT,
       timeoutMs: this.#searchMs,
       conversations: this.#seenConversations(isSeen),

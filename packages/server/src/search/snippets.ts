@@ -15,7 +15,7 @@ const BEFORE_CHARS = 100;
 const OPEN = '\x01';
 const CLOSE = '\x02';
 /** Bytes of output that are decoded at once, here and in the index. */
-export const STEP_BYTES = 2048;
+const STEP_BYTES = 2048;
 
 type Range = readonly [number, number];
 
@@ -77,7 +77,7 @@ export class Snippets {
 }
 
 /** Converts output to text in the same steps as the index. */
-function* inSteps(plain: PlainText, bytes: Uint8Array): Generator<readonly TextPiece[]> {
+export function* inSteps(plain: PlainText, bytes: Uint8Array): Generator<readonly TextPiece[]> {
   for (let at = 0; at < bytes.length; at += STEP_BYTES) yield plain.push(bytes.subarray(at, at + STEP_BYTES));
 }
 

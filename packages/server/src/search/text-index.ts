@@ -2,12 +2,12 @@
 // the few, in the filter of a block for the many. The text itself is not stored.
 
 import type { Database, SqlValue, Statement } from '../store/sqlite.ts';
-import type { Block, BlockIndex } from './block-index.ts';
+import type { Block, BlockIndex, SearchRange } from './block-index.ts';
+import type { BlockTerms } from './block-terms.ts';
 import { OF_SOURCE } from './event-rows.ts';
 import { bornAt, Stamps, stampOf, timeOf } from './row-ids.ts';
 import type { SearchPace } from './search-pace.ts';
 import type { SearchRequest } from './wire.ts';
-import type { WordFilter } from './word-filter.ts';
 
 /**
  * Documents in the first window of a search, and maximum per window: each window is four times as large as the one
@@ -25,12 +25,15 @@ export interface TextDocument {
   readonly bytes: number;
   readonly text: string;
   readonly time: number;
-  /** True if its output is ASCII, and the letters of each word are together in it: words can be looked for in the bytes. */
-  readonly isPlain: boolean;
 }
 
-/** A document whose words are in a filter. `id`: its row, if the full-text index has it so far. */
-export type BlockDocument = Omit<TextDocument, 'text'> & { readonly id: number | undefined };
+/** A document whose words are in a filter. */
+export interface BlockDocument extends Omit<TextDocument, 'text'> {
+  /** Its row, if the full-text index has it so far. */
+  readonly id: number | undefined;
+  /** True if its output is ASCII, and has the letters of each word together: words can be looked for in the bytes. */
+  readonly isPlain: boolean;
+}
 
 /** Row of a document in a block. */
 export interface BlockRow {
@@ -48,16 +51,6 @@ export interface FoundDoc {
   readonly time: number;
   /** Its output, if the search has read it. */
   readonly output?: Uint8Array;
-}
-
-/** Documents that a request may find, by log and id. */
-export interface SearchRange {
-  /** Condition on the rows of `logs l`. */
-  readonly sql: string;
-  readonly values: readonly SqlValue[];
-  /** Ids below `before`, from `low` on. */
-  readonly before: number;
-  readonly low: number;
 }
 
 export class TextIndex {
@@ -101,7 +94,7 @@ export class TextIndex {
 
   /** Adds a document to the full-text index. Returns its id. */
   add(log: number, doc: TextDocument): number {
-    const id = this.#addRow(log, doc, null);
+    const id = this.#addRow(log, doc);
     this.#insertText.run(id, doc.text);
     return id;
   }
@@ -114,12 +107,12 @@ export class TextIndex {
   }
 
   /** Adds a block of consecutive documents, with the filter of their words. `place`: in the log, of the first of them. */
-  addBlock(log: number, place: number, docs: readonly BlockDocument[], filter: WordFilter): void {
+  addBlock(log: number, place: number, docs: readonly BlockDocument[], terms: BlockTerms): void {
     const [begin, end] = [docs[0], docs.at(-1)];
     if (begin === undefined || end === undefined) return;
     const slot = this.#blocks.nextSlot;
     const ids = docs.map((doc) => {
-      if (doc.id === undefined) return this.#addRow(log, doc, slot);
+      if (doc.id === undefined) return this.#addRow(log, doc, slot, doc.isPlain);
       this.#move.run(doc.bytes, slot, doc.isPlain ? 1 : 0, doc.id);
       this.#removeText.run(doc.id);
       return doc.id;
@@ -127,7 +120,7 @@ export class TextIndex {
     const bytes = end.at + end.bytes - begin.at;
     const first = ids.reduce((a, b) => Math.min(a, b));
     const last = ids.reduce((a, b) => Math.max(a, b));
-    this.#blocks.add({ log, place, at: begin.at, bytes, first, last }, filter);
+    this.#blocks.add({ log, place, at: begin.at, bytes, first, last }, terms);
   }
 
   remove(id: number): void {
@@ -202,7 +195,12 @@ export class TextIndex {
     }
   }
 
-  #addRow(log: number, { at, bytes, time, isPlain }: Omit<TextDocument, 'text'>, block: number | null): number {
+  #addRow(
+    log: number,
+    { at, bytes, time }: Omit<TextDocument, 'text'>,
+    block: number | null = null,
+    isPlain = false,
+  ): number {
     const id = this.#stamps.next(time);
     this.#insert.run(id, log, at, bytes, block, isPlain ? 1 : 0);
     this.#count += 1;

@@ -6,7 +6,7 @@ import { PlainText } from '../cursor/plain-text.ts';
 import { type Database, openDatabase } from '../store/sqlite.ts';
 import { IndexFixture } from './index.fixture.ts';
 import { TOKENIZER } from './index-db.ts';
-import { parseQuery } from './query.ts';
+import { expressionOf, parseQuery } from './query.ts';
 import { GROUP } from './word-filter.ts';
 
 const A = '01976db0-0000-7000-8000-00000000000a';
@@ -86,8 +86,8 @@ describe('a search of blocks', () => {
     const ids: number[] = [];
     for (let after: number | undefined; ; after = ids.at(-1)) {
       const more = after === undefined ? {} : { after };
-      const query = parseQuery(q);
-      const request = { kind: 'search', query, conversations: [], limit, timeoutMs: 10_000, ...more } as const;
+      const terms = parseQuery(q);
+      const request = { kind: 'search', terms, conversations: [], limit, timeoutMs: 10_000, ...more } as const;
       const { docs, hasMore } = await index.parts.textSearch.find(request, async () => undefined);
       ids.push(...docs.map(({ id }) => id));
       if (!hasMore) return ids;
@@ -97,7 +97,7 @@ describe('a search of blocks', () => {
     (
       reference
         .prepare('SELECT rowid FROM docs WHERE docs MATCH ? ORDER BY rowid DESC')
-        .all(parseQuery(q).expression) as { rowid: number }[]
+        .all(expressionOf(parseQuery(q))) as { rowid: number }[]
     ).map(({ rowid }) => rowid);
 
   it('has most documents in blocks, and the last ones in the full-text index', () => {
@@ -169,8 +169,8 @@ describe('a search of blocks', () => {
   });
 
   it('returns what it has when its time is over, and goes on from there', async () => {
-    const query = parseQuery(plainOf(wordOf(1)));
-    const request = { kind: 'search', query, conversations: [], limit: 10_000, timeoutMs: 500 } as const;
+    const terms = parseQuery(plainOf(wordOf(1)));
+    const request = { kind: 'search', terms, conversations: [], limit: 10_000, timeoutMs: 500 } as const;
     let now = 0;
     let steps = 0;
     const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);

@@ -150,7 +150,7 @@ export class Tokenizer {
   #letterOf(point: number, isInside: boolean): number {
     let role = this.#roles[point] as number;
     if (role === UNKNOWN) {
-      this.#ask(point - (point % PAGE));
+      this.#learn(point - (point % PAGE));
       role = this.#roles[point] as number;
     }
     if (role === DROPPED || role === DIVIDES) return isInside ? role : DROPPED;
@@ -158,7 +158,7 @@ export class Tokenizer {
   }
 
   /** Learns the roles of a page of characters: what SQLite makes of each between two letters, and before one. */
-  #ask(first: number): void {
+  #learn(first: number): void {
     const points = Array.from({ length: PAGE }, (_, i) => first + i);
     const characters = points.map((point) => {
       if (point < 128) return '-'; // see LETTERS

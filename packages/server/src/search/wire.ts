@@ -2,7 +2,7 @@
 
 import type { StatsQuery, StoredEvent, TrafficQuery, TrafficStats, WireError } from '@binnacle/protocol';
 import type { Head } from '../log/log.ts';
-import type { ParsedQuery } from './query.ts';
+import type { QueryTerm } from './query.ts';
 
 /** Options in the first message to the process. */
 export interface IndexOptions {
@@ -39,7 +39,7 @@ export interface SearchScope {
 
 export interface SearchRequest extends SearchScope {
   readonly kind: 'search';
-  readonly query: ParsedQuery;
+  readonly terms: readonly QueryTerm[];
   /** Id of a session, or an emitter's name for one. */
   readonly session?: string;
   readonly source?: string;

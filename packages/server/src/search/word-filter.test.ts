@@ -1,17 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, expect, it } from 'vitest';
+import { BlockTerms, TermWriter } from './block-terms.ts';
 import { Tokenizer } from './tokenizer.ts';
-import {
-  everyPosition,
-  FILTER_BITS,
-  FilterWriter,
-  GROUP,
-  mayContain,
-  PART_POSITIONS,
-  ROW_BYTES,
-  transposed,
-  WordFilter,
-} from './word-filter.ts';
+import { everyPosition, FILTER_BITS, GROUP, mayContain, PART_POSITIONS, ROW_BYTES, transposed } from './word-filter.ts';
 
 const tokenizer = new Tokenizer();
 afterAll(() => tokenizer.close());
@@ -25,14 +16,14 @@ const hashOf = (word: string): number => {
 };
 
 it('a filter has every word of its texts, and claims few others when it is full', () => {
-  const writer = new FilterWriter(tokenizer);
-  const filter = new WordFilter();
+  const writer = new TermWriter(tokenizer);
+  const filter = new BlockTerms();
   let added = 0;
   for (; !filter.isFull; added += 100) {
     writer.add(Array.from({ length: 100 }, (_, i) => `word${added + i}`).join(' '), filter);
   }
   expect(added).toBeGreaterThan(15_000);
-  const bits = filter.bitsFor(3);
+  const bits = filter.filterOf(3);
   for (let i = 0; i < added; i += 1) expect(mayContain(bits, 3, hashOf(`word${i}`))).toBe(true);
   let claimed = 0;
   for (let i = 0; i < 100_000; i += 1) if (mayContain(bits, 3, hashOf(`absent${i}`))) claimed += 1;
@@ -40,9 +31,9 @@ it('a filter has every word of its texts, and claims few others when it is full'
 });
 
 it('frequent words hide another word in few groups', () => {
-  const filter = new WordFilter();
+  const filter = new BlockTerms();
   for (let i = 0; !filter.isFull; i += 1) filter.add(hashOf(`word${i}`));
-  const groups = Array.from({ length: 60 }, (_, group) => filter.bitsFor(group));
+  const groups = Array.from({ length: 60 }, (_, group) => filter.filterOf(group));
   for (let i = 0; i < 2000; i += 1) {
     const hash = hashOf(`absent${i}`);
     expect(groups.filter((bits, group) => mayContain(bits, group, hash)).length).toBeLessThan(6);
@@ -50,15 +41,15 @@ it('frequent words hide another word in few groups', () => {
 });
 
 it('texts of two filters in turn come into their own filter', () => {
-  const writer = new FilterWriter(tokenizer);
-  const [a, b] = [new WordFilter(), new WordFilter()];
+  const writer = new TermWriter(tokenizer);
+  const [a, b] = [new BlockTerms(), new BlockTerms()];
   for (const text of ['one', 'two']) {
     writer.add(`same ${text}`, a);
     writer.add('same', b);
   }
-  for (const word of ['same', 'one', 'two']) expect(mayContain(a.bitsFor(1), 1, hashOf(word))).toBe(true);
-  expect(mayContain(b.bitsFor(1), 1, hashOf('same'))).toBe(true);
-  expect(mayContain(b.bitsFor(1), 1, hashOf('one'))).toBe(false);
+  for (const word of ['same', 'one', 'two']) expect(mayContain(a.filterOf(1), 1, hashOf(word))).toBe(true);
+  expect(mayContain(b.filterOf(1), 1, hashOf('same'))).toBe(true);
+  expect(mayContain(b.filterOf(1), 1, hashOf('one'))).toBe(false);
 });
 
 it('transposed filters have the same bits', () => {
@@ -67,19 +58,19 @@ it('transposed filters have the same bits', () => {
       fc.uniqueArray(fc.nat(GROUP - 1), { minLength: 1, maxLength: 4 }),
       fc.array(fc.string({ minLength: 1, maxLength: 6 }), { maxLength: 40 }),
       (columns, texts) => {
-        const writer = new FilterWriter(tokenizer);
-        const filters: (WordFilter | undefined)[] = [];
-        for (const column of columns) filters[column] = new WordFilter();
+        const writer = new TermWriter(tokenizer);
+        const filters: (BlockTerms | undefined)[] = [];
+        for (const column of columns) filters[column] = new BlockTerms();
         for (const [i, text] of texts.entries()) {
-          writer.add(text, filters[columns[i % columns.length] as number] as WordFilter);
+          writer.add(text, filters[columns[i % columns.length] as number] as BlockTerms);
         }
-        const rows = transposed(filters.map((filter) => filter?.bitsFor(7)));
+        const rows = transposed(filters.map((filter) => filter?.filterOf(7)));
         let bits = 0;
         for (const part of rows)
           for (const byte of part) if (byte !== 0) for (let b = byte; b !== 0; b &= b - 1) bits += 1;
         let expected = 0;
         for (const column of columns) {
-          const own = (filters[column] as WordFilter).bitsFor(7);
+          const own = (filters[column] as BlockTerms).filterOf(7);
           for (let position = 0; position < FILTER_BITS; position += 1) {
             if (((own[position >>> 3] as number) & (1 << (position & 7))) === 0) continue;
             expected += 1;

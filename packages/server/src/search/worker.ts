@@ -10,9 +10,11 @@ import { BinnacleError } from '@binnacle/protocol';
 import { serveGateway } from '../process/worker-entry.ts';
 import type { Database, Statement } from '../store/sqlite.ts';
 import { BlockIndex } from './block-index.ts';
+import { TermWriter } from './block-terms.ts';
 import { EventIndex } from './event-rows.ts';
 import { isDamaged, openIndex, removeIndex } from './index-db.ts';
 import { Indexer } from './indexer.ts';
+import { expressionOf } from './query.ts';
 import { Readers } from './readers.ts';
 import { IndexRetention } from './retention.ts';
 import { SearchTurns } from './search-turns.ts';
@@ -21,7 +23,6 @@ import { TextIndex } from './text-index.ts';
 import { TextSearch } from './text-search.ts';
 import { Tokenizer } from './tokenizer.ts';
 import type { Answers, FromIndex, IndexOptions, IndexRequest, SearchRequest, ToIndex } from './wire.ts';
-import { FilterWriter } from './word-filter.ts';
 
 /** Maximum size and duration of a transaction. Larger transactions make better segments of the full-text index. */
 const COMMIT_BYTES = 8 * 1024 * 1024;
@@ -74,8 +75,8 @@ class Index {
     this.#texts = new TextIndex(db, blocks);
     this.#events = new EventIndex(db);
     this.#readers = new Readers(options.dir);
-    const filters = new FilterWriter(this.#tokenizer);
-    this.#follow = new Indexer({ db, texts: this.#texts, events: this.#events, filters }, this.#readers, {
+    const writer = new TermWriter(this.#tokenizer);
+    this.#follow = new Indexer({ db, texts: this.#texts, events: this.#events, writer }, this.#readers, {
       did: (id, place) => this.#post({ t: 'did', id, place }),
       warn: (message, facts) => this.#post({ t: 'warn', message, facts }),
     });
@@ -210,8 +211,11 @@ class Index {
 
   async #findText(n: number, request: SearchRequest): Promise<Answers['search']> {
     this.#post({ t: 'began', n });
-    const { docs, hasMore } = await this.#search.find(request, yieldToEventLoop);
-    const hits = await this.#snippets.of(docs, request.query.expression);
+    const { docs, hasMore } = await this.#search.find(request, async () => {
+      if (this.#isStopping) throw new BinnacleError('index_unavailable');
+      await yieldToEventLoop();
+    });
+    const hits = await this.#snippets.of(docs, expressionOf(request.terms));
     const seen = new Set(request.conversations);
     return {
       hits,

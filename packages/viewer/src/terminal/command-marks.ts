@@ -32,7 +32,7 @@ export const isOfRun = ({ type }: LogEvent): boolean => type === 'run_started' |
 
 /** Maximum marks: each costs work for every line that leaves the top of the scrollback. */
 export const MOST_MARKS = 200;
-/** Delay before marks are drawn. Most marks of a flood are gone by then: drawing one costs more than its command's lines. */
+/** Delay before marks are drawn: in a flood, most of them are gone by then. */
 const DRAW_MS = 50;
 // Lines above the marked one: the prompt.
 const LINES_ABOVE = 1;
@@ -40,7 +40,7 @@ const LINES_ABOVE = 1;
 export class CommandMarks {
   readonly #terminal: Terminal;
   readonly #changed: (count: number) => void;
-  readonly #undo: IDisposable;
+  readonly #undo: readonly IDisposable[];
   #runs: Run[] = [];
   #reportedCount = 0;
   #drawTimer: ReturnType<typeof setTimeout> | undefined;
@@ -50,12 +50,16 @@ export class CommandMarks {
   constructor(terminal: Terminal, changed: (count: number) => void) {
     this.#terminal = terminal;
     this.#changed = changed;
-    this.#undo = terminal.parser.registerOscHandler(133, (data) => {
-      if (this.#isLogFollowed) return false;
-      if (data[0] === 'C') this.begin();
-      else if (data[0] === 'D') this.end(exitCodeIn(data));
-      return false;
-    });
+    this.#undo = [
+      terminal.parser.registerOscHandler(133, (data) => {
+        if (this.#isLogFollowed) return false;
+        if (data[0] === 'C') this.begin();
+        else if (data[0] === 'D') this.end(exitCodeIn(data));
+        return false;
+      }),
+      // Decorations exist in the normal buffer only: a program that leaves the alternate screen returns to it.
+      terminal.buffer.onBufferChange(() => this.#drawSoon()),
+    ];
   }
 
   /** Makes the log the only source of marks; OSC 133 in the output is ignored. */
@@ -160,7 +164,7 @@ export class CommandMarks {
 
   dispose(): void {
     clearTimeout(this.#drawTimer);
-    this.#undo.dispose();
+    for (const undo of this.#undo) undo.dispose();
   }
 
   #add(run: Run): void {
@@ -205,12 +209,7 @@ export class CommandMarks {
   /** Draws the marks that are not drawn yet, or drawn in another colour. */
   #drawAll(): void {
     const { element, buffer } = this.#terminal;
-    if (element === undefined) return;
-    // Decorations exist in the normal buffer only. A program that leaves the alternate screen returns to it.
-    if (buffer.active.type !== 'normal') {
-      if (this.#runs.some(isUndrawn)) this.#drawSoon();
-      return;
-    }
+    if (element === undefined || buffer.active.type !== 'normal') return;
     for (const run of this.#runs.filter(isUndrawn)) this.#draw(run, element);
   }
 

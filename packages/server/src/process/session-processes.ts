@@ -181,7 +181,7 @@ export function marksOf(prefix: string): ReadonlySet<string> {
  */
 function environmentOf({ pid, isKernel, isZombie }: ProcessRow, buffer: Buffer): string | undefined {
   if (isKernel || isZombie) return '';
-  let hasEnvironment = false;
+  let isExecuted = true;
   for (let tries = 0; tries < EXEC_TRIES; tries += 1) {
     const environment = readProcFile(pid, 'environ', buffer) ?? 'unreadable';
     if (environment !== '') return environment;
@@ -189,10 +189,11 @@ function environmentOf({ pid, isKernel, isZombie }: ProcessRow, buffer: Buffer):
     const [memory, code, start, end] = [20, 24, 47, 48].map((field) => stat?.[field] ?? '0');
     // The process is ending, or was started with an empty environment: execve sets the end of the code last.
     if (memory === '0' || (code !== '0' && end !== '0' && start === end)) return '';
-    hasEnvironment = end !== '0';
+    // The bounds of the environment come before the end of the code: they alone do not show that execve is over.
+    if (code === '0') isExecuted = false;
   }
-  // The process has given up the memory of its environment.
-  return hasEnvironment ? '' : undefined;
+  // After execve, a process without an environment has given up the memory of it.
+  return isExecuted ? '' : undefined;
 }
 
 /** Sorts the end of a pipeline before its beginning: it must get an interrupt before it sees the end of its input. */

@@ -130,7 +130,7 @@ async function callRoute(called: CallTarget, offers: Offers, call: TestCall): Pr
     isPublic: offer.isPublic,
   };
   const response = responseOf(answer, at);
-  return { status: response.status, headers: Object.fromEntries(response.headers), body: await response.text() };
+  return { ...response, body: Buffer.from(response.body ?? '').toString() };
 }
 
 /** Returns all offers as if all were granted: missing requests are reported elsewhere. */

@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import { BinnacleError, CODES, type Code } from '@binnacle/protocol';
 import { z } from 'zod';
 import type { Log } from '../../base/logger.ts';
+import type { HttpResponse } from './http-response.ts';
 
 /** Headers of every response, including pages and refusals. */
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
@@ -17,9 +18,7 @@ export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'Cache-Control': 'no-store',
 };
 
-export interface FailureResponse {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
+export interface FailureResponse extends HttpResponse {
   readonly body: string;
 }
 

@@ -11,6 +11,7 @@ import type { Log } from '../../base/logger.ts';
 import { pathOf } from '../../base/request-path.ts';
 import { answerOf, type FailureResponse } from './answer.ts';
 import { readBody, readJsonBody } from './body.ts';
+import { type HttpResponse, writeResponse } from './http-response.ts';
 import { describeRoutes } from './openapi.ts';
 import { PathRouter, type RouteMatch } from './path-router.ts';
 import {
@@ -19,6 +20,7 @@ import {
   isOurs,
   json,
   type RouteContext,
+  respond,
   route,
   type ServedAddress,
   servedAddresses,
@@ -58,7 +60,8 @@ const LATE_MS = 500;
 
 /** Builds the app. Throws for invalid routes. Adds `/openapi.json` and `/asyncapi.json`. */
 export function buildApp(options: AppOptions): {
-  answer(request: Request, exchange: Exchange): Promise<Response>;
+  /** Answers a request. Never rejects. */
+  answer(exchange: Exchange): Promise<void>;
   readonly addresses: readonly ServedAddress[];
 } {
   const { wsRoutes, auth, publicUrl, log } = options;
@@ -90,39 +93,37 @@ export function buildApp(options: AppOptions): {
   const router = new PathRouter([...routes, ...refusedReads(routes, wsRoutes)], ({ path }) => path);
   return { answer, addresses: servedAddresses(routes, wsRoutes) };
 
-  async function answer(request: Request, exchange: Exchange): Promise<Response> {
-    const isHead = request.method === 'HEAD';
-    const method = isHead ? 'get' : request.method.toLowerCase();
-    const matches = router.match(pathOf(exchange.incoming.url));
-    const match = matches.find(({ entry }) => entry.method === method);
+  async function answer(exchange: Exchange): Promise<void> {
+    const { incoming, outgoing } = exchange;
+    let one: HttpRoute | undefined;
     try {
+      const matches = router.match(pathOf(targetOf(incoming)));
+      const method = incoming.method === 'HEAD' ? 'get' : incoming.method?.toLowerCase();
+      const match = matches.find(({ entry }) => entry.method === method);
+      one = (match ?? matches[0])?.entry;
       if (match === undefined) throw noSuchAddress(matches);
-      const response = await serve(match, request, exchange, options);
-      return isHead ? new Response(null, response) : response;
+      const response = await serve(match, exchange, options);
+      if (response !== TAKEN_OVER) writeResponse(outgoing, response);
     } catch (error) {
-      return failure(error, exchange, (match ?? matches[0])?.entry);
+      const response = failure(error, incoming, one);
+      // A handler failed in the middle of its own response: the only honest end is to cut the connection.
+      if (outgoing.headersSent) outgoing.destroy();
+      else writeResponse(outgoing, response);
     }
   }
 
-  function failure(error: unknown, { incoming, outgoing }: Exchange, one: HttpRoute | undefined): Response {
+  function failure(error: unknown, incoming: IncomingMessage, one: HttpRoute | undefined): HttpResponse {
     const isNothing = error instanceof BinnacleError && error.code === 'not_found' && one?.dialect === undefined;
-    if (isNothing && hasPage && !outgoing.headersSent && isOpenedAsPage(incoming)) return nothingHere(incoming);
-    const { status, headers, body } = answerOf(error, log, incoming, one?.dialect);
-    if (!outgoing.headersSent) {
-      const challenge = one?.challenge?.(publicUrl.baseOf(incoming));
-      return new Response(body, { status, headers: challenged(headers, challenge) });
-    }
-    // A handler failed in the middle of its own response: the only honest end is to cut the connection.
-    outgoing.destroy();
-    return TAKEN_OVER;
+    if (isNothing && hasPage && isOpenedAsPage(incoming)) return nothingHere(incoming);
+    const { headers, ...rest } = answerOf(error, log, incoming, one?.dialect);
+    return { ...rest, headers: challenged(headers, one?.challenge?.(publicUrl.baseOf(incoming))) };
   }
 
   async function serve(
     { entry: one, params: texts }: RouteMatch<HttpRoute>,
-    request: Request,
     { incoming, outgoing }: Exchange,
     { bodyLimit, onTakeOver }: AppOptions,
-  ): Promise<Response> {
+  ): Promise<HttpResponse> {
     const { dialect } = one;
     const principal =
       one.scope === 'public'
@@ -139,6 +140,7 @@ export function buildApp(options: AppOptions): {
     const body = await bodyOf(one, incoming, one.bodyLimit ?? bodyLimit);
     // Checked again: reading a body takes time, and the token may have been revoked meanwhile.
     if (principal !== undefined && body !== undefined) auth.assertLive(principal);
+    let signal: AbortSignal | undefined;
     const context: RouteContext = {
       params,
       query,
@@ -150,7 +152,8 @@ export function buildApp(options: AppOptions): {
       base: publicUrl.baseOf(incoming),
       linkBase: publicUrl.linkBase(incoming),
       get signal() {
-        return request.signal;
+        signal ??= abortedWhenLeft(outgoing);
+        return signal;
       },
       takeOver() {
         onTakeOver(principal, outgoing);
@@ -167,7 +170,28 @@ export function buildApp(options: AppOptions): {
   }
 }
 
-async function handle(one: HttpRoute, context: RouteContext): Promise<Response> {
+/** Returns the target of a request. Throws `bad_request` unless it is a path or a URL of HTTP. */
+function targetOf({ url = '/' }: IncomingMessage): string {
+  // Browsers and proxies read a backslash as a slash: the two would not mean the same path.
+  const isTarget = (url.startsWith('/') || isWebUrl(url)) && !pathOf(url).includes('\\');
+  if (!isTarget) throw new BinnacleError('bad_request', { message: 'The target of the request is not a path.' });
+  return url;
+}
+
+const isWebUrl = (url: string): boolean => /^https?:\/\//.test(url) && URL.canParse(url);
+
+/** Returns a signal that is aborted when the client disconnects before the response is complete. */
+function abortedWhenLeft(outgoing: ServerResponse): AbortSignal {
+  const left = new AbortController();
+  const abort = (): void => {
+    if (!outgoing.writableFinished) left.abort(new Error('The client disconnected before the response was complete.'));
+  };
+  if (outgoing.closed) abort();
+  else outgoing.once('close', abort);
+  return left.signal;
+}
+
+async function handle(one: HttpRoute, context: RouteContext): Promise<HttpResponse> {
   try {
     return await one.handler(context);
   } catch (error) {
@@ -293,7 +317,7 @@ function isOpenedAsPage({ method, headers: { accept = '' } }: IncomingMessage): 
 }
 
 /** Builds the page with relative links: a reverse proxy may serve the gateway below a path. */
-function nothingHere({ url }: IncomingMessage): Response {
+function nothingHere({ url }: IncomingMessage): HttpResponse {
   const home = '../'.repeat(pathOf(url).split('/').length - 2) || './';
   const html = `<!doctype html>
 <html lang="en">
@@ -315,7 +339,7 @@ function nothingHere({ url }: IncomingMessage): Response {
   </body>
 </html>
 `;
-  return new Response(html, {
+  return respond(html, {
     status: 404,
     headers: { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': PAGE_CSP, Vary: 'Accept' },
   });

@@ -3,11 +3,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { invariant, SCOPES, type Scope } from '@binnacle/protocol';
-import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { z } from '@hono/zod-openapi';
 import type { Principal } from '../../access/principal.ts';
 import type { Dialect } from './answer.ts';
+import type { HttpResponse } from './http-response.ts';
 
+export { json, noContent, respond, TAKEN_OVER } from './http-response.ts';
 export { z };
 
 /** Scope that a caller needs; `public`: not even a token. */
@@ -95,7 +96,9 @@ export interface RouteDefinition<
   readonly headers?: H;
   /** A schema: JSON, `{}` for an empty body. `'bytes'`: the raw body, whatever its Content-Type. */
   readonly body?: B;
-  handler(context: RouteContext<S, z.output<P>, z.output<Q>, z.output<H>, BodyOf<B>>): Response | Promise<Response>;
+  handler(
+    context: RouteContext<S, z.output<P>, z.output<Q>, z.output<H>, BodyOf<B>>,
+  ): HttpResponse | Promise<HttpResponse>;
 }
 
 /** A route with its types erased, as the app sees it. */
@@ -110,7 +113,7 @@ export interface HttpRoute extends RouteFields {
   readonly body?: z.ZodType | 'bytes' | undefined;
   // A method rather than a property: TypeScript then accepts a handler of a narrower context. The app passes that
   // context.
-  handler(context: RouteContext): Response | Promise<Response>;
+  handler(context: RouteContext): HttpResponse | Promise<HttpResponse>;
 }
 
 type NoFields = z.ZodType<Readonly<Record<string, never>>>;
@@ -191,12 +194,6 @@ export interface WsRoute {
     params: Readonly<Record<string, string>>,
   ): void | Promise<void>;
 }
-
-export const json = (value: unknown, init: ResponseInit = {}): Response => Response.json(value, init);
-export const noContent = (headers: Readonly<Record<string, string>> = {}): Response =>
-  new Response(null, { status: 204, headers });
-/** Return value of a handler after `takeOver`. */
-export const TAKEN_OVER: Response = RESPONSE_ALREADY_SENT;
 
 const SEGMENT = /^(?::[A-Za-z][A-Za-z0-9]*|[A-Za-z0-9._~!$&'(),;=@%-]+)$/;
 const REST = /^\*[A-Za-z][A-Za-z0-9]*$/;

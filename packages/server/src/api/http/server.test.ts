@@ -21,7 +21,7 @@ const typed = route('post', '/test/items/:id', 'view', {
   responses: { 200: { description: 'ok', schema: z.object({ id: z.string() }) } },
   handler: ({ params, query, headers, body }) => json({ ...params, ...query, ...headers, ...body }),
 });
-const failing = (path: string, fail: () => Response) =>
+const failing = (path: string, fail: () => never) =>
   route('get', path, 'public', { summary: 'Fails.', responses: {}, handler: fail });
 
 let gateway: Gateway;

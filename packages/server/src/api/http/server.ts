@@ -4,15 +4,15 @@ import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { BinnacleError } from '@binnacle/protocol';
-import { getRequestListener } from '@hono/node-server';
 import type { Auth } from '../../access/auth.ts';
 import { type Hosts, headerValues } from '../../access/host-origin.ts';
 import type { Principal } from '../../access/principal.ts';
 import type { PublicUrl } from '../../access/public-url.ts';
 import type { Log } from '../../base/logger.ts';
 import { pathOf } from '../../base/request-path.ts';
-import { answerOf, answerRaw, type FailureResponse, SECURITY_HEADERS } from './answer.ts';
-import { buildApp, type Exchange } from './app.ts';
+import { answerOf, answerRaw, SECURITY_HEADERS } from './answer.ts';
+import { buildApp } from './app.ts';
+import { writeResponse } from './http-response.ts';
 import type { HttpRoute, ServedAddress, WsRoute } from './routes.ts';
 import { destroyWhenRevoked, Upgrades } from './upgrades.ts';
 
@@ -67,6 +67,11 @@ export const HTTP_LIMITS: HttpLimits = {
  * 30 s a limit of 10 s would act after up to 40 s.
  */
 const LATENESS = 1 / 5;
+/**
+ * Maximum ms that the rest of a body is discarded after the response. Long enough for a body that was on its way: a
+ * client that is still writing when the connection ends does not read the response.
+ */
+const UNREAD_MS = 500;
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 /** Maximum path bytes: sockaddr_un has 108 bytes on Linux and 104 on macOS, including the final zero. */
 const MAX_SOCKET_PATH = 103;
@@ -100,15 +105,6 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { answer, addresses } = buildApp({
     ...{ routes, wsRoutes, auth, publicUrl: hosts.publicUrl, log, version, onTakeOver },
     bodyLimit: limits.bodyBytes,
-  });
-  const listener = getRequestListener((request, env) => answer(request, env as Exchange), {
-    // The adapter's faster Request and Response would replace the globals of the embedding program.
-    overrideGlobalObjects: false,
-    // Called only for a request target that is not a URL; the app maps all other errors.
-    errorHandler: (cause) => {
-      const { status, headers, body } = answerOf(new BinnacleError('bad_request', { cause }), log);
-      return new Response(body, { status, headers });
-    },
   });
 
   const unanswered = new Set<ServerResponse>();
@@ -148,12 +144,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       hosts.checkHost(incoming);
       hosts.checkOrigin(incoming);
     } catch (error) {
-      send(outgoing, incoming, answerOf(error, log, incoming));
+      writeResponse(outgoing, answerOf(error, log, incoming));
       return;
     }
     const elsewhere = hosts.publicUrl.strip(incoming);
     if (elsewhere !== undefined) {
-      send(outgoing, incoming, { status: 308, headers: { Location: elsewhere }, body: '' });
+      writeResponse(outgoing, { status: 308, headers: { Location: elsewhere }, body: '' });
       return;
     }
     const begun = performance.now();
@@ -162,8 +158,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       const ms = Math.round(performance.now() - begun);
       log.debug({ method: incoming.method, path: pathOf(incoming.url), status, ms }, 'request');
     });
-    listener(incoming, outgoing).catch((error: unknown) => {
-      log.error({ err: error }, 'request listener failed');
+    outgoing.once('finish', () => endUnread(incoming));
+    answer({ incoming, outgoing }).catch((error: unknown) => {
+      log.error({ err: error }, 'response failed');
       outgoing.destroy();
     });
   }
@@ -218,10 +215,12 @@ function refuseOwnPath({ path, href }: PublicUrl, routes: readonly { readonly pa
   });
 }
 
-/** Sends a refusal that comes before the app. */
-function send(outgoing: ServerResponse, incoming: IncomingMessage, { status, headers, body }: FailureResponse): void {
-  outgoing.writeHead(status, { ...headers, 'Content-Length': Buffer.byteLength(body) });
-  outgoing.end(incoming.method === 'HEAD' ? undefined : body);
+/** Ends the connection of a client that still sends a body `UNREAD_MS` after the response to it. */
+function endUnread(incoming: IncomingMessage): void {
+  if (incoming.complete) return;
+  setTimeout(() => {
+    if (!incoming.complete) incoming.destroy();
+  }, UNREAD_MS).unref();
 }
 
 function clientFailure(error: NodeJS.ErrnoException): BinnacleError {

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join, relative, sep } from 'node:path';
-import { type HttpRoute, route } from './routes.ts';
+import { type HttpRoute, respond, route } from './routes.ts';
 
 /**
  * Content security policy of the viewer: connections to its own origin only, no framing, no inline scripts or styles.
@@ -82,8 +82,6 @@ function fileRoute(path: string, file: string): HttpRoute {
     hidden: true,
     responses: {},
     handler: ({ request }) =>
-      request.headers['if-none-match'] === etag
-        ? new Response(null, { status: 304, headers })
-        : new Response(new Uint8Array(bytes), { headers }),
+      request.headers['if-none-match'] === etag ? respond(null, { status: 304, headers }) : respond(bytes, { headers }),
   });
 }

@@ -6,7 +6,7 @@ import { BinnacleError, defined } from '@binnacle/protocol';
 import { createMcpHandler, type ServerEventBus } from '@modelcontextprotocol/server';
 import { callerKeyOf } from '../../access/principal.ts';
 import type { ConcurrencyLimit } from '../../base/concurrency-limit.ts';
-import { TAKEN_OVER } from '../http/routes.ts';
+import { type HttpResponse, json, respond, TAKEN_OVER } from '../http/http-response.ts';
 import { EventStream } from '../stream/event-stream.ts';
 import { failure } from './answers.ts';
 import { makeMcpServer } from './server.ts';
@@ -28,7 +28,7 @@ export interface McpExchange {
 }
 
 /** Answers a request. `message`: the parsed body; undefined for invalid JSON. */
-export async function answerMcp(request: Request, message: unknown, exchange: McpExchange): Promise<Response> {
+export async function answerMcp(request: Request, message: unknown, exchange: McpExchange): Promise<HttpResponse> {
   const { caller, report } = exchange;
   if (isObject(message) && message.method === LISTEN) return await listen(request, message, exchange);
   const handler = createMcpHandler((of) => makeMcpServer(caller, report, of), { maxSubscriptions: 0, keepAliveMs: 0 });
@@ -36,14 +36,14 @@ export async function answerMcp(request: Request, message: unknown, exchange: Mc
     const response = await handler.fetch(request, defined({ parsedBody: message }));
     if (asksForProgress(message) && isStream(response)) return await relay(response, exchange);
     // Buffered, so that a token that is revoked during a call gets no part of the response.
-    return new Response(await response.text(), { status: response.status, headers: response.headers });
+    return await wholeOf(response);
   } finally {
     await handler.close();
   }
 }
 
 /** Opens a stream per request, for the era without a handshake. It ends with its connection and leaves no state. */
-async function listen(request: Request, message: McpMessage, exchange: McpExchange): Promise<Response> {
+async function listen(request: Request, message: McpMessage, exchange: McpExchange): Promise<HttpResponse> {
   const { caller, subscriptionLimit, report } = exchange;
   const who = callerKeyOf(caller.principal);
   const subscriber = new Subscriber(who, caller.seen, subscriptionLimit);
@@ -69,7 +69,7 @@ async function listen(request: Request, message: McpMessage, exchange: McpExchan
   try {
     release = subscriptionLimit.take(who);
     const response = await handler.fetch(request, { parsedBody: restrictToVisible(message, subscriber) });
-    if (!isStream(response)) return response;
+    if (!isStream(response)) return await wholeOf(response);
     return await relay(response, exchange, (opened) => {
       stream = opened;
       return () => subscriber.flush();
@@ -78,7 +78,7 @@ async function listen(request: Request, message: McpMessage, exchange: McpExchan
     if (!(error instanceof BinnacleError)) report(error, LISTEN);
     const { structuredContent } = failure(error);
     const wire = structuredContent as { readonly message: string };
-    return Response.json({
+    return json({
       jsonrpc: '2.0',
       id: message.id,
       error: { code: REFUSED, message: wire.message, data: wire },
@@ -123,9 +123,9 @@ async function relay(
   response: Response,
   { caller, takeOver }: McpExchange,
   opened: (stream: EventStream) => () => void = () => () => undefined,
-): Promise<Response> {
+): Promise<HttpResponse> {
   const reader = response.body?.getReader();
-  if (reader === undefined) return response;
+  if (reader === undefined) return await wholeOf(response);
   const stream = new EventStream(takeOver(), caller.liveness);
   const hasRoom = opened(stream);
   let wake = (): void => undefined;
@@ -152,6 +152,9 @@ async function relay(
   await stream.closed;
   return TAKEN_OVER;
 }
+
+const wholeOf = async (response: Response): Promise<HttpResponse> =>
+  respond(await response.text(), { status: response.status, headers: Object.fromEntries(response.headers) });
 
 type McpMessage = Readonly<Record<string, unknown>>;
 

@@ -103,9 +103,9 @@ export function mcpRoutes({
           takeOver,
           subscriptionLimit: connections.subscriptionLimit,
         });
-        if (answer.ok && methodOf(message) === 'initialize')
-          answer.headers.set(SESSION_HEADER, connections.newId(principal));
-        return answer;
+        const isOpened = answer !== TAKEN_OVER && answer.status === 200 && methodOf(message) === 'initialize';
+        if (!isOpened) return answer;
+        return { ...answer, headers: { ...answer.headers, [SESSION_HEADER]: connections.newId(principal) } };
       },
     }),
     route('get', '/mcp', 'view', {

@@ -2,7 +2,7 @@
 // and the tokens.
 
 import { BinnacleError } from '@binnacle/protocol';
-import { type HttpRoute, json, type RouteContext, route, z } from '../http/routes.ts';
+import { type HttpRoute, json, type RouteContext, respond, route, z } from '../http/routes.ts';
 import type { ClientIds } from './client-ids.ts';
 import { OAUTH, OAuthFailure } from './errors.ts';
 import type { OAuthGrants } from './grants.ts';
@@ -144,7 +144,7 @@ function programRoutes({ clients, grants }: OAuthParts): HttpRoute[] {
         if (query.length > MAX_QUERY) throw new OAuthFailure('invalid_request', 'The address is too long.');
         // Relative, so that the link works behind a proxy with a path; in the fragment, which the server never sees and
         // decides nothing by.
-        return new Response(null, { status: 303, headers: { Location: `../#authorize=${encodeURIComponent(query)}` } });
+        return respond(null, { status: 303, headers: { Location: `../#authorize=${encodeURIComponent(query)}` } });
       },
     }),
     route('post', '/oauth/token', 'public', {
@@ -164,7 +164,7 @@ function programRoutes({ clients, grants }: OAuthParts): HttpRoute[] {
       handler: ({ request, body }) => {
         const form = formOf(request, body);
         grants.end(needed(form, 'token'), needed(form, 'client_id'));
-        return new Response(null, { status: 200 });
+        return respond(null);
       },
     }),
   ];

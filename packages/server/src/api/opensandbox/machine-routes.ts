@@ -2,7 +2,7 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import { headerValues } from '../../access/host-origin.ts';
-import { type HttpMethod, type HttpRoute, json, route, z } from '../http/routes.ts';
+import { type HttpMethod, type HttpRoute, json, respond, route, z } from '../http/routes.ts';
 import { EXECD } from './errors.ts';
 import type { Metrics } from './metrics.ts';
 import { empty } from './schemas.ts';
@@ -80,7 +80,7 @@ export function machineRoutes(metrics: Metrics): HttpRoute[] {
       handler: async ({ request }) => {
         if (headerValues(request, 'x-execd-access-token').length > 0) return json(metrics.machine());
         const { text, type } = await metrics.prometheus();
-        return new Response(text, { headers: { 'Content-Type': type } });
+        return respond(text, { headers: { 'Content-Type': type } });
       },
     }),
     ...MISSING.flatMap(({ why, routes }) => routes.map(([method, path]) => missing(method, path, why))),

@@ -1,6 +1,7 @@
 // Shared schemas and responses of the sandbox daemon's routes.
 
-import { z } from '../http/routes.ts';
+import type { HttpResponse } from '../http/http-response.ts';
+import { respond, z } from '../http/routes.ts';
 import { CommandArgument } from '../schemas/fields.ts';
 
 /** Accepts null as undefined: some clients send null for omitted fields. */
@@ -30,7 +31,7 @@ export const Timeout = nothingOr(z.int().min(0)).transform((ms) => (ms === 0 ? u
 /**
  * Returns an empty 200 with a Content-Length: clients parse the body as JSON unless the header says that it is empty.
  */
-export const empty = (): Response => new Response(null, { headers: { 'Content-Length': '0' } });
+export const empty = (): HttpResponse => respond(null, { headers: { 'Content-Length': '0' } });
 
 export const iso = (time: number | null): string | undefined =>
   time === null ? undefined : new Date(time).toISOString();

@@ -2,6 +2,7 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
+import { type HttpResponse, respond } from '../http/http-response.ts';
 
 const MAX_BYTES = 512 * 1024;
 const MAX_BASE64 = Math.ceil(MAX_BYTES / 3) * 4;
@@ -79,7 +80,7 @@ export interface PluginPageRequest {
 }
 
 /** Builds the response. Throws `plugin_failed` with a reason for the plugin's author. */
-export function responseOf(result: unknown, request: PluginPageRequest): Response {
+export function responseOf(result: unknown, request: PluginPageRequest): HttpResponse {
   const read = Answer.safeParse(result);
   if (!read.success) {
     const [issue] = read.error.issues;
@@ -89,7 +90,7 @@ export function responseOf(result: unknown, request: PluginPageRequest): Respons
     );
   }
   const { status, headers, body } = read.data;
-  const out = new Headers();
+  const out: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
     if (!ALLOWED.has(name)) {
       throw invalidAnswer(
@@ -97,18 +98,18 @@ export function responseOf(result: unknown, request: PluginPageRequest): Respons
         `the header "${name}" is none that a plugin sets; it sets ${[...ALLOWED].join(', ')}`,
       );
     }
-    out.set(name, name === 'location' ? locationOf(value, request) : value);
+    out[name] = name === 'location' ? locationOf(value, request) : value;
   }
   if (Buffer.byteLength(body, 'base64') > MAX_BYTES)
     throw invalidAnswer(request, `its body is larger than ${MAX_BYTES} bytes`);
   const bytes = NO_BODY.has(status) ? null : Buffer.from(body, 'base64');
-  if (bytes === null) out.delete('content-type');
+  if (bytes === null) delete out['content-type'];
   else setContentType(out, request);
-  return new Response(bytes, { status, headers: out });
+  return respond(bytes, { status, headers: out });
 }
 
-function setContentType(out: Headers, request: PluginPageRequest): void {
-  const contentType = out.get('content-type') ?? 'application/octet-stream';
+function setContentType(out: Record<string, string>, request: PluginPageRequest): void {
+  const contentType = out['content-type'] ?? 'application/octet-stream';
   const type = TYPE.exec(contentType)?.[1]?.toLowerCase();
   if (type === undefined) throw invalidAnswer(request, 'its content-type is none');
   if (LOADABLE.test(type)) {
@@ -118,8 +119,8 @@ function setContentType(out: Headers, request: PluginPageRequest): void {
     );
   }
   const isPage = type === 'text/html';
-  out.set('content-type', isPage && !/charset/i.test(contentType) ? `${contentType}; charset=utf-8` : contentType);
-  if (isPage) out.set('content-security-policy', PLUGIN_PAGE_CSP);
+  out['content-type'] = isPage && !/charset/i.test(contentType) ? `${contentType}; charset=utf-8` : contentType;
+  if (isPage) out['content-security-policy'] = PLUGIN_PAGE_CSP;
 }
 
 /**

@@ -10,6 +10,7 @@ import type { Log } from '../../base/logger.ts';
 import { pathOf } from '../../base/request-path.ts';
 import { type RateLimits, SenderRateLimit } from '../../traffic/rate-limit.ts';
 import { readBody } from '../http/body.ts';
+import type { HttpResponse } from '../http/http-response.ts';
 import { type HttpMethod, type HttpRoute, type RouteContext, route, z } from '../http/routes.ts';
 import { type PluginPageRequest, responseOf } from './page-answer.ts';
 import { findPage, headersFor, type PluginPage, queryOf } from './page-request.ts';
@@ -108,7 +109,7 @@ class PluginPages {
     { id, rest = '' }: z.output<typeof Params>,
     method: string,
     { request, base }: PageContext,
-  ): Promise<Response> {
+  ): Promise<HttpResponse> {
     const found = findPage(
       this.#parts.offered().filter(({ plugin }) => plugin === id),
       method,
@@ -148,7 +149,7 @@ class PluginPages {
     }
   }
 
-  #responseOf({ offer, note }: OfferedPage, result: unknown, pageRequest: PluginPageRequest): Response {
+  #responseOf({ offer, note }: OfferedPage, result: unknown, pageRequest: PluginPageRequest): HttpResponse {
     try {
       return responseOf(result, pageRequest);
     } catch (error) {

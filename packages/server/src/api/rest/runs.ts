@@ -5,7 +5,7 @@ import { BinnacleError, isRunId, type ProcessInfo, type RunInfo, type RunRequest
 import { MAX_TIMER_MS } from '../../base/timer.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { SeenSessions, SessionAccess } from '../../visibility/session-access.ts';
-import { type HttpRoute, json, route, TAKEN_OVER, z } from '../http/routes.ts';
+import { type HttpRoute, json, respond, route, TAKEN_OVER, z } from '../http/routes.ts';
 import {
   by,
   CommandArgument,
@@ -169,7 +169,7 @@ function outputRoutes(access: SessionAccess, liveness: Liveness): HttpRoute[] {
         if ((await writeRunOutput(answer, { from, follow })) === 'written') return TAKEN_OVER;
         // The run has not begun, or never did: there is no offset to resume from.
         const isClosed = hasRunEnded(session.runs.find(params.run));
-        return new Response(null, {
+        return respond(null, {
           headers: { 'Content-Type': 'application/octet-stream', 'Binnacle-Closed': isClosed ? '1' : '0' },
         });
       },

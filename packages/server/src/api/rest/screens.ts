@@ -4,7 +4,7 @@ import { callerKeyOf } from '../../access/principal.ts';
 import type { SessionScreens } from '../../screen/session-screens.ts';
 import type { RenderedScreen } from '../../screen/wire.ts';
 import type { SessionAccess } from '../../visibility/session-access.ts';
-import { type HttpRoute, json, route, z } from '../http/routes.ts';
+import { type HttpRoute, json, respond, route, z } from '../http/routes.ts';
 import { Offset } from '../schemas/fields.ts';
 
 const ScreenShape = z
@@ -45,7 +45,7 @@ export function screenRoutes(access: SessionAccess, screens: SessionScreens): Ht
         seen.get(params.id);
         const isText = query.format === 'text' || (query.format === undefined && wantsText(headers.accept));
         if (!isText) return json(describe(rendered));
-        return new Response(`${rendered.lines.join('\n').trimEnd()}\n`, {
+        return respond(`${rendered.lines.join('\n').trimEnd()}\n`, {
           headers: {
             'Content-Type': 'text/plain; charset=utf-8',
             'Binnacle-Next-Offset': String(rendered.offset),

@@ -3,7 +3,7 @@
 import { defined, type SearchResult } from '@binnacle/protocol';
 import type { Search } from '../../search/search.ts';
 import type { SessionAccess } from '../../visibility/session-access.ts';
-import { type HttpRoute, json, route, z } from '../http/routes.ts';
+import { type HttpRoute, json, respond, route, z } from '../http/routes.ts';
 import { numberIn } from '../schemas/fields.ts';
 import { ForeignShape } from '../schemas/resources.ts';
 
@@ -53,7 +53,7 @@ export function searchRoutes(access: SessionAccess, search: Search): HttpRoute[]
       responses: { 202: { description: 'The rebuild has started. behindBytes of a search shows its progress.' } },
       handler: () => {
         search.rebuild();
-        return new Response(null, { status: 202 });
+        return respond(null, { status: 202 });
       },
     }),
   ];

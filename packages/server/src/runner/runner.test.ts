@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -317,8 +317,12 @@ describe('retention of a hosted program that writes fast', () => {
   it('keeps its log within --retain-bytes all the while, and at its end', async () => {
     const { link } = await gateway();
     const [segmentBytes, retainBytes] = [64 * 1024, 256 * 1024];
+    // Writes 20 MB, and on until there were enough looks at its log.
+    const enough = join(dir, 'enough');
+    const write = 'head -c 1000000 /dev/zero';
+    const program = `for n in $(seq 20); do ${write}; done; until [ -e '${enough}' ]; do ${write}; done`;
     const spec = {
-      ...specOf(['/bin/sh', '-c', 'exec head -c 20000000 /dev/zero']),
+      ...specOf(['/bin/sh', '-c', program]),
       segmentBytes,
       retainBytes,
     };
@@ -331,6 +335,7 @@ describe('retention of a hosted program that writes fast', () => {
     do {
       most = Math.max(most, bytes());
       checks += 1;
+      if (checks === 12) writeFileSync(enough, '');
     } while (!(await isOver()));
     expect(checks).toBeGreaterThan(10);
     // A header for each segment, and an index of some bytes for each 64 KiB.

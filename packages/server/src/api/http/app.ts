@@ -60,7 +60,7 @@ const LATE_MS = 500;
 
 /** Builds the app. Throws for invalid routes. Adds `/openapi.json` and `/asyncapi.json`. */
 export function buildApp(options: AppOptions): {
-  /** Answers a request. Never rejects. */
+  /** Answers a request. Maps all failures to responses; rejects only if such a response cannot be written. */
   answer(exchange: Exchange): Promise<void>;
   readonly addresses: readonly ServedAddress[];
 } {
@@ -152,7 +152,7 @@ export function buildApp(options: AppOptions): {
       base: publicUrl.baseOf(incoming),
       linkBase: publicUrl.linkBase(incoming),
       get signal() {
-        signal ??= abortedWhenLeft(outgoing);
+        signal ??= disconnectSignal(outgoing);
         return signal;
       },
       takeOver() {
@@ -181,14 +181,15 @@ function targetOf({ url = '/' }: IncomingMessage): string {
 const isWebUrl = (url: string): boolean => /^https?:\/\//.test(url) && URL.canParse(url);
 
 /** Returns a signal that is aborted when the client disconnects before the response is complete. */
-function abortedWhenLeft(outgoing: ServerResponse): AbortSignal {
-  const left = new AbortController();
+function disconnectSignal(outgoing: ServerResponse): AbortSignal {
+  const controller = new AbortController();
   const abort = (): void => {
-    if (!outgoing.writableFinished) left.abort(new Error('The client disconnected before the response was complete.'));
+    if (outgoing.writableFinished) return;
+    controller.abort(new Error('The client disconnected before the response was complete.'));
   };
   if (outgoing.closed) abort();
   else outgoing.once('close', abort);
-  return left.signal;
+  return controller.signal;
 }
 
 async function handle(one: HttpRoute, context: RouteContext): Promise<HttpResponse> {

@@ -1,4 +1,4 @@
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { type Gateway, openGateway } from './gateway.fixture.ts';
 import { type HttpResponse, json, noContent, respond } from './http-response.ts';
@@ -39,31 +39,38 @@ test('a response with an invalid header is a failure, which inherits none of its
   expect(Object.keys(reply.headers).filter((name) => name.startsWith('x-'))).toEqual(['x-content-type-options']);
 });
 
-test('a client that goes on sending a body behind its response is cut off', async () => {
-  const gateway = await serve(() => noContent());
-  const { port } = gateway;
-  const socket = connect(port, '127.0.0.1');
+test.each([
+  ['a response', undefined, 204],
+  ['a refusal before the routes', 'evil.example', 421],
+])('a client that goes on sending a body behind %s is cut off', async (_, host, status) => {
+  const { port } = await serve(() => noContent());
+  const { socket, received } = open(port);
+  socket.write(post(host ?? `127.0.0.1:${port}`, 1_000_000));
+  const sending = setInterval(() => socket.write('x'.repeat(100)), 20);
+  onTestFinished(() => clearInterval(sending));
+  await vi.waitFor(() => expect(socket.destroyed).toBe(true), 5000);
+  expect(received()).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+});
+
+test('a body that was on its way behind its response leaves the connection for the next request', async () => {
+  const { port } = await serve(() => noContent());
+  const { socket, received } = open(port);
+  const request = post(`127.0.0.1:${port}`, 5);
+  socket.write(request);
+  await vi.waitFor(() => expect(received()).toContain('204'));
+  socket.write(`xxxxx${request}`);
+  await vi.waitFor(() => expect(received().match(/HTTP\/1\.1 204/g)).toHaveLength(2));
+});
+
+const post = (host: string, length: number): string =>
+  `POST /test/response HTTP/1.1\r\nHost: ${host}\r\nContent-Length: ${length}\r\n\r\n`;
+
+function open(port: number): { readonly socket: Socket; readonly received: () => string } {
+  const socket = connect(port, '127.0.0.1').on('error', () => undefined);
   onTestFinished(() => void socket.destroy());
   let text = '';
   socket.on('data', (bytes) => {
     text += bytes;
   });
-  socket.on('error', () => undefined);
-  socket.write(`POST /test/response HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nContent-Length: 1000000\r\n\r\n`);
-  const sending = setInterval(() => socket.write('x'.repeat(100)), 20);
-  onTestFinished(() => clearInterval(sending));
-  await vi.waitFor(() => expect(socket.destroyed).toBe(true), 5000);
-  expect(text).toMatch(/^HTTP\/1\.1 204 /);
-  // The connection is there for the next request if the rest of the body was on its way.
-  const patient = connect(port, '127.0.0.1');
-  onTestFinished(() => void patient.destroy());
-  let replies = '';
-  patient.on('data', (bytes) => {
-    replies += bytes;
-  });
-  const ask = `POST /test/response HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nContent-Length: 5\r\n\r\n`;
-  patient.write(ask);
-  await vi.waitFor(() => expect(replies).toContain('204'));
-  patient.write(`xxxxx${ask}`);
-  await vi.waitFor(() => expect(replies.match(/HTTP\/1\.1 204/g)).toHaveLength(2));
-});
+  return { socket, received: () => text };
+}

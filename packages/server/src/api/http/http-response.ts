@@ -28,15 +28,11 @@ export function respond(body: HttpResponse['body'], { status = 200, headers = {}
   return { status, headers: { 'Content-Type': PLAIN, ...headers }, body };
 }
 
-export const json = (value: unknown, { status = 200, headers = {} }: Head = {}): HttpResponse => ({
-  status,
-  headers: { 'Content-Type': 'application/json', ...headers },
-  body: JSON.stringify(value),
-});
+export const json = (value: unknown, { headers, ...head }: Head = {}): HttpResponse =>
+  respond(JSON.stringify(value), { ...head, headers: { 'Content-Type': 'application/json', ...headers } });
 
-export const noContent = (headers: HttpResponse['headers'] = {}): HttpResponse => ({
-  ...{ status: 204, headers, body: null },
-});
+export const noContent = (headers: HttpResponse['headers'] = {}): HttpResponse =>
+  respond(null, { status: 204, headers });
 
 /** Return value of a handler after `takeOver`. */
 export const TAKEN_OVER: HttpResponse = { status: 200, headers: {}, body: null };

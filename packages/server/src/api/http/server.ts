@@ -135,6 +135,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       // Node ends the connections that are idle at the time of `close`, but not those that become idle later.
       if (isClosing) setImmediate(() => server.closeIdleConnections());
     });
+    outgoing.once('finish', () => endUnread(incoming));
     if (isClosing) outgoing.shouldKeepAlive = false;
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) outgoing.setHeader(name, value);
     const requestId = headerValues(incoming, 'x-request-id')[0];
@@ -158,7 +159,6 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       const ms = Math.round(performance.now() - begun);
       log.debug({ method: incoming.method, path: pathOf(incoming.url), status, ms }, 'request');
     });
-    outgoing.once('finish', () => endUnread(incoming));
     answer({ incoming, outgoing }).catch((error: unknown) => {
       log.error({ err: error }, 'response failed');
       outgoing.destroy();

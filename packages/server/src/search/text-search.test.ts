@@ -128,7 +128,9 @@ describe('a search of blocks', () => {
     let hits = 0;
     for (let i = 0; i < times({ quick: 33, all: 1100 }); i += 1) {
       const q = (kinds[i % kinds.length] as () => string)();
-      const ids = await found(q, 20 + next(30));
+      // Small pages for one query in four: each page of a frequent word looks at its blocks again.
+      const small = 20 + next(30);
+      const ids = await found(q, i % 4 === 0 ? small : 1000);
       expect(ids, q).toEqual(expected(q));
       hits += ids.length;
     }

@@ -144,26 +144,25 @@ export class BlockIndex {
   /** Yields the blocks that may contain all words, newest first by their last documents. */
   candidates(scope: BlockScope, pace: SearchPace): AsyncGenerator<Block> {
     const groups = [...this.#groups].filter(([, last]) => last >= scope.low).sort((a, b) => b[1] - a[1]);
+    const blocks = this.#db.prepare(
+      `SELECT b.slot, b.log, l.id AS session, b.place, b.at, b.bytes, b.first, b.last, b.common FROM blocks b JOIN logs l ON l.n = b.log
+       WHERE b.slot >= ? AND b.slot < ? AND b.first < ? AND b.last >= ? AND ${scope.sql}`,
+    );
     return expandNewestFirst(groups, {
       newestOf: ([, last]) => last,
       expand: async ([group]) => {
         await pace.step();
-        return this.#blocksOf(group, scope);
+        return this.#blocksOf(group, scope, blocks);
       },
       idOf: ({ last }) => last,
     });
   }
 
-  #blocksOf(group: number, { hashes, excluded, before, low, sql, values }: BlockScope): Block[] {
+  #blocksOf(group: number, { hashes, excluded, before, low, values }: BlockScope, select: Statement): Block[] {
     const columns = this.#columns(group, hashes);
     if (columns.every((byte) => byte === 0)) return [];
     const first = group * GROUP;
-    const blocks = this.#db
-      .prepare(
-        `SELECT b.slot, b.log, l.id AS session, b.place, b.at, b.bytes, b.first, b.last, b.common FROM blocks b JOIN logs l ON l.n = b.log
-         WHERE b.slot >= ? AND b.slot < ? AND b.first < ? AND b.last >= ? AND ${sql}`,
-      )
-      .all(first, first + GROUP, before, low, ...values) as unknown as Block[];
+    const blocks = select.all(first, first + GROUP, before, low, ...values) as unknown as Block[];
     return blocks.filter(
       ({ slot, common }) => hasBit(columns, slot % GROUP) && !(excluded.length > 0 && hasAny(common, excluded)),
     );

@@ -1,7 +1,8 @@
 // Decides whether a text matches a query, exactly as the full-text index would.
 
+import { PlainText } from '../cursor/plain-text.ts';
 import type { QueryTerm } from './query.ts';
-import type { Tokenizer } from './tokenizer.ts';
+import { TEXT_BYTES, type Tokenizer } from './tokenizer.ts';
 
 /** Maximum words that are looked for in filters: few blocks have so many by chance. */
 const MAX_HASHES = 16;
@@ -37,14 +38,19 @@ export class TextMatch {
       : undefined;
   }
 
-  /** Whether plain output (`TextDocument.isPlain`) may match: it has the letters of all words somewhere. */
-  mayMatch(output: Buffer): boolean {
-    const lower = output.toString('latin1').toLowerCase();
-    return this.#parts.every((part) => lower.includes(part));
+  /** `isPlain`: see `BlockDocument`. */
+  matches(output: Buffer, isPlain: boolean): boolean {
+    if (isPlain && output.length <= TEXT_BYTES) {
+      // Words have their letters together: few documents of a search for rare words get beyond this.
+      const lower = output.toString('latin1').toLowerCase();
+      if (!this.#parts.every((part) => lower.includes(part))) return false;
+      const normalized = this.#tokenizer.normalizedPlain(output);
+      if (normalized !== undefined) return this.#matches(normalized);
+    }
+    return this.#matches(this.#tokenizer.normalized(new PlainText().text(output)));
   }
 
-  matches(text: string): boolean {
-    const normalized = this.#tokenizer.normalized(text);
+  #matches(normalized: string): boolean {
     return (
       this.#required.every((part) => normalized.includes(part)) &&
       !this.#excluded.some((part) => normalized.includes(part))

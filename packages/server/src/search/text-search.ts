@@ -2,7 +2,6 @@
 // newest first.
 
 import { BinnacleError } from '@binnacle/protocol';
-import { PlainText } from '../cursor/plain-text.ts';
 import type { Block, BlockIndex, SearchRange } from './block-index.ts';
 import { expandNewestFirst, mergeNewestFirst } from './newest-first.ts';
 import { expressionOf } from './query.ts';
@@ -92,8 +91,7 @@ export class TextSearch {
       let part = output.subarray(at - begin, at - begin + bytes);
       // Reading ends before a gap: what is behind is read by itself.
       if (part.length < bytes) part = await readers.output(session, at, bytes).catch(() => NOTHING);
-      if (isPlain === 1 && !match.mayMatch(part)) continue;
-      if (!match.matches(new PlainText().text(part))) continue;
+      if (!match.matches(part, isPlain === 1)) continue;
       // A copy: the output of a block would stay in memory for one document.
       found.push({ id, session, at, bytes, time: timeOf(id), output: Buffer.from(part) });
     }

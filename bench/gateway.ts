@@ -13,27 +13,29 @@ export interface SessionFacts {
   readonly outputOffset: number;
 }
 
+export interface GatewayProgram {
+  /** Arguments of `binnacle serve`, or of `launcher`. */
+  readonly flags?: readonly string[];
+  readonly nodeFlags?: readonly string[];
+  /** Script that starts a gateway by the library, with a data directory and a port. Default: `binnacle serve`. */
+  readonly launcher?: string;
+}
+
 export class Gateway {
   readonly dir: string;
-  readonly #flags: readonly string[];
-  readonly #nodeFlags: readonly string[];
+  readonly #program: GatewayProgram;
   #child: ChildProcess | undefined;
   #url = '';
   #token = '';
 
-  private constructor(dir: string, flags: readonly string[], nodeFlags: readonly string[]) {
+  private constructor(dir: string, program: GatewayProgram) {
     this.dir = dir;
-    this.#flags = flags;
-    this.#nodeFlags = nodeFlags;
+    this.#program = program;
   }
 
   /** `under`: the directory that holds its data, and what Node writes for `nodeFlags`. */
-  static async start(
-    under: string,
-    flags: readonly string[] = [],
-    nodeFlags: readonly string[] = [],
-  ): Promise<Gateway> {
-    const gateway = new Gateway(mkdtempSync(join(under, 'data-')), flags, nodeFlags);
+  static async start(under: string, program: GatewayProgram = {}): Promise<Gateway> {
+    const gateway = new Gateway(mkdtempSync(join(under, 'data-')), program);
     await gateway.start();
     return gateway;
   }
@@ -65,13 +67,16 @@ export class Gateway {
     const root = process.env.BINNACLE_ROOT ?? '.';
     const port = this.#url === '' ? '0' : String(this.port);
     const profile = process.env.BINNACLE_BENCH_PROFILE;
+    const { flags = [], nodeFlags = [], launcher } = this.#program;
     const child = spawn(
       process.execPath,
       [
         ...(profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]),
-        ...(this.#nodeFlags.length === 0 ? [] : [...this.#nodeFlags, `--diagnostic-dir=${this.dir}`]),
-        join(root, 'node_modules/.bin/binnacle'),
-        ...['serve', '--data', this.dir, '--port', port, '--json', ...this.#flags],
+        ...(nodeFlags.length === 0 ? [] : [...nodeFlags, `--diagnostic-dir=${this.dir}`]),
+        ...(launcher === undefined
+          ? [join(root, 'node_modules/.bin/binnacle'), 'serve', '--data', this.dir, '--port', port, '--json']
+          : [launcher, this.dir, port]),
+        ...flags,
       ],
       { stdio: ['ignore', 'pipe', 'inherit'] },
     );

@@ -12,6 +12,7 @@ import { g4, g5 } from './lines/echo.ts';
 import { escapes } from './lines/escapes.ts';
 import { g2 } from './lines/exact.ts';
 import { g6 } from './lines/fan-out.ts';
+import { followers } from './lines/followers.ts';
 import { guard } from './lines/guard.ts';
 import { g10 } from './lines/history.ts';
 import { ingest } from './lines/ingest.ts';
@@ -54,6 +55,7 @@ const LINES: Readonly<Record<string, Line>> = {
   search,
   'search-large': searchLarge,
   retention,
+  followers,
   screen,
   escapes,
   plugins,

@@ -22,7 +22,9 @@ const WRITER = `let n = 0; const timer = setInterval(() => {
 export async function delta(bench: Bench): Promise<readonly Row[]> {
   const count = bench.quick ? 100 : 500;
   const command = [process.execPath, '-e', WRITER.replace('COUNT', String(count))];
-  const gateway = await Gateway.start(bench.scratch, ['--config', configFile(bench, { driver: 'command', command })]);
+  const gateway = await Gateway.start(bench.scratch, {
+    flags: ['--config', configFile(bench, { driver: 'command', command })],
+  });
   const [ours, bare]: [number[], number[]] = [[], []];
   for (let rep = 0; rep < bench.reps; rep++) {
     const pipe = new Role<ListenersReport>('child-times', { command });
@@ -57,7 +59,7 @@ export async function streams(bench: Bench): Promise<readonly Row[]> {
   const model = new Role<undefined>('talking-model', { wordCount, everyMs: 50 });
   const { port } = (await model.ready()) as { readonly port: number };
   const agent = { driver: 'openai', url: `http://127.0.0.1:${port}/v1`, model: 'mock' };
-  const gateway = await Gateway.start(bench.scratch, ['--config', configFile(bench, agent)]);
+  const gateway = await Gateway.start(bench.scratch, { flags: ['--config', configFile(bench, agent)] });
   const keys = await conversations(gateway, talking);
   const spec = { ...gateway.target(''), conversations: keys, perConversation: each, wordCount };
   const viewers = new Role<ListenersReport>('listeners', spec);

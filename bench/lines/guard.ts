@@ -162,7 +162,7 @@ function differences(before: CountsOf, after: CountsOf, times: number): CountsOf
 
 /** Objects that a gateway keeps for nothing, and for each idle session with its viewer, from snapshots of the heap. */
 async function retained(bench: Bench): Promise<Record<string, number>> {
-  const gateway = await Gateway.start(bench.scratch, [], ['--heapsnapshot-signal=SIGUSR2']);
+  const gateway = await Gateway.start(bench.scratch, { nodeFlags: ['--heapsnapshot-signal=SIGUSR2'] });
   const viewers: Role<unknown>[] = [];
   try {
     const base = await heapBytes(gateway);

@@ -47,7 +47,7 @@ export async function ingest(bench: Bench): Promise<readonly Row[]> {
     const { producers, batches, batch, chunkBytes } = load;
     const events = producers * batches * batch;
     // A fresh one for each load: it keeps a log open for each session.
-    const gateway = await Gateway.start(bench.scratch, FLAGS);
+    const gateway = await Gateway.start(bench.scratch, { flags: FLAGS });
     for (let rep = 0; rep < bench.reps; rep += 1) {
       const { port, token } = gateway.target('') as { port: number; token: string };
       const role = new Role<EmittersReport>('emitters', { ...load, port, token, run: `run-${rep}`, final: true });

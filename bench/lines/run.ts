@@ -116,7 +116,7 @@ interface Residue {
 /** 500 sessions that take runs are started, used and deleted, ten at a time. */
 export async function left(bench: Bench): Promise<readonly Row[]> {
   const times = bench.quick ? 50 : 500;
-  const gateway = await Gateway.start(bench.scratch, ['--max-sessions', '200']);
+  const gateway = await Gateway.start(bench.scratch, { flags: ['--max-sessions', '200'] });
   const round = async (count: number) => {
     for (let i = 0; i < count; i += 10) await Promise.all(Array.from({ length: 10 }, (_, k) => use(gateway, i + k)));
     // Empty runners stay for later sessions; everything that sessions had must be gone.

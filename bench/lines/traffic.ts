@@ -56,7 +56,7 @@ async function flood(
   bytes: number,
   stalled: number,
 ): Promise<{ readonly lagMs: number; readonly answerMs: number }> {
-  const gateway = await Gateway.start(bench.scratch, ['--emit-bytes-per-second', '100GiB']);
+  const gateway = await Gateway.start(bench.scratch, { flags: ['--emit-bytes-per-second', '100GiB'] });
   const { port, token } = gateway.target('') as { port: number; token: string };
   const emitter = new Role<EmittersReport>('emitters', {
     ...{ port, token, run: 'flood', producers: 1, batch: 1, chunkBytes: CHUNK, batches: bytes / CHUNK },

@@ -63,7 +63,8 @@ export default defineConfig({
         : []),
     ],
     sequence: { sequencer: MixedSequencer },
-    testTimeout: soak ? 3_600_000 : 30_000,
+    // Full counts are up to a hundred times those of `npm test`, beside three other files.
+    testTimeout: soak ? 3_600_000 : live ? 120_000 : 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 10_000,
   },

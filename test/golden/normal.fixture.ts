@@ -98,8 +98,13 @@ export class Normal {
     if (typeof value === 'number') return this.#number(value, key);
     if (Array.isArray(value)) return value.map((one) => this.value(one, key));
     if (typeof value !== 'object' || value === null) return value;
+    // A receipt of input counts the bytes that the program has not taken by then.
+    const known =
+      'accepted' in value && 'queued' in value && typeof value.queued === 'number'
+        ? { ...value, queued: '<number>' }
+        : value;
     return Object.fromEntries(
-      Object.entries(value).map(([name, inner]) => [this.text(name), this.value(inner, name)] as const),
+      Object.entries(known).map(([name, inner]) => [this.text(name), this.value(inner, name)] as const),
     );
   }
 

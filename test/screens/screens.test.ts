@@ -178,15 +178,15 @@ inAll(
     const { id } = await gateway.client.sessions.create({
       command: `head -c ${count({ quick: 9, all: 24 }) * MIB} /dev/zero | tr '\\0' x | fold -w 99; printf '\\033[32mdone'`,
     });
-    await until('it is over', async () => (await gateway.client.session(id).info()).state === 'closed', 30_000);
-    await until('they are made', () => filesOf(id).length >= count({ quick: 1, all: 4 }), 30_000);
+    await until('it is over', async () => (await gateway.client.session(id).info()).state === 'closed', 90_000);
+    await until('they are made', () => filesOf(id).length >= count({ quick: 1, all: 4 }), 90_000);
     const expected = (await shown(id, 'start', ended)).state;
     const same = async (): Promise<ScreenEvent | undefined> => {
       const { screen, state } = await shown(id, 'screen', ended);
       if (screen?.exact === true) expect(state).toEqual(expected);
       return screen;
     };
-    await until('it is exact', async () => (await same())?.exact === true, 30_000);
+    await until('it is exact', async () => (await same())?.exact === true, 90_000);
     for (const path of filesOf(id)) writeFileSync(path, readFileSync(path).subarray(0, 100));
     await killed.kill();
     await killed.restart();
@@ -194,11 +194,11 @@ inAll(
     for (const path of filesOf(id)) rmSync(path);
     const other = join(gateway.dir, 'sessions', id, 'screens', '5.v0');
     writeFileSync(other, '');
-    await until('it is exact again', async () => (await same())?.exact === true, 30_000);
+    await until('it is exact again', async () => (await same())?.exact === true, 90_000);
     expect(existsSync(other)).toBe(false);
     expect(filesOf(id).length).toBeLessThanOrEqual(96);
     await gateway.client.session(id).delete();
     expect(filesOf(id)).toEqual([]);
   },
-  90_000,
+  300_000,
 );

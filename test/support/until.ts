@@ -1,10 +1,15 @@
 // Waits for a condition. Polls, because what is waited for is another process or the other end of a socket.
 
+import { count } from './count.ts';
+
 /** Pauses between two looks. Most looks are requests, which take the processor from what is waited for. */
 const FIRST_PAUSE_MS = 5;
 const LAST_PAUSE_MS = 60;
 /** A pause is this part of the time that was waited already, which a wait is longer by at most. */
 const PART = 8;
+
+/** Time until a wait fails that names none. Nothing is proven by it: beside floods and storms, much takes longer. */
+const WITHIN_MS = count({ quick: 10_000, all: 60_000 });
 
 type Found<T> = Exclude<T, false | undefined | null>;
 
@@ -15,7 +20,7 @@ type Found<T> = Exclude<T, false | undefined | null>;
  */
 export function until(what: string, look: () => boolean | Promise<boolean>, withinMs?: number): Promise<void>;
 export function until<T>(what: string, look: () => T | Promise<T>, withinMs?: number): Promise<Found<T>>;
-export async function until<T>(what: string, look: () => T | Promise<T>, withinMs = 10_000): Promise<Found<T>> {
+export async function until<T>(what: string, look: () => T | Promise<T>, withinMs = WITHIN_MS): Promise<Found<T>> {
   const begun = performance.now();
   for (;;) {
     const found = await look();

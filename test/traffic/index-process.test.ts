@@ -33,7 +33,7 @@ describe('the index of a gateway', () => {
   });
 
   inAll('goes on after a pause of the gateway that is longer than a search may take', async () => {
-    await open({ searchMs: 200 });
+    await open({ searchMs: 1000 });
     // An index that does not grow: a search of it is far from its limit, however busy the machine is.
     await gateway.create({ command: `seq 1 20000 | sed 's/^/needle in line /'`, mode: 'pipe' });
     await until('it finds the flood', finds);
@@ -42,8 +42,8 @@ describe('the index of a gateway', () => {
     const searchers = await Searchers.start(gateway, 2);
     await until('searches are under way', () => (searchers.answers.get('200') ?? 0) > 5);
     process.kill(pid, 'SIGSTOP');
-    // Longer than the 200 ms of a search and the 1500 ms of grace.
-    await new Promise((resolve) => setTimeout(resolve, 2000));
+    // Longer than the 1000 ms of a search and the 1500 ms of grace.
+    await new Promise((resolve) => setTimeout(resolve, 3000));
     process.kill(pid, 'SIGCONT');
     const before = searchers.answers.get('200') ?? 0;
     await until('searches go on', () => (searchers.answers.get('200') ?? 0) > before + 5);

@@ -517,7 +517,7 @@ describe('a run on pipes', () => {
       );
       rmSync(there, { recursive: true, force: true });
     },
-    isSoak ? 900_000 : 60_000,
+    isSoak ? 900_000 : 180_000,
   );
 });
 

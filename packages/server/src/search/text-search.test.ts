@@ -137,7 +137,7 @@ describe('a search of blocks', () => {
     expect(hits).toBeGreaterThan(250);
     const q = plainOf(wordOf(RARE));
     expect(await found(q, 1)).toEqual(expected(q));
-  }, 120_000);
+  }, 300_000);
 
   it('finds every line that has a word, as grep would', async () => {
     for (const rank of [1, 11, 13, 14, 17, 100, 997, RARE]) {

@@ -66,7 +66,7 @@ it('says what is wrong, and with which exit code', async () => {
     [5, 'no-such-session'],
     [2, 'build', '--expires', 'soon'],
     [2, 'build', '--uses', '0'],
-    [1, 'build', '--expires', '31d'],
+    [2, 'build', '--expires', '31d'],
     [1, 'rm', 'never-made'],
   ];
   for (const [code, ...args] of some(wrong, 3)) expect([args, await codeOf(...args)]).toEqual([args, code]);

@@ -4,15 +4,22 @@ import type { Binnacle, ShareInfo, ShareMode } from '@binnacle/client';
 import { defined, isConversationKey } from '@binnacle/protocol';
 import type { Options } from '../declarations/commands.ts';
 import { findSession, withClient } from '../gateway/connect.ts';
-import { formatDuration, parseCount, parseDuration } from '../input/quantities.ts';
+import { formatDuration, parseCount, parseDurationInRange } from '../input/quantities.ts';
 import { EXIT, usage } from '../output/failure.ts';
+import { dataFlag } from '../output/shell.ts';
 import { printable, styleFor, table, widthOf } from '../output/style.ts';
+
+/** Range of `--expires`, in ms: that of the gateway, whose error would name a field of the request. */
+const MIN_EXPIRY_MS = 1000;
+const MAX_EXPIRY_MS = 30 * 24 * 3600_000;
 
 export async function share(what: string, options: Options<'share'>): Promise<number> {
   const mode: ShareMode = options.type === true ? 'type' : 'view';
   const newShare = {
     mode,
-    ...(options.expires === undefined ? {} : { expiresInMs: parseDuration(options.expires) }),
+    ...(options.expires === undefined
+      ? {}
+      : { expiresInMs: parseDurationInRange(options.expires, '--expires', MIN_EXPIRY_MS, MAX_EXPIRY_MS) }),
     ...(options.uses === undefined ? {} : { uses: parseCount(options.uses, '--uses', 1, 1000) }),
     ...defined({ label: options.label }),
   };
@@ -30,7 +37,7 @@ export async function share(what: string, options: Options<'share'>): Promise<nu
   const uses = made.uses === null ? '' : `, ${made.uses === 1 ? 'once' : `${made.uses} times`}`;
   const left = formatDuration(made.expiresAt - made.createdAt);
   process.stderr.write(`Anyone with the link may ${may}, for ${left}${uses}. The link is not shown again.\n`);
-  process.stderr.write(`Revoke it with: binnacle share rm ${made.id}\n`);
+  process.stderr.write(`Revoke it with: binnacle share rm ${made.id}${dataFlag(options.data)}\n`);
   if (options.qr === true) {
     const { renderUnicodeCompact } = await import('uqr');
     process.stderr.write(`${renderUnicodeCompact(made.url, { border: 2 })}\n`);

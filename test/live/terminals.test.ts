@@ -61,7 +61,7 @@ class Watched {
       const { activity } = await gateway.info(this.id);
       const state = activity?.state ?? 'none';
       if (this.states.at(-1)?.state !== state) this.states.push({ atMs: this.ms, state });
-      await new Promise((done) => setTimeout(done, 25));
+      await new Promise((done) => setTimeout(done, 50));
     }
   }
 

@@ -30,6 +30,9 @@ export function isThere(pid: number): boolean {
 export const startFlood = (gateway: GatewayAccess): Promise<unknown> =>
   gateway.create({ command: `while :; do seq 1 100000 | sed 's/^/needle in line /'; sleep 0.1; done`, mode: 'pipe' });
 
+/** Between an answer and the next search. */
+const PAUSE_MS = 25;
+
 export class Searchers {
   readonly #gateway: GatewayAccess;
   readonly #token: string;
@@ -62,6 +65,8 @@ export class Searchers {
       const { status, code } = await this.#gateway.ask(`/v1/search?${query}`, { token: this.#token });
       const answer = code ?? String(status);
       this.answers.set(answer, (this.answers.get(answer) ?? 0) + 1);
+      // With several of them a search is under way most of the time. Without a pause they would test the machine.
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }
   }
 }

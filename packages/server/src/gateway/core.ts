@@ -130,7 +130,12 @@ export async function openSessions(
   });
   const retention = new Retention(
     { catalogue, sessions, dir: join(dir, 'sessions'), log },
-    { retainMs: settings.retainAgeMs, totalBytes: settings.retainTotalBytes, maxFinished: settings.retainSessions },
+    {
+      retainMs: settings.retainAgeMs,
+      totalBytes: settings.retainTotalBytes,
+      maxFinished: settings.retainSessions,
+      sweepMs: settings.sweepMs,
+    },
   );
   teardown.add(() => retention.stop());
   const commands = new TimedSessions({ store: catalogue.commands, log, time, sessionOf: (id) => sessions.get(id) });

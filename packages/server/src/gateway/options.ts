@@ -64,6 +64,8 @@ export const GATEWAY_DEFAULTS = {
   retainSessions: 20_000,
   /** Maximum age of finished sessions, and of the logs of running ones. */
   retainAgeMs: 30 * DAY_MS,
+  /** Interval of the sweep for these limits. Sizes change by segments of 32 MiB; more frequent sweeps would find nothing new. */
+  sweepMs: 60_000,
   /** Maximum bytes of an imported asciicast file: about a minute of upload, the time limit of a request. */
   maxRecordingBytes: 256 * MIB,
   /** Bytes of one log segment, the unit of retention; at most a quarter of `retainBytes`. */

@@ -38,7 +38,7 @@ it('a recording of long ago is kept as long as what ended when it was imported',
   const sessions = { delete: async (id: SessionId) => void deleted.push(id) } as unknown as Sessions;
   const retention = new Retention(
     { catalogue, sessions, dir: join(root, 'sessions'), log: pino({ level: 'silent' }) },
-    { retainMs: HOUR_MS, totalBytes: 1e9, maxFinished: 1e6 },
+    { retainMs: HOUR_MS, totalBytes: 1e9, maxFinished: 1e6, sweepMs: 60_000 },
   );
   const recent = importedAt(Date.now());
   const old = importedAt(Date.now() - 2 * HOUR_MS);

@@ -57,7 +57,7 @@ function open(rules: Partial<RetentionRules>): Retention {
     get: (id: SessionId) => ({ trim: async (bytes: number) => void actions.push(`${id}:${bytes}`) }),
   } as unknown as Sessions;
   const parts = { catalogue, sessions, dir: join(root, 'sessions'), log: pino({ level: 'silent' }) };
-  retention = new Retention(parts, { retainMs: HOUR_MS, totalBytes: 1e9, maxFinished: 1e6, ...rules });
+  retention = new Retention(parts, { retainMs: HOUR_MS, totalBytes: 1e9, maxFinished: 1e6, sweepMs: 60_000, ...rules });
   return retention;
 }
 

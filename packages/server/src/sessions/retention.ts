@@ -9,8 +9,6 @@ import type { SessionRecord } from '../store/sessions.ts';
 import type { Catalogue } from '../store/store.ts';
 import type { Sessions } from './sessions.ts';
 
-/** Delay between sweeps. Sizes change by segments of 32 MiB; more frequent sweeps would find nothing new. */
-const SWEEP_MS = 60_000;
 /** Catalogue rows read per event-loop turn: about a millisecond. */
 const BATCH = 100;
 
@@ -19,6 +17,8 @@ export interface RetentionRules {
   readonly totalBytes: number;
   /** Maximum finished sessions. */
   readonly maxFinished: number;
+  /** Ms between two sweeps. */
+  readonly sweepMs: number;
 }
 
 export interface RetentionParts {
@@ -47,7 +47,7 @@ export class Retention {
     this.#rules = rules;
     this.#timer = setInterval(() => {
       this.sweep().catch((error: unknown) => parts.log.error({ err: error }, 'retention failed'));
-    }, SWEEP_MS);
+    }, rules.sweepMs);
     this.#timer.unref();
   }
 

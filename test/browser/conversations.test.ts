@@ -100,6 +100,23 @@ describe('a conversation', () => {
     expect(second.complaints).toEqual([]);
   });
 
+  it('is found by the words of its messages, and a hit leads to it', async () => {
+    const { page, complaints } = await sharePage(gateway);
+    const key = await startConversation(page);
+    await write(page, 'where does the axolotl sleep');
+    await ended(page, 'final');
+    await page.goto(`${gateway.url}/#/search?q=axolotl`);
+    const hits = page.locator(`[data-testid="message-hit"][data-conversation="${key}"]`);
+    await hits.first().waitFor();
+    expect(await hits.count()).toBe(2);
+    expect(await hits.locator('mark').allInnerTexts()).toEqual(['axolotl', 'axolotl']);
+    await page.getByTestId('search-status').filter({ hasText: '2 hits' }).waitFor();
+    await hits.last().click();
+    await page.locator('[data-testid="conversation-view"]').waitFor();
+    expect(decodeURIComponent(new URL(page.url()).hash)).toBe(`#/c/${key}`);
+    expect(complaints).toEqual([]);
+  });
+
   it('is not there for somebody else, until it is shared with them', async () => {
     const { page } = await sharePage(gateway);
     const key = await startConversation(page);

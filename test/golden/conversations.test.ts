@@ -107,6 +107,16 @@ it('conversations are answered as they were', async () => {
     });
     await t.ask(`GET ${of}/export?format=pdf`, asAda);
 
+    t.part('search');
+    await t.until('it is found', async () => (await t.need('GET /v1/search/messages?q=hello')).hits.length === 2);
+    await t.ask('GET /v1/search/messages?q=hello%20-nothing', asAda);
+    await t.ask('GET /v1/search/messages?q=hello', { token: bo, as: 'bo' });
+    await t.ask(`GET /v1/search/messages?q=hello&conversation=${encodeURIComponent(made.key)}`, {
+      token: bo,
+      as: 'bo',
+    });
+    await t.ask('GET /v1/search/messages?q=', asAda);
+
     t.part('an agent over ACP');
     const { key } = await t.need('POST /v1/conversations', { body: { agent: 'acp', name: 'acp' } });
     const other = `/v1/conversations/${encodeURIComponent(key)}`;

@@ -4,6 +4,7 @@ import {
   type CreateSession,
   defined,
   type GatewayInfo,
+  type MessageSearchResult,
   type Scope,
   type SearchResult,
   type SessionInfo,
@@ -24,7 +25,7 @@ import { Runs } from './run/runs.ts';
 import { Session } from './session/session.ts';
 import { Watch } from './session/watch.ts';
 import { TrafficStream, type WatchTrafficOptions } from './traffic/stream.ts';
-import { type SearchOptions, search, Traffic } from './traffic/traffic.ts';
+import { type MessageSearchOptions, type SearchOptions, search, searchMessages, Traffic } from './traffic/traffic.ts';
 import { type ClientEvents, type ClientState, Connection } from './transport/connection.ts';
 import { Http } from './transport/http.ts';
 import { type ClientOptions, type Settings, settle } from './transport/options.ts';
@@ -244,6 +245,20 @@ export class Binnacle {
    */
   async search(q: string, options: SearchOptions = {}): Promise<SearchResult> {
     return await search(this.#http, q, options);
+  }
+
+  /**
+   * Searches the messages of all conversations that the user may see. Returns one page of hits, newest first. Throws
+   * `bad_query`, `search_timeout`, `index_unavailable`, `conversation_not_found`.
+   *
+   * @example
+   * ```ts
+   * const { hits } = await binnacle.searchMessages('"blue green" deploy*', { limit: 20 });
+   * for (const { conversation, title, snippet } of hits) console.log(conversation, title, snippet);
+   * ```
+   */
+  async searchMessages(q: string, options: MessageSearchOptions = {}): Promise<MessageSearchResult> {
+    return await searchMessages(this.#http, q, options);
   }
 
   /** Creates a login link for a browser. `scope`: default and maximum are the client's own. */

@@ -91,6 +91,6 @@ export { KnownSessions } from './session/session-list.ts';
 export { type TextPiece, TextReader, textOf } from './session/text.ts';
 export type { Watch, WatchEvent } from './session/watch.ts';
 export type { TrafficGap, TrafficStream, WatchTrafficOptions } from './traffic/stream.ts';
-export type { SearchOptions, StatsQuery, Traffic, TrafficQuery } from './traffic/traffic.ts';
+export type { MessageSearchOptions, SearchOptions, StatsQuery, Traffic, TrafficQuery } from './traffic/traffic.ts';
 export type { ClientEvents, ClientState } from './transport/connection.ts';
 export type { ClientOptions, WebSocketClass, WebSocketLike } from './transport/options.ts';

@@ -2,6 +2,7 @@
 // those of the emitters that are out there, hence the underscores.
 
 import type { WireError } from './codes.ts';
+import type { ConversationKey } from './conversation.ts';
 import type { OutputKind } from './entry.ts';
 import type { ForeignInfo, SessionId, SessionState } from './session.ts';
 
@@ -372,4 +373,34 @@ export interface SearchResult {
   readonly next: string | null;
   /** Bytes of output that are not in the index yet. */
   readonly behindBytes: number;
+}
+
+// Search over the messages of conversations: `GET /v1/search/messages`
+
+/** A message of a conversation that matches a search. */
+export interface MessageHit {
+  /** Key of the conversation. */
+  readonly conversation: ConversationKey;
+  /** Title of the conversation; may be empty. */
+  readonly title: string;
+  /** Id of the message. */
+  readonly message: string;
+  /** `assistant` is the agent. */
+  readonly role: 'user' | 'assistant';
+  /** Part of the message, at most 400 characters. */
+  readonly snippet: string;
+  /** Ranges of the matches in `snippet`, in UTF-16 units: first, and behind the last. */
+  readonly matches: readonly (readonly [number, number])[];
+  /** Unix time of the message in milliseconds. */
+  readonly time: number;
+}
+
+/** A page of messages. */
+export interface MessageSearchResult {
+  /** Newest first. */
+  readonly hits: readonly MessageHit[];
+  /** The `after` of the next page; null on the last page. */
+  readonly next: string | null;
+  /** Maximum number of messages that are not in the index yet. */
+  readonly behind: number;
 }

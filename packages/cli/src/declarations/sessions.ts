@@ -82,15 +82,16 @@ For example: binnacle emit --label job=42 -- make -j4`,
     '--raw': 'keep all escape sequences (default: colors only)',
   },
   search: {
-    about: 'find words in the output of all sessions, newest first',
+    about: 'find words in all conversations and in the output of all sessions, newest first',
     takes: '<words...>',
     ...GATEWAY,
     '--session <id>': 'search only this session: its id, or its id at the emitter',
-    '--limit <n>': 'maximum number of hits (default: 20)',
+    '--conversation <key>': 'search only this conversation',
+    '--limit <n>': 'maximum number of hits, of each kind (default: 20)',
     '--json': 'print JSON',
     help: `
 Use words, "phrases in quotes", word* for the beginning of a word; after --, also -word for a word that must not occur.
-Exit code 1 if nothing was found. To jump to a hit: binnacle tail SESSION --since OFFSET
+Exit code 1 if nothing was found. To jump to a hit: binnacle tail SESSION --since OFFSET, or binnacle chat KEY
 For example: binnacle search 'connection refused'
              binnacle search -- error -warning`,
   },

@@ -2,6 +2,7 @@
 
 import {
   defined,
+  type MessageSearchResult,
   type SearchResult,
   type StatsQuery,
   type StoredEventList,
@@ -18,6 +19,18 @@ export interface SearchOptions {
   readonly session_id?: string;
   /** Searches the sessions of one source. */
   readonly source?: string;
+  /** The `next` of the page before. */
+  readonly after?: string;
+  /** Maximum number of hits. */
+  readonly limit?: number;
+  /** Cancels the request, which then throws `unreachable`. */
+  readonly signal?: AbortSignal;
+}
+
+/** Options of `Binnacle.searchMessages`. */
+export interface MessageSearchOptions {
+  /** Searches one conversation: its key. */
+  readonly conversation?: string;
   /** The `next` of the page before. */
   readonly after?: string;
   /** Maximum number of hits. */
@@ -63,9 +76,18 @@ export class Traffic {
 }
 
 /** Returns one page of hits, newest first. Throws `bad_query`, `search_timeout`, `index_unavailable`. */
-export async function search(http: Http, q: string, options: SearchOptions = {}): Promise<SearchResult> {
+export const search = async (http: Http, q: string, options: SearchOptions = {}): Promise<SearchResult> =>
+  await http.json(searchRequest('/v1/search', q, options));
+
+/** Returns one page of messages, newest first. Throws as `search` does, and `conversation_not_found`. */
+export const searchMessages = async (
+  http: Http,
+  q: string,
+  options: MessageSearchOptions = {},
+): Promise<MessageSearchResult> => await http.json(searchRequest('/v1/search/messages', q, options));
+
+function searchRequest(path: string, q: string, { signal, ...query }: SearchOptions | MessageSearchOptions) {
   // An object would become the query "[object Object]", which matches nothing.
   if (typeof q !== 'string') throw new TypeError('q is a string; the rest goes into the second argument.');
-  const { signal, ...query } = options;
-  return await http.json({ path: '/v1/search', query: { q, ...query }, ...defined({ signal }) });
+  return { path, query: { q, ...query }, ...defined({ signal }) };
 }

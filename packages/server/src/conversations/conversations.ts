@@ -190,11 +190,26 @@ export class Conversations {
 
   /**
    * Returns whether a viewer may see the sessions of a conversation. By id: a key can later belong to another
-   * conversation.
+   * conversation. Rows are behind while the catalogue cannot be written.
    */
   mayAccess(id: string, viewer: ViewerRights): boolean {
-    const record = this.#store.byId(id);
+    const record = this.#open.find(id)?.record ?? this.#store.byId(id);
     return record === undefined ? viewer.scope === 'admin' : maySee(record, viewer);
+  }
+
+  /** Returns a conversation that a viewer may see, by id; undefined for others, and for one that is being deleted. */
+  seenBy(viewer: ViewerRights, id: string): ConversationRecord | undefined {
+    const record = this.#open.find(id)?.record ?? this.#store.byId(id);
+    return record !== undefined && !this.#deleting.has(id) && maySee(record, viewer) ? record : undefined;
+  }
+
+  /** Returns the ids of all conversations that a viewer may see; undefined for an admin, who may see all. */
+  idsSeenBy(viewer: ViewerRights): readonly string[] | undefined {
+    if (viewer.scope === 'admin') return undefined;
+    const ids = new Set(this.#store.idsSeenBy(viewer.user));
+    for (const { record } of this.#open.all) ids[maySee(record, viewer) ? 'add' : 'delete'](record.id);
+    for (const id of this.#deleting.keys()) ids.delete(id);
+    return [...ids];
   }
 
   /** Returns a conversation with work under way, by id; undefined if it is idle. */

@@ -161,6 +161,7 @@ export function openReaders(
     {
       path: join(dir, 'index.sqlite'),
       dir: join(dir, 'sessions'),
+      cataloguePath: join(dir, 'catalogue.db'),
       script: settings.searchScript,
       maxEvents: settings.maxEvents,
       maxIndexBytes: settings.maxIndexBytes,

@@ -55,6 +55,7 @@ import { Connection } from '../api/ws/websocket.ts';
 import { FairScheduler } from '../base/fair-scheduler.ts';
 import type { Teardown } from '../base/teardown.ts';
 import { VERSION } from '../base/version.ts';
+import { MessageSearch } from '../conversations/message-search.ts';
 import { proofOf } from '../data-dir/gateway-file.ts';
 import { SenderRateLimit } from '../traffic/rate-limit.ts';
 import { FRAME_SCOPES } from '../visibility/frame-scopes.ts';
@@ -151,7 +152,7 @@ function routesOf({ dir, log, settings, teardown }: GatewayContext, parts: Gatew
     }),
     ...emitRoutes(ingest, new SenderRateLimit(settings.emitRates)),
     ...trafficRoutes(access, search),
-    ...searchRoutes(access, search),
+    ...searchRoutes(access, search, new MessageSearch(search, conversations)),
     ...machineRoutes(openMetrics(teardown, parts)),
     ...endpointRoutes(),
     ...(existsSync(join(assets, 'index.html')) ? staticRoutes(assets) : []),

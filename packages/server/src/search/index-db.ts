@@ -57,6 +57,16 @@ const VERSIONS = [
   -- Filters of the incomplete group, one a row; the filters of complete groups, transposed.
   CREATE TABLE filters (slot INTEGER PRIMARY KEY, bits BLOB NOT NULL) STRICT;
   CREATE TABLE filter_rows (part INTEGER PRIMARY KEY, bits BLOB NOT NULL) STRICT;`,
+
+  `-- Messages of conversations, by their ordinals in the catalogue. id: see row-ids.ts. taken: the newest that is here.
+  CREATE TABLE conversations (n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, taken INTEGER NOT NULL) STRICT;
+  CREATE TABLE messages (
+    id INTEGER PRIMARY KEY, conversation INTEGER NOT NULL, n INTEGER NOT NULL, chars INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX messages_conversation ON messages (conversation, n);
+  CREATE VIRTUAL TABLE message_words USING fts5(text, content='', contentless_delete=1, ${TOKENIZER});
+  -- The file that the messages are from.
+  CREATE TABLE catalogue (file TEXT NOT NULL) STRICT;`,
 ];
 
 /** Opens the index. `isNew`: there was none, or none that could be used. Throws SQLite's errors for a full disk. */

@@ -59,7 +59,11 @@ export class IndexParts {
       warn: (message) => this.warnings.push(message),
     });
     this.snippets = new Snippets(this.readers);
-    this.retention = new IndexRetention(db, { texts, blocks, events }, { ...NO_LIMITS, ...limits });
+    this.retention = new IndexRetention(
+      db,
+      { messages: { bytes: 0 }, texts, blocks, events },
+      { ...NO_LIMITS, ...limits },
+    );
   }
 
   async catchUp(): Promise<void> {

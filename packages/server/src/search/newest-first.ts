@@ -1,5 +1,7 @@
 // Generators of items with ids, highest id first.
 
+import { BinnacleError } from '@binnacle/protocol';
+
 /** Sources of items: a group of blocks, a block of documents. */
 interface Expansion<S, T> {
   /** Returns a number that no id of the source exceeds. */
@@ -50,5 +52,27 @@ export async function* mergeNewestFirst<T>(
     if (newest === undefined) return;
     yield heads[newest] as T;
     await advance(newest);
+  }
+}
+
+/**
+ * Takes the first page of a search. A search whose time is over returns what it has found by then. Throws
+ * `search_timeout` if that is nothing.
+ */
+export async function pageOf<T>(
+  found: AsyncIterable<T>,
+  limit: number,
+): Promise<{ readonly items: readonly T[]; readonly hasMore: boolean }> {
+  const items: T[] = [];
+  try {
+    for await (const item of found) {
+      if (items.length === limit) return { items, hasMore: true };
+      items.push(item);
+    }
+    return { items, hasMore: false };
+  } catch (error) {
+    const isOver = error instanceof BinnacleError && error.code === 'search_timeout';
+    if (!isOver || items.length === 0) throw error;
+    return { items, hasMore: true };
   }
 }

@@ -28,6 +28,8 @@ export interface IndexRetentionParts {
   readonly texts: TextIndex;
   readonly blocks: BlockIndex;
   readonly events: EventIndex;
+  /** They have a limit of their own, a part of the whole. */
+  readonly messages: { readonly bytes: number };
 }
 
 export class IndexRetention {
@@ -35,6 +37,7 @@ export class IndexRetention {
   readonly #texts: TextIndex;
   readonly #blocks: BlockIndex;
   readonly #events: EventIndex;
+  readonly #messages: { readonly bytes: number };
   readonly #limits: RetentionLimits;
   readonly #deleted: Statement;
   readonly #trimmed: Statement;
@@ -56,6 +59,7 @@ export class IndexRetention {
     this.#texts = parts.texts;
     this.#blocks = parts.blocks;
     this.#events = parts.events;
+    this.#messages = parts.messages;
     this.#limits = limits;
     this.#deleted = db.prepare('SELECT n FROM logs WHERE gone = 1 LIMIT 1');
     this.#trimmed = db.prepare(
@@ -129,7 +133,8 @@ export class IndexRetention {
    */
   #overSize(): RemovalTask[] {
     if (this.#bytes <= this.#limits.maxIndexBytes) return [];
-    const share = 1 - this.#limits.maxIndexBytes / this.#bytes;
+    const excess = this.#bytes - this.#limits.maxIndexBytes;
+    const share = Math.min(1, excess / Math.max(1, this.#bytes - this.#messages.bytes));
     let docs = Math.ceil(this.#texts.count * share);
     let events = Math.ceil(this.#events.count * share);
     return [

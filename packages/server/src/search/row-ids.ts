@@ -20,7 +20,7 @@ export class Stamps {
   #lastId = 0;
   #lastMs = -1;
 
-  constructor(db: Database, table: 'docs' | 'events') {
+  constructor(db: Database, table: 'docs' | 'events' | 'messages') {
     this.#newest = db.prepare(`SELECT max(id) AS id FROM ${table} WHERE id >= ? AND id < ?`);
   }
 

@@ -5,8 +5,8 @@ const MAX_PAUSE_MS = 15_000;
 
 export class SearchTurns {
   #searches = 0;
-  /** Since when a change waits. */
-  #pausedAt: number | undefined;
+  /** Since when each change waits, oldest first. */
+  readonly #paused: number[] = [];
   #isChanging = false;
   #waiting: (() => void)[] = [];
 
@@ -24,9 +24,10 @@ export class SearchTurns {
 
   /** Makes a change while no search runs. */
   async change<T>(act: () => Promise<T>): Promise<T> {
-    this.#pausedAt ??= performance.now();
+    const since = performance.now();
+    this.#paused.push(since);
     while (this.#searches > 0 || this.#isChanging) await this.#next();
-    this.#pausedAt = undefined;
+    this.#paused.splice(this.#paused.indexOf(since), 1);
     this.#isChanging = true;
     try {
       return await act();
@@ -36,8 +37,14 @@ export class SearchTurns {
     }
   }
 
+  /** True while a search runs: a change would wait for its end. */
+  get isSearching(): boolean {
+    return this.#searches > 0;
+  }
+
   get #isOverdue(): boolean {
-    return this.#pausedAt !== undefined && performance.now() - this.#pausedAt > MAX_PAUSE_MS;
+    const [oldest] = this.#paused;
+    return oldest !== undefined && performance.now() - oldest > MAX_PAUSE_MS;
   }
 
   async #next(): Promise<void> {

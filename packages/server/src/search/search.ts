@@ -19,7 +19,7 @@ import type { SessionFilter, SessionRecord } from '../store/sessions.ts';
 import type { Catalogue } from '../store/store.ts';
 import { type IndexLag, LogFollower, newsOf } from './log-follower.ts';
 import { parseQuery } from './query.ts';
-import type { FoundHit, IndexFacts, LogNews } from './wire.ts';
+import type { Answers, FoundHit, IndexFacts, LogNews, MessagesRequest } from './wire.ts';
 import { IndexProcess } from './worker-client.ts';
 
 /** Sessions per event-loop turn. */
@@ -42,6 +42,8 @@ export interface SearchOptions {
   readonly path: string;
   /** Directory of the sessions. */
   readonly dir: string;
+  /** Path of the catalogue. */
+  readonly cataloguePath: string;
   readonly script: string;
   readonly maxEvents: number;
   readonly maxIndexBytes: number;
@@ -81,7 +83,7 @@ export class Search {
   #isStopped = false;
 
   private constructor(parts: SearchParts, options: SearchOptions) {
-    const { searchMs = SEARCH_MS, ...rest } = options;
+    const { searchMs = SEARCH_MS, cataloguePath: catalogue, ...rest } = options;
     this.#parts = parts;
     this.#searchMs = searchMs;
     this.#unwatch = parts.sessions.watch({
@@ -89,7 +91,7 @@ export class Search {
       deleted: ({ id }) => this.#deleted(id),
     });
     this.#index = new IndexProcess(
-      { ...rest, searchMs },
+      { ...rest, catalogue, searchMs },
       { started: () => this.#begin(), did: (id, place) => this.#did(id, place) },
       parts.log,
     );
@@ -125,6 +127,25 @@ export class Search {
       next: found.next?.toString(36) ?? null,
       behindBytes: found.behindBytes,
     };
+  }
+
+  /**
+   * Searches messages. `conversationsOf`: returns the ids of the conversations to search, undefined: all. Throws `bad_query`, `search_timeout`,
+   * `index_unavailable`.
+   */
+  async messages(
+    { q, limit = SEARCH_LIMIT, after }: Pick<SearchQuery, 'q' | 'limit' | 'after'>,
+    conversationsOf: () => Promise<readonly string[] | undefined>,
+  ): Promise<Omit<Answers['messages'], 'next'> & { readonly next: string | null }> {
+    const terms = parseQuery(q);
+    await this.#index.start();
+    const request: MessagesRequest = {
+      ...{ kind: 'messages', terms, limit, timeoutMs: this.#searchMs },
+      ...defined({ conversations: await conversationsOf() }),
+      ...(after === undefined ? {} : { after: parseAfter(after) }),
+    };
+    const found = await this.#index.query(request);
+    return { ...found, next: found.next?.toString(36) ?? null };
   }
 
   /** Lists stored events. Throws `index_unavailable`. */

@@ -14,6 +14,8 @@ const BEFORE_CHARS = 100;
 /** Markers that plain text never contains. */
 const OPEN = '\x01';
 const CLOSE = '\x02';
+/** All control characters but tab and newline. */
+const CONTROL = /[^\P{Cc}\t\n]/gu;
 /** Bytes of output that are decoded at once, here and in the index. */
 const STEP_BYTES = 2048;
 
@@ -55,6 +57,15 @@ export class Snippets {
     });
   }
 
+  /** Returns a snippet of a text; undefined if it does not match. Control characters become spaces. */
+  ofText(text: string, expression: string): Pick<FoundHit, 'snippet' | 'matches'> | undefined {
+    const clean = text.replace(CONTROL, ' ');
+    const matches = this.#matches([clean], expression).get(0);
+    if (matches === undefined) return undefined;
+    const { snippet, ranges } = cut([{ text: clean, at: 0 }], matches);
+    return { snippet, matches: ranges };
+  }
+
   async #read(doc: FoundDoc): Promise<readonly TextPiece[] | undefined> {
     if (doc.output !== undefined) return inPieces(new PlainText(), doc.output);
     try {
@@ -84,13 +95,15 @@ export function* inSteps(plain: PlainText, bytes: Uint8Array): Generator<readonl
 const inPieces = (plain: PlainText, bytes: Uint8Array): TextPiece[] =>
   [...inSteps(plain, bytes)].flat().concat(plain.flush());
 
+/** Returns the matches that a snippet may show. */
 function rangesOf(marked: string): Range[] {
   const ranges: Range[] = [];
   let removed = 0;
   for (let i = marked.indexOf(OPEN); i >= 0; i = marked.indexOf(OPEN, i + 1)) {
     const end = marked.indexOf(CLOSE, i);
-    if (end < 0) break;
-    ranges.push([i - removed, end - removed - 1]);
+    const begin = i - removed;
+    if (end < 0 || begin - (ranges[0]?.[0] ?? begin) > SNIPPET_CHARS) break;
+    ranges.push([begin, end - removed - 1]);
     removed += 2;
   }
   return ranges;

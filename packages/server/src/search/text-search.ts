@@ -1,9 +1,8 @@
 // Searches the output: asks the full-text index, scans the blocks whose filters may have the words, and merges both,
 // newest first.
 
-import { BinnacleError } from '@binnacle/protocol';
 import type { Block, BlockIndex, SearchRange } from './block-index.ts';
-import { expandNewestFirst, mergeNewestFirst } from './newest-first.ts';
+import { expandNewestFirst, mergeNewestFirst, pageOf } from './newest-first.ts';
 import { expressionOf } from './query.ts';
 import type { Readers } from './readers.ts';
 import { timeOf } from './row-ids.ts';
@@ -48,18 +47,8 @@ export class TextSearch {
       this.#parts.texts.find(expressionOf(request.terms), range, pace),
       this.#scanBlocks(request, range, pace),
     ];
-    const docs: FoundDoc[] = [];
-    try {
-      for await (const doc of mergeNewestFirst(sources, idOf)) {
-        if (docs.length === request.limit) return { docs, hasMore: true };
-        docs.push(doc);
-      }
-      return { docs, hasMore: false };
-    } catch (error) {
-      const isOver = error instanceof BinnacleError && error.code === 'search_timeout';
-      if (!isOver || docs.length === 0) throw error;
-      return { docs, hasMore: true };
-    }
+    const { items: docs, hasMore } = await pageOf(mergeNewestFirst(sources, idOf), request.limit);
+    return { docs, hasMore };
   }
 
   #scanBlocks(request: SearchRequest, range: SearchRange, pace: SearchPace): AsyncGenerator<FoundDoc> {

@@ -9,6 +9,8 @@ export interface IndexOptions {
   readonly path: string;
   /** Directory of the sessions; their logs are in ID/log. */
   readonly dir: string;
+  /** Path of the catalogue, which has the messages of conversations. */
+  readonly catalogue: string;
   readonly maxEvents: number;
   readonly maxIndexBytes: number;
   readonly retainMs: number;
@@ -49,6 +51,17 @@ export interface SearchRequest extends SearchScope {
   readonly timeoutMs: number;
 }
 
+export interface MessagesRequest {
+  readonly kind: 'messages';
+  readonly terms: readonly QueryTerm[];
+  /** Ids of the conversations to search; undefined: all. */
+  readonly conversations?: readonly string[];
+  /** Only messages with a lower id. */
+  readonly after?: number;
+  readonly limit: number;
+  readonly timeoutMs: number;
+}
+
 export type EventFilter = Omit<TrafficQuery, 'after' | 'limit'>;
 
 export interface EventsRequest extends SearchScope, EventFilter {
@@ -61,7 +74,7 @@ export interface StatsRequest extends SearchScope, StatsQuery {
   readonly kind: 'stats';
 }
 
-export type IndexRequest = SearchRequest | EventsRequest | StatsRequest;
+export type IndexRequest = SearchRequest | MessagesRequest | EventsRequest | StatsRequest;
 
 export interface FoundHit {
   readonly id: number;
@@ -72,11 +85,27 @@ export interface FoundHit {
   readonly time: number;
 }
 
+export interface FoundMessageHit {
+  readonly id: number;
+  readonly conversation: string;
+  readonly message: string;
+  readonly role: 'user' | 'assistant';
+  readonly snippet: string;
+  readonly matches: readonly (readonly [number, number])[];
+  readonly time: number;
+}
+
 export interface Answers {
   readonly search: {
     readonly hits: readonly FoundHit[];
     readonly next: number | null;
     readonly behindBytes: number;
+  };
+  readonly messages: {
+    readonly hits: readonly FoundMessageHit[];
+    readonly next: number | null;
+    /** Maximum number of messages that are not in the index yet. */
+    readonly behind: number;
   };
   readonly events: { readonly events: readonly StoredEvent[]; readonly next: number | null };
   readonly stats: TrafficStats;

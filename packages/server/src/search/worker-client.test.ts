@@ -38,7 +38,17 @@ function create(onAsk: string, queueMs = 10_000, { before = '', readyMs = 10_000
   );
   const limits = { maxEvents: 1, maxIndexBytes: 1, retainMs: 1 };
   index = new IndexProcess(
-    { path: join(dir, 'index.sqlite'), dir, script, searchMs: 50, queueMs, readyMs, startsAhead, ...limits },
+    {
+      path: join(dir, 'index.sqlite'),
+      dir,
+      catalogue: join(dir, 'catalogue.db'),
+      script,
+      searchMs: 50,
+      queueMs,
+      readyMs,
+      startsAhead,
+      ...limits,
+    },
     {
       started: () => {
         starts += 1;

@@ -155,7 +155,7 @@ export class IndexProcess {
 
   #start(): void {
     if (this.#isStopped) return;
-    const { path, dir, maxEvents, maxIndexBytes, retainMs, script } = this.#options;
+    const { path, dir, catalogue, maxEvents, maxIndexBytes, retainMs, script } = this.#options;
     try {
       if (this.#isRebuilding) removeIndex(path);
       this.#isRebuilding = false;
@@ -172,7 +172,7 @@ export class IndexProcess {
       return;
     }
     const child = this.#child;
-    child.send({ t: 'open', options: { path, dir, maxEvents, maxIndexBytes, retainMs } });
+    child.send({ t: 'open', options: { path, dir, catalogue, maxEvents, maxIndexBytes, retainMs } });
     this.#cancelReady = afterOwnTime(this.#options.readyMs ?? READY_MS, () => child.kill());
   }
 

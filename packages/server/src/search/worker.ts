@@ -14,15 +14,26 @@ import { TermWriter } from './block-terms.ts';
 import { EventIndex } from './event-rows.ts';
 import { isDamaged, openIndex, removeIndex } from './index-db.ts';
 import { Indexer } from './indexer.ts';
+import { MessageIndex } from './messages/message-index.ts';
+import { pageOf } from './newest-first.ts';
 import { expressionOf } from './query.ts';
 import { Readers } from './readers.ts';
 import { IndexRetention } from './retention.ts';
+import { SearchPace } from './search-pace.ts';
 import { SearchTurns } from './search-turns.ts';
 import { Snippets } from './snippets.ts';
 import { TextIndex } from './text-index.ts';
 import { TextSearch } from './text-search.ts';
 import { Tokenizer } from './tokenizer.ts';
-import type { Answers, FromIndex, IndexOptions, IndexRequest, SearchRequest, ToIndex } from './wire.ts';
+import type {
+  Answers,
+  FromIndex,
+  IndexOptions,
+  IndexRequest,
+  MessagesRequest,
+  SearchRequest,
+  ToIndex,
+} from './wire.ts';
 
 /** Maximum size and duration of a transaction. Larger transactions make better segments of the full-text index. */
 const COMMIT_BYTES = 8 * 1024 * 1024;
@@ -34,6 +45,10 @@ const LEFT_FREE_BYTES = 64 * 1024 * 1024;
 const AGAIN_MS = 5000;
 /** Maximum idle time: documents become too old even without events. */
 const IDLE_MS = 60_000;
+/** Part of the maximum size that messages may take, so that output keeps the rest. */
+const MESSAGES_PART = 0.25;
+/** Maximum ms that a search of messages waits for new ones. */
+const CATCH_UP_MS = 500;
 
 type Post = (message: FromIndex, sent?: () => void) => void;
 
@@ -53,6 +68,7 @@ class Index {
   readonly #turns = new SearchTurns();
   readonly #search: TextSearch;
   readonly #snippets: Snippets;
+  readonly #messages: MessageIndex;
   /** Sessions deleted since the last commit: a failed transaction must not bring them back. */
   readonly #forgotten = new Set<string>();
   #transaction: { bytes: number; readonly since: number } | undefined;
@@ -80,9 +96,17 @@ class Index {
       did: (id, place) => this.#post({ t: 'did', id, place }),
       warn: (message, facts) => this.#post({ t: 'warn', message, facts }),
     });
-    this.#retention = new IndexRetention(db, { texts: this.#texts, blocks, events: this.#events }, options);
-    this.#search = new TextSearch({ texts: this.#texts, blocks, tokenizer: this.#tokenizer, readers: this.#readers });
     this.#snippets = new Snippets(this.#readers);
+    this.#messages = new MessageIndex({
+      db,
+      catalogue: options.catalogue,
+      snippets: this.#snippets,
+      maxBytes: options.maxIndexBytes * MESSAGES_PART,
+      warn: (message, facts) => this.#post({ t: 'warn', message, facts }),
+    });
+    const rows = { texts: this.#texts, blocks, events: this.#events, messages: this.#messages };
+    this.#retention = new IndexRetention(db, rows, options);
+    this.#search = new TextSearch({ texts: this.#texts, blocks, tokenizer: this.#tokenizer, readers: this.#readers });
     this.#post({ t: 'ready', isNew });
   }
 
@@ -103,6 +127,7 @@ class Index {
     this.#commit();
     this.#snippets.close();
     this.#tokenizer.close();
+    this.#messages.close();
     this.#db.close();
   }
 
@@ -111,11 +136,13 @@ class Index {
     this.#checkRoom();
     const transaction = this.#begin();
     const isFollowing = this.#hasRoom && this.#follow.hasWork;
+    // Alternates with messages and retention: a flooding log would otherwise starve them.
+    const chars = this.#hasRoom ? this.#messages.step() : undefined;
+    transaction.bytes += chars ?? 0;
     if (isFollowing) {
       transaction.bytes += await this.#follow.step();
-      // Alternates with retention: a flooding log would otherwise starve it.
       this.#retention.step();
-    } else if (!this.#retention.step()) {
+    } else if (!this.#retention.step() && chars === undefined) {
       this.#commit();
       return false;
     }
@@ -205,16 +232,51 @@ class Index {
 
   async #find(n: number, request: IndexRequest): Promise<Answers[keyof Answers]> {
     if (request.kind === 'search') return await this.#turns.search(() => this.#findText(n, request));
+    if (request.kind === 'messages') {
+      // Behind a long search it would wait; `behind` says what is missing.
+      if (!this.#turns.isSearching) await this.#turns.change(() => this.#takeMessages());
+      return await this.#turns.search(() => this.#findMessages(n, request));
+    }
     this.#post({ t: 'began', n });
     return request.kind === 'events' ? this.#events.list(request) : this.#events.stats(request);
   }
 
+  /** Takes the messages since the last look, as far as that is quick. */
+  async #takeMessages(): Promise<void> {
+    if (!this.#hasRoom) return;
+    const since = performance.now();
+    try {
+      const transaction = this.#begin();
+      this.#messages.scanSoon();
+      for (let chars = this.#messages.step(); chars !== undefined; chars = this.#messages.step()) {
+        transaction.bytes += chars;
+        if (performance.now() - since > CATCH_UP_MS) break;
+      }
+      this.#commit();
+    } catch (error) {
+      this.#recover(error);
+    }
+  }
+
+  async #findMessages(n: number, request: MessagesRequest): Promise<Answers['messages']> {
+    this.#post({ t: 'began', n });
+    const pace = new SearchPace(request.timeoutMs, () => this.#yield());
+    const { items: hits, hasMore } = await pageOf(this.#messages.find(request, pace), request.limit);
+    return {
+      hits,
+      next: hasMore ? (hits.at(-1)?.id ?? null) : null,
+      behind: this.#messages.behind(request.conversations),
+    };
+  }
+
+  async #yield(): Promise<void> {
+    if (this.#isStopping) throw new BinnacleError('index_unavailable');
+    await yieldToEventLoop();
+  }
+
   async #findText(n: number, request: SearchRequest): Promise<Answers['search']> {
     this.#post({ t: 'began', n });
-    const { docs, hasMore } = await this.#search.find(request, async () => {
-      if (this.#isStopping) throw new BinnacleError('index_unavailable');
-      await yieldToEventLoop();
-    });
+    const { docs, hasMore } = await this.#search.find(request, () => this.#yield());
     const hits = await this.#snippets.of(docs, expressionOf(request.terms));
     const seen = new Set(request.conversations);
     return {
@@ -262,6 +324,7 @@ class Index {
     this.#texts.reload();
     this.#events.recount();
     this.#follow.reset();
+    this.#messages.reset();
     const forgotten = [...this.#forgotten];
     if (forgotten.length > 0) setTimeout(() => this.take({ t: 'gone', ids: forgotten }), AGAIN_MS).unref();
   }

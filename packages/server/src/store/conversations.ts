@@ -97,6 +97,11 @@ export class ConversationStore extends Store {
             OR EXISTS (SELECT 1 FROM json_each(visibility, '$.with') WHERE json_each.value = ?))
      ORDER BY updated_at DESC, id DESC LIMIT ?`,
   );
+  readonly #seenBy = this.sql.values<string>(
+    `SELECT id FROM conversations
+     WHERE owner = ? OR json_extract(visibility, '$.kind') = 'everyone'
+       OR EXISTS (SELECT 1 FROM json_each(visibility, '$.with') WHERE json_each.value = ?)`,
+  );
   /** Counts the conversations of an owner. */
   readonly countOf = this.sql.count('conversations WHERE owner = ?');
   readonly countOfPlugin = this.sql.count('conversations WHERE plugin = ?');
@@ -146,6 +151,11 @@ export class ConversationStore extends Store {
     const { plugin, createdAt, ...fields } = found;
     // The conversation counts as busy until its log shows that it is not.
     return this.#add({ ...newRecord(fields, createdAt, 'busy'), plugin });
+  }
+
+  /** Returns the ids of all conversations that a user may see. */
+  idsSeenBy(user: string): readonly string[] {
+    return this.#seenBy(user, user);
   }
 
   ids(): ReadonlySet<string> {

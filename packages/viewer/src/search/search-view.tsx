@@ -1,7 +1,16 @@
 // The page of a search: its words, its scope, and its hits or the reason for none.
 
 import type { Binnacle } from '@binnacle/client';
-import { BinnacleError, CODES, type SearchHit, type SessionInfo } from '@binnacle/protocol';
+import {
+  BinnacleError,
+  CODES,
+  defined,
+  type MessageHit,
+  type MessageSearchResult,
+  type SearchHit,
+  type SearchResult,
+  type SessionInfo,
+} from '@binnacle/protocol';
 import { type ReactNode, useMemo } from 'react';
 import { age, bytes, counted, exactClockTime, oneLine } from '../model/format.ts';
 import { addressOf, type SearchRoute } from '../model/route.ts';
@@ -27,24 +36,44 @@ interface SearchViewProps {
 }
 
 export function SearchView({ client, route, sessions, menu, linkNotice, onSearch }: SearchViewProps) {
-  const found = useSearch(client, route);
   const { q, session, source } = route;
+  const found = useSearch<SearchHit, SearchResult>(
+    useMemo(
+      () =>
+        q === ''
+          ? undefined
+          : (options) => client.search(q, { ...options, ...defined({ session_id: session, source }) }),
+      [client, q, session, source],
+    ),
+  );
+  const isEverywhere = session === undefined && source === undefined;
+  const messages = useSearch<MessageHit, MessageSearchResult>(
+    useMemo(
+      () => (q === '' || !isEverywhere ? undefined : (options) => client.searchMessages(q, options)),
+      [client, q, isEverywhere],
+    ),
+  );
+  const again = (): void => {
+    found.again();
+    messages.again();
+  };
   const { sources } = choices(sessions);
   const only = sessions.find((info) => info.id === session || info.foreign?.sessionId === session);
   const search = (query: string): void => {
     // The same words again: newer output may contain them.
-    if (query === q && q !== '') found.again();
+    if (query === q && q !== '') again();
     else onSearch({ ...route, q: query });
   };
   const { session: _session, ...anywhere } = route;
+  const failures = failuresOf(found, messages, again);
   return (
     <Page
       title="Search"
       icon={<SearchIcon />}
-      subtitle="In what all sessions printed, here and elsewhere"
+      subtitle="In conversations, and in what all sessions printed, here and elsewhere"
       menu={menu}
       notices={linkNotice}
-      busy={found.busy}
+      busy={found.busy || messages.busy}
       test="search-view"
     >
       <div className="page-head">
@@ -84,19 +113,38 @@ export function SearchView({ client, route, sessions, menu, linkNotice, onSearch
         )}
       </div>
       <p className="sr-only" role="status" data-testid="search-status">
-        {statusOf(q, found)}
+        {statusOf(q, found, messages)}
       </p>
-      <IndexLag found={found} />
-      {found.error !== undefined && <Failed error={withQueryHint(found.error)} onAgain={found.again} />}
-      <Body q={q} found={found} sessions={sessions} />
+      <IndexLag found={found} messages={messages} onAgain={again} />
+      {failures.map(({ error, onAgain }) => (
+        <Failed key={error.code} error={withQueryHint(error)} onAgain={onAgain} />
+      ))}
+      <Body q={q} found={found} messages={messages} sessions={sessions} />
     </Page>
   );
 }
 
-function statusOf(q: string, found: SearchResults): string {
-  if (q === '' || found.error !== undefined) return '';
-  if (found.hits === undefined) return 'Searching';
-  return `${counted(found.hits.length, 'hit')}${found.next === null ? '' : ', and more'}`;
+type FoundOutput = SearchResults<SearchHit, SearchResult>;
+type FoundMessages = SearchResults<MessageHit, MessageSearchResult>;
+
+function statusOf(q: string, found: FoundOutput, messages: FoundMessages): string {
+  if (q === '' || found.error !== undefined || messages.error !== undefined) return '';
+  if (found.hits === undefined || (messages.busy && messages.hits === undefined)) return 'Searching';
+  const hits = found.hits.length + (messages.hits?.length ?? 0);
+  const hasMore = found.page?.next != null || messages.page?.next != null;
+  return `${counted(hits, 'hit')}${hasMore ? ', and more' : ''}`;
+}
+
+/** Returns what went wrong, once if both searches failed in the same way; the other one keeps what it has found. */
+function failuresOf(
+  found: FoundOutput,
+  messages: FoundMessages,
+  again: () => void,
+): { readonly error: BinnacleError; readonly onAgain: () => void }[] {
+  if (found.error !== undefined && found.error.code === messages.error?.code) {
+    return [{ error: found.error, onAgain: again }];
+  }
+  return [found, messages].flatMap(({ error, again: onAgain }) => (error === undefined ? [] : [{ error, onAgain }]));
 }
 
 /** Adds to an error in the words that the words are the cause. */
@@ -107,13 +155,23 @@ function withQueryHint(error: BinnacleError): BinnacleError {
     : error;
 }
 
+interface IndexLagProps {
+  readonly found: FoundOutput;
+  readonly messages: FoundMessages;
+  readonly onAgain: () => void;
+}
+
 /** Warns that the index lags behind: hits may be missing. */
-function IndexLag({ found }: { readonly found: SearchResults }) {
-  if (found.behindBytes === 0) return null;
+function IndexLag({ found, messages, onAgain }: IndexLagProps) {
+  const lags = [
+    ...(found.page !== undefined && found.page.behindBytes > 0 ? [`${bytes(found.page.behindBytes)} of output`] : []),
+    ...(messages.page !== undefined && messages.page.behind > 0 ? [counted(messages.page.behind, 'message')] : []),
+  ];
+  if (lags.length === 0) return null;
   return (
     <p className="page-note" data-testid="behind">
-      <span>Still indexing {bytes(found.behindBytes)} of output: what is in there is not found yet.</span>
-      <button type="button" className="button" onClick={found.again} disabled={found.busy}>
+      <span>Still indexing {lags.join(' and ')}: what is in there is not found yet.</span>
+      <button type="button" className="button" onClick={onAgain} disabled={found.busy}>
         Search again
       </button>
     </p>
@@ -122,25 +180,30 @@ function IndexLag({ found }: { readonly found: SearchResults }) {
 
 interface BodyProps {
   readonly q: string;
-  readonly found: SearchResults;
+  readonly found: FoundOutput;
+  readonly messages: FoundMessages;
   readonly sessions: readonly SessionInfo[];
 }
 
-function Body({ q, found, sessions }: BodyProps) {
+function Body({ q, found, messages, sessions }: BodyProps) {
   const icon = <SearchIcon />;
   if (q === '') {
     return (
       <Empty icon={icon} title="What are you looking for?" test="search-idle">
         <p>
-          <code>error timeout</code> finds both words close together in a session’s output, <code>"exit code"</code> the
-          phrase, <code>time*</code> every beginning, <code>-debug</code> leaves out.
+          <code>error timeout</code> finds both words in a message, or close together in a session’s output,{' '}
+          <code>"exit code"</code> the phrase, <code>time*</code> every beginning, <code>-debug</code> leaves out.
         </p>
       </Empty>
     );
   }
-  if (found.hits === undefined)
-    return found.busy ? <Empty icon={icon} title="Searching…" waiting test="search-loading" /> : null;
-  if (found.hits.length === 0) {
+  const { hits = [] } = messages;
+  const isEmpty = hits.length === 0 && (found.hits ?? []).length === 0;
+  if (isEmpty && (found.busy || messages.busy)) {
+    return <Empty icon={icon} title="Searching…" waiting test="search-loading" />;
+  }
+  if (isEmpty && (found.error !== undefined || messages.error !== undefined || found.hits === undefined)) return null;
+  if (isEmpty) {
     return (
       <Empty icon={icon} title={`Nothing found for “${oneLine(q, 60)}”`} test="search-none">
         <p>
@@ -151,11 +214,66 @@ function Body({ q, found, sessions }: BodyProps) {
   }
   return (
     <>
-      <SearchHits hits={found.hits} sessions={sessions} />
-      {found.next !== null && <More label="More hits" busy={found.busy} onMore={found.more} test="search-more" />}
+      {hits.length > 0 && (
+        <section>
+          <h3 className="hits-title">Conversations</h3>
+          <MessageHits hits={hits} />
+          {messages.page?.next != null && (
+            <More label="More messages" busy={messages.busy} onMore={messages.more} test="search-more-messages" />
+          )}
+        </section>
+      )}
+      {found.hits !== undefined && found.hits.length > 0 && (
+        <section>
+          {hits.length > 0 && <h3 className="hits-title">Sessions</h3>}
+          <SearchHits hits={found.hits} sessions={sessions} />
+          {found.page?.next != null && (
+            <More label="More hits" busy={found.busy} onMore={found.more} test="search-more" />
+          )}
+        </section>
+      )}
     </>
   );
 }
+
+function MessageHits({ hits }: { readonly hits: readonly MessageHit[] }) {
+  const now = useNow();
+  return (
+    <ol className="hits" aria-label="Messages, newest first" data-testid="message-hits">
+      {hits.map((hit) => (
+        <li key={`${hit.conversation} ${hit.message}`}>
+          <a
+            className="hit"
+            href={addressOf({ kind: 'conversation', key: hit.conversation })}
+            data-testid="message-hit"
+            data-conversation={hit.conversation}
+          >
+            <span className="hit-head">
+              <span className="hit-name">{oneLine(hit.title, 80) || oneLine(hit.conversation, 80)}</span>
+              <span className="hit-state">{hit.role === 'assistant' ? 'the agent' : 'to the agent'}</span>
+              <HitTime time={hit.time} now={now} />
+            </span>
+            <Snippet hit={hit} />
+          </a>
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+const HitTime = ({ time, now }: { readonly time: number; readonly now: number }) => (
+  <time dateTime={new Date(time).toISOString()} title={exactClockTime(time, now)}>
+    {age(Math.max(now, time) - time)}
+  </time>
+);
+
+const Snippet = ({ hit }: { readonly hit: Pick<SearchHit, 'snippet' | 'matches'> }) => (
+  <span className="hit-text">
+    {pieces(hit.snippet, hit.matches).map((piece) =>
+      piece.isMatch ? <mark key={piece.at}>{piece.text}</mark> : <span key={piece.at}>{piece.text}</span>,
+    )}
+  </span>
+);
 
 interface SearchHitsProps {
   readonly hits: readonly SearchHit[];
@@ -181,15 +299,9 @@ function SearchHits({ hits, sessions }: SearchHitsProps) {
               <span className="hit-name">{oneLine(hit.name, 80) || 'session'}</span>
               {hit.foreign !== null && <SessionSource foreign={hit.foreign} verb="Ran" />}
               <span className="hit-state">{states.get(hit.session)}</span>
-              <time dateTime={new Date(hit.time).toISOString()} title={exactClockTime(hit.time, now)}>
-                {age(Math.max(now, hit.time) - hit.time)}
-              </time>
+              <HitTime time={hit.time} now={now} />
             </span>
-            <span className="hit-text">
-              {pieces(hit.snippet, hit.matches).map((piece) =>
-                piece.isMatch ? <mark key={piece.at}>{piece.text}</mark> : <span key={piece.at}>{piece.text}</span>,
-              )}
-            </span>
+            <Snippet hit={hit} />
           </a>
         </li>
       ))}

@@ -1,70 +1,73 @@
-// A search as React state: its hits page by page, and the amount not indexed yet.
+// A search as React state: its hits page by page.
 
-import type { Binnacle } from '@binnacle/client';
-import { type BinnacleError, defined, type SearchHit } from '@binnacle/protocol';
+import { type BinnacleError, defined } from '@binnacle/protocol';
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { asFailure } from '../model/failure.ts';
-import type { SearchRoute } from '../model/route.ts';
 
-export interface SearchResults {
-  /** Undefined while the first page loads, and without search words. */
-  readonly hits: readonly SearchHit[] | undefined;
+/** A page of any search. */
+interface HitPage<T> {
+  readonly hits: readonly T[];
   readonly next: string | null;
-  readonly behindBytes: number;
+}
+
+interface PageOptions {
+  readonly limit: number;
+  readonly signal: AbortSignal;
+  readonly after?: string;
+}
+
+interface SearchState<T, P extends HitPage<T>> {
+  /** Undefined while the first page loads, and without a search. */
+  readonly hits: readonly T[] | undefined;
+  /** The last page. */
+  readonly page: P | undefined;
   readonly busy: boolean;
   readonly error: BinnacleError | undefined;
+}
+
+export interface SearchResults<T, P extends HitPage<T>> extends SearchState<T, P> {
   /** Loads the next page. */
   readonly more: () => void;
   /** Repeats the search from the first page. */
   readonly again: () => void;
 }
 
-interface SearchState {
-  readonly hits: readonly SearchHit[] | undefined;
-  readonly next: string | null;
-  readonly behindBytes: number;
-  readonly busy: boolean;
-  readonly error: BinnacleError | undefined;
-}
-
-const NOTHING: SearchState = { hits: undefined, next: null, behindBytes: 0, busy: false, error: undefined };
+const NOTHING = { hits: undefined, page: undefined, busy: false, error: undefined };
 const PAGE = 30;
 
-export function useSearch(client: Binnacle, { q, session, source }: SearchRoute): SearchResults {
-  const [known, setKnown] = useState(NOTHING);
+/** `load`: loads a page; undefined: there is nothing to search for. Another function is another search. */
+export function useSearch<T, P extends HitPage<T>>(
+  load: ((options: PageOptions) => Promise<P>) | undefined,
+): SearchResults<T, P> {
+  const [known, setKnown] = useState<SearchState<T, P>>(NOTHING);
   const pending = useRef<AbortController>(undefined);
   const ask = useCallback(
-    (after: string | null, before: readonly SearchHit[]): void => {
+    (after: string | null, before: readonly T[]): void => {
       pending.current?.abort();
+      if (load === undefined) return;
       const abort = new AbortController();
       pending.current = abort;
       setKnown((was) => ({ ...was, busy: true, error: undefined }));
-      const options = {
-        limit: PAGE,
-        signal: abort.signal,
-        ...(after === null ? {} : { after }),
-        ...defined({ session_id: session, source }),
-      };
-      client.search(q, options).then(
-        ({ hits, next, behindBytes }) => {
+      load({ limit: PAGE, signal: abort.signal, ...defined({ after: after ?? undefined }) }).then(
+        (page) => {
           if (abort.signal.aborted) return;
-          setKnown({ hits: [...before, ...hits], next, behindBytes, busy: false, error: undefined });
+          setKnown({ hits: [...before, ...page.hits], page, busy: false, error: undefined });
         },
         (cause: unknown) => {
           if (!abort.signal.aborted) setKnown((was) => ({ ...was, busy: false, error: asFailure(cause) }));
         },
       );
     },
-    [client, q, session, source],
+    [load],
   );
   useEffect(() => {
     setKnown(NOTHING);
-    if (q !== '') ask(null, []);
+    ask(null, []);
     return () => pending.current?.abort();
-  }, [ask, q]);
+  }, [ask]);
   return {
     ...known,
-    more: () => ask(known.next, known.hits ?? []),
+    more: () => ask(known.page?.next ?? null, known.hits ?? []),
     again: () => ask(null, []),
   };
 }

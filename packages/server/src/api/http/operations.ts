@@ -98,6 +98,7 @@ const NAMES: Readonly<Record<Tag, Readonly<Record<string, string>>>> = {
   },
   Search: {
     'get /v1/search': 'searchOutput',
+    'get /v1/search/messages': 'searchMessages',
     'post /v1/search/rebuild': 'rebuildSearchIndex',
   },
   Notifications: {

@@ -1,8 +1,9 @@
 // Blocks of output that are too large for the full-text index: a filter of the words of each, in groups. A search gets
 // the blocks that may contain all its words, and scans them.
 
+import type { Head } from '../log/log.ts';
 import type { Database, SqlValue, Statement } from '../store/sqlite.ts';
-import type { BlockTerms } from './block-terms.ts';
+import type { BlockTerms, FrequentTerm } from './block-terms.ts';
 import { expandNewestFirst } from './newest-first.ts';
 import type { SearchPace } from './search-pace.ts';
 import { everyPosition, GROUP, mayContain, PART_POSITIONS, PARTS, ROW_BYTES, transposed } from './word-filter.ts';
@@ -18,8 +19,15 @@ export interface Block {
   /** Lowest and highest id of its documents. */
   readonly first: number;
   readonly last: number;
+  /** The only documents that may match: their offsets in the block, and their places in the log. Undefined: all. */
+  readonly only: ReadonlyMap<number, number> | undefined;
+}
+
+interface BlockRow extends Omit<Block, 'only'> {
   /** Hashes of words that each of its documents has, 32 bits each. */
   readonly common: Uint8Array;
+  /** See `packed`; null in blocks of an older version. */
+  readonly gaps: Uint8Array | null;
 }
 
 /** Documents that a request may find, by log and id. */
@@ -67,7 +75,7 @@ export class BlockIndex {
   constructor(db: Database) {
     this.#db = db;
     this.#insert = db.prepare(
-      'INSERT INTO blocks (slot, log, place, at, bytes, first, last, common) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+      'INSERT INTO blocks (slot, log, place, at, bytes, first, last, common, gaps) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
     );
     this.#insertFilter = db.prepare('INSERT INTO filters (slot, bits) VALUES (?, ?)');
     this.#insertRows = db.prepare('INSERT INTO filter_rows (part, bits) VALUES (?, ?)');
@@ -90,14 +98,18 @@ export class BlockIndex {
     return this.#next;
   }
 
-  add(block: Omit<Block, 'slot' | 'session' | 'common'>, terms: BlockTerms): void {
+  /** `begins`: beginnings of its documents. */
+  add(block: Omit<Block, 'slot' | 'session' | 'only'>, terms: BlockTerms, begins: readonly Head[]): void {
     const slot = this.#next;
     const group = groupOf(slot);
     const bits = terms.filterOf(group);
     this.#next += 1;
-    const common = new Uint8Array(terms.common.hashes.buffer);
     const { log, place, at, bytes, first, last } = block;
-    this.#insert.run(slot, log, place, at, bytes, first, last, common);
+    const { common, gaps } = packed(
+      terms.frequent.terms,
+      begins.map((begin) => ({ place: begin.place - place, offset: begin.offset - at })),
+    );
+    this.#insert.run(slot, log, place, at, bytes, first, last, common, gaps);
     this.#insertFilter.run(slot, bits);
     this.#filters[slot % GROUP] = bits;
     this.#groups.set(group, Math.max(this.#groups.get(group) ?? 0, block.last));
@@ -145,7 +157,7 @@ export class BlockIndex {
   candidates(scope: BlockScope, pace: SearchPace): AsyncGenerator<Block> {
     const groups = [...this.#groups].filter(([, last]) => last >= scope.low).sort((a, b) => b[1] - a[1]);
     const blocks = this.#db.prepare(
-      `SELECT b.slot, b.log, l.id AS session, b.place, b.at, b.bytes, b.first, b.last, b.common FROM blocks b JOIN logs l ON l.n = b.log
+      `SELECT b.slot, b.log, l.id AS session, b.place, b.at, b.bytes, b.first, b.last, b.common, b.gaps FROM blocks b JOIN logs l ON l.n = b.log
        WHERE b.slot >= ? AND b.slot < ? AND b.first < ? AND b.last >= ? AND ${scope.sql}`,
     );
     return expandNewestFirst(groups, {
@@ -162,10 +174,12 @@ export class BlockIndex {
     const columns = this.#columns(group, hashes);
     if (columns.every((byte) => byte === 0)) return [];
     const first = group * GROUP;
-    const blocks = select.all(first, first + GROUP, before, low, ...values) as unknown as Block[];
-    return blocks.filter(
-      ({ slot, common }) => hasBit(columns, slot % GROUP) && !(excluded.length > 0 && hasAny(common, excluded)),
-    );
+    const rows = select.all(first, first + GROUP, before, low, ...values) as unknown as BlockRow[];
+    return rows.flatMap(({ common, gaps, ...block }) => {
+      if (!hasBit(columns, block.slot % GROUP)) return [];
+      const only = excluded.length === 0 ? undefined : documentsWithout(excluded, { ...block, common, gaps });
+      return only?.size === 0 ? [] : [{ ...block, only }];
+    });
   }
 
   /** Returns a bit for each column: whether its filter may contain all words. */
@@ -212,10 +226,50 @@ export class BlockIndex {
   }
 }
 
-function hasAny(common: Uint8Array, hashes: readonly number[]): boolean {
-  const known = new Int32Array(Uint8Array.from(common).buffer);
-  return hashes.some((hash) => known.includes(hash));
+/**
+ * Packs the frequent words of a block: `common` has the hashes of those in all documents, `gaps` the others, each as hash,
+ * count, and two numbers for each document without it: where it begins in the output and in the log. All numbers have
+ * 32 bits.
+ */
+function packed(
+  terms: readonly FrequentTerm[],
+  begins: readonly Head[],
+): { readonly common: Uint8Array; readonly gaps: Uint8Array } {
+  const common = terms.filter(({ gaps }) => gaps.length === 0).map(({ hash }) => hash);
+  const others = terms.filter(({ gaps }) => gaps.length > 0);
+  // Some 2 GiB of events between the documents of a block would not fit.
+  const isNear = begins.every(({ place }) => place === (place | 0));
+  const gaps = others.flatMap((term) => [
+    ...[term.hash, term.gaps.length],
+    ...term.gaps.flatMap((n) => [begins[n]?.offset ?? 0, begins[n]?.place ?? 0]),
+  ]);
+  return { common: bytesOf(common), gaps: bytesOf(isNear ? gaps : []) };
 }
+
+/** Returns the documents that may have none of the words, see `Block.only`; undefined: any document. */
+function documentsWithout(
+  hashes: readonly number[],
+  { place, common, gaps }: Pick<BlockRow, 'place' | 'common' | 'gaps'>,
+): ReadonlyMap<number, number> | undefined {
+  const inAll = numbersOf(common);
+  if (hashes.some((hash) => inAll.includes(hash))) return new Map();
+  let without: ReadonlyMap<number, number> | undefined;
+  const numbers = numbersOf(gaps ?? new Uint8Array(0));
+  for (let at = 0; at < numbers.length; ) {
+    const [hash = 0, count = 0] = numbers.subarray(at, at + 2);
+    at += 2;
+    const documents = new Map<number, number>();
+    for (const end = at + 2 * count; at < end; at += 2) {
+      const offset = numbers[at] as number;
+      if (without?.has(offset) !== false) documents.set(offset, place + (numbers[at + 1] as number));
+    }
+    if (hashes.includes(hash)) without = documents;
+  }
+  return without;
+}
+
+const bytesOf = (numbers: readonly number[]): Uint8Array => new Uint8Array(Int32Array.from(numbers).buffer);
+const numbersOf = (bytes: Uint8Array): Int32Array => new Int32Array(Uint8Array.from(bytes).buffer);
 
 const groupOf = (slot: number): number => Math.floor(slot / GROUP);
 const hasBit = (bits: Uint8Array, n: number): boolean => ((bits[n >>> 3] as number) & (1 << (n & 7))) !== 0;

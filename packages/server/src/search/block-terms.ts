@@ -7,16 +7,30 @@ import { FILTER_BYTES, setBits } from './word-filter.ts';
 const FULL_TERMS = 20_000;
 /** Maximum part of the places of the hash table that are taken. */
 const MOST_LOAD = 0.7;
-/** Words of a document that may be in all of a block; a power of two. Of two words in one place only one counts. */
-const COMMON = 512;
+/** Places for words that nearly all documents of a block have; a power of two. */
+const FREQUENT = 4096;
+/** Maximum documents of a block without such a word, and of the documents until then. */
+const MAX_GAPS = 16;
+const maxGapsOf = (documents: number): number => Math.min(MAX_GAPS, 2 + documents / 8);
+/** Documents whose words are taken into account: a frequent word is in one of the first. */
+const FIRST_DOCUMENTS = 3;
 /** Remembered words; a power of two. */
 const RECENT = 16_384;
 
-/** Words that every document of a block has: a search that excludes one of them does not read the block. */
-class CommonTerms {
-  /** By the low bits of the hash: a word of the first document, and the last document that has it. 0: none. */
-  readonly #hashes = new Int32Array(COMMON);
-  readonly #seen = new Int32Array(COMMON);
+/** A word of nearly all documents of a block, and the indexes of those without it. */
+export interface FrequentTerm {
+  readonly hash: number;
+  readonly gaps: readonly number[];
+}
+
+/** Words that nearly every document of a block has: a search that excludes one of them reads only the others. */
+class FrequentTerms {
+  /** By the low bits of the hash: the word, and the last document that has it. 0: none. */
+  readonly #hashes = new Int32Array(FREQUENT);
+  readonly #seen = new Int32Array(FREQUENT);
+  readonly #gaps = new Map<number, number[]>();
+  /** Places in use. */
+  #places: number[] = [];
   #documents = 0;
 
   begin(): void {
@@ -24,19 +38,38 @@ class CommonTerms {
   }
 
   add(hash: number): void {
-    const slot = hash & (COMMON - 1);
-    if (this.#documents === 1) this.#hashes[slot] = hash;
-    if (this.#hashes[slot] === hash) this.#seen[slot] = this.#documents;
+    // One of two places: of three words in both of them only two count.
+    let place = hash & (FREQUENT - 1);
+    if (this.#hashes[place] !== hash && (this.#hashes[place] !== 0 || this.#hashes[place ^ 1] === hash)) place ^= 1;
+    if (this.#hashes[place] === 0 && this.#documents <= FIRST_DOCUMENTS) this.#begin(hash, place);
+    if (this.#hashes[place] === hash) this.#seen[place] = this.#documents;
   }
 
   end(): void {
-    for (let slot = 0; slot < COMMON; slot += 1) {
-      if (this.#seen[slot] !== this.#documents) this.#hashes[slot] = 0;
-    }
+    this.#places = this.#places.filter((place) => {
+      if (this.#seen[place] === this.#documents) return true;
+      const gaps = this.#gaps.get(place) ?? [];
+      gaps.push(this.#documents - 1);
+      this.#gaps.set(place, gaps);
+      if (gaps.length <= maxGapsOf(this.#documents)) return true;
+      this.#hashes[place] = 0;
+      this.#gaps.delete(place);
+      return false;
+    });
   }
 
-  get hashes(): Int32Array {
-    return this.#hashes.filter((hash) => hash !== 0);
+  get terms(): FrequentTerm[] {
+    return this.#places.map((place) => ({ hash: this.#hashes[place] as number, gaps: this.#gaps.get(place) ?? [] }));
+  }
+
+  #begin(hash: number, place: number): void {
+    this.#hashes[place] = hash;
+    this.#places.push(place);
+    if (this.#documents > 1)
+      this.#gaps.set(
+        place,
+        Array.from({ length: this.#documents - 1 }, (_, n) => n),
+      );
   }
 }
 
@@ -45,7 +78,7 @@ class CommonTerms {
  * for a word.
  */
 export class BlockTerms {
-  readonly common = new CommonTerms();
+  readonly frequent = new FrequentTerms();
   /** 0: a free place. */
   #table = new Int32Array(1024);
   #count = 0;
@@ -90,14 +123,14 @@ export class TermWriter {
   add(text: string, terms: BlockTerms): void {
     if (terms !== this.#current) this.#recent.fill(0);
     this.#current = terms;
-    terms.common.begin();
+    terms.frequent.begin();
     this.#tokenizer.visit(text, this.#visit);
-    terms.common.end();
+    terms.frequent.end();
   }
 
   readonly #visit = (word: number, two: number, three: number): void => {
     const terms = this.#current as BlockTerms;
-    terms.common.add(word);
+    terms.frequent.add(word);
     const slot = word & (RECENT - 1);
     const beginning = three === 0 ? two : three;
     if (this.#recent[slot] === word && this.#recentBeginnings[slot] === beginning) return;

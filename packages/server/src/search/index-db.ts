@@ -67,6 +67,9 @@ const VERSIONS = [
   CREATE VIRTUAL TABLE message_words USING fts5(text, content='', contentless_delete=1, ${TOKENIZER});
   -- The file that the messages are from.
   CREATE TABLE catalogue (file TEXT NOT NULL) STRICT;`,
+
+  `-- Words that nearly all documents of a block have, and the documents without them (block-index.ts).
+  ALTER TABLE blocks ADD COLUMN gaps BLOB;`,
 ];
 
 /** Opens the index. `isNew`: there was none, or none that could be used. Throws SQLite's errors for a full disk. */

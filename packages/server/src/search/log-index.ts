@@ -218,10 +218,9 @@ export class LogIndex {
 
   #writeBlock(): void {
     const docs = this.#complete.map(({ id, start, end, time, isPlain }) => {
-      return { id, at: start.offset, bytes: end - start.offset, time, isPlain };
+      return { id, at: start.offset, place: start.place, bytes: end - start.offset, time, isPlain };
     });
-    const place = this.#complete[0]?.start.place ?? 0;
-    if (this.#terms !== undefined) this.#parts.texts.addBlock(this.row.n, place, docs, this.#terms);
+    if (this.#terms !== undefined) this.#parts.texts.addBlock(this.row.n, docs, this.#terms);
     this.#startBlock();
   }
 

@@ -31,6 +31,8 @@ export interface TextDocument {
 export interface BlockDocument extends Omit<TextDocument, 'text'> {
   /** Its row, if the full-text index has it so far. */
   readonly id: number | undefined;
+  /** Place in the log from which it can be read. */
+  readonly place: number;
   /** True if its output is ASCII, and has the letters of each word together: words can be looked for in the bytes. */
   readonly isPlain: boolean;
 }
@@ -106,8 +108,8 @@ export class TextIndex {
     this.#insertText.run(id, doc.text);
   }
 
-  /** Adds a block of consecutive documents, with the filter of their words. `place`: in the log, of the first of them. */
-  addBlock(log: number, place: number, docs: readonly BlockDocument[], terms: BlockTerms): void {
+  /** Adds a block of consecutive documents, with the filter of their words. */
+  addBlock(log: number, docs: readonly BlockDocument[], terms: BlockTerms): void {
     const [begin, end] = [docs[0], docs.at(-1)];
     if (begin === undefined || end === undefined) return;
     const slot = this.#blocks.nextSlot;
@@ -120,7 +122,8 @@ export class TextIndex {
     const bytes = end.at + end.bytes - begin.at;
     const first = ids.reduce((a, b) => Math.min(a, b));
     const last = ids.reduce((a, b) => Math.max(a, b));
-    this.#blocks.add({ log, place, at: begin.at, bytes, first, last }, terms);
+    const begins = docs.map(({ at: offset, place: start }) => ({ place: start, offset }));
+    this.#blocks.add({ log, place: begin.place, at: begin.at, bytes, first, last }, terms, begins);
   }
 
   remove(id: number): void {
@@ -143,9 +146,13 @@ export class TextIndex {
     this.#blocks.reload();
   }
 
-  /** Returns the documents of a block, in the order of the output. */
-  documentsOf({ slot, log, at, bytes }: Block): BlockRow[] {
-    return this.#ofBlock.all(log, at, at + bytes, slot) as unknown as BlockRow[];
+  /** Returns the documents of a block that may match, in the order of the output. */
+  documentsOf({ slot, log, at, bytes, only }: Block): BlockRow[] {
+    if (only === undefined) return this.#ofBlock.all(log, at, at + bytes, slot) as unknown as BlockRow[];
+    const offsets = [...only.keys()].sort((a, b) => a - b);
+    return offsets.flatMap(
+      (offset) => this.#ofBlock.all(log, at + offset, at + offset + 1, slot) as unknown as BlockRow[],
+    );
   }
 
   /** Returns what a request may find. */

@@ -6,6 +6,8 @@ import { TEXT_BYTES, type Tokenizer } from './tokenizer.ts';
 
 /** Maximum words that are looked for in filters: few blocks have so many by chance. */
 const MAX_HASHES = 16;
+/** Documents after which it shows whether nearly all have the words. */
+const PASSES = 64;
 
 export class TextMatch {
   /** Hashes of words that must occur; undefined if no text can match. */
@@ -18,6 +20,9 @@ export class TextMatch {
   readonly #excluded: readonly string[];
   /** The required words and beginnings. */
   readonly #parts: readonly string[];
+  /** Documents in which the letters were looked for, and those that had them. */
+  #passes = 0;
+  #passed = 0;
 
   constructor(terms: readonly QueryTerm[], tokenizer: Tokenizer) {
     this.#tokenizer = tokenizer;
@@ -41,13 +46,24 @@ export class TextMatch {
   /** `isPlain`: see `BlockDocument`. */
   matches(output: Buffer, isPlain: boolean): boolean {
     if (isPlain && output.length <= TEXT_BYTES) {
-      // Words have their letters together: few documents of a search for rare words get beyond this.
-      const lower = output.toString('latin1').toLowerCase();
-      if (!this.#parts.every((part) => lower.includes(part))) return false;
+      if (!this.#mayMatch(output)) return false;
       const normalized = this.#tokenizer.normalizedPlain(output);
       if (normalized !== undefined) return this.#matches(normalized);
     }
     return this.#matches(this.#tokenizer.normalized(new PlainText().text(output)));
+  }
+
+  /**
+   * Returns false if plain output has not the letters of all words: few documents of a search for rare words have them.
+   * For frequent words nearly all have, and the pass is left out.
+   */
+  #mayMatch(output: Buffer): boolean {
+    if (this.#passes >= PASSES && this.#passed > this.#passes / 2) return true;
+    const lower = output.toString('latin1').toLowerCase();
+    const may = this.#parts.every((part) => lower.includes(part));
+    this.#passes += 1;
+    this.#passed += may ? 1 : 0;
+    return may;
   }
 
   #matches(normalized: string): boolean {

@@ -188,6 +188,28 @@ describe('a search of blocks', () => {
     expect(docs.map(({ id }) => id)).toEqual(rest.slice(0, docs.length));
   });
 
+  it('finds the few documents of a block that have no frequent word', async () => {
+    const large = new IndexFixture({ blockBytes: 1024 * 1024 });
+    const LINES = 900;
+    const lacks = (n: number): boolean => n % 37 === 5 || (n > 500 && n % 3 === 0);
+    // Each line is a document.
+    for (let n = 0; n < LINES; n += 1) {
+      large.append(A, `target line${n} ${lacks(n) ? '' : 'often '}${n % 2 === 0 ? 'even ' : ''}${'x'.repeat(3100)}\n`);
+    }
+    large.report();
+    await large.parts.catchUp();
+    const numbersOf = async (q: string): Promise<number[]> =>
+      (await large.parts.search(q, { limit: LINES })).map(({ snippet }) => Number(/line(\d+)/.exec(snippet)?.[1]));
+    const lines = Array.from({ length: LINES }, (_, n) => LINES - 1 - n);
+    expect(await numbersOf('target -often')).toEqual(lines.filter(lacks));
+    expect(await numbersOf('target -often -even')).toEqual(lines.filter((n) => lacks(n) && n % 2 === 1));
+    expect(await numbersOf('target -target')).toEqual([]);
+    const rows = large.parts.db.prepare('SELECT gaps FROM blocks').all() as { gaps: Uint8Array }[];
+    expect(rows.length).toBeGreaterThan(1);
+    expect(rows.some(({ gaps }) => gaps.length > 0)).toBe(true);
+    await large.close();
+  });
+
   it('goes on after a restart where it was, and knows the same blocks', async () => {
     const before = await found(plainOf(wordOf(50)), 50);
     index.again();

@@ -70,16 +70,27 @@ export class TextSearch {
   /** Returns the matching documents of a block. Documents that were trimmed or deleted meanwhile are left out. */
   async #scan(block: Block, match: TextMatch, range: SearchRange, pace: SearchPace): Promise<FoundDoc[]> {
     const { texts, readers } = this.#parts;
-    const { session, place, at: begin } = block;
+    const { session, place, at: begin, only } = block;
     const docs = texts.documentsOf(block);
-    const output = await readers.outputFrom(session, { place, offset: begin }, block.bytes).catch(() => NOTHING);
+    // A few documents are read one by one, below.
+    const output =
+      only === undefined
+        ? await readers.outputFrom(session, { place, offset: begin }, block.bytes).catch(() => NOTHING)
+        : NOTHING;
     const found: FoundDoc[] = [];
     for (const [i, { id, at, bytes, is_plain: isPlain }] of docs.entries()) {
       if (i > 0 && i % DOCS_PER_TURN === 0) await pace.step();
       if (id >= range.before || id < range.low) continue;
       let part = output.subarray(at - begin, at - begin + bytes);
       // Reading ends before a gap: what is behind is read by itself.
-      if (part.length < bytes) part = await readers.output(session, at, bytes).catch(() => NOTHING);
+      if (part.length < bytes) {
+        const known = only?.get(at - begin);
+        const reading =
+          known === undefined
+            ? readers.output(session, at, bytes)
+            : readers.outputFrom(session, { place: known, offset: at }, bytes);
+        part = await reading.catch(() => NOTHING);
+      }
       if (!match.matches(part, isPlain === 1)) continue;
       // A copy: the output of a block would stay in memory for one document.
       found.push({ id, session, at, bytes, time: timeOf(id), output: Buffer.from(part) });

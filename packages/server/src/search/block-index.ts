@@ -3,7 +3,7 @@
 
 import type { Head } from '../log/log.ts';
 import type { Database, SqlValue, Statement } from '../store/sqlite.ts';
-import type { BlockTerms, FrequentTerm } from './block-terms.ts';
+import { type BlockTerms, type FrequentTerm, MAX_GAPS } from './block-terms.ts';
 import { expandNewestFirst } from './newest-first.ts';
 import type { SearchPace } from './search-pace.ts';
 import { everyPosition, GROUP, mayContain, PART_POSITIONS, PARTS, ROW_BYTES, transposed } from './word-filter.ts';
@@ -23,7 +23,7 @@ export interface Block {
   readonly only: ReadonlyMap<number, number> | undefined;
 }
 
-interface BlockRow extends Omit<Block, 'only'> {
+interface FrequentRow {
   /** Hashes of words that each of its documents has, 32 bits each. */
   readonly common: Uint8Array;
   /** See `packed`; null in blocks of an older version. */
@@ -56,6 +56,7 @@ export class BlockIndex {
   readonly #insertFilter: Statement;
   readonly #insertRows: Statement;
   readonly #rows: Statement;
+  readonly #frequent: Statement;
   readonly #behind: Statement;
   readonly #allEmpty: Statement;
   readonly #isEmpty: Statement;
@@ -80,6 +81,7 @@ export class BlockIndex {
     this.#insertFilter = db.prepare('INSERT INTO filters (slot, bits) VALUES (?, ?)');
     this.#insertRows = db.prepare('INSERT INTO filter_rows (part, bits) VALUES (?, ?)');
     this.#rows = db.prepare('SELECT bits FROM filter_rows WHERE part = ?');
+    this.#frequent = db.prepare('SELECT common, gaps FROM blocks WHERE slot = ?');
     this.#behind = db.prepare('SELECT slot FROM blocks WHERE log = ? AND at >= ?');
     const isEmpty = `NOT EXISTS
       (SELECT 1 FROM docs d WHERE d.log = b.log AND d.at >= b.at AND d.at < b.at + b.bytes AND d.block = b.slot)`;
@@ -157,7 +159,7 @@ export class BlockIndex {
   candidates(scope: BlockScope, pace: SearchPace): AsyncGenerator<Block> {
     const groups = [...this.#groups].filter(([, last]) => last >= scope.low).sort((a, b) => b[1] - a[1]);
     const blocks = this.#db.prepare(
-      `SELECT b.slot, b.log, l.id AS session, b.place, b.at, b.bytes, b.first, b.last, b.common, b.gaps FROM blocks b JOIN logs l ON l.n = b.log
+      `SELECT b.slot, b.log, l.id AS session, b.place, b.at, b.bytes, b.first, b.last FROM blocks b JOIN logs l ON l.n = b.log
        WHERE b.slot >= ? AND b.slot < ? AND b.first < ? AND b.last >= ? AND ${scope.sql}`,
     );
     return expandNewestFirst(groups, {
@@ -174,12 +176,20 @@ export class BlockIndex {
     const columns = this.#columns(group, hashes);
     if (columns.every((byte) => byte === 0)) return [];
     const first = group * GROUP;
-    const rows = select.all(first, first + GROUP, before, low, ...values) as unknown as BlockRow[];
-    return rows.flatMap(({ common, gaps, ...block }) => {
-      if (!hasBit(columns, block.slot % GROUP)) return [];
-      const only = excluded.length === 0 ? undefined : documentsWithout(excluded, { ...block, common, gaps });
-      return only?.size === 0 ? [] : [{ ...block, only }];
-    });
+    const rows = select.all(first, first + GROUP, before, low, ...values) as unknown as Omit<Block, 'only'>[];
+    return rows
+      .filter(({ slot }) => hasBit(columns, slot % GROUP))
+      .map((block) => ({ ...block, only: this.#documentsWithout(excluded, block) }))
+      .filter(({ only }) => only?.size !== 0);
+  }
+
+  #documentsWithout(
+    excluded: readonly number[],
+    { slot, place }: Pick<Block, 'slot' | 'place'>,
+  ): ReadonlyMap<number, number> | undefined {
+    if (excluded.length === 0) return undefined;
+    const row = this.#frequent.get(slot) as FrequentRow | undefined;
+    return row && documentsWithout(excluded, place, row);
   }
 
   /** Returns a bit for each column: whether its filter may contain all words. */
@@ -249,27 +259,35 @@ function packed(
 /** Returns the documents that may have none of the words, see `Block.only`; undefined: any document. */
 function documentsWithout(
   hashes: readonly number[],
-  { place, common, gaps }: Pick<BlockRow, 'place' | 'common' | 'gaps'>,
+  place: number,
+  { common, gaps }: FrequentRow,
 ): ReadonlyMap<number, number> | undefined {
   const inAll = numbersOf(common);
   if (hashes.some((hash) => inAll.includes(hash))) return new Map();
-  let without: ReadonlyMap<number, number> | undefined;
   const numbers = numbersOf(gaps ?? new Uint8Array(0));
+  let without: ReadonlyMap<number, number> | undefined;
   for (let at = 0; at < numbers.length; ) {
     const [hash = 0, count = 0] = numbers.subarray(at, at + 2);
-    at += 2;
-    const documents = new Map<number, number>();
-    for (const end = at + 2 * count; at < end; at += 2) {
-      const offset = numbers[at] as number;
-      if (without?.has(offset) !== false) documents.set(offset, place + (numbers[at + 1] as number));
+    const end = at + 2 + 2 * count;
+    // Damaged: nothing is known.
+    if (count < 1 || count > MAX_GAPS || end > numbers.length) return undefined;
+    if (hashes.includes(hash)) {
+      const documents = new Map<number, number>();
+      for (at += 2; at < end; at += 2) {
+        const offset = numbers[at] as number;
+        if (without?.has(offset) !== false) documents.set(offset, place + (numbers[at + 1] as number));
+      }
+      without = documents;
     }
-    if (hashes.includes(hash)) without = documents;
+    at = end;
   }
   return without;
 }
 
 const bytesOf = (numbers: readonly number[]): Uint8Array => new Uint8Array(Int32Array.from(numbers).buffer);
-const numbersOf = (bytes: Uint8Array): Int32Array => new Int32Array(Uint8Array.from(bytes).buffer);
+/** A copy, because the bytes may begin anywhere. */
+const numbersOf = (bytes: Uint8Array): Int32Array =>
+  new Int32Array(Uint8Array.from(bytes).buffer, 0, Math.floor(bytes.length / 4));
 
 const groupOf = (slot: number): number => Math.floor(slot / GROUP);
 const hasBit = (bits: Uint8Array, n: number): boolean => ((bits[n >>> 3] as number) & (1 << (n & 7))) !== 0;

@@ -8,9 +8,11 @@ const FULL_TERMS = 20_000;
 /** Maximum part of the places of the hash table that are taken. */
 const MOST_LOAD = 0.7;
 /** Places for words that nearly all documents of a block have; a power of two. */
-const FREQUENT = 4096;
+const FREQUENT = 2048;
+/** Maximum words of a block that are kept, those with the fewest gaps. */
+const MAX_TERMS = 256;
 /** Maximum documents of a block without such a word, and of the documents until then. */
-const MAX_GAPS = 16;
+export const MAX_GAPS = 16;
 const maxGapsOf = (documents: number): number => Math.min(MAX_GAPS, 2 + documents / 8);
 /** Documents whose words are taken into account: a frequent word is in one of the first. */
 const FIRST_DOCUMENTS = 3;
@@ -28,13 +30,16 @@ class FrequentTerms {
   /** By the low bits of the hash: the word, and the last document that has it. 0: none. */
   readonly #hashes = new Int32Array(FREQUENT);
   readonly #seen = new Int32Array(FREQUENT);
-  readonly #gaps = new Map<number, number[]>();
+  /** Numbers of gaps, and `MAX_GAPS` documents for each place. Outside of the heap: each open log has them. */
+  readonly #counts = new Uint8Array(FREQUENT);
+  #gaps = new Uint16Array(0);
   /** Places in use. */
   #places: number[] = [];
   #documents = 0;
 
   begin(): void {
     this.#documents += 1;
+    if (this.#documents === 2) this.#gaps = new Uint16Array(FREQUENT * MAX_GAPS);
   }
 
   add(hash: number): void {
@@ -46,30 +51,34 @@ class FrequentTerms {
   }
 
   end(): void {
+    const most = maxGapsOf(this.#documents);
     this.#places = this.#places.filter((place) => {
       if (this.#seen[place] === this.#documents) return true;
-      const gaps = this.#gaps.get(place) ?? [];
-      gaps.push(this.#documents - 1);
-      this.#gaps.set(place, gaps);
-      if (gaps.length <= maxGapsOf(this.#documents)) return true;
-      this.#hashes[place] = 0;
-      this.#gaps.delete(place);
-      return false;
+      const count = this.#counts[place] as number;
+      if (count + 1 > most) {
+        this.#hashes[place] = 0;
+        return false;
+      }
+      this.#gaps[place * MAX_GAPS + count] = this.#documents - 1;
+      this.#counts[place] = count + 1;
+      return true;
     });
   }
 
   get terms(): FrequentTerm[] {
-    return this.#places.map((place) => ({ hash: this.#hashes[place] as number, gaps: this.#gaps.get(place) ?? [] }));
+    const terms = this.#places.map((place) => {
+      const from = place * MAX_GAPS;
+      const gaps = Array.from(this.#gaps.subarray(from, from + (this.#counts[place] as number)));
+      return { hash: this.#hashes[place] as number, gaps };
+    });
+    return terms.sort((a, b) => a.gaps.length - b.gaps.length).slice(0, MAX_TERMS);
   }
 
   #begin(hash: number, place: number): void {
     this.#hashes[place] = hash;
     this.#places.push(place);
-    if (this.#documents > 1)
-      this.#gaps.set(
-        place,
-        Array.from({ length: this.#documents - 1 }, (_, n) => n),
-      );
+    this.#counts[place] = this.#documents - 1;
+    for (let n = 0; n < this.#documents - 1; n += 1) this.#gaps[place * MAX_GAPS + n] = n;
   }
 }
 

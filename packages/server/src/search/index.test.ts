@@ -183,6 +183,35 @@ it('finds what is behind a damaged part of a block', async () => {
   for (const n of [100, 10_000, 15_000]) expect(await index.parts.search(`number${n}`), `${n}`).toHaveLength(1);
 });
 
+it('finds what is behind a damaged part, also if it is read alone', async () => {
+  const index = fixture();
+  // Each line is a document, of which one in 29 has another word than the others.
+  for (let n = 0; n < 700; n += 1) {
+    index.append(A, `target line${n} ${n % 29 === 3 ? 'rarely' : 'often'} ${'x'.repeat(3100)}\n`);
+  }
+  index.report();
+  await index.parts.catchUp();
+  const linesOf = async (q: string): Promise<(string | undefined)[]> =>
+    (await index.parts.search(q, { limit: 1000 })).map(({ snippet }) => /line\d+/.exec(snippet)?.[0]);
+  const before = await linesOf('rarely');
+  expect(before).toHaveLength(25);
+  expect(await linesOf('target -often')).toEqual(before);
+  const log = join(index.dir, A, 'log');
+  const segments = readdirSync(log).filter((name) => name.endsWith('.log'));
+  for (const name of segments.filter((_, n) => n % 3 === 1)) {
+    const bytes = readFileSync(join(log, name));
+    bytes.writeUInt8(bytes.readUInt8(500) ^ 1, 500);
+    writeFileSync(join(log, name), bytes);
+  }
+  index.again();
+  index.report();
+  await index.parts.catchUp();
+  const after = await linesOf('rarely');
+  expect(after.length).toBeLessThan(25);
+  expect(after.length).toBeGreaterThan(12);
+  expect(await linesOf('target -often')).toEqual(after);
+});
+
 describe('output that costs much', () => {
   it('is cut by its bytes, and by the number of its documents, not only by its text', async () => {
     const index = fixture();

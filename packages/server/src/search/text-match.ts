@@ -8,6 +8,8 @@ import { TEXT_BYTES, type Tokenizer } from './tokenizer.ts';
 const MAX_HASHES = 16;
 /** Documents after which it shows whether nearly all have the words. */
 const PASSES = 64;
+/** One document in so many is looked at in any case: others may follow. */
+const SAMPLE = 16;
 
 export class TextMatch {
   /** Hashes of words that must occur; undefined if no text can match. */
@@ -20,6 +22,7 @@ export class TextMatch {
   readonly #excluded: readonly string[];
   /** The required words and beginnings. */
   readonly #parts: readonly string[];
+  #documents = 0;
   /** Documents in which the letters were looked for, and those that had them. */
   #passes = 0;
   #passed = 0;
@@ -58,11 +61,18 @@ export class TextMatch {
    * For frequent words nearly all have, and the pass is left out.
    */
   #mayMatch(output: Buffer): boolean {
-    if (this.#passes >= PASSES && this.#passed > this.#passes / 2) return true;
+    this.#documents += 1;
+    const isSample = this.#documents % SAMPLE === 0;
+    if (!isSample && this.#passes >= PASSES && this.#passed > this.#passes / 2) return true;
     const lower = output.toString('latin1').toLowerCase();
     const may = this.#parts.every((part) => lower.includes(part));
     this.#passes += 1;
     this.#passed += may ? 1 : 0;
+    if (this.#passes === 2 * PASSES) {
+      // Older documents count less.
+      this.#passes /= 2;
+      this.#passed /= 2;
+    }
     return may;
   }
 

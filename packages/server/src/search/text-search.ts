@@ -14,6 +14,8 @@ import type { SearchRequest } from './wire.ts';
 
 /** Documents of a block that are decoded and compared in one turn of the event loop: a few ms. */
 const DOCS_PER_TURN = 64;
+/** Output that is read and checked for one document that is read by itself: a page. */
+const READ_BYTES = 64 * 1024;
 
 export interface TextSearchParts {
   readonly texts: TextIndex;
@@ -72,25 +74,21 @@ export class TextSearch {
     const { texts, readers } = this.#parts;
     const { session, place, at: begin, only } = block;
     const docs = texts.documentsOf(block);
-    // A few documents are read one by one, below.
-    const output =
-      only === undefined
-        ? await readers.outputFrom(session, { place, offset: begin }, block.bytes).catch(() => NOTHING)
-        : NOTHING;
+    const isWhole = only === undefined || only.size * READ_BYTES > block.bytes;
+    const output = isWhole
+      ? await readers.outputFrom(session, { place, offset: begin }, block.bytes).catch(() => NOTHING)
+      : NOTHING;
     const found: FoundDoc[] = [];
     for (const [i, { id, at, bytes, is_plain: isPlain }] of docs.entries()) {
-      if (i > 0 && i % DOCS_PER_TURN === 0) await pace.step();
+      if (i > 0 && (!isWhole || i % DOCS_PER_TURN === 0)) await pace.step();
       if (id >= range.before || id < range.low) continue;
       let part = output.subarray(at - begin, at - begin + bytes);
-      // Reading ends before a gap: what is behind is read by itself.
-      if (part.length < bytes) {
-        const known = only?.get(at - begin);
-        const reading =
-          known === undefined
-            ? readers.output(session, at, bytes)
-            : readers.outputFrom(session, { place: known, offset: at }, bytes);
-        part = await reading.catch(() => NOTHING);
+      const known = only?.get(at - begin);
+      if (!isWhole && known !== undefined) {
+        part = await readers.outputFrom(session, { place: known, offset: at }, bytes).catch(() => NOTHING);
       }
+      // Reading ends before a gap: what is behind is read by itself.
+      if (part.length < bytes) part = await readers.output(session, at, bytes).catch(() => NOTHING);
       if (!match.matches(part, isPlain === 1)) continue;
       // A copy: the output of a block would stay in memory for one document.
       found.push({ id, session, at, bytes, time: timeOf(id), output: Buffer.from(part) });

@@ -22,7 +22,7 @@ const MOST: Readonly<Record<string, readonly [packed: number, unpacked: number]>
   '@binnacle/cli': [330_000, 1_250_000],
   '@binnacle/client': [200_000, 700_000],
   '@binnacle/emit': [30_000, 100_000],
-  '@binnacle/protocol': [60_000, 200_000],
+  '@binnacle/protocol': [60_000, 210_000],
   '@binnacle/plugin': [10_000, 40_000],
   '@binnacle/mock-llm': [20_000, 60_000],
 };

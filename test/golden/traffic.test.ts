@@ -1,5 +1,6 @@
 // Golden transcript: what runs elsewhere, and what is found in all of it.
 
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { openTranscript } from './transcript.fixture.ts';
@@ -91,11 +92,13 @@ it('what is gone of a session is told on the socket of traffic as it was', async
     t.normal.chance('position', 'to', 'offset');
     const cwd = join(t.root, 'work');
     const { id, position } = await t.create({
-      command: 'head -c 1000000 /dev/zero | tr "\\\\0" x',
+      // Begins when its first position is known.
+      command: 'until [ -e go ]; do sleep 0.02; done; head -c 1000000 /dev/zero | tr "\\\\0" x',
       mode: 'pipe',
       cwd,
       name: 'much',
     });
+    writeFileSync(join(cwd, 'go'), '');
     await t.closed(id);
     await t.until('the oldest is gone', async () => (await t.need(`GET /v1/sessions/${id}`)).oldestOffset > 0);
     const socket = await t.socket('/ws/pty-traffic', {

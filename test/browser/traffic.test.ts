@@ -218,6 +218,12 @@ describe('the search', () => {
     expect(await page.getByTestId('hit').count()).toBe(2);
     expect(await page.locator('mark').allInnerTexts()).toEqual(['xylophone', 'xylophone']);
     expect(page.url()).toContain('#/search?q=xylophone');
+    // Hits are cards with room between them, not the numbered list that they are for a screen reader.
+    const shape = await page.getByTestId('hits').evaluate((list) => {
+      const [first, second] = [...list.children].map((hit) => hit.getBoundingClientRect());
+      return { listStyle: getComputedStyle(list).listStyleType, gap: (second?.top ?? 0) - (first?.bottom ?? 0) };
+    });
+    expect(shape).toEqual({ listStyle: 'none', gap: 8 });
 
     for (const [id, line] of [
       [own, 'the xylophone is here'],

@@ -64,7 +64,7 @@ it('a message and its answer are found at once, newest first, with the words mar
   expect(second.json.hits[0].role).toBe('user');
 });
 
-it('a conversation of somebody else is not found, and not told of', async () => {
+it('a conversation of somebody else is not found, nor counted', async () => {
   const { json: ann } = await gateway.ask('/v1/tokens', { method: 'POST', body: { name: 'ann', scope: 'input' } });
   const { json: bob } = await gateway.ask('/v1/tokens', { method: 'POST', body: { name: 'bob', scope: 'input' } });
   const key = await talk('private', 'a periwinkle', ann.token);

@@ -50,7 +50,7 @@ export async function search(terms: readonly string[], options: Options<'search'
     const style = styleFor(process.stdout);
     const texts = [messagesText(messages.hits, Date.now(), style), hitsText(output.hits, Date.now(), style)];
     process.stdout.write(texts.filter((text) => text !== '').join('\n'));
-    // What one search has found is shown, although the other has failed.
+    // The hits of one search are shown although the other search has failed.
     if (failed !== undefined) throw failed.reason;
     if (texts.every((text) => text === '')) process.stderr.write('Nothing was found.\n');
     if (output.behindBytes > 0)

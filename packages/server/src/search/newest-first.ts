@@ -1,6 +1,45 @@
 // Generators of items with ids, highest id first.
 
 import { BinnacleError } from '@binnacle/protocol';
+import type { SearchPace } from './search-pace.ts';
+
+/** Rows of the first window, and maximum per window: each window is four times as large as the one before. */
+export const FIRST_WINDOW = 4096;
+export const LAST_WINDOW = 262_144;
+/** Rows per statement: some more than a page. */
+const MAX_ROWS = 64;
+
+/** Rows of a table by id, of which a statement may look at many and return few. */
+interface Windows<R> {
+  /** Ids below `before`, from `low` on. */
+  readonly before: number;
+  readonly low: number;
+  /** Size of the first window; infinity: one window for all. */
+  readonly first: number;
+  /** Returns the lowest id of a window of so many rows below `before`; undefined if there are fewer. */
+  readonly startOf: (before: number, rows: number) => number | undefined;
+  /** Returns rows below `before`, from `from` on, highest id first. */
+  readonly rowsOf: (before: number, from: number, limit: number) => readonly R[];
+}
+
+/** Yields rows in windows, so that a search of everything holds up neither the index nor other searches. */
+export async function* inWindows<R extends { readonly id: number }>(
+  { before: first, low, first: size, startOf, rowsOf }: Windows<R>,
+  pace: SearchPace,
+): AsyncGenerator<R> {
+  for (let before = first, window = size; ; window = Math.min(LAST_WINDOW, window * 4)) {
+    const from = Math.max(low, (Number.isFinite(window) ? startOf(before, window) : undefined) ?? 0);
+    let rows: readonly R[];
+    do {
+      rows = rowsOf(before, from, MAX_ROWS);
+      yield* rows;
+      before = rows.at(-1)?.id ?? from;
+    } while (rows.length === MAX_ROWS);
+    if (from <= low) return;
+    before = from;
+    await pace.step();
+  }
+}
 
 /** Sources of items: a group of blocks, a block of documents. */
 interface Expansion<S, T> {

@@ -5,18 +5,11 @@ import type { Database, SqlValue, Statement } from '../store/sqlite.ts';
 import type { Block, BlockIndex, SearchRange } from './block-index.ts';
 import type { BlockTerms } from './block-terms.ts';
 import { OF_SOURCE } from './event-rows.ts';
+import { FIRST_WINDOW, inWindows } from './newest-first.ts';
 import { bornAt, Stamps, stampOf, timeOf } from './row-ids.ts';
 import type { SearchPace } from './search-pace.ts';
 import type { SearchRequest } from './wire.ts';
 
-/**
- * Documents in the first window of a search, and maximum per window: each window is four times as large as the one
- * before.
- */
-const FIRST_WINDOW = 4096;
-const LAST_WINDOW = 262_144;
-/** Documents per statement: some more than a page. */
-const MAX_ROWS = 64;
 const NO_BOUND = Number.MAX_SAFE_INTEGER;
 
 export interface TextDocument {
@@ -175,30 +168,24 @@ export class TextIndex {
     return { sql, values, before: request.after ?? NO_BOUND, low };
   }
 
-  /**
-   * Yields the documents of the full-text index that match, newest first. Searches in windows, so that a search of
-   * everything blocks neither the index nor other queries.
-   */
-  async *find(expression: string, range: SearchRange, pace: SearchPace): AsyncGenerator<FoundDoc> {
-    const { sql, values, low } = range;
+  /** Yields the documents of the full-text index that match, newest first. */
+  async *find(
+    expression: string,
+    { sql, values, before, low }: SearchRange,
+    pace: SearchPace,
+  ): AsyncGenerator<FoundDoc> {
     const statement = this.#db.prepare(
       `SELECT d.id, l.id AS session, d.at, d.bytes FROM words JOIN docs d ON d.id = words.rowid JOIN logs l ON l.n = d.log
        WHERE words MATCH ? AND words.rowid < ? AND words.rowid >= ? AND ${sql} ORDER BY words.rowid DESC LIMIT ?`,
     );
     // A prefix query collects its words from the whole index again for each window: one window is cheaper.
-    let window = expression.includes('"*') ? NO_BOUND : FIRST_WINDOW;
-    for (let { before } = range; ; ) {
-      const from = Math.max(low, window === NO_BOUND ? 0 : this.#windowFrom(before, window));
-      let rows: Omit<FoundDoc, 'time'>[];
-      do {
-        rows = statement.all(expression, before, from, ...values, MAX_ROWS) as unknown as Omit<FoundDoc, 'time'>[];
-        for (const row of rows) yield { ...row, time: timeOf(row.id) };
-        before = rows.at(-1)?.id ?? from;
-      } while (rows.length === MAX_ROWS);
-      if (from <= low) return;
-      before = from;
-      window = Math.min(LAST_WINDOW, window * 4);
-      await pace.step();
+    const first = expression.includes('"*') ? Number.POSITIVE_INFINITY : FIRST_WINDOW;
+    const startOf = (below: number, rows: number): number | undefined =>
+      (this.#skip.get(below, rows) as { id: number } | undefined)?.id;
+    const rowsOf = (below: number, from: number, limit: number) =>
+      statement.all(expression, below, from, ...values, limit) as unknown as Omit<FoundDoc, 'time'>[];
+    for await (const row of inWindows({ before, low, first, startOf, rowsOf }, pace)) {
+      yield { ...row, time: timeOf(row.id) };
     }
   }
 
@@ -212,11 +199,6 @@ export class TextIndex {
     this.#insert.run(id, log, at, bytes, block, isPlain ? 1 : 0);
     this.#count += 1;
     return id;
-  }
-
-  #windowFrom(before: number, window: number): number {
-    const row = this.#skip.get(before, window) as { id: number } | undefined;
-    return row?.id ?? 0;
   }
 
   #counted(): number {

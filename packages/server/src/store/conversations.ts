@@ -79,6 +79,10 @@ const CONVERSATION = {
   updatedAt: 'integer',
 } as const satisfies Columns<ConversationRecord>;
 
+/** Condition for the conversations that a user may see, with the user as both of its values. */
+const IS_SEEN = `owner = ? OR json_extract(visibility, '$.kind') = 'everyone'
+  OR EXISTS (SELECT 1 FROM json_each(visibility, '$.with') WHERE json_each.value = ?)`;
+
 export class ConversationStore extends Store {
   readonly messages: MessageStore;
   readonly #conversations = this.sql.table<ConversationRecord>('conversations', CONVERSATION);
@@ -93,15 +97,9 @@ export class ConversationStore extends Store {
   readonly #busy = this.#conversations.list("WHERE state <> 'idle' OR process IS NOT NULL");
   readonly #page = this.#conversations.list(
     `WHERE (updated_at, id) < (?, ?)
-       AND (? = 1 OR owner = ? OR json_extract(visibility, '$.kind') = 'everyone'
-            OR EXISTS (SELECT 1 FROM json_each(visibility, '$.with') WHERE json_each.value = ?))
-     ORDER BY updated_at DESC, id DESC LIMIT ?`,
+       AND (? = 1 OR ${IS_SEEN}) ORDER BY updated_at DESC, id DESC LIMIT ?`,
   );
-  readonly #seenBy = this.sql.values<string>(
-    `SELECT id FROM conversations
-     WHERE owner = ? OR json_extract(visibility, '$.kind') = 'everyone'
-       OR EXISTS (SELECT 1 FROM json_each(visibility, '$.with') WHERE json_each.value = ?)`,
-  );
+  readonly #seenBy = this.sql.values<string>(`SELECT id FROM conversations WHERE ${IS_SEEN}`);
   /** Counts the conversations of an owner. */
   readonly countOf = this.sql.count('conversations WHERE owner = ?');
   readonly countOfPlugin = this.sql.count('conversations WHERE plugin = ?');

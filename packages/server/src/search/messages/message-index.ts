@@ -3,6 +3,7 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { Database, SqlValue, Statement } from '../../store/sqlite.ts';
+import { FIRST_WINDOW, inWindows, LAST_WINDOW } from '../newest-first.ts';
 import { expressionOf } from '../query.ts';
 import { Stamps, timeOf } from '../row-ids.ts';
 import type { SearchPace } from '../search-pace.ts';
@@ -19,11 +20,6 @@ const REMOVE_MESSAGES = 256;
 const SCAN_MS = 10_000;
 /** Ms without a try after the catalogue could not be read. */
 const PAUSE_MS = 30_000;
-/** Messages in the first window of a search, and maximum per window: each window is four times as large as the one before. */
-const FIRST_WINDOW = 4096;
-const LAST_WINDOW = 262_144;
-/** Rows per statement of a search: some more than a page. */
-const MAX_ROWS = 64;
 /** Bytes of the index for each character of messages, measured. */
 const BYTES_PER_CHAR = 0.6;
 const NO_BOUND = Number.MAX_SAFE_INTEGER;
@@ -43,6 +39,12 @@ interface ConversationRow {
   readonly id: string;
   /** Ordinal of the newest message that the index has. */
   readonly taken: number;
+}
+
+interface MatchRow {
+  readonly id: number;
+  readonly conversation: string;
+  readonly n: number;
 }
 
 interface MessageRow {
@@ -77,7 +79,7 @@ export class MessageIndex {
   readonly #oldest: Statement;
   readonly #remove: Statement;
   readonly #removeText: Statement;
-  readonly #windowFrom: Statement;
+  readonly #skip: Statement;
   /** Undefined while the catalogue cannot be read. */
   #source: CatalogueMessages | undefined;
   #backlog: Backlog[] = [];
@@ -108,9 +110,9 @@ export class MessageIndex {
     this.#oldest = db.prepare(`SELECT id, chars FROM messages ORDER BY id LIMIT ${REMOVE_MESSAGES}`);
     this.#remove = db.prepare('DELETE FROM messages WHERE id = ?');
     this.#removeText = db.prepare('DELETE FROM message_words WHERE rowid = ?');
-    this.#windowFrom = db.prepare('SELECT id FROM messages WHERE id < ? ORDER BY id DESC LIMIT 1 OFFSET ?');
+    this.#skip = db.prepare('SELECT id FROM messages WHERE id < ? ORDER BY id DESC LIMIT 1 OFFSET ?');
     this.reset();
-    this.#guarded(() => this.#open());
+    this.#guarded(() => this.#opened());
   }
 
   close(): void {
@@ -175,7 +177,7 @@ export class MessageIndex {
   async *find(request: MessagesRequest, pace: SearchPace): AsyncGenerator<FoundMessageHit> {
     const { conversations } = request;
     if (conversations?.length === 0) return;
-    if (this.#guarded(() => this.#source ?? this.#open()) === undefined) throw new BinnacleError('index_unavailable');
+    if (this.#guarded(() => this.#opened()) === undefined) throw new BinnacleError('index_unavailable');
     const values: SqlValue[] = conversations === undefined ? [] : [JSON.stringify(conversations)];
     const only = conversations === undefined ? '' : ' AND t.id IN (SELECT value FROM json_each(?))';
     const statement = this.#db.prepare(
@@ -186,32 +188,22 @@ export class MessageIndex {
     );
     const expression = expressionOf(request.terms);
     // A prefix query collects its words from the whole index again for each window.
-    let window = expression.includes('"*') ? LAST_WINDOW : FIRST_WINDOW;
-    for (let before = request.after ?? NO_BOUND; ; ) {
-      const from = (this.#windowFrom.get(before, window) as { readonly id: number } | undefined)?.id ?? 0;
-      let rows: { readonly id: number; readonly conversation: string; readonly n: number }[];
-      do {
-        rows = statement.all(expression, before, from, ...values, MAX_ROWS) as typeof rows;
-        for (const row of rows) {
-          const hit = this.#hitOf(row, expression);
-          if (hit !== undefined) yield hit;
-          // A message may have some 100 KB.
-          await pace.step();
-        }
-        before = rows.at(-1)?.id ?? from;
-      } while (rows.length === MAX_ROWS);
-      if (from === 0) return;
-      before = from;
-      window = Math.min(LAST_WINDOW, window * 4);
+    const first = expression.includes('"*') ? LAST_WINDOW : FIRST_WINDOW;
+    const startOf = (below: number, rows: number): number | undefined =>
+      (this.#skip.get(below, rows) as { readonly id: number } | undefined)?.id;
+    const rowsOf = (below: number, from: number, limit: number) =>
+      statement.all(expression, below, from, ...values, limit) as unknown as MatchRow[];
+    const windows = { before: request.after ?? NO_BOUND, low: 0, first, startOf, rowsOf };
+    for await (const row of inWindows(windows, pace)) {
+      const hit = this.#hitOf(row, expression);
+      if (hit !== undefined) yield hit;
+      // A message may have some 100 KB.
       await pace.step();
     }
   }
 
   /** Returns undefined for a message that was deleted, or is another one than the index has. */
-  #hitOf(
-    { id, conversation, n }: { readonly id: number; readonly conversation: string; readonly n: number },
-    expression: string,
-  ): FoundMessageHit | undefined {
+  #hitOf({ id, conversation, n }: MatchRow, expression: string): FoundMessageHit | undefined {
     if (this.#source === undefined) throw new BinnacleError('index_unavailable');
     const message = this.#source.message(conversation, n);
     if (message === undefined) return undefined;
@@ -238,12 +230,13 @@ export class MessageIndex {
     }
   }
 
-  #open(): CatalogueMessages {
-    this.#source ??= CatalogueMessages.open(this.#parts.catalogue);
-    const { file } = this.#source;
+  #opened(): CatalogueMessages {
+    if (this.#source !== undefined) return this.#source;
+    const source = CatalogueMessages.open(this.#parts.catalogue);
     const known = this.#db.prepare('SELECT file FROM catalogue').get() as { readonly file: string } | undefined;
-    if (known?.file !== file) this.#startOver(file);
-    return this.#source;
+    if (known?.file !== source.file) this.#startOver(source.file);
+    this.#source = source;
+    return source;
   }
 
   /** Empties the tables: they are of another catalogue, one that was lost, or replaced by a backup. */
@@ -256,7 +249,7 @@ export class MessageIndex {
 
   /** Makes the backlog anew, if the catalogue has changed. */
   #scan(): void {
-    const source = this.#source ?? this.#open();
+    const source = this.#opened();
     this.#isScanDue = false;
     this.#scannedAt = performance.now();
     // Read before the rows: a change between the two is found by the next scan.

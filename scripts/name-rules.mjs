@@ -40,7 +40,7 @@ const FOREIGN = {
   'packages/server/src/conversations/drivers/claude-code/state.ts': ['hasSaid', 'asked'],
   'packages/server/src/conversations/drivers/local/command.ts': ['held'],
   'packages/server/src/conversations/state/transcript.ts': ['said'],
-  'packages/server/src/search/log-index.ts': ['kept_from'],
+  'packages/server/src/search/logs/log-index.ts': ['kept_from'],
   'packages/server/src/search/retention.ts': ['kept_from'],
   // Internals of xterm.
   'packages/client/src/react/terminal/guards.ts': ['_unicodeService', '_themeService'],

@@ -17,7 +17,7 @@ import type { Session } from '../sessions/session.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { SessionFilter, SessionRecord } from '../store/sessions.ts';
 import type { Catalogue } from '../store/store.ts';
-import { type IndexLag, LogFollower, newsOf } from './log-follower.ts';
+import { type IndexLag, LogFollower, newsOf } from './logs/log-follower.ts';
 import { parseQuery } from './query.ts';
 import type { Answers, FoundHit, IndexFacts, LogNews, MessagesRequest } from './wire.ts';
 import { IndexProcess } from './worker-client.ts';

@@ -4,7 +4,7 @@
 import { PlainText, type TextPiece } from '../cursor/plain-text.ts';
 import { type Database, openDatabase, type Statement } from '../store/sqlite.ts';
 import { TOKENIZER } from './index-db.ts';
-import type { Readers } from './readers.ts';
+import type { Readers } from './logs/readers.ts';
 import type { FoundDoc } from './text-index.ts';
 import type { FoundHit } from './wire.ts';
 

@@ -2,9 +2,9 @@
 // newest first.
 
 import type { Block, BlockIndex, SearchRange } from './block-index.ts';
+import type { Readers } from './logs/readers.ts';
 import { expandNewestFirst, mergeNewestFirst, pageOf } from './newest-first.ts';
 import { expressionOf } from './query.ts';
-import type { Readers } from './readers.ts';
 import { timeOf } from './row-ids.ts';
 import { SearchPace } from './search-pace.ts';
 import type { FoundDoc, TextIndex } from './text-index.ts';

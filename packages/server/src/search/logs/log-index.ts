@@ -2,13 +2,13 @@
 // and stores where to continue after a restart.
 
 import { isOutput, type TrafficMark } from '@binnacle/protocol';
-import { PlainText, type TextPiece } from '../cursor/plain-text.ts';
-import type { Entry, Head } from '../log/log.ts';
-import type { Database, Statement } from '../store/sqlite.ts';
-import { BlockTerms, type TermWriter } from './block-terms.ts';
-import type { EventIndex } from './event-rows.ts';
-import { inSteps } from './snippets.ts';
-import type { TextIndex } from './text-index.ts';
+import { PlainText, type TextPiece } from '../../cursor/plain-text.ts';
+import type { Entry, Head } from '../../log/log.ts';
+import type { Database, Statement } from '../../store/sqlite.ts';
+import { BlockTerms, type TermWriter } from '../block-terms.ts';
+import type { EventIndex } from '../event-rows.ts';
+import { inSteps } from '../snippets.ts';
+import type { TextIndex } from '../text-index.ts';
 
 /** Minimum characters of a document, which ends after the line that reaches this number. */
 const ENOUGH_CHARS = 3072;

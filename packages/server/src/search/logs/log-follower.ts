@@ -1,9 +1,9 @@
 // Follows one growing session log for the index, a batch at a time. Like any viewer, waits at the runner only after the
 // index has taken everything before (back-pressure).
 
-import { everyMs } from '../log/log.ts';
-import type { Session } from '../sessions/session.ts';
-import type { LogNews } from './wire.ts';
+import { everyMs } from '../../log/log.ts';
+import type { Session } from '../../sessions/session.ts';
+import type { LogNews } from '../wire.ts';
 
 /**
  * Delay between growth and its report, for floods and typing alike. A round costs two messages and a commit: a key must

@@ -2,12 +2,12 @@
 // finished ones.
 
 import { BinnacleError, type Epoch } from '@binnacle/protocol';
-import { LruMap } from '../base/lru-map.ts';
-import type { Statement } from '../store/sqlite.ts';
+import { LruMap } from '../../base/lru-map.ts';
+import type { Statement } from '../../store/sqlite.ts';
+import { bornAt } from '../row-ids.ts';
+import type { LogNews } from '../wire.ts';
 import { LogIndex, type LogIndexParts, type LogRow } from './log-index.ts';
 import type { Readers } from './readers.ts';
-import { bornAt } from './row-ids.ts';
-import type { LogNews } from './wire.ts';
 
 /** Bytes of one log per slice, and maximum bytes of a slice that waits for the end of a block. */
 const SLICE_BYTES = 1024 * 1024;

@@ -1,15 +1,15 @@
 // Open readers of session logs in the process of the index, and the last reported head of each log.
 
 import { join } from 'node:path';
-import { LruMap } from '../base/lru-map.ts';
-import { Cursor } from '../cursor/cursor.ts';
-import { outputBytes } from '../cursor/output-bytes.ts';
-import type { Head } from '../log/log.ts';
-import { PageCache } from '../log/page-cache.ts';
-import { listSegments } from '../log/segment.ts';
-import { SegmentFiles } from '../log/segment-files.ts';
-import { SegmentReader } from '../log/segment-reader.ts';
-import type { LogNews } from './wire.ts';
+import { LruMap } from '../../base/lru-map.ts';
+import { Cursor } from '../../cursor/cursor.ts';
+import { outputBytes } from '../../cursor/output-bytes.ts';
+import type { Head } from '../../log/log.ts';
+import { PageCache } from '../../log/page-cache.ts';
+import { listSegments } from '../../log/segment.ts';
+import { SegmentFiles } from '../../log/segment-files.ts';
+import { SegmentReader } from '../../log/segment-reader.ts';
+import type { LogNews } from '../wire.ts';
 
 const MAX_OPEN = 64;
 /** Bytes of a page. A search reads a page or two per hit, and whole blocks of output. */

@@ -38,23 +38,42 @@ export const mayContain = (bits: Uint8Array, group: number, hash: number): boole
  */
 export function transposed(filters: readonly (Uint8Array | undefined)[]): Uint8Array[] {
   const rows = new Uint8Array(FILTER_BITS * ROW_BYTES);
-  for (const [column, bits] of filters.entries()) {
-    if (bits === undefined) continue;
-    const bit = 1 << (column & 7);
-    const at = column >>> 3;
-    for (let byte = 0; byte < FILTER_BYTES; byte += 1) {
-      let left = bits[byte] as number;
-      while (left !== 0) {
-        const position = byte * 8 + 31 - Math.clz32(left & -left);
-        const row = position * ROW_BYTES + at;
-        rows[row] = (rows[row] as number) | bit;
-        left &= left - 1;
-      }
-    }
-  }
+  for (let octet = 0; octet < ROW_BYTES; octet += 1) transposeOctet(filters, octet, rows);
   const size = PART_POSITIONS * ROW_BYTES;
   return Array.from({ length: PARTS }, (_, part) => rows.subarray(part * size, (part + 1) * size));
 }
+
+/** Transposes eight filters, eight bits of each at once: bit by bit, a group takes 40 ms. */
+function transposeOctet(filters: readonly (Uint8Array | undefined)[], octet: number, rows: Uint8Array): void {
+  const columns = Array.from({ length: 8 }, (_, n) => filters[octet * 8 + n] ?? NO_BITS);
+  for (let byte = 0; byte < FILTER_BYTES; byte += 1) {
+    let low = 0;
+    let high = 0;
+    for (let n = 0; n < 4; n += 1) {
+      low |= ((columns[n] as Uint8Array)[byte] as number) << (8 * n);
+      high |= ((columns[n + 4] as Uint8Array)[byte] as number) << (8 * n);
+    }
+    if ((low | high) === 0) continue;
+    // A matrix of 8 by 8 bits: exchanges single bits, then squares of two, then of four.
+    let bits = (low ^ (low >>> 7)) & 0x00aa00aa;
+    low ^= bits ^ (bits << 7);
+    bits = (high ^ (high >>> 7)) & 0x00aa00aa;
+    high ^= bits ^ (bits << 7);
+    bits = (low ^ (low >>> 14)) & 0x0000cccc;
+    low ^= bits ^ (bits << 14);
+    bits = (high ^ (high >>> 14)) & 0x0000cccc;
+    high ^= bits ^ (bits << 14);
+    bits = (low ^ (high << 4)) & 0xf0f0f0f0;
+    low ^= bits;
+    high ^= bits >>> 4;
+    for (let n = 0; n < 4; n += 1) {
+      rows[(byte * 8 + n) * ROW_BYTES + octet] = low >>> (8 * n);
+      rows[(byte * 8 + n + 4) * ROW_BYTES + octet] = high >>> (8 * n);
+    }
+  }
+}
+
+const NO_BITS = new Uint8Array(FILTER_BYTES);
 
 /** Sets the bits of a word in a filter of a group. */
 export function setBits(bits: Uint8Array, hash: number, group: number): void {

@@ -56,7 +56,7 @@ class Model {
     this.db
       .prepare('INSERT INTO docs (id, log, at, bytes, block, is_plain) VALUES (?, 1, ?, 100, ?, 1)')
       .run(100_000 + n, n * 100, this.blocks.nextSlot);
-    this.blocks.add({ log: 1, place: 0, at: n * 100, bytes: 100, first: last, last }, filter, [
+    this.blocks.add({ log: 1, place: 0, at: n * 100, bytes: 100, first: last, last }, filter.collected, [
       { place: 0, offset: n * 100 },
     ]);
   }

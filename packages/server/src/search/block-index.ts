@@ -3,7 +3,7 @@
 
 import type { Head } from '../log/log.ts';
 import type { Database, SqlValue, Statement } from '../store/sqlite.ts';
-import { type BlockTerms, type FrequentTerm, MAX_GAPS } from './block-terms.ts';
+import { type CollectedTerms, type FrequentTerm, filterOf, MAX_GAPS } from './block-terms.ts';
 import { expandNewestFirst } from './newest-first.ts';
 import type { SearchPace } from './search-pace.ts';
 import { everyPosition, GROUP, mayContain, PART_POSITIONS, PARTS, ROW_BYTES, transposed } from './word-filter.ts';
@@ -101,14 +101,14 @@ export class BlockIndex {
   }
 
   /** `begins`: beginnings of its documents. */
-  add(block: Omit<Block, 'slot' | 'session' | 'only'>, terms: BlockTerms, begins: readonly Head[]): void {
+  add(block: Omit<Block, 'slot' | 'session' | 'only'>, terms: CollectedTerms, begins: readonly Head[]): void {
     const slot = this.#next;
     const group = groupOf(slot);
-    const bits = terms.filterOf(group);
+    const bits = filterOf(terms, group);
     this.#next += 1;
     const { log, place, at, bytes, first, last } = block;
     const { common, gaps } = packed(
-      terms.frequent.terms,
+      terms.frequent,
       begins.map((begin) => ({ place: begin.place - place, offset: begin.offset - at })),
     );
     this.#insert.run(slot, log, place, at, bytes, first, last, common, gaps);

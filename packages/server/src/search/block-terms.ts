@@ -25,6 +25,20 @@ export interface FrequentTerm {
   readonly gaps: readonly number[];
 }
 
+/** Words of a complete block. */
+export interface CollectedTerms {
+  /** Of all words and beginnings. */
+  readonly hashes: Int32Array;
+  readonly frequent: readonly FrequentTerm[];
+}
+
+/** Returns the filter of a block in a group. */
+export function filterOf({ hashes }: Pick<CollectedTerms, 'hashes'>, group: number): Uint8Array {
+  const bits = new Uint8Array(FILTER_BYTES);
+  for (let n = 0; n < hashes.length; n += 1) setBits(bits, hashes[n] as number, group);
+  return bits;
+}
+
 /** Words that nearly every document of a block has: a search that excludes one of them reads only the others. */
 class FrequentTerms {
   /** By the low bits of the hash: the word, and the last document that has it. 0: none. */
@@ -106,11 +120,13 @@ export class BlockTerms {
     this.#table = larger;
   }
 
-  /** Returns the filter for a group. */
-  filterOf(group: number): Uint8Array {
-    const bits = new Uint8Array(FILTER_BYTES);
-    for (const hash of this.#table) if (hash !== 0) setBits(bits, hash, group);
-    return bits;
+  get collected(): CollectedTerms {
+    const hashes = new Int32Array(this.#count);
+    let count = 0;
+    for (const hash of this.#table) {
+      if (hash !== 0) hashes[count++] = hash;
+    }
+    return { hashes, frequent: this.frequent.terms };
   }
 }
 

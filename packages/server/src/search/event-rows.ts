@@ -12,6 +12,14 @@ const LOCAL = 'local';
 export const OF_SOURCE = `coalesce(l.source, '${LOCAL}') = ?`;
 
 /** Command to which the current events of a log belong. */
+/** Where an event is, and the beginning of the output before it. */
+export interface NewEvent {
+  /** In ms since 1970. */
+  readonly time: number;
+  readonly offset: number;
+  readonly output: string;
+}
+
 interface Command {
   readonly n: number | null;
   readonly preview: string | null;
@@ -63,7 +71,7 @@ export class EventIndex {
   /**
    * Adds a row. `time`: arrival of the event. `offset`: end of its output. `output`: beginning of the output as text.
    */
-  add(log: number, { traffic }: TrafficMark, at: { time: number; offset: number; output: string }): void {
+  add(log: number, { traffic }: TrafficMark, at: NewEvent): void {
     const command = this.#commandOf(log, traffic);
     const exitCode = traffic.exit_code ?? null;
     const signal = traffic.signal ?? null;

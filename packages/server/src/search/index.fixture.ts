@@ -10,6 +10,7 @@ import { BlockIndex } from './block-index.ts';
 import { TermWriter } from './block-terms.ts';
 import { EventIndex } from './event-rows.ts';
 import { openIndex } from './index-db.ts';
+import { BlockMaker } from './logs/block-maker.ts';
 import { Indexer } from './logs/indexer.ts';
 import { Readers } from './logs/readers.ts';
 import { expressionOf, parseQuery } from './query.ts';
@@ -22,6 +23,8 @@ import type { FoundHit, LogNews, SearchRequest } from './wire.ts';
 
 export interface FixtureOptions extends Partial<RetentionLimits> {
   readonly blockBytes?: number;
+  /** Blocks are made apart from the index, as by its thread, of logs that are this far behind. Default: none. */
+  readonly farBytes?: number;
 }
 
 const NO_LIMITS = { maxEvents: 1e9, maxIndexBytes: 1e12, retainMs: 1e12 };
@@ -42,8 +45,10 @@ export class IndexParts {
   readonly snippets: Snippets;
   readonly retention: IndexRetention;
   readonly warnings: string[] = [];
+  readonly #maker: BlockMaker | undefined;
+  #wake: () => void = () => undefined;
 
-  constructor(dir: string, { blockBytes, ...limits }: FixtureOptions) {
+  constructor(dir: string, { blockBytes, farBytes, ...limits }: FixtureOptions) {
     const { db, isNew } = openIndex(join(dir, 'index.sqlite'));
     this.db = db;
     this.isNew = isNew;
@@ -54,10 +59,13 @@ export class IndexParts {
     const { texts, blocks, events, tokenizer, readers } = this;
     const writer = new TermWriter(tokenizer);
     this.textSearch = new TextSearch({ texts, blocks, tokenizer, readers });
-    this.follow = new Indexer({ db, texts, events, writer, ...defined({ blockBytes }) }, readers, {
-      did: () => undefined,
-      warn: (message) => this.warnings.push(message),
-    });
+    this.#maker = farBytes === undefined ? undefined : new BlockMaker(dir);
+    this.follow = new Indexer(
+      { db, texts, events, writer, ...defined({ blockBytes }) },
+      this.readers,
+      { did: () => undefined, warn: (message) => this.warnings.push(message), wake: () => this.#wake() },
+      defined({ blocks: this.#maker, farBytes }),
+    );
     this.snippets = new Snippets(this.readers);
     this.retention = new IndexRetention(
       db,
@@ -67,7 +75,13 @@ export class IndexParts {
   }
 
   async catchUp(): Promise<void> {
-    while (this.follow.hasWork) await this.follow.step();
+    for (;;) {
+      while (this.follow.hasWork) await this.follow.step();
+      if (!this.follow.isWaiting) return;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
   }
 
   /** Indexes one slice, and fails before it is committed. */
@@ -97,6 +111,7 @@ export class IndexParts {
   close(): void {
     this.snippets.close();
     this.tokenizer.close();
+    this.#maker?.close();
     this.db.close();
   }
 }

@@ -41,9 +41,17 @@ describe('the index of one log', () => {
       { weight: 1, arbitrary: fc.constant('fail' as const) },
       { weight: 1, arbitrary: fc.constant('mark' as const) },
     );
+    // Blocks are made by the index itself, or apart from it.
+    const sizes = fc.constantFrom(
+      { blockBytes: 1 },
+      { blockBytes: 9000 },
+      { blockBytes: 1, farBytes: 1 },
+      { blockBytes: 9000, farBytes: 1 },
+      { blockBytes: 9000, farBytes: 20_000 },
+    );
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 25 }), fc.constantFrom(1, 9000), async (steps, blockBytes) => {
-        const index = new IndexFixture({ blockBytes });
+      fc.asyncProperty(fc.array(step, { maxLength: 25 }), sizes, async (steps, options) => {
+        const index = new IndexFixture(options);
         try {
           let all = '';
           let marks = 0;

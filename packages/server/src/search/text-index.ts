@@ -3,7 +3,7 @@
 
 import type { Database, SqlValue, Statement } from '../store/sqlite.ts';
 import type { Block, BlockIndex, SearchRange } from './block-index.ts';
-import type { BlockTerms } from './block-terms.ts';
+import type { CollectedTerms } from './block-terms.ts';
 import { OF_SOURCE } from './event-rows.ts';
 import { FIRST_WINDOW, inWindows } from './newest-first.ts';
 import { bornAt, Stamps, stampOf, timeOf } from './row-ids.ts';
@@ -102,7 +102,7 @@ export class TextIndex {
   }
 
   /** Adds a block of consecutive documents, with the filter of their words. */
-  addBlock(log: number, docs: readonly BlockDocument[], terms: BlockTerms): void {
+  addBlock(log: number, docs: readonly BlockDocument[], terms: CollectedTerms): void {
     const [begin, end] = [docs[0], docs.at(-1)];
     if (begin === undefined || end === undefined) return;
     const slot = this.#blocks.nextSlot;

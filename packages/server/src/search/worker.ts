@@ -6,6 +6,7 @@ import { randomInt } from 'node:crypto';
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
+import { isMainThread } from 'node:worker_threads';
 import { BinnacleError } from '@binnacle/protocol';
 import { serveGateway } from '../process/worker-entry.ts';
 import type { Database, Statement } from '../store/sqlite.ts';
@@ -13,6 +14,7 @@ import { BlockIndex } from './block-index.ts';
 import { TermWriter } from './block-terms.ts';
 import { EventIndex } from './event-rows.ts';
 import { isDamaged, openIndex, removeIndex } from './index-db.ts';
+import { BlockThread, serveBlocks } from './logs/block-thread.ts';
 import { Indexer } from './logs/indexer.ts';
 import { Readers } from './logs/readers.ts';
 import { MessageIndex } from './messages/message-index.ts';
@@ -92,10 +94,14 @@ class Index {
     this.#events = new EventIndex(db);
     this.#readers = new Readers(options.dir);
     const writer = new TermWriter(this.#tokenizer);
-    this.#follow = new Indexer({ db, texts: this.#texts, events: this.#events, writer }, this.#readers, {
-      did: (id, place) => this.#post({ t: 'did', id, place }),
-      warn: (message, facts) => this.#post({ t: 'warn', message, facts }),
-    });
+    const parts = { db, texts: this.#texts, events: this.#events, writer };
+    const events = {
+      did: (id: string, place: number) => this.#post({ t: 'did', id, place }),
+      warn: (message: string, facts: Readonly<Record<string, unknown>>) => this.#post({ t: 'warn', message, facts }),
+      wake: () => this.#wake?.(),
+    };
+    const source = { blocks: new BlockThread(new URL(import.meta.url), options.dir) };
+    this.#follow = new Indexer(parts, this.#readers, events, source);
     this.#snippets = new Snippets(this.#readers);
     this.#messages = new MessageIndex({
       db,
@@ -358,22 +364,28 @@ class Index {
   }
 }
 
-serveGateway<ToIndex, FromIndex>((send) => {
-  let index: Index | undefined;
-  const end = (error: unknown): void => {
-    const facts = { error: String(error) };
-    send({ t: 'warn', message: 'the index failed', facts }, () => process.exit(1));
-  };
-  return (message) => {
-    try {
-      if (message.t !== 'open') {
-        index?.take(message);
-        return;
+function serveIndex(): void {
+  serveGateway<ToIndex, FromIndex>((send) => {
+    let index: Index | undefined;
+    const end = (error: unknown): void => {
+      const facts = { error: String(error) };
+      send({ t: 'warn', message: 'the index failed', facts }, () => process.exit(1));
+    };
+    return (message) => {
+      try {
+        if (message.t !== 'open') {
+          index?.take(message);
+          return;
+        }
+        index = new Index(message.options, (outgoing) => send(outgoing));
+        // Not `process.exit`: it waits for the thread of blocks, and that for a processor without other work.
+        index.run().then(() => process.kill(process.pid, 'SIGKILL'), end);
+      } catch (error) {
+        end(error);
       }
-      index = new Index(message.options, (outgoing) => send(outgoing));
-      index.run().then(() => process.exit(0), end);
-    } catch (error) {
-      end(error);
-    }
-  };
-});
+    };
+  });
+}
+
+if (isMainThread) serveIndex();
+else serveBlocks();

@@ -1,17 +1,25 @@
 // Brings logs into the index up to their last reported heads, one slice of one log at a time. Growing logs go before
-// finished ones.
+// finished ones. Logs that are far behind are left to a source of blocks.
 
-import { BinnacleError, type Epoch } from '@binnacle/protocol';
+import { BinnacleError, defined, type Epoch } from '@binnacle/protocol';
 import { LruMap } from '../../base/lru-map.ts';
 import type { Statement } from '../../store/sqlite.ts';
 import { bornAt } from '../row-ids.ts';
 import type { LogNews } from '../wire.ts';
+import type { BlockSource } from './block-maker.ts';
+import { BlockRequests, type MadeRequest } from './block-requests.ts';
 import { LogIndex, type LogIndexParts, type LogRow } from './log-index.ts';
 import type { Readers } from './readers.ts';
 
 /** Bytes of one log per slice, and maximum bytes of a slice that waits for the end of a block. */
 const SLICE_BYTES = 1024 * 1024;
 const MOST_SLICE_BYTES = 4 * SLICE_BYTES;
+/**
+ * Minimum bytes behind which blocks are requested, and maximum bytes of a request: the last incomplete block is made
+ * again, on average half of one.
+ */
+const FAR_BYTES = 2 * SLICE_BYTES;
+const REQUEST_BYTES = 16 * SLICE_BYTES;
 /** Maximum characters that a log keeps in memory while other logs have their turn. */
 const MOST_UNWRITTEN_CHARS = 64 * 1024;
 /** Maximum logs whose last text may still grow. Beyond it, a log is read again from the beginning of that text. */
@@ -20,6 +28,15 @@ const MAX_OPEN = 256;
 export interface IndexerEvents {
   did(id: string, place: number): void;
   warn(message: string, facts: Readonly<Record<string, unknown>>): void;
+  /** There is work again. */
+  wake(): void;
+}
+
+export interface IndexerOptions {
+  /** Makes the blocks of logs that are far behind. Default: none, the indexer makes all blocks. */
+  readonly blocks?: BlockSource;
+  /** Default 2 MiB. */
+  readonly farBytes?: number;
 }
 
 export class Indexer {
@@ -41,9 +58,21 @@ export class Indexer {
   /** Ids of logs that are behind, growing and finished ones. */
   readonly #live = new Set<string>();
   readonly #over = new Set<string>();
+  /** Logs that are far behind. Undefined without a source of blocks. */
+  readonly #requests: BlockRequests | undefined;
+  readonly #farBytes: number;
+  /** Logs whose next slice is not requested: no block was made of it. */
+  readonly #own = new Set<string>();
 
-  constructor(parts: LogIndexParts, readers: Readers, events: IndexerEvents) {
+  constructor(
+    parts: LogIndexParts,
+    readers: Readers,
+    events: IndexerEvents,
+    { blocks, farBytes = FAR_BYTES }: IndexerOptions = {},
+  ) {
     this.#parts = parts;
+    this.#requests = blocks && new BlockRequests(blocks, () => events.wake());
+    this.#farBytes = farBytes;
     this.#readers = readers;
     this.#events = events;
     const { db } = parts;
@@ -59,7 +88,12 @@ export class Indexer {
   }
 
   get hasWork(): boolean {
-    return this.#live.size > 0 || this.#over.size > 0;
+    return this.#live.size > 0 || this.#over.size > 0 || this.#requests?.hasMade === true;
+  }
+
+  /** True while blocks are being made. */
+  get isWaiting(): boolean {
+    return (this.#requests?.ids.length ?? 0) > 0;
   }
 
   accept(news: LogNews): void {
@@ -75,6 +109,7 @@ export class Indexer {
         return;
       }
     }
+    if (this.#requests?.has(news.id) === true) return;
     this.#over.delete(news.id);
     if (news.isFinal) this.#live.delete(news.id);
     (news.isFinal ? this.#over : this.#live).add(news.id);
@@ -89,14 +124,16 @@ export class Indexer {
 
   /** Discards the state in memory after a rolled back transaction: it is ahead of the index. */
   reset(): void {
-    for (const id of this.#open.keys()) this.#queueAgain(id);
+    const requested = this.#requests?.ids ?? [];
+    for (const id of requested) this.#requests?.forget(id);
+    for (const id of [...this.#open.keys(), ...requested]) this.#queueAgain(id);
     this.#open.clear();
   }
 
   /** Returns the bytes of output that are not in the index, for the logs that `isSelected` accepts. */
   behind(isSelected: (news: LogNews) => boolean = () => true): number {
     let bytes = 0;
-    for (const id of [...this.#live, ...this.#over]) {
+    for (const id of [...this.#live, ...this.#over, ...(this.#requests?.ids ?? [])]) {
       const news = this.#readers.news.get(id);
       if (news === undefined || !isSelected(news)) continue;
       const from = this.#open.peek(id)?.at.offset ?? (this.#get.get(id) as LogRow | undefined)?.offset ?? 0;
@@ -107,6 +144,8 @@ export class Indexer {
 
   /** Takes a slice of the next log. Returns the bytes that it read. Throws SQLite's errors. */
   async step(): Promise<number> {
+    const made = this.#requests?.take();
+    if (made !== undefined) return this.#takeMade(made);
     const id = this.#next();
     const news = id === undefined ? undefined : this.#readers.news.get(id);
     if (id === undefined || news === undefined) return 0;
@@ -118,6 +157,23 @@ export class Indexer {
       if (this.#readers.news.has(id)) this.#giveUp(news, error);
       return 0;
     }
+  }
+
+  /** Takes blocks that were requested, and queues their log again. */
+  #takeMade({ request, made }: MadeRequest): number {
+    const { id } = request.news;
+    this.#queueAgain(id);
+    const row = this.#get.get(id) as LogRow | undefined;
+    // Another log has the id now.
+    if (row?.epoch !== request.epoch) return 0;
+    const { from } = request;
+    const isMade = made !== undefined && made.blocks.length > 0;
+    if (!isMade) this.#own.add(id);
+    const taken = isMade ? made : { from, blocks: [], events: [], next: from };
+    const log = LogIndex.behind(taken, row, { ...this.#parts, leastTime: bornAt(id) });
+    log.save();
+    this.#open.set(id, log);
+    return taken.next.at.place - from.at.place;
   }
 
   #next(): string | undefined {
@@ -137,6 +193,7 @@ export class Indexer {
   async #read(id: string): Promise<number> {
     const reader = this.#readers.of(id);
     const log = this.#logOf(id, reader.epoch, reader.oldest);
+    if (this.#request(id, log)) return 0;
     const from = log.at.place;
     const { head } = reader;
     // A slice ends soon after a block: texts without one stay in memory while other logs have their turn.
@@ -164,6 +221,19 @@ export class Indexer {
     }
     log.save();
     return bytes;
+  }
+
+  /** Requests the blocks of a log that is far behind. Returns false if it is not, or no block was made of it. */
+  #request(id: string, log: LogIndex): boolean {
+    const news = this.#readers.news.get(id);
+    if (this.#requests === undefined || news === undefined || this.#own.delete(id)) return false;
+    const from = log.blockEnd;
+    if (news.head.offset - from.at.offset < this.#farBytes) return false;
+    this.#drop(id);
+    const { blockBytes } = this.#parts;
+    const epoch = log.row.epoch as Epoch;
+    this.#requests.add({ news, epoch, from, maxBytes: REQUEST_BYTES, ...defined({ blockBytes }) });
+    return true;
   }
 
   #logOf(id: string, epoch: Epoch, oldest: { readonly place: number; readonly offset: number }): LogIndex {
@@ -205,6 +275,8 @@ export class Indexer {
     this.#open.delete(id);
     this.#live.delete(id);
     this.#over.delete(id);
+    this.#own.delete(id);
+    this.#requests?.forget(id);
     this.#readers.close(id);
   }
 

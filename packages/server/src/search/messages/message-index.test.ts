@@ -9,8 +9,8 @@ import { type ConversationRecord, ConversationStore } from '../../store/conversa
 import { openCatalogueFile } from '../../store/schema.ts';
 import type { Database } from '../../store/sqlite.ts';
 import { openIndex } from '../index-db.ts';
+import { Readers } from '../logs/readers.ts';
 import { parseQuery } from '../query.ts';
-import { Readers } from '../readers.ts';
 import { SearchPace } from '../search-pace.ts';
 import { Snippets } from '../snippets.ts';
 import { TextMatch } from '../text-match.ts';

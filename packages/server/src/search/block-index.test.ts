@@ -50,15 +50,21 @@ class Model {
     const filter = new BlockTerms();
     filter.add(hashOf(`own${n}`));
     filter.add(hashOf(`shared${n % 10}`));
+    const frequent = [
+      { hash: hashOf(`common${n % 3}`), gaps: [] },
+      { hash: hashOf('mostly'), gaps: n % 20 === 3 ? [0] : [] },
+    ];
     // Some come in another order than their time.
     const last = n % 7 === 0 ? 10_000 - n : n;
     this.live.set(this.blocks.nextSlot, { n, last });
     this.db
       .prepare('INSERT INTO docs (id, log, at, bytes, block, is_plain) VALUES (?, 1, ?, 100, ?, 1)')
       .run(100_000 + n, n * 100, this.blocks.nextSlot);
-    this.blocks.add({ log: 1, place: 0, at: n * 100, bytes: 100, first: last, last }, filter.collected, [
-      { place: 0, offset: n * 100 },
-    ]);
+    this.blocks.add(
+      { log: 1, place: 0, at: n * 100, bytes: 100, first: last, last },
+      { ...filter.collected, frequent },
+      [{ place: 0, offset: n * 100 }],
+    );
   }
 
   remove(share: number): void {
@@ -73,9 +79,9 @@ class Model {
 
   async check(): Promise<void> {
     const all = [...this.live.values()];
-    const slots = async (hashes: number[]): Promise<number[]> => {
+    const slots = async (hashes: number[], excluded: number[] = []): Promise<number[]> => {
       const found: number[] = [];
-      const scope = { hashes, excluded: [], before: 1e9, low: 0, sql: 'l.gone = 0', values: [] };
+      const scope = { hashes, excluded, before: 1e9, low: 0, sql: 'l.gone = 0', values: [] };
       for await (const { last } of this.blocks.candidates(scope, PACE)) found.push(last);
       return found;
     };
@@ -84,6 +90,13 @@ class Model {
     const third = all.filter(({ n }) => n % 10 === 3).map(({ last }) => last);
     expect(await slots([hashOf('shared3')])).toEqual(third.sort((a, b) => b - a));
     expect(await slots([hashOf('shared3'), hashOf('shared4')])).toEqual([]);
+    const without = (isLeft: (n: number) => boolean): number[] =>
+      all.flatMap(({ n, last }) => (n % 10 === 3 && isLeft(n) ? [last] : [])).sort((a, b) => b - a);
+    expect(await slots([hashOf('shared3')], [hashOf('common1')])).toEqual(without((n) => n % 3 !== 1));
+    expect(await slots([hashOf('shared3')], [hashOf('mostly')])).toEqual(without((n) => n % 20 === 3));
+    expect(await slots([hashOf('shared3')], [hashOf('common1'), hashOf('mostly')])).toEqual(
+      without((n) => n % 3 !== 1 && n % 20 === 3),
+    );
     const groups = new Set([...this.live.keys()].map((slot) => Math.floor(slot / GROUP)));
     const { parts } = this.db.prepare('SELECT count(*) AS parts FROM filter_rows').get() as { parts: number };
     expect(parts % 1092).toBe(0);

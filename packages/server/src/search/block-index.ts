@@ -4,6 +4,7 @@
 import type { Head } from '../log/log.ts';
 import type { Database, SqlValue, Statement } from '../store/sqlite.ts';
 import { type CollectedTerms, type FrequentTerm, filterOf, MAX_GAPS } from './block-terms.ts';
+import { packGroup, removeCommon } from './group-terms.ts';
 import { expandNewestFirst } from './newest-first.ts';
 import type { SearchPace } from './search-pace.ts';
 import { everyPosition, GROUP, mayContain, PART_POSITIONS, PARTS, ROW_BYTES, transposed } from './word-filter.ts';
@@ -21,13 +22,6 @@ export interface Block {
   readonly last: number;
   /** The only documents that may match: their offsets in the block, and their places in the log. Undefined: all. */
   readonly only: ReadonlyMap<number, number> | undefined;
-}
-
-interface FrequentRow {
-  /** Hashes of words that each of its documents has, 32 bits each. */
-  readonly common: Uint8Array;
-  /** See `packed`; null in blocks of an older version. */
-  readonly gaps: Uint8Array | null;
 }
 
 /** Documents that a request may find, by log and id. */
@@ -56,7 +50,8 @@ export class BlockIndex {
   readonly #insertFilter: Statement;
   readonly #insertRows: Statement;
   readonly #rows: Statement;
-  readonly #frequent: Statement;
+  readonly #common: Statement;
+  readonly #gaps: Statement;
   readonly #behind: Statement;
   readonly #allEmpty: Statement;
   readonly #isEmpty: Statement;
@@ -65,6 +60,9 @@ export class BlockIndex {
   readonly #removeFilters: Statement;
   readonly #removeRows: Statement;
   readonly #isUsed: Statement;
+  readonly #insertGroup: Statement;
+  readonly #group: Statement;
+  readonly #removeGroup: Statement;
   /** Highest document id of each group. */
   #groups = new Map<number, number>();
   /** Filters of the last group while it is incomplete, by column. */
@@ -81,7 +79,8 @@ export class BlockIndex {
     this.#insertFilter = db.prepare('INSERT INTO filters (slot, bits) VALUES (?, ?)');
     this.#insertRows = db.prepare('INSERT INTO filter_rows (part, bits) VALUES (?, ?)');
     this.#rows = db.prepare('SELECT bits FROM filter_rows WHERE part = ?');
-    this.#frequent = db.prepare('SELECT common, gaps FROM blocks WHERE slot = ?');
+    this.#common = db.prepare('SELECT common FROM blocks WHERE slot = ?');
+    this.#gaps = db.prepare('SELECT gaps FROM blocks WHERE slot = ?');
     this.#behind = db.prepare('SELECT slot FROM blocks WHERE log = ? AND at >= ?');
     const isEmpty = `NOT EXISTS
       (SELECT 1 FROM docs d WHERE d.log = b.log AND d.at >= b.at AND d.at < b.at + b.bytes AND d.block = b.slot)`;
@@ -92,6 +91,9 @@ export class BlockIndex {
     this.#removeFilters = db.prepare('DELETE FROM filters');
     this.#removeRows = db.prepare('DELETE FROM filter_rows WHERE part >= ? AND part < ?');
     this.#isUsed = db.prepare('SELECT 1 FROM blocks WHERE slot >= ? AND slot < ? LIMIT 1');
+    this.#insertGroup = db.prepare('INSERT INTO group_terms (n, terms) VALUES (?, ?)');
+    this.#group = db.prepare('SELECT terms FROM group_terms WHERE n = ?');
+    this.#removeGroup = db.prepare('DELETE FROM group_terms WHERE n = ?');
     this.reload();
   }
 
@@ -174,6 +176,7 @@ export class BlockIndex {
 
   #blocksOf(group: number, { hashes, excluded, before, low, values }: BlockScope, select: Statement): Block[] {
     const columns = this.#columns(group, hashes);
+    if (excluded.length > 0) this.#removeCommon(group, excluded, columns);
     if (columns.every((byte) => byte === 0)) return [];
     const first = group * GROUP;
     const rows = select.all(first, first + GROUP, before, low, ...values) as unknown as Omit<Block, 'only'>[];
@@ -183,13 +186,24 @@ export class BlockIndex {
       .filter(({ only }) => only?.size !== 0);
   }
 
+  /** Returns the documents that may have none of the words, see `Block.only`. */
   #documentsWithout(
-    excluded: readonly number[],
+    hashes: readonly number[],
     { slot, place }: Pick<Block, 'slot' | 'place'>,
   ): ReadonlyMap<number, number> | undefined {
-    if (excluded.length === 0) return undefined;
-    const row = this.#frequent.get(slot) as FrequentRow | undefined;
-    return row && documentsWithout(excluded, place, row);
+    if (hashes.length === 0) return undefined;
+    const { common } = this.#common.get(slot) as { readonly common: Uint8Array };
+    if (numbersOf(common).some((hash) => hashes.includes(hash))) return new Map();
+    // Read only now: it is up to 34 KiB.
+    const { gaps } = this.#gaps.get(slot) as { readonly gaps: Uint8Array | null };
+    // Null in blocks of an older version.
+    return gaps === null ? undefined : documentsWithout(hashes, place, numbersOf(gaps));
+  }
+
+  #removeCommon(group: number, excluded: readonly number[], columns: Uint8Array): void {
+    const row = this.#group.get(group) as { readonly terms: Uint8Array } | undefined;
+    // Undefined for the incomplete group, and for groups of an older version.
+    if (row !== undefined) removeCommon(row.terms, excluded, columns);
   }
 
   /** Returns a bit for each column: whether its filter may contain all words. */
@@ -216,8 +230,14 @@ export class BlockIndex {
     return columns;
   }
 
-  /** Stores the filters of a complete group transposed. */
+  /** Stores the filters of a complete group transposed, and its frequent words. */
   #complete(group: number): void {
+    const common = new Map<number, Int32Array>();
+    for (let column = 0; column < GROUP; column += 1) {
+      const row = this.#common.get(group * GROUP + column) as { readonly common: Uint8Array } | undefined;
+      if (row !== undefined) common.set(column, numbersOf(row.common));
+    }
+    this.#insertGroup.run(group, packGroup(common));
     for (const [part, bits] of transposed(this.#filters).entries()) this.#insertRows.run(group * PARTS + part, bits);
     this.#removeFilters.run();
     this.#filters = [];
@@ -231,6 +251,7 @@ export class BlockIndex {
       this.#filters[slot % GROUP] = undefined;
     } else if (this.#isUsed.get(group * GROUP, (group + 1) * GROUP) === undefined) {
       this.#removeRows.run(group * PARTS, (group + 1) * PARTS);
+      this.#removeGroup.run(group);
       this.#groups.delete(group);
     }
   }
@@ -256,26 +277,24 @@ function packed(
   return { common: bytesOf(common), gaps: bytesOf(isNear ? gaps : []) };
 }
 
-/** Returns the documents that may have none of the words, see `Block.only`; undefined: any document. */
+/** `gaps`: see `packed`. Returns undefined if any document may have none of the words. */
 function documentsWithout(
   hashes: readonly number[],
   place: number,
-  { common, gaps }: FrequentRow,
+  gaps: Int32Array,
 ): ReadonlyMap<number, number> | undefined {
-  const inAll = numbersOf(common);
-  if (hashes.some((hash) => inAll.includes(hash))) return new Map();
-  const numbers = numbersOf(gaps ?? new Uint8Array(0));
   let without: ReadonlyMap<number, number> | undefined;
-  for (let at = 0; at < numbers.length; ) {
-    const [hash = 0, count = 0] = numbers.subarray(at, at + 2);
+  for (let at = 0; at < gaps.length; ) {
+    const hash = gaps[at] as number;
+    const count = gaps[at + 1] ?? 0;
     const end = at + 2 + 2 * count;
     // Damaged: nothing is known.
-    if (count < 1 || count > MAX_GAPS || end > numbers.length) return undefined;
+    if (count < 1 || count > MAX_GAPS || end > gaps.length) return undefined;
     if (hashes.includes(hash)) {
       const documents = new Map<number, number>();
       for (at += 2; at < end; at += 2) {
-        const offset = numbers[at] as number;
-        if (without?.has(offset) !== false) documents.set(offset, place + (numbers[at + 1] as number));
+        const offset = gaps[at] as number;
+        if (without?.has(offset) !== false) documents.set(offset, place + (gaps[at + 1] as number));
       }
       without = documents;
     }
@@ -285,9 +304,11 @@ function documentsWithout(
 }
 
 const bytesOf = (numbers: readonly number[]): Uint8Array => new Uint8Array(Int32Array.from(numbers).buffer);
-/** A copy, because the bytes may begin anywhere. */
-const numbersOf = (bytes: Uint8Array): Int32Array =>
-  new Int32Array(Uint8Array.from(bytes).buffer, 0, Math.floor(bytes.length / 4));
+/** Returns a view, or a copy of bytes that begin anywhere. */
+function numbersOf(bytes: Uint8Array): Int32Array {
+  const { buffer, byteOffset, length } = bytes.byteOffset % 4 === 0 ? bytes : Uint8Array.prototype.slice.call(bytes);
+  return new Int32Array(buffer, byteOffset, Math.floor(length / 4));
+}
 
 const groupOf = (slot: number): number => Math.floor(slot / GROUP);
 const hasBit = (bits: Uint8Array, n: number): boolean => ((bits[n >>> 3] as number) & (1 << (n & 7))) !== 0;

@@ -9,6 +9,8 @@ const FULL_TERMS = 20_000;
 const MOST_LOAD = 0.7;
 /** Places for words that nearly all documents of a block have; a power of two. */
 const FREQUENT = 2048;
+/** Places of a word. With two, one frequent word in 80 found none, and its block was scanned as a whole. */
+const PLACES = 4;
 /** Maximum words of a block that are kept, those with the fewest gaps. */
 const MAX_TERMS = 256;
 /** Maximum documents of a block without such a word, and of the documents until then. */
@@ -57,11 +59,20 @@ class FrequentTerms {
   }
 
   add(hash: number): void {
-    // One of two places: of three words in both of them only two count.
-    let place = hash & (FREQUENT - 1);
-    if (this.#hashes[place] !== hash && (this.#hashes[place] !== 0 || this.#hashes[place ^ 1] === hash)) place ^= 1;
-    if (this.#hashes[place] === 0 && this.#documents <= FIRST_DOCUMENTS) this.#begin(hash, place);
-    if (this.#hashes[place] === hash) this.#seen[place] = this.#documents;
+    const first = hash & (FREQUENT - 1);
+    let free: number | undefined;
+    for (let n = 0; n < PLACES; n += 1) {
+      const place = first ^ n;
+      const known = this.#hashes[place];
+      if (known === hash) {
+        this.#seen[place] = this.#documents;
+        return;
+      }
+      if (known === 0) free ??= place;
+    }
+    if (free === undefined || this.#documents > FIRST_DOCUMENTS) return;
+    this.#begin(hash, free);
+    this.#seen[free] = this.#documents;
   }
 
   end(): void {

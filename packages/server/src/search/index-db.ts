@@ -70,6 +70,9 @@ const VERSIONS = [
 
   `-- Words that nearly all documents of a block have, and the documents without them (block-index.ts).
   ALTER TABLE blocks ADD COLUMN gaps BLOB;`,
+
+  `-- Words that all documents of blocks of a complete group have (group-terms.ts).
+  CREATE TABLE group_terms (n INTEGER PRIMARY KEY, terms BLOB NOT NULL) STRICT;`,
 ];
 
 /** Opens the index. `isNew`: there was none, or none that could be used. Throws SQLite's errors for a full disk. */

@@ -2,7 +2,7 @@
 
 import { PlainText } from '../cursor/plain-text.ts';
 import type { QueryTerm } from './query.ts';
-import { TEXT_BYTES, type Tokenizer } from './tokenizer.ts';
+import { isBetween, TEXT_BYTES, type Tokenizer } from './tokenizer.ts';
 
 /** Maximum words that are looked for in filters: few blocks have so many by chance. */
 const MAX_HASHES = 16;
@@ -10,6 +10,7 @@ const MAX_HASHES = 16;
 const PASSES = 64;
 /** One document in so many is looked at in any case: others may follow. */
 const SAMPLE = 16;
+const ESCAPE = 0x1b;
 
 export class TextMatch {
   /** Hashes of words that must occur; undefined if no text can match. */
@@ -22,6 +23,8 @@ export class TextMatch {
   readonly #excluded: readonly string[];
   /** The required words and beginnings. */
   readonly #parts: readonly string[];
+  /** The first two words of each required phrase. */
+  readonly #pairs: readonly (readonly [string, string])[];
   #documents = 0;
   /** Documents in which the letters were looked for, and those that had them. */
   #passes = 0;
@@ -41,6 +44,10 @@ export class TextMatch {
       .filter(({ isExcluded, isPrefix, text }) => isExcluded && !isPrefix && text.trim().split(' ').length === 1)
       .flatMap((needle) => hashesIn(needle, tokenizer));
     this.#parts = [...new Set(this.#required.flatMap((text) => text.split(' ')))].filter((part) => part !== '');
+    this.#pairs = this.#required.flatMap((text) => {
+      const [first, second] = text.trim().split(' ');
+      return first === undefined || second === undefined ? [] : [[first, second] as const];
+    });
     this.hashes = this.#required.every(hasWord)
       ? [...new Set(required.flatMap((needle) => hashesIn(needle, tokenizer)))].slice(0, MAX_HASHES)
       : undefined;
@@ -57,7 +64,8 @@ export class TextMatch {
   }
 
   /**
-   * Returns false if plain output has not the letters of all words: few documents of a search for rare words have them.
+   * Returns false if plain output has not the letters of all words, those of a phrase side by side: few documents of a
+   * search for rare words have them.
    * For frequent words nearly all have, and the pass is left out.
    */
   #mayMatch(output: Buffer): boolean {
@@ -65,7 +73,8 @@ export class TextMatch {
     const isSample = this.#documents % SAMPLE === 0;
     if (!isSample && this.#passes >= PASSES && this.#passed > this.#passes / 2) return true;
     const lower = output.toString('latin1').toLowerCase();
-    const may = this.#parts.every((part) => lower.includes(part));
+    const may =
+      this.#parts.every((part) => lower.includes(part)) && this.#pairs.every((pair) => mayContainPair(lower, pair));
     this.#passes += 1;
     this.#passed += may ? 1 : 0;
     if (this.#passes === 2 * PASSES) {
@@ -82,6 +91,16 @@ export class TextMatch {
       !this.#excluded.some((part) => normalized.includes(part))
     );
   }
+}
+
+/** Whether plain output in lower case may have two words side by side. Behind an escape sequence it may have any. */
+function mayContainPair(lower: string, [first, second]: readonly [string, string]): boolean {
+  for (let at = lower.indexOf(first); at >= 0; at = lower.indexOf(first, at + 1)) {
+    let next = at + first.length;
+    while (next < lower.length && lower.charCodeAt(next) !== ESCAPE && isBetween(lower.charCodeAt(next))) next += 1;
+    if (lower.charCodeAt(next) === ESCAPE || lower.startsWith(second, next)) return true;
+  }
+  return false;
 }
 
 const hasWord = (normalized: string): boolean => normalized.trim() !== '';

@@ -97,3 +97,18 @@ it('positions of a word are within the filter', () => {
     }),
   );
 });
+
+it('the words that all documents of a block have are known, whatever else is in the first', () => {
+  const writer = new TermWriter(tokenizer);
+  let lost = 0;
+  for (let block = 0; block < 100; block += 1) {
+    const terms = new BlockTerms();
+    for (let doc = 0; doc < 20; doc += 1) {
+      const others = Array.from({ length: 300 }, (_, i) => `other${block * 10_000 + doc * 300 + i}`);
+      writer.add(`${others.slice(0, 150).join(' ')} everywhere ${others.slice(150).join(' ')}`, terms);
+    }
+    const known = terms.collected.frequent.filter(({ hash }) => hash === hashOf('everywhere'));
+    if (known[0]?.gaps.length !== 0) lost += 1;
+  }
+  expect(lost).toBe(0);
+});

@@ -6,19 +6,30 @@ import { readlinkSync } from 'node:fs';
 import { setPriority } from 'node:os';
 
 const LOWEST_NICENESS = 19;
+/** Directories of `chrt` on common systems: the thread has no environment. */
+const PATH = '/usr/bin:/bin:/usr/local/bin:/run/current-system/sw/bin';
 
 /** Puts the calling thread into the idle class, and on a machine without `chrt` at the lowest niceness. */
 export function enterIdleClass(): void {
-  let thread: string | undefined;
-  try {
-    // PID/task/TID
-    thread = readlinkSync('/proc/thread-self').split('/').at(-1);
-    if (thread !== undefined) setPriority(Number(thread), LOWEST_NICENESS);
-  } catch {
-    return; // without /proc, as on macOS: the thread keeps the niceness of its process
-  }
+  const thread = threadNumber();
   if (thread === undefined) return;
-  const changing = spawn('chrt', ['-i', '-p', '0', thread], { stdio: 'ignore', env: { PATH: '/usr/bin:/bin' } });
+  try {
+    setPriority(thread, LOWEST_NICENESS);
+  } catch {
+    // Not permitted: the idle class may be.
+  }
+  const changing = spawn('chrt', ['-i', '-p', '0', String(thread)], { stdio: 'ignore', env: { PATH } });
   changing.on('error', () => undefined);
   changing.unref();
+}
+
+/** Returns the kernel's number of the calling thread; undefined without /proc, or with that of another namespace. */
+function threadNumber(): number | undefined {
+  try {
+    // PID/task/TID
+    const [pid, , thread] = readlinkSync('/proc/thread-self').split('/');
+    return Number(pid) === process.pid ? Number(thread) : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -29,7 +29,7 @@ export interface FrequentTerm {
 
 /** Words of a complete block. */
 export interface CollectedTerms {
-  /** Of all words and beginnings. */
+  /** Hashes of all words and beginnings. */
   readonly hashes: Int32Array;
   readonly frequent: readonly FrequentTerm[];
 }

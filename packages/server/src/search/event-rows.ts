@@ -11,8 +11,7 @@ const PREVIEW_CHARS = 500;
 const LOCAL = 'local';
 export const OF_SOURCE = `coalesce(l.source, '${LOCAL}') = ?`;
 
-/** Command to which the current events of a log belong. */
-/** Where an event is, and the beginning of the output before it. */
+/** Place of an event, and the beginning of the output before it. */
 export interface NewEvent {
   /** In ms since 1970. */
   readonly time: number;
@@ -20,6 +19,7 @@ export interface NewEvent {
   readonly output: string;
 }
 
+/** Command to which the current events of a log belong. */
 interface Command {
   readonly n: number | null;
   readonly preview: string | null;

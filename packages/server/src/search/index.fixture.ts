@@ -25,6 +25,8 @@ export interface FixtureOptions extends Partial<RetentionLimits> {
   readonly blockBytes?: number;
   /** Blocks are made apart from the index, as by its thread, of logs that are this far behind. Default: none. */
   readonly farBytes?: number;
+  /** False: blocks cannot be made apart, as by a thread that cannot start. */
+  readonly canMake?: boolean;
 }
 
 const NO_LIMITS = { maxEvents: 1e9, maxIndexBytes: 1e12, retainMs: 1e12 };
@@ -48,7 +50,7 @@ export class IndexParts {
   readonly #maker: BlockMaker | undefined;
   #wake: () => void = () => undefined;
 
-  constructor(dir: string, { blockBytes, farBytes, ...limits }: FixtureOptions) {
+  constructor(dir: string, { blockBytes, farBytes, canMake = true, ...limits }: FixtureOptions) {
     const { db, isNew } = openIndex(join(dir, 'index.sqlite'));
     this.db = db;
     this.isNew = isNew;
@@ -64,7 +66,7 @@ export class IndexParts {
       { db, texts, events, writer, ...defined({ blockBytes }) },
       this.readers,
       { did: () => undefined, warn: (message) => this.warnings.push(message), wake: () => this.#wake() },
-      defined({ blocks: this.#maker, farBytes }),
+      defined({ blocks: canMake ? this.#maker : { make: () => Promise.reject(new Error('none')) }, farBytes }),
     );
     this.snippets = new Snippets(this.readers);
     this.retention = new IndexRetention(
@@ -77,7 +79,7 @@ export class IndexParts {
   async catchUp(): Promise<void> {
     for (;;) {
       while (this.follow.hasWork) await this.follow.step();
-      if (!this.follow.isWaiting) return;
+      if (this.follow.behind() === 0) return;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
@@ -88,6 +90,11 @@ export class IndexParts {
   async fail(): Promise<void> {
     this.db.exec('BEGIN');
     await this.follow.step();
+    this.rollBack();
+  }
+
+  /** Ends a transaction that failed, as the process does. */
+  rollBack(): void {
     this.db.exec('ROLLBACK');
     this.texts.reload();
     this.events.recount();

@@ -65,8 +65,7 @@ export class TextMatch {
 
   /**
    * Returns false if plain output has not the letters of all words, those of a phrase side by side: few documents of a
-   * search for rare words have them.
-   * For frequent words nearly all have, and the pass is left out.
+   * search for rare words have them. For frequent words nearly all have, and the pass is left out.
    */
   #mayMatch(output: Buffer): boolean {
     this.#documents += 1;
@@ -93,7 +92,7 @@ export class TextMatch {
   }
 }
 
-/** Whether plain output in lower case may have two words side by side. Behind an escape sequence it may have any. */
+/** Tells whether plain output in lower case may have two words side by side. Behind an escape sequence it may. */
 function mayContainPair(lower: string, [first, second]: readonly [string, string]): boolean {
   for (let at = lower.indexOf(first); at >= 0; at = lower.indexOf(first, at + 1)) {
     let next = at + first.length;

@@ -31,7 +31,7 @@ const BLANK = 32;
 const ESCAPE = 0x1b;
 const FOLDED = LETTERS.map((letter) => letter || BLANK);
 
-/** Whether a character of ASCII is between words. An escape sequence begins with such a character, and has letters. */
+/** Tells whether a character of ASCII is between words. An escape sequence begins with such a character, and has letters. */
 export const isBetween = (code: number): boolean => FOLDED[code] === BLANK;
 const SEED = 0x811c9dc5;
 const PRIME = 0x01000193;

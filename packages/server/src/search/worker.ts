@@ -297,7 +297,7 @@ class Index {
       this.#db.exec('BEGIN IMMEDIATE');
       // After a kill of the gateway, its successor may start a new process before this one notices: the new owner's
       // data is newer.
-      if ((this.#owner.get() as { application_id: number }).application_id !== this.#mark) process.exit(0);
+      if ((this.#owner.get() as { application_id: number }).application_id !== this.#mark) endNow();
       this.#transaction = { bytes: 0, since: performance.now() };
     }
     return this.#transaction;
@@ -308,6 +308,7 @@ class Index {
     this.#db.exec('COMMIT');
     this.#transaction = undefined;
     this.#forgotten.clear();
+    this.#follow.committed();
   }
 
   /** Drops the transaction: its contents come from the logs again. The next process rebuilds a damaged file. */
@@ -317,7 +318,7 @@ class Index {
       this.#isOver = true;
       this.#db.close();
       removeIndex(this.#options.path);
-      this.#post({ t: 'warn', message: 'the index was damaged, and is rebuilt', facts }, () => process.exit(1));
+      this.#post({ t: 'warn', message: 'the index was damaged, and is rebuilt', facts }, endNow);
       return;
     }
     this.#post({ t: 'warn', message: 'the index could not be written', facts: { error: String(error) } });
@@ -364,12 +365,17 @@ class Index {
   }
 }
 
+/** Ends this process. `process.exit` waits for the thread of blocks, and that for a processor without other work. */
+function endNow(): void {
+  process.kill(process.pid, 'SIGKILL');
+}
+
 function serveIndex(): void {
   serveGateway<ToIndex, FromIndex>((send) => {
     let index: Index | undefined;
     const end = (error: unknown): void => {
       const facts = { error: String(error) };
-      send({ t: 'warn', message: 'the index failed', facts }, () => process.exit(1));
+      send({ t: 'warn', message: 'the index failed', facts }, endNow);
     };
     return (message) => {
       try {
@@ -378,13 +384,12 @@ function serveIndex(): void {
           return;
         }
         index = new Index(message.options, (outgoing) => send(outgoing));
-        // Not `process.exit`: it waits for the thread of blocks, and that for a processor without other work.
-        index.run().then(() => process.kill(process.pid, 'SIGKILL'), end);
+        index.run().then(endNow, end);
       } catch (error) {
         end(error);
       }
     };
-  });
+  }, endNow);
 }
 
 if (isMainThread) serveIndex();

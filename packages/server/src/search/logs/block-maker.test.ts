@@ -7,6 +7,7 @@ import { IndexFixture } from '../index.fixture.ts';
 const A = '01976db0-0000-7000-8000-00000000000a';
 const B = '01976db0-0000-7000-8000-00000000000b';
 const BLOCK = 20_000;
+const MIB = 1024 * 1024;
 
 let open: IndexFixture[] = [];
 const fixture = (...args: ConstructorParameters<typeof IndexFixture>): IndexFixture => {
@@ -21,8 +22,11 @@ afterEach(async () => {
 
 const lines = (from: number, count: number): string =>
   Array.from({ length: count }, (_, i) => `line number${from + i} of the output\r\n`).join('');
-const eventsOf = (index: IndexFixture): readonly StoredEvent[] =>
-  index.parts.events.list({ kind: 'events', conversations: [], limit: 500 }).events;
+/** Without previews, which are made of the output that one reader has read. */
+const eventsOf = (index: IndexFixture): readonly Omit<StoredEvent, 'response_preview'>[] =>
+  index.parts.events
+    .list({ kind: 'events', conversations: [], limit: 500 })
+    .events.map(({ response_preview: _, ...event }) => event);
 const numberOf = (index: IndexFixture, table: string): number =>
   (index.parts.db.prepare(`SELECT count(*) AS n FROM ${table}`).get() as { n: number }).n;
 const smallOf = (index: IndexFixture): number => numberOf(index, 'docs WHERE block IS NULL');
@@ -52,7 +56,7 @@ it('a log that is behind again and again leaves no documents outside of its bloc
     expect(doc.at).toBe(i === 0 ? 0 : (docs[i - 1]?.at ?? 0) + (docs[i - 1]?.bytes ?? 0));
 });
 
-it('events of such a log have the output before them, as events of any log', async () => {
+it('such a log has the documents and the events of any log', async () => {
   const piece = fc.oneof(
     { weight: 3, arbitrary: fc.oneof(fc.nat(4), fc.nat(120)).map((n) => lines(n, n)) },
     { weight: 3, arbitrary: fc.constant('mark' as const) },
@@ -89,11 +93,12 @@ it('blocks of a session that was deleted meanwhile are not taken', async () => {
   index.append(A, lines(0, 5000));
   index.report();
   await index.parts.follow.step();
-  expect(index.parts.follow.isWaiting).toBe(true);
+  expect(index.parts.follow.hasWork).toBe(false);
+  expect(index.parts.follow.behind()).toBeGreaterThan(0);
   index.parts.follow.forget(A);
   await index.parts.catchUp();
   expect(numberOf(index, 'docs')).toBe(0);
-  expect(index.parts.follow.isWaiting).toBe(false);
+  expect(index.parts.follow.behind()).toBe(0);
 });
 
 it('a gap far behind is passed, and what is behind it is found', async () => {
@@ -108,4 +113,52 @@ it('a gap far behind is passed, and what is behind it is found', async () => {
   expect(await index.parts.search('number17999')).toHaveLength(1);
   expect(await index.parts.search('number5')).toEqual([]);
   expect(index.parts.warnings).toEqual([]);
+});
+
+it.each([
+  ['nothing else', 0, '\0'.repeat(3 * MIB)],
+  ['one line', 1, `before\n${'\0'.repeat(3 * MIB)}`],
+  ['lines', 1, `before\n${'\0'.repeat(3 * MIB)}\n${lines(0, 1000)}${'\0'.repeat(3 * MIB)}`],
+  ['one sequence', 1, `before\n\x1b_G${'A'.repeat(3 * MIB)}\x1b\\`],
+])('output without text beside %s is passed', async (_, hits, output) => {
+  const index = fixture({ blockBytes: BLOCK, farBytes: 2 * BLOCK });
+  index.append(A, output);
+  index.report();
+  await index.parts.catchUp();
+  index.append(A, `${lines(0, 3000)}behind\n`);
+  index.report({ isFinal: true });
+  await index.parts.catchUp();
+  expect(await index.parts.search('before')).toHaveLength(hits);
+  expect(await index.parts.search('behind')).toHaveLength(1);
+});
+
+it('a log whose blocks cannot be made is taken by the index itself, and the failure is reported once', async () => {
+  const index = fixture({ blockBytes: BLOCK, farBytes: 2 * BLOCK, canMake: false });
+  index.append(A, lines(0, 20_000));
+  index.append(B, lines(20_000, 20_000));
+  index.report({ isFinal: true });
+  await index.parts.catchUp();
+  for (const n of [0, 19_999, 20_000, 39_999]) expect(await index.parts.search(`number${n}`)).toHaveLength(1);
+  expect(index.parts.warnings).toHaveLength(1);
+});
+
+it('an emitted log is taken by the index itself, however far behind', async () => {
+  const index = fixture({ blockBytes: BLOCK, farBytes: 2 * BLOCK, canMake: false });
+  index.append(A, lines(0, 20_000));
+  index.report({ isFinal: true, foreign: { sessionId: 'job', source: 'host', labels: {} } });
+  await index.parts.catchUp();
+  expect(await index.parts.search('number19999')).toHaveLength(1);
+  expect(index.parts.warnings).toEqual([]);
+});
+
+it('logs that were taken whole come again after a commit that failed', async () => {
+  const index = fixture();
+  index.append(A, 'of the session that ended\n');
+  index.report({ isFinal: true });
+  index.parts.db.exec('BEGIN');
+  await index.parts.catchUp();
+  index.parts.rollBack();
+  expect(await index.parts.search('ended')).toEqual([]);
+  await index.parts.catchUp();
+  expect(await index.parts.search('ended')).toHaveLength(1);
 });

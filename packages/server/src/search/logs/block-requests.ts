@@ -1,4 +1,5 @@
-// Requests for blocks of logs that are far behind: a few at a time, with what was made until the index takes it.
+// Requests for blocks of logs that are far behind: a few at a time, growing logs first, with what was made until the index
+// takes it.
 
 import type { BlockSource, BlocksRequest, MadeBlocks } from './block-maker.ts';
 
@@ -7,17 +8,21 @@ const MOST_OPEN = 2;
 
 export interface MadeRequest {
   readonly request: BlocksRequest;
-  /** Undefined if the log could not be read. */
-  readonly made: MadeBlocks | undefined;
+  readonly made: MadeBlocks | BlocksFailure;
+}
+
+/** The log could not be read, or there is no source of blocks now. */
+export interface BlocksFailure {
+  readonly error: unknown;
 }
 
 export class BlockRequests {
   readonly #source: BlockSource;
   readonly #onMade: () => void;
-  /** Requests by the ids of their logs, oldest first: those that wait, those that are made, and results. */
-  readonly #waiting = new Map<string, BlocksRequest>();
-  readonly #making = new Map<string, BlocksRequest>();
-  readonly #made = new Map<string, MadeRequest>();
+  /** Requests by the ids of their logs, oldest first: those that wait, those at the source, and results. */
+  readonly #queued = new Map<string, BlocksRequest>();
+  readonly #sent = new Map<string, BlocksRequest>();
+  readonly #results = new Map<string, MadeRequest>();
   /** Requests at the source, including those of forgotten logs. */
   #atSource = 0;
 
@@ -27,54 +32,62 @@ export class BlockRequests {
     this.#onMade = onMade;
   }
 
-  get hasMade(): boolean {
-    return this.#made.size > 0;
+  get hasResult(): boolean {
+    return this.#results.size > 0;
   }
 
   /** Logs with a request. */
   get ids(): readonly string[] {
-    return [...this.#waiting.keys(), ...this.#making.keys(), ...this.#made.keys()];
+    return [...this.#queued.keys(), ...this.#sent.keys(), ...this.#results.keys()];
   }
 
   has(id: string): boolean {
-    return this.#waiting.has(id) || this.#making.has(id) || this.#made.has(id);
+    return this.#queued.has(id) || this.#sent.has(id) || this.#results.has(id);
   }
 
   add(request: BlocksRequest): void {
-    this.#waiting.set(request.news.id, request);
+    this.#queued.set(request.news.id, request);
     this.#advance();
   }
 
   /** Takes the oldest result; undefined if there is none. */
   take(): MadeRequest | undefined {
-    const [oldest] = this.#made.values();
+    const [oldest] = this.#results.values();
     if (oldest === undefined) return undefined;
     this.forget(oldest.request.news.id);
     return oldest;
   }
 
+  /** Drops all requests and results. */
+  clear(): void {
+    for (const requests of [this.#queued, this.#sent, this.#results]) requests.clear();
+  }
+
   /** Drops the request of a log, and its result. */
   forget(id: string): void {
-    for (const requests of [this.#waiting, this.#making, this.#made]) requests.delete(id);
+    for (const requests of [this.#queued, this.#sent, this.#results]) requests.delete(id);
     this.#advance();
   }
 
   #advance(): void {
-    for (const [id, request] of this.#waiting) {
-      if (this.#atSource + this.#made.size >= MOST_OPEN) return;
-      this.#waiting.delete(id);
-      this.#making.set(id, request);
-      void this.#make(id, request);
+    while (this.#atSource + this.#results.size < MOST_OPEN) {
+      const requests = [...this.#queued.values()];
+      const next = requests.find(({ news }) => !news.isFinal) ?? requests[0];
+      if (next === undefined) return;
+      this.#queued.delete(next.news.id);
+      this.#sent.set(next.news.id, next);
+      void this.#send(next);
     }
   }
 
-  async #make(id: string, request: BlocksRequest): Promise<void> {
+  async #send(request: BlocksRequest): Promise<void> {
+    const { id } = request.news;
     this.#atSource += 1;
-    const made = await this.#source.make(request).catch(() => undefined);
+    const made = await this.#source.make(request).catch((error: unknown): BlocksFailure => ({ error }));
     this.#atSource -= 1;
-    if (this.#making.get(id) === request) {
-      this.#making.delete(id);
-      this.#made.set(id, { request, made });
+    if (this.#sent.get(id) === request) {
+      this.#sent.delete(id);
+      this.#results.set(id, { request, made });
       this.#onMade();
     }
     this.#advance();

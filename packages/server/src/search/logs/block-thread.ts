@@ -11,8 +11,6 @@ import { BlockMaker, type BlockSource, type BlocksRequest, type MadeBlocks } fro
 
 /** Time without a request after which the thread ends: its heap is some 10 MB. */
 const UNUSED_MS = 60_000;
-/** Maximum heap: what is made of a request is 4 MB. */
-const MAX_HEAP_MB = 96;
 
 interface ToThread {
   readonly n: number;
@@ -42,32 +40,29 @@ export class BlockThread implements BlockSource {
     try {
       return await this.#calls.call((n) => ({ n, request }));
     } finally {
-      if (this.#calls.inFlight === 0) this.#unused.set(UNUSED_MS, () => this.close());
+      if (this.#calls.inFlight === 0) this.#unused.set(UNUSED_MS, () => this.#end());
     }
   }
 
-  close(): void {
-    this.#unused.clear();
+  #end(): void {
     void this.#thread?.terminate();
+    this.#thread = undefined;
   }
 
   #start(): Worker {
-    const thread = new Worker(this.#script, {
-      workerData: this.#dir,
-      resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
-    });
+    const thread = new Worker(this.#script, { workerData: this.#dir });
     thread.unref();
     thread.on('message', (message: FromThread) => {
       if (message.made === undefined) this.#calls.reject(message.n, new Error(message.error));
       else this.#calls.resolve(message.n, message.made);
     });
-    const end = (): void => {
+    const lose = (error: Error): void => {
       if (this.#thread !== thread) return;
       this.#thread = undefined;
-      this.#calls.rejectAll(() => new Error('The thread has ended.'));
+      this.#calls.rejectAll(() => error);
     };
-    thread.once('error', end);
-    thread.once('exit', end);
+    thread.once('error', lose);
+    thread.once('exit', () => lose(new Error('The thread has ended.')));
     return thread;
   }
 }

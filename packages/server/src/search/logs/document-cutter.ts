@@ -26,8 +26,6 @@ export interface CutDocument {
   /** Beginning of its output, as a position for a reader. */
   readonly start: Head;
   readonly time: number;
-  /** Output between the last event and its beginning, at most `PREVIEW_CHARS`. */
-  readonly preview: string;
   /** Empty once the document is complete and in the index. */
   text: string;
   end: number;
@@ -38,15 +36,6 @@ export interface CutDocument {
   isPlain: boolean;
 }
 
-/** Position from which output is cut, and what came before. */
-export interface CutPosition {
-  readonly at: Head;
-  /** Events up to this place were taken. */
-  readonly marks: number;
-  /** Beginning of the output since the last event. */
-  readonly preview: string;
-}
-
 export interface DocumentSink {
   /** Takes a block of consecutive documents. */
   block(docs: readonly CutDocument[], terms: BlockTerms): void;
@@ -55,6 +44,8 @@ export interface DocumentSink {
 
 export interface CutterOptions {
   readonly writer: TermWriter;
+  /** Events up to this place were taken. */
+  readonly marks: number;
   /** Arrival of the session, in ms since 1970: entries of an imported recording never count as older. Default 0. */
   readonly leastTime?: number;
   /** Maximum bytes of a block. Default 1 MiB: a search that may find something in a block reads all of it. */
@@ -77,15 +68,15 @@ export class DocumentCutter {
   #terms: BlockTerms | undefined;
   /** Positions of the last output entries, ascending: the current line began in one of them. */
   #begins: Head[] = [];
-  #preview: string;
+  /** Beginning of the output since the last event. */
+  #preview = '';
 
-  constructor({ at, marks, preview }: CutPosition, options: CutterOptions, sink: DocumentSink) {
+  constructor(at: Head, options: CutterOptions, sink: DocumentSink) {
     this.#options = options;
     this.#sink = sink;
     this.#at = at;
     this.#base = at.offset;
-    this.#marks = marks;
-    this.#preview = preview;
+    this.#marks = options.marks;
   }
 
   /** Position at which reading continues. */
@@ -108,13 +99,12 @@ export class DocumentCutter {
     return this.#doc;
   }
 
-  /** Returns where another cutter goes on so that it cuts `first` again, or without it what follows all documents. */
-  positionOf(first: CutDocument | undefined): CutPosition {
-    if (first !== undefined) return { at: first.start, marks: this.#marks, preview: first.preview };
+  /** Returns the position from which another cutter cuts `first` again, or without it what follows all documents. */
+  positionOf(first: CutDocument | undefined): Head {
+    if (first !== undefined) return first.start;
     // An incomplete sequence or character is read again.
     const next = this.#base + this.#plain.resumeAt;
-    const at = next < this.#at.offset ? this.#startOf(next) : this.#at;
-    return { at, marks: this.#marks, preview: this.#preview };
+    return next < this.#at.offset ? this.#startOf(next) : this.#at;
   }
 
   /** Takes the part between `at` and the end of the entry. */
@@ -187,7 +177,6 @@ export class DocumentCutter {
     this.#doc ??= {
       start: this.#startOf(this.#base + piece.at),
       time,
-      preview: this.#preview,
       text: '',
       end,
       id: undefined,

@@ -20,6 +20,8 @@ const MOST_SLICE_BYTES = 4 * SLICE_BYTES;
  */
 const FAR_BYTES = 2 * SLICE_BYTES;
 const REQUEST_BYTES = 16 * SLICE_BYTES;
+/** Time without requests after a failure: the thread could not start, or a log not be read. */
+const FAILURE_MS = 60_000;
 /** Maximum characters that a log keeps in memory while other logs have their turn. */
 const MOST_UNWRITTEN_CHARS = 64 * 1024;
 /** Maximum logs whose last text may still grow. Beyond it, a log is read again from the beginning of that text. */
@@ -61,8 +63,12 @@ export class Indexer {
   /** Logs that are far behind. Undefined without a source of blocks. */
   readonly #requests: BlockRequests | undefined;
   readonly #farBytes: number;
-  /** Logs whose next slice is not requested: no block was made of it. */
-  readonly #own = new Set<string>();
+  /** Logs of which no block was made from this offset on: the index reads them itself until their next block. */
+  readonly #unmade = new Map<string, number>();
+  /** No requests before this time, after a failure. */
+  #requestsFrom = Number.NEGATIVE_INFINITY;
+  /** Logs that were read since the last commit. */
+  readonly #uncommitted = new Set<string>();
 
   constructor(
     parts: LogIndexParts,
@@ -88,12 +94,7 @@ export class Indexer {
   }
 
   get hasWork(): boolean {
-    return this.#live.size > 0 || this.#over.size > 0 || this.#requests?.hasMade === true;
-  }
-
-  /** True while blocks are being made. */
-  get isWaiting(): boolean {
-    return (this.#requests?.ids.length ?? 0) > 0;
+    return this.#live.size > 0 || this.#over.size > 0 || this.#requests?.hasResult === true;
   }
 
   accept(news: LogNews): void {
@@ -122,12 +123,18 @@ export class Indexer {
     this.#readers.forget(id);
   }
 
+  /** Call after each commit. */
+  committed(): void {
+    this.#uncommitted.clear();
+  }
+
   /** Discards the state in memory after a rolled back transaction: it is ahead of the index. */
   reset(): void {
-    const requested = this.#requests?.ids ?? [];
-    for (const id of requested) this.#requests?.forget(id);
-    for (const id of [...this.#open.keys(), ...requested]) this.#queueAgain(id);
+    const ids = new Set([...this.#open.keys(), ...(this.#requests?.ids ?? []), ...this.#uncommitted]);
+    this.#requests?.clear();
     this.#open.clear();
+    this.#uncommitted.clear();
+    for (const id of ids) this.#queueAgain(id);
   }
 
   /** Returns the bytes of output that are not in the index, for the logs that `isSelected` accepts. */
@@ -153,27 +160,39 @@ export class Indexer {
       return await this.#read(id);
     } catch (error) {
       if (!(error instanceof BinnacleError) && !isFileError(error)) throw error;
-      // The log was deleted during the read: nothing is left to give up.
-      if (this.#readers.news.has(id)) this.#giveUp(news, error);
+      // Newer than before the read; undefined if the log was deleted during the read.
+      const latest = this.#readers.news.get(id);
+      if (latest !== undefined) this.#giveUp(latest, error);
       return 0;
     }
   }
 
   /** Takes blocks that were requested, and queues their log again. */
   #takeMade({ request, made }: MadeRequest): number {
-    const { id } = request.news;
+    const { news, from } = request;
+    const { id } = news;
     this.#queueAgain(id);
     const row = this.#get.get(id) as LogRow | undefined;
     // Another log has the id now.
     if (row?.epoch !== request.epoch) return 0;
-    const { from } = request;
-    const isMade = made !== undefined && made.blocks.length > 0;
-    if (!isMade) this.#own.add(id);
-    const taken = isMade ? made : { from, blocks: [], events: [], next: from };
-    const log = LogIndex.behind(taken, row, { ...this.#parts, leastTime: bornAt(id) });
+    if ('error' in made) this.#noteFailure(id, made.error);
+    const isAhead = 'next' in made && made.next.place > from.place;
+    if (!isAhead) this.#unmade.set(id, from.offset);
+    const resumed = isAhead ? made : { from, blocks: [], next: from };
+    const log = LogIndex.resumed(resumed, row, { ...this.#parts, leastTime: bornAt(id) });
     log.save();
     this.#open.set(id, log);
-    return taken.next.at.place - from.at.place;
+    this.#uncommitted.add(id);
+    return resumed.next.place - from.place;
+  }
+
+  #noteFailure(id: string, error: unknown): void {
+    // A log that is being deleted fails, too.
+    if (!this.#readers.hasLog(id)) return;
+    const isFirst = performance.now() >= this.#requestsFrom;
+    this.#requestsFrom = performance.now() + FAILURE_MS;
+    if (!isFirst) return;
+    this.#events.warn('large output is indexed without a thread of its own', { session: id, error: String(error) });
   }
 
   #next(): string | undefined {
@@ -194,6 +213,7 @@ export class Indexer {
     const reader = this.#readers.of(id);
     const log = this.#logOf(id, reader.epoch, reader.oldest);
     if (this.#request(id, log)) return 0;
+    this.#uncommitted.add(id);
     const from = log.at.place;
     const { head } = reader;
     // A slice ends soon after a block: texts without one stay in memory while other logs have their turn.
@@ -226,9 +246,11 @@ export class Indexer {
   /** Requests the blocks of a log that is far behind. Returns false if it is not, or no block was made of it. */
   #request(id: string, log: LogIndex): boolean {
     const news = this.#readers.news.get(id);
-    if (this.#requests === undefined || news === undefined || this.#own.delete(id)) return false;
+    if (this.#requests === undefined || news === undefined || performance.now() < this.#requestsFrom) return false;
+    // Their events are listed as soon as the emitter has its response, also while all processors are busy.
+    if (news.foreign !== null) return false;
     const from = log.blockEnd;
-    if (news.head.offset - from.at.offset < this.#farBytes) return false;
+    if (this.#unmade.get(id) === from.offset || news.head.offset - from.offset < this.#farBytes) return false;
     this.#drop(id);
     const { blockBytes } = this.#parts;
     const epoch = log.row.epoch as Epoch;
@@ -275,7 +297,7 @@ export class Indexer {
     this.#open.delete(id);
     this.#live.delete(id);
     this.#over.delete(id);
-    this.#own.delete(id);
+    this.#unmade.delete(id);
     this.#requests?.forget(id);
     this.#readers.close(id);
   }
@@ -292,6 +314,8 @@ export class Indexer {
     if (code !== 'session_gone' && this.#readers.hasLog(news.id)) {
       this.#events.warn('a log could not be indexed', { session: news.id, error: String(error), code });
     }
+    // What was taken before the failure, events among it, must not be taken again.
+    this.#open.peek(news.id)?.save();
     if (code === 'bad_position' || code === 'wrong_epoch' || code === 'offset_ahead') this.#retire.run(news.id);
     this.#drop(news.id);
     this.#events.did(news.id, news.head.place);

@@ -8,7 +8,7 @@ import type { TermWriter } from '../block-terms.ts';
 import type { EventIndex } from '../event-rows.ts';
 import type { TextIndex } from '../text-index.ts';
 import type { MadeBlocks } from './block-maker.ts';
-import { type CutDocument, type CutPosition, DocumentCutter, toBlock } from './document-cutter.ts';
+import { type CutDocument, DocumentCutter, toBlock } from './document-cutter.ts';
 
 export interface LogRow {
   readonly n: number;
@@ -36,30 +36,27 @@ export class LogIndex {
   readonly #cutter: DocumentCutter;
   #isFinal = false;
 
-  /**
-   * Removes documents from the position on, which were incomplete, and makes them again. Default position: the row's.
-   */
-  constructor(row: LogRow, parts: LogIndexParts, from: CutPosition = positionOf(row)) {
+  /** Removes documents from a position on, which were incomplete, and makes them again. Default: that of the row. */
+  constructor(row: LogRow, parts: LogIndexParts, from: Head = row) {
     this.row = row;
     this.#parts = parts;
     this.#save = parts.db.prepare('UPDATE logs SET place = ?, offset = ?, marks = ? WHERE n = ?');
     const { writer, leastTime, blockBytes } = parts;
     this.#cutter = new DocumentCutter(
-      from,
-      { writer, ...defined({ leastTime, blockBytes }) },
+      { place: from.place, offset: from.offset },
+      { writer, marks: row.marks, ...defined({ leastTime, blockBytes }) },
       {
         block: (docs, terms) => parts.texts.addBlock(row.n, docs.map(toBlock), terms.collected),
         event: (mark, event) => parts.events.add(row.n, mark, event),
       },
     );
-    parts.texts.removeFrom(row.n, from.at.offset);
+    parts.texts.removeFrom(row.n, from.offset);
   }
 
-  /** Writes blocks and events that were made from a position of this log, and goes on behind them. */
-  static behind({ from, blocks, events, next }: MadeBlocks, row: LogRow, parts: LogIndexParts): LogIndex {
-    parts.texts.removeFrom(row.n, from.at.offset);
+  /** Adds blocks that were made apart from the index, in place of all documents behind `from`, and goes on at `next`. */
+  static resumed({ from, blocks, next }: MadeBlocks, row: LogRow, parts: LogIndexParts): LogIndex {
+    parts.texts.removeFrom(row.n, from.offset);
     for (const { docs, terms } of blocks) parts.texts.addBlock(row.n, docs, terms);
-    for (const { mark, event } of events) parts.events.add(row.n, mark, event);
     return new LogIndex(row, parts, next);
   }
 
@@ -69,7 +66,7 @@ export class LogIndex {
   }
 
   /** Position behind the last block. */
-  get blockEnd(): CutPosition {
+  get blockEnd(): Head {
     return this.#cutter.positionOf(this.#cutter.documents[0]);
   }
 
@@ -106,8 +103,8 @@ export class LogIndex {
   save(): void {
     const { documents, growing } = this.#cutter;
     const first = documents.find((doc) => doc.isDirty || (doc === growing && !this.#isFinal));
-    const { at, marks } = this.#cutter.positionOf(first);
-    this.#save.run(at.place, at.offset, marks, this.row.n);
+    const { place, offset } = this.#cutter.positionOf(first);
+    this.#save.run(place, offset, this.#cutter.marks, this.row.n);
   }
 
   #writeAll(): void {
@@ -127,5 +124,3 @@ export class LogIndex {
     doc.isDirty = false;
   }
 }
-
-const positionOf = ({ place, offset, marks }: LogRow): CutPosition => ({ at: { place, offset }, marks, preview: '' });

@@ -53,6 +53,25 @@ it(`a session of ${LARGE / MIB} MiB opens with its screen, for a bounded number 
   expect(complaints).toEqual([]);
 }, 90_000);
 
+it('a session in the address is shown before the list of sessions has come', async () => {
+  const { page } = await sharePage(gateway);
+  const { id } = await gateway.client.sessions.create({ command: 'echo in-the-address; read stop' });
+  let release = (): void => undefined;
+  const shown = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  await page.route(/\/v1\/sessions\?/, async (route) => {
+    await shown;
+    await route.continue();
+  });
+  await page.goto(`${gateway.url}/#/${id}`);
+  await page.reload();
+  await seeLine(page, 'in-the-address');
+  expect(await page.getByTestId('sidebar-list').getAttribute('aria-busy')).toBe('true');
+  release();
+  await page.locator(`[data-testid="session"][data-session="${id}"]`).waitFor();
+});
+
 it('what is copied has no wraps and no padding; a command’s output and all of it are copied from the menu', async () => {
   const { context, page } = await sharePage(gateway);
   await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: gateway.url });

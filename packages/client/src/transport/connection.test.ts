@@ -46,6 +46,19 @@ describe('the connection', () => {
     expect(gateway.upgrades).toHaveLength(1);
   });
 
+  it('opens at once with `open`, and stays; not without a token or a stored login', async () => {
+    const { client } = open();
+    expect(client.open()).toBe(true);
+    await until('open', () => client.state.kind === 'open');
+    await client.session(gateway.session().id).resize(80, 24);
+    expect(client.state.kind).toBe('open');
+    expect(gateway.upgrades).toHaveLength(1);
+    const nobody = new Binnacle({ url: gateway.url, WebSocket });
+    clients.push(nobody);
+    expect(nobody.open()).toBe(false);
+    expect(nobody.state.kind).toBe('idle');
+  });
+
   it('reports connecting, open, waiting with the time, and stopped with the code', async () => {
     const { client, states } = open();
     client.session(gateway.session().id).attach();

@@ -17,7 +17,7 @@ import { countWaiting, keyOf, type Row } from '../sidebar/rows.ts';
 import { Sidebar } from '../sidebar/sidebar.tsx';
 import { type Link, useLink } from '../state/use-connection.ts';
 import { useRoute } from '../state/use-route.ts';
-import { type SessionList, useSessionById, useSessionList } from '../state/use-session-list.ts';
+import { type RequestedSession, type SessionList, useSessionById, useSessionList } from '../state/use-session-list.ts';
 import { ErrorBoundary } from '../ui/error-boundary.tsx';
 import { IconButton } from '../ui/icon-button.tsx';
 import { MenuIcon } from '../ui/icons.tsx';
@@ -34,6 +34,8 @@ import './app-shell.css';
 interface AppShellProps {
   readonly client: Binnacle;
   readonly me: Me;
+  /** The session in the address at the start, if it was requested already. */
+  readonly requested: RequestedSession | undefined;
   /** True if the login outlives this page. */
   readonly isLoginStored: boolean;
   readonly theme: Theme;
@@ -148,7 +150,7 @@ export function AppShell(props: AppShellProps) {
 }
 
 /** The lists, the route, and what a user can do from anywhere. */
-function useShell({ client, me, theme, onTheme, onLeave, onShut }: AppShellProps) {
+function useShell({ client, me, requested, theme, onTheme, onLeave, onShut }: AppShellProps) {
   const link = useLink(client);
   const sessionList = useSessionList();
   const conversationList = useConversations();
@@ -166,7 +168,7 @@ function useShell({ client, me, theme, onTheme, onLeave, onShut }: AppShellProps
   const isNews = useNews(keyOf(route));
   useLoginEnd(link, onShut);
   useTerminalAhead(sessionList);
-  const { session, talk } = useRouteTarget(client, sessionList, conversationList, route);
+  const { session, talk } = useRouteTarget(client, sessionList, conversationList, route, requested);
   const waiting = countWaiting(sessionList.sessions, conversationList.conversations);
   useTitle(nameOf(route, session, talk), waiting);
 
@@ -275,9 +277,10 @@ function useRouteTarget(
   sessionList: SessionList,
   conversationList: UsedConversations,
   route: Route | undefined,
+  requested: RequestedSession | undefined,
 ): RouteTarget {
   const sessionId = route?.kind === 'session' ? route.id : undefined;
-  const fetched = useSessionById(client, sessionList, sessionId);
+  const fetched = useSessionById(client, sessionList, sessionId, requested);
   const session =
     sessionId === undefined ? undefined : (sessionList.sessions.find(({ id }) => id === sessionId) ?? fetched);
   const talk =

@@ -8,6 +8,7 @@ import { Login } from '../access/login.tsx';
 import { enter, type LoginState, takeTicket } from '../access/sign-in.ts';
 import { asFailure } from '../model/failure.ts';
 import { sendLogin } from '../notifications/register-worker.ts';
+import type { RequestedSession } from '../state/use-session-list.ts';
 import { useTheme } from '../ui/theme.ts';
 import { AppShell } from './app-shell.tsx';
 import { useVisibleHeight } from './use-visible-height.ts';
@@ -16,9 +17,11 @@ interface AppProps {
   readonly client: Binnacle;
   /** The login attempt, begun before the first render, because a ticket works once. */
   readonly entering: Promise<LoginState>;
+  /** The session in the address, if it was requested already. */
+  readonly requested: RequestedSession | undefined;
 }
 
-export function App({ client, entering }: AppProps) {
+export function App({ client, entering, requested }: AppProps) {
   const [login, setLogin] = useState<LoginState>();
   const [theme, toggleTheme] = useTheme();
   const [query, setQuery] = useState(() => authorizationIn(location.hash));
@@ -70,6 +73,7 @@ export function App({ client, entering }: AppProps) {
       <AppShell
         client={client}
         me={login.me}
+        requested={requested}
         isLoginStored={login.isLoginStored}
         theme={theme}
         onTheme={toggleTheme}

@@ -5,12 +5,14 @@ import '../ui/base.css';
 import '../ui/controls.css';
 import '../ui/dot.css';
 import '../ui/bar.css';
+import type { Binnacle } from '@binnacle/client';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { forgetGuest, isGuestTab, openShareLink, takeShare } from '../access/guest-entry.ts';
 import { enter, gateway, takeTicket } from '../access/sign-in.ts';
 import { parseRoute } from '../model/route.ts';
 import { registerWorker } from '../notifications/register-worker.ts';
+import type { RequestedSession } from '../state/use-session-list.ts';
 import { ErrorBoundary } from '../ui/error-boundary.tsx';
 import { App } from './app.tsx';
 import { keepStylesOutOfLine } from './csp-styles.ts';
@@ -36,15 +38,16 @@ if (root !== null) {
       );
       return;
     }
-    // Requested first, because the terminal code arrives last.
-    if (parseRoute(location.hash)?.kind === 'session') prepareTerminal();
     const client = gateway();
+    // All that the first screen needs is requested before the code of the page runs on: it takes longer than the answers.
+    const ticket = takeTicket();
+    const entering = enter(client, ticket);
+    const requested = ticket === undefined ? requestSession(client) : undefined;
     registerWorker();
-    const entering = enter(client, takeTicket());
     page.render(
       <StrictMode>
         <ErrorBoundary menu={undefined}>
-          <App client={client} entering={entering} />
+          <App client={client} entering={entering} requested={requested} />
         </ErrorBoundary>
       </StrictMode>,
     );
@@ -60,4 +63,18 @@ if (root !== null) {
       location.reload();
     }
   });
+}
+
+/**
+ * Requests the session in the address, and loads the terminal code. With a stored login also opens the connection. Undefined
+ * without a session in the address, or without a login.
+ */
+function requestSession(client: Binnacle): RequestedSession | undefined {
+  const isLoggedIn = client.open();
+  const route = parseRoute(location.hash);
+  if (route?.kind !== 'session') return undefined;
+  const info = isLoggedIn ? client.session(route.id).info() : undefined;
+  info?.catch(() => undefined);
+  prepareTerminal();
+  return info && { id: route.id, info };
 }

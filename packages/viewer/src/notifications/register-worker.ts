@@ -5,7 +5,13 @@ const address = (): URL => new URL('sw.js', location.origin + location.pathname)
 
 export const hasWorkers = (): boolean => 'serviceWorker' in navigator;
 
-/** Registers the worker, once per page. Without a worker the page works as well. */
+/**
+ * Delay of the registration. A new worker fetches and compiles all parts of the page; the first screen needs the processor
+ * more.
+ */
+const REGISTER_MS = 2000;
+
+/** Registers the worker, once per page, a little later. Without a worker the page works as well. */
 export function registerWorker(): void {
   if (!hasWorkers()) return;
   navigator.serviceWorker.addEventListener('message', (event: MessageEvent) => {
@@ -15,8 +21,10 @@ export function registerWorker(): void {
     // The reply tells the worker not to try another tab.
     event.ports[0]?.postMessage('here');
   });
-  // Fails under a policy of the browser, or in a profile without storage.
-  navigator.serviceWorker.register(address(), { updateViaCache: 'none' }).catch(() => undefined);
+  setTimeout(() => {
+    // Fails under a policy of the browser, or in a profile without storage.
+    navigator.serviceWorker.register(address(), { updateViaCache: 'none' }).catch(() => undefined);
+  }, REGISTER_MS);
 }
 
 /** Returns the registration of the active worker; undefined if there is none. */

@@ -18,36 +18,38 @@ export function useSessionList(shared = false): SessionList {
   return useMemo(() => ({ ...list, loading: list.state === 'connecting' && list.sessions.length === 0 }), [list]);
 }
 
+/** A session that was requested before the page was there. */
+export interface RequestedSession {
+  readonly id: string;
+  readonly info: Promise<SessionInfo>;
+}
+
 /**
  * Returns the session that the address names if the list has not reached it yet. The session is requested separately,
- * because the list may be long and the connection slow. Undefined if the list has the session.
+ * because the list may be long and the connection slow. `requested`: the request, if it is made already. Undefined if the
+ * list has the session.
  */
 export function useSessionById(
   client: Binnacle,
   sessionList: SessionList,
   id: string | undefined,
+  requested: RequestedSession | undefined,
 ): SessionInfo | undefined {
   const [found, setFound] = useState<SessionInfo>();
-  const isMissing =
-    id !== undefined &&
-    !sessionList.loading &&
-    !sessionList.isWhole &&
-    !sessionList.sessions.some((info) => info.id === id);
+  const isMissing = id !== undefined && !sessionList.isWhole && !sessionList.sessions.some((info) => info.id === id);
   useEffect(() => {
     if (!isMissing) return;
     let isOver = false;
-    client
-      .session(id)
-      .info()
-      .then(
-        (info) => {
-          if (!isOver) setFound(info);
-        },
-        () => undefined, // the error is shown once the list is complete
-      );
+    const info = requested?.id === id ? requested.info : client.session(id).info();
+    info.then(
+      (session) => {
+        if (!isOver) setFound(session);
+      },
+      () => undefined, // the error is shown once the list is complete
+    );
     return () => {
       isOver = true;
     };
-  }, [client, id, isMissing]);
+  }, [client, id, isMissing, requested]);
   return isMissing && found?.id === id ? found : undefined;
 }

@@ -2,7 +2,8 @@
 // install scripts, and runs a session there.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import * as modules from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildIfNeeded } from './build.mjs';
@@ -21,11 +22,12 @@ const runIn = (folder, command, args, env = {}) =>
   }).trim();
 
 /** Starts the installed gateway and one session in it, and checks the session's output, the page and the client. */
-async function runSession(folder) {
+async function runSession(folder, cache) {
   const binnacle = join(folder, 'node_modules/.bin/binnacle');
   const data = join(folder, 'data');
   const args = ['serve', '--data', data, '--port', '0', '--json'];
-  const gateway = spawn(binnacle, args, { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] });
+  const environment = { ...process.env, XDG_CACHE_HOME: cache };
+  const gateway = spawn(binnacle, args, { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = once(gateway, 'exit');
   try {
     const failed = ended.then(([code]) => {
@@ -86,7 +88,11 @@ export async function packAndInstall() {
     console.log(runIn(folder, join(folder, 'node_modules/.bin/binnacle'), ['--version']));
     for (const { name } of archives.filter(({ name }) => name !== '@binnacle/cli'))
       runIn(folder, process.execPath, ['-e', `await import('${name}')`, '--input-type=module']);
-    await runSession(folder);
+    const cache = join(scratch, 'cache');
+    await runSession(folder, cache);
+    const compiled = join(cache, 'binnacle');
+    const isStored = existsSync(compiled) && readdirSync(compiled).length > 0;
+    if (isStored !== 'enableCompileCache' in modules) throw new Error(`Compiled code is stored: ${isStored}.`);
     return 0;
   } finally {
     rmSync(scratch, { recursive: true, force: true });

@@ -366,8 +366,9 @@ class Index {
 }
 
 /** Ends this process. `process.exit` waits for the thread of blocks, and that for a processor without other work. */
-function endNow(): void {
+function endNow(): never {
   process.kill(process.pid, 'SIGKILL');
+  throw new Error('ended');
 }
 
 function serveIndex(): void {

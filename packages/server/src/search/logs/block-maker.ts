@@ -34,7 +34,7 @@ export interface MadeBlocks {
 }
 
 export interface BlockSource {
-  /** Makes complete blocks from a position on, up to a gap or an emitted event. Throws the errors of reading. */
+  /** Makes complete blocks from a position on, up to a gap, an emitted event, or what cannot be read. */
   make(request: BlocksRequest): Promise<MadeBlocks>;
 }
 
@@ -77,6 +77,8 @@ export class BlockMaker implements BlockSource {
           if (hasEvent) return { from, blocks, next: before };
         }
       }
+    } catch {
+      // The index reads the same place itself, and reports the failure.
     } finally {
       // The log may be another one of the same id at the next request.
       this.#readers.forget(news.id);

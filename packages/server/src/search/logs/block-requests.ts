@@ -3,15 +3,18 @@
 
 import type { BlockSource, BlocksRequest, MadeBlocks } from './block-maker.ts';
 
-/** Maximum requests that are made, or made and not taken: some MB each. One is made while the index takes another. */
-const MOST_OPEN = 2;
+/**
+ * Maximum requests that are made, or made and not taken: some MB each. One is made while the index takes another, and one
+ * place is only for growing logs.
+ */
+const MOST_OPEN = 3;
 
 export interface MadeRequest {
   readonly request: BlocksRequest;
   readonly made: MadeBlocks | BlocksFailure;
 }
 
-/** The log could not be read, or there is no source of blocks now. */
+/** There is no source of blocks now. */
 export interface BlocksFailure {
   readonly error: unknown;
 }
@@ -70,10 +73,12 @@ export class BlockRequests {
   }
 
   #advance(): void {
-    while (this.#atSource + this.#results.size < MOST_OPEN) {
+    for (;;) {
+      const left = MOST_OPEN - this.#atSource - this.#results.size;
       const requests = [...this.#queued.values()];
-      const next = requests.find(({ news }) => !news.isFinal) ?? requests[0];
-      if (next === undefined) return;
+      const growing = requests.find(({ news }) => !news.isFinal);
+      const next = growing ?? requests[0];
+      if (next === undefined || left < (growing === undefined ? 2 : 1)) return;
       this.#queued.delete(next.news.id);
       this.#sent.set(next.news.id, next);
       void this.#send(next);

@@ -17,9 +17,10 @@ interface ToThread {
   readonly request: BlocksRequest;
 }
 
-type FromThread =
-  | { readonly n: number; readonly made: MadeBlocks }
-  | { readonly n: number; readonly made: undefined; readonly error: string };
+interface FromThread {
+  readonly n: number;
+  readonly made: MadeBlocks;
+}
 
 export class BlockThread implements BlockSource {
   readonly #script: URL;
@@ -52,10 +53,7 @@ export class BlockThread implements BlockSource {
   #start(): Worker {
     const thread = new Worker(this.#script, { workerData: this.#dir });
     thread.unref();
-    thread.on('message', (message: FromThread) => {
-      if (message.made === undefined) this.#calls.reject(message.n, new Error(message.error));
-      else this.#calls.resolve(message.n, message.made);
-    });
+    thread.on('message', ({ n, made }: FromThread) => this.#calls.resolve(n, made));
     const lose = (error: Error): void => {
       if (this.#thread !== thread) return;
       this.#thread = undefined;
@@ -75,13 +73,9 @@ export function serveBlocks(): void {
   const maker = new BlockMaker(workerData as string);
   const queue = new SerialQueue();
   const answer = async ({ n, request }: ToThread): Promise<void> => {
-    try {
-      const made = await maker.make(request);
-      const buffers = made.blocks.map(({ terms }) => terms.hashes.buffer as ArrayBuffer);
-      port.postMessage({ n, made } satisfies FromThread, buffers);
-    } catch (error) {
-      port.postMessage({ n, made: undefined, error: String(error) } satisfies FromThread);
-    }
+    const made = await maker.make(request);
+    const buffers = made.blocks.map(({ terms }) => terms.hashes.buffer as ArrayBuffer);
+    port.postMessage({ n, made } satisfies FromThread, buffers);
   };
   port.on('message', (message: ToThread) => void queue.run(() => answer(message)));
 }

@@ -1,7 +1,7 @@
 // Brings logs into the index up to their last reported heads, one slice of one log at a time. Growing logs go before
 // finished ones. Logs that are far behind are left to a source of blocks.
 
-import { BinnacleError, defined, type Epoch } from '@binnacle/protocol';
+import { BinnacleError, defined, type Epoch, RECORDING_SOURCE } from '@binnacle/protocol';
 import { LruMap } from '../../base/lru-map.ts';
 import type { Statement } from '../../store/sqlite.ts';
 import { bornAt } from '../row-ids.ts';
@@ -20,7 +20,7 @@ const MOST_SLICE_BYTES = 4 * SLICE_BYTES;
  */
 const FAR_BYTES = 2 * SLICE_BYTES;
 const REQUEST_BYTES = 16 * SLICE_BYTES;
-/** Time without requests after a failure: the thread could not start, or a log not be read. */
+/** Time without requests after a failure of the source, such as a thread that cannot start. */
 const FAILURE_MS = 60_000;
 /** Maximum characters that a log keeps in memory while other logs have their turn. */
 const MOST_UNWRITTEN_CHARS = 64 * 1024;
@@ -152,18 +152,21 @@ export class Indexer {
   /** Takes a slice of the next log. Returns the bytes that it read. Throws SQLite's errors. */
   async step(): Promise<number> {
     const made = this.#requests?.take();
-    if (made !== undefined) return this.#takeMade(made);
-    const id = this.#next();
+    const taken = made === undefined ? 0 : this.#takeMade(made);
+    // Also after a request without blocks: its log has lost documents that are only made again here.
+    const id = made?.request.news.id ?? this.#next();
     const news = id === undefined ? undefined : this.#readers.news.get(id);
-    if (id === undefined || news === undefined) return 0;
+    if (id === undefined || news === undefined) return taken;
     try {
-      return await this.#read(id);
+      return taken + (await this.#read(id));
     } catch (error) {
       if (!(error instanceof BinnacleError) && !isFileError(error)) throw error;
-      // Newer than before the read; undefined if the log was deleted during the read.
       const latest = this.#readers.news.get(id);
-      if (latest !== undefined) this.#giveUp(latest, error);
-      return 0;
+      // The log was deleted during the read: nothing is left to give up.
+      if (latest === undefined) return taken;
+      this.#giveUp(news, error);
+      if (latest.head.place > news.head.place) this.#queueAgain(id);
+      return taken;
     }
   }
 
@@ -175,7 +178,7 @@ export class Indexer {
     const row = this.#get.get(id) as LogRow | undefined;
     // Another log has the id now.
     if (row?.epoch !== request.epoch) return 0;
-    if ('error' in made) this.#noteFailure(id, made.error);
+    if ('error' in made) this.#noteFailure(made.error);
     const isAhead = 'next' in made && made.next.place > from.place;
     if (!isAhead) this.#unmade.set(id, from.offset);
     const resumed = isAhead ? made : { from, blocks: [], next: from };
@@ -186,13 +189,13 @@ export class Indexer {
     return resumed.next.place - from.place;
   }
 
-  #noteFailure(id: string, error: unknown): void {
-    // A log that is being deleted fails, too.
-    if (!this.#readers.hasLog(id)) return;
+  #noteFailure(error: unknown): void {
     const isFirst = performance.now() >= this.#requestsFrom;
     this.#requestsFrom = performance.now() + FAILURE_MS;
-    if (!isFirst) return;
-    this.#events.warn('large output is indexed without a thread of its own', { session: id, error: String(error) });
+    const ids = this.#requests?.ids ?? [];
+    this.#requests?.clear();
+    for (const id of ids) this.#queueAgain(id);
+    if (isFirst) this.#events.warn('large output is indexed without a thread of its own', { error: String(error) });
   }
 
   #next(): string | undefined {
@@ -247,8 +250,8 @@ export class Indexer {
   #request(id: string, log: LogIndex): boolean {
     const news = this.#readers.news.get(id);
     if (this.#requests === undefined || news === undefined || performance.now() < this.#requestsFrom) return false;
-    // Their events are listed as soon as the emitter has its response, also while all processors are busy.
-    if (news.foreign !== null) return false;
+    // Events of emitters are listed as soon as the emitter has its response, also while all processors are busy.
+    if (news.foreign !== null && news.foreign.source !== RECORDING_SOURCE) return false;
     const from = log.blockEnd;
     if (this.#unmade.get(id) === from.offset || news.head.offset - from.offset < this.#farBytes) return false;
     this.#drop(id);

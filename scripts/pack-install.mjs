@@ -22,12 +22,11 @@ const runIn = (folder, command, args, env = {}) =>
   }).trim();
 
 /** Starts the installed gateway and one session in it, and checks the session's output, the page and the client. */
-async function runSession(folder, cache) {
+async function runSession(folder) {
   const binnacle = join(folder, 'node_modules/.bin/binnacle');
   const data = join(folder, 'data');
   const args = ['serve', '--data', data, '--port', '0', '--json'];
-  const environment = { ...process.env, XDG_CACHE_HOME: cache };
-  const gateway = spawn(binnacle, args, { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'inherit'] });
+  const gateway = spawn(binnacle, args, { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = once(gateway, 'exit');
   try {
     const failed = ended.then(([code]) => {
@@ -85,11 +84,14 @@ export async function packAndInstall() {
     console.log(runIn(folder, 'npm', ['install', ...options, ...archives.map(({ path }) => path)]));
 
     console.log('── run');
+    // Compiled code is stored there, as a user would have it.
+    const cache = join(scratch, 'cache');
+    Object.assign(process.env, { XDG_CACHE_HOME: cache });
+    for (const name of ['NODE_COMPILE_CACHE', 'NODE_DISABLE_COMPILE_CACHE']) delete process.env[name];
     console.log(runIn(folder, join(folder, 'node_modules/.bin/binnacle'), ['--version']));
     for (const { name } of archives.filter(({ name }) => name !== '@binnacle/cli'))
       runIn(folder, process.execPath, ['-e', `await import('${name}')`, '--input-type=module']);
-    const cache = join(scratch, 'cache');
-    await runSession(folder, cache);
+    await runSession(folder);
     const compiled = join(cache, 'binnacle');
     const isStored = existsSync(compiled) && readdirSync(compiled).length > 0;
     if (isStored !== 'enableCompileCache' in modules) throw new Error(`Compiled code is stored: ${isStored}.`);

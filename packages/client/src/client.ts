@@ -26,7 +26,7 @@ import { Session } from './session/session.ts';
 import { Watch } from './session/watch.ts';
 import { TrafficStream, type WatchTrafficOptions } from './traffic/stream.ts';
 import { type MessageSearchOptions, type SearchOptions, search, searchMessages, Traffic } from './traffic/traffic.ts';
-import { type ClientEvents, type ClientState, Connection, type Participant } from './transport/connection.ts';
+import { type ClientEvents, type ClientState, Connection } from './transport/connection.ts';
 import { Http } from './transport/http.ts';
 import { type ClientOptions, type Settings, settle } from './transport/options.ts';
 
@@ -360,19 +360,20 @@ export class Binnacle {
   }
 
   /**
-   * Opens the shared WebSocket now instead of at its first use, and keeps it until `close`. Returns false, and opens
-   * nothing, without a token or a stored login.
+   * Opens the shared WebSocket before its first use, also after a refused login. Returns a function; after it was called, a
+   * lost connection is not opened again until something needs it. Undefined, and opens nothing, without a token or a stored
+   * login, and after `close`.
    *
    * @example
    * ```ts
    * // The connection opens while the page renders.
-   * if (!binnacle.open()) console.log('Log in first.');
+   * const release = binnacle.open();
+   * if (release === undefined) console.log('Log in first.');
+   * else setTimeout(release, 10_000);
    * ```
    */
-  open(): boolean {
-    if (Object.keys(this.#settings.headers).length === 0) return false;
-    this.#connection.join(IDLE);
-    return true;
+  open(): (() => void) | undefined {
+    return Object.keys(this.#settings.headers).length === 0 ? undefined : this.#connection.open();
   }
 
   /**
@@ -411,9 +412,6 @@ export class Binnacle {
  * ```
  */
 export const connect = (options: ClientOptions): Binnacle => new Binnacle(options);
-
-/** Keeps a connection open, and uses it for nothing. */
-const IDLE: Participant = { opened: () => undefined, lost: () => undefined, stopped: () => undefined };
 
 // The first page is small, so that it shows soon. The others are large, so that they are few.
 const FIRST_PAGE = 100;

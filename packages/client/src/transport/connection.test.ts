@@ -46,17 +46,34 @@ describe('the connection', () => {
     expect(gateway.upgrades).toHaveLength(1);
   });
 
-  it('opens at once with `open`, and stays; not without a token or a stored login', async () => {
+  it('opens before its first use with `open`, until it is released; not without a token or a stored login', async () => {
     const { client } = open();
-    expect(client.open()).toBe(true);
+    const release = client.open();
     await until('open', () => client.state.kind === 'open');
     await client.session(gateway.session().id).resize(80, 24);
     expect(client.state.kind).toBe('open');
-    expect(gateway.upgrades).toHaveLength(1);
+    gateway.cutAll();
+    await until('open again', () => gateway.history.length === 2 && client.state.kind === 'open');
+    release?.();
+    gateway.cutAll();
+    await until('idle', () => client.state.kind === 'idle');
+    expect(gateway.upgrades).toHaveLength(2);
     const nobody = new Binnacle({ url: gateway.url, WebSocket });
     clients.push(nobody);
-    expect(nobody.open()).toBe(false);
+    expect(nobody.open()).toBeUndefined();
     expect(nobody.state.kind).toBe('idle');
+    client.close();
+    expect(client.open()).toBeUndefined();
+  });
+
+  it('tries again with `open` after it was refused', async () => {
+    gateway.deny = 'unauthorized';
+    const { client } = open();
+    client.open();
+    await until('stopped', () => client.state.kind === 'stopped');
+    gateway.deny = undefined;
+    client.open();
+    await until('open', () => client.state.kind === 'open');
   });
 
   it('reports connecting, open, waiting with the time, and stopped with the code', async () => {

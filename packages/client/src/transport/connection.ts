@@ -125,6 +125,18 @@ export class Connection {
     if (this.#participants.delete(participant) && this.#participants.size === 0) this.#link.apply({ kind: 'unwant' });
   }
 
+  /** Opens the connection without a use. Returns a function that gives it back; undefined after `stop`. */
+  open(): (() => void) | undefined {
+    const { state } = this.#link;
+    if (state.kind === 'stopped' && state.code === 'client_closed') return undefined;
+    const participant: Participant = { opened: () => undefined, lost: () => undefined, stopped: () => undefined };
+    if (state.kind === 'stopped') {
+      this.#participants.add(participant);
+      this.restart();
+    } else this.join(participant);
+    return () => this.leave(participant);
+  }
+
   /** Routes the frames of one session or conversation to its one subscriber. */
   route(session: string, subscriber: Subscriber): void {
     if (this.#subscribers.has(session)) {

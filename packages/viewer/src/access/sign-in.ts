@@ -28,6 +28,17 @@ export function takeTicket(): string | undefined {
   return ticket;
 }
 
+/** Ms that the connection stays open without a use: the code of the page takes less. */
+const EARLY_MS = 10_000;
+
+/** Opens the connection before the page uses it. Returns false without a stored login. */
+export function openEarly(client: Binnacle): boolean {
+  const release = client.open();
+  if (release === undefined) return false;
+  setTimeout(release, EARLY_MS);
+  return true;
+}
+
 /** Trades a ticket, if there is one, for a login; then requests the current user. */
 export async function enter(client: Binnacle, ticket: string | undefined): Promise<LoginState> {
   let refused: BinnacleError | undefined;
@@ -39,7 +50,10 @@ export async function enter(client: Binnacle, ticket: string | undefined): Promi
   }
   try {
     // A used ticket does no harm to a user who is already logged in.
-    return { kind: 'in', me: await client.me(), isLoginStored };
+    const me = await client.me();
+    // Also after a refusal: another tab may have logged in since.
+    openEarly(client);
+    return { kind: 'in', me, isLoginStored };
   } catch (cause) {
     const error = asFailure(cause);
     if (refused !== undefined) return { kind: 'login', error: refused };

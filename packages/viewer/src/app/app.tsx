@@ -25,6 +25,8 @@ export function App({ client, entering, requested }: AppProps) {
   const [login, setLogin] = useState<LoginState>();
   const [theme, toggleTheme] = useTheme();
   const [query, setQuery] = useState(() => authorizationIn(location.hash));
+  /** Dropped by a later login, which may be that of another user. */
+  const [early, setEarly] = useState(requested);
   useVisibleHeight();
 
   useEffect(() => {
@@ -32,6 +34,7 @@ export function App({ client, entering, requested }: AppProps) {
   }, [entering]);
   const logIn = useCallback(
     (ticket: string | undefined) => {
+      setEarly(undefined);
       enter(client, ticket).then(setLogin, (cause: unknown) => setLogin({ kind: 'login', error: asFailure(cause) }));
     },
     [client],
@@ -73,7 +76,7 @@ export function App({ client, entering, requested }: AppProps) {
       <AppShell
         client={client}
         me={login.me}
-        requested={requested}
+        requested={early}
         isLoginStored={login.isLoginStored}
         theme={theme}
         onTheme={toggleTheme}

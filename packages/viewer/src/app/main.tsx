@@ -9,7 +9,7 @@ import type { Binnacle } from '@binnacle/client';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { forgetGuest, isGuestTab, openShareLink, takeShare } from '../access/guest-entry.ts';
-import { enter, gateway, takeTicket } from '../access/sign-in.ts';
+import { enter, gateway, openEarly, takeTicket } from '../access/sign-in.ts';
 import { parseRoute } from '../model/route.ts';
 import { registerWorker } from '../notifications/register-worker.ts';
 import type { RequestedSession } from '../state/use-session-list.ts';
@@ -70,7 +70,7 @@ if (root !== null) {
  * without a session in the address, or without a login.
  */
 function requestSession(client: Binnacle): RequestedSession | undefined {
-  const isLoggedIn = client.open();
+  const isLoggedIn = openEarly(client);
   const route = parseRoute(location.hash);
   if (route?.kind !== 'session') return undefined;
   const info = isLoggedIn ? client.session(route.id).info() : undefined;

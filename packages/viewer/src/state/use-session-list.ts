@@ -40,7 +40,8 @@ export function useSessionById(
   useEffect(() => {
     if (!isMissing) return;
     let isOver = false;
-    const info = requested?.id === id ? requested.info : client.session(id).info();
+    const again = (): Promise<SessionInfo> => client.session(id).info();
+    const info = requested?.id === id ? requested.info.catch(again) : again();
     info.then(
       (session) => {
         if (!isOver) setFound(session);

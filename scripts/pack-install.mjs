@@ -86,7 +86,7 @@ export async function packAndInstall() {
     console.log('── run');
     // Compiled code is stored there, as a user would have it.
     const cache = join(scratch, 'cache');
-    Object.assign(process.env, { XDG_CACHE_HOME: cache });
+    process.env.XDG_CACHE_HOME = cache;
     for (const name of ['NODE_COMPILE_CACHE', 'NODE_DISABLE_COMPILE_CACHE']) delete process.env[name];
     console.log(runIn(folder, join(folder, 'node_modules/.bin/binnacle'), ['--version']));
     for (const { name } of archives.filter(({ name }) => name !== '@binnacle/cli'))
@@ -94,7 +94,8 @@ export async function packAndInstall() {
     await runSession(folder);
     const compiled = join(cache, 'binnacle');
     const isStored = existsSync(compiled) && readdirSync(compiled).length > 0;
-    if (isStored !== 'enableCompileCache' in modules) throw new Error(`Compiled code is stored: ${isStored}.`);
+    const canStore = 'enableCompileCache' in modules;
+    if (isStored !== canStore) throw new Error(`Compiled code is stored: ${isStored}.`);
     return 0;
   } finally {
     rmSync(scratch, { recursive: true, force: true });

@@ -39,7 +39,7 @@ if (root !== null) {
       return;
     }
     const client = gateway();
-    // All that the first screen needs is requested before the code of the page runs on: it takes longer than the answers.
+    // Requests go out before the terminal code is evaluated, which takes longer than the answers.
     const ticket = takeTicket();
     const entering = enter(client, ticket);
     const requested = ticket === undefined ? requestSession(client) : undefined;

@@ -40,8 +40,8 @@ export function useSessionById(
   useEffect(() => {
     if (!isMissing) return;
     let isOver = false;
-    const again = (): Promise<SessionInfo> => client.session(id).info();
-    const info = requested?.id === id ? requested.info.catch(again) : again();
+    const request = (): Promise<SessionInfo> => client.session(id).info();
+    const info = requested?.id === id ? requested.info.catch(request) : request();
     info.then(
       (session) => {
         if (!isOver) setFound(session);

@@ -317,7 +317,7 @@ export class Indexer {
     if (code !== 'session_gone' && this.#readers.hasLog(news.id)) {
       this.#events.warn('a log could not be indexed', { session: news.id, error: String(error), code });
     }
-    // What was taken before the failure, events among it, must not be taken again.
+    // Output and events before the failure must not be taken again.
     this.#open.peek(news.id)?.save();
     if (code === 'bad_position' || code === 'wrong_epoch' || code === 'offset_ahead') this.#retire.run(news.id);
     this.#drop(news.id);

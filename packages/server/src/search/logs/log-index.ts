@@ -53,7 +53,7 @@ export class LogIndex {
     parts.texts.removeFrom(row.n, from.offset);
   }
 
-  /** Adds blocks that were made apart from the index, in place of all documents behind `from`, and goes on at `next`. */
+  /** Replaces all documents behind `from` with blocks that were made apart from the index, and goes on at `next`. */
   static resumed({ from, blocks, next }: MadeBlocks, row: LogRow, parts: LogIndexParts): LogIndex {
     parts.texts.removeFrom(row.n, from.offset);
     for (const { docs, terms } of blocks) parts.texts.addBlock(row.n, docs, terms);
